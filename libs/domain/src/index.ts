@@ -1,1 +1,23 @@
-export {};
+export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
+export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
+export {
+  type InterpolationSources,
+  interpolate,
+  type JsonValue,
+  mergeProperties,
+  type Properties,
+  propertiesFrom,
+} from './properties.js';
+export {
+  afterStep,
+  BUILD_BEGINS,
+  type BuildProgress,
+  DEFAULT_STEP_FLAGS,
+  isResult,
+  Result,
+  resultName,
+  type ResultName,
+  type StepFlags,
+  worse,
+  worstOf,
+} from './results.js';
