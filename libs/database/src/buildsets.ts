@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { type Properties, Result, type Uuid, uuidToBytes, uuidv7, worstOf } from '@millrace/domain';
+import { rowPlaceholders, type Transaction } from './sql.js';
+
+export interface SourceStamp {
+  readonly branch: string | null;
+  readonly revision: string | null;
+  readonly repository: string;
+  readonly project: string;
+  readonly codebase: string;
+}
+
+export interface NewBuildset {
+  readonly schedulerId: number | null;
+  readonly schedulerName: string;
+  /** Unique per scheduler: a scheduler makes one buildset per cause (I2). */
+  readonly cause: string;
+  readonly reason: string;
+  readonly sourceStamps: readonly SourceStamp[];
+  readonly changeIds?: readonly number[];
+  readonly properties: Properties;
+  readonly builderIds: readonly number[];
+  readonly priority?: number;
+  readonly externalId?: string | null;
+  readonly rebuiltBuildId?: number | null;
+}
+
+export interface CreatedBuildset {
+  readonly buildsetId: number;
+  readonly uuid: Uuid;
+  readonly requests: readonly { readonly requestId: number; readonly uuid: Uuid; readonly builderId: number }[];
+}
+
+export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promise<number> {
+  const parts = [stamp.branch, stamp.revision, stamp.repository, stamp.project, stamp.codebase];
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  await tx.run(
+    `${tx.dialect.insertIgnore} INTO source_stamps (hash, branch, revision, repository, project, codebase, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`,
+    [hash, ...parts],
+  );
+  return (await tx.get<{ id: number }>(`SELECT id FROM source_stamps WHERE hash = ?`, [hash]))!.id;
+}
+
+/** Null when the scheduler has made a buildset for this cause before. */
+export async function createBuildset(tx: Transaction, buildset: NewBuildset): Promise<CreatedBuildset | null> {
+  const now = tx.dialect.nowMs;
+  const uuid = uuidv7();
+  const inserted = await tx.run(
+    `${tx.dialect.insertIgnore} INTO buildsets (uuid, scheduler_id, scheduler_name, cause, reason, external_id, submitted_at_ms,
+       properties, rebuilt_build_id, requests_left) VALUES (?, ?, ?, ?, ?, ?, ${now}, ?, ?, ?)`,
+    [
+      uuidToBytes(uuid),
+      buildset.schedulerId,
+      buildset.schedulerName,
+      buildset.cause,
+      buildset.reason,
+      buildset.externalId ?? null,
+      JSON.stringify(buildset.properties),
+      buildset.rebuiltBuildId ?? null,
+      buildset.builderIds.length,
+    ],
+  );
+  if (inserted.affected === 0) return null;
+  const buildsetId = inserted.insertId;
+  for (const stamp of buildset.sourceStamps) {
+    await tx.run(`INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES (?, ?)`, [
+      buildsetId,
+      await sourceStampId(tx, stamp),
+    ]);
+  }
+  const changeIds = buildset.changeIds ?? [];
+  if (changeIds.length > 0) {
+    await tx.run(
+      `INSERT INTO buildset_changes (buildset_id, change_id) VALUES ${rowPlaceholders(changeIds.length, 2)}`,
+      changeIds.flatMap((changeId) => [buildsetId, changeId]),
+    );
+  }
+  const requests: { requestId: number; uuid: Uuid; builderId: number }[] = [];
+  for (const builderId of buildset.builderIds) {
+    const requestUuid = uuidv7();
+    const priority = buildset.priority ?? 0;
+    const request = await tx.run(
+      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts)
+       VALUES (?, ?, ?, ?, 0, ${now}, 0)`,
+      [uuidToBytes(requestUuid), buildsetId, builderId, priority],
+    );
+    await tx.run(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ${now})`, [
+      request.insertId,
+      builderId,
+      -priority,
+    ]);
+    requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
+  }
+  if (requests.length === 0) {
+    await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [Result.SUCCESS, buildsetId]);
+  }
+  return { buildsetId, uuid, requests };
+}
+
+/**
+ * Ends a build request, and with the last one its buildset.
+ * @returns the buildset's id when this completed it.
+ */
+export async function completeRequest(
+  tx: Transaction,
+  request: { requestId: number; buildsetId: number },
+  results: Result,
+  reason: string | null = null,
+): Promise<number | null> {
+  const now = tx.dialect.nowMs;
+  await tx.run(`UPDATE build_requests SET complete_at_ms = ${now}, results = ?, reason = ? WHERE id = ?`, [
+    results,
+    reason,
+    request.requestId,
+  ]);
+  // The row lock taken here makes the last of several concurrent finishers see all the others' results.
+  await tx.run(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
+  const buildset = await tx.get<{ left: number }>(`SELECT requests_left AS \`left\` FROM buildsets WHERE id = ?`, [
+    request.buildsetId,
+  ]);
+  if (buildset?.left !== 0) return null;
+  const all = await tx.all<{ results: Result | null }>(`SELECT results FROM build_requests WHERE buildset_id = ?`, [
+    request.buildsetId,
+  ]);
+  await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
+    worstOf(all.map((row) => row.results ?? Result.EXCEPTION)),
+    request.buildsetId,
+  ]);
+  return request.buildsetId;
+}

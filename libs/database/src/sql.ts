@@ -1,0 +1,83 @@
+/**
+ * The port every repository is written against: raw SQL with `?` placeholders that both dialects understand, plus the few
+ * fragments in which they differ.
+ */
+export type SqlValue = null | number | string | boolean | Buffer;
+export type Row = Record<string, unknown>;
+
+export interface Written {
+  /** Rows matched (not: rows changed), the same on both dialects. */
+  readonly affected: number;
+  /** The AUTO_INCREMENT id of the (first) row inserted. */
+  readonly insertId: number;
+}
+
+/** Something statements can be sent to: the database itself (autocommit) or one transaction. */
+export interface Queryable {
+  readonly dialect: Dialect;
+  all<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T[]>;
+  get<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T | undefined>;
+  run(sql: string, params?: readonly SqlValue[]): Promise<Written>;
+}
+
+/** A transaction; only what `Database.transaction` hands out, so a repository method that takes one cannot be called without. */
+export interface Transaction extends Queryable {
+  readonly inTransaction: true;
+}
+
+export interface Database extends Queryable {
+  /**
+   * Runs `work` in one write transaction. It may be run again, from the start, when the database chose it as a deadlock's
+   * victim: so no message is sent from inside, and nothing outside is changed before it has returned.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Dialect {
+  readonly name: 'sqlite' | 'mysql';
+  /** The database's clock as integer milliseconds since the epoch: leases are judged on it alone. */
+  readonly nowMs: string;
+  /** Ends a SELECT whose rows are to be changed in this transaction. SQLite's write transactions exclude each other anyway. */
+  readonly forUpdate: string;
+  readonly forUpdateSkipLocked: string;
+  /** `INSERT OR IGNORE` / `INSERT IGNORE`: `affected` is 0 when the key was there. */
+  readonly insertIgnore: string;
+}
+
+export const SQLITE: Dialect = {
+  name: 'sqlite',
+  nowMs: `CAST(unixepoch('subsec') * 1000 AS INTEGER)`,
+  forUpdate: '',
+  forUpdateSkipLocked: '',
+  insertIgnore: 'INSERT OR IGNORE',
+};
+
+export const MYSQL: Dialect = {
+  name: 'mysql',
+  nowMs: 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)',
+  forUpdate: ' FOR UPDATE',
+  forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
+  insertIgnore: 'INSERT IGNORE',
+};
+
+/** `(?, ?, ?)` for a list of `count` values. */
+export function placeholders(count: number): string {
+  return `(${Array<string>(count).fill('?').join(', ')})`;
+}
+
+/** `(?, ?), (?, ?)` for `rows` rows of `columns` values. */
+export function rowPlaceholders(rows: number, columns: number): string {
+  return Array<string>(rows).fill(placeholders(columns)).join(', ');
+}
+
+/** Splits a list so that no statement gets too long for either dialect. */
+export function chunked<T>(items: readonly T[], size = 200): T[][] {
+  const chunks: T[][] = [];
+  for (let i = 0; i < items.length; i += size) chunks.push(items.slice(i, i + size));
+  return chunks;
+}
+
+export async function databaseNowMs(db: Queryable): Promise<number> {
+  return (await db.get<{ nowMs: number }>(`SELECT ${db.dialect.nowMs} AS nowMs`))!.nowMs;
+}
