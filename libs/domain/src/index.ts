@@ -1,5 +1,15 @@
+export {
+  type ChangeFilter,
+  filterChange,
+  type FilterDecision,
+  FILTERED_ATTRIBUTES,
+  type FilteredAttribute,
+  type FilteredChange,
+  type ValueMatch,
+} from './change-filter.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
+export { hashPassword, verifyPassword } from './passwords.js';
 export {
   type InterpolationSources,
   interpolate,

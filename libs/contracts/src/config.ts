@@ -1,0 +1,138 @@
+import type { ChangeFilter, JsonValue } from '@millrace/domain';
+
+/**
+ * A compiled configuration: what a revision stores, and all that ui and scheduler need to know of it. Plain JSON. Callbacks
+ * appear as *handles* (`schedulers.3.isImportant`) that a config host resolves.
+ */
+export interface CompiledConfig {
+  readonly title: string;
+  readonly url: string | null;
+  readonly projects: readonly CompiledProject[];
+  readonly workers: readonly CompiledWorker[];
+  readonly builders: readonly CompiledBuilder[];
+  readonly schedulers: readonly CompiledScheduler[];
+  readonly changeSources: readonly CompiledChangeSource[];
+}
+
+export interface CompiledProject {
+  readonly name: string;
+  readonly description: string | null;
+}
+
+export interface CompiledWorker {
+  readonly name: string;
+  /** As `verifyPassword` of the domain reads it; the password itself is in no revision. */
+  readonly passwordHash: string;
+  readonly maxBuilds: number;
+  readonly properties: Readonly<Record<string, JsonValue>>;
+}
+
+export interface CompiledStep {
+  readonly kind: string;
+  /** As configured; a build makes repeated names unique (`shell`, `shell_1`). */
+  readonly name: string;
+}
+
+export interface CompiledBuilder {
+  readonly name: string;
+  readonly project: string | null;
+  readonly description: string | null;
+  readonly tags: readonly string[];
+  /** Names of the workers that may build it. */
+  readonly workers: readonly string[];
+  /** Folder below the worker's base directory. */
+  readonly builddir: string;
+  /** Plain values only; rendered ones (templates, callbacks) are known to the runner alone and appear as null. */
+  readonly env: Readonly<Record<string, string | null>>;
+  readonly properties: Readonly<Record<string, JsonValue>>;
+  readonly steps: readonly CompiledStep[];
+  /** sha256, hexadecimal, over everything that decides how this builder builds, source text of its callbacks included. */
+  readonly fingerprint: string;
+}
+
+interface SchedulerCommon {
+  readonly name: string;
+  /** Names of the builders it may start, never empty. */
+  readonly builders: readonly string[];
+  readonly reason: string;
+  readonly properties: Readonly<Record<string, JsonValue>>;
+  /** Higher is sooner. */
+  readonly priority: number;
+}
+
+export type CompiledScheduler = SchedulerCommon &
+  (
+    | {
+        readonly kind: 'any-branch' | 'single-branch';
+        /** For `single-branch` it always names the branch. */
+        readonly filter: ChangeFilter;
+        /** How long a branch has to be quiet before it is built; null builds every change at once. */
+        readonly treeStableMs: number | null;
+        /** Handle of a callback that gets the change and says whether it is worth a build; null: every change is. */
+        readonly isImportant: string | null;
+        /** Unimportant changes are forgotten instead of riding along with the next important one. */
+        readonly onlyImportant: boolean;
+      }
+    | {
+        readonly kind: 'force';
+        readonly label: string;
+        readonly buttonName: string;
+        readonly username: ForceField;
+        /** Named apart from the scheduler's `reason`, the text of builds without one. */
+        readonly reasonField: ForceField;
+        readonly priorityField: ForceField;
+        readonly codebases: readonly CompiledForceCodebase[];
+        readonly fields: readonly ForceField[];
+      }
+    | { readonly kind: 'trigger' }
+  );
+
+export interface CompiledForceCodebase {
+  /** Empty for the only one. */
+  readonly codebase: string;
+  readonly branch: ForceField;
+  readonly revision: ForceField;
+  readonly repository: ForceField;
+  readonly project: ForceField;
+}
+
+/** One control of a force form; attribute meanings and `type` names are those of `/api/v2` (`specs/data-api.md` §4.3). */
+export interface ForceField {
+  readonly type: 'fixed' | 'text' | 'textarea' | 'int' | 'bool' | 'username' | 'list';
+  readonly name: string;
+  readonly label: string;
+  readonly tooltip: string;
+  readonly default: JsonValue;
+  readonly required: boolean;
+  readonly hide: boolean;
+  /** Source of an expression that the whole value has to match. */
+  readonly regex: string | null;
+  /** In characters. */
+  readonly maxsize: number | null;
+  /** Width in characters, for text. */
+  readonly size?: number;
+  /** For `textarea`. */
+  readonly rows?: number;
+  readonly cols?: number;
+  /** For `list`. */
+  readonly choices?: readonly string[];
+  /** For `list`: only the choices are accepted. */
+  readonly strict?: boolean;
+  /** For `list`: the value is a list of choices. */
+  readonly multiple?: boolean;
+}
+
+export interface CompiledChangeSource {
+  readonly kind: 'git';
+  /** Unique among change sources; the repository unless the user gave one. */
+  readonly name: string;
+  readonly repository: string;
+  /** Names, all of them, or a callback that gets each branch name. */
+  readonly branches: readonly string[] | 'all' | { readonly handle: string };
+  readonly pollIntervalMs: number;
+  readonly project: string;
+  readonly category: string | null;
+  readonly codebase: string;
+  /** On first sight of a branch: one change for its head, instead of only remembering where it stands. */
+  readonly buildHeadsOnFirstSight: boolean;
+}
