@@ -81,8 +81,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     const requestUuid = uuidv7();
     const priority = buildset.priority ?? 0;
     const request = await tx.run(
-      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts)
-       VALUES (?, ?, ?, ?, 0, ${now}, 0)`,
+      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths)
+       VALUES (?, ?, ?, ?, 0, ${now}, 0, 0)`,
       [uuidToBytes(requestUuid), buildsetId, builderId, priority],
     );
     await tx.run(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ${now})`, [
@@ -93,7 +93,10 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
   }
   if (requests.length === 0) {
-    await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [Result.SUCCESS, buildsetId]);
+    await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
+      Result.SUCCESS,
+      buildsetId,
+    ]);
   }
   return { buildsetId, uuid, requests };
 }

@@ -43,7 +43,9 @@ export class ConfigurationStore {
         `${tx.dialect.insertIgnore} INTO revisions (fingerprint, body, created_at_ms) VALUES (?, ?, ${now})`,
         [revision.fingerprint, revision.body],
       );
-      const stored = await tx.get<{ id: number }>(`SELECT id FROM revisions WHERE fingerprint = ?`, [revision.fingerprint]);
+      const stored = await tx.get<{ id: number }>(`SELECT id FROM revisions WHERE fingerprint = ?`, [
+        revision.fingerprint,
+      ]);
       await tx.run(`UPDATE masters SET revision_id = ? WHERE id = ?`, [stored!.id, me.masterId]);
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
@@ -54,7 +56,9 @@ export class ConfigurationStore {
         tags: (builder) => JSON.stringify(builder.tags),
       });
       const workers = await nameIds(tx, 'workers', definitions.workers, { max_builds: (worker) => worker.maxBuilds });
-      const schedulers = await nameIds(tx, 'schedulers', definitions.schedulers, { kind: (scheduler) => scheduler.kind });
+      const schedulers = await nameIds(tx, 'schedulers', definitions.schedulers, {
+        kind: (scheduler) => scheduler.kind,
+      });
       await nameIds(tx, 'change_sources', definitions.changeSources, {});
       if (options.serves) await this.serve(tx, me, definitions, builders, workers);
       return { builders, workers, schedulers };
@@ -89,7 +93,10 @@ export class ConfigurationStore {
 }
 
 /** What a new row of each table starts with, beside its name. A new scheduler looks at changes from now on. */
-const FIRST_VALUES: Record<'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources', Record<string, string>> = {
+const FIRST_VALUES: Record<
+  'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources',
+  Record<string, string>
+> = {
   projects: {},
   builders: { tags: `'[]'`, next_number: '1' },
   workers: { info: `'{}'`, max_builds: '1', paused: '0', graceful: '0', session_epoch: '0' },

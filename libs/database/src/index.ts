@@ -1,3 +1,57 @@
+export {
+  completeRequest,
+  createBuildset,
+  type CreatedBuildset,
+  type NewBuildset,
+  type SourceStamp,
+} from './buildsets.js';
+export {
+  ATTEMPTS_ALLOWED,
+  type BuildEnd,
+  type BuildKey,
+  type ClaimCandidate,
+  type ClaimedBuild,
+  ClaimStore,
+  DEATHS_ALLOWED,
+  type EndedBuild,
+  type QueuedRequest,
+} from './claims.js';
+export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
+export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';
+export {
+  type Change,
+  type ChangeDecision,
+  IntakeStore,
+  type NewChange,
+  type SchedulerBuildset,
+  type SchedulerState,
+  type WaitingChange,
+} from './intake.js';
+export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';
+export { decodeChunk, logPieces, type LogType, readLogLines, slugOf } from './logs.js';
+export {
+  type Incarnation,
+  type MasterRole,
+  type MasterState,
+  MasterStore,
+  type Ownership,
+  OwnershipStore,
+  type Registration,
+} from './masters.js';
+export { type Guarantee, sabotaged } from './sabotage.js';
+export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
 export { type DatabaseUrl, isUniqueViolation, openDatabase, sqliteFile } from './open.js';
-export { chunked, type Database, databaseNowMs, type Dialect, placeholders, type Queryable, type Row, rowPlaceholders, type SqlValue, type Transaction, type Written } from './sql.js';
+export {
+  chunked,
+  type Database,
+  databaseNowMs,
+  type Dialect,
+  placeholders,
+  type Queryable,
+  type Row,
+  rowPlaceholders,
+  type SqlValue,
+  type Transaction,
+  type Written,
+} from './sql.js';

@@ -36,7 +36,14 @@ export class MasterStore {
   register(master: Registration): Promise<Incarnation> {
     return this.db.transaction(async (tx) => {
       const now = tx.dialect.nowMs;
-      const row = await tx.get<{ id: number; epoch: number; host: string; pid: number; state: MasterState; leftMs: number }>(
+      const row = await tx.get<{
+        id: number;
+        epoch: number;
+        host: string;
+        pid: number;
+        state: MasterState;
+        leftMs: number;
+      }>(
         `SELECT id, epoch, host, pid, state, lease_until_ms - ${now} AS leftMs FROM masters WHERE name = ?${tx.dialect.forUpdate}`,
         [master.name],
       );
@@ -90,7 +97,10 @@ export class MasterStore {
 
 /** Locks our own master row and makes sure that the lease still stands. @throws FencedError */
 export async function assertLeased(tx: Transaction, me: Incarnation): Promise<void> {
-  const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [me.masterId, me.epoch]);
+  const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
+    me.masterId,
+    me.epoch,
+  ]);
   if (!row) throw new FencedError(`the lease of master ${me.masterId}`, { ...me });
 }
 
@@ -133,6 +143,8 @@ export class OwnershipStore {
 
 /** First statement of every transaction that acts as the owner. @throws FencedError when somebody else took over. */
 export async function assertOwner(tx: Transaction, owner: Ownership): Promise<void> {
-  const row = await tx.get<{ epoch: number }>(`SELECT epoch FROM ownerships WHERE name = ?${tx.dialect.forUpdate}`, [owner.name]);
+  const row = await tx.get<{ epoch: number }>(`SELECT epoch FROM ownerships WHERE name = ?${tx.dialect.forUpdate}`, [
+    owner.name,
+  ]);
   if (row?.epoch !== owner.epoch) throw new FencedError(`'${owner.name}'`, { ...owner });
 }

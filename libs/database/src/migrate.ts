@@ -74,7 +74,9 @@ export async function migrationStatus(url: DatabaseUrl): Promise<MigrationStatus
 export async function checkSchema(url: DatabaseUrl): Promise<void> {
   const { pending } = await migrationStatus(url);
   if (pending.length === 0) return;
-  throw new UserError('schema-too-old', `the database lacks ${pending.join(', ')}: run 'millrace db migrate' first`, { pending });
+  throw new UserError('schema-too-old', `the database lacks ${pending.join(', ')}: run 'millrace db migrate' first`, {
+    pending,
+  });
 }
 
 function isMissingTable(error: unknown): boolean {
@@ -93,10 +95,12 @@ async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Prom
   // A connection pool of one: the lock belongs to the connection and goes with it, however this process ends.
   const db = openDatabase(url, { connections: 1 });
   try {
-    const row = await db.get<{ taken: number }>(`SELECT GET_LOCK(CONCAT('millrace-migrate-', DATABASE()), ?) AS taken`, [
-      LOCK_PATIENCE_MS / 1000,
-    ]);
-    if (row?.taken !== 1) throw new OperationalError('migration-locked', 'another process has been migrating for a minute');
+    const row = await db.get<{ taken: number }>(
+      `SELECT GET_LOCK(CONCAT('millrace-migrate-', DATABASE()), ?) AS taken`,
+      [LOCK_PATIENCE_MS / 1000],
+    );
+    if (row?.taken !== 1)
+      throw new OperationalError('migration-locked', 'another process has been migrating for a minute');
     return await work();
   } finally {
     await db.close();
@@ -114,7 +118,8 @@ async function lockedByFile<T>(lock: string, work: () => Promise<T>): Promise<T>
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       // Left behind by a migrator that was killed.
       if (ageMs(lock) > LOCK_PATIENCE_MS) rmSync(lock, { force: true });
-      else if (Date.now() > giveUpAt) throw new OperationalError('migration-locked', `${lock} is held by another process`);
+      else if (Date.now() > giveUpAt)
+        throw new OperationalError('migration-locked', `${lock} is held by another process`);
       else await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

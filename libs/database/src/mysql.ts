@@ -1,6 +1,14 @@
 import { createPool, type Pool, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
 import { OperationalError } from '@millrace/domain';
-import { type Database, MYSQL, type Queryable, type Row, type SqlValue, type Transaction, type Written } from './sql.js';
+import {
+  type Database,
+  MYSQL,
+  type Queryable,
+  type Row,
+  type SqlValue,
+  type Transaction,
+  type Written,
+} from './sql.js';
 
 const TRANSACTION_TRIES = 5;
 
@@ -39,7 +47,9 @@ export class MysqlDatabase implements Database {
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return retrying(async () => {
-      const connection = await this.pool.getConnection().catch((error: unknown) => Promise.reject(asOperational(error)));
+      const connection = await this.pool
+        .getConnection()
+        .catch((error: unknown) => Promise.reject(asOperational(error)));
       let reusable = true;
       try {
         await connection.query('START TRANSACTION');

@@ -159,7 +159,13 @@ const OUTSIDE = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTAD
 function asOperational(error: unknown): unknown {
   const code = codeOf(error);
   if (!OUTSIDE.test(code)) return error;
-  const hint = code.startsWith('SQLITE_FULL') ? ': the disk is full; free some space, nothing that was accepted is lost' : '';
-  return new OperationalError('database-unavailable', `SQLite: ${(error as Error).message}${hint}`, { code }, { cause: error });
+  const hint = code.startsWith('SQLITE_FULL')
+    ? ': the disk is full; free some space, nothing that was accepted is lost'
+    : '';
+  return new OperationalError(
+    'database-unavailable',
+    `SQLite: ${(error as Error).message}${hint}`,
+    { code },
+    { cause: error },
+  );
 }
-

@@ -87,7 +87,7 @@ export class FirstLight0001 implements MigrationInterface {
       `CREATE TABLE build_requests (
         id ${id}, uuid ${uuid} NOT NULL UNIQUE, buildset_id ${big} NOT NULL, builder_id ${big} NOT NULL, priority ${big} NOT NULL,
         waited_for ${bool} NOT NULL, submitted_at_ms ${big} NOT NULL, claimed_at_ms ${big}, claimed_by_master_id ${big},
-        complete_at_ms ${big}, results ${big}, attempts ${big} NOT NULL, reason ${text})${end}`,
+        complete_at_ms ${big}, results ${big}, attempts ${big} NOT NULL, deaths ${big} NOT NULL, reason ${text})${end}`,
       `CREATE INDEX build_requests_buildset ON build_requests (buildset_id, id)`,
       `CREATE INDEX build_requests_builder ON build_requests (builder_id, id)`,
       `CREATE INDEX build_requests_complete ON build_requests (complete_at_ms, id)`,

@@ -1,0 +1,386 @@
+import {
+  FencedError,
+  mergeProperties,
+  type Properties,
+  propertiesFrom,
+  Result,
+  type Uuid,
+  uuidToBytes,
+  uuidv7,
+} from '@millrace/domain';
+import { completeRequest, type SourceStamp } from './buildsets.js';
+import { aliveSql, assertLeased, type Incarnation } from './masters.js';
+import { sabotaged } from './sabotage.js';
+import { type Database, placeholders, type Queryable, rowPlaceholders, type Transaction } from './sql.js';
+
+/** The head of a builder's queue. */
+export interface QueuedRequest {
+  readonly requestId: number;
+  readonly builderId: number;
+  /** −priority: small first. */
+  readonly rank: number;
+}
+
+export interface ClaimCandidate {
+  readonly requestId: number;
+  readonly builderId: number;
+  readonly builderName: string;
+  readonly workerId: number;
+  readonly workerName: string;
+  /** The builder's and the worker's own properties; those of the buildset win over them. */
+  readonly properties: Properties;
+}
+
+/** Names one attempt; `epoch` fences every write about it (I3). */
+export interface BuildKey {
+  readonly buildId: number;
+  readonly requestId: number;
+  readonly buildsetId: number;
+  readonly builderId: number;
+  readonly epoch: number;
+}
+
+export interface ClaimedBuild extends BuildKey {
+  readonly uuid: Uuid;
+  readonly number: number;
+  readonly attempt: number;
+  readonly workerId: number;
+  readonly properties: Properties;
+  readonly sourceStamp: SourceStamp;
+}
+
+/** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often (design §5 *Poison*). */
+export interface BuildEnd {
+  readonly results: Result;
+  readonly stateString: string;
+  readonly death?: boolean;
+}
+
+export interface EndedBuild {
+  readonly buildId: number;
+  readonly requestId: number;
+  readonly builderId: number;
+  /** Its request waits in the queue again. */
+  readonly requeued: boolean;
+  readonly completedBuildsetId: number | null;
+}
+
+/** Attempts that may end with the death of their engine or runner. */
+export const DEATHS_ALLOWED = 3;
+/** Attempts in all, whatever they end with: a build that takes its worker down every time must not do so for ever. */
+export const ATTEMPTS_ALLOWED = 20;
+
+const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
+
+/** Queue and claims, as engines use them. */
+export class ClaimStore {
+  constructor(private readonly db: Database) {}
+
+  /** Builders that have anything queued. */
+  async queuedBuilders(): Promise<number[]> {
+    const rows = await this.db.all<{ builderId: number }>(`SELECT DISTINCT builder_id AS builderId FROM queue`);
+    return rows.map((row) => row.builderId);
+  }
+
+  /** The first `limit` requests of a builder, best first. */
+  heads(builderId: number, limit: number): Promise<QueuedRequest[]> {
+    return this.db.all<QueuedRequest>(
+      `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
+       WHERE builder_id = ? ORDER BY queue_rank, request_id LIMIT ${Math.trunc(limit)}`,
+      [builderId],
+    );
+  }
+
+  claim(me: Incarnation, candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+    return this.db.transaction((tx) => claimIn(tx, me, candidates));
+  }
+
+  /** Claims whose engine has died or begun another life. Judged on the database's clock. */
+  async orphans(): Promise<(BuildKey & { readonly master: string })[]> {
+    return this.db.all(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
+              c.epoch AS epoch, m.name AS master
+       FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id
+       WHERE NOT ${aliveSql(this.db, 'c.master_epoch')} LIMIT 200`,
+    );
+  }
+
+  /** Gives an orphan's request back to the queue. Null when somebody else did so first, or its engine came back. */
+  reap(orphan: BuildKey & { readonly master: string }): Promise<EndedBuild | null> {
+    return this.db.transaction(async (tx) => {
+      const row = await tx.get(
+        `SELECT c.request_id FROM claims c JOIN masters m ON m.id = c.master_id
+         WHERE c.request_id = ? AND c.epoch = ? AND NOT ${aliveSql(tx, 'c.master_epoch')}${tx.dialect.forUpdate}`,
+        [orphan.requestId, orphan.epoch],
+      );
+      if (!row) return null;
+      return endBuildIn(tx, orphan, {
+        results: Result.RETRY,
+        stateString: `retry: engine ${orphan.master} went away`,
+        death: true,
+      });
+    });
+  }
+
+  /** What this incarnation holds according to the database. */
+  held(me: Incarnation): Promise<BuildKey[]> {
+    return this.db.all<BuildKey>(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId, c.epoch AS epoch
+       FROM claims c JOIN builds b ON b.id = c.build_id WHERE c.master_id = ? AND c.master_epoch = ?`,
+      [me.masterId, me.epoch],
+    );
+  }
+
+  /** Ends an attempt of ours outside the journal, for one whose claim we found but never began. */
+  end(key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
+    return this.db.transaction(async (tx) => {
+      await assertClaimed(tx, [key]);
+      return endBuildIn(tx, key, end);
+    });
+  }
+}
+
+/**
+ * Locks the claims of these builds. @returns the ids of the builds that are still ours; every write about a build comes after it, in
+ * the same transaction (the fence guards inserts too).
+ */
+export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<Set<number>> {
+  if (sabotaged('fence')) return new Set(keys.map((key) => key.buildId));
+  const rows = await tx.all<{ requestId: number; epoch: number }>(
+    `SELECT request_id AS requestId, epoch FROM claims WHERE request_id IN ${placeholders(keys.length)}${tx.dialect.forUpdate}`,
+    keys.map((key) => key.requestId),
+  );
+  const epochs = new Map(rows.map((row) => [row.requestId, row.epoch]));
+  return new Set(keys.filter((key) => epochs.get(key.requestId) === key.epoch).map((key) => key.buildId));
+}
+
+/** @throws FencedError */
+export async function assertClaimed(tx: Transaction, keys: readonly BuildKey[]): Promise<void> {
+  const ours = await claimedOf(tx, keys);
+  for (const key of keys) if (!ours.has(key.buildId)) throw new FencedError(`build ${key.buildId}`, { ...key });
+}
+
+/**
+ * Takes requests off the queue and makes a build of each (design §5 *Picking work*). A candidate that somebody else took is left
+ * out of the answer, which is normal.
+ * @throws FencedError when our own lease is over
+ */
+export async function claimIn(
+  tx: Transaction,
+  me: Incarnation,
+  candidates: readonly ClaimCandidate[],
+): Promise<ClaimedBuild[]> {
+  if (candidates.length === 0) return [];
+  await assertLeased(tx, me);
+  const locked = await tx.all<{ requestId: number }>(
+    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(candidates.length)}
+     ORDER BY request_id${tx.dialect.forUpdateSkipLocked}`,
+    candidates.map((candidate) => candidate.requestId),
+  );
+  const free = new Set(locked.map((row) => row.requestId));
+  const won = candidates.filter((candidate) => free.has(candidate.requestId));
+  if (won.length === 0) return [];
+  const ids = won.map((candidate) => candidate.requestId);
+  const now = tx.dialect.nowMs;
+  await tx.run(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
+  await tx.run(
+    `UPDATE build_requests SET attempts = attempts + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
+     WHERE id IN ${placeholders(ids.length)}`,
+    [me.masterId, ...ids],
+  );
+  const requests = await requestsOf(tx, ids);
+  const numbers = await takeNumbers(tx, won);
+  const builds = won.map((candidate, i): Omit<ClaimedBuild, 'buildId'> => {
+    const request = requests.get(candidate.requestId)!;
+    const number = numbers[i]!;
+    const stamp = request.sourceStamp;
+    return {
+      requestId: candidate.requestId,
+      buildsetId: request.buildsetId,
+      builderId: candidate.builderId,
+      epoch: request.attempts,
+      attempt: request.attempts,
+      uuid: uuidv7(),
+      number,
+      workerId: candidate.workerId,
+      sourceStamp: stamp,
+      properties: mergeProperties(
+        candidate.properties,
+        propertiesFrom(
+          {
+            branch: stamp.branch,
+            revision: stamp.revision,
+            repository: stamp.repository,
+            project: stamp.project,
+            codebase: stamp.codebase,
+          },
+          'Build',
+        ),
+        request.properties,
+        propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
+        propertiesFrom({ workername: candidate.workerName }, 'Worker'),
+      ),
+    };
+  });
+  const inserted = await tx.run(
+    `INSERT INTO builds (uuid, number, builder_id, request_id, buildset_id, attempt, worker_id, master_id, started_at_ms,
+       state_string, locks_ms, properties) VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now}, 'starting', 0, ?)`).join(', ')}`,
+    builds.flatMap((build) => [
+      uuidToBytes(build.uuid),
+      build.number,
+      build.builderId,
+      build.requestId,
+      build.buildsetId,
+      build.attempt,
+      build.workerId,
+      me.masterId,
+      JSON.stringify(build.properties),
+    ]),
+  );
+  // The ids of a simple multi-row insert are consecutive on both databases.
+  const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: inserted.insertId + i }));
+  await tx.run(
+    `INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
+     VALUES ${rowPlaceholders(claimed.length, 7)}`,
+    claimed.flatMap((build) => [
+      build.requestId,
+      build.buildId,
+      build.builderId,
+      build.workerId,
+      me.masterId,
+      me.epoch,
+      build.epoch,
+    ]),
+  );
+  return claimed;
+}
+
+interface RequestRow {
+  requestId: number;
+  buildsetId: number;
+  attempts: number;
+  properties: Properties;
+  sourceStamp: SourceStamp;
+}
+
+async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
+  const rows = await tx.all<Omit<RequestRow, 'properties' | 'sourceStamp'> & { properties: string }>(
+    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, s.properties AS properties
+     FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
+    ids,
+  );
+  const stamps = await tx.all<SourceStamp & { buildsetId: number }>(
+    `SELECT b.buildset_id AS buildsetId, s.branch, s.revision, s.repository, s.project, s.codebase
+     FROM buildset_source_stamps b JOIN source_stamps s ON s.id = b.source_stamp_id
+     WHERE b.buildset_id IN ${placeholders(rows.length)}`,
+    rows.map((row) => row.buildsetId),
+  );
+  const byBuildset = new Map(stamps.map(({ buildsetId, ...stamp }) => [buildsetId, stamp]));
+  return new Map(
+    rows.map((row) => [
+      row.requestId,
+      {
+        ...row,
+        properties: JSON.parse(row.properties) as Properties,
+        sourceStamp: byBuildset.get(row.buildsetId) ?? NO_SOURCE,
+      },
+    ]),
+  );
+}
+
+/** A build number for each, in order; builder rows are locked in the order of their ids, so that claimers do not deadlock. */
+async function takeNumbers(tx: Transaction, won: readonly ClaimCandidate[]): Promise<number[]> {
+  const wanted = new Map<number, number>();
+  for (const { builderId } of won) wanted.set(builderId, (wanted.get(builderId) ?? 0) + 1);
+  const next = new Map<number, number>();
+  for (const builderId of [...wanted.keys()].sort((a, b) => a - b)) {
+    const count = wanted.get(builderId)!;
+    await tx.run(`UPDATE builders SET next_number = next_number + ? WHERE id = ?`, [count, builderId]);
+    const row = await tx.get<{ next: number }>(`SELECT next_number AS next FROM builders WHERE id = ?`, [builderId]);
+    next.set(builderId, row!.next - count);
+  }
+  return won.map(({ builderId }) => {
+    const number = next.get(builderId)!;
+    next.set(builderId, number + 1);
+    return number;
+  });
+}
+
+/** Ends an attempt whose claim is locked in this transaction: its request is completed, or queued again after RETRY. */
+export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
+  const now = tx.dialect.nowMs;
+  const request = (await tx.get<{ attempts: number; deaths: number; priority: number; submittedAtMs: number }>(
+    `SELECT attempts, deaths, priority, submitted_at_ms AS submittedAtMs FROM build_requests WHERE id = ?`,
+    [key.requestId],
+  ))!;
+  const { results, stateString } = await verdict(tx, key, request, end);
+  await tx.run(
+    `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
+    [results, stateString, key.buildId],
+  );
+  await tx.run(`UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`, [
+    results,
+    key.buildId,
+  ]);
+  await tx.run(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
+  await tx.run(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
+  const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId };
+  if (results === Result.RETRY) {
+    await tx.run(
+      `UPDATE build_requests SET claimed_at_ms = NULL, claimed_by_master_id = NULL, deaths = deaths + ? WHERE id = ?`,
+      [end.death ? 1 : 0, key.requestId],
+    );
+    await tx.run(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ?)`, [
+      key.requestId,
+      key.builderId,
+      -request.priority,
+      request.submittedAtMs,
+    ]);
+    return { ...ended, requeued: true, completedBuildsetId: null };
+  }
+  const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
+  await tx.run(
+    `UPDATE builders SET latest_build_id = ?, latest_results = ? WHERE id = ? AND (latest_build_id IS NULL OR latest_build_id < ?)`,
+    [key.buildId, results, key.builderId, key.buildId],
+  );
+  if (results === Result.SUCCESS || results === Result.WARNINGS) {
+    await tx.run(
+      `UPDATE builders SET latest_green_build_id = ? WHERE id = ? AND (latest_green_build_id IS NULL OR latest_green_build_id < ?)`,
+      [key.buildId, key.builderId, key.buildId],
+    );
+  }
+  return { ...ended, requeued: false, completedBuildsetId };
+}
+
+/** RETRY unless the request was cancelled meanwhile or has been tried often enough. */
+async function verdict(
+  tx: Transaction,
+  key: BuildKey,
+  request: { attempts: number; deaths: number },
+  end: BuildEnd,
+): Promise<{ results: Result; stateString: string }> {
+  if (end.results !== Result.RETRY) return end;
+  const stop = await tx.get<{ id: number }>(
+    `SELECT id FROM master_commands WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+    [key.buildId],
+  );
+  if (stop) {
+    await tx.run(`UPDATE master_commands SET done_at_ms = ${tx.dialect.nowMs}, result = 'cancelled' WHERE id = ?`, [
+      stop.id,
+    ]);
+    return { results: Result.CANCELLED, stateString: 'cancelled' };
+  }
+  if (end.death && request.deaths + 1 >= DEATHS_ALLOWED) {
+    return {
+      results: Result.EXCEPTION,
+      stateString: `exception: given up after ${DEATHS_ALLOWED} attempts that ended with their engine or runner dying (${end.stateString})`,
+    };
+  }
+  if (request.attempts >= ATTEMPTS_ALLOWED) {
+    return {
+      results: Result.EXCEPTION,
+      stateString: `exception: given up after ${request.attempts} attempts (${end.stateString})`,
+    };
+  }
+  return end;
+}

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { type Properties, Result, UserError } from '@millrace/domain';
+import { completeRequest, createBuildset, type CreatedBuildset, type SourceStamp } from './buildsets.js';
+import type { Database, Transaction } from './sql.js';
+
+export interface Force {
+  readonly schedulerId: number;
+  readonly schedulerName: string;
+  readonly builderIds: readonly number[];
+  readonly reason: string;
+  readonly owner: string;
+  readonly sourceStamp: SourceStamp;
+  readonly properties: Properties;
+  readonly priority: number;
+}
+
+export type Cancelled =
+  /** It was still queued, and is complete now. */
+  | { readonly outcome: 'cancelled'; readonly builderId: number; readonly completedBuildsetId: number | null }
+  /** An engine has been asked to stop the build. */
+  | { readonly outcome: 'stopping'; readonly masterId: number }
+  | { readonly outcome: 'already-complete' };
+
+/** A row that asks a master to do something (a message is only a hint that it is there). */
+export interface MasterCommand {
+  readonly id: number;
+  readonly kind: 'stop-build';
+  readonly subjectId: number;
+  readonly args: { readonly reason: string };
+}
+
+/** What people do to what runs: force, rebuild, stop, cancel, pause. */
+export class ControlStore {
+  constructor(private readonly db: Database) {}
+
+  force(force: Force): Promise<CreatedBuildset> {
+    return this.db.transaction(async (tx) => {
+      const created = await createBuildset(tx, {
+        schedulerId: force.schedulerId,
+        schedulerName: force.schedulerName,
+        cause: `force:${randomUUID()}`,
+        reason: `A build was forced by '${force.owner}': ${force.reason}`,
+        sourceStamps: [force.sourceStamp],
+        properties: force.properties,
+        builderIds: force.builderIds,
+        priority: force.priority,
+      });
+      return created!;
+    });
+  }
+
+  /** Builds the same source with the same properties again. @throws UserError `not-found` */
+  rebuild(buildId: number): Promise<CreatedBuildset> {
+    return this.db.transaction(async (tx) => {
+      const build = await tx.get<{
+        builderId: number;
+        buildsetId: number;
+        properties: string;
+        rebuilt: number | null;
+        priority: number;
+      }>(
+        `SELECT b.builder_id AS builderId, b.buildset_id AS buildsetId, s.properties AS properties, s.rebuilt_build_id AS rebuilt,
+                r.priority AS priority
+         FROM builds b JOIN buildsets s ON s.id = b.buildset_id JOIN build_requests r ON r.id = b.request_id WHERE b.id = ?`,
+        [buildId],
+      );
+      if (!build) throw notFound('build', buildId);
+      const stamps = await tx.all<SourceStamp>(
+        `SELECT s.branch, s.revision, s.repository, s.project, s.codebase FROM buildset_source_stamps b
+         JOIN source_stamps s ON s.id = b.source_stamp_id WHERE b.buildset_id = ?`,
+        [build.buildsetId],
+      );
+      const changes = await tx.all<{ id: number }>(
+        `SELECT change_id AS id FROM buildset_changes WHERE buildset_id = ?`,
+        [build.buildsetId],
+      );
+      const created = await createBuildset(tx, {
+        schedulerId: null,
+        schedulerName: 'rebuild',
+        cause: `rebuild:${randomUUID()}`,
+        reason: 'rebuild',
+        sourceStamps: stamps,
+        changeIds: changes.map((change) => change.id),
+        properties: JSON.parse(build.properties) as Properties,
+        builderIds: [build.builderId],
+        priority: build.priority,
+        rebuiltBuildId: build.rebuilt ?? buildId,
+      });
+      return created!;
+    });
+  }
+
+  /** Asks the engine that runs the build to stop it. @returns that engine, or null when the build is over. */
+  stopBuild(buildId: number, reason: string): Promise<{ masterId: number } | null> {
+    return this.db.transaction(async (tx) => {
+      const claim = await tx.get<{ masterId: number }>(`SELECT master_id AS masterId FROM claims WHERE build_id = ?`, [
+        buildId,
+      ]);
+      if (claim) {
+        await command(tx, claim.masterId, 'stop-build', buildId, { reason });
+        return claim;
+      }
+      if (!(await tx.get(`SELECT id FROM builds WHERE id = ?`, [buildId]))) throw notFound('build', buildId);
+      return null;
+    });
+  }
+
+  cancelRequest(requestId: number, reason: string): Promise<Cancelled> {
+    return this.db.transaction(async (tx) => {
+      // Engines claim by deleting the queue row too: whoever deletes it decides.
+      const { affected } = await tx.run(`DELETE FROM queue WHERE request_id = ?`, [requestId]);
+      const request = await tx.get<{ builderId: number; buildsetId: number }>(
+        `SELECT builder_id AS builderId, buildset_id AS buildsetId FROM build_requests WHERE id = ?`,
+        [requestId],
+      );
+      if (!request) throw notFound('build request', requestId);
+      if (affected === 1) {
+        const completedBuildsetId = await completeRequest(
+          tx,
+          { requestId, buildsetId: request.buildsetId },
+          Result.CANCELLED,
+          reason,
+        );
+        return { outcome: 'cancelled', builderId: request.builderId, completedBuildsetId };
+      }
+      const claim = await tx.get<{ buildId: number; masterId: number }>(
+        `SELECT build_id AS buildId, master_id AS masterId FROM claims WHERE request_id = ?`,
+        [requestId],
+      );
+      if (!claim) return { outcome: 'already-complete' };
+      await command(tx, claim.masterId, 'stop-build', claim.buildId, { reason });
+      return { outcome: 'stopping', masterId: claim.masterId };
+    });
+  }
+
+  /** False when the request is no longer queued. */
+  setPriority(requestId: number, priority: number): Promise<boolean> {
+    return this.db.transaction(async (tx) => {
+      const { affected } = await tx.run(
+        `UPDATE build_requests SET priority = ? WHERE id = ? AND complete_at_ms IS NULL`,
+        [priority, requestId],
+      );
+      if (affected === 0 && !(await tx.get(`SELECT id FROM build_requests WHERE id = ?`, [requestId]))) {
+        throw notFound('build request', requestId);
+      }
+      const queued = await tx.run(`UPDATE queue SET queue_rank = ? WHERE request_id = ?`, [-priority, requestId]);
+      return queued.affected === 1;
+    });
+  }
+
+  async pauseWorker(workerId: number, paused: boolean, reason: string | null): Promise<void> {
+    const { affected } = await this.db.run(`UPDATE workers SET paused = ?, pause_reason = ? WHERE id = ?`, [
+      paused,
+      paused ? reason : null,
+      workerId,
+    ]);
+    if (affected === 0) throw notFound('worker', workerId);
+  }
+
+  async enableScheduler(schedulerId: number, enabled: boolean): Promise<void> {
+    const { affected } = await this.db.run(`UPDATE schedulers SET enabled = ? WHERE id = ?`, [enabled, schedulerId]);
+    if (affected === 0) throw notFound('scheduler', schedulerId);
+  }
+
+  /** Open commands for a master, oldest first. */
+  async openCommands(masterId: number): Promise<MasterCommand[]> {
+    const rows = await this.db.all<Omit<MasterCommand, 'args'> & { args: string }>(
+      `SELECT id, kind, subject_id AS subjectId, args FROM master_commands
+       WHERE done_at_ms IS NULL AND master_id = ? ORDER BY id LIMIT 100`,
+      [masterId],
+    );
+    return rows.map((row) => ({ ...row, args: JSON.parse(row.args) as MasterCommand['args'] }));
+  }
+
+  async finishCommand(id: number, result: string): Promise<void> {
+    await this.db.run(
+      `UPDATE master_commands SET done_at_ms = ${this.db.dialect.nowMs}, result = ? WHERE id = ? AND done_at_ms IS NULL`,
+      [result, id],
+    );
+  }
+}
+
+async function command(
+  tx: Transaction,
+  masterId: number,
+  kind: string,
+  subjectId: number,
+  args: object,
+): Promise<void> {
+  await tx.run(
+    `INSERT INTO master_commands (master_id, kind, subject_id, args, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
+    [masterId, kind, subjectId, JSON.stringify(args)],
+  );
+}
+
+function notFound(what: string, id: number): UserError {
+  return new UserError('not-found', `no ${what} ${id}`, { id });
+}

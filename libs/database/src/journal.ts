@@ -1,0 +1,383 @@
+import { FencedError, MillraceError, OperationalError, type Properties, type Result } from '@millrace/domain';
+import {
+  type BuildEnd,
+  type BuildKey,
+  claimedOf,
+  claimIn,
+  type ClaimCandidate,
+  type ClaimedBuild,
+  type EndedBuild,
+  endBuildIn,
+} from './claims.js';
+import { encodeChunk, type LogType, slugOf } from './logs.js';
+import type { Incarnation } from './masters.js';
+import type { Database, Transaction } from './sql.js';
+import { uuidToBytes } from '@millrace/domain';
+
+/** One thing that happened in a build. */
+export type BuildEntry =
+  | { readonly kind: 'step-started'; readonly number: number; readonly name: string; readonly hidden: boolean }
+  | {
+      readonly kind: 'step-changed';
+      readonly number: number;
+      readonly stateString?: string;
+      readonly urls?: readonly { name: string; url: string }[];
+    }
+  | {
+      readonly kind: 'step-finished';
+      readonly number: number;
+      readonly results: Result;
+      readonly stateString: string;
+      readonly hidden: boolean;
+    }
+  | {
+      readonly kind: 'command-intended';
+      readonly step: number;
+      readonly ordinal: number;
+      readonly name: string;
+      readonly uuid: string;
+      readonly argsHash: string;
+    }
+  | { readonly kind: 'command-finished'; readonly step: number; readonly ordinal: number; readonly outcome: string }
+  /** Whole lines, each ending in a newline and, for type `s`, beginning with its stream's letter. */
+  | {
+      readonly kind: 'log-lines';
+      readonly step: number;
+      readonly log: string;
+      readonly type: LogType;
+      readonly text: string;
+      readonly lines: number;
+    }
+  | { readonly kind: 'properties'; readonly properties: Properties }
+  | { readonly kind: 'build-state'; readonly stateString: string }
+  | { readonly kind: 'build-finished'; readonly end: BuildEnd };
+
+/** What a committed group of entries touched, for the hints that follow. */
+export interface Committed {
+  readonly steps: readonly { readonly stepId: number; readonly event: 'started' | 'updated' | 'finished' }[];
+  readonly logs: readonly { readonly stepId: number; readonly logId: number; readonly event: 'new' | 'append' }[];
+  readonly ended: EndedBuild | null;
+}
+
+interface EntryItem {
+  readonly build: BuildKey;
+  readonly entries: readonly BuildEntry[];
+  readonly bytes: number;
+  resolve(committed: Committed): void;
+  reject(error: unknown): void;
+}
+
+interface ClaimItem {
+  readonly candidates: readonly ClaimCandidate[];
+  resolve(claimed: ClaimedBuild[]): void;
+  reject(error: unknown): void;
+}
+
+interface LogState {
+  readonly logId: number;
+  readonly stepId: number;
+  lines: number;
+}
+
+/** What the journal remembers of a build, so that appending costs no reads. */
+interface BuildMemory {
+  readonly steps: Map<number, number>;
+  readonly logs: Map<string, LogState>;
+}
+
+const MAX_GROUP_BYTES = 4 << 20;
+const MAX_GROUP_ITEMS = 256;
+const CHUNK_BYTES = 256 << 10;
+
+/**
+ * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
+ * gathers, and an idle journal commits at once (design §5 *No timers on the way*). Order is kept per build. A promise resolves only
+ * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3).
+ *
+ * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back.
+ */
+export class Journal {
+  private entries: EntryItem[] = [];
+  private claims: ClaimItem[] = [];
+  private running: Promise<void> | null = null;
+  private closed = false;
+  private readonly memory = new Map<number, BuildMemory>();
+  readonly stats = { transactions: 0, entries: 0, retries: 0 };
+
+  constructor(
+    private readonly db: Database,
+    private readonly me: Incarnation,
+    private readonly onTrouble: (error: OperationalError) => void,
+  ) {}
+
+  write(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
+    return new Promise((resolve, reject) => {
+      this.entries.push({ build, entries, bytes, resolve, reject });
+      this.wake();
+    });
+  }
+
+  /** Claims ride in the same transaction as what is written meanwhile: finishing a build and claiming the next is one. */
+  claim(candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+    return new Promise((resolve, reject) => {
+      this.claims.push({ candidates, resolve, reject });
+      this.wake();
+    });
+  }
+
+  /** Forgets what is kept of a build that has ended here. */
+  forget(buildId: number): void {
+    this.memory.delete(buildId);
+  }
+
+  /** Waits for what is under way; what comes later is refused. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.running;
+  }
+
+  private wake(): void {
+    this.running ??= this.drain().finally(() => {
+      this.running = null;
+      if (this.entries.length + this.claims.length > 0) this.wake();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    // Whatever is handed in during the same turn of the event loop goes into the first group.
+    await Promise.resolve();
+    while (this.entries.length + this.claims.length > 0) {
+      const items = this.takeEntries();
+      const claims = this.claims.splice(0);
+      await this.commit(items, claims);
+    }
+  }
+
+  private takeEntries(): EntryItem[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.entries.length && count < MAX_GROUP_ITEMS && bytes < MAX_GROUP_BYTES)
+      bytes += this.entries[count++]!.bytes;
+    return this.entries.splice(0, count);
+  }
+
+  private async commit(items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const settle = await this.db.transaction((tx) => this.apply(tx, items, claims));
+        this.stats.transactions += 1;
+        this.stats.entries += items.length;
+        settle();
+        return;
+      } catch (error) {
+        if (!(error instanceof OperationalError) || this.closed) {
+          await this.isolate(items, claims, error);
+          return;
+        }
+        this.stats.retries += 1;
+        this.onTrouble(error);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(50 * 2 ** tries, 2000)));
+      }
+    }
+  }
+
+  /** One bad item must not take the others of its group down. */
+  private async isolate(items: readonly EntryItem[], claims: readonly ClaimItem[], error: unknown): Promise<void> {
+    if (items.length + claims.length <= 1 || this.closed) {
+      for (const item of [...items, ...claims]) item.reject(error);
+      return;
+    }
+    for (const item of items) await this.commit([item], []);
+    for (const claim of claims) await this.commit([], [claim]);
+  }
+
+  /** @returns what to do once the transaction has been committed */
+  private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<() => void> {
+    const after: (() => void)[] = [];
+    if (items.length > 0) {
+      const keys = [...new Map(items.map((item) => [item.build.buildId, item.build])).values()];
+      const ours = await claimedOf(tx, keys);
+      const staged = new Map<number, BuildMemory>();
+      for (const item of items) {
+        const { build } = item;
+        if (!ours.has(build.buildId)) {
+          const fenced = new FencedError(`build ${build.buildId}`, { ...build });
+          after.push(() => item.reject(fenced));
+          continue;
+        }
+        const memory = staged.get(build.buildId) ?? copyOf(this.memory.get(build.buildId));
+        staged.set(build.buildId, memory);
+        const committed = await new EntryWriter(tx, build, memory).write(item.entries);
+        after.push(() => item.resolve(committed));
+        if (committed.ended) ours.delete(build.buildId);
+      }
+      after.push(() => {
+        for (const [buildId, memory] of staged) this.memory.set(buildId, memory);
+      });
+    }
+    for (const claim of claims) {
+      try {
+        const claimed = await claimIn(tx, this.me, claim.candidates);
+        after.push(() => claim.resolve(claimed));
+      } catch (error) {
+        if (!(error instanceof MillraceError) || error instanceof OperationalError) throw error;
+        after.push(() => claim.reject(error));
+      }
+    }
+    return () => after.forEach((settle) => settle());
+  }
+}
+
+function copyOf(memory: BuildMemory | undefined): BuildMemory {
+  return {
+    steps: new Map(memory?.steps),
+    logs: new Map([...(memory?.logs ?? [])].map(([name, log]) => [name, { ...log }])),
+  };
+}
+
+class EntryWriter {
+  private readonly steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
+  private readonly logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
+
+  constructor(
+    private readonly tx: Transaction,
+    private readonly build: BuildKey,
+    private readonly memory: BuildMemory,
+  ) {}
+
+  async write(entries: readonly BuildEntry[]): Promise<Committed> {
+    let ended: EndedBuild | null = null;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      if (entry.kind === 'build-finished') ended = await endBuildIn(this.tx, this.build, entry.end);
+      else await this.one(entry);
+    }
+    return { steps: this.steps, logs: [...this.logs.values()], ended };
+  }
+
+  private async one(entry: Exclude<BuildEntry, { kind: 'build-finished' }>): Promise<void> {
+    const { tx, build } = this;
+    const now = tx.dialect.nowMs;
+    switch (entry.kind) {
+      case 'step-started': {
+        const { insertId } = await tx.run(
+          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden) VALUES (?, ?, ?, ${now}, ?, '[]', ?)`,
+          [build.buildId, entry.number, entry.name, 'running', entry.hidden],
+        );
+        this.memory.steps.set(entry.number, insertId);
+        this.steps.push({ stepId: insertId, event: 'started' });
+        return;
+      }
+      case 'step-changed': {
+        const stepId = this.step(entry.number);
+        if (entry.stateString !== undefined) {
+          await tx.run(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
+        }
+        if (entry.urls !== undefined)
+          await tx.run(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(entry.urls), stepId]);
+        this.steps.push({ stepId, event: 'updated' });
+        return;
+      }
+      case 'step-finished': {
+        const stepId = this.step(entry.number);
+        await tx.run(
+          `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ? WHERE id = ?`,
+          [entry.results, entry.stateString, entry.hidden, stepId],
+        );
+        await tx.run(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
+        this.steps.push({ stepId, event: 'finished' });
+        return;
+      }
+      case 'command-intended':
+        await tx.run(
+          `INSERT INTO commands (build_id, step_number, ordinal, name, uuid, args_hash, sent_at_ms) VALUES (?, ?, ?, ?, ?, ?, ${now})`,
+          [build.buildId, entry.step, entry.ordinal, entry.name, uuidToBytes(entry.uuid), entry.argsHash],
+        );
+        return;
+      case 'command-finished':
+        await tx.run(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [
+          entry.outcome,
+          build.buildId,
+          entry.step,
+          entry.ordinal,
+        ]);
+        return;
+      case 'log-lines':
+        await this.append(entry);
+        return;
+      case 'properties':
+        await this.mergeProperties(entry.properties);
+        return;
+      case 'build-state':
+        await tx.run(`UPDATE builds SET state_string = ? WHERE id = ?`, [entry.stateString, build.buildId]);
+        return;
+    }
+  }
+
+  private step(number: number): number {
+    const stepId = this.memory.steps.get(number);
+    if (stepId === undefined) throw new RangeError(`build ${this.build.buildId}: step ${number} was never started`);
+    return stepId;
+  }
+
+  private async mergeProperties(properties: Properties): Promise<void> {
+    const row = await this.tx.get<{ properties: string }>(`SELECT properties FROM builds WHERE id = ?`, [
+      this.build.buildId,
+    ]);
+    const merged = { ...(JSON.parse(row!.properties) as Properties), ...properties };
+    await this.tx.run(`UPDATE builds SET properties = ? WHERE id = ?`, [JSON.stringify(merged), this.build.buildId]);
+  }
+
+  private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {
+    const key = `${entry.step}/${entry.log}`;
+    let log = this.memory.logs.get(key);
+    const event = log ? 'append' : 'new';
+    if (!log) {
+      log = await this.createLog(entry);
+      this.memory.logs.set(key, log);
+    }
+    for (const piece of pieces(entry.text, entry.lines)) {
+      const { codec, content } = await encodeChunk(piece.text);
+      await this.tx.run(
+        `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
+        [log.logId, log.lines, piece.lines, codec, content],
+      );
+      log.lines += piece.lines;
+    }
+    await this.tx.run(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
+    if (this.logs.get(log.logId)?.event !== 'new')
+      this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
+  }
+
+  private async createLog(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<LogState> {
+    const stepId = this.step(entry.step);
+    const taken = await this.tx.all<{ slug: string }>(`SELECT slug FROM logs WHERE step_id = ?`, [stepId]);
+    const { insertId } = await this.tx.run(
+      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, 0, 0)`,
+      [this.build.buildId, stepId, entry.log, slugOf(entry.log, new Set(taken.map((row) => row.slug))), entry.type],
+    );
+    return { logId: insertId, stepId, lines: 0 };
+  }
+}
+
+/** Cuts whole lines into pieces of about a chunk's size; a line is never cut. */
+function* pieces(text: string, lines: number): Generator<{ text: string; lines: number }> {
+  if (text.length <= CHUNK_BYTES) {
+    yield { text, lines };
+    return;
+  }
+  for (let from = 0; from < text.length;) {
+    let to = text.lastIndexOf('\n', from + CHUNK_BYTES);
+    if (to < from) to = text.indexOf('\n', from);
+    const piece = text.slice(from, to + 1);
+    yield { text: piece, lines: countLines(piece) };
+    from = to + 1;
+  }
+}
+
+export function countLines(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count++;
+  return count;
+}

@@ -1,0 +1,109 @@
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw } from 'node:zlib';
+import { UnexpectedError } from '@millrace/domain';
+import type { Queryable } from './sql.js';
+
+/** `s` stdio with a stream letter before each line, `t` text, `h` HTML (`specs/data-api.md` §6). */
+export type LogType = 's' | 't' | 'h';
+
+const deflate = promisify(deflateRaw);
+const inflate = promisify(inflateRaw);
+
+/** Below this, compressing costs more than it saves. */
+const COMPRESS_FROM_BYTES = 512;
+
+export async function encodeChunk(text: string): Promise<{ codec: 'raw' | 'deflate'; content: Buffer }> {
+  const content = Buffer.from(text, 'utf8');
+  if (content.length < COMPRESS_FROM_BYTES) return { codec: 'raw', content };
+  return { codec: 'deflate', content: await deflate(content, { level: 1 }) };
+}
+
+export async function decodeChunk(codec: string, content: Buffer): Promise<string> {
+  switch (codec) {
+    case 'raw':
+      return content.toString('utf8');
+    case 'deflate':
+      return (await inflate(content)).toString('utf8');
+    default:
+      throw new UnexpectedError('unknown-codec', `log chunk with codec '${codec}': written by a newer Millrace?`, {
+        codec,
+      });
+  }
+}
+
+/** An identifier for a log name, unique among `taken` (`_2`, `_3`, …). */
+export function slugOf(name: string, taken: ReadonlySet<string>): string {
+  const base =
+    name
+      .replace(/[^a-zA-Z0-9._-]/g, '_')
+      .replace(/^[^a-zA-Z_-]/, '_$&')
+      .slice(0, 46) || '_';
+  if (!taken.has(base)) return base;
+  for (let n = 2; ; n++) if (!taken.has(`${base}_${n}`)) return `${base}_${n}`;
+}
+
+interface ChunkRow {
+  firstLine: number;
+  lines: number;
+  codec: string;
+  content: Buffer;
+}
+
+/**
+ * Lines `offset` … `offset + limit − 1` of a log, each with its newline, as one text; less at the log's end.
+ * Reads only the chunks that hold them.
+ */
+export async function readLogLines(db: Queryable, logId: number, offset: number, limit: number): Promise<string> {
+  let out = '';
+  for await (const piece of logPieces(db, logId, offset, limit)) out += piece;
+  return out;
+}
+
+/** The same, chunk by chunk, for logs that should not be held in memory whole. */
+export async function* logPieces(
+  db: Queryable,
+  logId: number,
+  offset = 0,
+  limit = Number.MAX_SAFE_INTEGER,
+): AsyncGenerator<string> {
+  if (limit <= 0) return;
+  const first = await db.get<{ firstLine: number }>(
+    `SELECT first_line AS firstLine FROM log_chunks WHERE log_id = ? AND first_line <= ? ORDER BY first_line DESC LIMIT 1`,
+    [logId, offset],
+  );
+  const end = offset + limit;
+  let next = first?.firstLine ?? 0;
+  while (next < end) {
+    const chunks = await db.all<ChunkRow>(
+      `SELECT first_line AS firstLine, num_lines AS \`lines\`, codec, content FROM log_chunks
+       WHERE log_id = ? AND first_line >= ? AND first_line < ? ORDER BY first_line LIMIT 16`,
+      [logId, next, end],
+    );
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) {
+      const text = await decodeChunk(chunk.codec, chunk.content);
+      const piece = sliceLines(
+        text,
+        Math.max(0, offset - chunk.firstLine),
+        Math.min(chunk.lines, end - chunk.firstLine),
+      );
+      if (piece !== '') yield piece;
+      next = chunk.firstLine + chunk.lines;
+    }
+  }
+}
+
+function sliceLines(text: string, from: number, to: number): string {
+  let start = 0;
+  for (let line = 0; line < from; line++) {
+    start = text.indexOf('\n', start) + 1;
+    if (start === 0) return '';
+  }
+  let end = start;
+  for (let line = from; line < to; line++) {
+    const newline = text.indexOf('\n', end);
+    if (newline < 0) return text.slice(start);
+    end = newline + 1;
+  }
+  return text.slice(start, end);
+}

@@ -1,0 +1,55 @@
+import type { Incarnation } from './masters.js';
+import type { Database } from './sql.js';
+
+export interface WorkerState {
+  readonly workerId: number;
+  readonly name: string;
+  readonly paused: boolean;
+  readonly graceful: boolean;
+}
+
+/** Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). */
+export class WorkerStore {
+  constructor(private readonly db: Database) {}
+
+  /** @returns the epoch of the new session */
+  attached(workerId: number, me: Incarnation, info: Readonly<Record<string, unknown>>): Promise<number> {
+    return this.db.transaction(async (tx) => {
+      await tx.run(
+        `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, info = ?, graceful = 0,
+           last_seen_at_ms = ${tx.dialect.nowMs} WHERE id = ?`,
+        [me.masterId, me.epoch, JSON.stringify(info), workerId],
+      );
+      const row = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
+        workerId,
+      ]);
+      return row!.epoch;
+    });
+  }
+
+  /** Nothing happens when a newer session took over. */
+  async detached(workerId: number, sessionEpoch: number): Promise<void> {
+    await this.db.run(
+      `UPDATE workers SET master_id = NULL, master_epoch = NULL, last_seen_at_ms = ${this.db.dialect.nowMs}
+       WHERE id = ? AND session_epoch = ?`,
+      [workerId, sessionEpoch],
+    );
+  }
+
+  async states(): Promise<WorkerState[]> {
+    const rows = await this.db.all<{
+      workerId: number;
+      name: string;
+      paused: number;
+      graceful: number;
+      sessionEpoch: number;
+    }>(`SELECT id AS workerId, name, paused, graceful FROM workers`);
+    return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
+  }
+
+  /** Session epochs of these workers, to notice that one attached elsewhere. */
+  async sessionEpochs(): Promise<Map<number, number>> {
+    const rows = await this.db.all<{ id: number; epoch: number }>(`SELECT id, session_epoch AS epoch FROM workers`);
+    return new Map(rows.map((row) => [row.id, row.epoch]));
+  }
+}
