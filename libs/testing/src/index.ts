@@ -1,1 +1,17 @@
-export {};
+export {
+  crossbarFolder,
+  eventually,
+  type EventuallyOptions,
+  freePort,
+  type MariaDb,
+  type MariaDbOptions,
+  type NatsOptions,
+  requireService,
+  type Service,
+  type ServiceName,
+  startCrossbar,
+  startEmbeddedRouter,
+  startMariaDb,
+  startNats,
+  type WampOptions,
+} from './services/index.js';

@@ -1,0 +1,39 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf, OperationalError } from '@millrace/domain';
+
+export interface EventuallyOptions {
+  /** Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Default 20. */
+  readonly intervalMs?: number;
+  /** What is waited for, for the error message. */
+  readonly what?: string;
+}
+
+/**
+ * Calls `check` until it neither throws nor returns `false`, and returns what it returned.
+ *
+ * @throws OperationalError `eventually` with the last failure when the time is up.
+ */
+export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
+  const { timeoutMs = 10_000, intervalMs = 20, what = 'the condition' } = options;
+  const deadline = performance.now() + timeoutMs;
+  for (let attempts = 1; ; attempts++) {
+    let failure: unknown = 'it was false';
+    try {
+      const value = await check();
+      if (value !== false) return value;
+    } catch (error) {
+      failure = error;
+    }
+    if (performance.now() >= deadline) {
+      throw new OperationalError(
+        'eventually',
+        `${what} did not hold within ${timeoutMs} ms (${attempts} attempts); last: ${messageOf(failure)}`,
+        { what, timeoutMs },
+        { cause: failure },
+      );
+    }
+    await delay(intervalMs);
+  }
+}
