@@ -8,6 +8,7 @@ export {
   type ValueMatch,
 } from './change-filter.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
+export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
 export { hashPassword, verifyPassword } from './passwords.js';
 export {
