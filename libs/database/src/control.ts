@@ -24,9 +24,10 @@ export type Cancelled =
 /** A row that asks a master to do something (a message is only a hint that it is there). */
 export interface MasterCommand {
   readonly id: number;
-  readonly kind: 'stop-build';
+  /** `stop-build` (subject: the build), `reconfig` (reads its configuration again). */
+  readonly kind: 'stop-build' | 'reconfig';
   readonly subjectId: number;
-  readonly args: { readonly reason: string };
+  readonly args: { readonly reason?: string };
 }
 
 /** What people do to what runs: force, rebuild, stop, cancel, pause. */
@@ -172,6 +173,20 @@ export class ControlStore {
     return rows.map((row) => ({ ...row, args: JSON.parse(row.args) as MasterCommand['args'] }));
   }
 
+  /** Asks a master to read its configuration again. @returns the command, to wait for with `commandResult` */
+  requestReconfig(masterId: number): Promise<number> {
+    return this.db.transaction((tx) => command(tx, masterId, 'reconfig', 0, {}));
+  }
+
+  /** Null while it is not done. */
+  async commandResult(commandId: number): Promise<string | null> {
+    const row = await this.db.get<{ doneAtMs: number | null; result: string | null }>(
+      `SELECT done_at_ms AS doneAtMs, result FROM master_commands WHERE id = ?`,
+      [commandId],
+    );
+    return row?.doneAtMs == null ? null : (row.result ?? '');
+  }
+
   async finishCommand(id: number, result: string): Promise<void> {
     await this.db.run(
       `UPDATE master_commands SET done_at_ms = ${this.db.dialect.nowMs}, result = ? WHERE id = ? AND done_at_ms IS NULL`,
@@ -191,6 +206,7 @@ async function command(
     `INSERT INTO master_commands (master_id, kind, subject_id, args, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
     [masterId, kind, subjectId, JSON.stringify(args)],
   );
+  return insertId;
 }
 
 function notFound(what: string, id: number): UserError {

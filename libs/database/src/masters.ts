@@ -113,25 +113,33 @@ export interface Ownership {
 export class OwnershipStore {
   constructor(private readonly db: Database) {}
 
-  /** Takes `name` if nobody alive has it. Null: somebody else's. Calling it again while owning it returns the same epoch. */
-  acquire(name: string, me: Incarnation): Promise<Ownership | null> {
+  /**
+   * Takes `name` if nobody alive has it, and from another master only when `mayTakeOver`. Null: somebody else's. Calling it again while
+   * owning it returns the same epoch and costs one read.
+   */
+  async acquire(name: string, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
+    const seen = await readOwner(this.db, name, '');
+    if (seen && isMine(seen, me)) return { name, epoch: seen.epoch };
     return this.db.transaction(async (tx) => {
       const { nowMs, forUpdate, insertIgnore } = tx.dialect;
       await tx.run(
         `${insertIgnore} INTO ownerships (name, master_id, master_epoch, epoch, since_ms) VALUES (?, 0, 0, 0, ${nowMs})`,
         [name],
       );
-      const row = await tx.get<{ masterId: number; masterEpoch: number; epoch: number }>(
-        `SELECT master_id AS masterId, master_epoch AS masterEpoch, epoch FROM ownerships WHERE name = ?${forUpdate}`,
-        [name],
-      );
+      const row = await readOwner(tx, name, forUpdate);
       if (!row) throw new UnexpectedError('ownership-vanished', `ownership '${name}' vanished`, { name });
-      if (row.masterId === me.masterId && row.masterEpoch === me.epoch) return { name, epoch: row.epoch };
-      const owner = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
+      if (isMine(row, me)) return { name, epoch: row.epoch };
+      const ownEarlierLife = row.masterId === me.masterId && row.masterEpoch < me.epoch;
+      if (row.masterId !== 0 && !ownEarlierLife) {
+        const owner = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND m.state = 'stopped'`, [row.masterId]);
+        if (!owner && !mayTakeOver) return null;
+      }
+      const alive = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
         row.masterId,
         row.masterEpoch,
       ]);
-      if (owner) return null;
+      if (alive) return null;
+      await assertLeased(tx, me);
       await tx.run(
         `UPDATE ownerships SET master_id = ?, master_epoch = ?, epoch = epoch + 1, since_ms = ${nowMs} WHERE name = ?`,
         [me.masterId, me.epoch, name],
@@ -139,6 +147,23 @@ export class OwnershipStore {
       return { name, epoch: row.epoch + 1 };
     });
   }
+}
+
+interface OwnerRow {
+  readonly masterId: number;
+  readonly masterEpoch: number;
+  readonly epoch: number;
+}
+
+function readOwner(db: Queryable, name: string, lock: string): Promise<OwnerRow | undefined> {
+  return db.get<OwnerRow>(
+    `SELECT master_id AS masterId, master_epoch AS masterEpoch, epoch FROM ownerships WHERE name = ?${lock}`,
+    [name],
+  );
+}
+
+function isMine(row: OwnerRow, me: Incarnation): boolean {
+  return row.masterId === me.masterId && row.masterEpoch === me.epoch;
 }
 
 /** First statement of every transaction that acts as the owner. @throws FencedError when somebody else took over. */

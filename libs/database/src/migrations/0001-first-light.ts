@@ -63,6 +63,7 @@ export class FirstLight0001 implements MigrationInterface {
         received_at_ms ${big} NOT NULL, files ${text} NOT NULL, properties ${text} NOT NULL, source_stamp_id ${big} NOT NULL)${end}`,
       `CREATE INDEX changes_revision ON changes (revision)`,
       `CREATE INDEX changes_project ON changes (project, id)`,
+      `CREATE INDEX changes_branch ON changes (branch, id)`,
       `CREATE INDEX changes_source_stamp ON changes (source_stamp_id)`,
       `CREATE TABLE scheduler_changes (
         scheduler_id ${big} NOT NULL, change_id ${big} NOT NULL, decision ${key(16)} NOT NULL, important ${bool} NOT NULL,
@@ -115,6 +116,7 @@ export class FirstLight0001 implements MigrationInterface {
       `CREATE INDEX builds_started ON builds (started_at_ms, id)`,
       `CREATE INDEX builds_complete ON builds (complete_at_ms, id)`,
       `CREATE INDEX builds_results ON builds (results, id)`,
+      `CREATE INDEX builds_builder_results ON builds (builder_id, results, id)`,
       `CREATE TABLE steps (
         id ${id}, build_id ${big} NOT NULL, number ${big} NOT NULL, name ${key(190)} NOT NULL, started_at_ms ${big} NOT NULL,
         complete_at_ms ${big}, results ${big}, state_string ${text} NOT NULL, urls ${text} NOT NULL, hidden ${bool} NOT NULL)${end}`,

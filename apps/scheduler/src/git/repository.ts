@@ -1,0 +1,160 @@
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { OperationalError } from '@millrace/domain';
+
+const run = promisify(execFile);
+
+const LIST_TIMEOUT_MS = 60_000;
+const FETCH_TIMEOUT_MS = 600_000;
+const OUTPUT_LIMIT_BYTES = 256 << 20;
+
+export interface Commit {
+  readonly revision: string;
+  readonly author: string;
+  readonly committer: string;
+  readonly committedAtMs: number;
+  readonly message: string;
+  readonly files: readonly string[];
+}
+
+/**
+ * A remote repository, looked at through a bare mirror of our own: a poll is one `ls-remote`, and only branches that moved are
+ * fetched, incrementally.
+ */
+export class GitRepository {
+  private readonly mirror: string;
+
+  constructor(
+    readonly url: string,
+    folder: string,
+  ) {
+    this.mirror = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 16)}.git`);
+  }
+
+  /** Every branch with its head. @throws OperationalError `git` when the repository cannot be reached */
+  async heads(signal: AbortSignal): Promise<Record<string, string>> {
+    const out = await this.git(['ls-remote', '--heads', '--', this.url], {
+      timeoutMs: LIST_TIMEOUT_MS,
+      signal,
+      mirror: false,
+    });
+    const heads: Record<string, string> = {};
+    for (const line of out.toString('utf8').split('\n')) {
+      const match = /^([0-9a-f]{40,64})\trefs\/heads\/(.+)$/.exec(line);
+      if (match) heads[match[2]!] = match[1]!;
+    }
+    return heads;
+  }
+
+  async fetch(branches: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.ensureMirror();
+    const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/heads/${branch}`);
+    await this.git(['fetch', '--quiet', '--no-tags', '--force', '--', this.url, ...refspecs], {
+      timeoutMs: FETCH_TIMEOUT_MS,
+      signal,
+    });
+  }
+
+  /** Revisions of `head` that none of `known` reaches, oldest first. A known revision that vanished from the repository is ignored. */
+  async revisionsSince(head: string, known: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const input = [head, ...known.map((revision) => `^${revision}`)].join('\n');
+    const out = await this.git(['rev-list', '--reverse', '--topo-order', '--ignore-missing', '--stdin'], {
+      timeoutMs: FETCH_TIMEOUT_MS,
+      signal,
+      input: `${input}\n`,
+    });
+    return out.toString('utf8').split('\n').filter(Boolean);
+  }
+
+  async commits(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
+    const options = { timeoutMs: FETCH_TIMEOUT_MS, signal, input: `${revisions.join('\n')}\n` };
+    const format = '--format=%H%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%B%x00';
+    const log = await this.git(
+      ['-c', 'i18n.logOutputEncoding=UTF-8', 'log', '--no-walk=unsorted', '--stdin', format],
+      options,
+    );
+    const names = await this.git(
+      ['diff-tree', '--stdin', '-z', '-r', '--root', '--name-only', '--no-renames', '--diff-merges=first-parent'],
+      options,
+    );
+    const files = filesByRevision(names.toString('utf8'), revisions);
+    const fields = log.toString('utf8').split('\0');
+    const commits: Commit[] = [];
+    for (let i = 0; i + 4 < fields.length; i += 5) {
+      const revision = fields[i]!.trim();
+      commits.push({
+        revision,
+        author: fields[i + 1]!,
+        committer: fields[i + 2]!,
+        committedAtMs: Number(fields[i + 3]) * 1000,
+        message: fields[i + 4]!.trimEnd(),
+        files: files.get(revision) ?? [],
+      });
+    }
+    return commits;
+  }
+
+  private async ensureMirror(): Promise<void> {
+    if (existsSync(join(this.mirror, 'HEAD'))) return;
+    mkdirSync(this.mirror, { recursive: true });
+    await run('git', ['init', '--quiet', '--bare', this.mirror]);
+  }
+
+  private git(
+    args: readonly string[],
+    options: { timeoutMs: number; signal: AbortSignal; input?: string; mirror?: boolean },
+  ): Promise<Buffer> {
+    const all = options.mirror === false ? args : ['--git-dir', this.mirror, ...args];
+    return new Promise((resolve, reject) => {
+      const child = spawn('git', all, {
+        env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+        signal: options.signal,
+        timeout: options.timeoutMs,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      });
+      const out: Buffer[] = [];
+      let size = 0;
+      let complaint = '';
+      child.stdout.on('data', (data: Buffer) => {
+        out.push(data);
+        size += data.length;
+        if (size > OUTPUT_LIMIT_BYTES) child.kill();
+      });
+      child.stderr.on('data', (data: Buffer) => (complaint = (complaint + data.toString('utf8')).slice(-4000)));
+      // git may end before it has read everything; its exit code says why.
+      child.stdin.on('error', () => undefined);
+      child.stdin.end(options.input ?? '');
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        if (code === 0) resolve(Buffer.concat(out));
+        else
+          reject(
+            new OperationalError(
+              'git',
+              `git ${args[0] === '-c' ? args[2] : args[0]} of ${withoutPassword(this.url)} ended with ${code ?? signal}: ${complaint.trim()}`,
+              { repository: withoutPassword(this.url), code, signal },
+            ),
+          );
+      });
+    });
+  }
+}
+
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/([^/@:]*):[^/@]*@/, '//$1:***@');
+}
+
+/** `diff-tree --stdin -z` prints each revision, then its files; a file named like the next revision is told apart by the order. */
+function filesByRevision(output: string, revisions: readonly string[]): Map<string, string[]> {
+  const wanted = new Set(revisions);
+  const files = new Map<string, string[]>();
+  let current: string[] = [];
+  for (const token of output.split('\0')) {
+    if (wanted.has(token) && !files.has(token)) files.set(token, (current = []));
+    else if (token !== '') current.push(token);
+  }
+  return files;
+}

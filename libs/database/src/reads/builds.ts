@@ -1,0 +1,170 @@
+import type { BuildResource } from '@millrace/contracts';
+import { type Properties, uuidFromBytes } from '@millrace/domain';
+import { chunked, placeholders, type Queryable } from '../sql.js';
+import { readHistory, seconds } from './history.js';
+import type { HistoryTable } from './plan.js';
+import type { Page, ResourceQuery } from './query.js';
+
+export const BUILDS: HistoryTable = {
+  shape: {
+    plural: 'builds',
+    id: 'buildid',
+    fields: {
+      attempt: 'int',
+      builderid: 'int',
+      buildid: 'int',
+      buildrequestid: 'int',
+      complete: 'bool',
+      complete_at: 'time',
+      locks_duration_s: 'int',
+      masterid: 'int',
+      number: 'int',
+      properties: 'json',
+      results: 'int',
+      started_at: 'time',
+      state_string: 'string',
+      uuid: 'string',
+      workerid: 'int',
+    },
+  },
+  from: 'builds b',
+  id: 'b.id',
+  columns: {
+    buildid: { sql: 'b.id' },
+    builderid: { sql: 'b.builder_id' },
+    buildrequestid: { sql: 'b.request_id' },
+    number: { sql: 'b.number' },
+    results: { sql: 'b.results' },
+    workerid: { sql: 'b.worker_id' },
+    started_at: { sql: 'b.started_at_ms', as: 'time' },
+    complete_at: { sql: 'b.complete_at_ms', as: 'time' },
+  },
+  // A build's row is made when it starts, so ids and starts grow together.
+  orderAliases: { started_at: 'buildid' },
+  cheap: [{ field: 'complete', is: true, sql: 'b.complete_at_ms IS NOT NULL' }],
+  paths: [
+    { given: ['buildid'], order: null },
+    { given: ['buildrequestid'], order: null },
+    { given: ['builderid', 'number'], order: null },
+    { given: [], fixed: { complete: false }, where: 'b.complete_at_ms IS NULL', order: null },
+    { given: ['builderid', 'results'], order: 'buildid' },
+    { given: ['builderid'], order: 'buildid' },
+    { given: ['builderid'], order: 'number' },
+    { given: ['workerid'], order: 'buildid' },
+    { given: ['results'], order: 'buildid' },
+    { given: [], fixed: { complete: true }, where: 'b.complete_at_ms IS NOT NULL', order: 'complete_at' },
+    { given: [], order: 'buildid' },
+    { given: [], order: 'started_at' },
+  ],
+};
+
+const COLUMNS = `b.id, b.uuid, b.number, b.builder_id AS builderId, b.request_id AS requestId, b.attempt, b.worker_id AS workerId,
+  b.master_id AS masterId, b.started_at_ms AS startedAtMs, b.complete_at_ms AS completeAtMs, b.results, b.state_string AS stateString,
+  b.locks_ms AS locksMs`;
+
+interface BuildRow {
+  id: number;
+  uuid: Buffer;
+  number: number;
+  builderId: number;
+  requestId: number;
+  attempt: number;
+  workerId: number;
+  masterId: number;
+  startedAtMs: number;
+  completeAtMs: number | null;
+  results: number | null;
+  stateString: string;
+  locksMs: number;
+  properties?: string;
+}
+
+export class BuildReads {
+  constructor(private readonly db: Queryable) {}
+
+  list(query: ResourceQuery): Promise<Page<BuildResource>> {
+    const wanted = query.properties;
+    const select = wanted.length > 0 ? `${COLUMNS}, b.properties` : COLUMNS;
+    return readHistory<BuildRow, BuildResource>(this.db, BUILDS, select, query, (row) => toView(row, wanted));
+  }
+
+  /** Whole rows with all their properties, in no order; unknown ids are left out. */
+  async byIds(ids: readonly number[]): Promise<BuildResource[]> {
+    const found: BuildResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<BuildRow>(
+        `SELECT ${COLUMNS}, b.properties FROM builds b WHERE b.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toView(row, ['*']));
+    }
+    return found;
+  }
+
+  async one(id: number, properties: readonly string[]): Promise<BuildResource | null> {
+    const row = await this.db.get<BuildRow>(`SELECT ${COLUMNS}, b.properties FROM builds b WHERE b.id = ?`, [id]);
+    return row ? toView(row, properties) : null;
+  }
+
+  async idOf(builderId: number, number: number): Promise<number | null> {
+    const row = await this.db.get<{ id: number }>(`SELECT id FROM builds WHERE builder_id = ? AND number = ?`, [
+      builderId,
+      number,
+    ]);
+    return row?.id ?? null;
+  }
+
+  async properties(id: number): Promise<Properties | null> {
+    const row = await this.db.get<{ properties: string }>(`SELECT properties FROM builds WHERE id = ?`, [id]);
+    return row ? (JSON.parse(row.properties) as Properties) : null;
+  }
+
+  /** The newest builds of the change's buildsets. */
+  async ofChange(changeId: number, limit: number): Promise<number[]> {
+    const rows = await this.db.all<{ id: number }>(
+      `SELECT b.id FROM buildset_changes c JOIN build_requests r ON r.buildset_id = c.buildset_id JOIN builds b ON b.request_id = r.id
+       WHERE c.change_id = ? ORDER BY b.id DESC LIMIT ?`,
+      [changeId, limit],
+    );
+    return rows.map((row) => row.id);
+  }
+
+  /** What a page title of the build's log needs. */
+  async labels(buildId: number): Promise<{ builderName: string; number: number; workerName: string } | null> {
+    const row = await this.db.get<{ builderName: string; number: number; workerName: string | null }>(
+      `SELECT r.name AS builderName, b.number, w.name AS workerName FROM builds b JOIN builders r ON r.id = b.builder_id
+       LEFT JOIN workers w ON w.id = b.worker_id WHERE b.id = ?`,
+      [buildId],
+    );
+    return row ? { ...row, workerName: row.workerName ?? '' } : null;
+  }
+}
+
+/** Keeps the named properties that exist; `*` keeps all. */
+export function pickProperties(json: string, names: readonly string[]): Properties {
+  const all = JSON.parse(json) as Properties;
+  if (names.includes('*')) return all;
+  const picked: Record<string, Properties[string]> = {};
+  for (const name of names) if (Object.hasOwn(all, name)) picked[name] = all[name]!;
+  return picked;
+}
+
+function toView(row: BuildRow, properties: readonly string[]): BuildResource {
+  return {
+    attempt: row.attempt,
+    builderid: row.builderId,
+    buildid: row.id,
+    buildrequestid: row.requestId,
+    complete: row.completeAtMs !== null,
+    complete_at: seconds(row.completeAtMs),
+    locks_duration_s: seconds(row.locksMs),
+    masterid: row.masterId,
+    number: row.number,
+    properties: properties.length > 0 && row.properties !== undefined ? pickProperties(row.properties, properties) : {},
+    results: row.results,
+    started_at: seconds(row.startedAtMs),
+    state_string: row.stateString,
+    uuid: uuidFromBytes(row.uuid),
+    workerid: row.workerId,
+  };
+}

@@ -1,0 +1,172 @@
+import type { BuildsetResource, SourceStampResource } from '@millrace/contracts';
+import { type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
+import { chunked, placeholders, type Queryable } from '../sql.js';
+import { readHistory, seconds } from './history.js';
+import type { HistoryTable } from './plan.js';
+import type { Page, ResourceQuery, ResourceShape } from './query.js';
+
+export const SOURCE_STAMP_SHAPE: ResourceShape = {
+  plural: 'sourcestamps',
+  id: 'ssid',
+  fields: {
+    branch: 'string',
+    codebase: 'string',
+    created_at: 'time',
+    patch: 'json',
+    project: 'string',
+    repository: 'string',
+    revision: 'string',
+    ssid: 'int',
+  },
+};
+
+export const BUILDSETS: HistoryTable = {
+  shape: {
+    plural: 'buildsets',
+    id: 'bsid',
+    fields: {
+      bsid: 'int',
+      complete: 'bool',
+      complete_at: 'time',
+      external_idstring: 'string',
+      parent_buildid: 'int',
+      parent_relationship: 'string',
+      reason: 'string',
+      rebuilt_buildid: 'int',
+      results: 'int',
+      scheduler: 'string',
+      sourcestamps: 'json',
+      submitted_at: 'time',
+      uuid: 'string',
+    },
+  },
+  from: 'buildsets s',
+  id: 's.id',
+  columns: {
+    bsid: { sql: 's.id' },
+    rebuilt_buildid: { sql: 's.rebuilt_build_id' },
+    submitted_at: { sql: 's.submitted_at_ms', as: 'time' },
+    complete_at: { sql: 's.complete_at_ms', as: 'time' },
+  },
+  orderAliases: {},
+  cheap: [],
+  paths: [
+    { given: ['bsid'], order: null },
+    { given: ['rebuilt_buildid'], order: 'bsid' },
+    { given: [], fixed: { complete: false }, where: 's.complete_at_ms IS NULL', order: 'bsid' },
+    { given: [], fixed: { complete: true }, where: 's.complete_at_ms IS NOT NULL', order: 'complete_at' },
+    { given: [], order: 'bsid' },
+    { given: [], order: 'submitted_at' },
+  ],
+};
+
+const COLUMNS = `s.id, s.uuid, s.scheduler_name AS scheduler, s.reason, s.external_id AS externalId, s.submitted_at_ms AS submittedAtMs,
+  s.complete_at_ms AS completeAtMs, s.results, s.parent_build_id AS parentBuildId, s.parent_relationship AS parentRelationship,
+  s.rebuilt_build_id AS rebuiltBuildId`;
+
+interface BuildsetRow {
+  id: number;
+  uuid: Buffer;
+  scheduler: string;
+  reason: string;
+  externalId: string | null;
+  submittedAtMs: number;
+  completeAtMs: number | null;
+  results: number | null;
+  parentBuildId: number | null;
+  parentRelationship: string | null;
+  rebuiltBuildId: number | null;
+}
+
+export const STAMP_COLUMNS = `t.id, t.branch, t.revision, t.repository, t.project, t.codebase, t.created_at_ms AS createdAtMs`;
+
+export interface StampRow {
+  id: number;
+  branch: string | null;
+  revision: string | null;
+  repository: string;
+  project: string;
+  codebase: string;
+  createdAtMs: number;
+}
+
+export class BuildsetReads {
+  constructor(private readonly db: Queryable) {}
+
+  async list(query: ResourceQuery): Promise<Page<BuildsetResource>> {
+    const page = await readHistory<BuildsetRow, BuildsetResource>(this.db, BUILDSETS, COLUMNS, query, toView);
+    await this.fillStamps(page.rows);
+    return page;
+  }
+
+  async byIds(ids: readonly number[]): Promise<BuildsetResource[]> {
+    const found: BuildsetResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<BuildsetRow>(
+        `SELECT ${COLUMNS} FROM buildsets s WHERE s.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toView(row));
+    }
+    await this.fillStamps(found);
+    return found;
+  }
+
+  async idOf(uuid: Uuid): Promise<number | null> {
+    const row = await this.db.get<{ id: number }>(`SELECT id FROM buildsets WHERE uuid = ?`, [uuidToBytes(uuid)]);
+    return row?.id ?? null;
+  }
+
+  async properties(id: number): Promise<Properties | null> {
+    const row = await this.db.get<{ properties: string }>(`SELECT properties FROM buildsets WHERE id = ?`, [id]);
+    return row ? (JSON.parse(row.properties) as Properties) : null;
+  }
+
+  async stamp(id: number): Promise<SourceStampResource | null> {
+    const row = await this.db.get<StampRow>(`SELECT ${STAMP_COLUMNS} FROM source_stamps t WHERE t.id = ?`, [id]);
+    return row ? toStamp(row) : null;
+  }
+
+  private async fillStamps(buildsets: readonly BuildsetResource[]): Promise<void> {
+    const byId = new Map(buildsets.map((buildset) => [buildset.bsid, buildset]));
+    for (const ids of chunked([...byId.keys()])) {
+      const rows = await this.db.all<StampRow & { buildsetId: number }>(
+        `SELECT b.buildset_id AS buildsetId, ${STAMP_COLUMNS} FROM buildset_source_stamps b
+         JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
+        ids,
+      );
+      for (const row of rows) byId.get(row.buildsetId)!.sourcestamps.push(toStamp(row));
+    }
+  }
+}
+
+function toView(row: BuildsetRow): BuildsetResource {
+  return {
+    bsid: row.id,
+    complete: row.completeAtMs !== null,
+    complete_at: seconds(row.completeAtMs),
+    external_idstring: row.externalId,
+    parent_buildid: row.parentBuildId,
+    parent_relationship: row.parentRelationship,
+    reason: row.reason,
+    rebuilt_buildid: row.rebuiltBuildId,
+    results: row.results ?? -1,
+    scheduler: row.scheduler,
+    sourcestamps: [],
+    submitted_at: seconds(row.submittedAtMs),
+    uuid: uuidFromBytes(row.uuid),
+  };
+}
+
+export function toStamp(row: StampRow): SourceStampResource {
+  return {
+    branch: row.branch,
+    codebase: row.codebase,
+    created_at: seconds(row.createdAtMs),
+    patch: null,
+    project: row.project,
+    repository: row.repository,
+    revision: row.revision,
+    ssid: row.id,
+  };
+}

@@ -1,0 +1,140 @@
+import type { ChangeResource } from '@millrace/contracts';
+import type { Properties } from '@millrace/domain';
+import { chunked, placeholders, type Queryable } from '../sql.js';
+import { STAMP_COLUMNS, type StampRow, toStamp } from './buildset-reads.js';
+import { readHistory, seconds } from './history.js';
+import type { HistoryTable } from './plan.js';
+import type { Page, ResourceQuery } from './query.js';
+
+export const CHANGES: HistoryTable = {
+  shape: {
+    plural: 'changes',
+    id: 'changeid',
+    fields: {
+      author: 'string',
+      branch: 'string',
+      category: 'string',
+      changeid: 'int',
+      codebase: 'string',
+      comments: 'string',
+      committer: 'string',
+      files: 'strings',
+      parent_changeids: 'ints',
+      project: 'string',
+      properties: 'json',
+      received_at: 'time',
+      repository: 'string',
+      revision: 'string',
+      revlink: 'string',
+      sourcestamp: 'json',
+      when_timestamp: 'time',
+    },
+  },
+  from: 'changes c JOIN source_stamps t ON t.id = c.source_stamp_id',
+  id: 'c.id',
+  columns: {
+    changeid: { sql: 'c.id' },
+    branch: { sql: 'c.branch' },
+    project: { sql: 'c.project' },
+    revision: { sql: 'c.revision' },
+  },
+  orderAliases: { received_at: 'changeid' },
+  cheap: [],
+  paths: [
+    { given: ['changeid'], order: null },
+    { given: ['revision'], order: null },
+    { given: ['project'], order: 'changeid' },
+    { given: ['branch'], order: 'changeid' },
+    { given: [], order: 'changeid' },
+  ],
+};
+
+const COLUMNS = `c.id AS changeId, c.author, c.committer, c.comments, c.branch AS changeBranch, c.revision AS changeRevision, c.revlink,
+  c.category, c.repository AS changeRepository, c.project AS changeProject, c.codebase AS changeCodebase, c.when_ms AS whenMs,
+  c.received_at_ms AS receivedAtMs, c.files, c.properties, ${STAMP_COLUMNS}`;
+
+interface ChangeRow extends StampRow {
+  changeId: number;
+  author: string;
+  committer: string | null;
+  comments: string;
+  changeBranch: string | null;
+  changeRevision: string | null;
+  revlink: string;
+  category: string | null;
+  changeRepository: string;
+  changeProject: string;
+  changeCodebase: string;
+  whenMs: number;
+  receivedAtMs: number;
+  files: string;
+  properties: string;
+}
+
+export class ChangeReads {
+  constructor(private readonly db: Queryable) {}
+
+  list(query: ResourceQuery): Promise<Page<ChangeResource>> {
+    return readHistory<ChangeRow, ChangeResource>(this.db, CHANGES, COLUMNS, query, toView);
+  }
+
+  async byIds(ids: readonly number[]): Promise<ChangeResource[]> {
+    const found: ChangeResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<ChangeRow>(
+        `SELECT ${COLUMNS} FROM ${CHANGES.from} WHERE c.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toView(row));
+    }
+    return found;
+  }
+
+  /** The changes that the build's buildset was made for, newest first; null: no such build. */
+  async ofBuild(buildId: number, limit: number): Promise<ChangeResource[] | null> {
+    const build = await this.db.get<{ buildsetId: number }>(
+      `SELECT buildset_id AS buildsetId FROM builds WHERE id = ?`,
+      [buildId],
+    );
+    if (!build) return null;
+    const ids = await this.db.all<{ id: number }>(
+      `SELECT change_id AS id FROM buildset_changes WHERE buildset_id = ? ORDER BY change_id DESC LIMIT ?`,
+      [build.buildsetId, limit],
+    );
+    return this.newestFirst(ids.map((row) => row.id));
+  }
+
+  async ofSourceStamp(sourceStampId: number, limit: number): Promise<ChangeResource[]> {
+    const ids = await this.db.all<{ id: number }>(
+      `SELECT id FROM changes WHERE source_stamp_id = ? ORDER BY id DESC LIMIT ?`,
+      [sourceStampId, limit],
+    );
+    return this.newestFirst(ids.map((row) => row.id));
+  }
+
+  private async newestFirst(ids: readonly number[]): Promise<ChangeResource[]> {
+    return (await this.byIds(ids)).sort((a, b) => b.changeid - a.changeid);
+  }
+}
+
+function toView(row: ChangeRow): ChangeResource {
+  return {
+    author: row.author,
+    branch: row.changeBranch,
+    category: row.category,
+    changeid: row.changeId,
+    codebase: row.changeCodebase,
+    comments: row.comments,
+    committer: row.committer,
+    files: JSON.parse(row.files) as string[],
+    parent_changeids: [],
+    project: row.changeProject,
+    properties: JSON.parse(row.properties) as Properties,
+    received_at: seconds(row.receivedAtMs),
+    repository: row.changeRepository,
+    revision: row.changeRevision,
+    revlink: row.revlink,
+    sourcestamp: toStamp(row),
+    when_timestamp: seconds(row.whenMs),
+  };
+}

@@ -1,0 +1,301 @@
+import { UserError } from '@millrace/domain';
+import { placeholders, type SqlValue } from '../sql.js';
+import {
+  effectiveLimit,
+  type Filter,
+  HISTORY_LIMIT,
+  MAX_OFFSET,
+  type OrderKey,
+  refused,
+  type ResourceQuery,
+  type ResourceShape,
+} from './query.js';
+
+/** Where a field is stored. `time`: milliseconds for the API's seconds; `negated`: its negative, so that it sorts the other way. */
+export interface Column {
+  readonly sql: string;
+  readonly as?: 'time' | 'negated';
+}
+
+/**
+ * One way to read a history table without reading history (I7): fix the `given` fields with `eq`, then either the rows are few
+ * whatever the history (`order: null`; any other filter and order is applied in memory), or an index delivers them in `order`.
+ */
+export interface AccessPath {
+  readonly given: readonly string[];
+  /** Fields that must have exactly this value; `where` says the same in SQL. */
+  readonly fixed?: Readonly<Record<string, boolean>>;
+  readonly where?: string;
+  /** What holds for every row of this path anyway. */
+  readonly implied?: Readonly<Record<string, boolean>>;
+  readonly order: string | null;
+  /** Fields that tell rows with equal `order` apart in the index, beside the id. */
+  readonly tieFields?: readonly string[];
+  /** A narrower table that yields the ids; its columns come before the main table's. */
+  readonly keys?: { readonly from: string; readonly id: string; readonly columns: Readonly<Record<string, Column>> };
+}
+
+export interface HistoryTable {
+  readonly shape: ResourceShape;
+  readonly from: string;
+  readonly id: string;
+  readonly columns: Readonly<Record<string, Column>>;
+  /** Orders that another field's order stands for. */
+  readonly orderAliases: Readonly<Record<string, string>>;
+  /** Conditions that only a bounded number of rows fail, so that any path may carry them. */
+  readonly cheap: readonly { readonly field: string; readonly is: boolean; readonly sql: string }[];
+  readonly paths: readonly AccessPath[];
+}
+
+export type Plan =
+  | { readonly kind: 'small'; readonly sql: string; readonly params: SqlValue[] }
+  | {
+      readonly kind: 'ordered';
+      /** Selects one row more than `limit`, with `cursorValue` and `cursorId` beside the columns asked for. */
+      readonly sql: string;
+      readonly params: SqlValue[];
+      readonly limit: number;
+    };
+
+/** More rows than this in a "small" set and it is not small: ask for something narrower. */
+export const SMALL_SET = 5000;
+const MAX_COMBINATIONS = 200;
+
+/** @throws UserError `query-refused`, `bad-query` */
+export function plan(table: HistoryTable, select: string, query: ResourceQuery): Plan {
+  if (query.offset > MAX_OFFSET) {
+    throw refused(`offset ${query.offset} is too far: go on with cursor=… (meta.next) after ${MAX_OFFSET} rows`, {
+      offset: query.offset,
+    });
+  }
+  for (const path of table.paths) {
+    const fit = fits(table, path, query);
+    if (fit)
+      return fit.order === null ? smallPlan(table, select, path, fit) : orderedPlan(table, select, path, fit, query);
+  }
+  throw refused(describeRefusal(table, query), { resource: table.shape.plural });
+}
+
+interface Fit {
+  readonly combinations: readonly (readonly { readonly column: Column; readonly value: SqlValue }[])[];
+  readonly conditions: readonly Filter[];
+  readonly cheap: readonly string[];
+  readonly order: { readonly column: Column; readonly descending: boolean; readonly idDescending: boolean } | null;
+}
+
+function fits(table: HistoryTable, path: AccessPath, query: ResourceQuery): Fit | null {
+  const rest = new Set(query.filters);
+  const take = (field: string): Filter | undefined => {
+    const filter = query.filters.find((candidate) => candidate.field === field && isEquality(candidate));
+    if (filter) rest.delete(filter);
+    return filter;
+  };
+  for (const [field, value] of Object.entries(path.fixed ?? {})) {
+    const filter = take(field);
+    if (!filter || !isOnly(filter, value)) return null;
+  }
+  for (const [field, value] of Object.entries(path.implied ?? {})) {
+    for (const filter of rest) if (filter.field === field && isOnly(filter, value)) rest.delete(filter);
+  }
+  let combinations: { column: Column; value: SqlValue }[][] = [[]];
+  for (const field of path.given) {
+    const filter = take(field);
+    if (!filter) return null;
+    const column = columnOf(table, path, field);
+    combinations = combinations.flatMap((head) => filter.values.map((value) => [...head, { column, value }]));
+    if (combinations.length > MAX_COMBINATIONS) return null;
+  }
+  if (path.order === null) return { combinations, conditions: [], cheap: [], order: null };
+
+  const order = fitOrder(table, path, query.order);
+  if (!order) return null;
+  const cheap: string[] = [];
+  const conditions: Filter[] = [];
+  for (const filter of rest) {
+    const free = table.cheap.find((candidate) => candidate.field === filter.field && isOnly(filter, candidate.is));
+    if (free) cheap.push(free.sql);
+    else if (filter.field === path.order && filter.values.length === 1 && isRange(filter)) conditions.push(filter);
+    else return null;
+  }
+  return { combinations, conditions, cheap, order };
+}
+
+function isEquality(filter: Filter): boolean {
+  return filter.op === 'eq' || filter.op === 'in';
+}
+
+function isOnly(filter: Filter, value: boolean): boolean {
+  return isEquality(filter) && filter.values.length === 1 && filter.values[0] === value;
+}
+
+function isRange(filter: Filter): boolean {
+  return filter.op === 'lt' || filter.op === 'le' || filter.op === 'gt' || filter.op === 'ge' || filter.op === 'eq';
+}
+
+function fitOrder(table: HistoryTable, path: AccessPath, asked: readonly OrderKey[]): Fit['order'] {
+  const idField = table.shape.id;
+  const column = columnOf(table, path, path.order!);
+  const keys = asked.map((key) => ({ ...key, field: alias(table, path, key.field) }));
+  const [first, second] = keys;
+  if (!first) return { column, descending: column.as === 'negated', idDescending: false };
+  if (first.field !== path.order) return null;
+  if (!second || path.order === idField || path.order === 'number') {
+    return {
+      column,
+      descending: first.descending,
+      idDescending: second ? second.descending : first.descending !== (column.as === 'negated'),
+    };
+  }
+  const breaksTies = second.field === idField || (path.tieFields ?? []).includes(second.field);
+  return breaksTies ? { column, descending: first.descending, idDescending: second.descending } : null;
+}
+
+function alias(table: HistoryTable, path: AccessPath, field: string): string {
+  return field === path.order ? field : (table.orderAliases[field] ?? field);
+}
+
+function columnOf(table: HistoryTable, path: AccessPath, field: string): Column {
+  return path.keys?.columns[field] ?? table.columns[field]!;
+}
+
+function smallPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit): Plan {
+  const params: SqlValue[] = [];
+  const where: string[] = path.where ? [path.where] : [];
+  path.given.forEach((_, index) => {
+    const values = [...new Set(fit.combinations.map((combination) => combination[index]!.value))];
+    where.push(`${fit.combinations[0]![index]!.column.sql} IN ${placeholders(values.length)}`);
+    params.push(...values);
+  });
+  const from = path.keys ? `${path.keys.from} JOIN ${table.from} ON ${table.id} = ${path.keys.id}` : table.from;
+  return {
+    kind: 'small',
+    sql: `SELECT ${select} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY ${table.id} LIMIT ${SMALL_SET + 1}`,
+    params,
+  };
+}
+
+function orderedPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit, query: ResourceQuery): Plan {
+  const limit = effectiveLimit(query, HISTORY_LIMIT);
+  const order = fit.order!;
+  const reach = limit + 1 + query.offset;
+  const id = path.keys?.id ?? table.id;
+  const down = order.descending !== (order.column.as === 'negated');
+  const orderIsId = order.column.sql === id;
+  const orderBy = (value: string, idSql: string): string =>
+    orderIsId
+      ? `${idSql} ${direction(down)}`
+      : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
+
+  const common: string[] = [...fit.cheap, ...(path.where ? [path.where] : [])];
+  const commonParams: SqlValue[] = [];
+  for (const filter of fit.conditions) {
+    const condition = conditionOf(order.column, filter);
+    common.push(condition.sql);
+    commonParams.push(...condition.params);
+  }
+  if (query.cursor !== null) {
+    const after = afterCursor(order.column.sql, id, down, order.idDescending, orderIsId, parseCursor(query.cursor));
+    common.push(after.sql);
+    commonParams.push(...after.params);
+  }
+  const branch = (combination: Fit['combinations'][number]): { where: string; params: SqlValue[] } => {
+    const where = [...combination.map(({ column }) => `${column.sql} = ?`), ...common];
+    return {
+      where: where.length > 0 ? ` WHERE ${where.join(' AND ')}` : '',
+      params: [...combination.map(({ value }) => value), ...commonParams],
+    };
+  };
+
+  if (fit.combinations.length === 1 && !path.keys) {
+    const { where, params } = branch(fit.combinations[0]!);
+    const sql = `SELECT ${select}, ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${table.from}${where}
+       ORDER BY ${orderBy(order.column.sql, id)} LIMIT ? OFFSET ?`;
+    return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
+  }
+  const from = path.keys?.from ?? table.from;
+  const params: SqlValue[] = [];
+  const branches = fit.combinations.map((combination, index) => {
+    const { where, params: own } = branch(combination);
+    params.push(...own, reach);
+    return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
+       ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
+  });
+  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${table.from} ON ${table.id} = k.id
+     ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
+  return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
+}
+
+function direction(down: boolean): string {
+  return down ? 'DESC' : 'ASC';
+}
+
+const SQL_OPERATORS = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
+const MIRRORED = { eq: 'eq', lt: 'gt', le: 'ge', gt: 'lt', ge: 'le' } as const;
+
+function conditionOf(column: Column, filter: Filter): { sql: string; params: SqlValue[] } {
+  const op = filter.op as keyof typeof SQL_OPERATORS;
+  const value = filter.values[0] as number;
+  if (column.as === 'negated') return { sql: `${column.sql} ${SQL_OPERATORS[MIRRORED[op]]} ?`, params: [-value] };
+  if (column.as !== 'time') return { sql: `${column.sql} ${SQL_OPERATORS[op]} ?`, params: [value] };
+  // A whole second stands for its thousand milliseconds.
+  const startMs = value * 1000;
+  const endMs = startMs + 1000;
+  switch (op) {
+    case 'eq':
+      return { sql: `${column.sql} >= ? AND ${column.sql} < ?`, params: [startMs, endMs] };
+    case 'lt':
+      return { sql: `${column.sql} < ?`, params: [startMs] };
+    case 'le':
+      return { sql: `${column.sql} < ?`, params: [endMs] };
+    case 'gt':
+      return { sql: `${column.sql} >= ?`, params: [endMs] };
+    case 'ge':
+      return { sql: `${column.sql} >= ?`, params: [startMs] };
+  }
+}
+
+export function cursorOf(row: { readonly cursorValue: number; readonly cursorId: number }): string {
+  return `${row.cursorValue}.${row.cursorId}`;
+}
+
+function parseCursor(cursor: string): { value: number; id: number } {
+  const match = /^(-?\d{1,16})\.(\d{1,16})$/.exec(cursor);
+  if (!match)
+    throw new UserError('bad-query', `invalid cursor '${cursor}': use the one that meta.next gave`, { cursor });
+  return { value: Number(match[1]), id: Number(match[2]) };
+}
+
+function afterCursor(
+  column: string,
+  id: string,
+  down: boolean,
+  idDown: boolean,
+  orderIsId: boolean,
+  at: { value: number; id: number },
+): { sql: string; params: SqlValue[] } {
+  const beyond = down ? '<' : '>';
+  if (orderIsId) return { sql: `${id} ${beyond} ?`, params: [at.id] };
+  // The first term alone bounds the index range; the second only skips what shares the cursor's value.
+  return {
+    sql: `${column} ${beyond}= ? AND (${column} ${beyond} ? OR ${id} ${idDown ? '<' : '>'} ?)`,
+    params: [at.value, at.value, at.id],
+  };
+}
+
+function describeRefusal(table: HistoryTable, query: ResourceQuery): string {
+  const filters = [
+    ...new Set(query.filters.map((filter) => (isEquality(filter) ? filter.field : `${filter.field}__${filter.op}`))),
+  ];
+  const order = query.order.map((key) => (key.descending ? '-' : '') + key.field);
+  const asked = [
+    filters.length > 0 ? `filtered by ${filters.join(' and ')}` : '',
+    order.length > 0 ? `ordered by ${order.join(', ')}` : '',
+  ];
+  const possible = table.paths.map((path) => {
+    const fixed = Object.entries(path.fixed ?? {}).map(([field, value]) => `${field}=${String(value)}`);
+    const given = [...path.given.map((field) => `${field}=…`), ...fixed].join('&');
+    if (path.order === null) return `${given} (then anything)`;
+    return given === '' ? `order=${path.order} with its range` : `${given}&order=${path.order}`;
+  });
+  return `${table.shape.plural} cannot be ${asked.filter(Boolean).join(' and ')}: no index supports that. Possible are: ${[...new Set(possible)].join('; ')}`;
+}

@@ -1,0 +1,163 @@
+import type { BuildRequestResource } from '@millrace/contracts';
+import { type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
+import { chunked, placeholders, type Queryable } from '../sql.js';
+import { pickProperties } from './builds.js';
+import { readHistory, seconds } from './history.js';
+import type { HistoryTable } from './plan.js';
+import type { Page, ResourceQuery } from './query.js';
+
+const QUEUE_COLUMNS = {
+  buildrequestid: { sql: 'q.request_id' },
+  builderid: { sql: 'q.builder_id' },
+  // The rank is −priority: small first.
+  priority: { sql: 'q.queue_rank', as: 'negated' },
+} as const;
+const QUEUE = { from: 'queue q', id: 'q.request_id', columns: QUEUE_COLUMNS };
+const CLAIMS = { from: 'claims c', id: 'c.request_id', columns: {} };
+const PENDING = { fixed: { claimed: false }, implied: { complete: false }, keys: QUEUE, tieFields: ['submitted_at'] };
+
+export const BUILD_REQUESTS: HistoryTable = {
+  shape: {
+    plural: 'buildrequests',
+    id: 'buildrequestid',
+    fields: {
+      attempts: 'int',
+      builderid: 'int',
+      buildrequestid: 'int',
+      buildsetid: 'int',
+      claimed: 'bool',
+      claimed_at: 'time',
+      claimed_by_masterid: 'int',
+      complete: 'bool',
+      complete_at: 'time',
+      priority: 'int',
+      properties: 'json',
+      reason: 'string',
+      results: 'int',
+      submitted_at: 'time',
+      uuid: 'string',
+      waited_for: 'bool',
+    },
+  },
+  from: 'build_requests r',
+  id: 'r.id',
+  columns: {
+    buildrequestid: { sql: 'r.id' },
+    builderid: { sql: 'r.builder_id' },
+    buildsetid: { sql: 'r.buildset_id' },
+    priority: { sql: 'r.priority' },
+    submitted_at: { sql: 'r.submitted_at_ms', as: 'time' },
+    complete_at: { sql: 'r.complete_at_ms', as: 'time' },
+  },
+  orderAliases: {},
+  cheap: [],
+  paths: [
+    { given: ['buildrequestid'], order: null },
+    { ...PENDING, given: ['builderid'], order: 'priority' },
+    { ...PENDING, given: [], order: 'priority' },
+    { ...PENDING, given: [], order: 'buildrequestid' },
+    {
+      given: [],
+      fixed: { claimed: true, complete: false },
+      where: 'r.complete_at_ms IS NULL',
+      keys: CLAIMS,
+      order: null,
+    },
+    { given: ['buildsetid'], order: 'buildrequestid' },
+    { given: ['buildsetid'], order: null },
+    { given: ['builderid'], order: 'buildrequestid' },
+    { given: [], fixed: { complete: false }, where: 'r.complete_at_ms IS NULL', order: 'buildrequestid' },
+    { given: [], fixed: { complete: true }, where: 'r.complete_at_ms IS NOT NULL', order: 'complete_at' },
+    { given: [], order: 'buildrequestid' },
+    { given: [], order: 'submitted_at', tieFields: ['priority'] },
+  ],
+};
+
+const COLUMNS = `r.id, r.uuid, r.buildset_id AS buildsetId, r.builder_id AS builderId, r.priority, r.waited_for AS waitedFor,
+  r.submitted_at_ms AS submittedAtMs, r.claimed_at_ms AS claimedAtMs, r.claimed_by_master_id AS claimedByMasterId,
+  r.complete_at_ms AS completeAtMs, r.results, r.attempts, r.reason`;
+
+interface RequestRow {
+  id: number;
+  uuid: Buffer;
+  buildsetId: number;
+  builderId: number;
+  priority: number;
+  waitedFor: number;
+  submittedAtMs: number;
+  claimedAtMs: number | null;
+  claimedByMasterId: number | null;
+  completeAtMs: number | null;
+  results: number | null;
+  attempts: number;
+  reason: string | null;
+}
+
+export class BuildRequestReads {
+  constructor(private readonly db: Queryable) {}
+
+  async list(query: ResourceQuery): Promise<Page<BuildRequestResource>> {
+    const page = await readHistory<RequestRow, BuildRequestResource>(this.db, BUILD_REQUESTS, COLUMNS, query, toView);
+    await this.fillProperties(page.rows, query.properties);
+    return page;
+  }
+
+  async byIds(ids: readonly number[]): Promise<BuildRequestResource[]> {
+    const found: BuildRequestResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<RequestRow>(
+        `SELECT ${COLUMNS} FROM build_requests r WHERE r.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toView(row));
+    }
+    return found;
+  }
+
+  async one(id: number, properties: readonly string[]): Promise<BuildRequestResource | null> {
+    const found = await this.byIds([id]);
+    await this.fillProperties(found, properties);
+    return found[0] ?? null;
+  }
+
+  async idOf(uuid: Uuid): Promise<number | null> {
+    const row = await this.db.get<{ id: number }>(`SELECT id FROM build_requests WHERE uuid = ?`, [uuidToBytes(uuid)]);
+    return row?.id ?? null;
+  }
+
+  /** A request has its buildset's properties: one query for the page. */
+  private async fillProperties(rows: readonly BuildRequestResource[], names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const json = new Map<number, string>();
+    for (const ids of chunked([...new Set(rows.map((row) => row.buildsetid))])) {
+      const found = await this.db.all<{ id: number; properties: string }>(
+        `SELECT id, properties FROM buildsets WHERE id IN ${placeholders(ids.length)}`,
+        ids,
+      );
+      for (const row of found) json.set(row.id, row.properties);
+    }
+    for (const row of rows) row.properties = pickProperties(json.get(row.buildsetid) ?? '{}', names);
+  }
+}
+
+function toView(row: RequestRow): BuildRequestResource {
+  const complete = row.completeAtMs !== null;
+  return {
+    attempts: row.attempts,
+    builderid: row.builderId,
+    buildrequestid: row.id,
+    buildsetid: row.buildsetId,
+    claimed: complete || row.claimedAtMs !== null,
+    claimed_at: seconds(row.claimedAtMs),
+    claimed_by_masterid: row.claimedByMasterId,
+    complete,
+    complete_at: seconds(row.completeAtMs),
+    priority: row.priority,
+    properties: null,
+    reason: row.reason,
+    results: row.results ?? -1,
+    submitted_at: seconds(row.submittedAtMs),
+    uuid: uuidFromBytes(row.uuid),
+    waited_for: row.waitedFor === 1,
+  };
+}

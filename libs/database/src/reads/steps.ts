@@ -1,0 +1,161 @@
+import type { LogResource, StepResource } from '@millrace/contracts';
+import { chunked, placeholders, type Queryable } from '../sql.js';
+import { seconds } from './history.js';
+import type { ResourceShape } from './query.js';
+
+export const STEP_SHAPE: ResourceShape = {
+  plural: 'steps',
+  id: 'stepid',
+  fields: {
+    buildid: 'int',
+    complete: 'bool',
+    complete_at: 'time',
+    hidden: 'bool',
+    locks_acquired_at: 'time',
+    name: 'identifier',
+    number: 'int',
+    results: 'int',
+    started_at: 'time',
+    state_string: 'string',
+    stepid: 'int',
+    urls: 'json',
+  },
+};
+
+export const LOG_SHAPE: ResourceShape = {
+  plural: 'logs',
+  id: 'logid',
+  fields: {
+    complete: 'bool',
+    logid: 'int',
+    name: 'string',
+    num_lines: 'int',
+    slug: 'identifier',
+    stepid: 'int',
+    type: 'identifier',
+  },
+};
+
+const STEP_COLUMNS = `s.id, s.build_id AS buildId, s.number, s.name, s.started_at_ms AS startedAtMs, s.complete_at_ms AS completeAtMs,
+  s.results, s.state_string AS stateString, s.urls, s.hidden`;
+const LOG_COLUMNS = `l.id, l.step_id AS stepId, l.name, l.slug, l.type, l.num_lines AS numLines, l.complete`;
+
+interface StepRow {
+  id: number;
+  buildId: number;
+  number: number;
+  name: string;
+  startedAtMs: number;
+  completeAtMs: number | null;
+  results: number | null;
+  stateString: string;
+  urls: string;
+  hidden: number;
+}
+
+interface LogRow {
+  id: number;
+  stepId: number;
+  name: string;
+  slug: string;
+  type: string;
+  numLines: number;
+  complete: number;
+}
+
+/** Where a log belongs, for file names and titles. */
+export interface LogPlace {
+  readonly buildId: number;
+  readonly stepName: string;
+}
+
+/** Steps and logs: few per build, read by their parent. */
+export class StepReads {
+  constructor(private readonly db: Queryable) {}
+
+  async ofBuild(buildId: number): Promise<StepResource[]> {
+    const rows = await this.db.all<StepRow>(
+      `SELECT ${STEP_COLUMNS} FROM steps s WHERE s.build_id = ? ORDER BY s.number LIMIT 10000`,
+      [buildId],
+    );
+    return rows.map(toStep);
+  }
+
+  async byIds(ids: readonly number[]): Promise<StepResource[]> {
+    const found: StepResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<StepRow>(
+        `SELECT ${STEP_COLUMNS} FROM steps s WHERE s.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toStep(row));
+    }
+    return found;
+  }
+
+  async logsOfStep(stepId: number): Promise<LogResource[]> {
+    const rows = await this.db.all<LogRow>(
+      `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.step_id = ? ORDER BY l.id LIMIT 10000`,
+      [stepId],
+    );
+    return rows.map(toLog);
+  }
+
+  /** All logs of a build in one query, for a page that shows every step. */
+  async logsOfBuild(buildId: number): Promise<LogResource[]> {
+    const rows = await this.db.all<LogRow>(
+      `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.build_id = ? ORDER BY l.id LIMIT 10000`,
+      [buildId],
+    );
+    return rows.map(toLog);
+  }
+
+  async logsByIds(ids: readonly number[]): Promise<LogResource[]> {
+    const found: LogResource[] = [];
+    for (const some of chunked(ids)) {
+      const rows = await this.db.all<LogRow>(
+        `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.id IN ${placeholders(some.length)}`,
+        some,
+      );
+      for (const row of rows) found.push(toLog(row));
+    }
+    return found;
+  }
+
+  async logPlace(logId: number): Promise<LogPlace | null> {
+    const row = await this.db.get<{ buildId: number; stepName: string }>(
+      `SELECT l.build_id AS buildId, s.name AS stepName FROM logs l JOIN steps s ON s.id = l.step_id WHERE l.id = ?`,
+      [logId],
+    );
+    return row ?? null;
+  }
+}
+
+function toStep(row: StepRow): StepResource {
+  return {
+    buildid: row.buildId,
+    complete: row.completeAtMs !== null,
+    complete_at: seconds(row.completeAtMs),
+    hidden: row.hidden === 1,
+    locks_acquired_at: seconds(row.startedAtMs),
+    name: row.name,
+    number: row.number,
+    results: row.results,
+    started_at: seconds(row.startedAtMs),
+    state_string: row.stateString,
+    stepid: row.id,
+    urls: JSON.parse(row.urls) as StepResource['urls'],
+  };
+}
+
+function toLog(row: LogRow): LogResource {
+  return {
+    complete: row.complete === 1,
+    logid: row.id,
+    name: row.name,
+    num_lines: row.numLines,
+    slug: row.slug,
+    stepid: row.stepId,
+    type: row.type,
+  };
+}

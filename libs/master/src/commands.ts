@@ -1,0 +1,28 @@
+import { hints } from '@millrace/contracts';
+import { ControlStore, type MasterCommand, sabotaged } from '@millrace/database';
+import { messageOf } from '@millrace/domain';
+import { Loop } from './loop.js';
+import type { Master } from './run-master.js';
+
+export type CommandHandlers = Map<MasterCommand['kind'], (command: MasterCommand) => Promise<string>>;
+
+/** Carries out the command rows addressed to this master: on hint, and by poll for the hints that were lost (I1). */
+export function commandLoop(master: Master, handlers: CommandHandlers): Loop {
+  const store = new ControlStore(master.db);
+  const loop = new Loop({
+    name: 'commands',
+    everyMs: sabotaged('poll') ? null : master.settings.pollIntervalMs,
+    log: master.log,
+    round: async () => {
+      for (const command of await store.openCommands(master.me.masterId)) {
+        const handler = handlers.get(command.kind);
+        const result = handler
+          ? await handler(command).catch((error: unknown) => `failed: ${messageOf(error)}`)
+          : `failed: a ${master.settings.role} does not know '${command.kind}'`;
+        await store.finishCommand(command.id, result);
+      }
+    },
+  });
+  master.hints.subscribe(hints.command(master.me.masterId).topic, () => loop.nudge());
+  return loop;
+}

@@ -1,0 +1,116 @@
+import { Worker } from 'node:worker_threads';
+import type { BusOptions, BusState } from '@millrace/bus';
+import type { Hint } from '@millrace/contracts';
+import type { Incarnation } from '@millrace/database';
+import type { ControlSetup, FromControl, ToControl } from './protocol.js';
+
+const HEARTBEAT_MS = 200;
+
+export type HintHandler = (topic: string, payload: Hint['payload']) => void;
+
+/** The bus as the main thread sees it: hints in, hints out. */
+export interface Hints {
+  readonly state: BusState;
+  publish(hint: Hint): void;
+  /** Every topic that is `prefix` or lies below it. A master does not hear itself, but its own listeners do: see `runMaster`. */
+  subscribe(prefix: string, handler: HintHandler): () => void;
+  onState(listener: (state: BusState) => void): () => void;
+}
+
+/** The main thread's end of the control thread. */
+export class ControlClient implements Hints {
+  private readonly worker: Worker;
+  private readonly heartbeat = new SharedArrayBuffer(8);
+  private readonly beating: NodeJS.Timeout;
+  private readonly handlers = new Map<number, { readonly prefix: string; readonly handler: HintHandler }>();
+  private readonly stateListeners = new Set<(state: BusState) => void>();
+  private readonly stopped: Promise<void>;
+  private lastId = 0;
+  private busState: BusState = 'connecting';
+
+  constructor(
+    setup: { databaseUrl: string; bus: BusOptions; me: Incarnation; leaseMs: number },
+    private readonly onRenewal: (ok: boolean, reason: string | null) => void,
+    onDeath: (reason: string) => void,
+  ) {
+    this.beat();
+    this.beating = setInterval(() => this.beat(), HEARTBEAT_MS);
+    const workerData: ControlSetup = { ...setup, heartbeat: this.heartbeat };
+    this.worker = new Worker(new URL('./thread.js', import.meta.url), { workerData });
+    let finished = false;
+    this.stopped = new Promise((resolve) => {
+      this.worker.on('message', (message: FromControl) => {
+        if (message.kind === 'stopped') {
+          finished = true;
+          resolve();
+        } else this.receive(message);
+      });
+      this.worker.on('error', (error) => onDeath(error.message));
+      this.worker.on('exit', (code) => {
+        if (!finished) onDeath(`the control thread ended with code ${code}`);
+        resolve();
+      });
+    });
+  }
+
+  get state(): BusState {
+    return this.busState;
+  }
+
+  /** To other masters through the bus, and at once to the listeners of this one. */
+  publish(hint: Hint): void {
+    this.send({ kind: 'publish', hint });
+    for (const { prefix, handler } of this.handlers.values()) {
+      if (covers(prefix, hint.topic)) handler(hint.topic, hint.payload);
+    }
+  }
+
+  subscribe(prefix: string, handler: HintHandler): () => void {
+    const id = ++this.lastId;
+    this.handlers.set(id, { prefix, handler });
+    this.send({ kind: 'subscribe', id, prefix });
+    return () => {
+      this.handlers.delete(id);
+      this.send({ kind: 'unsubscribe', id });
+    };
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    this.stateListeners.add(listener);
+    return () => this.stateListeners.delete(listener);
+  }
+
+  /** Gives the lease up and leaves the bus. */
+  async stop(): Promise<void> {
+    this.send({ kind: 'stop' });
+    await this.stopped;
+    clearInterval(this.beating);
+  }
+
+  private receive(message: Exclude<FromControl, { kind: 'stopped' }>): void {
+    switch (message.kind) {
+      case 'bus-state':
+        this.busState = message.state;
+        for (const listener of this.stateListeners) listener(message.state);
+        return;
+      case 'hint':
+        this.handlers.get(message.id)?.handler(message.topic, message.payload);
+        return;
+      case 'renewal':
+        this.onRenewal(message.ok, message.reason);
+        return;
+    }
+  }
+
+  private beat(): void {
+    Atomics.store(new BigInt64Array(this.heartbeat), 0, BigInt(Date.now()));
+  }
+
+  private send(message: ToControl): void {
+    this.worker.postMessage(message);
+  }
+}
+
+function covers(prefix: string, topic: string): boolean {
+  return prefix === '' || topic === prefix || topic.startsWith(`${prefix}.`);
+}

@@ -1,0 +1,26 @@
+import type { BusOptions, BusState } from '@millrace/bus';
+import type { Hint } from '@millrace/contracts';
+import type { Incarnation } from '@millrace/database';
+
+/** What the control thread is started with. */
+export interface ControlSetup {
+  readonly databaseUrl: string;
+  readonly bus: BusOptions;
+  readonly me: Incarnation;
+  readonly leaseMs: number;
+  /** One `BigInt64`: when the main loop last turned, in ms since the epoch. */
+  readonly heartbeat: SharedArrayBuffer;
+}
+
+export type ToControl =
+  | { readonly kind: 'publish'; readonly hint: Hint }
+  | { readonly kind: 'subscribe'; readonly id: number; readonly prefix: string }
+  | { readonly kind: 'unsubscribe'; readonly id: number }
+  | { readonly kind: 'stop' };
+
+export type FromControl =
+  | { readonly kind: 'bus-state'; readonly state: BusState }
+  | { readonly kind: 'hint'; readonly id: number; readonly topic: string; readonly payload: Hint['payload'] }
+  /** The database answered (or not) when the lease was to be renewed. */
+  | { readonly kind: 'renewal'; readonly ok: boolean; readonly reason: string | null }
+  | { readonly kind: 'stopped' };

@@ -1,0 +1,95 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { createBus } from '@millrace/bus';
+import { MasterStore, openDatabase } from '@millrace/database';
+import { messageOf, UnexpectedError } from '@millrace/domain';
+import type { ControlSetup, FromControl, ToControl } from './protocol.js';
+
+/**
+ * The control thread: renews the master's lease on a database connection of its own and holds the bus session, so that neither
+ * waits for anything the main loop does (I5). It renews only while the main loop's heartbeat is fresh: a hung master loses its lease,
+ * and ends itself then, because somebody else may be doing its work.
+ */
+const port = parentPort;
+if (!port) throw new UnexpectedError('no-parent', 'the control thread was started as a program');
+const setup = workerData as ControlSetup;
+const say = (message: FromControl): void => port.postMessage(message);
+
+const db = openDatabase(setup.databaseUrl, { connections: 1 });
+const masters = new MasterStore(db);
+const heartbeat = new BigInt64Array(setup.heartbeat);
+const bus = createBus(setup.bus);
+const subscriptions = new Map<number, () => void>();
+let leaseUntilMs = Date.now() + setup.leaseMs;
+let stopping = false;
+let timer: NodeJS.Timeout;
+
+bus.onState((state) => say({ kind: 'bus-state', state }));
+say({ kind: 'bus-state', state: bus.state });
+
+port.on('message', (message: ToControl) => {
+  switch (message.kind) {
+    case 'publish':
+      bus.publish(message.hint.topic, message.hint.payload);
+      return;
+    case 'subscribe':
+      subscriptions.set(
+        message.id,
+        bus.subscribe(message.prefix, (topic, payload) =>
+          say({ kind: 'hint', id: message.id, topic, payload: payload as Record<string, number | string> }),
+        ),
+      );
+      return;
+    case 'unsubscribe':
+      subscriptions.get(message.id)?.();
+      subscriptions.delete(message.id);
+      return;
+    case 'stop':
+      void stop();
+      return;
+  }
+});
+
+async function renew(): Promise<void> {
+  const silentMs = Date.now() - Number(Atomics.load(heartbeat, 0));
+  if (silentMs > setup.leaseMs / 2) {
+    if (Date.now() > leaseUntilMs) end(`the main loop has not turned for ${silentMs} ms and the lease has run out`);
+    return;
+  }
+  const askedAtMs = Date.now();
+  try {
+    if (!(await masters.renew(setup.me, setup.leaseMs))) {
+      if (stopping) return;
+      end('another process has begun a new life of this master');
+    }
+    leaseUntilMs = askedAtMs + setup.leaseMs;
+    say({ kind: 'renewal', ok: true, reason: null });
+  } catch (error) {
+    // A lost database ends nothing: whoever comes back first may renew (design §5), and nobody takes over at once.
+    say({ kind: 'renewal', ok: false, reason: messageOf(error) });
+  }
+}
+
+function schedule(): void {
+  if (stopping) return;
+  timer = setTimeout(() => void renew().finally(schedule), setup.leaseMs / 5);
+}
+
+/** A lost lease is not a case for handlers, which may be what hangs. */
+function end(reason: string): void {
+  process.stderr.write(`millrace: master ${setup.me.masterId} ends itself: ${reason}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+async function stop(): Promise<void> {
+  stopping = true;
+  clearTimeout(timer);
+  await bus.close();
+  await masters
+    .stop(setup.me)
+    .catch((error: unknown) => process.stderr.write(`lease not given up: ${messageOf(error)}\n`));
+  await db.close();
+  say({ kind: 'stopped' });
+  port!.close();
+}
+
+schedule();

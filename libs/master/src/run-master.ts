@@ -1,0 +1,280 @@
+import 'reflect-metadata';
+import { setDefaultResultOrder } from 'node:dns';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { BusOptions } from '@millrace/bus';
+import { hints } from '@millrace/contracts';
+import {
+  checkSchema,
+  type Database,
+  type Incarnation,
+  type MasterCommand,
+  MasterStore,
+  openDatabase,
+  sabotaged,
+} from '@millrace/database';
+import { MillraceError, messageOf, OperationalError, UserError } from '@millrace/domain';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { ControlClient, type Hints } from './control/client.js';
+import { type CommandHandlers, commandLoop } from './commands.js';
+import { addHealthRoutes } from './health.js';
+import { createLogger, type Logger } from './logging.js';
+import { OutageGuard } from './outage-guard.js';
+import { type MasterSettings, readSettings } from './settings.js';
+
+/** What every role gets: who it is, the database, hints, logging. */
+export interface Master {
+  readonly me: Incarnation;
+  readonly db: Database;
+  readonly hints: Hints;
+  readonly log: Logger;
+  readonly settings: MasterSettings;
+  readonly metrics: Registry;
+  /** Whether what belonged to a master that looks dead may be taken over now (see `OutageGuard`). */
+  mayTakeOver(): boolean;
+  /** Runs at the end, the last one added first; the lease is given up after all of them. */
+  onStop(stop: () => Promise<void>): void;
+  /** Runs on SIGHUP and on the command `reconfig`; returns what it did, in words. Rejects when nothing was changed. */
+  onReload(reload: () => Promise<string>): void;
+  /** Handles command rows of this kind that are addressed to this master; the answer is stored with the row. */
+  onCommand(kind: MasterCommand['kind'], handler: (command: MasterCommand) => Promise<string>): void;
+}
+
+export interface MasterParts {
+  readonly module: DynamicModule | Type;
+  /** After the HTTP listener is up. */
+  readonly onReady?: (app: NestFastifyApplication) => Promise<void> | void;
+}
+
+export const VERSION = '0.1.0';
+
+/**
+ * The life of a master process: settings, schema check, registration, control thread, the role itself, HTTP, and an orderly end on
+ * SIGTERM or SIGINT. An unhandled rejection ends the process: its lease runs out and another master takes over.
+ */
+export async function runMaster(options: {
+  role: MasterSettings['role'];
+  setup: (master: Master) => Promise<MasterParts>;
+}): Promise<void> {
+  let log: Logger | undefined;
+  try {
+    const settings = readSettings(options.role);
+    log = createLogger(settings);
+    await new MasterProcess(settings, log).run(options.setup);
+  } catch (error) {
+    const code = error instanceof MillraceError ? error.code : 'unexpected';
+    if (log) log.fatal({ code, err: error }, `cannot start: ${messageOf(error)}`);
+    else process.stderr.write(`millrace: ${messageOf(error)}\n`);
+    // What the person has to mend is not restarted (sysexits: EX_CONFIG); anything else is tried again by the supervisor.
+    process.exit(error instanceof UserError ? 78 : 1);
+  }
+}
+
+class MasterProcess {
+  private readonly stops: (() => Promise<void>)[] = [];
+  private reload: (() => Promise<string>) | null = null;
+  private readonly handlers: CommandHandlers = new Map();
+  private stopping = false;
+
+  constructor(
+    private readonly settings: MasterSettings,
+    private readonly log: Logger,
+  ) {}
+
+  async run(setup: (master: Master) => Promise<MasterParts>): Promise<void> {
+    const { settings, log } = this;
+    setDefaultResultOrder('ipv4first');
+    for (const guarantee of ['fence', 'cause', 'poll'] as const) {
+      if (sabotaged(guarantee))
+        log.error({ guarantee }, 'MILLRACE_TEST_SABOTAGE is set: this master breaks its guarantees on purpose');
+    }
+    process.on('unhandledRejection', (reason) => this.die('unhandled rejection', reason));
+    process.on('uncaughtException', (error) => this.die('uncaught exception', error));
+    await this.schemaReady();
+    const db = openDatabase(settings.databaseUrl);
+    const me = await this.register(db);
+    const guard = new OutageGuard(settings.leaseMs);
+    const control = new ControlClient(
+      { databaseUrl: settings.databaseUrl, bus: busOptions(settings), me, leaseMs: settings.leaseMs },
+      (ok, reason) => {
+        if (ok) guard.worked(performance.now());
+        else {
+          guard.failed();
+          log.warn({ reason }, 'the lease could not be renewed');
+        }
+      },
+      (reason) => this.die('control thread', new Error(reason)),
+    );
+    const metrics = new Registry();
+    collectDefaultMetrics({ register: metrics });
+    new Gauge({
+      name: 'millrace_bus_connected',
+      help: '1 while the message bus is connected or switched off, 0 while it is lost',
+      registers: [metrics],
+      collect() {
+        this.set(control.state === 'connecting' ? 0 : 1);
+      },
+    });
+    control.onState((state) => log.info({ bus: state }, 'bus state'));
+    const master: Master = {
+      me,
+      db,
+      hints: control,
+      log,
+      settings,
+      metrics,
+      mayTakeOver: () => guard.mayTakeOver(performance.now()),
+      onStop: (stop) => this.stops.unshift(stop),
+      onReload: (reload) => (this.reload = reload),
+      onCommand: (kind, handler) => this.handlers.set(kind, handler),
+    };
+    this.handlers.set('reconfig', () => this.reloadNow());
+    const parts = await setup(master);
+    const commands = commandLoop(master, this.handlers);
+    const app = await NestFactory.create<NestFastifyApplication>(parts.module, adapter(), {
+      logger: nestLogger(log),
+      abortOnError: false,
+    });
+    app.enableShutdownHooks([]);
+    addHealthRoutes(app, master, () => this.stopping);
+    await listen(app, settings);
+    await parts.onReady?.(app);
+    commands.start();
+    control.publish(hints.master(me.masterId, 'started'));
+    log.info({ url: await app.getUrl(), epoch: me.epoch }, 'master started');
+
+    const stop = (signal: string): void => {
+      if (this.stopping) return;
+      this.stopping = true;
+      this.stops.push(() => commands.stop());
+      void this.stop(signal, app, control, master);
+    };
+    process.on('SIGTERM', () => stop('SIGTERM'));
+    process.on('SIGINT', () => stop('SIGINT'));
+    process.on('SIGHUP', () => void this.reloadNow());
+  }
+
+  /** A database that is not there yet is waited for; one with an old schema is the person's business. */
+  private async schemaReady(): Promise<void> {
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
+      try {
+        return await checkSchema(this.settings.databaseUrl);
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        this.log.warn({ err: error }, 'waiting for the database');
+        await delay(waitMs);
+      }
+    }
+  }
+
+  private async register(db: Database): Promise<Incarnation> {
+    const { settings } = this;
+    const store = new MasterStore(db);
+    for (;;) {
+      try {
+        return await store.register({
+          name: settings.name,
+          role: settings.role,
+          host: hostname(),
+          pid: process.pid,
+          version: VERSION,
+          leaseMs: settings.leaseMs,
+          isAlive,
+        });
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        this.log.warn({ code: error.code }, messageOf(error));
+        await delay(500);
+      }
+    }
+  }
+
+  private async stop(
+    signal: string,
+    app: NestFastifyApplication,
+    control: ControlClient,
+    master: Master,
+  ): Promise<void> {
+    this.log.info({ signal }, 'stopping');
+    // Whatever hangs here must not keep the lease: the process ends all the same, and its lease runs out.
+    setTimeout(() => this.die('stop', new Error('did not stop within 10 s')), 10_000).unref();
+    for (const stop of this.stops) {
+      await stop().catch((error: unknown) => this.log.error({ err: error }, `while stopping: ${messageOf(error)}`));
+    }
+    await app.close();
+    control.publish(hints.master(master.me.masterId, 'stopped'));
+    await control.stop();
+    await master.db.close();
+    this.log.info('stopped');
+    process.exit(0);
+  }
+
+  /** Never rejects: what went wrong is the answer. */
+  private async reloadNow(): Promise<string> {
+    if (!this.reload) return 'this master has no configuration of its own';
+    try {
+      const answer = await this.reload();
+      this.log.info({ answer }, 'reconfigured');
+      return answer;
+    } catch (error) {
+      this.log.error({ err: error }, `reconfiguration refused, nothing was changed: ${messageOf(error)}`);
+      return `refused: ${messageOf(error)}`;
+    }
+  }
+
+  private die(what: string, error: unknown): never {
+    this.log.fatal({ err: error }, `${what}: ${messageOf(error)}`);
+    process.exit(70);
+  }
+}
+
+function busOptions(settings: MasterSettings): BusOptions {
+  return {
+    url: settings.busUrl,
+    realm: settings.busRealm,
+    prefix: settings.busPrefix,
+    ...(settings.busAuthId ? { authId: settings.busAuthId } : {}),
+    ...(settings.busTicket ? { ticket: settings.busTicket } : {}),
+  };
+}
+
+function adapter(): FastifyAdapter {
+  return new FastifyAdapter({ trustProxy: false, bodyLimit: 32 << 20, forceCloseConnections: true });
+}
+
+async function listen(app: NestFastifyApplication, settings: MasterSettings): Promise<void> {
+  try {
+    await app.listen(settings.httpPort, settings.httpHost);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw portTaken(settings.httpPort, 'MILLRACE_HTTP_PORT');
+  }
+}
+
+export function portTaken(port: number, setting: string): UserError {
+  return new UserError('port-taken', `port ${port} is taken: stop what uses it, or set ${setting} to another port`, {
+    port,
+    setting,
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function nestLogger(log: Logger): LoggerService {
+  const nest = log.child({ component: 'nest' });
+  return {
+    log: (message: unknown) => nest.debug(String(message)),
+    warn: (message: unknown) => nest.warn(String(message)),
+    error: (message: unknown, stack?: unknown) => nest.error({ stack }, String(message)),
+  };
+}

@@ -1,0 +1,97 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import type { MasterRole } from '@millrace/database';
+import { UserError } from '@millrace/domain';
+
+/** Everything a master is told from outside, read once at start; nothing else reads the environment. */
+export interface MasterSettings {
+  readonly role: MasterRole;
+  /** Unique in the cluster; the same over restarts. */
+  readonly name: string;
+  readonly databaseUrl: string;
+  readonly busUrl: string;
+  readonly busRealm: string;
+  readonly busPrefix: string;
+  readonly busAuthId: string | null;
+  readonly busTicket: string | null;
+  /** Health and metrics; for ui also the pages and the API. */
+  readonly httpHost: string;
+  readonly httpPort: number;
+  /** Where people find the UI, without a slash at its end; links are made from it. */
+  readonly publicUrl: string;
+  readonly leaseMs: number;
+  /** How late a lost hint is noticed at most (I1). */
+  readonly pollIntervalMs: number;
+  readonly configFile: string | null;
+  readonly dataFolder: string;
+  readonly logLevel: string;
+  /** engine: where workers connect. */
+  readonly workerHost: string;
+  readonly workerPort: number;
+  /** engine: memory for the build steps of one runner thread. */
+  readonly runnerMemoryMb: number;
+  /** scheduler: the trigger API's own listener. */
+  readonly triggerHost: string;
+  readonly triggerPort: number;
+  readonly triggerToken: string | null;
+}
+
+const DEFAULT_HTTP_PORT: Record<MasterRole, number> = { ui: 8010, scheduler: 8011, engine: 8012 };
+
+/** @throws UserError `bad-settings` listing every malformed value */
+export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.env): MasterSettings {
+  const problems: string[] = [];
+  const text = (name: string, otherwise: string): string => env[name] || otherwise;
+  const optional = (name: string): string | null => env[name] || null;
+  const integer = (name: string, otherwise: number, min: number, max: number): number => {
+    const raw = env[name];
+    if (!raw) return otherwise;
+    const value = Number(raw);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    problems.push(`${name} is '${raw}': expected a whole number from ${min} to ${max}`);
+    return otherwise;
+  };
+  const dataFolder = resolve(text('MILLRACE_DATA', '.millrace'));
+  const publicUrl = text('MILLRACE_URL', `http://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
+  if (!URL.canParse(publicUrl))
+    problems.push(`MILLRACE_URL is '${publicUrl}': expected a URL like https://ci.example.org`);
+  const settings: MasterSettings = {
+    role,
+    name: text('MILLRACE_NAME', `${role}@${hostname()}`),
+    databaseUrl: text('MILLRACE_DB', `sqlite:${dataFolder}/millrace.sqlite`),
+    busUrl: text('MILLRACE_BUS', 'none:'),
+    busRealm: text('MILLRACE_BUS_REALM', 'realm1'),
+    busPrefix: text('MILLRACE_BUS_PREFIX', 'org.millrace'),
+    busAuthId: optional('MILLRACE_BUS_USER'),
+    busTicket: optional('MILLRACE_BUS_TICKET'),
+    httpHost: text('MILLRACE_HTTP_HOST', '127.0.0.1'),
+    httpPort: integer('MILLRACE_HTTP_PORT', DEFAULT_HTTP_PORT[role], 0, 65535),
+    publicUrl,
+    leaseMs: integer('MILLRACE_LEASE_MS', 10_000, 500, 600_000),
+    pollIntervalMs: integer('MILLRACE_POLL_MS', 2000, 50, 600_000),
+    configFile: env.MILLRACE_CONFIG ? resolve(env.MILLRACE_CONFIG) : null,
+    dataFolder,
+    logLevel: text('MILLRACE_LOG_LEVEL', 'info'),
+    workerHost: text('MILLRACE_WORKER_HOST', '127.0.0.1'),
+    workerPort: integer('MILLRACE_WORKER_PORT', 9989, 0, 65535),
+    runnerMemoryMb: integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),
+    triggerHost: text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
+    triggerPort: integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),
+    triggerToken: optional('MILLRACE_TRIGGER_TOKEN'),
+  };
+  if (!['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(settings.logLevel)) {
+    problems.push(
+      `MILLRACE_LOG_LEVEL is '${settings.logLevel}': expected trace, debug, info, warn, error, fatal or silent`,
+    );
+  }
+  if (problems.length > 0) throw new UserError('bad-settings', problems.join('\n'), { problems });
+  return settings;
+}
+
+/** @throws UserError `no-config` for the roles that cannot do without a configuration */
+export function configFileOf(settings: MasterSettings): string {
+  if (settings.configFile) return settings.configFile;
+  throw new UserError('no-config', `a ${settings.role} needs a configuration: set MILLRACE_CONFIG to its file`, {
+    setting: 'MILLRACE_CONFIG',
+  });
+}
