@@ -18,3 +18,22 @@ export type {
   CompiledWorker,
   ForceField,
 } from './config.js';
+export type {
+  BuilderResource,
+  BuildRequestResource,
+  BuildResource,
+  BuildsetResource,
+  ChangeResource,
+  ChangeSourceResource,
+  ForceFieldResource,
+  ForceSchedulerResource,
+  LogChunkResource,
+  LogResource,
+  MasterResource,
+  ProjectResource,
+  SchedulerResource,
+  SourceStampResource,
+  StepResource,
+  WaitReasonResource,
+  WorkerResource,
+} from './resources.js';

@@ -55,3 +55,25 @@ export {
   type Transaction,
   type Written,
 } from './sql.js';
+export { BuildReads, BUILDS } from './reads/builds.js';
+export { BUILDSETS, BuildsetReads, SOURCE_STAMP_SHAPE } from './reads/buildset-reads.js';
+export { CATALOG, CatalogReads } from './reads/catalog.js';
+export { ChangeReads, CHANGES } from './reads/changes.js';
+export { evaluate } from './reads/evaluate.js';
+export {
+  CATALOG_LIMIT,
+  EVERYTHING,
+  type FieldKind,
+  type Filter,
+  type FilterValue,
+  HISTORY_LIMIT,
+  type Operator,
+  type OrderKey,
+  type Page,
+  type ResourceQuery,
+  type ResourceShape,
+  withFilter,
+} from './reads/query.js';
+export { BUILD_REQUESTS, BuildRequestReads } from './reads/requests.js';
+export { LOG_SHAPE, type LogPlace, STEP_SHAPE, StepReads } from './reads/steps.js';
+export { WaitingReads } from './reads/waiting.js';

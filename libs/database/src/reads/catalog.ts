@@ -1,0 +1,307 @@
+import type {
+  BuilderResource,
+  ChangeSourceResource,
+  CompiledConfig,
+  MasterResource,
+  ProjectResource,
+  SchedulerResource,
+  WorkerResource,
+} from '@millrace/contracts';
+import type { Queryable } from '../sql.js';
+import { seconds } from './history.js';
+import type { ResourceShape } from './query.js';
+
+export const CATALOG = {
+  masters: {
+    plural: 'masters',
+    id: 'masterid',
+    fields: {
+      active: 'bool',
+      host: 'string',
+      last_active: 'time',
+      lease_duration_s: 'int',
+      lease_until: 'time',
+      masterid: 'int',
+      name: 'string',
+      pid: 'int',
+      revision: 'string',
+      role: 'string',
+      started_at: 'time',
+      state: 'string',
+      version: 'string',
+    },
+  },
+  builders: {
+    plural: 'builders',
+    id: 'builderid',
+    fields: {
+      builderid: 'int',
+      config_differs: 'bool',
+      description: 'string',
+      description_format: 'string',
+      description_html: 'string',
+      latest_buildid: 'int',
+      latest_green_buildid: 'int',
+      latest_results: 'int',
+      masterids: 'ints',
+      name: 'string',
+      projectid: 'int',
+      tags: 'strings',
+    },
+  },
+  workers: {
+    plural: 'workers',
+    id: 'workerid',
+    fields: {
+      configured_on: 'json',
+      connected_to: 'json',
+      graceful: 'bool',
+      last_seen_at: 'time',
+      max_builds: 'int',
+      name: 'identifier',
+      pause_reason: 'string',
+      paused: 'bool',
+      workerid: 'int',
+      workerinfo: 'json',
+    },
+  },
+  schedulers: {
+    plural: 'schedulers',
+    id: 'schedulerid',
+    fields: { enabled: 'bool', kind: 'string', master: 'json', name: 'string', schedulerid: 'int' },
+  },
+  changesources: {
+    plural: 'changesources',
+    id: 'changesourceid',
+    fields: { changesourceid: 'int', master: 'json', name: 'string' },
+  },
+  projects: {
+    plural: 'projects',
+    id: 'projectid',
+    fields: {
+      active: 'bool',
+      description: 'string',
+      description_format: 'string',
+      description_html: 'string',
+      name: 'string',
+      projectid: 'int',
+      slug: 'identifier',
+    },
+  },
+  forceschedulers: {
+    plural: 'forceschedulers',
+    id: 'name',
+    fields: {
+      all_fields: 'json',
+      builder_names: 'strings',
+      button_name: 'string',
+      enabled: 'bool',
+      label: 'string',
+      name: 'identifier',
+    },
+  },
+} as const satisfies Record<string, ResourceShape>;
+
+/** A master that holds its lease, whatever it is doing. */
+function aliveSql(db: Queryable): string {
+  return `(m.state <> 'stopped' AND m.lease_until_ms > ${db.dialect.nowMs})`;
+}
+
+/** What the configuration names, and the masters: tables that do not grow with history, read whole. */
+export class CatalogReads {
+  constructor(private readonly db: Queryable) {}
+
+  async masters(): Promise<MasterResource[]> {
+    const rows = await this.db.all<{
+      id: number;
+      name: string;
+      role: string;
+      host: string;
+      pid: number;
+      version: string;
+      state: string;
+      startedAtMs: number;
+      lastActiveAtMs: number;
+      leaseUntilMs: number;
+      leaseMs: number;
+      alive: number;
+      revision: string | null;
+    }>(
+      `SELECT m.id, m.name, m.role, m.host, m.pid, m.version, m.state, m.started_at_ms AS startedAtMs,
+         m.last_active_at_ms AS lastActiveAtMs, m.lease_until_ms AS leaseUntilMs, m.lease_ms AS leaseMs,
+         ${aliveSql(this.db)} AS alive, r.fingerprint AS revision
+       FROM masters m LEFT JOIN revisions r ON r.id = m.revision_id ORDER BY m.id`,
+    );
+    return rows.map((row) => ({
+      active: row.alive === 1,
+      host: row.host,
+      last_active: seconds(row.lastActiveAtMs),
+      lease_duration_s: seconds(row.leaseMs),
+      lease_until: seconds(row.leaseUntilMs),
+      masterid: row.id,
+      name: row.name,
+      pid: row.pid,
+      revision: row.revision,
+      role: row.role,
+      started_at: seconds(row.startedAtMs),
+      state: row.state,
+      version: row.version,
+    }));
+  }
+
+  async builders(): Promise<BuilderResource[]> {
+    const rows = await this.db.all<{
+      id: number;
+      name: string;
+      description: string | null;
+      projectId: number | null;
+      tags: string;
+      latestBuildId: number | null;
+      latestResults: number | null;
+      latestGreenBuildId: number | null;
+    }>(
+      `SELECT id, name, description, project_id AS projectId, tags, latest_build_id AS latestBuildId, latest_results AS latestResults,
+         latest_green_build_id AS latestGreenBuildId FROM builders ORDER BY id`,
+    );
+    const served = new Map<number, { masterIds: number[]; fingerprints: Set<string> }>();
+    const serving = await this.db.all<{ builderId: number; masterId: number; fingerprint: string; alive: number }>(
+      `SELECT b.builder_id AS builderId, b.master_id AS masterId, b.fingerprint, ${aliveSql(this.db)} AS alive
+       FROM builder_masters b JOIN masters m ON m.id = b.master_id ORDER BY b.builder_id, b.master_id`,
+    );
+    for (const row of serving) {
+      let entry = served.get(row.builderId);
+      if (!entry) served.set(row.builderId, (entry = { masterIds: [], fingerprints: new Set() }));
+      entry.masterIds.push(row.masterId);
+      if (row.alive === 1) entry.fingerprints.add(row.fingerprint);
+    }
+    return rows.map((row) => ({
+      builderid: row.id,
+      config_differs: (served.get(row.id)?.fingerprints.size ?? 0) > 1,
+      description: row.description,
+      description_format: null,
+      description_html: null,
+      latest_buildid: row.latestBuildId,
+      latest_green_buildid: row.latestGreenBuildId,
+      latest_results: row.latestResults,
+      masterids: served.get(row.id)?.masterIds ?? [],
+      name: row.name,
+      projectid: row.projectId,
+      tags: JSON.parse(row.tags) as string[],
+    }));
+  }
+
+  async builderId(name: string): Promise<number | null> {
+    return (await this.db.get<{ id: number }>(`SELECT id FROM builders WHERE name = ?`, [name]))?.id ?? null;
+  }
+
+  async workers(): Promise<WorkerResource[]> {
+    const rows = await this.db.all<{
+      id: number;
+      name: string;
+      info: string;
+      maxBuilds: number;
+      paused: number;
+      pauseReason: string | null;
+      graceful: number;
+      lastSeenAtMs: number | null;
+      connectedTo: number | null;
+    }>(
+      `SELECT w.id, w.name, w.info, w.max_builds AS maxBuilds, w.paused, w.pause_reason AS pauseReason, w.graceful,
+         w.last_seen_at_ms AS lastSeenAtMs, m.id AS connectedTo
+       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${aliveSql(this.db)} ORDER BY w.id`,
+    );
+    const configured = new Map<number, { builderid: number; masterid: number }[]>();
+    const pairs = await this.db.all<{ workerId: number; builderId: number; masterId: number }>(
+      `SELECT worker_id AS workerId, builder_id AS builderId, master_id AS masterId FROM worker_builders
+       ORDER BY worker_id, builder_id, master_id`,
+    );
+    for (const { workerId, builderId, masterId } of pairs) {
+      const list = configured.get(workerId);
+      if (list) list.push({ builderid: builderId, masterid: masterId });
+      else configured.set(workerId, [{ builderid: builderId, masterid: masterId }]);
+    }
+    return rows.map((row) => ({
+      configured_on: configured.get(row.id) ?? [],
+      connected_to: row.connectedTo === null ? [] : [{ masterid: row.connectedTo }],
+      graceful: row.graceful === 1,
+      last_seen_at: seconds(row.lastSeenAtMs),
+      max_builds: row.maxBuilds,
+      name: row.name,
+      pause_reason: row.pauseReason,
+      paused: row.paused === 1,
+      workerid: row.id,
+      workerinfo: JSON.parse(row.info) as WorkerResource['workerinfo'],
+    }));
+  }
+
+  async schedulers(): Promise<SchedulerResource[]> {
+    const rows = await this.db.all<{ id: number; name: string; kind: string; enabled: number }>(
+      `SELECT id, name, kind, enabled FROM schedulers ORDER BY id`,
+    );
+    const owners = await this.owners();
+    return rows.map((row) => ({
+      enabled: row.enabled === 1,
+      kind: row.kind,
+      master: owners.get(`scheduler:${row.name}`) ?? null,
+      name: row.name,
+      schedulerid: row.id,
+    }));
+  }
+
+  async changeSources(): Promise<ChangeSourceResource[]> {
+    const rows = await this.db.all<{ id: number; name: string }>(`SELECT id, name FROM change_sources ORDER BY id`);
+    const owners = await this.owners();
+    return rows.map((row) => ({
+      changesourceid: row.id,
+      master: owners.get(`change-source:${row.name}`) ?? null,
+      name: row.name,
+    }));
+  }
+
+  /** `active` is told only to those who filter by it, as Buildbot does. */
+  async projects(): Promise<ProjectResource[]> {
+    const rows = await this.db.all<{ id: number; name: string; description: string | null; active: number }>(
+      `SELECT p.id, p.name, p.description, EXISTS (SELECT 1 FROM builders b JOIN builder_masters s ON s.builder_id = b.id
+         JOIN masters m ON m.id = s.master_id AND ${aliveSql(this.db)} WHERE b.project_id = p.id) AS active
+       FROM projects p ORDER BY p.id`,
+    );
+    return rows.map((row) => ({
+      active: row.active === 1,
+      description: row.description,
+      description_format: null,
+      description_html: null,
+      name: row.name,
+      projectid: row.id,
+      slug: row.name.replace(/[^a-zA-Z0-9._-]/g, '_'),
+    }));
+  }
+
+  /**
+   * The configuration that forms and schedulers come from: the newest revision of a scheduler master that is alive, else of any
+   * master, else the newest of all.
+   */
+  async currentRevision(): Promise<{ id: number; config: CompiledConfig } | null> {
+    const row = await this.db.get<{ id: number }>(
+      `SELECT r.id FROM revisions r LEFT JOIN masters m ON m.revision_id = r.id AND ${aliveSql(this.db)}
+       ORDER BY CASE WHEN m.role = 'scheduler' THEN 0 WHEN m.id IS NOT NULL THEN 1 ELSE 2 END, r.id DESC LIMIT 1`,
+    );
+    if (!row) return null;
+    if (this.revision?.id !== row.id) {
+      const stored = await this.db.get<{ body: string }>(`SELECT body FROM revisions WHERE id = ?`, [row.id]);
+      this.revision = { id: row.id, config: JSON.parse(stored!.body) as CompiledConfig };
+    }
+    return this.revision;
+  }
+
+  private revision: { id: number; config: CompiledConfig } | null = null;
+
+  /** Ownership name → the live master that has it. */
+  private async owners(): Promise<Map<string, MasterResource>> {
+    const rows = await this.db.all<{ name: string; masterId: number }>(
+      `SELECT o.name, o.master_id AS masterId FROM ownerships o JOIN masters m ON m.id = o.master_id AND m.epoch = o.master_epoch
+       WHERE ${aliveSql(this.db)}`,
+    );
+    const masters = new Map((await this.masters()).map((master) => [master.masterid, master]));
+    return new Map(rows.flatMap((row) => (masters.has(row.masterId) ? [[row.name, masters.get(row.masterId)!]] : [])));
+  }
+}
