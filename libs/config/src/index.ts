@@ -1,1 +1,59 @@
-export {};
+export { type Callback } from './callback-table.js';
+export { compileConfig, type CompileOptions, type CompileResult } from './compile.js';
+export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';
+export { ConfigHost, type ConfigHostOptions } from './host.js';
+export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
+export { locate, locationOf, type SourceLocation } from './location.js';
+export { isJson, ObjectReader, ProblemList } from './object-reader.js';
+export { ConfigError, formatProblems, nearest, type Problem, show } from './problems.js';
+export { render } from './render.js';
+export {
+  type ChangeInfo,
+  type CommandOptions,
+  type CommandOutcome,
+  customStep,
+  type DoStepIf,
+  type HideStepIf,
+  interpolate,
+  type Interpolation,
+  type LogWriter,
+  type PropertyReader,
+  type PropertyStore,
+  type Renderable,
+  type RenderContext,
+  type ShellOptions,
+  type SourceStamp,
+  type Step,
+  type StepContext,
+  type StepOptions,
+  type StepOutcome,
+  type WorkerInfo,
+} from './step.js';
+export {
+  anyBranch,
+  type AnyBranchOptions,
+  builder,
+  type BuilderDefinition,
+  type BuilderOptions,
+  type ChangeSourceDefinition,
+  type CodebaseDefinition,
+  type CodebaseField,
+  defineConfig,
+  type FieldDefinition,
+  fields,
+  type FilterDefinition,
+  type FilterValue,
+  force,
+  type ForceOptions,
+  gitPoller,
+  type GitPollerOptions,
+  type MasterConfig,
+  type ProjectDefinition,
+  type SchedulerDefinition,
+  singleBranch,
+  type SingleBranchOptions,
+  trigger,
+  worker,
+  type WorkerDefinition,
+  type WorkerOptions,
+} from './vocabulary.js';

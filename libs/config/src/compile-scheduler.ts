@@ -1,0 +1,246 @@
+import type { CompiledForceCodebase, CompiledScheduler, ForceField } from '@millrace/contracts';
+import { type ChangeFilter, FILTERED_ATTRIBUTES, type JsonValue, type ValueMatch } from '@millrace/domain';
+import type { CallbackTable } from './callback-table.js';
+import { isJson, ObjectReader, references } from './object-reader.js';
+
+const KINDS = ['any-branch', 'single-branch', 'force', 'trigger'] as const;
+const ANY_TEXT = { accepts: () => true, expected: 'a string' };
+
+export function compileScheduler(
+  reader: ObjectReader,
+  builders: ReadonlySet<string>,
+  callbacks: CallbackTable,
+): CompiledScheduler {
+  const kind = reader.oneOf('kind', KINDS);
+  const names = reader.texts('builders', { required: true, expected: 'a list of builder names' });
+  if (Array.isArray(reader.raw('builders')) && names.length === 0) reader.problem('builders', 'at least one builder');
+  references(reader, 'builders', names, builders, 'builder');
+  const common = {
+    name: reader.text('name', {
+      accepts: (text) => /^\S(.{0,48}\S)?$/.test(text),
+      expected: 'a name of 1 to 50 characters',
+    }),
+    builders: [...new Set(names)],
+    reason: reader.text('reason', { default: '', ...ANY_TEXT }),
+    properties: reader.properties(),
+    priority: reader.number('priority', { default: 0, integer: true }),
+  };
+  const compiled = ((): CompiledScheduler => {
+    switch (kind) {
+      case 'any-branch':
+      case 'single-branch':
+        return { ...common, kind, ...compileOnChange(kind, reader, callbacks) };
+      case 'force':
+        return { ...common, kind, ...compileForce(reader, common.name) };
+      case 'trigger':
+        return { ...common, kind };
+    }
+  })();
+  reader.done();
+  return compiled;
+}
+
+function compileOnChange(kind: 'any-branch' | 'single-branch', reader: ObjectReader, callbacks: CallbackTable) {
+  const treeStableSeconds = reader.number('treeStableSeconds', { default: null, min: 0 });
+  const filter: { -readonly [K in keyof ChangeFilter]: ChangeFilter[K] } = compileFilter(reader, callbacks);
+  if (kind === 'single-branch') {
+    const branch = reader.raw('branch');
+    if (branch !== null && (typeof branch !== 'string' || branch === '')) {
+      reader.problem('branch', 'the name of a branch, or null for the default branch');
+    } else if (filter.branch) {
+      reader.problem(
+        'branch',
+        'one place that names the branch',
+        `${reader.at('branch')} is given beside filter.branch`,
+      );
+    } else filter.branch = { kind: 'values', values: [branch] };
+  }
+  const isImportant = reader.callback('isImportant', 'a callback that gets the change');
+  return {
+    filter,
+    treeStableMs: treeStableSeconds === null ? null : Math.round(treeStableSeconds * 1000),
+    isImportant: isImportant ? callbacks.keep(reader.at('isImportant'), reader.raw('isImportant')) : null,
+    onlyImportant: reader.boolean('onlyImportant', false),
+  };
+}
+
+function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
+  if (!scheduler.has('filter')) return {};
+  const reader = new ObjectReader(scheduler.raw('filter'), scheduler.at('filter'), scheduler.into, scheduler.where);
+  const filter: Partial<Record<(typeof FILTERED_ATTRIBUTES)[number], ValueMatch>> = {};
+  for (const attribute of FILTERED_ATTRIBUTES) {
+    if (!reader.has(attribute)) continue;
+    const match = compileMatch(reader.raw(attribute), () =>
+      callbacks.keep(reader.at(attribute), reader.raw(attribute)),
+    );
+    if (match) filter[attribute] = match;
+    else reader.problem(attribute, 'a string, a list of strings, an expression or a callback');
+  }
+  reader.done();
+  return filter;
+}
+
+function compileMatch(value: unknown, handle: () => string): ValueMatch | undefined {
+  const isValue = (item: unknown): item is string | null => item === null || typeof item === 'string';
+  if (isValue(value)) return { kind: 'values', values: [value] };
+  if (Array.isArray(value) && value.every(isValue)) return { kind: 'values', values: value };
+  if (value instanceof RegExp) return { kind: 'regex', source: value.source, flags: value.flags };
+  if (typeof value === 'function') return { kind: 'callback', handle: handle() };
+  return undefined;
+}
+
+const field = (
+  type: ForceField['type'],
+  name: string,
+  byDefault: JsonValue,
+  rest: Partial<ForceField> = {},
+): ForceField => ({
+  type,
+  name,
+  label: name,
+  tooltip: '',
+  default: byDefault,
+  required: false,
+  hide: false,
+  regex: null,
+  maxsize: null,
+  ...rest,
+});
+
+function compileForce(reader: ObjectReader, name: string) {
+  const codebases = reader.list('codebases', (item, path) => {
+    const codebase = new ObjectReader(item, path, reader.into, reader.where);
+    const compiled: CompiledForceCodebase = {
+      codebase: codebase.text('codebase', { default: '', ...ANY_TEXT }),
+      branch: compileCodebaseField(codebase, 'branch'),
+      revision: compileCodebaseField(codebase, 'revision'),
+      repository: compileCodebaseField(codebase, 'repository'),
+      project: compileCodebaseField(codebase, 'project'),
+    };
+    codebase.done();
+    return compiled;
+  });
+  const asked = reader.list('fields', (item, path) =>
+    compileField(new ObjectReader(item, path, reader.into, reader.where)),
+  );
+  const taken = new Set(['username', 'reason', 'priority', 'builderid', 'builderNames']);
+  asked.forEach(({ name: fieldName }, index) => {
+    if (taken.has(fieldName)) {
+      reader.into.add(
+        `${reader.at('fields')}[${index}].name`,
+        fieldName,
+        'a name that the form does not have yet',
+        reader.where,
+      );
+    }
+    taken.add(fieldName);
+  });
+  const open = (key: string) => field('text', key, '', { label: `${key}:`, size: 40 });
+  return {
+    label: reader.text('label', { default: name }),
+    buttonName: reader.text('buttonName', { default: reader.text('label', { default: name }) }),
+    username: field('username', 'username', '', { label: 'your name:', size: 30 }),
+    reasonField: field('text', 'reason', 'force build', { label: 'reason:', size: 20 }),
+    priorityField: field('int', 'priority', 0, { size: 10 }),
+    codebases: reader.has('codebases')
+      ? codebases
+      : [
+          {
+            codebase: '',
+            branch: open('branch'),
+            revision: open('revision'),
+            repository: open('repository'),
+            project: open('project'),
+          },
+        ],
+    fields: asked,
+  };
+}
+
+/** A string is fixed; missing is an open text field. */
+function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
+  const value = codebase.raw(key);
+  if (value === undefined) return field('text', key, '', { label: `${key}:`, size: 40 });
+  if (typeof value === 'string') return field('fixed', key, value, { hide: true });
+  return compileField(new ObjectReader(value, codebase.at(key), codebase.into, codebase.where), key);
+}
+
+const FIELD_TYPES = ['text', 'textarea', 'int', 'bool', 'list', 'fixed'] as const;
+
+function compileField(reader: ObjectReader, givenName?: string): ForceField {
+  const type = reader.oneOf('type', FIELD_TYPES);
+  const ownName = reader.text('name', {
+    ...(givenName === undefined ? {} : { default: givenName }),
+    accepts: (text) => /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text),
+    expected: 'a name of letters, digits, dots, dashes and underscores',
+  });
+  const name = givenName ?? ownName;
+  const common = {
+    label: reader.text('label', { default: name, ...ANY_TEXT }),
+    tooltip: reader.text('tooltip', { default: '', ...ANY_TEXT }),
+    required: reader.boolean('required', false),
+    hide: reader.boolean('hide', type === 'fixed'),
+  };
+  const compiled = field(type, name, '', { ...common, ...compileFieldType(type, reader) });
+  reader.done();
+  return compiled;
+}
+
+function compileFieldType(type: (typeof FIELD_TYPES)[number], reader: ObjectReader): Partial<ForceField> {
+  switch (type) {
+    case 'text':
+    case 'textarea':
+      return {
+        default: reader.text('default', { default: '', ...ANY_TEXT }),
+        regex: compileRegex(reader),
+        maxsize: reader.number('maxsize', { default: null, min: 1, integer: true }),
+        size: reader.number('size', { default: 10, min: 1, integer: true }),
+        ...(type === 'textarea' && {
+          rows: reader.number('rows', { default: 8, min: 1, integer: true }),
+          cols: reader.number('cols', { default: 80, min: 1, integer: true }),
+        }),
+      };
+    case 'int':
+      return {
+        default: reader.number('default', { default: 0, integer: true }),
+        size: reader.number('size', { default: 10, min: 1, integer: true }),
+      };
+    case 'bool':
+      return { default: reader.boolean('default', false) };
+    case 'list':
+      return compileChoice(reader);
+    case 'fixed': {
+      const value = reader.raw('default');
+      if (!isJson(value)) reader.problem('default', 'a value that JSON can hold');
+      return { default: isJson(value) ? value : null };
+    }
+  }
+}
+
+function compileRegex(reader: ObjectReader): string | null {
+  const value = reader.raw('regex');
+  if (value === undefined || value === null) return null;
+  if (value instanceof RegExp) return value.source;
+  if (typeof value === 'string') {
+    try {
+      return new RegExp(value).source;
+    } catch {
+      // reported below, together with every other kind of value that is no expression
+    }
+  }
+  reader.problem('regex', 'a regular expression');
+  return null;
+}
+
+function compileChoice(reader: ObjectReader): Partial<ForceField> {
+  const choices = reader.texts('choices', { required: true });
+  const multiple = reader.boolean('multiple', false);
+  const strict = reader.boolean('strict', true);
+  const given = reader.raw('default');
+  const chosen = given === undefined ? [] : Array.isArray(given) ? given : [given];
+  if (chosen.some((item) => typeof item !== 'string' || (strict && !choices.includes(item)))) {
+    reader.problem('default', multiple ? 'a list of choices' : 'one of the choices');
+  }
+  const texts = chosen.filter((item): item is string => typeof item === 'string');
+  return { choices, multiple, strict, default: multiple ? texts : (texts[0] ?? choices[0] ?? '') };
+}

@@ -1,0 +1,78 @@
+import { DEFAULT_STEP_FLAGS, type JsonValue } from '@millrace/domain';
+import { describeValue } from './fingerprint.js';
+import { locationOf } from './location.js';
+import { type ObjectReader } from './object-reader.js';
+import { nearest } from './problems.js';
+import type { Step } from './step.js';
+
+function isStep(value: unknown): value is Step {
+  if (typeof value !== 'object' || value === null) return false;
+  const step = value as Partial<Record<keyof Step, unknown>>;
+  return (
+    typeof step.kind === 'string' &&
+    typeof step.name === 'string' &&
+    typeof step.run === 'function' &&
+    typeof step.describe === 'function' &&
+    typeof step.flags === 'object' &&
+    step.flags !== null
+  );
+}
+
+/** The usable steps of a builder's factory; everything else is a problem. */
+export function compileSteps(builder: ObjectReader): Step[] {
+  const steps: Step[] = [];
+  builder.list(
+    'factory',
+    (item, path) => {
+      const where = locationOf(item) ?? builder.where;
+      if (!isStep(item)) {
+        builder.into.add(path, item, 'a step, such as shell({ … }) of @millrace/steps', where);
+        return;
+      }
+      steps.push(item);
+      if (item.name === '' || item.name.length > 50)
+        builder.into.add(`${path}.name`, item.name, 'a name of 1 to 50 characters', where);
+      for (const problem of item.problems ?? []) {
+        const full = problem.path === '' ? path : `${path}.${problem.path}`;
+        builder.into.problems.push({
+          ...where,
+          ...problem,
+          path: full,
+          message: problem.message.replace(problem.path, full),
+        });
+      }
+      checkFlags(item, path, builder);
+    },
+    { required: true, expected: 'a list of steps' },
+  );
+  return steps;
+}
+
+function checkFlags(step: Step, path: string, builder: ObjectReader): void {
+  const where = locationOf(step) ?? builder.where;
+  for (const [flag, value] of Object.entries(step.flags)) {
+    if (!(flag in DEFAULT_STEP_FLAGS)) {
+      const near = nearest(flag, Object.keys(DEFAULT_STEP_FLAGS));
+      const hint = near ? `did you mean '${near}'?` : `known are ${Object.keys(DEFAULT_STEP_FLAGS).join(', ')}`;
+      builder.into.add(`${path}.${flag}`, value, hint, where, `${path}.${flag} is not a setting; ${hint}`);
+    } else if (value !== undefined && typeof value !== 'boolean')
+      builder.into.add(`${path}.${flag}`, value, 'true or false', where);
+  }
+  for (const key of ['doStepIf', 'hideStepIf'] as const) {
+    const value: unknown = step[key];
+    if (value === undefined || typeof value === 'boolean' || typeof value === 'function') continue;
+    builder.into.add(`${path}.${key}`, value, 'true, false or a callback', where);
+  }
+}
+
+/** Everything that decides what a step does and how it counts. */
+export function describeStep(step: Step): JsonValue {
+  return {
+    kind: step.kind,
+    name: step.name,
+    flags: describeValue(step.flags),
+    doStepIf: describeValue(step.doStepIf),
+    hideStepIf: describeValue(step.hideStepIf),
+    options: step.describe(),
+  };
+}

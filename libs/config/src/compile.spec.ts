@@ -1,0 +1,276 @@
+import { describe, expect, it } from '@jest/globals';
+import { verifyPassword } from '@millrace/domain';
+import { compileConfig } from './compile.js';
+import { ConfigError } from './problems.js';
+import { customStep } from './step.js';
+import {
+  anyBranch,
+  builder,
+  defineConfig,
+  fields,
+  force,
+  gitPoller,
+  singleBranch,
+  trigger,
+  worker,
+} from './vocabulary.js';
+
+const step = customStep('do', () => Promise.resolve(0));
+const good = () => ({
+  workers: [worker('w', { password: 'secret' })],
+  builders: [builder('b', { workers: ['w'], factory: [step] })],
+});
+
+function problemsOf(config: unknown): string[] {
+  try {
+    compileConfig(config, { env: {} });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ message }) => message);
+    throw error;
+  }
+  return [];
+}
+
+describe('compileConfig', () => {
+  it('accepts the least there can be', () => {
+    const { revision } = compileConfig(defineConfig(good()));
+    expect(revision).toMatchObject({
+      title: 'Millrace',
+      url: null,
+      builders: [{ name: 'b', builddir: 'b', steps: [{ kind: 'custom', name: 'do' }] }],
+    });
+  });
+
+  const builders = (options: object) => ({
+    ...good(),
+    builders: [{ name: 'b', workers: ['w'], factory: [step], ...options }],
+  });
+  const schedulers = (...list: unknown[]) => ({ ...good(), schedulers: list });
+  const sources = (options: object) => ({ ...good(), changeSources: [{ kind: 'git', repository: 'r', ...options }] });
+  const workers = (options: object) => ({ ...good(), workers: [{ name: 'w', ...options }] });
+
+  it.each<[string, unknown, string[]]>([
+    ['nothing', null, ['the configuration is null; expected an object']],
+    ['an unknown key', { ...good(), biulders: [] }, ["biulders is not a setting; did you mean 'builders'?"]],
+    [
+      'an address that is none',
+      { ...good(), url: 'ci' },
+      [`url is "ci"; expected an address such as 'https://ci.example.org/'`],
+    ],
+    [
+      'a name used twice',
+      { ...good(), projects: [{ name: 'p' }, { name: 'p' }] },
+      ['projects[1].name is "p"; expected another name than that of projects[0]'],
+    ],
+    ['no password', workers({}), ['workers[0].password is missing or empty; give password or passwordEnv']],
+    [
+      'an unset password variable',
+      workers({ passwordEnv: 'PW' }),
+      ['workers[0].passwordEnv names PW, which is not set'],
+    ],
+    [
+      'two passwords',
+      workers({ password: 'hush', passwordEnv: 'PW' }),
+      ['workers[0].passwordEnv is given beside password; keep one of the two'],
+    ],
+    [
+      'a colon in a worker name',
+      { ...good(), workers: [worker('w', { password: 'x' }), worker('a:b', { password: 'x' })] },
+      ['workers[1].name is "a:b"; expected a name of 1 to 50 characters without colons, slashes and spaces'],
+    ],
+    [
+      'a wrong number',
+      workers({ password: 'x', maxBuilds: 0.5 }),
+      ['workers[0].maxBuilds is 0.5; expected a whole number of at least 1'],
+    ],
+    ['a builder of no worker', builders({ workers: [] }), ['builders[0].workers is []; expected at least one worker']],
+    [
+      'a worker that is not there',
+      builders({ workers: ['v'] }),
+      ["builders[0].workers[0] is 'v', but no worker has that name; did you mean 'w'?"],
+    ],
+    [
+      'a project that is not there',
+      builders({ project: 'p' }),
+      ["builders[0].project is 'p', but no project has that name"],
+    ],
+    ['no factory', builders({ factory: undefined }), ['builders[0].factory is missing; expected a list of steps']],
+    [
+      'a step that is none',
+      builders({ factory: ['make'] }),
+      ['builders[0].factory[0] is "make"; expected a step, such as shell({ … }) of @millrace/steps'],
+    ],
+    [
+      'an unknown flag',
+      builders({ factory: [{ ...step, flags: { haltOnFailrue: true } }] }),
+      ["builders[0].factory[0].haltOnFailrue is not a setting; did you mean 'haltOnFailure'?"],
+    ],
+    [
+      'a flag that is no boolean',
+      builders({ factory: [{ ...step, flags: { alwaysRun: 1 } }] }),
+      ['builders[0].factory[0].alwaysRun is 1; expected true or false'],
+    ],
+    [
+      'a condition that is none',
+      builders({ factory: [{ ...step, doStepIf: 'yes' }] }),
+      ['builders[0].factory[0].doStepIf is "yes"; expected true, false or a callback'],
+    ],
+    [
+      'a folder that leaves the base',
+      builders({ builddir: '../x' }),
+      [`builders[0].builddir is "../x"; expected a folder name without '..'`],
+    ],
+    [
+      'a property that is no JSON',
+      builders({ properties: { p: () => 1 } }),
+      ['builders[0].properties.p is a function; expected a value that JSON can hold'],
+    ],
+    [
+      'a wrong environment',
+      builders({ env: { A: 1 } }),
+      ['builders[0].env.A is 1; expected a string, null, a template or a callback'],
+    ],
+    [
+      'an unknown scheduler kind',
+      schedulers({ kind: 'forc', name: 'f', builders: ['b'] }),
+      [
+        `schedulers[0].kind is "forc"; expected one of 'any-branch', 'single-branch', 'force', 'trigger' (did you mean 'force'?)`,
+      ],
+    ],
+    [
+      'a builder that is not there',
+      schedulers(trigger('t', { builders: ['bb'] })),
+      ["schedulers[0].builders[0] is 'bb', but no builder has that name; did you mean 'b'?"],
+    ],
+    [
+      'a branch missing',
+      schedulers({ kind: 'single-branch', name: 's', builders: ['b'] }),
+      ['schedulers[0].branch is missing; expected the name of a branch, or null for the default branch'],
+    ],
+    [
+      'a branch twice',
+      schedulers(singleBranch('s', { builders: ['b'], branch: 'x', filter: { branch: 'y' } })),
+      ['schedulers[0].branch is given beside filter.branch'],
+    ],
+    [
+      'a branch for any branch',
+      schedulers({ ...anyBranch('s', { builders: ['b'] }), branch: 'x' }),
+      [
+        'schedulers[0].branch is not a setting; known are kind, builders, name, reason, properties, priority, treeStableSeconds, filter, isImportant, onlyImportant',
+      ],
+    ],
+    [
+      'a wrong filter',
+      schedulers(anyBranch('s', { builders: ['b'], filter: { branch: 3 as unknown as string } })),
+      ['schedulers[0].filter.branch is 3; expected a string, a list of strings, an expression or a callback'],
+    ],
+    [
+      'a callback that is none',
+      schedulers({ ...anyBranch('s', { builders: ['b'] }), isImportant: true }),
+      ['schedulers[0].isImportant is true; expected a callback that gets the change'],
+    ],
+    [
+      'a field used twice',
+      schedulers(force('f', { builders: ['b'], fields: [fields.int('n'), fields.bool('n')] })),
+      ['schedulers[0].fields[1].name is "n"; expected a name that the form does not have yet'],
+    ],
+    [
+      'a default that is no choice',
+      schedulers(force('f', { builders: ['b'], fields: [fields.choice('c', { choices: ['a'], default: 'b' })] })),
+      ['schedulers[0].fields[0].default is "b"; expected one of the choices'],
+    ],
+    [
+      'an expression that is none',
+      schedulers(force('f', { builders: ['b'], fields: [fields.text('t', { regex: '(' })] })),
+      ['schedulers[0].fields[0].regex is "("; expected a regular expression'],
+    ],
+    [
+      'a poll that never rests',
+      sources({ pollIntervalSeconds: 0 }),
+      ['changeSources[0].pollIntervalSeconds is 0; expected a number of at least 0.1'],
+    ],
+    [
+      'wrong branches',
+      sources({ branches: 'main' }),
+      [`changeSources[0].branches is "main"; expected 'all', a list of branch names or a callback`],
+    ],
+    [
+      'three at once',
+      { ...good(), title: '', url: 3, more: 1 },
+      [
+        'title is ""; expected a non-empty string',
+        "url is 3; expected an address such as 'https://ci.example.org/'",
+        'more is not a setting; known are projects, workers, builders, schedulers, changeSources, title, url',
+      ],
+    ],
+  ])('reports %s', (_what, config, messages) => {
+    expect(problemsOf(config)).toEqual(messages);
+  });
+
+  it('says in which file and line the object with the problem was made', () => {
+    const config = { ...good(), workers: [worker('w', { password: 'x', maxBuilds: 0 })] };
+    const error = ((): unknown => {
+      try {
+        return compileConfig(config);
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    const problem = (error as ConfigError).problems[0]!;
+    expect(problem.file).toMatch(/compile\.spec\.ts$/);
+    expect(problem.line).toBeGreaterThan(1);
+  });
+
+  it('keeps passwords out of the revision and of problems, and verifiable', () => {
+    const { revision } = compileConfig(good());
+    expect(JSON.stringify(revision)).not.toContain('secret');
+    expect(verifyPassword('secret', revision.workers[0]!.passwordHash)).toBe(true);
+    expect(JSON.stringify(problemsOf(workers({ password: 'hush', passwordEnv: 'PW' })))).not.toContain('hush');
+  });
+
+  it('gives callbacks handles and keeps them callable', () => {
+    const { revision, callbacks } = compileConfig({
+      ...good(),
+      schedulers: [anyBranch('s', { builders: ['b'], filter: { category: () => true }, isImportant: () => false })],
+      changeSources: [gitPoller({ repository: 'r', branches: (name) => name === 'x' })],
+    });
+    expect([...callbacks.keys()]).toEqual([
+      'schedulers.0.filter.category',
+      'schedulers.0.isImportant',
+      'changeSources.0.branches',
+    ]);
+    expect(revision.changeSources[0]!.branches).toEqual({ handle: 'changeSources.0.branches' });
+    expect(callbacks.get('changeSources.0.branches')!('x')).toBe(true);
+  });
+});
+
+describe('fingerprints', () => {
+  const config = (options: { maxBuilds?: number; run?: () => Promise<0>; password?: string }) => ({
+    ...good(),
+    workers: [worker('w', { password: options.password ?? 'secret', maxBuilds: options.maxBuilds })],
+    builders: [
+      builder('b', { workers: ['w'], factory: [customStep('do', options.run ?? (() => Promise.resolve(0)))] }),
+    ],
+  });
+  const base = compileConfig(config({}));
+
+  it('are the same for the same configuration', () => {
+    expect(compileConfig(config({})).fingerprint).toBe(base.fingerprint);
+  });
+
+  it('change with the text of a callback, that of its builder too', () => {
+    const other = compileConfig(config({ run: async () => await Promise.resolve(0) }));
+    expect(other.fingerprint).not.toBe(base.fingerprint);
+    expect(other.builderFingerprints.b).not.toBe(base.builderFingerprints.b);
+  });
+
+  it.each([{ maxBuilds: 2 }, { password: 'other' }])('change with %j, but not the one of the builder', (options) => {
+    const other = compileConfig(config(options));
+    expect(other.fingerprint).not.toBe(base.fingerprint);
+    expect(other.builderFingerprints).toEqual(base.builderFingerprints);
+  });
+
+  it('change with the sources', () => {
+    expect(compileConfig(config({}), { sources: { 'a.ts': 'x' } }).fingerprint).not.toBe(base.fingerprint);
+  });
+});

@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import type {
+  CompiledBuilder,
+  CompiledChangeSource,
+  CompiledConfig,
+  CompiledProject,
+  CompiledWorker,
+} from '@millrace/contracts';
+import { hashPassword, type JsonValue } from '@millrace/domain';
+import { type Callback, CallbackTable } from './callback-table.js';
+import { compileScheduler } from './compile-scheduler.js';
+import { compileSteps, describeStep } from './compile-step.js';
+import { describeValue, fingerprintOf } from './fingerprint.js';
+import { ObjectReader, ProblemList, references } from './object-reader.js';
+import { ConfigError } from './problems.js';
+import type { Step } from './step.js';
+
+export interface CompileResult {
+  readonly revision: CompiledConfig;
+  /** sha256 over the revision, the source text of all callbacks and, where known, the files they come from. */
+  readonly fingerprint: string;
+  readonly builderFingerprints: Readonly<Record<string, string>>;
+  readonly callbacks: ReadonlyMap<string, Callback>;
+}
+
+export interface CompileOptions {
+  /** Name → sha256 of every file that was loaded, part of the fingerprint: callbacks may use what stands elsewhere in them. */
+  readonly sources?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Named in problems that have no better place. */
+  readonly file?: string;
+}
+
+/**
+ * Checks a configuration as a whole and turns it into plain data.
+ *
+ * @throws ConfigError `bad-config` with every problem.
+ */
+export function compileConfig(user: unknown, options: CompileOptions = {}): CompileResult {
+  const found = new ProblemList();
+  const callbacks = new CallbackTable();
+  const top = new ObjectReader(user, '', found);
+  const section = (key: string, required = false) => readers(top, key, required);
+
+  const projectReaders = section('projects');
+  const projects = projectReaders.map(compileProject);
+  const projectNames = unique(projects, projectReaders);
+  const workerReaders = section('workers', true);
+  const workers = workerReaders.map((reader) => compileWorker(reader, options.env ?? process.env));
+  const workerNames = unique(workers, workerReaders);
+  const builderReaders = section('builders', true);
+  const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames));
+  const builderNames = unique(builders, builderReaders);
+  const schedulerReaders = section('schedulers');
+  const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
+  unique(schedulers, schedulerReaders);
+  const sourceReaders = section('changeSources');
+  const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks));
+  unique(changeSources, sourceReaders);
+
+  const revision: CompiledConfig = {
+    title: top.text('title', { default: 'Millrace' }),
+    url: url(top),
+    projects,
+    workers,
+    builders,
+    schedulers,
+    changeSources,
+  };
+  top.done();
+  if (found.problems.length > 0) {
+    throw new ConfigError(
+      found.problems.map((problem) => ({ ...(options.file && { file: options.file }), ...problem })),
+    );
+  }
+  const callbackTexts = Object.fromEntries([...callbacks].map(([handle, callback]) => [handle, String(callback)]));
+  return {
+    revision,
+    fingerprint: fingerprintOf({
+      revision: revision as unknown as JsonValue,
+      callbacks: callbackTexts,
+      sources: { ...options.sources },
+    }),
+    builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
+    callbacks,
+  };
+}
+
+function readers(top: ObjectReader, key: string, required: boolean): ObjectReader[] {
+  return top.list(key, (item, path) => new ObjectReader(item, path, top.into, top.where), { required });
+}
+
+/** The names, each once; a second use of one is a problem. */
+function unique(items: readonly { readonly name: string }[], readers: readonly ObjectReader[]): Set<string> {
+  const first = new Map<string, ObjectReader>();
+  items.forEach(({ name }, index) => {
+    const reader = readers[index]!;
+    const earlier = first.get(name);
+    if (name === '') return;
+    if (earlier) reader.problem('name', `another name than that of ${earlier.path}`);
+    else first.set(name, reader);
+  });
+  return new Set(first.keys());
+}
+
+function url(top: ObjectReader): string | null {
+  if (!top.has('url')) return null;
+  return top.text('url', {
+    expected: "an address such as 'https://ci.example.org/'",
+    accepts: (text) => /^https?:\/\/[^/]/.test(text),
+  });
+}
+
+function compileProject(reader: ObjectReader): CompiledProject {
+  const project = { name: reader.text('name'), description: reader.optionalText('description') };
+  reader.done();
+  return project;
+}
+
+/** A colon would end the name in the worker's login; the length is what Buildbot's clients expect of an identifier. */
+function isWorkerName(name: string): boolean {
+  return /^[^:\s/\\]{1,50}$/.test(name);
+}
+
+function compileWorker(reader: ObjectReader, env: Readonly<Record<string, string | undefined>>): CompiledWorker {
+  const name = reader.text('name', {
+    accepts: isWorkerName,
+    expected: 'a name of 1 to 50 characters without colons, slashes and spaces',
+  });
+  const password = readPassword(reader, env);
+  const compiled = {
+    name,
+    passwordHash: password === null ? '' : hashPassword(password, workerSalt(name)),
+    maxBuilds: reader.number('maxBuilds', { default: 1, min: 1, integer: true }),
+    properties: reader.properties(),
+  };
+  reader.done();
+  return compiled;
+}
+
+/** The same for the same worker on every master, so that they agree on the fingerprint; different between workers. */
+function workerSalt(name: string): Buffer {
+  return createHash('sha256').update(`millrace worker ${name}`).digest().subarray(0, 16);
+}
+
+/** Never shows a password in a problem. */
+function readPassword(reader: ObjectReader, env: Readonly<Record<string, string | undefined>>): string | null {
+  const password = reader.raw('password');
+  const variable = reader.raw('passwordEnv');
+  const report = (key: string, value: unknown, expected: string, message: string) => {
+    reader.into.add(reader.at(key), value, expected, reader.where, `${reader.at(key)} ${message}`);
+    return null;
+  };
+  if (variable !== undefined && password !== undefined) {
+    return report('passwordEnv', variable, 'password or passwordEnv', 'is given beside password; keep one of the two');
+  }
+  if (variable !== undefined) {
+    if (typeof variable !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
+      return report(
+        'passwordEnv',
+        variable,
+        'the name of an environment variable',
+        'has to name an environment variable',
+      );
+    }
+    const value = env[variable];
+    if (value) return value;
+    return report('passwordEnv', variable, 'the name of a variable that is set', `names ${variable}, which is not set`);
+  }
+  if (typeof password === 'string' && password !== '') return password;
+  return report('password', undefined, 'a password', 'is missing or empty; give password or passwordEnv');
+}
+
+function compileBuilder(
+  reader: ObjectReader,
+  projects: ReadonlySet<string>,
+  workers: ReadonlySet<string>,
+): CompiledBuilder {
+  const name = reader.text('name', {
+    accepts: (text) => text.length >= 1 && text.length <= 70,
+    expected: 'a name of 1 to 70 characters',
+  });
+  const project = reader.has('project') ? reader.text('project') : null;
+  if (project) references(reader, 'project', [project], projects, 'project');
+  const workerNames = reader.texts('workers', { required: true, expected: 'a list of worker names' });
+  if (workerNames.length === 0 && Array.isArray(reader.raw('workers')))
+    reader.problem('workers', 'at least one worker');
+  references(reader, 'workers', workerNames, workers, 'worker');
+  const steps = compileSteps(reader);
+  const isEnv = (value: unknown) =>
+    value === null || typeof value === 'string' || typeof value === 'function' || isTemplate(value);
+  const env = reader.record<unknown>('env', isEnv, 'a string, null, a template or a callback');
+  const properties = reader.properties();
+  const builddir = reader.text('builddir', {
+    default: name.replace(/[^A-Za-z0-9_.-]+/g, '_').replace(/^\.+/, '_'),
+    accepts: (text) => text !== '' && !/(^|[\\/])\.\.([\\/]|$)/.test(text),
+    expected: "a folder name without '..'",
+  });
+  const compiled = {
+    name,
+    project,
+    description: reader.optionalText('description'),
+    tags: reader.texts('tags'),
+    workers: workerNames,
+    builddir,
+    env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, typeof value === 'string' ? value : null])),
+    properties,
+    steps: steps.map((step: Step) => ({ kind: step.kind, name: step.name })),
+  };
+  reader.done();
+  const fingerprint = fingerprintOf({
+    name,
+    builddir,
+    properties,
+    env: describeValue(env),
+    steps: steps.map(describeStep),
+  });
+  return { ...compiled, fingerprint };
+}
+
+function isTemplate(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'interpolate' in value;
+}
+
+function compileChangeSource(reader: ObjectReader, callbacks: CallbackTable): CompiledChangeSource {
+  const repository = reader.text('repository', { expected: 'the address of a Git repository' });
+  const compiled: CompiledChangeSource = {
+    kind: reader.oneOf('kind', ['git']),
+    name: reader.text('name', { default: repository }),
+    repository,
+    branches: compileBranches(reader, callbacks),
+    pollIntervalMs: Math.round(reader.number('pollIntervalSeconds', { default: 60, min: 0.1 }) * 1000),
+    project: reader.text('project', { default: '', accepts: () => true, expected: 'a string' }),
+    category: reader.optionalText('category'),
+    codebase: reader.text('codebase', { default: '', accepts: () => true, expected: 'a string' }),
+    buildHeadsOnFirstSight: reader.boolean('buildHeadsOnFirstSight', false),
+  };
+  reader.done();
+  return compiled;
+}
+
+function compileBranches(reader: ObjectReader, callbacks: CallbackTable): CompiledChangeSource['branches'] {
+  const branches = reader.raw('branches');
+  if (branches === undefined || branches === 'all') return 'all';
+  if (typeof branches === 'function') return { handle: callbacks.keep(reader.at('branches'), branches) };
+  return reader.texts('branches', { expected: "'all', a list of branch names or a callback" });
+}

@@ -1,0 +1,48 @@
+import type { CompiledConfig } from '@millrace/contracts';
+import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
+import type { ConfigSnapshot } from './load.js';
+import { ConfigError, type Problem } from './problems.js';
+
+/** What the host thread is started with; a snapshot makes it load the same again. */
+export interface HostThreadData {
+  readonly file: string;
+  readonly snapshot: ConfigSnapshot | null;
+}
+
+export interface HostRevision {
+  readonly revision: CompiledConfig;
+  readonly fingerprint: string;
+  readonly builderFingerprints: Readonly<Record<string, string>>;
+  readonly snapshot: ConfigSnapshot;
+}
+
+export interface HostCall {
+  readonly id: number;
+  readonly handle: string;
+  readonly args: readonly JsonValue[];
+}
+
+export interface SentError {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly problems: readonly Problem[] | null;
+}
+
+export type HostMessage =
+  | { readonly kind: 'ready'; readonly revision: HostRevision }
+  | { readonly kind: 'bad-config'; readonly error: SentError }
+  | { readonly kind: 'returned'; readonly id: number; readonly value: JsonValue }
+  | { readonly kind: 'threw'; readonly id: number; readonly error: SentError };
+
+export function sendable(error: unknown): SentError {
+  return {
+    message: messageOf(error),
+    stack: error instanceof Error ? error.stack : undefined,
+    problems: error instanceof ConfigError ? error.problems : null,
+  };
+}
+
+export function received(error: SentError, doing: string): Error {
+  if (error.problems) return new ConfigError(error.problems);
+  return new OperationalError('callback-failed', `${doing}: ${error.message}`, { stack: error.stack });
+}

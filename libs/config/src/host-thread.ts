@@ -1,0 +1,42 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { UnexpectedError } from '@millrace/domain';
+import type { Callback } from './callback-table.js';
+import { compileConfig } from './compile.js';
+import { type HostCall, type HostMessage, type HostThreadData, sendable } from './host-messages.js';
+import { loadConfig } from './load.js';
+import { isJson } from './object-reader.js';
+
+/** The thread of a ConfigHost: everything of the user's that is not a step runs here. */
+async function main(): Promise<void> {
+  if (!parentPort) throw new UnexpectedError('not-a-thread', 'host-thread runs as a worker thread only');
+  const port = parentPort;
+  const send = (message: HostMessage) => port.postMessage(message);
+  const { file, snapshot } = workerData as HostThreadData;
+  let callbacks: ReadonlyMap<string, Callback>;
+  try {
+    const loaded = await loadConfig(file, snapshot ?? {});
+    const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
+    callbacks = compiled.callbacks;
+    const { revision, fingerprint, builderFingerprints } = compiled;
+    send({ kind: 'ready', revision: { revision, fingerprint, builderFingerprints, snapshot: loaded.snapshot } });
+  } catch (error) {
+    send({ kind: 'bad-config', error: sendable(error) });
+    return;
+  }
+
+  const call = async ({ id, handle, args }: HostCall): Promise<void> => {
+    try {
+      const callback = callbacks.get(handle);
+      if (!callback)
+        throw new UnexpectedError('no-callback', `the configuration has no callback '${handle}'`, { handle });
+      const value = (await callback(...args)) ?? null;
+      if (!isJson(value)) throw new TypeError(`'${handle}' returned something that JSON cannot hold`);
+      send({ kind: 'returned', id, value });
+    } catch (error) {
+      send({ kind: 'threw', id, error: sendable(error) });
+    }
+  };
+  port.on('message', (message: HostCall) => void call(message));
+}
+
+await main();

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { access } from 'node:fs/promises';
+import { dirname, relative, resolve, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { messageOf } from '@millrace/domain';
+import { createJiti } from 'jiti';
+import { compileConfig, type CompileOptions, type CompileResult } from './compile.js';
+import { locationIn } from './location.js';
+import { ConfigError } from './problems.js';
+
+/**
+ * The user's files as they were when they were loaded: absolute path → JavaScript. Loading with a snapshot gives the same
+ * configuration again although the files have changed since, and needs no compiler.
+ */
+export type ConfigSnapshot = Readonly<Record<string, string>>;
+
+export interface LoadedConfig {
+  readonly file: string;
+  /** The default export, unchecked. */
+  readonly user: unknown;
+  readonly snapshot: ConfigSnapshot;
+  /** Path relative to the configuration file → sha256 of the source. */
+  readonly sources: Readonly<Record<string, string>>;
+}
+
+/** Held in a variable because steps depend on this package, not the other way round; a configuration may import both. */
+const STEPS: string = '@millrace/steps';
+
+/**
+ * Loads a user's configuration file (TypeScript or JavaScript) into this thread, freshly each time. `@millrace/config`,
+ * `@millrace/steps` and `@millrace/domain` resolve to this installation's wherever the file lies.
+ *
+ * @throws ConfigError `bad-config` when the file cannot be read, parsed or run, or exports nothing.
+ */
+export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): Promise<LoadedConfig> {
+  const path = resolve(file);
+  await access(path).catch((error: unknown) => {
+    const message = `${path} cannot be read: ${messageOf(error)}`;
+    throw new ConfigError([{ path: '', value: path, expected: 'a configuration file', message, file: path }]);
+  });
+  const code: Record<string, string> = {};
+  const sources: Record<string, string> = {};
+  const compiler = createJiti(pathToFileURL(path).href, { fsCache: false, moduleCache: false });
+  const jiti = createJiti(pathToFileURL(path).href, {
+    fsCache: false,
+    moduleCache: false,
+    virtualModules: {
+      '@millrace/config': await import('./index.js'),
+      '@millrace/steps': await importSteps(),
+      '@millrace/domain': await import('@millrace/domain'),
+    },
+    transform: (options) => {
+      const name = options.filename ?? path;
+      code[name] = snapshot[name] ?? compiler.transform(options);
+      sources[portableName(path, name)] = createHash('sha256').update(options.source).digest('hex');
+      return { code: code[name] };
+    },
+  });
+  let module: unknown;
+  try {
+    module = await jiti.import(path);
+  } catch (error) {
+    throw error instanceof ConfigError ? error : new ConfigError([problemFrom(error, path, code)]);
+  }
+  const user = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
+  if (user === undefined) {
+    const message = `${path} has no default export; end it with: export default defineConfig({ … })`;
+    throw new ConfigError([{ path: '', expected: 'a default export', message, file: path }]);
+  }
+  return { file: path, user: await user, snapshot: code, sources };
+}
+
+/** Loads and compiles: what a master starts with and what `check-config` checks. */
+export async function loadAndCompile(
+  file: string,
+  options: CompileOptions = {},
+): Promise<CompileResult & LoadedConfig> {
+  const loaded = await loadConfig(file);
+  return { ...loaded, ...compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources, ...options }) };
+}
+
+/** Absent only while the packages themselves are being built one by one. */
+async function importSteps(): Promise<unknown> {
+  return await import(STEPS);
+}
+
+/** Masters keep the same configuration in different folders, and agree on its fingerprint nevertheless. */
+function portableName(configFile: string, name: string): string {
+  return relative(dirname(configFile), name).split(sep).join('/');
+}
+
+function problemFrom(error: unknown, file: string, loaded: Readonly<Record<string, string>>) {
+  const text = messageOf(error);
+  const syntax = /^(.*?)(?:\s*\((\d+):(\d+)\))?(?:\n|$)/s.exec(text);
+  const parsedAt = /(?:^|\s)([^\s:]+\.[cm]?[jt]sx?):(\d+):(\d+)/.exec(text);
+  const thrownAt = locationIn(error instanceof Error ? error.stack : undefined, (name) => name in loaded);
+  const place = thrownAt ?? (parsedAt ? { file: parsedAt[1]!, line: Number(parsedAt[2]) } : undefined);
+  const line = place?.line ?? (syntax?.[2] === undefined ? undefined : Number(syntax[2]));
+  const message = `loading failed: ${text.split('\n')[0]!}`;
+  return {
+    path: '',
+    expected: 'a file that runs',
+    message,
+    file: place?.file ?? file,
+    ...(line !== undefined && { line }),
+  };
+}
