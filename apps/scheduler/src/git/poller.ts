@@ -75,9 +75,10 @@ export class GitPoller {
       plan.moved.map((move) => move.branch),
       signal,
     );
+    const firstSight = Object.keys(cursors).length === 0;
     for (const branch of plan.gone) delete cursors[branch];
     for (const move of plan.moved) {
-      await this.takeIn(owner, move, cursors, signal);
+      await this.takeIn(owner, move, cursors, firstSight, signal);
       cursors[move.branch] = move.to;
     }
   }
@@ -93,9 +94,15 @@ export class GitPoller {
   }
 
   /** The cursor moves in the transaction of the last batch; earlier batches that are seen again are known by their keys. */
-  private async takeIn(owner: Ownership, move: BranchMove, cursors: BranchCursors, signal: AbortSignal): Promise<void> {
+  private async takeIn(
+    owner: Ownership,
+    move: BranchMove,
+    cursors: BranchCursors,
+    firstSight: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     let revisions: string[];
-    if (Object.keys(cursors).length === 0) revisions = [move.to];
+    if (firstSight) revisions = [move.to];
     else revisions = await this.repository.revisionsSince(move.to, Object.values(cursors), signal);
     // A branch that moved to a commit we know from another one: its head is news for this branch all the same.
     if (revisions.length === 0) revisions = [move.to];

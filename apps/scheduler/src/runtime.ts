@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { ConfigHost } from '@millrace/config';
+import { ConfigurationStore, type DefinitionIds, sabotaged } from '@millrace/database';
+import { Loop, type Master } from '@millrace/master';
+import { createLimit } from './core/limit.js';
+import { GitPoller } from './git/poller.js';
+import { ChangeSchedulerRunner } from './schedulers/change-scheduler.js';
+import { judgementOf } from './schedulers/judgement.js';
+
+/** Repositories that are fetched at the same time. */
+const CONCURRENT_POLLS = 4;
+const CALLBACK_TIMEOUT_MS = 60_000;
+
+/** Everything that runs for one configuration revision: its pollers and schedulers, each a loop of its own. */
+export class SchedulerRuntime {
+  private readonly loops: Loop[] = [];
+  private readonly unsubscribes: (() => void)[] = [];
+  private readonly timers = new Set<NodeJS.Timeout>();
+
+  private constructor(
+    private readonly master: Master,
+    readonly host: ConfigHost,
+    readonly ids: DefinitionIds,
+  ) {}
+
+  /** Loads, stores and starts the configuration in `file`. @throws ConfigError; nothing was changed then */
+  static async start(master: Master, file: string): Promise<SchedulerRuntime> {
+    const host = await ConfigHost.start(file, {
+      onStall: (handle, ms) => master.log.warn({ handle, ms }, 'a callback of the configuration is slow'),
+    });
+    const { revision, fingerprint } = host;
+    const ids = await new ConfigurationStore(master.db).apply(
+      master.me,
+      { fingerprint, body: JSON.stringify(revision) },
+      revision,
+      { serves: false },
+    );
+    const runtime = new SchedulerRuntime(master, host, ids);
+    runtime.begin();
+    return runtime;
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.unsubscribes) unsubscribe();
+    for (const timer of this.timers) clearTimeout(timer);
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await this.host.close();
+  }
+
+  private begin(): void {
+    const { revision } = this.host;
+    const limit = createLimit(CONCURRENT_POLLS);
+    const mirrors = join(this.master.settings.dataFolder, 'git');
+    for (const source of revision.changeSources) {
+      const choose = async (names: readonly string[]): Promise<ReadonlySet<string>> => {
+        if (typeof source.branches !== 'object' || !('handle' in source.branches)) return new Set(names);
+        const { handle } = source.branches;
+        const chosen = new Set<string>();
+        for (const name of names) {
+          if (await this.host.call(handle, [name], { timeoutMs: CALLBACK_TIMEOUT_MS })) chosen.add(name);
+        }
+        return chosen;
+      };
+      const poller = new GitPoller(source, this.master, choose, limit, mirrors);
+      this.run(`poller:${source.name}`, source.pollIntervalMs, (signal) => poller.poll(signal));
+    }
+    for (const scheduler of revision.schedulers) {
+      if (scheduler.kind !== 'any-branch' && scheduler.kind !== 'single-branch') continue;
+      const builderIds = scheduler.builders.map((name) => this.ids.builders.get(name)!);
+      const runner = new ChangeSchedulerRunner(
+        scheduler,
+        builderIds,
+        judgementOf(scheduler, this.host),
+        this.master,
+        (inMs) => {
+          const timer = setTimeout(() => {
+            this.timers.delete(timer);
+            loop.nudge();
+          }, inMs);
+          this.timers.add(timer);
+        },
+      );
+      const everyMs = sabotaged('poll') ? null : this.master.settings.pollIntervalMs;
+      const loop = this.run(`scheduler:${scheduler.name}`, everyMs, (signal) => runner.round(signal));
+      this.unsubscribes.push(this.master.hints.subscribe('changes', () => loop.nudge()));
+    }
+  }
+
+  private run(name: string, everyMs: number | null, round: (signal: AbortSignal) => Promise<void>): Loop {
+    const loop = new Loop({ name, everyMs, round, log: this.master.log });
+    this.loops.push(loop);
+    loop.start();
+    return loop;
+  }
+}
+
+/** The runtime in force; switched at once or not at all. */
+export class CurrentRuntime {
+  private constructor(
+    private readonly master: Master,
+    private readonly file: string,
+    private runtime: SchedulerRuntime,
+  ) {}
+
+  static async start(master: Master, file: string): Promise<CurrentRuntime> {
+    return new CurrentRuntime(master, file, await SchedulerRuntime.start(master, file));
+  }
+
+  get current(): SchedulerRuntime {
+    return this.runtime;
+  }
+
+  async reload(): Promise<string> {
+    const old = this.runtime;
+    this.runtime = await SchedulerRuntime.start(this.master, this.file);
+    await old.stop();
+    return `revision ${this.runtime.host.fingerprint.slice(0, 12)}`;
+  }
+
+  stop(): Promise<void> {
+    return this.runtime.stop();
+  }
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
+import { type CreatedBuildset, IntakeStore } from '@millrace/database';
+import { propertiesFrom, UserError, type Uuid } from '@millrace/domain';
+import type { Master } from '@millrace/master';
+import type { CurrentRuntime } from '../runtime.js';
+import { announceBuildset } from '../schedulers/change-scheduler.js';
+import type { TriggerRequest } from './trigger-request.js';
+
+/** What a trigger answers: the links work at once, before any engine has seen the request, and for ever (I6). */
+export interface TriggerAnswer {
+  readonly buildset: { readonly id: number; readonly uuid: Uuid };
+  readonly requests: readonly {
+    readonly id: number;
+    readonly uuid: Uuid;
+    readonly builder: string;
+    readonly link: string;
+  }[];
+  /** This answer was given before to the same Idempotency-Key. */
+  readonly repeated: boolean;
+}
+
+/** Turns a request from outside into a buildset. */
+export class TriggerService {
+  private readonly intake: IntakeStore;
+
+  constructor(
+    private readonly master: Master,
+    private readonly runtime: CurrentRuntime,
+  ) {
+    this.intake = new IntakeStore(master.db);
+  }
+
+  get token(): string | null {
+    return this.master.settings.triggerToken;
+  }
+
+  async trigger(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
+    if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
+      throw new UserError('bad-key', `Idempotency-Key has ${idempotencyKey.length} characters: expected 1 to 190`);
+    }
+    const { host, ids } = this.runtime.current;
+    const scheduler = findScheduler(host.revision, request.scheduler);
+    const builders = chosenBuilders(scheduler, request.builders);
+    const stamp = request.sourceStamp;
+    const { answer, repeated } = await this.intake.deliver(
+      idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
+      {
+        schedulerId: ids.schedulers.get(scheduler.name)!,
+        schedulerName: scheduler.name,
+        cause: `trigger:${randomUUID()}`,
+        reason: request.reason ?? scheduler.reason,
+        sourceStamps: [
+          {
+            branch: stamp?.branch ?? null,
+            revision: stamp?.revision ?? null,
+            repository: stamp?.repository ?? '',
+            project: stamp?.project ?? '',
+            codebase: stamp?.codebase ?? '',
+          },
+        ],
+        properties: {
+          ...propertiesFrom(scheduler.properties, 'Scheduler'),
+          ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
+          ...propertiesFrom(request.properties ?? {}, 'Trigger'),
+        },
+        builderIds: builders.map((name) => ids.builders.get(name)!),
+        priority: request.priority ?? scheduler.priority,
+      },
+    );
+    if (!repeated) announceBuildset(this.master, answer);
+    return this.answer(answer, repeated);
+  }
+
+  private answer(created: CreatedBuildset, repeated: boolean): TriggerAnswer {
+    const names = new Map([...this.runtime.current.ids.builders].map(([name, id]) => [id, name]));
+    return {
+      buildset: { id: created.buildsetId, uuid: created.uuid },
+      requests: created.requests.map((request) => ({
+        id: request.requestId,
+        uuid: request.uuid,
+        builder: names.get(request.builderId) ?? String(request.builderId),
+        link: `${this.master.settings.publicUrl}/requests/${request.uuid}`,
+      })),
+      repeated,
+    };
+  }
+}
+
+function findScheduler(config: CompiledConfig, name: string): CompiledScheduler {
+  const scheduler = config.schedulers.find((candidate) => candidate.name === name);
+  if (scheduler) return scheduler;
+  const known = config.schedulers.map((candidate) => candidate.name).join(', ');
+  throw new UserError('not-found', `no scheduler '${name}'; there are: ${known}`, { field: 'scheduler', value: name });
+}
+
+function chosenBuilders(scheduler: CompiledScheduler, wanted: readonly string[] | undefined): readonly string[] {
+  if (!wanted) return scheduler.builders;
+  const foreign = wanted.filter((name) => !scheduler.builders.includes(name));
+  if (foreign.length === 0 && wanted.length > 0) return [...new Set(wanted)];
+  throw new UserError(
+    'bad-builders',
+    wanted.length === 0
+      ? 'builders is empty: leave it out for all of them'
+      : `scheduler '${scheduler.name}' does not start ${foreign.map((name) => `'${name}'`).join(', ')}; it starts: ${scheduler.builders.join(', ')}`,
+    { field: 'builders', value: wanted },
+  );
+}
+
+/** The same request in other words (order of keys, white space) is the same request. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
