@@ -1,1 +1,38 @@
-export {};
+export { basicAuthorization, type Credentials, parseBasicAuthorization } from './basic-auth.js';
+export {
+  decodeMasterMessage,
+  decodeWorkerMessage,
+  encodeMasterRequest,
+  encodeResponse,
+  encodeWorkerRequest,
+  type InvalidRequest,
+  type MasterMessage,
+  type MasterRequest,
+  type Numbered,
+  type Response,
+  type WorkerMessage,
+  type WorkerRequest,
+} from './messages.js';
+export { type MasterSessionOptions, MsgpackMasterSession } from './msgpack-master-session.js';
+export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
+export { ProtocolError, RemoteError } from './protocol-error.js';
+export {
+  isObfuscated,
+  msgpackCommand,
+  type Obfuscated,
+  type ShellStepCommand,
+  type StepCommand,
+} from './step-commands.js';
+export {
+  COMMAND_NAMES,
+  type CommandName,
+  type CommandOutcome,
+  type CommandSink,
+  type CommandUpdate,
+  DEFAULT_WORKER_SETTINGS,
+  type Transport,
+  type WorkerConnection,
+  type WorkerSettings,
+} from './worker-connection.js';
+export { FEATURE_OBFUSCATION, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
+export { builderPath, expandWorkerHome, joinWorkerPath, type PathFlavour } from './worker-paths.js';

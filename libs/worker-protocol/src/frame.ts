@@ -1,0 +1,84 @@
+import { inspect } from 'node:util';
+import { MsgpackReader } from './msgpack-reader.js';
+import { ProtocolError } from './protocol-error.js';
+
+/** One WebSocket message: a map with text keys, whose values are read on demand. Every reader names the key and the value that it cannot take. */
+export class Frame {
+  /** Where the value of each key begins. */
+  private readonly offsets = new Map<string, number>();
+  readonly op: string;
+  readonly seq: number;
+
+  constructor(private readonly bytes: Uint8Array) {
+    const reader = new MsgpackReader(bytes);
+    for (let left = reader.mapLength(); left > 0; left--) {
+      const key = reader.text();
+      this.offsets.set(key, reader.offset);
+      reader.skip();
+    }
+    if (!reader.atEnd) throw new ProtocolError(`${bytes.length - reader.offset} bytes follow the message`);
+    this.op = this.text('op');
+    this.seq = this.integer('seq_number');
+  }
+
+  has(key: string): boolean {
+    return this.offsets.has(key);
+  }
+
+  /** A reader that stands before the value of `key`. */
+  at(key: string): MsgpackReader {
+    const offset = this.offsets.get(key);
+    if (offset === undefined) throw new ProtocolError(`the message has no '${key}'${this.place()}`, { key });
+    return new MsgpackReader(this.bytes, offset);
+  }
+
+  value(key: string): unknown {
+    return this.at(key).value();
+  }
+
+  text(key: string): string {
+    const value = this.value(key);
+    return typeof value === 'string' ? value : this.bad(key, value, 'text');
+  }
+
+  optionalText(key: string): string | null {
+    const value = this.value(key);
+    return value === null || typeof value === 'string' ? value : this.bad(key, value, 'text or nil');
+  }
+
+  /** An integer of zero or more. */
+  integer(key: string): number {
+    const value = this.value(key);
+    return Number.isSafeInteger(value) && (value as number) >= 0
+      ? (value as number)
+      : this.bad(key, value, 'an integer');
+  }
+
+  number(key: string): number {
+    const value = this.value(key);
+    return typeof value === 'number' ? value : this.bad(key, value, 'a number');
+  }
+
+  binary(key: string): Uint8Array {
+    const reader = this.at(key);
+    return reader.binary();
+  }
+
+  map(key: string): Record<string, unknown> {
+    const value = this.value(key);
+    return isRecord(value) ? value : this.bad(key, value, 'a map');
+  }
+
+  bad(key: string, value: unknown, wanted: string): never {
+    const shown = inspect(value, { depth: 1, maxArrayLength: 5, maxStringLength: 100, breakLength: Infinity });
+    throw new ProtocolError(`'${key}' must be ${wanted}, not ${shown}${this.place()}`, { key, value });
+  }
+
+  private place(): string {
+    return this.op === undefined ? '' : ` (op '${this.op}')`;
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}

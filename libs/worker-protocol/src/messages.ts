@@ -1,0 +1,207 @@
+import { messageOf } from '@millrace/domain';
+import { encodeMessage, encodeMessageWithBigints } from './encode.js';
+import { Frame, isRecord } from './frame.js';
+import { readUpdates, wireUpdates } from './updates.js';
+import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
+
+/** What a worker asks of its master (`specs/worker-protocol.md` §4.7). */
+export type WorkerRequest =
+  | { readonly op: 'update'; readonly commandId: string; readonly updates: readonly CommandUpdate[] }
+  /** `failure` describes what went wrong beyond an exit status. */
+  | { readonly op: 'complete'; readonly commandId: string; readonly failure: string | null }
+  | {
+      readonly op: 'update_upload_file_write' | 'update_upload_directory_write';
+      readonly commandId: string;
+      readonly block: Uint8Array;
+    }
+  | {
+      readonly op: 'update_upload_file_close' | 'update_upload_directory_unpack' | 'update_read_file_close';
+      readonly commandId: string;
+    }
+  | {
+      readonly op: 'update_upload_file_utime';
+      readonly commandId: string;
+      readonly accessTime: number;
+      readonly modifiedTime: number;
+    }
+  | { readonly op: 'update_read_file'; readonly commandId: string; readonly length: number };
+
+/** What a master asks of a worker (§4.3). */
+export type MasterRequest =
+  | { readonly op: 'print'; readonly message: string }
+  | { readonly op: 'keepalive' | 'get_worker_info' | 'shutdown' }
+  | { readonly op: 'set_worker_settings'; readonly settings: WorkerSettings }
+  | {
+      readonly op: 'start_command';
+      readonly commandId: string;
+      readonly commandName: string;
+      readonly args: Readonly<Record<string, unknown>>;
+    }
+  | { readonly op: 'interrupt_command'; readonly commandId: string; readonly why: string };
+
+export interface Response {
+  readonly op: 'response';
+  readonly seq: number;
+  /** The message text when it is an exception. */
+  readonly result: unknown;
+  readonly isException: boolean;
+}
+
+/** A request that this side cannot serve, because its operation is unknown or a key is wrong: to be answered with `problem` as an exception. */
+export interface InvalidRequest {
+  readonly op: 'invalid';
+  readonly problem: string;
+}
+
+export type Numbered<Request> = Request & { readonly seq: number };
+export type WorkerMessage = Numbered<WorkerRequest> | Numbered<InvalidRequest> | Response;
+export type MasterMessage = Numbered<MasterRequest> | Numbered<InvalidRequest> | Response;
+
+/** @throws ProtocolError naming the key and its value: a worker whose update cannot be read would lose log lines if it went on */
+export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): WorkerMessage {
+  const frame = new Frame(bytes);
+  const { op, seq } = frame;
+  switch (op) {
+    case 'response':
+      return decodeResponse(frame);
+    case 'update':
+      return { op, seq, commandId: frame.text('command_id'), updates: readUpdates(frame, wantTimes) };
+    case 'complete':
+      return { op, seq, commandId: frame.text('command_id'), failure: frame.optionalText('args') };
+    case 'update_upload_file_write':
+    case 'update_upload_directory_write':
+      return { op, seq, commandId: frame.text('command_id'), block: frame.binary('args') };
+    case 'update_upload_file_close':
+    case 'update_upload_directory_unpack':
+    case 'update_read_file_close':
+      return { op, seq, commandId: frame.text('command_id') };
+    case 'update_upload_file_utime': {
+      const accessTime = frame.number('access_time');
+      return { op, seq, commandId: frame.text('command_id'), accessTime, modifiedTime: frame.number('modified_time') };
+    }
+    case 'update_read_file':
+      return { op, seq, commandId: frame.text('command_id'), length: frame.integer('length') };
+    default:
+      return { op: 'invalid', seq, problem: `Command ${op} does not exist.` };
+  }
+}
+
+/** @throws ProtocolError for what is not even a numbered message or a response */
+export function decodeMasterMessage(bytes: Uint8Array): MasterMessage {
+  const frame = new Frame(bytes);
+  if (frame.op === 'response') return decodeResponse(frame);
+  try {
+    return decodeMasterRequest(frame);
+  } catch (error) {
+    return { op: 'invalid', seq: frame.seq, problem: messageOf(error) };
+  }
+}
+
+function decodeMasterRequest(frame: Frame): MasterMessage {
+  const { op, seq } = frame;
+  switch (op) {
+    case 'print':
+      return { op, seq, message: frame.text('message') };
+    case 'keepalive':
+    case 'get_worker_info':
+    case 'shutdown':
+      return { op, seq };
+    case 'set_worker_settings':
+      return { op, seq, settings: readSettings(frame) };
+    case 'start_command':
+      return {
+        op,
+        seq,
+        commandId: frame.text('command_id'),
+        commandName: frame.text('command_name'),
+        args: frame.map('args'),
+      };
+    case 'interrupt_command':
+      return { op, seq, commandId: frame.text('command_id'), why: frame.text('why') };
+    default:
+      return { op: 'invalid', seq, problem: `Command ${op} does not exist.` };
+  }
+}
+
+function decodeResponse(frame: Frame): Response {
+  return { op: 'response', seq: frame.seq, result: frame.value('result'), isException: frame.has('is_exception') };
+}
+
+function readSettings(frame: Frame): WorkerSettings {
+  const settings = frame.map('args');
+  const number = (key: string): number => {
+    const value = settings[key];
+    return typeof value === 'number' && value >= 0 ? value : frame.bad(`args.${key}`, value, 'a number');
+  };
+  const newlinePattern = settings['newline_re'];
+  if (typeof newlinePattern !== 'string') frame.bad('args.newline_re', newlinePattern, 'text');
+  return {
+    bufferSize: number('buffer_size'),
+    bufferTimeoutSeconds: number('buffer_timeout'),
+    newlinePattern,
+    maxLineLength: number('max_line_length'),
+  };
+}
+
+export function encodeWorkerRequest(seq: number, request: WorkerRequest): Uint8Array {
+  const tail = { command_id: request.commandId, seq_number: seq };
+  switch (request.op) {
+    case 'update': {
+      const encode = request.updates.some(({ kind }) => kind === 'stat') ? encodeMessageWithBigints : encodeMessage;
+      return encode({ op: request.op, args: wireUpdates(request.updates), ...tail });
+    }
+    case 'complete':
+      return encodeMessage({ op: request.op, args: request.failure, ...tail });
+    case 'update_upload_file_write':
+    case 'update_upload_directory_write':
+      return encodeMessage({ op: request.op, args: request.block, ...tail });
+    case 'update_upload_file_utime': {
+      const { accessTime, modifiedTime } = request;
+      return encodeMessage({ op: request.op, access_time: accessTime, modified_time: modifiedTime, ...tail });
+    }
+    case 'update_read_file':
+      return encodeMessage({ op: request.op, length: request.length, ...tail });
+    default:
+      return encodeMessage({ op: request.op, ...tail });
+  }
+}
+
+export function encodeMasterRequest(seq: number, request: MasterRequest): Uint8Array {
+  switch (request.op) {
+    case 'print':
+      return encodeMessage({ op: request.op, message: request.message, seq_number: seq });
+    case 'set_worker_settings': {
+      const { bufferSize, bufferTimeoutSeconds, newlinePattern, maxLineLength } = request.settings;
+      const args = {
+        buffer_size: bufferSize,
+        buffer_timeout: bufferTimeoutSeconds,
+        newline_re: newlinePattern,
+        max_line_length: maxLineLength,
+      };
+      return encodeMessage({ op: request.op, args, seq_number: seq });
+    }
+    case 'start_command': {
+      const { op, commandId, commandName, args } = request;
+      return encodeMessage({ op, command_id: commandId, command_name: commandName, args, seq_number: seq });
+    }
+    case 'interrupt_command':
+      return encodeMessage({ op: request.op, command_id: request.commandId, why: request.why, seq_number: seq });
+    default:
+      return encodeMessage({ op: request.op, seq_number: seq });
+  }
+}
+
+/** The presence of `is_exception` marks a failure, so it is left out of a success. */
+export function encodeResponse({ seq, result, isException }: Omit<Response, 'op'>): Uint8Array {
+  return encodeMessage({
+    op: 'response',
+    seq_number: seq,
+    result: result ?? null,
+    is_exception: isException ? true : undefined,
+  });
+}
+
+/** The result of a response as a map. */
+export function resultMap(result: unknown): Record<string, unknown> {
+  return isRecord(result) ? result : {};
+}

@@ -1,0 +1,201 @@
+import { messageOf, OperationalError, UnexpectedError, UserError } from '@millrace/domain';
+import {
+  decodeWorkerMessage,
+  encodeMasterRequest,
+  encodeResponse,
+  type MasterRequest,
+  type Numbered,
+  resultMap,
+  type WorkerMessage,
+  type WorkerRequest,
+} from './messages.js';
+import { OutstandingRequests } from './outstanding-requests.js';
+import { RemoteError } from './protocol-error.js';
+import { RunningCommand } from './running-command.js';
+import {
+  type CommandName,
+  type CommandOutcome,
+  type CommandSink,
+  DEFAULT_WORKER_SETTINGS,
+  type Transport,
+  type WorkerConnection,
+  type WorkerSettings,
+} from './worker-connection.js';
+import { parseWorkerInfo, type WorkerInfo } from './worker-info.js';
+
+export interface MasterSessionOptions {
+  /** Decode the arrival time of every line. Off by default: that costs more than the lines themselves. */
+  readonly wantLineTimes?: boolean;
+}
+
+/** The master's side of a msgpack connection (`specs/worker-protocol.md` §4). */
+export class MsgpackMasterSession implements WorkerConnection {
+  onUnacknowledged?: (bytes: number) => void;
+  private readonly requests = new OutstandingRequests();
+  private readonly commands = new Map<string, RunningCommand>();
+  private attached: WorkerInfo | undefined;
+  private unacknowledged = 0;
+  private isClosed = false;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly options: MasterSessionOptions = {},
+  ) {}
+
+  get info(): WorkerInfo {
+    if (this.attached === undefined) throw new UnexpectedError('not-attached', 'the worker has not been attached yet');
+    return this.attached;
+  }
+
+  get unacknowledgedBytes(): number {
+    return this.unacknowledged;
+  }
+
+  async attach(settings: Partial<WorkerSettings> = {}): Promise<WorkerInfo> {
+    const [, answer] = await Promise.all([
+      this.print('attached'),
+      this.ask({ op: 'get_worker_info' }),
+      this.ask({ op: 'set_worker_settings', settings: { ...DEFAULT_WORKER_SETTINGS, ...settings } }),
+    ]);
+    this.attached = parseWorkerInfo(resultMap(answer));
+    return this.attached;
+  }
+
+  async startCommand(
+    id: string,
+    name: CommandName,
+    args: Readonly<Record<string, unknown>>,
+    sink: CommandSink,
+  ): Promise<CommandOutcome> {
+    if (this.commands.has(id)) throw new UnexpectedError('command-id-used', `command ${id} is running already`, { id });
+    const command = new RunningCommand(sink);
+    // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
+    this.commands.set(id, command);
+    this.ask({ op: 'start_command', commandId: id, commandName: name, args }).catch((error: unknown) => {
+      this.commands.delete(id);
+      command.refuse(
+        error instanceof RemoteError
+          ? new UserError('command-refused', `the worker does not start '${name}': ${error.message}`, { id, name })
+          : error,
+      );
+    });
+    return command.outcome;
+  }
+
+  async interrupt(id: string, why: string): Promise<void> {
+    await this.ask({ op: 'interrupt_command', commandId: id, why });
+  }
+
+  async ping(): Promise<void> {
+    await this.print('ping');
+  }
+
+  async print(message: string): Promise<void> {
+    await this.ask({ op: 'print', message });
+  }
+
+  async keepalive(): Promise<void> {
+    await this.ask({ op: 'keepalive' });
+  }
+
+  async shutdown(): Promise<void> {
+    await this.ask({ op: 'shutdown' });
+  }
+
+  receive(frame: Uint8Array): void {
+    if (this.isClosed) return;
+    try {
+      this.dispatch(decodeWorkerMessage(frame, this.options.wantLineTimes), frame.byteLength);
+    } catch (error) {
+      this.transport.close(messageOf(error));
+      this.closed(messageOf(error));
+    }
+  }
+
+  closed(reason: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const lost = new OperationalError('worker-lost', `the connection to the worker is gone: ${reason}`, { reason });
+    const commands = [...this.commands.values()];
+    this.commands.clear();
+    this.requests.close(lost);
+    for (const command of commands) command.refuse(lost);
+    this.unacknowledged = 0;
+    this.onUnacknowledged?.(0);
+  }
+
+  private dispatch(message: WorkerMessage, bytes: number): void {
+    switch (message.op) {
+      case 'response':
+        return this.requests.answer(message);
+      case 'invalid':
+        return this.respond(message.seq, message.problem, true);
+      default: {
+        const command = this.commands.get(message.commandId);
+        if (command === undefined) {
+          this.respond(message.seq, `there is no command '${message.commandId}' on this connection`, true);
+        } else if (message.op === 'update') {
+          this.update(command, message, bytes);
+        } else if (message.op === 'complete') {
+          this.commands.delete(message.commandId);
+          void command.complete(message.failure).then(() => this.respond(message.seq, null));
+        } else {
+          void this.transfer(command, message);
+        }
+      }
+    }
+  }
+
+  private update(command: RunningCommand, message: Numbered<WorkerRequest & { op: 'update' }>, bytes: number): void {
+    this.count(bytes);
+    const stored = command.update(message.updates);
+    if (stored === undefined) return this.acknowledge(message.seq, bytes);
+    stored.then(
+      () => this.acknowledge(message.seq, bytes),
+      (error: unknown) => {
+        this.count(-bytes);
+        this.respond(message.seq, messageOf(error), true);
+        this.interruptAfterFailure(message.commandId, error);
+      },
+    );
+  }
+
+  private acknowledge(seq: number, bytes: number): void {
+    this.count(-bytes);
+    this.respond(seq, null);
+  }
+
+  private async transfer(
+    command: RunningCommand,
+    message: Numbered<Exclude<WorkerRequest, { op: 'update' | 'complete' }>>,
+  ): Promise<void> {
+    try {
+      this.respond(message.seq, await command.transfer(message));
+    } catch (error) {
+      this.respond(message.seq, messageOf(error), true);
+      this.interruptAfterFailure(message.commandId, error);
+    }
+  }
+
+  /** The worker need not go on with a command whose output or data we cannot take. The command's promise tells its owner why. */
+  private interruptAfterFailure(id: string, error: unknown): void {
+    if (!this.commands.has(id)) return;
+    // A failing interrupt means a lost connection, which the command's own promise reports.
+    this.interrupt(id, messageOf(error)).catch(() => undefined);
+  }
+
+  private ask(request: MasterRequest): Promise<unknown> {
+    return this.requests.ask(request.op, (seq) => this.transport.send(encodeMasterRequest(seq, request)));
+  }
+
+  private respond(seq: number, result: unknown, isException = false): void {
+    if (this.isClosed) return;
+    this.transport.send(encodeResponse({ seq, result, isException }));
+  }
+
+  private count(bytes: number): void {
+    if (this.isClosed) return;
+    this.unacknowledged += bytes;
+    this.onUnacknowledged?.(this.unacknowledged);
+  }
+}

@@ -1,0 +1,205 @@
+import { ProtocolError } from './protocol-error.js';
+
+/** Nothing that workers or masters say is nested deeper; garbage may be. */
+const MAX_DEPTH = 32;
+
+/**
+ * Reads MessagePack values one by one from a frame, and can step over those that nobody wants: the line positions and times of a big update cost
+ * several times as much to decode as its text. Integers beyond 2^53 come out as bigint. Every method throws ProtocolError on bad input.
+ */
+export class MsgpackReader {
+  private readonly bytes: Buffer;
+
+  constructor(
+    frame: Uint8Array,
+    public offset = 0,
+  ) {
+    this.bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  }
+
+  get atEnd(): boolean {
+    return this.offset === this.bytes.length;
+  }
+
+  value(depth = 0): unknown {
+    if (depth > MAX_DEPTH) throw new ProtocolError(`a value is nested more than ${MAX_DEPTH} deep`);
+    const type = this.peek();
+    if (type <= 0x7f) return this.scalar(1, () => type);
+    if (type >= 0xe0) return this.scalar(1, () => type - 0x100);
+    if (isText(type)) return this.text();
+    if (isBinary(type)) return this.binary();
+    if (isArray(type)) return Array.from({ length: this.arrayLength() }, () => this.value(depth + 1));
+    if (isMap(type)) return this.map(depth);
+    const at = this.offset + 1;
+    switch (type) {
+      case 0xc0:
+        return this.scalar(1, () => null);
+      case 0xc2:
+        return this.scalar(1, () => false);
+      case 0xc3:
+        return this.scalar(1, () => true);
+      case 0xca:
+        return this.scalar(5, () => this.bytes.readFloatBE(at));
+      case 0xcb:
+        return this.scalar(9, () => this.bytes.readDoubleBE(at));
+      case 0xcc:
+        return this.scalar(2, () => this.bytes.readUInt8(at));
+      case 0xcd:
+        return this.scalar(3, () => this.bytes.readUInt16BE(at));
+      case 0xce:
+        return this.scalar(5, () => this.bytes.readUInt32BE(at));
+      case 0xcf:
+        return this.scalar(9, () => narrow(this.bytes.readBigUInt64BE(at)));
+      case 0xd0:
+        return this.scalar(2, () => this.bytes.readInt8(at));
+      case 0xd1:
+        return this.scalar(3, () => this.bytes.readInt16BE(at));
+      case 0xd2:
+        return this.scalar(5, () => this.bytes.readInt32BE(at));
+      case 0xd3:
+        return this.scalar(9, () => narrow(this.bytes.readBigInt64BE(at)));
+      default:
+        throw this.unexpected('a value');
+    }
+  }
+
+  /** A text. */
+  text(): string {
+    const length = this.textLength();
+    const from = this.take(length);
+    return this.bytes.toString('utf8', from, from + length);
+  }
+
+  /** File data: bin, or the str in which workers with an old msgpack library send it. A view into the frame. */
+  binary(): Uint8Array {
+    const type = this.peek();
+    let length: number;
+    if (isBinary(type)) length = this.length(type === 0xc4 ? 1 : type === 0xc5 ? 2 : 4) ?? 0;
+    else if (isText(type)) length = this.textLength();
+    else throw this.unexpected('binary data');
+    const from = this.take(length);
+    return this.bytes.subarray(from, from + length);
+  }
+
+  /** Enters an array: the number of values that follow. */
+  arrayLength(): number {
+    const type = this.peek();
+    if (!isArray(type)) throw this.unexpected('a list');
+    return this.plausible(this.length(type === 0xdc ? 2 : type === 0xdd ? 4 : 0) ?? type & 0x0f);
+  }
+
+  /** Enters a map: the number of key and value pairs that follow. */
+  mapLength(): number {
+    const type = this.peek();
+    if (!isMap(type)) throw this.unexpected('a map');
+    return this.plausible(this.length(type === 0xde ? 2 : type === 0xdf ? 4 : 0) ?? type & 0x0f);
+  }
+
+  /** Steps over one value without looking into it. */
+  skip(): void {
+    let pending = 1;
+    while (pending > 0) {
+      pending -= 1;
+      const type = this.peek();
+      if (type === 0xcb) this.offset += 9;
+      else if (type <= 0x7f || type >= 0xe0) this.offset += 1;
+      else if (isArray(type)) pending += this.arrayLength();
+      else if (isMap(type)) pending += 2 * this.mapLength();
+      else if (isText(type)) this.take(this.textLength());
+      else if (isBinary(type)) this.binary();
+      else this.offset += scalarSize(type) ?? this.refuse('a value');
+      if (this.offset > this.bytes.length) throw this.truncated();
+    }
+  }
+
+  private map(depth: number): Record<string, unknown> {
+    const result: Record<string, unknown> = {};
+    for (let left = this.mapLength(); left > 0; left--) {
+      const key = this.text();
+      if (key === '__proto__') throw new ProtocolError(`'${key}' is not a possible key`);
+      result[key] = this.value(depth + 1);
+    }
+    return result;
+  }
+
+  private scalar<T>(size: number, read: () => T): T {
+    if (this.offset + size > this.bytes.length) throw this.truncated();
+    const value = read();
+    this.offset += size;
+    return value;
+  }
+
+  private textLength(): number {
+    const type = this.peek();
+    if (!isText(type)) throw this.unexpected('text');
+    return this.length(type === 0xd9 ? 1 : type === 0xda ? 2 : type === 0xdb ? 4 : 0) ?? type & 0x1f;
+  }
+
+  /** Steps over a type byte and the big-endian length of `size` bytes after it; undefined where the length is in the type byte. */
+  private length(size: 0 | 1 | 2 | 4): number | undefined {
+    const from = this.take(1 + size);
+    return size === 0 ? undefined : this.bytes.readUIntBE(from + 1, size);
+  }
+
+  /** A count of values, each of which takes a byte at least: keeps a forged count from allocating memory. */
+  private plausible(count: number): number {
+    if (count > this.bytes.length - this.offset) throw this.truncated();
+    return count;
+  }
+
+  private take(length: number): number {
+    const from = this.offset;
+    if (from + length > this.bytes.length) throw this.truncated();
+    this.offset = from + length;
+    return from;
+  }
+
+  private peek(): number {
+    const type = this.bytes[this.offset];
+    if (type === undefined) throw this.truncated();
+    return type;
+  }
+
+  private refuse(wanted: string): never {
+    throw this.unexpected(wanted);
+  }
+
+  private unexpected(wanted: string): ProtocolError {
+    const type = this.peek().toString(16).padStart(2, '0');
+    return new ProtocolError(`expected ${wanted} at byte ${this.offset}, found MessagePack type 0x${type}`, { wanted });
+  }
+
+  private truncated(): ProtocolError {
+    return new ProtocolError(`the message ends within a value (${this.bytes.length} bytes)`);
+  }
+}
+
+function isText(type: number): boolean {
+  return (type >= 0xa0 && type <= 0xbf) || (type >= 0xd9 && type <= 0xdb);
+}
+
+function isBinary(type: number): boolean {
+  return type >= 0xc4 && type <= 0xc6;
+}
+
+function isArray(type: number): boolean {
+  return (type >= 0x90 && type <= 0x9f) || type === 0xdc || type === 0xdd;
+}
+
+function isMap(type: number): boolean {
+  return (type >= 0x80 && type <= 0x8f) || type === 0xde || type === 0xdf;
+}
+
+/** Bytes of nil, booleans and numbers, with the type byte. */
+function scalarSize(type: number): number | undefined {
+  if (type === 0xc0 || type === 0xc2 || type === 0xc3) return 1;
+  if (type === 0xcc || type === 0xd0) return 2;
+  if (type === 0xcd || type === 0xd1) return 3;
+  if (type === 0xca || type === 0xce || type === 0xd2) return 5;
+  if (type === 0xcb || type === 0xcf || type === 0xd3) return 9;
+  return undefined;
+}
+
+function narrow(value: bigint): number | bigint {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}

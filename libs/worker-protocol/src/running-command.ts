@@ -1,0 +1,115 @@
+import { UnexpectedError } from '@millrace/domain';
+import type { WorkerRequest } from './messages.js';
+import type { CommandOutcome, CommandSink, CommandUpdate } from './worker-connection.js';
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** A command as the master sees it, from its start to its outcome. Its sink's first failure becomes its end. */
+export class RunningCommand {
+  readonly outcome: Promise<CommandOutcome>;
+  private resolve: (outcome: CommandOutcome) => void;
+  private reject: (error: unknown) => void;
+  private readonly result: Mutable<CommandOutcome> = {
+    rc: null,
+    failure: null,
+    failureReason: null,
+    elapsedSeconds: null,
+  };
+  private readonly storing = new Set<Promise<void>>();
+  private sinkFailure: { readonly error: unknown } | undefined;
+
+  constructor(private readonly sink: CommandSink) {
+    this.outcome = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** Hands a batch on; undefined when it is stored already. */
+  update(updates: readonly CommandUpdate[]): Promise<void> | undefined {
+    for (const update of updates) this.note(update);
+    let stored: Promise<void> | void;
+    try {
+      stored = this.sink.updates(updates);
+    } catch (error) {
+      stored = Promise.reject(error);
+    }
+    if (stored === undefined) return undefined;
+    const tracked = stored.catch((error: unknown) => this.failWith(error)).finally(() => this.storing.delete(tracked));
+    this.storing.add(tracked);
+    // The caller reports the failure; here it only must not look unhandled.
+    tracked.catch(() => undefined);
+    return tracked;
+  }
+
+  /** Serves one step of a file transfer and returns what the worker is to be answered. */
+  async transfer(request: Exclude<WorkerRequest, { op: 'update' | 'complete' }>): Promise<unknown> {
+    try {
+      return (await this.serve(request)) ?? null;
+    } catch (error) {
+      return this.failWith(error);
+    }
+  }
+
+  /** Ends the command when everything that it said before is stored. Never rejects. */
+  async complete(failure: string | null): Promise<void> {
+    await Promise.allSettled(this.storing);
+    if (this.sinkFailure === undefined) this.resolve({ ...this.result, failure });
+    else this.reject(this.sinkFailure.error);
+  }
+
+  /** Ends a command that did not start, or whose worker is gone. */
+  refuse(error: unknown): void {
+    this.reject(this.sinkFailure === undefined ? error : this.sinkFailure.error);
+  }
+
+  private serve(request: Exclude<WorkerRequest, { op: 'update' | 'complete' }>): Promise<unknown> {
+    const { sink } = this;
+    switch (request.op) {
+      case 'update_upload_file_write':
+        return sink.writeUpload?.(request.block) ?? noPlace(request.op);
+      case 'update_upload_file_close':
+        return sink.closeUpload?.() ?? noPlace(request.op);
+      case 'update_upload_file_utime':
+        return sink.uploadTimes?.(request.accessTime, request.modifiedTime) ?? noPlace(request.op);
+      case 'update_upload_directory_write':
+        return sink.writeDirectory?.(request.block) ?? noPlace(request.op);
+      case 'update_upload_directory_unpack':
+        return sink.unpackDirectory?.() ?? noPlace(request.op);
+      case 'update_read_file':
+        return sink.readDownload?.(request.length) ?? noPlace(request.op);
+      case 'update_read_file_close':
+        return sink.closeDownload?.() ?? noPlace(request.op);
+    }
+  }
+
+  private failWith(error: unknown): never {
+    this.sinkFailure ??= { error };
+    throw error;
+  }
+
+  private note(update: CommandUpdate): void {
+    switch (update.kind) {
+      case 'rc':
+        this.result.rc = update.rc;
+        break;
+      case 'elapsed':
+        this.result.elapsedSeconds = update.seconds;
+        break;
+      case 'failure_reason':
+        this.result.failureReason = update.reason;
+        break;
+      case 'files':
+        this.result.files = update.files;
+        break;
+      case 'stat':
+        this.result.stat = update.stat;
+        break;
+      default:
+    }
+  }
+}
+
+function noPlace(op: string): Promise<never> {
+  return Promise.reject(new UnexpectedError('no-transfer', `this command has nothing that answers ${op}`, { op }));
+}

@@ -1,0 +1,238 @@
+import { describe, expect, it } from '@jest/globals';
+import { OperationalError, UserError } from '@millrace/domain';
+import { encodeWorkerRequest } from './messages.js';
+import { MsgpackMasterSession } from './msgpack-master-session.js';
+import { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
+import type { CommandSink, CommandUpdate, Transport } from './worker-connection.js';
+
+type StartCommand = (worker: MsgpackWorkerSession, id: string, args: Readonly<Record<string, unknown>>) => void;
+
+/** Two sessions wired back to back; frames are delivered in order, in microtasks, as long as both are open. */
+function connect(startCommand: StartCommand = () => undefined, handlers: Partial<WorkerRequestHandlers> = {}) {
+  const heard: string[] = [];
+  const closings: string[] = [];
+  const deliver = (to: () => { receive(frame: Uint8Array): void; closed(reason: string): void }): Transport => ({
+    send: (frame) => queueMicrotask(() => to().receive(frame)),
+    close: (reason) => {
+      closings.push(reason);
+      to().closed(reason);
+    },
+    bufferedBytes: () => 0,
+  });
+  const worker: MsgpackWorkerSession = new MsgpackWorkerSession(
+    deliver(() => master),
+    {
+      print: (message) => heard.push(message),
+      info: () => ({ basedir: '/w', version: '9', system: 'posix', admin: 'me\n', running_commands: ['old'] }),
+      settings: (settings) => heard.push(`max_line_length ${settings.maxLineLength}`),
+      startCommand: (id, name, args) => {
+        if (name !== 'shell') throw new Error(`(command ${id}): unrecognized WorkerCommand '${name}'`);
+        startCommand(worker, id, args);
+      },
+      interrupt: (id, why) => heard.push(`interrupt ${id}: ${why}`),
+      shutdown: () => heard.push('shutdown'),
+      ...handlers,
+    },
+  );
+  const master: MsgpackMasterSession = new MsgpackMasterSession(deliver(() => worker));
+  return { worker, master, heard, closings };
+}
+
+/** Reports as a worker does: the promises of a connection that ends in mid-sentence are nobody's business. */
+function report(
+  worker: MsgpackWorkerSession,
+  id: string,
+  updates: CommandUpdate[],
+  failure: string | null = null,
+): void {
+  worker.sendUpdates(id, updates).acknowledged.catch(() => undefined);
+  worker.complete(id, failure).catch(() => undefined);
+}
+
+function gathering(): CommandSink & { batches: (readonly CommandUpdate[])[] } {
+  const batches: (readonly CommandUpdate[])[] = [];
+  return { batches, updates: (batch) => void batches.push(batch) };
+}
+
+describe('a master and a worker session', () => {
+  it('attach: greeting, information, settings', async () => {
+    const { master, heard } = connect();
+    const info = await master.attach();
+    expect(heard).toEqual(['attached', 'max_line_length 1048576']);
+    expect(info).toMatchObject({ basedir: '/w', system: 'posix', texts: { admin: 'me\n' }, runningCommands: ['old'] });
+    expect(master.info).toBe(info);
+  });
+
+  it('run a command whose updates and end come before the answer to its start', async () => {
+    const { master } = connect((worker, id) =>
+      report(worker, id, [
+        { kind: 'stdout', text: 'hello\n' },
+        { kind: 'rc', rc: 3 },
+        { kind: 'elapsed', seconds: 0.5 },
+      ]),
+    );
+    const sink = gathering();
+    const outcome = await master.startCommand('c1', 'shell', {}, sink);
+    expect(outcome).toEqual({ rc: 3, failure: null, failureReason: null, elapsedSeconds: 0.5 });
+    expect(sink.batches.flat().map(({ kind }) => kind)).toEqual(['stdout', 'rc', 'elapsed']);
+    expect(master.unacknowledgedBytes).toBe(0);
+  });
+
+  it('report a failure beside the exit status', async () => {
+    const { master } = connect((worker, id) => report(worker, id, [{ kind: 'rc', rc: 0 }], 'it broke'));
+    await expect(master.startCommand('c1', 'shell', {}, gathering())).resolves.toMatchObject({
+      rc: 0,
+      failure: 'it broke',
+    });
+  });
+
+  it('acknowledge an update only when it is stored, and end the command only then', async () => {
+    let acknowledged = false;
+    const { master } = connect((worker, id) => {
+      void worker.sendUpdates(id, [{ kind: 'stdout', text: 'a\n' }]).acknowledged.then(() => (acknowledged = true));
+      void worker.complete(id, null);
+    });
+    let store: () => void = () => undefined;
+    const stored = new Promise<void>((resolve) => (store = resolve));
+    const levels: number[] = [];
+    let arrive: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    master.onUnacknowledged = (bytes) => void levels.push(bytes);
+    const outcome = master.startCommand(
+      'c1',
+      'shell',
+      {},
+      {
+        updates: () => {
+          arrive();
+          return stored;
+        },
+      },
+    );
+    let ended = false;
+    void outcome.then(() => (ended = true));
+    await arrived;
+    await master.ping();
+    expect({ acknowledged, ended, waiting: master.unacknowledgedBytes > 0 }).toEqual({
+      acknowledged: false,
+      ended: false,
+      waiting: true,
+    });
+    store();
+    await outcome;
+    await master.ping();
+    expect(acknowledged).toBe(true);
+    expect(levels).toEqual([expect.any(Number), 0]);
+  });
+
+  it('end a command whose log cannot be stored with that error, and interrupt it', async () => {
+    const { master, heard } = connect((worker, id) => {
+      worker.sendUpdates(id, [{ kind: 'stdout', text: 'a\n' }]).acknowledged.catch((error: Error) => {
+        heard.push(error.message);
+        void worker.complete(id, null);
+      });
+    });
+    const sink: CommandSink = { updates: () => Promise.reject(new Error('disk full')) };
+    await expect(master.startCommand('c1', 'shell', {}, sink)).rejects.toThrow('disk full');
+    expect(heard).toEqual(['interrupt c1: disk full', 'update: disk full']);
+  });
+
+  it('transfer files both ways', async () => {
+    const written: string[] = [];
+    const { master } = connect((worker, id) => {
+      void (async () => {
+        await worker.writeUpload(id, Buffer.from('abc'));
+        await worker.closeUpload(id);
+        await worker.uploadTimes(id, 1.5, 2.5);
+        await worker.writeDirectory(id, Buffer.from('tar'));
+        await worker.unpackDirectory(id);
+        const block = await worker.readDownload(id, 10);
+        const end = await worker.readDownload(id, 10);
+        await worker.closeDownload(id);
+        written.push(`${Buffer.from(block).toString()}|${end.length}`);
+        report(worker, id, [{ kind: 'rc', rc: 0 }]);
+      })();
+    });
+    const reads = [Buffer.from('xyz'), Buffer.alloc(0)];
+    const note = (text: string): Promise<void> => Promise.resolve(void written.push(text));
+    await master.startCommand(
+      'c1',
+      'shell',
+      {},
+      {
+        updates: () => undefined,
+        writeUpload: (block) => note(Buffer.from(block).toString()),
+        closeUpload: () => note('close'),
+        uploadTimes: (access, modified) => note(`${access} ${modified}`),
+        writeDirectory: (block) => note(Buffer.from(block).toString()),
+        unpackDirectory: () => note('unpack'),
+        readDownload: () => Promise.resolve(reads.shift() ?? Buffer.alloc(0)),
+        closeDownload: () => note('read close'),
+      },
+    );
+    expect(written).toEqual(['abc', 'close', '1.5 2.5', 'tar', 'unpack', 'read close', 'xyz|0']);
+  });
+
+  it('refuse a transfer that the command did not ask for', async () => {
+    const { master } = connect((worker, id) => {
+      worker.writeUpload(id, Buffer.from('abc')).catch((error: Error) => report(worker, id, [], error.message));
+    });
+    await expect(master.startCommand('c1', 'shell', {}, gathering())).rejects.toMatchObject({ code: 'no-transfer' });
+  });
+
+  it('refuse a command that the worker does not know', async () => {
+    const { master } = connect();
+    const started = master.startCommand('c1', 'glob', {}, gathering());
+    await expect(started).rejects.toBeInstanceOf(UserError);
+    await expect(started).rejects.toThrow("unrecognized WorkerCommand 'glob'");
+    await expect(master.ping()).resolves.toBeUndefined();
+  });
+
+  it('answer the updates of a command from another connection with an exception', async () => {
+    const { worker } = connect();
+    await expect(worker.sendUpdates('gone', []).acknowledged).rejects.toThrow("no command 'gone'");
+  });
+
+  it('reject everything when the connection goes, and whatever is asked afterwards', async () => {
+    const { master, worker } = connect();
+    const running = master.startCommand('c1', 'shell', {}, gathering());
+    const ping = master.ping();
+    master.closed('pulled');
+    for (const lost of [running, ping, master.ping(), master.startCommand('c2', 'shell', {}, gathering())]) {
+      await expect(lost).rejects.toMatchObject({ code: 'worker-lost', retriable: true });
+    }
+    worker.closed('pulled');
+    await expect(worker.complete('c1', null)).rejects.toBeInstanceOf(OperationalError);
+  });
+
+  it.each([
+    ['garbage', Buffer.from('c1c1', 'hex'), /expected a map/],
+    [
+      'an answer to nothing',
+      Buffer.from('83a26f70a8726573706f6e7365aa7365715f6e756d62657209a6726573756c74c0', 'hex'),
+      /no request 9/,
+    ],
+    [
+      'half an update',
+      encodeWorkerRequest(0, { op: 'update', commandId: 'c', updates: [] }).subarray(0, 9),
+      /ends within/,
+    ],
+  ])('close on %s and say why', async (_name, frame, reason) => {
+    const { master, closings } = connect();
+    const running = master.startCommand('c1', 'shell', {}, gathering());
+    master.receive(frame);
+    await expect(running).rejects.toMatchObject({ code: 'worker-lost' });
+    expect(closings).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('tell a master what is wrong with its request without closing', async () => {
+    const { master, closings } = connect(() => undefined, {
+      info: () => {
+        throw new Error('no info today');
+      },
+    });
+    await expect(master.attach()).rejects.toThrow('get_worker_info: no info today');
+    await expect(master.ping()).resolves.toBeUndefined();
+    expect(closings).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+import type { Frame } from './frame.js';
+import type { MsgpackReader } from './msgpack-reader.js';
+import { ProtocolError } from './protocol-error.js';
+import type { CommandUpdate } from './worker-connection.js';
+
+/**
+ * The updates of an `update` frame. This is where the bulk of an engine's input goes through: line positions are stepped over, and line times too
+ * unless `wantTimes`. Unknown keys are left out, as the protocol asks.
+ */
+export function readUpdates(frame: Frame, wantTimes: boolean): CommandUpdate[] {
+  const reader = frame.at('args');
+  const updates: CommandUpdate[] = [];
+  for (let left = reader.arrayLength(); left > 0; left--) {
+    expectLength(reader, 2, 'an update');
+    const key = reader.text();
+    const update = readUpdate(reader, key, wantTimes);
+    if (update !== undefined) updates.push(update);
+  }
+  return updates;
+}
+
+function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): CommandUpdate | undefined {
+  switch (key) {
+    case 'stdout':
+    case 'stderr':
+    case 'header':
+      return { kind: key, ...readLines(reader, wantTimes) };
+    case 'log':
+      expectLength(reader, 2, "'log'");
+      return { kind: key, name: reader.text(), ...readLines(reader, wantTimes) };
+    case 'rc':
+      return { kind: key, rc: readNumber(reader, key) };
+    case 'elapsed':
+      return { kind: key, seconds: readNumber(reader, key) };
+    case 'failure_reason':
+      return { kind: key, reason: reader.text() };
+    case 'files':
+      return { kind: key, files: Array.from({ length: reader.arrayLength() }, () => reader.text()) };
+    case 'stat':
+      return { kind: key, stat: Array.from({ length: reader.arrayLength() }, () => readInteger(reader, key)) };
+    default:
+      reader.skip();
+      return undefined;
+  }
+}
+
+/** `[text, positions, times]`. The worker ends every text with a newline; one that does not is mended, so that nobody glues lines together. */
+function readLines(reader: MsgpackReader, wantTimes: boolean): { text: string; times?: number[] } {
+  expectLength(reader, 3, 'the value of a log update');
+  const raw = reader.text();
+  const text = raw === '' || raw.endsWith('\n') ? raw : `${raw}\n`;
+  reader.skip();
+  if (!wantTimes) {
+    reader.skip();
+    return { text };
+  }
+  return { text, times: Array.from({ length: reader.arrayLength() }, () => readNumber(reader, 'times')) };
+}
+
+function readNumber(reader: MsgpackReader, key: string): number {
+  const value = reader.value();
+  if (typeof value !== 'number')
+    throw new ProtocolError(`'${key}' must be a number, not ${String(value)}`, { key, value });
+  return value;
+}
+
+function readInteger(reader: MsgpackReader, key: string): number | bigint {
+  const value = reader.value();
+  if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) {
+    throw new ProtocolError(`'${key}' must be a list of integers, not ${String(value)}`, { key, value });
+  }
+  return value as number | bigint;
+}
+
+function expectLength(reader: MsgpackReader, wanted: number, what: string): void {
+  const length = reader.arrayLength();
+  if (length !== wanted) throw new ProtocolError(`${what} must have ${wanted} parts, not ${length}`, { length });
+}
+
+/** The wire form of updates. Positions are left empty: no master reads them, and computing them in code points is dear. */
+export function wireUpdates(updates: readonly CommandUpdate[]): [string, unknown][] {
+  return updates.map((update) => [update.kind, wireValue(update)]);
+}
+
+function wireValue(update: CommandUpdate): unknown {
+  switch (update.kind) {
+    case 'stdout':
+    case 'stderr':
+    case 'header':
+      return [update.text, [], update.times ?? []];
+    case 'log':
+      return [update.name, [update.text, [], update.times ?? []]];
+    case 'rc':
+      return update.rc;
+    case 'elapsed':
+      return update.seconds;
+    case 'failure_reason':
+      return update.reason;
+    case 'files':
+      return update.files;
+    case 'stat':
+      return update.stat;
+  }
+}

@@ -1,0 +1,120 @@
+import type { WorkerInfo } from './worker-info.js';
+
+/** Where a session's frames go. Frames given to `send` are delivered whole and in order, or the connection closes. */
+export interface Transport {
+  send(frame: Uint8Array): void;
+  close(reason: string): void;
+  /** Bytes that were sent but have not left this process. */
+  bufferedBytes(): number;
+}
+
+/** The eleven things a worker can do, by their names in the msgpack protocol. */
+export const COMMAND_NAMES = [
+  'shell',
+  'upload_file',
+  'upload_directory',
+  'download_file',
+  'mkdir',
+  'rmdir',
+  'cpdir',
+  'stat',
+  'glob',
+  'listdir',
+  'rmfile',
+] as const;
+export type CommandName = (typeof COMMAND_NAMES)[number];
+
+/** One thing that a running command reports. `text` is whole lines, each ending in `\n`; `times` has one Unix time (seconds) per line. */
+export type CommandUpdate =
+  | { readonly kind: 'stdout' | 'stderr' | 'header'; readonly text: string; readonly times?: readonly number[] }
+  | { readonly kind: 'log'; readonly name: string; readonly text: string; readonly times?: readonly number[] }
+  | { readonly kind: 'rc'; readonly rc: number }
+  | { readonly kind: 'elapsed'; readonly seconds: number }
+  | { readonly kind: 'failure_reason'; readonly reason: string }
+  | { readonly kind: 'files'; readonly files: readonly string[] }
+  /** mode, ino, dev, nlink, uid, gid, size, atime, mtime, ctime. */
+  | { readonly kind: 'stat'; readonly stat: readonly (number | bigint)[] };
+
+/** Where the updates and file data of one command go. A method that fails interrupts the command and makes its outcome that error. */
+export interface CommandSink {
+  /**
+   * One call per update message, in order, without waiting for earlier calls to finish. The worker gets its acknowledgement only when the
+   * promise resolves (I8).
+   */
+  updates(batch: readonly CommandUpdate[]): Promise<void> | void;
+  writeUpload?(block: Uint8Array): Promise<void>;
+  closeUpload?(): Promise<void>;
+  /** Unix times in seconds; after `closeUpload`. */
+  uploadTimes?(accessTime: number, modifiedTime: number): Promise<void>;
+  writeDirectory?(block: Uint8Array): Promise<void>;
+  /** The archive is complete, or as complete as it gets: unpack it defensively. */
+  unpackDirectory?(): Promise<void>;
+  /** At most `length` bytes; none at the end of the file. */
+  readDownload?(length: number): Promise<Uint8Array>;
+  closeDownload?(): Promise<void>;
+}
+
+/** How a command ended. A failure beats `rc` (`specs/worker-protocol.md` §2.8). Neither: cancelled if it was interrupted, else failed. */
+export interface CommandOutcome {
+  /** Exit status or errno; −1 when killed. */
+  readonly rc: number | null;
+  readonly failure: string | null;
+  /** `timeout`, `timeout_without_output` or `max_lines_failure`. */
+  readonly failureReason: string | null;
+  readonly elapsedSeconds: number | null;
+  readonly files?: readonly string[];
+  readonly stat?: readonly (number | bigint)[];
+}
+
+export interface WorkerSettings {
+  /** Characters of output that a worker gathers at most before it sends them. */
+  readonly bufferSize: number;
+  /** Seconds that output waits at most before it is sent. */
+  readonly bufferTimeoutSeconds: number;
+  /** A Python regular expression: what counts as a line break. */
+  readonly newlinePattern: string;
+  readonly maxLineLength: number;
+}
+
+/** Long lines are continued by us, because the stock worker loses characters of those that it splits itself (`specs/worker-protocol.md` §7.3). */
+export const DEFAULT_WORKER_SETTINGS: WorkerSettings = {
+  bufferSize: 65_536,
+  bufferTimeoutSeconds: 0.1,
+  newlinePattern: '(\\r\\n|\\r(?=.)|\\033\\[u|\\033\\[[0-9]+;[0-9]+[Hf]|\\033\\[2J|\\x08+)',
+  maxLineLength: 1_048_576,
+};
+
+/**
+ * One attached worker, whatever protocol it speaks. Whoever owns the socket feeds `receive` and `closed`.
+ *
+ * When the connection goes, everything outstanding is rejected with OperationalError `worker-lost`.
+ */
+export interface WorkerConnection {
+  /** Known after `attach`. */
+  readonly info: WorkerInfo;
+  attach(settings?: Partial<WorkerSettings>): Promise<WorkerInfo>;
+  /**
+   * Runs a command to its end. `id` must be new for this worker for ever (a UUID): commands outlive connections. Rejects with UserError
+   * `command-refused` when the worker does not start it, and with the sink's error when the sink failed.
+   */
+  startCommand(
+    id: string,
+    name: CommandName,
+    args: Readonly<Record<string, unknown>>,
+    sink: CommandSink,
+  ): Promise<CommandOutcome>;
+  /** Resolves when the worker has been told; the command's own end says when it is over. Unknown ids are no error. */
+  interrupt(id: string, why: string): Promise<void>;
+  ping(): Promise<void>;
+  print(message: string): Promise<void>;
+  keepalive(): Promise<void>;
+  /** Ends the worker process. */
+  shutdown(): Promise<void>;
+
+  receive(frame: Uint8Array): void;
+  /** Bytes of updates received and not yet acknowledged: stop reading the socket above a high-water mark, go on below a low one. */
+  readonly unacknowledgedBytes: number;
+  /** Called after every change of `unacknowledgedBytes`. */
+  onUnacknowledged?: (bytes: number) => void;
+  closed(reason: string): void;
+}
