@@ -1,1 +1,7 @@
-export {};
+export { customStep } from '@millrace/config';
+export { Result } from '@millrace/domain';
+export { git, type GitCredentials, type GitStepOptions } from './git.js';
+export { resultOf } from './outcome.js';
+export { setProperty, type SetPropertyOptions } from './set-property.js';
+export { type CommandLine, shell, type ShellStepOptions } from './shell.js';
+export { fileDownload, type FileDownloadOptions, fileUpload, type FileUploadOptions } from './transfer.js';

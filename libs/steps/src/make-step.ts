@@ -1,0 +1,55 @@
+import { describeValue, locate, ObjectReader, ProblemList, type Step, type StepOptions } from '@millrace/config';
+import { DEFAULT_STEP_FLAGS, type JsonValue, type StepFlags } from '@millrace/domain';
+
+const FLAGS = Object.keys(DEFAULT_STEP_FLAGS) as (keyof StepFlags)[];
+
+interface StepParts {
+  readonly kind: string;
+  readonly flags?: Partial<StepFlags>;
+  readonly run: Step['run'];
+  /** Options that may be shown; everything by default. */
+  readonly shown?: unknown;
+  /** Looks at every option of its own, so that what is left over is unknown. */
+  readonly check: (reader: ObjectReader) => void;
+}
+
+/** A step of this package. What is wrong with its options becomes problems of the configuration. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
+export function makeStep(helper: Function, options: StepOptions, { kind, flags, run, shown, check }: StepParts): Step {
+  const found = new ProblemList();
+  const reader = new ObjectReader(options, '', found);
+  const given = FLAGS.filter((flag) => reader.raw(flag) !== undefined);
+  const name = reader.text('name', { default: kind, expected: 'a name' });
+  const doStepIf = reader.raw('doStepIf') as Step['doStepIf'];
+  const hideStepIf = reader.raw('hideStepIf') as Step['hideStepIf'];
+  check(reader);
+  reader.done();
+  const description: JsonValue = describeValue(shown ?? options);
+  return locate(helper, {
+    kind,
+    name: name || kind,
+    flags: { ...flags, ...Object.fromEntries(given.map((flag) => [flag, reader.raw(flag)])) },
+    doStepIf,
+    hideStepIf,
+    problems: found.problems,
+    run,
+    describe: () => description,
+  });
+}
+
+/** Strings, templates and callbacks are all right where something is rendered. */
+export function checkRenderable(
+  reader: ObjectReader,
+  key: string,
+  { required = false, expected = 'a string' } = {},
+): void {
+  const value = reader.raw(key);
+  if (value === undefined ? !required : isRenderable(value)) return;
+  reader.problem(key, `${expected}, a template or a callback`);
+}
+
+export function isRenderable(value: unknown): boolean {
+  if (typeof value === 'function') return true;
+  if (typeof value === 'string') return value !== '';
+  return typeof value === 'object' && value !== null && 'interpolate' in value;
+}

@@ -1,0 +1,39 @@
+import type { CommandOutcome } from '@millrace/config';
+import { Result } from '@millrace/domain';
+
+/** What a command's end means for its step; `decodeRC` maps exit codes, 0 alone being a success without it. */
+export function resultOf(
+  outcome: CommandOutcome,
+  decodeRC: Readonly<Record<number, Result>> = { 0: Result.SUCCESS },
+): Result {
+  if (outcome.workerLost) return Result.RETRY;
+  if (outcome.cancelled) return Result.CANCELLED;
+  if (outcome.failure !== null) return Result.EXCEPTION;
+  if (outcome.rc === null || outcome.failureReason !== null) return Result.FAILURE;
+  return decodeRC[outcome.rc] ?? Result.FAILURE;
+}
+
+export function succeeded(outcome: CommandOutcome): boolean {
+  return resultOf(outcome) === Result.SUCCESS;
+}
+
+/** `'make test ...'`: the first two words, as a state string. */
+export function summaryOf(command: string | readonly string[]): string {
+  const words = typeof command === 'string' ? command.trim().split(/\s+/) : command;
+  const first = words.slice(0, 2).map((word) => word.split('\n', 1)[0]!.slice(0, 40));
+  return `'${first.join(' ')}${words.length > 2 ? ' ...' : ''}'`;
+}
+
+/** Why a command that the worker itself ended was ended. */
+export function endedBecause(outcome: CommandOutcome): string {
+  switch (outcome.failureReason) {
+    case 'timeout':
+      return ' (took too long)';
+    case 'timeout_without_output':
+      return ' (no output for too long)';
+    case 'max_lines_failure':
+      return ' (too many lines)';
+    default:
+      return '';
+  }
+}

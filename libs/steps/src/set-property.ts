@@ -1,0 +1,64 @@
+import {
+  describeValue,
+  type Renderable,
+  type Step,
+  type StepContext,
+  type StepOptions,
+  type StepOutcome,
+} from '@millrace/config';
+import { type JsonValue, Result } from '@millrace/domain';
+import { checkRenderable, makeStep } from './make-step.js';
+import { resultOf, succeeded } from './outcome.js';
+import { checkCommand, checkEnv, type CommandLine } from './shell.js';
+
+export interface SetPropertyOptions extends StepOptions {
+  readonly property: string;
+  /** Its standard output, without white space around it, becomes the value (64 kB at most). */
+  readonly command?: CommandLine;
+  /** The value itself, instead of `command`. */
+  readonly value?: Renderable<JsonValue>;
+  /** For `command`; `build` by default. */
+  readonly workdir?: Renderable<string>;
+  readonly env?: Readonly<Record<string, Renderable<string | null>>>;
+  readonly timeoutSeconds?: number | null;
+}
+
+const MAX_OUTPUT_BYTES = 65_536;
+
+/** Sets a property of the build. */
+export function setProperty(options: SetPropertyOptions): Step {
+  const { property } = options;
+  const run = async (step: StepContext): Promise<StepOutcome> => {
+    const stateString = `property '${property}' set`;
+    if (options.command === undefined) {
+      step.properties.set(property, await step.render<JsonValue>(options.value ?? null));
+      return { result: Result.SUCCESS, stateString };
+    }
+    const outcome = await step.shell({
+      command: await step.render<string | readonly string[]>(options.command as Renderable<string | readonly string[]>),
+      workdir: await step.render(options.workdir ?? 'build'),
+      env: await step.render<Readonly<Record<string, string | null>>>(
+        (options.env ?? {}) as Record<string, string | null>,
+      ),
+      timeoutSeconds: options.timeoutSeconds,
+      capture: { maxBytes: MAX_OUTPUT_BYTES },
+    });
+    if (!succeeded(outcome)) return { result: resultOf(outcome), stateString: `property '${property}' not set` };
+    step.properties.set(property, (outcome.stdout ?? '').trim());
+    return { result: Result.SUCCESS, stateString };
+  };
+  return makeStep(setProperty, options, {
+    kind: 'set-property',
+    run,
+    shown: { ...options, value: describeValue(options.value) },
+    check: (reader) => {
+      reader.text('property', { expected: 'the name of a property' });
+      if (reader.has('command') === (reader.raw('value') !== undefined))
+        reader.problem('value', 'either value or command');
+      if (reader.has('command')) checkCommand(reader, 'command');
+      checkRenderable(reader, 'workdir');
+      checkEnv(reader);
+      reader.number('timeoutSeconds', { default: null, min: 0.001 });
+    },
+  });
+}
