@@ -15,3 +15,4 @@ export {
   startNats,
   type WampOptions,
 } from './services/index.js';
+export { type FakeCommand, type FakeCommandContext, FakeWorker, type FakeWorkerOptions } from './fake-worker.js';

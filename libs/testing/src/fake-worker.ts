@@ -1,0 +1,179 @@
+import { messageOf } from '@millrace/domain';
+import {
+  basicAuthorization,
+  COMMAND_NAMES,
+  type CommandUpdate,
+  MsgpackWorkerSession,
+  RemoteError,
+} from '@millrace/worker-protocol';
+import { WebSocket } from 'ws';
+
+/** What a scripted command can do. Nothing waits for acknowledgements unless `acknowledged` is awaited. */
+export interface FakeCommandContext {
+  readonly id: string;
+  /** The connection, for transfers and whatever else a test wants to say. */
+  readonly session: MsgpackWorkerSession;
+  /** Aborted by `interrupt_command`, with `why` as its reason, and when the connection goes. */
+  readonly interrupted: AbortSignal;
+  /** Whole lines; one update message. */
+  stdout(text: string): void;
+  stderr(text: string): void;
+  header(text: string): void;
+  log(name: string, text: string): void;
+  update(...updates: CommandUpdate[]): void;
+  /** Resolves when the master has acknowledged every update so far; rejects with the first refusal. */
+  acknowledged(): Promise<void>;
+}
+
+/** Returns the exit status (nothing: 0). Whatever it throws becomes the failure of the command. */
+export type FakeCommand = (
+  args: Readonly<Record<string, unknown>>,
+  context: FakeCommandContext,
+) => number | void | Promise<number | void>;
+
+export interface FakeWorkerOptions {
+  /** `ws://host:port` */
+  readonly url: string;
+  readonly name: string;
+  readonly password?: string;
+  /** By command name; the others succeed at once without output. */
+  readonly commands?: Readonly<Record<string, FakeCommand>>;
+  /** Added to what the worker says about itself. */
+  readonly info?: Readonly<Record<string, unknown>>;
+}
+
+/** A worker over a real socket whose commands are functions. It does not reconnect: connect another one. */
+export class FakeWorker {
+  /** Every command that was started, in order. */
+  readonly started: { id: string; name: string; args: Readonly<Record<string, unknown>> }[] = [];
+  readonly printed: string[] = [];
+  /** Why the connection ended. */
+  readonly closed: Promise<string>;
+  private readonly session: MsgpackWorkerSession;
+  private readonly running = new Map<string, AbortController>();
+
+  private constructor(
+    private readonly socket: WebSocket,
+    private readonly options: FakeWorkerOptions,
+  ) {
+    this.session = new MsgpackWorkerSession(
+      {
+        send: (frame) => socket.send(frame),
+        close: () => socket.close(),
+        bufferedBytes: () => socket.bufferedAmount,
+      },
+      {
+        print: (message) => void this.printed.push(message),
+        info: () => this.info(),
+        settings: () => undefined,
+        startCommand: (id, name, args) => this.start(id, name, args),
+        interrupt: (id, why) => this.running.get(id)?.abort(why),
+        shutdown: () => void setImmediate(() => socket.terminate()),
+      },
+    );
+    socket.on('message', (data: Buffer) => this.session.receive(data));
+    this.closed = new Promise((resolve) => {
+      socket.on('close', (code) => {
+        this.session.closed(`code ${code}`);
+        for (const command of this.running.values()) command.abort('connection lost');
+        resolve(`code ${code}`);
+      });
+    });
+  }
+
+  /** Resolves when the master has accepted the connection; rejects when it refuses, e.g. with "Unexpected server response: 401". */
+  static connect(options: FakeWorkerOptions): Promise<FakeWorker> {
+    const { name, password = '' } = options;
+    const socket = new WebSocket(options.url, {
+      perMessageDeflate: false,
+      headers: { Authorization: basicAuthorization({ name, password }) },
+    });
+    const worker = new FakeWorker(socket, options);
+    return new Promise((resolve, reject) => {
+      socket.on('open', () => resolve(worker));
+      socket.on('error', reject);
+    });
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  /** Ends the connection as a worker that is stopped does. */
+  async disconnect(): Promise<void> {
+    this.socket.close();
+    await this.closed;
+  }
+
+  /** Ends the connection as a worker that is killed does. */
+  async terminate(): Promise<void> {
+    this.socket.terminate();
+    await this.closed;
+  }
+
+  private info(): Record<string, unknown> {
+    return {
+      admin: 'tests\n',
+      host: 'a fake worker\n',
+      environ: {},
+      system: 'posix',
+      basedir: `/fake/${this.name}`,
+      numcpus: 1,
+      version: 'fake',
+      worker_commands: Object.fromEntries(COMMAND_NAMES.map((command) => [command, '3.3'])),
+      delete_leftover_dirs: false,
+      ...this.options.info,
+    };
+  }
+
+  private start(id: string, name: string, args: Readonly<Record<string, unknown>>): void {
+    this.started.push({ id, name, args });
+    const interruption = new AbortController();
+    this.running.set(id, interruption);
+    const command = this.options.commands?.[name] ?? succeedAtOnce;
+    void this.run(id, command, args, interruption.signal).finally(() => this.running.delete(id));
+  }
+
+  private async run(
+    id: string,
+    command: FakeCommand,
+    args: Readonly<Record<string, unknown>>,
+    interrupted: AbortSignal,
+  ): Promise<void> {
+    const startedAt = performance.now();
+    const sent: Promise<void>[] = [];
+    const update = (...updates: CommandUpdate[]): void => {
+      const { acknowledged } = this.session.sendUpdates(id, updates);
+      // Refusals are for whoever awaits `acknowledged`.
+      acknowledged.catch(() => undefined);
+      sent.push(acknowledged);
+    };
+    let failure: string | null = null;
+    try {
+      const rc = await command(args, {
+        id,
+        session: this.session,
+        interrupted,
+        update,
+        stdout: (text) => update({ kind: 'stdout', text }),
+        stderr: (text) => update({ kind: 'stderr', text }),
+        header: (text) => update({ kind: 'header', text }),
+        log: (name, text) => update({ kind: 'log', name, text }),
+        acknowledged: async () => void (await Promise.all(sent.splice(0))),
+      });
+      update({ kind: 'rc', rc: rc ?? 0 }, { kind: 'elapsed', seconds: (performance.now() - startedAt) / 1000 });
+    } catch (error) {
+      failure = messageOf(error);
+    }
+    try {
+      await this.session.complete(id, failure);
+    } catch (error) {
+      // A connection that went in between has ended the command already, on the master's side too.
+      if (error instanceof RemoteError) throw error;
+    }
+  }
+}
+
+function succeedAtOnce(args: Readonly<Record<string, unknown>>, context: FakeCommandContext): void {
+  if ('path' in args) context.update({ kind: 'files', files: [] });
+}
