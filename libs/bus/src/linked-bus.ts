@@ -1,0 +1,358 @@
+import { messageOf, OperationalError, UserError } from '@millrace/domain';
+import { Bindings, type Wish } from './bindings.js';
+import { HintQueue } from './hint-queue.js';
+import type { Dial, Link } from './link.js';
+import type { BusSettings } from './options.js';
+import type { Bus, BusPayload, BusState, BusStats, HintHandler, ProcedureHandler } from './port.js';
+import { abortableDelay, deferred, retryDelayMs } from './timing.js';
+import { checkTopic, covers, isPayload, isTopic } from './topics.js';
+
+/** Hints in one round trip to the broker; the next ones wait, and are merged, until it has taken these. */
+const BATCH = 256;
+const CALL_TIMEOUT_MS = 5_000;
+/** How long `close` waits for the queue to be taken. */
+const CLOSE_FLUSH_MS = 2_000;
+
+interface Session {
+  readonly link: Link;
+  readonly bindings: Bindings;
+  /** Reject what is under way; called when the link is lost. */
+  readonly pending: Set<(error: Error) => void>;
+  /** Gives the link up, as if it had been lost. */
+  readonly drop: (reason: string) => void;
+  /** It lived to see all subscriptions in place. */
+  isResumed: boolean;
+}
+
+/** A bus over links that come and go: one `Link` at a time, dialled for ever. */
+export class LinkedBus implements Bus {
+  state: BusState = 'connecting';
+  readonly stats: { -readonly [K in keyof BusStats]: BusStats[K] } = {
+    published: 0,
+    received: 0,
+    dropped: 0,
+    coalesced: 0,
+    reconnects: 0,
+  };
+  private readonly queue: HintQueue;
+  private readonly handlers = new Map<string, Set<HintHandler>>();
+  private readonly procedures = new Map<string, ProcedureHandler>();
+  private readonly listeners = new Set<(state: BusState) => void>();
+  private readonly closing = new AbortController();
+  private session: Session | undefined;
+  private isFlushing = false;
+  private lastFailure = 'no attempt has ended yet';
+  private readonly running: Promise<void>;
+
+  constructor(
+    private readonly settings: BusSettings,
+    dial: Dial,
+  ) {
+    this.queue = new HintQueue(settings.maxQueued);
+    this.running = this.run(dial);
+  }
+
+  publish(topic: string, payload: BusPayload): void {
+    if (this.closing.signal.aborted || !isTopic(topic) || !isPayload(payload)) {
+      this.stats.dropped++;
+      if (!this.closing.signal.aborted) this.settings.onWarning('bad hint dropped', { topic });
+      return;
+    }
+    const queued = this.queue.push(topic, payload);
+    if (queued === 'coalesced') this.stats.coalesced++;
+    if (queued === 'dropped-oldest') this.stats.dropped++;
+    if (this.state === 'connected' && !this.isFlushing) {
+      this.isFlushing = true;
+      queueMicrotask(() => void this.flush());
+    }
+  }
+
+  subscribe(prefix: string, handler: HintHandler): () => void {
+    if (prefix !== '') checkTopic(prefix);
+    let handlers = this.handlers.get(prefix);
+    if (!handlers) this.handlers.set(prefix, (handlers = new Set()));
+    // A wrapper of its own, so that the same function may be subscribed twice.
+    const own: HintHandler = (topic, payload) => handler(topic, payload);
+    handlers.add(own);
+    void this.reconcileSubscription(prefix);
+    return () => {
+      const current = this.handlers.get(prefix);
+      if (!current?.delete(own)) return;
+      if (current.size === 0) this.handlers.delete(prefix);
+      void this.reconcileSubscription(prefix);
+    };
+  }
+
+  register(procedure: string, handler: ProcedureHandler): () => void {
+    checkTopic(procedure);
+    if (this.procedures.has(procedure)) {
+      throw new UserError('procedure-registered', `'${procedure}' is registered already`, { procedure });
+    }
+    this.procedures.set(procedure, handler);
+    void this.reconcileProcedure(procedure);
+    return () => {
+      if (this.procedures.get(procedure) !== handler) return;
+      this.procedures.delete(procedure);
+      void this.reconcileProcedure(procedure);
+    };
+  }
+
+  async call(procedure: string, args: BusPayload, options: { readonly timeoutMs?: number } = {}): Promise<BusPayload> {
+    checkTopic(procedure);
+    const { timeoutMs = CALL_TIMEOUT_MS } = options;
+    const { session } = this;
+    if (!session || this.state !== 'connected') {
+      throw new OperationalError('bus-disconnected', `cannot call ${procedure}: the bus is not connected`, {
+        procedure,
+      });
+    }
+    const result = await this.whileLinked(session, session.link.call(procedure, args, timeoutMs), {
+      timeoutMs,
+      onTimeout: () =>
+        new OperationalError('bus-call-timeout', `${procedure} did not answer in ${timeoutMs} ms`, { procedure }),
+    });
+    if (isPayload(result)) return result;
+    throw new OperationalError('bus-call-failed', `${procedure} answered with something that is not an object`, {
+      procedure,
+    });
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    const own = (state: BusState): void => listener(state);
+    this.listeners.add(own);
+    return () => void this.listeners.delete(own);
+  }
+
+  ready(timeoutMs: number): Promise<void> {
+    if (this.state === 'connected') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: () => void): void => {
+        clearTimeout(timer);
+        stop();
+        outcome();
+      };
+      const fail = (): void => {
+        const { url } = this.settings;
+        const message = `no connection to the bus at ${url}: ${this.lastFailure}`;
+        settle(() => reject(new OperationalError('bus-unreachable', message, { url, timeoutMs })));
+      };
+      const timer = setTimeout(fail, timeoutMs);
+      const stop = this.onState((state) => (state === 'connected' ? settle(resolve) : state === 'off' && fail()));
+      if (this.closing.signal.aborted) fail();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.closing.signal.aborted) return this.running;
+    if (this.state === 'connected') await this.flushed();
+    this.closing.abort();
+    await this.running;
+    this.setState('off');
+  }
+
+  /** Dials, stays connected, dials again, until closed. */
+  private async run(dial: Dial): Promise<void> {
+    const { signal } = this.closing;
+    const { backoff, url, onWarning } = this.settings;
+    let failures = 0;
+    let connections = 0;
+    while (!signal.aborted) {
+      const lost = deferred<string>();
+      let link: Link;
+      try {
+        link = await this.unlessClosed(dial(lost.resolve));
+      } catch (error) {
+        if (signal.aborted) break;
+        this.lastFailure = messageOf(error);
+        if (failures === 0) onWarning('bus unreachable', { url, error: this.lastFailure });
+        await abortableDelay(retryDelayMs(failures++, backoff), signal);
+        continue;
+      }
+      const abort = (): void => lost.resolve('closed');
+      signal.addEventListener('abort', abort);
+      const session = this.adopt(link, lost.resolve);
+      if (connections++ > 0) this.stats.reconnects++;
+      void this.resume(session);
+      const reason = await lost.promise;
+      signal.removeEventListener('abort', abort);
+      this.abandon(session, reason);
+      await link.close();
+      if (!signal.aborted) {
+        // A broker that takes us and drops us at once must not be hammered either.
+        failures = session.isResumed ? 0 : failures + 1;
+        onWarning('bus lost', { url, reason });
+        await abortableDelay(retryDelayMs(failures, backoff), signal);
+      }
+    }
+  }
+
+  private adopt(link: Link, drop: (reason: string) => void): Session {
+    const onRefused = (name: string, error: unknown): void => {
+      if (this.session?.link === link) this.settings.onWarning('bus refused', { name, error: messageOf(error) });
+    };
+    const session: Session = {
+      link,
+      bindings: new Bindings(link, onRefused),
+      pending: new Set(),
+      drop,
+      isResumed: false,
+    };
+    this.session = session;
+    return session;
+  }
+
+  /** Everything that was subscribed and registered is in place before anybody hears `connected`. */
+  private async resume(session: Session): Promise<void> {
+    const subscriptions = [...this.handlers.keys()].map((prefix) => this.reconcileSubscription(prefix));
+    const procedures = [...this.procedures.keys()].map((name) => this.reconcileProcedure(name));
+    const timer = setTimeout(() => session.drop('the broker does not answer'), this.answerTimeoutMs);
+    await Promise.all([...subscriptions, ...procedures]);
+    clearTimeout(timer);
+    if (this.session !== session) return;
+    session.isResumed = true;
+    this.setState('connected');
+    if (this.queue.size > 0 && !this.isFlushing) {
+      this.isFlushing = true;
+      await this.flush();
+    }
+  }
+
+  /** A link that comes up after `close` is closed again. */
+  private unlessClosed(dialling: Promise<Link>): Promise<Link> {
+    const { signal } = this.closing;
+    return new Promise((resolve, reject) => {
+      const abort = (): void => reject(new OperationalError('bus-disconnected', 'the bus was closed'));
+      signal.addEventListener('abort', abort, { once: true });
+      dialling
+        .then((link) => (signal.aborted ? void link.close() : resolve(link)), reject)
+        .finally(() => {
+          signal.removeEventListener('abort', abort);
+        });
+    });
+  }
+
+  /** For answers of the broker itself; silence of the connection is noticed by its heartbeat, sooner. */
+  private get answerTimeoutMs(): number {
+    return 4 * this.settings.heartbeatMs;
+  }
+
+  private abandon(session: Session, reason: string): void {
+    this.lastFailure = reason;
+    this.session = undefined;
+    this.setState('connecting');
+    const error = new OperationalError('bus-disconnected', `the connection to the bus was lost: ${reason}`, { reason });
+    for (const reject of session.pending) reject(error);
+  }
+
+  /** Sends until nothing waits or the link is lost. The caller has set `isFlushing`. */
+  private async flush(): Promise<void> {
+    const { session } = this;
+    while (session && this.session === session && this.queue.size > 0) {
+      const hints = this.queue.take(BATCH);
+      try {
+        const refused = await this.whileLinked(session, session.link.publish(hints), {
+          timeoutMs: this.answerTimeoutMs,
+          onTimeout: () => new OperationalError('bus-disconnected', 'the broker does not answer'),
+        });
+        this.stats.published += hints.length - refused;
+        this.stats.dropped += refused;
+      } catch (error) {
+        const { coalesced, dropped } = this.queue.putBack(hints);
+        this.stats.coalesced += coalesced;
+        this.stats.dropped += dropped;
+        session.drop(messageOf(error));
+        break;
+      }
+    }
+    this.isFlushing = false;
+    // Hints that came while a lost link's flush was ending, with the next link already up.
+    if (this.state === 'connected' && this.session !== session && this.queue.size > 0) {
+      this.isFlushing = true;
+      await this.flush();
+    }
+  }
+
+  private async flushed(): Promise<void> {
+    const deadline = performance.now() + CLOSE_FLUSH_MS;
+    while ((this.isFlushing || this.queue.size > 0) && this.state === 'connected' && performance.now() < deadline) {
+      await abortableDelay(5, this.closing.signal);
+    }
+  }
+
+  private reconcileSubscription(prefix: string): Promise<void> {
+    const wish: Wish = {
+      isWanted: () => this.handlers.has(prefix),
+      bind: (link) => link.subscribe(prefix, (topic, payload) => this.receive(prefix, topic, payload)),
+    };
+    return this.session?.bindings.reconcile(`subscription to '${prefix}'`, wish) ?? Promise.resolve();
+  }
+
+  private reconcileProcedure(procedure: string): Promise<void> {
+    const wish: Wish = {
+      isWanted: () => this.procedures.has(procedure),
+      bind: (link) => link.register(procedure, (args) => this.answer(procedure, args)),
+    };
+    return this.session?.bindings.reconcile(`procedure '${procedure}'`, wish) ?? Promise.resolve();
+  }
+
+  private receive(prefix: string, topic: string, payload: unknown): void {
+    if (!covers(prefix, topic)) return;
+    if (!isPayload(payload)) {
+      this.stats.dropped++;
+      this.settings.onWarning('hint without an object dropped', { topic });
+      return;
+    }
+    this.stats.received++;
+    for (const handler of this.handlers.get(prefix) ?? []) {
+      try {
+        handler(topic, payload);
+      } catch (error) {
+        this.settings.onWarning('hint handler failed', { topic, error: messageOf(error) });
+      }
+    }
+  }
+
+  private async answer(procedure: string, args: unknown): Promise<BusPayload> {
+    const handler = this.procedures.get(procedure);
+    if (!handler)
+      throw new OperationalError('bus-no-such-procedure', `'${procedure}' is not registered`, { procedure });
+    if (!isPayload(args)) throw new UserError('bad-arguments', `${procedure} takes an object`, { procedure });
+    return handler(args);
+  }
+
+  /** Settles as `promise` does, unless the link is lost or the time is up before. */
+  private whileLinked<T>(
+    session: Session,
+    promise: Promise<T>,
+    limit: { readonly timeoutMs: number; readonly onTimeout: () => Error },
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => fail(limit.onTimeout()), limit.timeoutMs);
+      const done = (): void => {
+        clearTimeout(timer);
+        session.pending.delete(fail);
+      };
+      const fail = (error: Error): void => {
+        done();
+        reject(error);
+      };
+      session.pending.add(fail);
+      promise.then((value) => {
+        done();
+        resolve(value);
+      }, fail);
+    });
+  }
+
+  private setState(state: BusState): void {
+    if (this.state === state) return;
+    this.state = state;
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.settings.onWarning('state listener failed', { state, error: messageOf(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { messageOf, OperationalError } from '@millrace/domain';
+import { connect, type Msg, type NatsConnection, NoRespondersError, RequestError } from '@nats-io/transport-node';
+import type { Hint } from './hint-queue.js';
+import type { Dial, Link, Unbind } from './link.js';
+import type { BusSettings } from './options.js';
+import type { BusPayload, ProcedureHandler } from './port.js';
+
+/**
+ * NATS has one name space for topics and procedures. Calls lie outside of the prefix, so that whoever hears every topic does not count
+ * as somebody who could answer. Credentials need `<prefix>.>`, `_call.<prefix>.>` and `_INBOX.>`.
+ */
+const CALLS = '_call';
+
+/** What a callee answers. */
+type Answer = { readonly result: BusPayload } | { readonly error: string };
+
+/** Connects once; coming back is the bus's business, so that it is the same for every broker. */
+export function dialNats(settings: BusSettings): Dial {
+  return async (onLost) => {
+    const connection = await connect({
+      servers: settings.url,
+      noEcho: true,
+      reconnect: false,
+      maxReconnectAttempts: 0,
+      timeout: 2 * settings.heartbeatMs,
+      pingInterval: settings.heartbeatMs,
+      maxPingOut: 2,
+      ...(settings.user === undefined ? {} : { user: settings.user, pass: settings.password }),
+      ...(settings.token === undefined ? {} : { token: settings.token }),
+    });
+    const link = new NatsLink(connection, settings);
+    void connection.closed().then((error) => {
+      if (!link.isClosing) onLost(error ? messageOf(error) : 'the broker closed the connection');
+    });
+    void link.watch();
+    return link;
+  };
+}
+
+class NatsLink implements Link {
+  isClosing = false;
+
+  constructor(
+    private readonly connection: NatsConnection,
+    private readonly settings: BusSettings,
+  ) {}
+
+  /** Reports what the server refuses, which it tells nobody in particular. */
+  async watch(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      if (status.type === 'error') this.settings.onWarning('bus refused', { error: status.error.message });
+    }
+  }
+
+  async publish(hints: readonly Hint[]): Promise<number> {
+    let refused = 0;
+    for (const { topic, payload } of hints) {
+      try {
+        this.connection.publish(this.subject(topic), JSON.stringify(payload));
+      } catch (error) {
+        if (this.connection.isClosed()) throw error;
+        refused++; // It cannot be encoded as JSON, or is larger than the server's max_payload.
+      }
+    }
+    await this.connection.flush();
+    return refused;
+  }
+
+  async subscribe(prefix: string, onHint: (topic: string, payload: unknown) => void): Promise<Unbind> {
+    const skip = this.settings.prefix.length + 1;
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error) return this.settings.onWarning('bus refused', { error: error.message });
+      onHint(message.subject.slice(skip), parse(message));
+    };
+    const subjects = prefix === '' ? [this.subject('>')] : [this.subject(prefix), this.subject(`${prefix}.>`)];
+    const subscriptions = subjects.map((subject) => this.connection.subscribe(subject, { callback }));
+    await this.connection.flush();
+    return async () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+      await this.connection.flush();
+    };
+  }
+
+  async register(procedure: string, handler: ProcedureHandler): Promise<Unbind> {
+    const answer = async (message: Msg): Promise<void> => {
+      let reply: Answer;
+      try {
+        reply = { result: await handler(parse(message) as BusPayload) };
+      } catch (error) {
+        reply = { error: messageOf(error) };
+      }
+      try {
+        message.respond(JSON.stringify(reply));
+      } catch (error) {
+        this.settings.onWarning('answer could not be sent', { procedure, error: messageOf(error) });
+      }
+    };
+    const subscription = this.connection.subscribe(`${CALLS}.${this.subject(procedure)}`, {
+      callback: (error, message) => {
+        if (error) this.settings.onWarning('bus refused', { procedure, error: error.message });
+        else void answer(message);
+      },
+    });
+    await this.connection.flush();
+    return async () => {
+      subscription.unsubscribe();
+      await this.connection.flush();
+    };
+  }
+
+  async call(procedure: string, args: BusPayload, timeoutMs: number): Promise<unknown> {
+    let message: Msg;
+    try {
+      message = await this.connection.request(`${CALLS}.${this.subject(procedure)}`, JSON.stringify(args), {
+        timeout: timeoutMs + 1_000, // The bus's own timer comes first.
+      });
+    } catch (error) {
+      const nobody =
+        error instanceof NoRespondersError ||
+        (error instanceof RequestError && error.cause instanceof NoRespondersError);
+      const code = nobody ? 'bus-no-such-procedure' : 'bus-call-failed';
+      throw new OperationalError(code, `${procedure}: ${messageOf(error)}`, { procedure }, { cause: error });
+    }
+    const answer = parse(message) as Partial<{ result: unknown; error: string }> | undefined;
+    if (answer?.error !== undefined) throw new OperationalError('bus-call-failed', answer.error, { procedure });
+    return answer?.result;
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await this.connection.close();
+  }
+
+  private subject(topic: string): string {
+    return `${this.settings.prefix}.${topic}`;
+  }
+}
+
+/** Undefined, which is no payload, for what is not JSON. */
+function parse(message: Msg): unknown {
+  try {
+    return message.json();
+  } catch {
+    return undefined;
+  }
+}

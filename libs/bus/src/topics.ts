@@ -1,0 +1,25 @@
+import { UserError } from '@millrace/domain';
+import type { BusPayload } from './port.js';
+
+/** Words that are valid both as WAMP URI components and as NATS tokens. */
+const TOPIC = /^[^\s.#*>]+(?:\.[^\s.#*>]+)*$/;
+
+export function isTopic(value: unknown): value is string {
+  return typeof value === 'string' && TOPIC.test(value);
+}
+
+/** @throws UserError `bad-topic` */
+export function checkTopic(value: string): void {
+  if (!isTopic(value)) throw new UserError('bad-topic', `'${value}' is not words with dots between`, { topic: value });
+}
+
+/** Whether `topic` is `prefix` or lies below it, by whole words: `builds` covers `builds.1`, not `buildsets.1`. */
+export function covers(prefix: string, topic: string): boolean {
+  if (prefix === '' || topic === prefix) return true;
+  return topic.startsWith(prefix) && topic[prefix.length] === '.';
+}
+
+/** What came from the wire; deeper values are JSON because they were parsed from it. */
+export function isPayload(value: unknown): value is BusPayload {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,187 @@
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { UserError } from '@millrace/domain';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { AuthenticationOptions } from './authentication.js';
+import { Connection } from './connection.js';
+import { parseMessage, ProtocolViolation } from './messages.js';
+import type { Roles } from './permissions.js';
+import { Realm, type RealmStats, Session } from './realm.js';
+
+export interface RouterOptions extends AuthenticationOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Default `/ws`. */
+  readonly path?: string;
+  readonly realm: string;
+  /** Role → URI prefix → actions; what is not listed is refused. */
+  readonly roles: Roles;
+  /** Default 4 MiB. A client for which more than this waits is cut off. */
+  readonly maxQueuedBytes?: number;
+  /** Default 1 MiB. A longer frame ends its session. */
+  readonly maxFrameBytes?: number;
+  /** Default 10,000. */
+  readonly pingIntervalMs?: number;
+  /** Default 25,000; also the time that a client has for joining the realm. */
+  readonly pingTimeoutMs?: number;
+  readonly log?: (event: RouterEvent, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export type RouterEvent = 'client-cut-off' | 'protocol-violation' | 'upgrade-refused';
+
+export interface RouterStats extends Readonly<RealmStats> {
+  /** WebSockets since the start. */
+  readonly connections: number;
+  readonly cutOffSlow: number;
+  readonly cutOffSilent: number;
+  /** Sessions aborted for a frame that broke the protocol. */
+  readonly violations: number;
+}
+
+export interface Router {
+  readonly url: string;
+  readonly port: number;
+  /** Sessions that have joined. */
+  sessions(): number;
+  /** A copy of the counters. */
+  readonly stats: RouterStats;
+  /** Says GOODBYE to everybody; resolves when the port is free. */
+  close(): Promise<void>;
+}
+
+const PROTOCOL = 'wamp.2.json';
+/** How long `close` waits for clients to answer its GOODBYE. */
+const CLOSE_GRACE_MS = 1_000;
+
+/**
+ * Starts broker and dealer of one realm: the WAMP v2 basic profile as JSON over WebSocket, with prefix subscriptions.
+ *
+ * @throws UserError `port-taken`, `port-refused`
+ */
+export async function startRouter(options: RouterOptions): Promise<Router> {
+  const path = options.path ?? '/ws';
+  const realm = new Realm({ ...options, name: options.realm });
+  const counters = { connections: 0, cutOffSlow: 0, cutOffSilent: 0, violations: 0 };
+  const log = options.log ?? ((): void => undefined);
+  const server = createServer((request, response) => {
+    const isOurs = pathOf(request) === path;
+    response.writeHead(isOurs ? 426 : 404, { 'Content-Type': 'text/plain', Connection: 'close' });
+    response.end(isOurs ? `WAMP over WebSocket: use the subprotocol ${PROTOCOL}\n` : 'not found\n');
+  });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: options.maxFrameBytes ?? 1024 * 1024,
+    handleProtocols: () => PROTOCOL,
+  });
+
+  server.on('upgrade', (request, socket, head) => {
+    const status = upgradeStatus(request, path);
+    if (status === 101) {
+      sockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket, request.socket.remoteAddress));
+    } else {
+      log('upgrade-refused', { status, url: request.url });
+      refuseUpgrade(socket, status);
+    }
+  });
+
+  const limits = {
+    maxQueuedBytes: options.maxQueuedBytes ?? 4 * 1024 * 1024,
+    pingIntervalMs: options.pingIntervalMs ?? 10_000,
+    pingTimeoutMs: options.pingTimeoutMs ?? 25_000,
+  };
+
+  function serve(socket: WebSocket, client: string | undefined): void {
+    counters.connections++;
+    const connection = new Connection(socket, limits, (reason) => {
+      counters[reason === 'slow' ? 'cutOffSlow' : 'cutOffSilent']++;
+      log('client-cut-off', { client, reason, queuedBytes: socket.bufferedAmount });
+    });
+    const session = new Session(connection);
+    const joinTimer = setTimeout(() => {
+      if (session.state.kind !== 'joined') connection.cutOff('silent');
+    }, limits.pingTimeoutMs);
+
+    function violate(reason: string): void {
+      if (session.state.kind === 'closed') return;
+      counters.violations++;
+      log('protocol-violation', { client, reason });
+      realm.abort(session, reason);
+    }
+
+    socket.on('message', (data: Buffer, isBinary) => {
+      connection.heard();
+      if (isBinary) return violate('a frame of wamp.2.json must be text');
+      try {
+        realm.handle(session, parseMessage(data.toString('utf8')));
+      } catch (error) {
+        // A RangeError is a payload nested too deeply to be encoded again; anything else is a fault of ours, and this session's alone.
+        violate(error instanceof ProtocolViolation ? error.message : `the message cannot be handled: ${String(error)}`);
+      }
+    });
+    // Frames that break RFC 6455 or the size limit: ws closes the socket itself.
+    socket.on('error', (error) => violate(error.message));
+    socket.on('close', () => {
+      clearTimeout(joinTimer);
+      realm.leave(session);
+    });
+  }
+
+  const port = await listen(server, options.host, options.port);
+  return {
+    url: `ws://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}${path}`,
+    port,
+    sessions: () => realm.size,
+    get stats() {
+      return { ...realm.stats, ...counters };
+    },
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      realm.shutDown();
+      for (const socket of sockets.clients) socket.close(1001);
+      const timer = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), CLOSE_GRACE_MS);
+      server.closeAllConnections();
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!;
+}
+
+function upgradeStatus(request: IncomingMessage, path: string): 101 | 400 | 404 {
+  if (pathOf(request) !== path) return 404;
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
+  return offered.includes(PROTOCOL) ? 101 : 400;
+}
+
+function refuseUpgrade(socket: Duplex, status: 400 | 404): void {
+  // The client may be gone already; there is nobody left to tell.
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const fields = { host, port, setting: 'MILLRACE_ROUTER_PORT' };
+      reject(
+        cause.code === 'EADDRINUSE'
+          ? new UserError(
+              'port-taken',
+              `port ${port} on ${host} is taken; set MILLRACE_ROUTER_PORT to another one for the router`,
+              fields,
+              { cause },
+            )
+          : new UserError('port-refused', `the router cannot listen on ${host}:${port}: ${cause.message}`, fields, {
+              cause,
+            }),
+      );
+    });
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
+  });
+}
