@@ -49,6 +49,12 @@ export interface ClaimedBuild extends BuildKey {
   readonly sourceStamp: SourceStamp;
 }
 
+/** An attempt whose engine is gone. */
+export interface Orphan extends BuildKey {
+  readonly masterId: number;
+  readonly master: string;
+}
+
 /** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often (design §5 *Poison*). */
 export interface BuildEnd {
   readonly results: Result;
@@ -96,17 +102,17 @@ export class ClaimStore {
   }
 
   /** Claims whose engine has died or begun another life. Judged on the database's clock. */
-  async orphans(): Promise<(BuildKey & { readonly master: string })[]> {
+  async orphans(): Promise<Orphan[]> {
     return this.db.all(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
-              c.epoch AS epoch, m.name AS master
+              c.epoch AS epoch, m.name AS master, c.master_id AS masterId
        FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id
        WHERE NOT ${aliveSql(this.db, 'c.master_epoch')} LIMIT 200`,
     );
   }
 
   /** Gives an orphan's request back to the queue. Null when somebody else did so first, or its engine came back. */
-  reap(orphan: BuildKey & { readonly master: string }): Promise<EndedBuild | null> {
+  reap(orphan: Orphan): Promise<EndedBuild | null> {
     return this.db.transaction(async (tx) => {
       const row = await tx.get(
         `SELECT c.request_id FROM claims c JOIN masters m ON m.id = c.master_id

@@ -198,11 +198,11 @@ export class ControlStore {
 async function command(
   tx: Transaction,
   masterId: number,
-  kind: string,
+  kind: MasterCommand['kind'],
   subjectId: number,
   args: object,
-): Promise<void> {
-  await tx.run(
+): Promise<number> {
+  const { insertId } = await tx.run(
     `INSERT INTO master_commands (master_id, kind, subject_id, args, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
     [masterId, kind, subjectId, JSON.stringify(args)],
   );

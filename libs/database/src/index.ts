@@ -14,6 +14,7 @@ export {
   ClaimStore,
   DEATHS_ALLOWED,
   type EndedBuild,
+  type Orphan,
   type QueuedRequest,
 } from './claims.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';

@@ -1,4 +1,4 @@
-import { FencedError, MillraceError, OperationalError, type Properties, type Result } from '@millrace/domain';
+import { FencedError, MillraceError, OperationalError, type Properties, type Result, uuidToBytes } from '@millrace/domain';
 import {
   type BuildEnd,
   type BuildKey,
@@ -12,7 +12,6 @@ import {
 import { encodeChunk, type LogType, slugOf } from './logs.js';
 import type { Incarnation } from './masters.js';
 import type { Database, Transaction } from './sql.js';
-import { uuidToBytes } from '@millrace/domain';
 
 /** One thing that happened in a build. */
 export type BuildEntry =
@@ -88,6 +87,7 @@ interface BuildMemory {
 const MAX_GROUP_BYTES = 4 << 20;
 const MAX_GROUP_ITEMS = 256;
 const CHUNK_BYTES = 256 << 10;
+const SOON_MS = 3;
 
 /**
  * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
@@ -100,6 +100,7 @@ export class Journal {
   private entries: EntryItem[] = [];
   private claims: ClaimItem[] = [];
   private running: Promise<void> | null = null;
+  private soon: NodeJS.Timeout | null = null;
   private closed = false;
   private readonly memory = new Map<number, BuildMemory>();
   readonly stats = { transactions: 0, entries: 0, retries: 0 };
@@ -111,11 +112,24 @@ export class Journal {
   ) {}
 
   write(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
-    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
-    return new Promise((resolve, reject) => {
-      this.entries.push({ build, entries, bytes, resolve, reject });
+    const committed = this.add(build, entries);
+    this.wake();
+    return committed;
+  }
+
+  /** For entries that nobody waits for: they go with whatever is written next, at most a few milliseconds later. */
+  writeSoon(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    const committed = this.add(build, entries);
+    this.soon ??= setTimeout(() => {
+      this.soon = null;
       this.wake();
-    });
+    }, SOON_MS);
+    return committed;
+  }
+
+  private add(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
+    return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
   }
 
   /** Claims ride in the same transaction as what is written meanwhile: finishing a build and claiming the next is one. */

@@ -6,6 +6,8 @@ export interface WorkerState {
   readonly name: string;
   readonly paused: boolean;
   readonly graceful: boolean;
+  /** Of its newest session, on whichever engine. */
+  readonly sessionEpoch: number;
 }
 
 /** Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). */
@@ -43,13 +45,7 @@ export class WorkerStore {
       paused: number;
       graceful: number;
       sessionEpoch: number;
-    }>(`SELECT id AS workerId, name, paused, graceful FROM workers`);
+    }>(`SELECT id AS workerId, name, paused, graceful, session_epoch AS sessionEpoch FROM workers`);
     return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
-  }
-
-  /** Session epochs of these workers, to notice that one attached elsewhere. */
-  async sessionEpochs(): Promise<Map<number, number>> {
-    const rows = await this.db.all<{ id: number; epoch: number }>(`SELECT id, session_epoch AS epoch FROM workers`);
-    return new Map(rows.map((row) => [row.id, row.epoch]));
   }
 }

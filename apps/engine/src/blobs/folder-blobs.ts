@@ -1,0 +1,80 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { UserError, type Uuid } from '@millrace/domain';
+
+/** A file that is being written; nothing is seen of it before `commit`. */
+export interface BlobWriter {
+  write(block: Uint8Array): Promise<void>;
+  commit(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export interface BlobReader {
+  /** At most `length` bytes; none at the end. */
+  read(length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Where builds put files: under the build's UUID, never on one engine's disk (design §5 *Files*). */
+export interface Blobs {
+  writer(build: Uuid, name: string): Promise<BlobWriter>;
+  /** @throws UserError `not-found` */
+  reader(build: Uuid, name: string): Promise<BlobReader>;
+}
+
+/** Blobs in a folder that all engines and UIs share (a network file system where they are on several hosts). */
+export class FolderBlobs implements Blobs {
+  constructor(private readonly folder: string) {}
+
+  async writer(build: Uuid, name: string): Promise<BlobWriter> {
+    const path = this.path(build, name);
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${randomUUID()}.part`;
+    const file = await open(temporary, 'wx');
+    return {
+      write: (block) => writeAll(file, block),
+      async commit() {
+        await file.close();
+        await rename(temporary, path);
+      },
+      async discard() {
+        await file.close();
+        await rm(temporary, { force: true });
+      },
+    };
+  }
+
+  async reader(build: Uuid, name: string): Promise<BlobReader> {
+    const file = await open(this.path(build, name), 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') throw new UserError('not-found', `this build has no file '${name}'`, { name });
+      throw error;
+    });
+    return {
+      async read(length) {
+        const { bytesRead, buffer } = await file.read(Buffer.alloc(Math.min(length, 1 << 20)), 0);
+        return buffer.subarray(0, bytesRead);
+      },
+      close: () => file.close(),
+    };
+  }
+
+  /** A name is one path element here, whatever it is elsewhere; one that cannot be is replaced by its hash. */
+  private path(build: Uuid, name: string): string {
+    const safe =
+      /^[\w.+ -]{1,120}$/.test(name) && !name.startsWith('.')
+        ? name
+        : `${hash(name)}-${basename(name)
+            .replace(/[^\w.-]/g, '_')
+            .slice(-60)}`;
+    return join(this.folder, build.slice(0, 8), build, safe);
+  }
+}
+
+async function writeAll(file: FileHandle, block: Uint8Array): Promise<void> {
+  await file.writeFile(block);
+}
+
+function hash(name: string): string {
+  return createHash('sha256').update(name).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,52 @@
+import type { Uuid } from '@millrace/domain';
+import type { CommandSink } from '@millrace/worker-protocol';
+import type { Blobs } from '../blobs/folder-blobs.js';
+import type { CommandRequest } from '../runner/runner.js';
+
+/** The file side of a command that moves files, and what is to be done once it has ended. */
+export interface TransferSink {
+  readonly sink: Partial<CommandSink>;
+  /** A file is only kept when the command succeeded: a worker calls `close` for a missing source too (protocol §12). */
+  finish(succeeded: boolean): Promise<void>;
+}
+
+export async function transferSink(blobs: Blobs, build: Uuid, request: CommandRequest): Promise<TransferSink | null> {
+  if (request.upload) {
+    const isDirectory = request.name === 'upload_directory';
+    const writer = await blobs.writer(build, isDirectory ? `${request.upload.blob}.tar` : request.upload.blob);
+    const write = (block: Uint8Array): Promise<void> => writer.write(block);
+    return {
+      sink: {
+        writeUpload: write,
+        closeUpload: async () => undefined,
+        uploadTimes: async () => undefined,
+        writeDirectory: write,
+        unpackDirectory: async () => undefined,
+      },
+      finish: (succeeded) => (succeeded ? writer.commit() : writer.discard()),
+    };
+  }
+  if (request.download) {
+    const reader =
+      'content' in request.download
+        ? fromContent(Buffer.from(request.download.content, 'base64'))
+        : await blobs.reader(build, request.download.blob);
+    return {
+      sink: { readDownload: (length) => reader.read(length), closeDownload: async () => undefined },
+      finish: () => reader.close(),
+    };
+  }
+  return null;
+}
+
+function fromContent(content: Buffer): { read(length: number): Promise<Uint8Array>; close(): Promise<void> } {
+  let at = 0;
+  return {
+    async read(length) {
+      const block = content.subarray(at, at + length);
+      at += block.length;
+      return block;
+    },
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,155 @@
+import { hints } from '@millrace/contracts';
+import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Journal, sabotaged } from '@millrace/database';
+import { FencedError, messageOf, type Properties } from '@millrace/domain';
+import { Loop, type Master } from '@millrace/master';
+import { distribute, type Head } from '../core/distribution.js';
+import type { AttachedWorker } from '../workers/attached-worker.js';
+
+/** Requests kept in memory per builder. */
+const HEADS_KEPT = 50;
+
+/** What the configuration in force says about who builds what. */
+export interface Assignments {
+  /** Builders of this engine, by id. */
+  readonly builders: ReadonlyMap<
+    number,
+    { readonly name: string; readonly properties: Properties; readonly workerIds: ReadonlySet<number> }
+  >;
+  workerProperties(workerId: number): Properties;
+}
+
+/**
+ * Brings queued requests and free workers together. The heads of the queues are kept in memory and claimed by primary key, in
+ * whatever transaction the journal is about to make; a hint or a poll says when to look at a queue again.
+ */
+export class Distributor {
+  private readonly heads = new Map<number, Head[]>();
+  private readonly dirty = new Set<number>();
+  private readonly claiming = new Set<number>();
+  private readonly store: ClaimStore;
+  private readonly loop: Loop;
+  private readonly unsubscribe: () => void;
+  private stopped = false;
+
+  constructor(
+    private readonly master: Master,
+    private readonly journal: Journal,
+    private readonly assignments: () => Assignments,
+    private readonly workers: () => Iterable<AttachedWorker>,
+    private readonly begin: (build: ClaimedBuild, worker: AttachedWorker) => void,
+  ) {
+    this.store = new ClaimStore(master.db);
+    this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log: master.log });
+    this.unsubscribe = master.hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
+  }
+
+  /** Something was queued for the builder. */
+  queued(builderId: number): void {
+    if (!this.assignments().builders.has(builderId)) return;
+    this.dirty.add(builderId);
+    this.loop.nudge();
+  }
+
+  /** Looks at every queue that has anything in it: at start, and by poll for the hints that were lost (I1). */
+  async poll(): Promise<void> {
+    if (sabotaged('poll')) return;
+    for (const builderId of await this.store.queuedBuilders()) {
+      if (this.assignments().builders.has(builderId)) this.dirty.add(builderId);
+    }
+    if (this.dirty.size > 0) this.loop.nudge();
+  }
+
+  /** Claims at once from the heads in memory; call it in the same turn as a journal write to share its transaction. */
+  assign(): void {
+    if (this.stopped) return;
+    const { builders } = this.assignments();
+    const free = [...this.workers()].filter((worker) => worker.freeSlots > 0);
+    const byId = new Map(free.map((worker) => [worker.workerId, worker]));
+    const assigned = distribute(
+      [...this.heads.values()].flat(),
+      free,
+      (builderId, workerId) => builders.get(builderId)?.workerIds.has(workerId) ?? false,
+    );
+    if (assigned.length > 0) {
+      const candidates = assigned.map(({ head, workerId }): ClaimCandidate => {
+        const worker = byId.get(workerId)!;
+        const builder = builders.get(head.builderId)!;
+        this.take(head);
+        // The slot is taken from now on, under a name that no build has; the claim's outcome frees it or gives it the build's.
+        worker.builds.add(-head.requestId);
+        return {
+          requestId: head.requestId,
+          builderId: head.builderId,
+          builderName: builder.name,
+          workerId,
+          workerName: worker.name,
+          properties: { ...builder.properties, ...this.assignments().workerProperties(workerId) },
+        };
+      });
+      void this.claim(candidates, byId);
+    }
+    // Queues whose heads have run out are looked at again as soon as anybody could use them.
+    if (this.dirty.size > 0 && [...this.workers()].some((worker) => worker.freeSlots > 0)) this.loop.nudge();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.unsubscribe();
+    await this.loop.stop();
+  }
+
+  private async claim(
+    candidates: readonly ClaimCandidate[],
+    workers: ReadonlyMap<number, AttachedWorker>,
+  ): Promise<void> {
+    let claimed: ClaimedBuild[] = [];
+    try {
+      claimed = await this.journal.claim(candidates);
+    } catch (error) {
+      const level = error instanceof FencedError ? 'debug' : 'error';
+      this.master.log[level]({ err: error }, `claiming failed: ${messageOf(error)}`);
+    }
+    const won = new Map(claimed.map((build) => [build.requestId, build]));
+    for (const candidate of candidates) {
+      this.claiming.delete(candidate.requestId);
+      const worker = workers.get(candidate.workerId)!;
+      worker.builds.delete(-candidate.requestId);
+      const build = won.get(candidate.requestId);
+      if (!build) {
+        this.dirty.add(candidate.builderId);
+        continue;
+      }
+      worker.builds.add(build.buildId);
+      this.begin(build, worker);
+      this.master.hints.publish(hints.request(build.requestId, build.builderId, 'claimed'));
+      this.master.hints.publish(hints.build(build.buildId, 'new'));
+    }
+    if (claimed.length < candidates.length) this.loop.nudge();
+  }
+
+  private take(head: Head): void {
+    this.claiming.add(head.requestId);
+    const left = this.heads.get(head.builderId)!.filter((other) => other.requestId !== head.requestId);
+    this.heads.set(head.builderId, left);
+    if (left.length === 0) this.dirty.add(head.builderId);
+  }
+
+  private async refresh(): Promise<void> {
+    if (this.stopped || ![...this.workers()].some((worker) => worker.freeSlots > 0)) return;
+    const builderIds = [...this.dirty];
+    this.dirty.clear();
+    for (const builderId of builderIds) {
+      try {
+        const heads = await this.store.heads(builderId, HEADS_KEPT);
+        this.heads.set(
+          builderId,
+          heads.filter((head) => !this.claiming.has(head.requestId)),
+        );
+      } catch (error) {
+        this.dirty.add(builderId);
+        throw error;
+      }
+    }
+    this.assign();
+  }
+}

@@ -1,0 +1,66 @@
+import { hints } from '@millrace/contracts';
+import { type BuildKey, ClaimStore, type EndedBuild } from '@millrace/database';
+import { FencedError, Result } from '@millrace/domain';
+import type { Master } from '@millrace/master';
+
+/** Finds attempts that nobody works on any more and gives their requests back to the queue. */
+export class Reaper {
+  private readonly store: ClaimStore;
+  private suspects = new Set<number>();
+
+  constructor(
+    private readonly master: Master,
+    /** Is this engine working on the build? */
+    private readonly isRunning: (buildId: number) => boolean,
+  ) {
+    this.store = new ClaimStore(master.db);
+  }
+
+  async round(): Promise<void> {
+    for (const orphan of await this.store.orphans()) {
+      // Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls.
+      if (orphan.masterId !== this.master.me.masterId && !this.master.mayTakeOver()) continue;
+      const ended = await this.store.reap(orphan);
+      if (!ended) continue;
+      this.master.log.info(
+        { buildId: orphan.buildId, engine: orphan.master, requeued: ended.requeued },
+        'build of a dead engine reaped',
+      );
+      announceEnd(this.master, ended);
+    }
+    await this.reapLostClaims();
+  }
+
+  /**
+   * A commit whose answer was lost with the connection may have claimed something that we never heard of. What we hold without
+   * running it, twice in a row, is such a claim.
+   */
+  private async reapLostClaims(): Promise<void> {
+    const unknown = (await this.store.held(this.master.me)).filter((key) => !this.isRunning(key.buildId));
+    for (const key of unknown) if (this.suspects.has(key.buildId)) await this.giveBack(key);
+    this.suspects = new Set(unknown.map((key) => key.buildId));
+  }
+
+  private async giveBack(key: BuildKey): Promise<void> {
+    try {
+      const ended = await this.store.end(key, {
+        results: Result.RETRY,
+        stateString: 'retry: the claim was lost on its way',
+      });
+      this.master.log.warn({ buildId: key.buildId }, 'a claim that never arrived was given back');
+      announceEnd(this.master, ended);
+    } catch (error) {
+      // It ended in between, as it should have.
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+}
+
+/** Tells everybody how an attempt ended. */
+export function announceEnd(master: Master, ended: EndedBuild): void {
+  master.hints.publish(hints.build(ended.buildId, 'finished'));
+  master.hints.publish(hints.request(ended.requestId, ended.builderId, ended.requeued ? 'unclaimed' : 'complete'));
+  if (ended.requeued) master.hints.publish(hints.queued(ended.builderId));
+  if (ended.completedBuildsetId !== null) master.hints.publish(hints.buildset(ended.completedBuildsetId, 'complete'));
+  master.hints.publish(hints.builder(ended.builderId));
+}

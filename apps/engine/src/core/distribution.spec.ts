@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { distribute, type FreeWorker, type Head } from './distribution.js';
+
+const head = (requestId: number, builderId = 1, rank = 0): Head => ({ requestId, builderId, rank });
+const worker = (workerId: number, freeSlots = 1, idleSince = workerId): FreeWorker => ({
+  workerId,
+  freeSlots,
+  idleSince,
+});
+const pairs = (
+  heads: Head[],
+  workers: FreeWorker[],
+  mayBuild = (_b: number, _w: number): boolean => true,
+): [number, number][] =>
+  distribute(heads, workers, mayBuild).map(({ head: { requestId }, workerId }) => [requestId, workerId]);
+
+describe('distribute', () => {
+  it.each<[string, Head[], FreeWorker[], [number, number][]]>([
+    ['nothing queued', [], [worker(1)], []],
+    ['nobody free', [head(1)], [worker(1, 0)], []],
+    ['the oldest first', [head(2), head(1)], [worker(1)], [[1, 1]]],
+    ['the best rank before the oldest', [head(1), head(2, 1, -5)], [worker(1)], [[2, 1]]],
+    ['the worker that has been idle longest', [head(1)], [worker(1, 1, 9), worker(2, 1, 3)], [[1, 2]]],
+    [
+      'several slots of one worker',
+      [head(1), head(2), head(3)],
+      [worker(1, 2)],
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    ],
+  ])('%s', (_name, heads, workers, expected) => {
+    expect(pairs(heads, workers)).toEqual(expected);
+  });
+
+  it('passes over what no free worker may build', () => {
+    expect(pairs([head(1, 7), head(2, 8)], [worker(1)], (builderId) => builderId === 8)).toEqual([[2, 1]]);
+  });
+
+  it('never uses a request twice nor more slots than there are', () => {
+    const heads = fc.uniqueArray(
+      fc.record({ requestId: fc.nat(), builderId: fc.nat(3), rank: fc.integer({ min: -3, max: 3 }) }),
+      {
+        selector: ({ requestId }) => requestId,
+      },
+    );
+    const workers = fc.uniqueArray(fc.record({ workerId: fc.nat(9), freeSlots: fc.nat(3), idleSince: fc.nat() }), {
+      selector: ({ workerId }) => workerId,
+    });
+    fc.assert(
+      fc.property(heads, workers, (queued, free) => {
+        const assigned = distribute(queued, free, (builderId, workerId) => (builderId + workerId) % 2 === 0);
+        expect(new Set(assigned.map((one) => one.head.requestId)).size).toBe(assigned.length);
+        for (const { workerId, freeSlots } of free) {
+          expect(assigned.filter((one) => one.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
+        }
+        for (const one of assigned) expect((one.head.builderId + one.workerId) % 2).toBe(0);
+      }),
+    );
+  });
+});

@@ -1,0 +1,43 @@
+/** A queued request that this engine knows of. */
+export interface Head {
+  readonly requestId: number;
+  readonly builderId: number;
+  /** −priority: small first. */
+  readonly rank: number;
+}
+
+export interface FreeWorker {
+  readonly workerId: number;
+  readonly freeSlots: number;
+  /** Any growing number: the one that has been idle the longest is used first. */
+  readonly idleSince: number;
+}
+
+export interface Assignment {
+  readonly head: Head;
+  readonly workerId: number;
+}
+
+/**
+ * Which requests to claim for which workers: best rank first, then the oldest; a worker that has been idle longest first. Only as many
+ * as there are free slots, so that no engine claims what it cannot begin (design §5 *Picking work*).
+ */
+export function distribute(
+  heads: readonly Head[],
+  workers: readonly FreeWorker[],
+  mayBuild: (builderId: number, workerId: number) => boolean,
+): Assignment[] {
+  const slots = new Map(workers.map((worker) => [worker.workerId, worker.freeSlots]));
+  const byIdleness = [...workers].sort((a, b) => a.idleSince - b.idleSince);
+  let free = workers.reduce((sum, worker) => sum + worker.freeSlots, 0);
+  const assignments: Assignment[] = [];
+  for (const head of [...heads].sort((a, b) => a.rank - b.rank || a.requestId - b.requestId)) {
+    if (free === 0) break;
+    const worker = byIdleness.find(({ workerId }) => slots.get(workerId)! > 0 && mayBuild(head.builderId, workerId));
+    if (!worker) continue;
+    slots.set(worker.workerId, slots.get(worker.workerId)! - 1);
+    free -= 1;
+    assignments.push({ head, workerId: worker.workerId });
+  }
+  return assignments;
+}

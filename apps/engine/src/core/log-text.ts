@@ -1,0 +1,13 @@
+/** The letter before each line of a stdio log (`specs/data-api.md` §6). */
+export type Stream = 'h' | 'o' | 'e';
+
+/** Puts the stream's letter before every line of `text`, which consists of whole lines. */
+export function prefixLines(stream: Stream, text: string): string {
+  if (text === '') return '';
+  return stream + text.slice(0, -1).replaceAll('\n', `\n${stream}`) + '\n';
+}
+
+/** `text` with a newline at its end, if it has any text at all. */
+export function wholeLines(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}

@@ -1,0 +1,218 @@
+import { join } from 'node:path';
+import { ConfigHost } from '@millrace/config';
+import type { CompiledBuilder, CompiledWorker } from '@millrace/contracts';
+import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal } from '@millrace/database';
+import { messageOf, propertiesFrom, type Properties, UnexpectedError } from '@millrace/domain';
+import { Loop, type Master } from '@millrace/master';
+import { Counter, Gauge } from 'prom-client';
+import { FolderBlobs } from './blobs/folder-blobs.js';
+import { RunningBuilds } from './builds/running-builds.js';
+import { type Assignments, Distributor } from './claiming/distributor.js';
+import { Reaper } from './claiming/reaper.js';
+import { RunnerPool } from './runner/runner.js';
+import type { AttachedWorker } from './workers/attached-worker.js';
+import { type WorkerDirectory, WorkerListener } from './workers/listener.js';
+
+/** One configuration revision, as an engine uses it. */
+interface Revision extends WorkerDirectory, Assignments {
+  readonly file: string;
+  readonly fingerprint: string;
+  readonly byId: ReadonlyMap<number, CompiledBuilder>;
+}
+
+/** The engine: worker sessions, claims, builds. */
+export class EngineRuntime {
+  private readonly journal: Journal;
+  private readonly listener: WorkerListener;
+  private readonly distributor: Distributor;
+  private readonly builds: RunningBuilds;
+  private readonly reaper: Reaper;
+  private readonly poll: Loop;
+
+  private constructor(
+    private readonly master: Master,
+    private readonly file: string,
+    private revision: Revision,
+    private readonly pool: RunnerPool,
+  ) {
+    const { settings } = master;
+    this.journal = new Journal(master.db, master.me, (error) =>
+      master.log.warn({ err: error }, `the journal waits: ${error.message}`),
+    );
+    this.builds = new RunningBuilds(master, this.journal, new FolderBlobs(join(settings.dataFolder, 'blobs')), () =>
+      this.distributor.assign(),
+    );
+    this.reaper = new Reaper(master, (buildId) => this.builds.isRunning(buildId));
+    this.listener = new WorkerListener(
+      master,
+      () => this.revision,
+      () => {
+        void this.poll.nudge();
+      },
+      () => undefined,
+    );
+    this.distributor = new Distributor(
+      master,
+      this.journal,
+      () => this.revision,
+      () => this.listener.attached.values(),
+      (build, worker) => this.begin(build, worker),
+    );
+    this.poll = new Loop({
+      name: 'engine',
+      everyMs: settings.pollIntervalMs,
+      log: master.log,
+      round: async () => {
+        await this.listener.refresh();
+        await this.reaper.round();
+        await this.distributor.poll();
+      },
+    });
+    master.onCommand('stop-build', async (command) =>
+      this.builds.stop(command.subjectId, command.args.reason ?? 'no reason') ? 'stopping' : 'not running here',
+    );
+    master.hints.subscribe('workers', () => this.poll.nudge());
+    this.addMetrics();
+  }
+
+  /** @throws ConfigError when the configuration is bad */
+  static async start(master: Master, file: string): Promise<EngineRuntime> {
+    const revision = await loadRevision(master, file);
+    const pool = new RunnerPool({
+      configFile: file,
+      fingerprint: revision.fingerprint,
+      threadMemoryMb: master.settings.runnerMemoryMb,
+      log: poolLog(master),
+      onStall: (stall) => master.log.warn(stall, 'a step keeps its runner thread busy'),
+    });
+    await pool.start();
+    return new EngineRuntime(master, file, revision, pool);
+  }
+
+  /** Begins to take workers and work. */
+  async open(): Promise<void> {
+    await this.listener.listen();
+    this.poll.start();
+  }
+
+  async reload(): Promise<string> {
+    const revision = await loadRevision(this.master, this.file);
+    await this.pool.switchTo(this.file, revision.fingerprint);
+    this.revision = revision;
+    for (const worker of this.listener.attached.values()) {
+      if (!revision.workers.has(worker.name)) worker.disconnect('it is no longer configured');
+    }
+    this.poll.nudge();
+    return `revision ${revision.fingerprint.slice(0, 12)}`;
+  }
+
+  async stop(): Promise<void> {
+    await this.distributor.stop();
+    await this.poll.stop();
+    await this.builds.giveBackAll('the engine is stopping');
+    await this.listener.close();
+    await this.journal.close();
+    await this.pool.close();
+  }
+
+  private begin(build: ClaimedBuild, worker: AttachedWorker): void {
+    const builder = this.revision.byId.get(build.builderId);
+    if (!builder)
+      throw new UnexpectedError('unknown-builder', `claimed build ${build.buildId} of a builder that is not ours`);
+    const { file: configFile, fingerprint } = this.revision;
+    this.builds.begin(build, worker, { builder, configFile, fingerprint, pool: this.pool });
+  }
+
+  private addMetrics(): void {
+    const registers = [this.master.metrics];
+    const { builds, listener, journal } = this;
+    new Gauge({
+      name: 'millrace_builds_running',
+      help: 'Builds that run on this engine',
+      registers,
+      collect() {
+        this.set(builds.size);
+      },
+    });
+    new Gauge({
+      name: 'millrace_workers_attached',
+      help: 'Workers with a session here',
+      registers,
+      collect() {
+        this.set(listener.attached.size);
+      },
+    });
+    new Counter({
+      name: 'millrace_journal_transactions_total',
+      help: 'Transactions of the build journal',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journal.stats.transactions);
+      },
+    });
+    new Counter({
+      name: 'millrace_journal_entries_total',
+      help: 'Groups of entries written through the build journal',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(journal.stats.entries);
+      },
+    });
+  }
+}
+
+async function loadRevision(master: Master, file: string): Promise<Revision> {
+  // The host is only needed to compile: an engine's callbacks run in its runners.
+  const host = await ConfigHost.start(file);
+  const { revision: config, fingerprint } = host;
+  await host.close();
+  const ids = await new ConfigurationStore(master.db).apply(
+    master.me,
+    { fingerprint, body: JSON.stringify(config) },
+    config,
+    { serves: true },
+  );
+  return assemble(file, fingerprint, config.builders, config.workers, ids);
+}
+
+function assemble(
+  file: string,
+  fingerprint: string,
+  builders: readonly CompiledBuilder[],
+  workers: readonly CompiledWorker[],
+  ids: DefinitionIds,
+): Revision {
+  const workerId = (name: string): number => ids.workers.get(name)!;
+  const properties = new Map<number, Properties>(
+    workers.map((worker) => [workerId(worker.name), propertiesFrom(worker.properties, 'Worker')]),
+  );
+  return {
+    file,
+    fingerprint,
+    workers: new Map(workers.map((worker) => [worker.name, worker])),
+    workerIds: ids.workers,
+    byId: new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder])),
+    builders: new Map(
+      builders.map((builder) => [
+        ids.builders.get(builder.name)!,
+        {
+          name: builder.name,
+          properties: propertiesFrom(builder.properties, 'Builder'),
+          workerIds: new Set(builder.workers.map(workerId)),
+        },
+      ]),
+    ),
+    workerProperties: (id) => properties.get(id) ?? {},
+  };
+}
+
+function poolLog(master: Master): { info(text: string): void; warn(text: string): void; error(text: string): void } {
+  const log = master.log.child({ component: 'runner' });
+  return {
+    info: (text) => log.info(text),
+    warn: (text) => log.warn(text),
+    error: (text) => log.error(messageOf(text)),
+  };
+}

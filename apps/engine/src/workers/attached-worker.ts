@@ -1,0 +1,28 @@
+import type { WorkerConnection } from '@millrace/worker-protocol';
+
+/** A worker with a session on this engine. */
+export class AttachedWorker {
+  /** Builds that use it now, by build id. */
+  readonly builds = new Set<number>();
+  idleSince = performance.now();
+  paused = false;
+
+  constructor(
+    readonly workerId: number,
+    readonly name: string,
+    readonly maxBuilds: number,
+    readonly connection: WorkerConnection,
+    readonly sessionEpoch: number,
+    /** Ends the session; the worker comes back on its own. */
+    readonly disconnect: (reason: string) => void,
+  ) {}
+
+  get freeSlots(): number {
+    return this.paused ? 0 : Math.max(0, this.maxBuilds - this.builds.size);
+  }
+
+  release(buildId: number): void {
+    this.builds.delete(buildId);
+    this.idleSince = performance.now();
+  }
+}
