@@ -1,0 +1,64 @@
+import type { JsonValue } from '@millrace/domain';
+
+export type RpcId = string | number | null;
+export type RpcParams = Readonly<Record<string, JsonValue>>;
+
+export interface RpcCall {
+  readonly id: RpcId;
+  readonly method: string;
+  readonly params: RpcParams;
+}
+
+export interface RpcAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export const RPC = { parse: -32700, request: -32600, method: -32601, params: -32602, internal: -32603 } as const;
+
+/** JSON-RPC 2.0 as `/api/v2` speaks it (`specs/data-api.md` §4): one call, named parameters, every member present. */
+export function readCall(contentType: string, body: string): RpcCall | RpcAnswer {
+  if (contentType.split(';')[0]!.trim().toLowerCase() !== 'application/json') {
+    return rpcError(400, undefined, RPC.request, 'Invalid content-type (use application/json)');
+  }
+  let call: unknown;
+  try {
+    call = JSON.parse(body);
+  } catch (error) {
+    return rpcError(400, undefined, RPC.parse, `JSON parse error: ${(error as Error).message}`);
+  }
+  if (Array.isArray(call)) return rpcError(400, undefined, RPC.request, 'JSONRPC batch requests are not supported');
+  if (typeof call !== 'object' || call === null) {
+    return rpcError(400, undefined, RPC.request, 'JSONRPC root object must be an object');
+  }
+  const { jsonrpc, method, id, params } = call as Record<string, unknown>;
+  for (const key of ['jsonrpc', 'method', 'id', 'params']) {
+    if (!Object.hasOwn(call, key)) return rpcError(400, undefined, RPC.request, `missing key '${key}'`);
+  }
+  if (typeof method !== 'string') return rpcError(400, undefined, RPC.request, `'method' must be a string`);
+  if (id !== null && typeof id !== 'string' && !Number.isInteger(id)) {
+    return rpcError(400, undefined, RPC.request, `'id' must be a string, an integer or null`);
+  }
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) {
+    return rpcError(400, undefined, RPC.request, `'params' must be an object`);
+  }
+  if (jsonrpc !== '2.0') return rpcError(400, undefined, RPC.request, 'only JSONRPC 2.0 is supported');
+  return { id: id as RpcId, method, params: params as RpcParams };
+}
+
+export function rpcResult(id: RpcId, result: JsonValue): RpcAnswer {
+  return { status: 200, body: JSON.stringify({ id, jsonrpc: '2.0', result }) };
+}
+
+/** `message` is an object, field → text, for the parameters of `force`. */
+export function rpcError(
+  status: number,
+  id: RpcId | undefined,
+  code: number,
+  message: string | Readonly<Record<string, string>>,
+): RpcAnswer {
+  return {
+    status,
+    body: JSON.stringify({ jsonrpc: '2.0', ...(id === undefined ? {} : { id }), error: { code, message } }),
+  };
+}

@@ -1,0 +1,21 @@
+import type { Hint } from '@millrace/contracts';
+import type { Database } from '@millrace/database';
+
+/** What this role needs of its master process; `Master` of `@millrace/master` is one. */
+export interface UiHost {
+  readonly db: Database;
+  readonly hints: {
+    readonly state: 'connected' | 'connecting' | 'off';
+    publish(hint: Hint): void;
+    subscribe(prefix: string, handler: (topic: string, payload: Hint['payload']) => void): () => void;
+    onState(listener: (state: 'connected' | 'connecting' | 'off') => void): () => void;
+  };
+  readonly log: {
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
+  readonly settings: { readonly publicUrl: string; readonly pollIntervalMs: number };
+  onStop(stop: () => Promise<void>): void;
+}
+
+export const UI_HOST = Symbol('UI_HOST');

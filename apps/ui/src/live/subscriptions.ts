@@ -1,0 +1,49 @@
+/** Somebody that wants events; `send` must not block and must not throw. */
+export interface Subscriber {
+  send(frame: string): void;
+}
+
+/**
+ * Who consumes what. A filter has as many segments as the keys it matches, and `*` matches one whole segment. Finding the subscribers
+ * of a key costs 2^segments look-ups, however many filters there are.
+ */
+export class Subscriptions {
+  private readonly byFilter = new Map<string, Set<Subscriber>>();
+
+  get isEmpty(): boolean {
+    return this.byFilter.size === 0;
+  }
+
+  add(filter: string, subscriber: Subscriber): void {
+    const set = this.byFilter.get(filter);
+    if (set) set.add(subscriber);
+    else this.byFilter.set(filter, new Set([subscriber]));
+  }
+
+  remove(filter: string, subscriber: Subscriber): void {
+    const set = this.byFilter.get(filter);
+    set?.delete(subscriber);
+    if (set?.size === 0) this.byFilter.delete(filter);
+  }
+
+  /** Once per matching filter, as Buildbot does: two filters that match deliver an event twice. */
+  *of(key: string): Generator<Subscriber> {
+    const segments = key.split('/');
+    for (let mask = 0; mask < 1 << segments.length; mask++) {
+      const filter = segments.map((segment, i) => (mask & (1 << i) ? '*' : segment)).join('/');
+      const set = this.byFilter.get(filter);
+      if (set) yield* set;
+    }
+  }
+
+  *everybody(): Generator<Subscriber> {
+    const seen = new Set<Subscriber>();
+    for (const set of this.byFilter.values()) {
+      for (const subscriber of set) {
+        if (seen.has(subscriber)) continue;
+        seen.add(subscriber);
+        yield subscriber;
+      }
+    }
+  }
+}

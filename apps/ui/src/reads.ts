@@ -1,0 +1,31 @@
+import {
+  BuildReads,
+  BuildRequestReads,
+  BuildsetReads,
+  CatalogReads,
+  ChangeReads,
+  type Database,
+  StepReads,
+  WaitingReads,
+} from '@millrace/database';
+
+/** Everything that pages, events and commands read. */
+export class Reads {
+  readonly builds: BuildReads;
+  readonly requests: BuildRequestReads;
+  readonly buildsets: BuildsetReads;
+  readonly changes: ChangeReads;
+  readonly steps: StepReads;
+  readonly catalog: CatalogReads;
+  readonly waiting: WaitingReads;
+
+  constructor(readonly db: Database) {
+    this.builds = new BuildReads(db);
+    this.requests = new BuildRequestReads(db);
+    this.buildsets = new BuildsetReads(db);
+    this.changes = new ChangeReads(db);
+    this.steps = new StepReads(db);
+    this.catalog = new CatalogReads(db);
+    this.waiting = new WaitingReads(db);
+  }
+}

@@ -1,0 +1,85 @@
+import { Readable } from 'node:stream';
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ControlApi } from '../control/control-api.js';
+import { UI_HOST, type UiHost } from '../host.js';
+import { originAllowed } from '../origin.js';
+import { RestApi } from './rest-api.js';
+
+const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
+const ERROR_TYPE = 'text/plain; charset=utf-8';
+
+/** HTTP around `/api`: methods, origins, CORS, and the split into path and query. */
+@Injectable()
+export class ApiDispatcher {
+  constructor(
+    private readonly rest: RestApi,
+    private readonly control: ControlApi,
+    @Inject(UI_HOST) private readonly host: UiHost,
+  ) {}
+
+  async versions(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (!this.admit(request, reply)) return;
+    await reply
+      .type('application/json')
+      .send(JSON.stringify({ api_versions: { v2: `${this.host.settings.publicUrl}/api/v2` } }));
+  }
+
+  async handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (!this.admit(request, reply)) return;
+    const url = request.raw.url ?? '';
+    const question = url.indexOf('?');
+    const fullPath = question < 0 ? url : url.slice(0, question);
+    const prefix = PREFIX.exec(fullPath)?.[0];
+    const path = prefix === undefined ? undefined : fullPath.slice(prefix.length);
+    // `/api/v2` lists the roots, `/api/v2/` is no path.
+    if (path === undefined || (path === '' && prefix!.endsWith('/'))) {
+      return fail(reply, 404, `Invalid path: ${fullPath.replace(/^\/api\/?/, '')}`);
+    }
+    if (request.method === 'POST') {
+      const body = typeof request.body === 'string' ? request.body : '';
+      const exists = this.rest.knows(path);
+      const answer = await this.control.post(path, request.headers['content-type'] ?? '', body, exists);
+      await reply.status(answer.status).header('content-type', 'application/json').send(answer.body);
+      return;
+    }
+    const params = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
+    const answer = await this.rest.get(path, params, request.headers.accept ?? '');
+    const body = typeof answer.body === 'string' ? answer.body : Readable.from(answer.body, { objectMode: false });
+    await reply
+      .status(answer.status)
+      .headers({ 'x-content-type-options': 'nosniff', ...answer.headers })
+      .send(body);
+  }
+
+  /** False: answered already. */
+  private admit(request: FastifyRequest, reply: FastifyReply): boolean {
+    const { origin, host } = request.headers;
+    if (!originAllowed(origin, host, this.host.settings.publicUrl)) {
+      const error = request.method === 'POST' ? { message: 'invalid origin' } : 'invalid origin';
+      void reply.status(400).type(ERROR_TYPE).send(JSON.stringify({ error }));
+      return false;
+    }
+    if (origin !== undefined) {
+      void reply.headers({
+        'access-control-allow-origin': origin,
+        'access-control-allow-headers': 'Content-Type',
+        'access-control-max-age': '3600',
+        vary: 'origin',
+      });
+    }
+    if (request.method === 'OPTIONS') {
+      void reply.status(200).send('');
+      return false;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD' && request.method !== 'POST') {
+      fail(reply, 400, 'invalid HTTP method');
+      return false;
+    }
+    return true;
+  }
+}
+
+function fail(reply: FastifyReply, status: number, error: string): void {
+  void reply.status(status).type(ERROR_TYPE).send(JSON.stringify({ error }));
+}

@@ -1,0 +1,166 @@
+import {
+  EVERYTHING,
+  type FieldKind,
+  type Filter,
+  type FilterValue,
+  type Operator,
+  type OrderKey,
+  type ResourceQuery,
+  type ResourceShape,
+} from '@millrace/database';
+import { UserError } from '@millrace/domain';
+
+export interface ParsedQuery {
+  readonly query: ResourceQuery;
+  /** Fields to keep in each item; null keeps all. */
+  readonly fields: readonly string[] | null;
+}
+
+const OPERATORS: ReadonlySet<string> = new Set(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'in', 'notin']);
+const NO_FIELDS = { query: EVERYTHING, fields: null };
+
+/**
+ * The query grammar of `specs/data-api.md` §3. Differs from Buildbot where that ignores mistakes: an unknown operator, or an unknown
+ * field with one, is refused instead of returning everything.
+ * @throws UserError `bad-query`
+ */
+export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'collection' | 'single'): ParsedQuery {
+  if (params.size === 0) return NO_FIELDS;
+  const fields = params.has('field') ? fieldsOf(shape, params.getAll('field')) : null;
+  const order: OrderKey[] = [];
+  const filters = new Map<string, { field: string; op: Operator; values: FilterValue[] }>();
+  let limit: number | null = null;
+  let offset: number | null = null;
+  const properties: string[] = [];
+  for (const [name, value] of params) {
+    switch (name) {
+      case 'field':
+      case 'cursor':
+        break;
+      case 'order':
+        order.push(orderKey(shape, value));
+        break;
+      case 'limit':
+        limit ??= count(name, value);
+        break;
+      case 'offset':
+        offset ??= count(name, value);
+        break;
+      case 'property':
+        properties.push(value);
+        break;
+      default: {
+        const { field, op } = filterName(shape, name);
+        const key = `${field}__${op}`;
+        const filter = filters.get(key) ?? { field, op, values: [] };
+        filter.values.push(filterValue(shape, field, op, value));
+        filters.set(key, filter);
+      }
+    }
+  }
+  if (of === 'single') {
+    if (filters.size > 0) throw bad('this is not a collection');
+    return { query: { ...EVERYTHING, properties }, fields };
+  }
+  if (fields) {
+    if (order.some((key) => !fields.includes(key.field))) throw bad('cannot order on un-selected fields');
+    if ([...filters.values()].some((filter) => !fields.includes(filter.field)))
+      throw bad('cannot filter on un-selected fields');
+  }
+  return {
+    query: {
+      filters: [...filters.values()].filter((filter) => !isAnyBoolean(filter)),
+      order,
+      limit,
+      offset: offset ?? 0,
+      cursor: params.get('cursor'),
+      properties,
+    },
+    fields,
+  };
+}
+
+/** Keeps the selected fields, in the order in which resources are written. */
+export function selectFields<T extends object>(item: T, fields: readonly string[] | null): object {
+  if (!fields) return item;
+  return Object.fromEntries(Object.entries(item).filter(([name]) => fields.includes(name)));
+}
+
+function fieldsOf(shape: ResourceShape, names: readonly string[]): string[] {
+  for (const name of names) kindOf(shape, name);
+  return [...new Set(names)];
+}
+
+function orderKey(shape: ResourceShape, text: string): OrderKey {
+  const descending = text.startsWith('-');
+  const field = descending ? text.slice(1) : text;
+  if (kindOf(shape, field) === 'json') throw bad(`cannot order by '${field}'`, { field });
+  return { field, descending };
+}
+
+function filterName(shape: ResourceShape, name: string): { field: string; op: Operator } {
+  const at = name.lastIndexOf('__');
+  const field = at < 0 ? name : name.slice(0, at);
+  const op = at < 0 ? 'eq' : name.slice(at + 2);
+  if (!Object.hasOwn(shape.fields, field)) throw bad(`unrecognized query parameter '${name}'`, { parameter: name });
+  if (!OPERATORS.has(op)) {
+    throw bad(`unknown operator '${op}' in '${name}': use one of ${[...OPERATORS].join(', ')}`, { parameter: name });
+  }
+  return { field, op: op as Operator };
+}
+
+function kindOf(shape: ResourceShape, field: string): FieldKind {
+  const kind = Object.hasOwn(shape.fields, field) ? shape.fields[field] : undefined;
+  if (!kind) throw bad(`no such field '${field}'`, { field });
+  return kind;
+}
+
+const INTEGER = /^[+-]?\d{1,16}$/;
+const BOOLEANS: Readonly<Record<string, boolean>> = {
+  on: true,
+  true: true,
+  yes: true,
+  '1': true,
+  off: false,
+  false: false,
+  no: false,
+  '0': false,
+};
+
+function filterValue(shape: ResourceShape, field: string, op: Operator, text: string): FilterValue {
+  const invalid = (): UserError => bad(`invalid filter value for ${field}: '${text}'`, { field, value: text });
+  switch (shape.fields[field]!) {
+    case 'int':
+    case 'time':
+    case 'ints':
+      if (!INTEGER.test(text)) throw invalid();
+      return Number(text);
+    case 'bool': {
+      const value = BOOLEANS[text.toLowerCase()];
+      if (value === undefined) throw invalid();
+      return value;
+    }
+    case 'identifier':
+      if (op !== 'contains' && !/^[a-zA-Z_-][a-zA-Z0-9._-]*$/.test(text)) throw invalid();
+      return text;
+    case 'json':
+      throw bad(`cannot filter by '${field}'`, { field });
+    default:
+      return text;
+  }
+}
+
+function count(name: string, text: string): number {
+  if (!/^\+?\d{1,9}$/.test(text))
+    throw bad(`invalid ${name}: '${text}' is not a whole number from 0`, { parameter: name });
+  return Number(text);
+}
+
+/** `complete=true&complete=false` asks for both. */
+function isAnyBoolean(filter: Filter): boolean {
+  return filter.op === 'eq' && filter.values.includes(true) && filter.values.includes(false);
+}
+
+function bad(message: string, fields: Readonly<Record<string, unknown>> = {}): UserError {
+  return new UserError('bad-query', message, fields);
+}
