@@ -14,11 +14,11 @@ export interface Link {
   /** May deliver topics that merely start with `prefix`; payloads are unchecked. */
   subscribe(prefix: string, onHint: (topic: string, payload: unknown) => void): Promise<Unbind>;
   register(procedure: string, handler: ProcedureHandler): Promise<Unbind>;
-  /** @throws OperationalError `bus-no-such-procedure`, `bus-call-failed` */
+  /** @throws OperationalError `bus-no-such-procedure`, `bus-call-failed`, `bus-disconnected` */
   call(procedure: string, args: BusPayload, timeoutMs: number): Promise<unknown>;
   /** Ends the link, which is not a loss. Does not throw. */
   close(): Promise<void>;
 }
 
-/** Connects; calls `onLost` at most once, and never before it has resolved. */
+/** Connects; `onLost` is told when the link has ended other than by `close`. */
 export type Dial = (onLost: (reason: string) => void) => Promise<Link>;

@@ -1,5 +1,12 @@
 import { messageOf, OperationalError } from '@millrace/domain';
-import { connect, type Msg, type NatsConnection, NoRespondersError, RequestError } from '@nats-io/transport-node';
+import {
+  ClosedConnectionError,
+  connect,
+  type Msg,
+  type NatsConnection,
+  NoRespondersError,
+  RequestError,
+} from '@nats-io/transport-node';
 import type { Hint } from './hint-queue.js';
 import type { Dial, Link, Unbind } from './link.js';
 import type { BusSettings } from './options.js';
@@ -118,7 +125,8 @@ class NatsLink implements Link {
       const nobody =
         error instanceof NoRespondersError ||
         (error instanceof RequestError && error.cause instanceof NoRespondersError);
-      const code = nobody ? 'bus-no-such-procedure' : 'bus-call-failed';
+      const lost = error instanceof ClosedConnectionError || this.connection.isClosed();
+      const code = nobody ? 'bus-no-such-procedure' : lost ? 'bus-disconnected' : 'bus-call-failed';
       throw new OperationalError(code, `${procedure}: ${messageOf(error)}`, { procedure }, { cause: error });
     }
     const answer = parse(message) as Partial<{ result: unknown; error: string }> | undefined;
