@@ -1,1 +1,105 @@
-export {};
+#!/usr/bin/env node
+import { ConfigError, formatProblems } from '@millrace/config';
+import { MillraceError, messageOf } from '@millrace/domain';
+import { Command } from 'commander';
+import { checkConfig } from './commands/check-config.js';
+import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
+import { reconfig } from './commands/reconfig.js';
+import { start } from './commands/start.js';
+import { trigger } from './commands/trigger.js';
+
+const program = new Command('millrace')
+  .description(
+    'Millrace builds and tests what changes in your repositories. Each command below explains itself with --help.',
+  )
+  .version('0.1.0', '--version', 'Print the version and exit.')
+  .helpOption('--help', 'Explain this command and exit.')
+  .helpCommand(false)
+  .showHelpAfterError('Add --help to see what is possible.');
+
+program
+  .command('start')
+  .description(
+    'Start everything on this machine: message router, scheduler, engine, user interface and one worker, each as a process of its own. Data is kept in the folder .millrace (MILLRACE_DATA). Ctrl-C stops all of it.',
+  )
+  .option('--config <file>', 'Use this configuration file.', 'master.config.ts')
+  .option('--worker <name>', 'Start a worker under this configured name.', 'local')
+  .option('--no-worker', 'Start no worker here.')
+  .action(async (options: { config: string; worker: string | false }) => finish(await start(options)));
+
+program
+  .command('check-config')
+  .description('Load a configuration file, check all of it, and list every problem with where it is. Changes nothing.')
+  .argument('<file>', 'The configuration file to check.')
+  .action(async (file: string) => finish(await checkConfig(file)));
+
+program
+  .command('reconfig')
+  .description(
+    'Ask every running scheduler and engine to read its configuration again. A bad configuration changes nothing and each master says why.',
+  )
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (options: { database?: string }) => finish(await reconfig(databaseUrlOf(options.database))));
+
+const db = program.command('db').description('Look after the database schema.');
+db.command('migrate')
+  .description('Bring the schema up to date. Only one process migrates at a time; masters never do it themselves.')
+  .option('--database <url>', 'The database to migrate (default: MILLRACE_DB).')
+  .action(async (options: { database?: string }) => finish(await dbMigrate(databaseUrlOf(options.database))));
+db.command('status')
+  .description('List the migrations that have been applied and those that are pending.')
+  .option('--database <url>', 'The database to look at (default: MILLRACE_DB).')
+  .action(async (options: { database?: string }) => finish(await dbStatus(databaseUrlOf(options.database))));
+
+const pairs = (value: string, earlier: Record<string, string>): Record<string, string> => {
+  const at = value.indexOf('=');
+  if (at < 1) throw new Error(`--property '${value}': expected NAME=VALUE`);
+  return { ...earlier, [value.slice(0, at)]: value.slice(at + 1) };
+};
+program
+  .command('trigger')
+  .description('Start builds through a scheduler, print a link for each, and with --wait follow them to their end.')
+  .argument('<scheduler>', 'The name of the scheduler to trigger.')
+  .option('--builder <name...>', 'Start only these of its builders.')
+  .option('--branch <branch>', 'Build this branch.')
+  .option('--revision <revision>', 'Build this revision.')
+  .option('--repository <url>', 'Build this repository.')
+  .option('--property <name=value>', 'Give the builds a property. May be repeated.', pairs, {})
+  .option('--reason <text>', 'Say why.')
+  .option('--key <key>', 'Use this Idempotency-Key: the same key with the same request starts nothing twice.')
+  .option('--wait', 'Wait for the results; exit with 1 unless all of them are good.', false)
+  .option(
+    '--url <url>',
+    'The trigger API of a scheduler.',
+    process.env['MILLRACE_TRIGGER_URL'] ?? 'http://127.0.0.1:8020',
+  )
+  .option('--token <token>', 'Its token.', process.env['MILLRACE_TRIGGER_TOKEN'])
+  .action(
+    async (
+      scheduler: string,
+      options: {
+        builder?: string[];
+        property: Record<string, string>;
+        wait: boolean;
+        url: string;
+        token?: string;
+      } & Partial<Record<'branch' | 'revision' | 'repository' | 'reason' | 'key', string>>,
+    ) => finish(await trigger({ ...options, scheduler, builders: options.builder, properties: options.property })),
+  );
+
+/** Output may still be on its way to a pipe, so the process is left to end by itself. */
+function finish(code: number): void {
+  process.exitCode = code;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof ConfigError) process.stderr.write(`${formatProblems(error.problems)}\n`);
+  else if (error instanceof MillraceError) process.stderr.write(`millrace: ${error.message}\n`);
+  else
+    process.stderr.write(
+      `millrace: ${error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error)}\n`,
+    );
+  process.exitCode = 1;
+}

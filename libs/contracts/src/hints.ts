@@ -16,7 +16,10 @@ export type WorkerEvent = 'connected' | 'disconnected' | 'state_updated';
 
 export const hints = {
   change: (changeid: number): Hint => ({ topic: `changes.${changeid}.new`, payload: { changeid } }),
-  buildset: (bsid: number, event: 'new' | 'complete'): Hint => ({ topic: `buildsets.${bsid}.${event}`, payload: { bsid } }),
+  buildset: (bsid: number, event: 'new' | 'complete'): Hint => ({
+    topic: `buildsets.${bsid}.${event}`,
+    payload: { bsid },
+  }),
   request: (buildrequestid: number, builderid: number, event: RequestEvent): Hint => ({
     topic: `buildrequests.${buildrequestid}.${event}`,
     payload: { buildrequestid, builderid },
@@ -33,8 +36,14 @@ export const hints = {
     topic: `logs.${logid}.${event}`,
     payload: { buildid, stepid, logid },
   }),
-  worker: (workerid: number, event: WorkerEvent): Hint => ({ topic: `workers.${workerid}.${event}`, payload: { workerid } }),
-  master: (masterid: number, event: 'started' | 'stopped'): Hint => ({ topic: `masters.${masterid}.${event}`, payload: { masterid } }),
+  worker: (workerid: number, event: WorkerEvent): Hint => ({
+    topic: `workers.${workerid}.${event}`,
+    payload: { workerid },
+  }),
+  master: (masterid: number, event: 'started' | 'stopped'): Hint => ({
+    topic: `masters.${masterid}.${event}`,
+    payload: { masterid },
+  }),
   builder: (builderid: number): Hint => ({ topic: `builders.${builderid}.update`, payload: { builderid } }),
   scheduler: (schedulerid: number): Hint => ({ topic: `schedulers.${schedulerid}.updated`, payload: { schedulerid } }),
   /** A command row waits for this master (0: for every master). */

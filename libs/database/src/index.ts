@@ -32,6 +32,7 @@ export { type BuildEntry, type Committed, countLines, Journal } from './journal.
 export { decodeChunk, logPieces, type LogType, readLogLines, slugOf } from './logs.js';
 export {
   type Incarnation,
+  listActiveMasters,
   type MasterRole,
   type MasterState,
   MasterStore,

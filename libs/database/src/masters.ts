@@ -173,3 +173,12 @@ export async function assertOwner(tx: Transaction, owner: Ownership): Promise<vo
   ]);
   if (row?.epoch !== owner.epoch) throw new FencedError(`'${owner.name}'`, { ...owner });
 }
+
+/** Masters whose lease stands, by the database's clock. */
+export async function listActiveMasters(
+  db: Queryable,
+): Promise<{ masterId: number; name: string; role: MasterRole }[]> {
+  return db.all(
+    `SELECT id AS masterId, name, role FROM masters WHERE state <> 'stopped' AND lease_until_ms > ${db.dialect.nowMs} ORDER BY id`,
+  );
+}

@@ -60,7 +60,9 @@ function expand(selector: string, body: string, from: InterpolationSources): str
     case '-':
       return missing ? modifier.text! : asText(value);
     case '~':
-      return missing || value === null || value === false || value === 0 || value === '' ? modifier.text! : asText(value);
+      return missing || value === null || value === false || value === 0 || value === ''
+        ? modifier.text!
+        : asText(value);
     case '+':
       return missing ? '' : modifier.text!;
     default:

@@ -155,6 +155,8 @@ class MasterProcess {
     process.on('SIGTERM', () => stop('SIGTERM'));
     process.on('SIGINT', () => stop('SIGINT'));
     process.on('SIGHUP', () => void this.reloadNow());
+    // Started by a supervisor over IPC: when that is gone, so is the reason to run.
+    if (process.connected) process.on('disconnect', () => stop('the supervisor is gone'));
   }
 
   /** A database that is not there yet is waited for; one with an old schema is the person's business. */

@@ -1,0 +1,34 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ControlStore, listActiveMasters, openDatabase } from '@millrace/database';
+
+const PATIENCE_MS = 60_000;
+
+/** `millrace reconfig`: asks every scheduler and engine to read its configuration again and says what each answered. */
+export async function reconfig(databaseUrl: string): Promise<number> {
+  const db = openDatabase(databaseUrl, { connections: 1 });
+  try {
+    const control = new ControlStore(db);
+    const masters = (await listActiveMasters(db)).filter((master) => master.role !== 'ui');
+    if (masters.length === 0) {
+      process.stderr.write('No scheduler or engine is running on this database.\n');
+      return 1;
+    }
+    const asked = await Promise.all(
+      masters.map(async (master) => ({ master, commandId: await control.requestReconfig(master.masterId) })),
+    );
+    const giveUpAt = Date.now() + PATIENCE_MS;
+    let code = 0;
+    for (const { master, commandId } of asked) {
+      let result = await control.commandResult(commandId);
+      while (result === null && Date.now() < giveUpAt) {
+        await delay(100);
+        result = await control.commandResult(commandId);
+      }
+      process.stdout.write(`${master.name}: ${result ?? 'no answer yet; it will do so when it comes back'}\n`);
+      if (result === null || /^(refused|failed)/.test(result)) code = 1;
+    }
+    return code;
+  } finally {
+    await db.close();
+  }
+}

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { loadAndCompile } from '@millrace/config';
+import type { CompiledConfig } from '@millrace/contracts';
+import { checkSchema, migrate, sqliteFile } from '@millrace/database';
+import { messageOf } from '@millrace/domain';
+import { LogLines } from '../supervisor/log-lines.js';
+import { checkPorts, type PortName, readPorts } from '../supervisor/ports.js';
+import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
+
+const HOST = '127.0.0.1';
+/** All of it stops within five seconds of Ctrl-C. */
+const PATIENCE_MS = 3500;
+
+const require = createRequire(import.meta.url);
+
+export interface StartOptions {
+  readonly config: string;
+  /** The configured worker to start here; false for none. */
+  readonly worker: string | false;
+}
+
+/** `millrace start`: every role as a process of its own on this machine, supervised. Resolves when told to stop. */
+export async function start(options: StartOptions, env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const dataFolder = resolve(env['MILLRACE_DATA'] || '.millrace');
+  mkdirSync(dataFolder, { recursive: true });
+  const databaseUrl = env['MILLRACE_DB'] || `sqlite:${join(dataFolder, 'millrace.sqlite')}`;
+  const ports = readPorts(env);
+  const needsRouter = !env['MILLRACE_BUS'];
+  const { router: _router, ...otherPorts } = ports;
+  await checkPorts(needsRouter ? ports : otherPorts, HOST);
+
+  const workerPassword = env['MILLRACE_WORKER_PASSWORD'] || secretFile(join(dataFolder, 'worker-password'));
+  const busTicket = env['MILLRACE_BUS_TICKET'] || secretFile(join(dataFolder, 'bus-ticket'));
+  const shared: NodeJS.ProcessEnv = {
+    ...env,
+    MILLRACE_DATA: dataFolder,
+    MILLRACE_DB: databaseUrl,
+    MILLRACE_CONFIG: resolve(options.config),
+    MILLRACE_WORKER_PASSWORD: workerPassword,
+    MILLRACE_URL: env['MILLRACE_URL'] || `http://localhost:${ports.ui}`,
+    ...(needsRouter
+      ? { MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`, MILLRACE_BUS_USER: 'master', MILLRACE_BUS_TICKET: busTicket }
+      : {}),
+  };
+  // The file may read the environment that its masters will have.
+  Object.assign(process.env, { MILLRACE_DATA: dataFolder, MILLRACE_WORKER_PASSWORD: workerPassword });
+  const config = (await loadAndCompile(resolve(options.config))).revision;
+  await prepareDatabase(databaseUrl);
+
+  const lines = new LogLines();
+  const say = (text: string): void => lines.write('millrace', text);
+  const specs = processes(shared, ports, needsRouter, workerOf(config, options.worker, say));
+  let stopped: (code: number) => void;
+  const ended = new Promise<number>((resolveEnd) => (stopped = resolveEnd));
+  const supervised = specs.map(
+    (spec) =>
+      new SupervisedProcess(spec, {
+        line: (name, line) => lines.write(name, line),
+        note: (name, text) => lines.write(name, text),
+        refused: () => stopped(78),
+      }),
+  );
+  let asked = 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (++asked > 1) for (const child of supervised) child.kill();
+      stopped(0);
+    });
+  }
+  process.on('SIGHUP', () => {
+    for (const child of supervised)
+      if (child.pid && /scheduler|engine/.test(child.name)) process.kill(child.pid, 'SIGHUP');
+  });
+  // Whatever ends this process abruptly, the end of its IPC channels ends the others.
+  for (const child of supervised) child.start();
+  void announce(`http://localhost:${ports.ui}`, say);
+  const code = await ended;
+  say('stopping');
+  await stopAll(supervised);
+  say('stopped');
+  return code;
+}
+
+async function prepareDatabase(databaseUrl: string): Promise<void> {
+  if (sqliteFile(databaseUrl) !== null) await migrate(databaseUrl);
+  else await checkSchema(databaseUrl);
+}
+
+/** Workers and masters first: the router carries their last hints. */
+async function stopAll(supervised: readonly SupervisedProcess[]): Promise<void> {
+  const [first, last] = [
+    supervised.filter((child) => child.name !== 'router'),
+    supervised.filter((child) => child.name === 'router'),
+  ];
+  await Promise.all(first.map((child) => child.stop(PATIENCE_MS)));
+  await Promise.all(last.map((child) => child.stop(500)));
+}
+
+function workerOf(config: CompiledConfig, wanted: string | false, say: (text: string) => void): string | null {
+  if (wanted === false) return null;
+  if (config.workers.some((worker) => worker.name === wanted)) return wanted;
+  say(
+    `no worker '${wanted}' is configured, so none is started here; there are: ${config.workers.map((worker) => worker.name).join(', ')}`,
+  );
+  return null;
+}
+
+function processes(
+  shared: NodeJS.ProcessEnv,
+  ports: Record<PortName, number>,
+  router: boolean,
+  worker: string | null,
+): ProcessSpec[] {
+  const script = (app: string): string =>
+    join(dirname(require.resolve(`@millrace/${app}/package.json`)), 'dist/main.js');
+  const master = (role: 'scheduler' | 'engine' | 'ui'): ProcessSpec => ({
+    name: role,
+    script: script(role),
+    env: {
+      ...shared,
+      MILLRACE_HTTP_PORT: String(ports[role]),
+      MILLRACE_WORKER_PORT: String(ports.workers),
+      MILLRACE_TRIGGER_PORT: String(ports.trigger),
+    },
+  });
+  return [
+    ...(router
+      ? [
+          {
+            name: 'router',
+            script: join(dirname(fileURLToPath(import.meta.resolve('@millrace/wamp-router'))), 'main.js'),
+            env: {
+              ...shared,
+              MILLRACE_ROUTER_HOST: HOST,
+              MILLRACE_ROUTER_PORT: String(ports.router),
+              MILLRACE_ROUTER_TICKET: shared['MILLRACE_BUS_TICKET']!,
+            },
+          },
+        ]
+      : []),
+    master('scheduler'),
+    master('engine'),
+    master('ui'),
+    ...(worker
+      ? [
+          {
+            name: 'worker',
+            script: script('worker'),
+            args: [
+              '--master',
+              `ws://${HOST}:${ports.workers}`,
+              '--name',
+              worker,
+              '--basedir',
+              join(shared['MILLRACE_DATA']!, 'worker'),
+            ],
+            env: workerEnvironment(shared),
+          },
+        ]
+      : []),
+  ];
+}
+
+/** What builds run with knows nothing of the masters' database, bus or tokens. */
+function workerEnvironment(shared: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const env = Object.fromEntries(Object.entries(shared).filter(([name]) => !name.startsWith('MILLRACE_')));
+  return { ...env, MILLRACE_WORKER_PASSWORD: shared['MILLRACE_WORKER_PASSWORD'] };
+}
+
+/** A secret of this installation, made once. */
+function secretFile(path: string): string {
+  if (!existsSync(path)) writeFileSync(path, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  return readFileSync(path, 'utf8').trim();
+}
+
+async function announce(url: string, say: (text: string) => void): Promise<void> {
+  for (;;) {
+    try {
+      const response = await fetch(`${url}/readyz`);
+      if (response.ok) break;
+    } catch (error) {
+      // Not up yet; what keeps it from starting is in its own log lines.
+      void messageOf(error);
+    }
+    await delay(100);
+  }
+  say(`Millrace is up: ${url}`);
+}

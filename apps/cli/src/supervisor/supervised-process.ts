@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { Backoff } from './backoff.js';
+
+/** sysexits' EX_CONFIG: starting again would only fail again. */
+const EXIT_CONFIG = 78;
+
+export interface ProcessSpec {
+  readonly name: string;
+  /** A Node program. */
+  readonly script: string;
+  readonly args?: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export interface ProcessEvents {
+  line(name: string, line: string): void;
+  note(name: string, text: string): void;
+  /** The process refused to start for a reason that a person has to mend. */
+  refused(name: string): void;
+}
+
+/** A process that is started again when it ends, in a process group of its own, so that nothing of it stays behind. */
+export class SupervisedProcess {
+  private child: ChildProcess | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private stopping = false;
+  private readonly backoff = new Backoff();
+  private exited: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly spec: ProcessSpec,
+    private readonly events: ProcessEvents,
+  ) {}
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  start(): void {
+    const startedAt = Date.now();
+    // The IPC channel carries nothing: its end tells the process that its supervisor is gone, however that happened.
+    const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
+      env: this.spec.env,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true,
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream as Readable }).on('line', (line) => this.events.line(this.spec.name, line));
+    }
+    child.on('error', (error) => this.events.note(this.spec.name, error.message));
+    this.exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.killGroup(child);
+        this.child = null;
+        resolve();
+        if (this.stopping) return;
+        if (code === EXIT_CONFIG) return this.events.refused(this.spec.name);
+        const waitMs = this.backoff.ended(Date.now() - startedAt);
+        this.events.note(this.spec.name, `ended (${signal ?? `code ${code}`}); starts again in ${waitMs} ms`);
+        this.timer = setTimeout(() => this.start(), waitMs);
+      });
+    });
+  }
+
+  /** Asks it to end, and makes it end when it does not within `patienceMs`. */
+  async stop(patienceMs: number): Promise<void> {
+    this.stopping = true;
+    if (this.timer) clearTimeout(this.timer);
+    const { child } = this;
+    if (!child) return;
+    child.kill('SIGTERM');
+    const kill = setTimeout(() => this.killGroup(child), patienceMs);
+    await this.exited;
+    clearTimeout(kill);
+  }
+
+  /** For a second Ctrl-C. */
+  kill(): void {
+    this.stopping = true;
+    if (this.child) this.killGroup(this.child);
+  }
+
+  private killGroup(child: ChildProcess): void {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch (error) {
+      // ESRCH: the group is empty, as it should be.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
