@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import { ConfigHost } from '@millrace/config';
+import { ConfigHost, type ConfigSnapshot } from '@millrace/config';
 import type { CompiledBuilder, CompiledWorker } from '@millrace/contracts';
 import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal } from '@millrace/database';
-import { messageOf, propertiesFrom, type Properties, UnexpectedError } from '@millrace/domain';
+import { propertiesFrom, type Properties, UnexpectedError } from '@millrace/domain';
 import { Loop, type Master } from '@millrace/master';
 import { Counter, Gauge } from 'prom-client';
 import { FolderBlobs } from './blobs/folder-blobs.js';
 import { RunningBuilds } from './builds/running-builds.js';
 import { type Assignments, Distributor } from './claiming/distributor.js';
 import { Reaper } from './claiming/reaper.js';
-import { RunnerPool } from './runner/runner.js';
+import { type RunnerLog, RunnerPool } from './runner/runner.js';
 import type { AttachedWorker } from './workers/attached-worker.js';
 import { type WorkerDirectory, WorkerListener } from './workers/listener.js';
 
@@ -17,6 +17,7 @@ import { type WorkerDirectory, WorkerListener } from './workers/listener.js';
 interface Revision extends WorkerDirectory, Assignments {
   readonly file: string;
   readonly fingerprint: string;
+  readonly snapshot: ConfigSnapshot;
   readonly byId: ReadonlyMap<number, CompiledBuilder>;
 }
 
@@ -81,6 +82,7 @@ export class EngineRuntime {
     const pool = new RunnerPool({
       configFile: file,
       fingerprint: revision.fingerprint,
+      snapshot: revision.snapshot,
       threadMemoryMb: master.settings.runnerMemoryMb,
       log: poolLog(master),
       onStall: (stall) => master.log.warn(stall, 'a step keeps its runner thread busy'),
@@ -97,7 +99,7 @@ export class EngineRuntime {
 
   async reload(): Promise<string> {
     const revision = await loadRevision(this.master, this.file);
-    await this.pool.switchTo(this.file, revision.fingerprint);
+    await this.pool.switchTo(this.file, revision.fingerprint, revision.snapshot);
     this.revision = revision;
     for (const worker of this.listener.attached.values()) {
       if (!revision.workers.has(worker.name)) worker.disconnect('it is no longer configured');
@@ -166,7 +168,7 @@ export class EngineRuntime {
 async function loadRevision(master: Master, file: string): Promise<Revision> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(file);
-  const { revision: config, fingerprint } = host;
+  const { revision: config, fingerprint, snapshot } = host;
   await host.close();
   const ids = await new ConfigurationStore(master.db).apply(
     master.me,
@@ -174,12 +176,11 @@ async function loadRevision(master: Master, file: string): Promise<Revision> {
     config,
     { serves: true },
   );
-  return assemble(file, fingerprint, config.builders, config.workers, ids);
+  return assemble({ file, fingerprint, snapshot }, config.builders, config.workers, ids);
 }
 
 function assemble(
-  file: string,
-  fingerprint: string,
+  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot'>,
   builders: readonly CompiledBuilder[],
   workers: readonly CompiledWorker[],
   ids: DefinitionIds,
@@ -189,8 +190,7 @@ function assemble(
     workers.map((worker) => [workerId(worker.name), propertiesFrom(worker.properties, 'Worker')]),
   );
   return {
-    file,
-    fingerprint,
+    ...source,
     workers: new Map(workers.map((worker) => [worker.name, worker])),
     workerIds: ids.workers,
     byId: new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder])),
@@ -208,11 +208,11 @@ function assemble(
   };
 }
 
-function poolLog(master: Master): { info(text: string): void; warn(text: string): void; error(text: string): void } {
+function poolLog(master: Master): RunnerLog {
   const log = master.log.child({ component: 'runner' });
   return {
-    info: (text) => log.info(text),
-    warn: (text) => log.warn(text),
-    error: (text) => log.error(messageOf(text)),
+    info: (message, fields = {}) => log.info(fields, message),
+    warn: (message, fields = {}) => log.warn(fields, message),
+    error: (message, fields = {}) => log.error(fields, message),
   };
 }

@@ -1,4 +1,11 @@
-import { FencedError, MillraceError, OperationalError, type Properties, type Result, uuidToBytes } from '@millrace/domain';
+import {
+  FencedError,
+  MillraceError,
+  OperationalError,
+  type Properties,
+  type Result,
+  uuidToBytes,
+} from '@millrace/domain';
 import {
   type BuildEnd,
   type BuildKey,
@@ -16,6 +23,7 @@ import type { Database, Transaction } from './sql.js';
 /** One thing that happened in a build. */
 export type BuildEntry =
   | { readonly kind: 'step-started'; readonly number: number; readonly name: string; readonly hidden: boolean }
+  /** `urls` are additions. */
   | {
       readonly kind: 'step-changed';
       readonly number: number;
@@ -288,8 +296,11 @@ class EntryWriter {
         if (entry.stateString !== undefined) {
           await tx.run(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
         }
-        if (entry.urls !== undefined)
-          await tx.run(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(entry.urls), stepId]);
+        if (entry.urls !== undefined) {
+          const row = await tx.get<{ urls: string }>(`SELECT urls FROM steps WHERE id = ?`, [stepId]);
+          const urls = [...(JSON.parse(row!.urls) as unknown[]), ...entry.urls];
+          await tx.run(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(urls), stepId]);
+        }
         this.steps.push({ stepId, event: 'updated' });
         return;
       }

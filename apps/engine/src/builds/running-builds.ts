@@ -140,7 +140,7 @@ export class RunningBuilds {
       fingerprint: setup.fingerprint,
       properties: build.properties,
       sourceStamp: build.sourceStamp,
-      changes: changes.map((change) => ({ ...change, id: change.changeId })),
+      changes: changes.map(({ changeId, whenMs, seq: _seq, ...change }) => ({ ...change, id: changeId, when: whenMs })),
       worker: { name: worker.name, basedir: info.basedir, system: info.system, environ: { ...info.environ } },
       builddir: setup.builder.builddir,
     };
