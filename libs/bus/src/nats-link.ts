@@ -122,10 +122,11 @@ class NatsLink implements Link {
         timeout: timeoutMs + 1_000, // The bus's own timer comes first.
       });
     } catch (error) {
-      const nobody =
-        error instanceof NoRespondersError ||
-        (error instanceof RequestError && error.cause instanceof NoRespondersError);
-      const lost = error instanceof ClosedConnectionError || this.connection.isClosed();
+      const cause = error instanceof RequestError ? (error.cause ?? error) : error;
+      const nobody = cause instanceof NoRespondersError;
+      // "connection closed" comes as a plain RequestError, before the connection says that it is closed.
+      const lost =
+        cause instanceof ClosedConnectionError || cause instanceof RequestError || this.connection.isClosed();
       const code = nobody ? 'bus-no-such-procedure' : lost ? 'bus-disconnected' : 'bus-call-failed';
       throw new OperationalError(code, `${procedure}: ${messageOf(error)}`, { procedure }, { cause: error });
     }
