@@ -32,8 +32,8 @@ export interface ChangeInfo {
   readonly project: string;
   readonly codebase: string;
   readonly category: string | null;
-  /** Milliseconds since 1970. */
-  readonly when: number;
+  /** Since 1970, UTC. */
+  readonly whenMs: number;
 }
 
 export interface WorkerInfo {

@@ -1,0 +1,161 @@
+import type { BuilderDefinition, StepOutcome } from '@millrace/config';
+import {
+  afterStep,
+  BUILD_BEGINS,
+  type BuildProgress,
+  DEFAULT_STEP_FLAGS,
+  FencedError,
+  isResult,
+  messageOf,
+  Result,
+  type StepFlags,
+  worse,
+} from '@millrace/domain';
+import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from '../core/step-sequence.js';
+import type { BuildHost, BuildJob, BuildOutcome } from './build-host.js';
+import { BuildProperties, StepRun } from './step-run.js';
+
+/** A stopped step that has no command under way and still does not end is left behind after this time. */
+const ABANDON_AFTER_MS = 5_000;
+
+type Step = BuilderDefinition['factory'][number];
+
+/** Takes one build through its steps. Everything that has an effect is asked of the host. */
+export class BuildWalk {
+  private progress: BuildProgress = BUILD_BEGINS;
+  private workerLost = false;
+  private current: StepRun | null = null;
+  private stopped: string | null = null;
+  private fatal: unknown = null;
+  private readonly finished: { results: Result; stateString: string }[] = [];
+  private readonly properties: BuildProperties;
+
+  constructor(
+    private readonly job: BuildJob,
+    private readonly builder: BuilderDefinition,
+    private readonly host: BuildHost,
+    /** Told which step runs, so that a death or a stall can be put down to it. */
+    private readonly onStep: (step: { number: number; name: string } | null) => void,
+    private readonly abandonAfterMs: number = ABANDON_AFTER_MS,
+  ) {
+    this.properties = new BuildProperties(job.properties);
+  }
+
+  stop(reason: string): void {
+    this.stopped ??= reason;
+    this.progress = { result: worse(this.progress.result, Result.CANCELLED), halted: true };
+    this.current?.stop(reason);
+  }
+
+  async run(): Promise<BuildOutcome> {
+    const names = uniqueStepNames(this.builder.factory.map((step) => step.name));
+    let number = 0;
+    for (const [index, step] of this.builder.factory.entries()) {
+      const flags: StepFlags = { ...DEFAULT_STEP_FLAGS, ...step.flags };
+      if (!isStarted({ progress: this.progress, workerLost: this.workerLost }, flags)) continue;
+      const name = names[index]!;
+      try {
+        const result = await this.runStep(step, name, number++);
+        this.progress = afterStep(this.progress, result, flags);
+      } catch (error) {
+        return { kind: 'died', reason: messageOf(error), step: name };
+      } finally {
+        this.current = null;
+      }
+    }
+    const { result } = this.progress;
+    return { kind: 'finished', results: result, stateString: buildStateString(result, this.finished) };
+  }
+
+  /** Throws only if the build cannot go on at all. */
+  private async runStep(step: Step, name: string, number: number): Promise<Result> {
+    const run = new StepRun({
+      job: this.job,
+      host: this.host,
+      number,
+      name,
+      properties: this.properties,
+      env: this.builder.env ?? {},
+      track: (sent) => void sent.catch((error: unknown) => (this.fatal ??= error)),
+    });
+    this.current = run;
+    this.onStep({ number, name });
+    const hidden = step.hideStepIf === true;
+    this.send(this.host.startStep({ number, name, hidden }));
+    const { result, stateString } = await this.outcomeOf(step, run);
+    const isHidden = hidden || (await this.isHidden(step, result, run));
+    await run.flush();
+    this.throwIfFatal();
+    const finish = { number, results: result, stateString: stepStateString(stateString, result), hidden: isHidden };
+    this.finished.push(finish);
+    this.send(this.host.finishStep(finish));
+    this.onStep(null);
+    return result;
+  }
+
+  private async outcomeOf(step: Step, run: StepRun): Promise<{ result: Result; stateString: string | null }> {
+    let outcome: StepOutcome;
+    try {
+      if (!(await this.isWanted(step, run))) return { result: Result.SKIPPED, stateString: null };
+      outcome = normalised(await this.orAbandoned(step.run(run.context), run));
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      outcome = { result: Result.EXCEPTION };
+      if (!run.isStopped && !run.workerLost) await run.log('err.text').append(stackOf(error));
+    }
+    if (run.workerLost) this.workerLost = true;
+    const result = settledResult({ result: outcome.result, stopped: run.isStopped, workerLost: run.workerLost });
+    return { result, stateString: outcome.stateString ?? run.shown };
+  }
+
+  private async isWanted({ doStepIf = true }: Step, run: StepRun): Promise<boolean> {
+    return typeof doStepIf === 'boolean' ? doStepIf : await doStepIf(run.context);
+  }
+
+  /** A callback that fails hides nothing, and says so in the step's log. */
+  private async isHidden({ hideStepIf = false }: Step, result: Result, run: StepRun): Promise<boolean> {
+    if (typeof hideStepIf === 'boolean') return hideStepIf;
+    try {
+      return await hideStepIf(result, run.context);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      await run.log('err.text').append(`hideStepIf failed: ${stackOf(error)}`);
+      return false;
+    }
+  }
+
+  /** User code that ignores its signal must not keep a stopped build for ever. */
+  private async orAbandoned<T>(running: Promise<T>, run: StepRun): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const abandoned = new Promise<never>((_resolve, reject) => {
+      const startTimer = () => {
+        timer = setTimeout(() => (run.isBusy ? startTimer() : reject(new Error('did not stop'))), this.abandonAfterMs);
+      };
+      run.signal.addEventListener('abort', startTimer, { once: true });
+    });
+    try {
+      return await Promise.race([running, abandoned]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private send(sent: Promise<void>): void {
+    sent.catch((error: unknown) => (this.fatal ??= error));
+  }
+
+  private throwIfFatal(): void {
+    if (this.fatal !== null) throw this.fatal;
+  }
+}
+
+function normalised(outcome: Result | StepOutcome): StepOutcome {
+  const result: unknown = typeof outcome === 'object' && outcome !== null ? outcome.result : outcome;
+  if (!isResult(result))
+    throw new TypeError(`a step has to return a result (such as Result.SUCCESS), not ${String(result)}`);
+  return typeof outcome === 'object' ? outcome : { result };
+}
+
+function stackOf(error: unknown): string {
+  return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+}

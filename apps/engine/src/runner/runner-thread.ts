@@ -1,0 +1,146 @@
+import { Worker } from 'node:worker_threads';
+import type { ConfigSnapshot } from '@millrace/config';
+import { messageOf, Result } from '@millrace/domain';
+import { stepStateString } from '../core/step-sequence.js';
+import type { BuildJob, BuildOutcome } from './build-host.js';
+import { Heartbeat } from './heartbeat.js';
+import type { FromThread, Generation, HostCall, HostReply, RunnerLimits, SentError, ToThread } from './messages.js';
+import type { ThreadData } from './thread.js';
+
+/** What a thread tells whoever keeps it. */
+export interface ThreadEvents {
+  ready(snapshot: ConfigSnapshot): void;
+  /** It never became ready. */
+  failed(error: SentError): void;
+  call(buildId: number, call: HostCall): void;
+  /** `isUsable`: the thread can take another build. */
+  done(buildId: number, outcome: BuildOutcome, isUsable: boolean): void;
+}
+
+const MB = 1024 * 1024;
+/** Numbers of calls that this side makes for a thread that no longer can; the thread counts from 0. */
+const OWN_CALLS = 1_000_000_000;
+
+/** One worker thread, seen from the runner's main thread, which runs no code of the user's. */
+export class RunnerThread {
+  job: BuildJob | null = null;
+  step: { readonly number: number; readonly name: string } | null = null;
+  readonly heartbeat = new Heartbeat();
+  private readonly worker: Worker;
+  private isReady = false;
+  private stopReason: string | null = null;
+  private endReason: string | null = null;
+
+  constructor(
+    readonly generation: Generation,
+    private readonly limits: RunnerLimits,
+    private readonly events: ThreadEvents,
+  ) {
+    const workerData: ThreadData = { generation, heartbeat: this.heartbeat.memory };
+    this.worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData,
+      name: 'build',
+      resourceLimits: { maxOldGenerationSizeMb: limits.threadMemoryMb },
+    });
+    this.worker.on('message', (message: FromThread) => this.receive(message));
+    this.worker.on('error', (error: unknown) => (this.endReason ??= this.reasonFor(error)));
+    this.worker.on('exit', (code) => this.ended(code));
+  }
+
+  run(job: BuildJob): void {
+    this.job = job;
+    this.heartbeat.beat(0);
+    this.post({ kind: 'run', job });
+  }
+
+  reply(reply: HostReply): void {
+    this.post(reply);
+  }
+
+  stop(reason: string): void {
+    this.stopReason = reason;
+    this.post({ kind: 'stop', reason });
+    // A thread whose loop turns stops by itself, however long its commands take; one that burns CPU has to be ended.
+    setTimeout(() => {
+      if (this.job && this.heartbeat.ageMs >= this.limits.stopGraceMs) this.end('');
+    }, this.limits.stopGraceMs + 200).unref();
+  }
+
+  /** Ends the thread at once; its build dies of `reason`, or is cancelled when it is being stopped. */
+  end(reason: string): void {
+    this.endReason ??= reason;
+    void this.worker.terminate();
+  }
+
+  private post(message: ToThread): void {
+    this.worker.postMessage(message);
+  }
+
+  private receive(message: FromThread): void {
+    switch (message.kind) {
+      case 'ready':
+        this.isReady = true;
+        this.events.ready(message.snapshot);
+        break;
+      case 'load-failed':
+        this.endReason = message.error.message;
+        this.events.failed(message.error);
+        break;
+      case 'step':
+        this.step = message.step;
+        break;
+      case 'call':
+        if (this.job) this.events.call(this.job.buildId, message);
+        break;
+      case 'done':
+        this.finish(message.outcome, true);
+        break;
+    }
+  }
+
+  private finish(outcome: BuildOutcome, isUsable: boolean): void {
+    if (!this.job) return;
+    const { buildId } = this.job;
+    this.job = null;
+    this.step = null;
+    this.stopReason = null;
+    this.events.done(buildId, outcome, isUsable);
+  }
+
+  private ended(code: number): void {
+    if (!this.isReady) {
+      const message = this.endReason ?? `the configuration ended its thread while it was loaded (exit code ${code})`;
+      this.events.failed({ code: null, message, stack: null, problems: null });
+      return;
+    }
+    const step = this.step;
+    if (this.stopReason !== null && this.job && step) {
+      const finish = {
+        number: step.number,
+        results: Result.CANCELLED,
+        stateString: stepStateString(null, Result.CANCELLED),
+        hidden: false,
+      };
+      this.events.call(this.job.buildId, { kind: 'call', call: OWN_CALLS, method: 'finishStep', args: [finish] });
+      this.finish({ kind: 'finished', results: Result.CANCELLED, stateString: `cancelled '${step.name}'` }, false);
+      return;
+    }
+    const where = step ? `step '${step.name}'` : 'the build';
+    const reason = this.endReason ?? `${where} called process.exit(${code})`;
+    this.finish({ kind: 'died', reason, step: step?.name ?? null }, false);
+    this.events.done(-1, { kind: 'died', reason, step: null }, false);
+  }
+
+  private reasonFor(error: unknown): string {
+    const where = this.step ? `step '${this.step.name}'` : 'the build';
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      return `${where} ran out of memory (the limit is ${this.limits.threadMemoryMb} MB)`;
+    }
+    return `${where} threw out of band: ${messageOf(error)}`;
+  }
+
+  /** Memory outside of the heap, which V8's own limit does not cover. */
+  get isOverMemory(): boolean {
+    return this.heartbeat.externalBytes > this.limits.threadMemoryMb * MB;
+  }
+}

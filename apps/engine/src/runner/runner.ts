@@ -1,0 +1,308 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { ConfigSnapshot } from '@millrace/config';
+import { FencedError, messageOf, OperationalError, Result } from '@millrace/domain';
+import type { BuildHost, BuildJob, BuildOutcome, HostMethod, RunningBuild } from './build-host.js';
+import { type FromRunner, fromSent, type Generation, type HostCall, toSent, type ToRunner } from './messages.js';
+
+export type {
+  BuildHost,
+  BuildJob,
+  BuildOutcome,
+  CommandRequest,
+  CommandResult,
+  LogStream,
+  RunningBuild,
+  StepState,
+} from './build-host.js';
+
+export interface RunnerLog {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface RunnerPoolOptions {
+  readonly configFile: string;
+  readonly fingerprint: string;
+  /** Of `ConfigHost.snapshot`: runs exactly what the engine has compiled even if the file has changed since. */
+  readonly snapshot?: ConfigSnapshot;
+  /** Per build, heap and buffers each; 512 by default. */
+  readonly threadMemoryMb?: number;
+  /** Threads kept ready beside those that build; 1 by default. */
+  readonly warmThreads?: number;
+  readonly stopGraceMs?: number;
+  readonly log: RunnerLog;
+  /** The loop of a build's thread has stood still for `ms`; told again each time that doubles. `step`: the one to blame. */
+  readonly onStall?: (stall: { readonly buildId: number; readonly step: string | null; readonly ms: number }) => void;
+}
+
+export interface RunnerStats {
+  readonly builds: number;
+  readonly restarts: number;
+  readonly isUp: boolean;
+}
+
+interface Build {
+  readonly job: BuildJob;
+  readonly host: BuildHost;
+  readonly generation: Generation;
+  readonly settle: (outcome: BuildOutcome) => void;
+  /** Steps with a command under way → how many. */
+  readonly commands: Map<number, number>;
+  /** The running process knows of it; otherwise it waits for one. */
+  isSent: boolean;
+  step: string | null;
+}
+
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 10_000;
+/** A process that has lived so long counts as healthy again. */
+const HEALTHY_MS = 10_000;
+
+/**
+ * The engine's side of the runner: starts the process, gives it builds, does for them what they ask of their host, and starts
+ * it again when it dies. Nothing of the user's runs on this side.
+ */
+export class RunnerPool {
+  private child: ChildProcess | null = null;
+  private isUp = false;
+  private closed = false;
+  private generation: Generation;
+  private readonly builds = new Map<number, Build>();
+  private readonly loading = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>();
+  private readonly snapshots = new Map<string, ConfigSnapshot>();
+  private restarts = 0;
+  private backoffMs = FIRST_BACKOFF_MS;
+  private restartTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: RunnerPoolOptions) {
+    const { configFile, fingerprint, snapshot = null } = options;
+    this.generation = { configFile, fingerprint, snapshot };
+  }
+
+  /** Resolves when the first thread is warm. @throws ConfigError `bad-config` */
+  async start(): Promise<void> {
+    const loaded = this.whenLoaded(this.generation.fingerprint);
+    this.spawn();
+    await loaded;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  stats(): RunnerStats {
+    return { builds: this.builds.size, restarts: this.restarts, isUp: this.isUp };
+  }
+
+  /** Begins at once, or as soon as the process is up again. The job's fingerprint is the current one's or an earlier one's. */
+  run(job: BuildJob, host: BuildHost): RunningBuild {
+    let settle!: (outcome: BuildOutcome) => void;
+    const outcome = new Promise<BuildOutcome>((resolve) => (settle = resolve));
+    const current = this.generation;
+    const generation =
+      job.fingerprint === current.fingerprint
+        ? current
+        : { configFile: job.configFile, fingerprint: job.fingerprint, snapshot: null };
+    const build: Build = { job, host, generation, settle, commands: new Map(), isSent: false, step: null };
+    if (this.closed) settle({ kind: 'died', reason: 'the runner is closed', step: null });
+    else {
+      this.builds.set(job.buildId, build);
+      this.give(build);
+    }
+    return { outcome, stop: (reason) => this.stop(build, reason) };
+  }
+
+  /**
+   * New builds run under this configuration, running ones keep theirs. Resolves when a thread is warm for it; if it cannot be
+   * loaded everything stays as it was. @throws ConfigError `bad-config`
+   */
+  async switchTo(configFile: string, fingerprint: string, snapshot?: ConfigSnapshot): Promise<void> {
+    const before = this.generation;
+    if (fingerprint === before.fingerprint) return;
+    const next: Generation = { configFile, fingerprint, snapshot: snapshot ?? null };
+    const loaded = this.whenLoaded(fingerprint);
+    this.post({ kind: 'load', generation: next });
+    try {
+      await loaded;
+      this.generation = { ...next, snapshot: this.snapshots.get(fingerprint) ?? next.snapshot };
+    } catch (error) {
+      this.post({ kind: 'load', generation: before });
+      throw error;
+    }
+  }
+
+  /** Ends the process and with it every build that is left. */
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.restartTimer);
+    const child = this.child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+    }
+    this.endAll('the engine has closed its runner');
+  }
+
+  private whenLoaded(fingerprint: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.loading.set(fingerprint, [...(this.loading.get(fingerprint) ?? []), { resolve, reject }]);
+    });
+  }
+
+  private spawn(): void {
+    const startedAt = performance.now();
+    const child = fork(new URL('./main.js', import.meta.url), {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: [],
+    });
+    this.child = child;
+    this.isUp = true;
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => this.options.log.info('runner output', { line }));
+    }
+    child.on('message', (message: FromRunner) => this.receive(message));
+    child.on('error', (error) => this.options.log.error('runner process failed', { error: messageOf(error) }));
+    child.once('exit', (code, signal) =>
+      this.exited(child, signal ?? `exit code ${code}`, performance.now() - startedAt),
+    );
+    const { threadMemoryMb = 512, warmThreads = 1, stopGraceMs = 5_000 } = this.options;
+    this.post({ kind: 'configure', limits: { threadMemoryMb, warmThreads, stopGraceMs } });
+    this.post({ kind: 'load', generation: this.generation });
+    for (const build of this.builds.values()) this.give(build);
+  }
+
+  private exited(child: ChildProcess, how: string, livedMs: number): void {
+    if (this.child !== child) return;
+    this.isUp = false;
+    this.child = null;
+    if (this.closed) return;
+    this.options.log.error('runner process ended', { how, builds: this.builds.size });
+    this.endAll(`the process that runs builds ended (${how})`);
+    for (const [fingerprint, waiting] of this.loading) {
+      if (fingerprint === this.generation.fingerprint) continue; // the next process loads it again
+      this.loading.delete(fingerprint);
+      for (const { reject } of waiting)
+        reject(new OperationalError('runner-died', `the runner process ended (${how})`));
+    }
+    if (livedMs > HEALTHY_MS) this.backoffMs = FIRST_BACKOFF_MS;
+    this.restartTimer = setTimeout(() => {
+      this.restarts++;
+      this.spawn();
+    }, this.backoffMs);
+    this.backoffMs = Math.min(this.backoffMs * 2, LONGEST_BACKOFF_MS);
+  }
+
+  /** Builds that the process knew of; those that still wait for one are not affected. */
+  private endAll(reason: string): void {
+    for (const build of this.builds.values()) {
+      if (build.isSent || this.closed) this.finish(build, { kind: 'died', reason, step: build.step });
+    }
+  }
+
+  private give(build: Build): void {
+    if (!this.isUp) return;
+    build.isSent = true;
+    this.post({ kind: 'run', job: build.job, generation: build.generation });
+  }
+
+  private stop(build: Build, reason: string): void {
+    if (this.builds.get(build.job.buildId) !== build) return;
+    if (build.isSent) this.post({ kind: 'stop', buildId: build.job.buildId, reason });
+    else this.finish(build, { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' });
+  }
+
+  private post(message: ToRunner): void {
+    if (!this.child?.connected) return; // its exit is on the way and ends or resends what this was about
+    this.child.send(message, (error) => {
+      if (error) this.options.log.warn('message to the runner process lost', { error: messageOf(error) });
+    });
+  }
+
+  private receive(message: FromRunner): void {
+    switch (message.kind) {
+      case 'loaded':
+        this.snapshots.set(message.fingerprint, message.snapshot);
+        if (this.generation.fingerprint === message.fingerprint)
+          this.generation = { ...this.generation, snapshot: message.snapshot };
+        for (const { resolve } of this.takeLoading(message.fingerprint)) resolve();
+        break;
+      case 'load-failed':
+        this.options.log.error('configuration not loaded by the runner', { error: message.error.message });
+        for (const { reject } of this.takeLoading(message.fingerprint)) reject(fromSent(message.error));
+        break;
+      case 'call':
+        void this.call(message.buildId, message.call);
+        break;
+      case 'done': {
+        const build = this.builds.get(message.buildId);
+        if (build) this.finish(build, message.outcome);
+        break;
+      }
+      case 'stall':
+        this.options.log.warn('step keeps its thread busy', {
+          buildId: message.buildId,
+          step: message.step,
+          ms: message.ms,
+        });
+        this.options.onStall?.({ buildId: message.buildId, step: message.step, ms: message.ms });
+        break;
+    }
+  }
+
+  private takeLoading(fingerprint: string) {
+    const waiting = this.loading.get(fingerprint) ?? [];
+    this.loading.delete(fingerprint);
+    return waiting;
+  }
+
+  private async call(buildId: number, { call, method, args }: HostCall): Promise<void> {
+    const build = this.builds.get(buildId);
+    if (!build) return;
+    const child = this.child;
+    try {
+      const value = await this.perform(build, method, args);
+      if (this.child === child) this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, value } });
+    } catch (error) {
+      const level = error instanceof FencedError ? 'info' : 'warn';
+      this.options.log[level]('host refused a call of a build', { buildId, method, error: messageOf(error) });
+      if (this.child === child)
+        this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, error: toSent(error) } });
+    }
+  }
+
+  /** Runs up to the host's method synchronously, so that the host sees calls in the order of the messages. */
+  private async perform(build: Build, method: HostMethod, args: readonly unknown[]): Promise<unknown> {
+    const { host, commands } = build;
+    const hostCall = host[method].bind(host) as (...args: readonly unknown[]) => Promise<unknown>;
+    if (method === 'startStep') build.step = (args[0] as { name: string }).name;
+    if (method === 'finishStep') build.step = null;
+    if (method !== 'runCommand') return await hostCall(...args);
+    const { stepNumber } = args[0] as { stepNumber: number };
+    commands.set(stepNumber, (commands.get(stepNumber) ?? 0) + 1);
+    try {
+      return await hostCall(...args);
+    } finally {
+      const left = commands.get(stepNumber)! - 1;
+      if (left > 0) commands.set(stepNumber, left);
+      else commands.delete(stepNumber);
+    }
+  }
+
+  private finish(build: Build, outcome: BuildOutcome): void {
+    if (!this.builds.delete(build.job.buildId)) return;
+    // Commands that nobody waits for any more must not keep the worker busy.
+    const why = outcome.kind === 'died' ? outcome.reason : outcome.stateString;
+    for (const stepNumber of build.commands.keys()) {
+      build.host.interrupt(stepNumber, why).catch((error: unknown) => {
+        this.options.log.warn('command of an ended build not interrupted', {
+          buildId: build.job.buildId,
+          error: messageOf(error),
+        });
+      });
+    }
+    build.settle(outcome);
+  }
+}

@@ -1,0 +1,247 @@
+import {
+  type CommandOptions,
+  type CommandOutcome,
+  type LogWriter,
+  type PropertyStore,
+  render,
+  type Renderable,
+  type ShellOptions,
+  type StepContext,
+} from '@millrace/config';
+import type { JsonValue, Properties } from '@millrace/domain';
+import { workerPath } from '../core/worker-path.js';
+import type { BuildHost, BuildJob, CommandRequest } from './build-host.js';
+
+/** A state that is gone again so soon is never sent by itself, which saves a short step a write. */
+const STATE_DELAY_MS = 50;
+
+const NOT_STARTED: CommandOutcome = {
+  rc: null,
+  failure: null,
+  failureReason: null,
+  cancelled: true,
+  workerLost: false,
+};
+
+/** The build's properties, and which of them have to be stored yet. */
+export class BuildProperties {
+  private changed: Record<string, readonly [JsonValue, string]> = {};
+
+  constructor(public current: Properties) {}
+
+  set(name: string, value: JsonValue, source: string): void {
+    this.changed[name] = [value, source];
+    this.current = { ...this.current, [name]: [value, source] };
+  }
+
+  takeChanged(): Properties | null {
+    if (Object.keys(this.changed).length === 0) return null;
+    const taken = this.changed;
+    this.changed = {};
+    return taken;
+  }
+}
+
+export interface StepRunParts {
+  readonly job: BuildJob;
+  readonly host: BuildHost;
+  readonly number: number;
+  readonly name: string;
+  readonly properties: BuildProperties;
+  /** The builder's environment, for every command. */
+  readonly env: Readonly<Record<string, Renderable<string | null>>>;
+  /** Takes what is not waited for; its failure ends the build. */
+  readonly track: (sent: Promise<void>) => void;
+}
+
+/** One step while it runs: the context that its code sees, and what the walk has to know afterwards. */
+export class StepRun {
+  readonly context: StepContext;
+  workerLost = false;
+  /** What the step has shown last. */
+  shown: string | null = null;
+  private readonly abort = new AbortController();
+  private ordinal = 0;
+  private underWay = 0;
+  /** Those of them that a stop interrupts. */
+  private interruptible = 0;
+  private urls: { name: string; url: string }[] = [];
+  private stateTimer: NodeJS.Timeout | undefined;
+  private readonly logs = new Map<string, LogFlow>();
+  private builderEnv: Promise<Readonly<Record<string, string | null>>> | undefined;
+
+  constructor(private readonly parts: StepRunParts) {
+    this.context = this.makeContext();
+  }
+
+  get isStopped(): boolean {
+    return this.abort.signal.aborted;
+  }
+
+  /** A command is under way, cleaning up included. */
+  get isBusy(): boolean {
+    return this.underWay > 0;
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  stop(reason: string): void {
+    this.abort.abort(new Error(`stopped: ${reason}`));
+    if (this.interruptible > 0) this.parts.track(this.parts.host.interrupt(this.parts.number, reason));
+  }
+
+  /** Everything the step has left to be stored, in order; what it appends after that is lost. */
+  async flush(): Promise<void> {
+    clearTimeout(this.stateTimer);
+    const { host, number, properties, track } = this.parts;
+    await Promise.all([...this.logs.values()].map((log) => log.drained()));
+    if (this.urls.length > 0) track(host.setStepState(number, { urls: this.urls.splice(0) }));
+    const changed = properties.takeChanged();
+    if (changed) track(host.setProperties(changed));
+  }
+
+  log(name: string): LogWriter {
+    let flow = this.logs.get(name);
+    if (!flow)
+      this.logs.set(name, (flow = new LogFlow((text) => this.parts.host.appendLog(this.parts.number, name, '', text))));
+    return flow;
+  }
+
+  private async command(
+    name: string,
+    args: Readonly<Record<string, JsonValue>>,
+    options: CommandOptions = {},
+  ): Promise<CommandOutcome> {
+    if (this.isStopped && !options.evenIfStopped) return NOT_STARTED;
+    const { log = null, logfiles, capture, upload, download, evenIfStopped = false } = options;
+    const request: CommandRequest = {
+      stepNumber: this.parts.number,
+      ordinal: this.ordinal++,
+      name,
+      args,
+      log,
+      ...(logfiles && { logfiles }),
+      ...(capture && { capture }),
+      ...(upload && { upload }),
+      ...(download && { download }),
+    };
+    this.underWay++;
+    if (!evenIfStopped) this.interruptible++;
+    try {
+      const outcome = await this.parts.host.runCommand(request);
+      if (outcome.workerLost) this.workerLost = true;
+      return outcome;
+    } finally {
+      this.underWay--;
+      if (!evenIfStopped) this.interruptible--;
+    }
+  }
+
+  private async shell(options: ShellOptions): Promise<CommandOutcome> {
+    this.builderEnv ??= render(
+      this.parts.env as Record<string, string | null>,
+      this.context,
+      this.parts.properties.current,
+    );
+    const env = { ...(await this.builderEnv), ...options.env };
+    const args: Record<string, JsonValue> = {
+      command: options.command,
+      workdir: this.context.path(options.workdir ?? 'build'),
+      env,
+      timeout: options.timeoutSeconds === undefined ? 1200 : options.timeoutSeconds,
+      usePTY: options.usePty ?? false,
+      logEnviron: options.logEnviron ?? false,
+      ...(options.maxTimeSeconds != null && { maxTime: options.maxTimeSeconds }),
+      ...(options.sigtermTimeSeconds != null && { sigtermTime: options.sigtermTimeSeconds }),
+      ...(options.maxLines != null && { max_lines: options.maxLines }),
+      ...(options.interruptSignal !== undefined && { interruptSignal: options.interruptSignal }),
+      ...(options.stdin !== undefined && { initial_stdin: options.stdin }),
+      ...(options.logfiles && { logfiles: options.logfiles }),
+    };
+    const { log = 'stdio', logfiles, capture, evenIfStopped } = options;
+    return await this.command('shell', args, { log, logfiles, capture, evenIfStopped });
+  }
+
+  private setState(text: string): void {
+    this.shown = text;
+    this.stateTimer ??= setTimeout(() => {
+      this.stateTimer = undefined;
+      const { host, number, track } = this.parts;
+      track(host.setStepState(number, { stateString: this.shown ?? '' }));
+    }, STATE_DELAY_MS);
+  }
+
+  private makeContext(): StepContext {
+    const { job, name: stepName, properties } = this.parts;
+    const store: PropertyStore = {
+      get: (name) => (Object.hasOwn(properties.current, name) ? properties.current[name]![0] : undefined),
+      has: (name) => Object.hasOwn(properties.current, name),
+      set: (name, value, source = stepName) => properties.set(name, value, source),
+    };
+    const path = (...parts: string[]) => workerPath(job.worker, job.builddir, parts);
+    const context: StepContext = {
+      builderName: job.builderName,
+      buildNumber: job.number,
+      stepName,
+      properties: store,
+      sourceStamp: job.sourceStamp,
+      changes: job.changes,
+      worker: job.worker,
+      signal: this.abort.signal,
+      render: (value) => render(value, context, properties.current),
+      path,
+      command: (name, args, options) => this.command(name, args, options),
+      shell: (options) => this.shell(options),
+      log: (name) => this.log(name),
+      setState: (text) => this.setState(text),
+      addUrl: (name, url) => void this.urls.push({ name, url }),
+      upload: ({ workerSrc, maxBytes = null }, blob) =>
+        this.command(
+          'upload_file',
+          { path: path(workerSrc), maxsize: maxBytes, blocksize: 256 * 1024, keepstamp: false },
+          { upload: { blob } },
+        ),
+      download: (what, { workerDest, mode = null, evenIfStopped }) =>
+        this.command(
+          'download_file',
+          { path: path(workerDest), maxsize: null, blocksize: 256 * 1024, mode },
+          {
+            download: 'blob' in what ? what : { content: Buffer.from(what.content).toString('base64') },
+            evenIfStopped,
+          },
+        ),
+    };
+    return context;
+  }
+}
+
+/** Text on its way into one log: while a piece is being committed the next ones gather, so a chatty step makes few calls. */
+class LogFlow implements LogWriter {
+  private waiting = '';
+  private flow: Promise<void> | null = null;
+
+  constructor(private readonly send: (text: string) => Promise<void>) {}
+
+  append(text: string): Promise<void> {
+    this.waiting += text;
+    this.flow ??= this.run();
+    // Handled by the walk when it drains; whoever waits for this promise sees the failure as well.
+    this.flow.catch(() => undefined);
+    return this.flow;
+  }
+
+  drained(): Promise<void> {
+    return this.flow ?? Promise.resolve();
+  }
+
+  private async run(): Promise<void> {
+    while (this.waiting !== '') {
+      const text = this.waiting;
+      this.waiting = '';
+      await this.send(text);
+    }
+    this.flow = null;
+  }
+}

@@ -1,0 +1,176 @@
+import { Result } from '@millrace/domain';
+import type { BuildJob } from './build-host.js';
+import { BEAT_MS } from './heartbeat.js';
+import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from './messages.js';
+import { RunnerThread } from './runner-thread.js';
+
+const STALL_MS = 1_000;
+/** Idle threads beyond this are ended rather than kept for the next burst. */
+const MAX_IDLE = 8;
+
+/** The threads of a runner process, some building, some warm, some starting; per configuration fingerprint. */
+export class ThreadPool {
+  private current: Generation | null = null;
+  private readonly snapshots = new Map<string, Generation['snapshot']>();
+  private readonly building = new Map<number, RunnerThread>();
+  private readonly waiting: { job: BuildJob; generation: Generation }[] = [];
+  private idle: RunnerThread[] = [];
+  private readonly starting = new Set<RunnerThread>();
+  private readonly reportedMs = new Map<number, number>();
+  private lastTick = Date.now();
+
+  constructor(
+    private readonly limits: RunnerLimits,
+    private readonly send: (message: FromRunner) => void,
+  ) {
+    setInterval(() => this.watch(), BEAT_MS);
+  }
+
+  receive(message: ToRunner): void {
+    switch (message.kind) {
+      case 'load':
+        this.load(message.generation);
+        break;
+      case 'run':
+        this.remember(message.generation);
+        this.waiting.push(message);
+        this.assign();
+        break;
+      case 'stop':
+        this.stop(message.buildId, message.reason);
+        break;
+      case 'reply':
+        this.building.get(message.buildId)?.reply(message.reply satisfies HostReply);
+        break;
+      case 'configure':
+        break;
+    }
+  }
+
+  /** New builds use this one; threads of another configuration end when their build does. */
+  private load(generation: Generation): void {
+    this.remember(generation);
+    this.current = generation;
+    const stale = this.idle.filter((thread) => thread.generation.fingerprint !== generation.fingerprint);
+    this.idle = this.idle.filter((thread) => !stale.includes(thread));
+    for (const thread of stale) thread.end('replaced');
+    if (this.idle.length > 0) this.loaded(this.idle[0]!.generation);
+    this.warm();
+  }
+
+  private remember({ fingerprint, snapshot }: Generation): void {
+    if (snapshot || !this.snapshots.has(fingerprint)) this.snapshots.set(fingerprint, snapshot);
+  }
+
+  private loaded({ fingerprint }: Generation): void {
+    const snapshot = this.snapshots.get(fingerprint);
+    if (snapshot) this.send({ kind: 'loaded', fingerprint, snapshot });
+  }
+
+  private assign(): void {
+    for (const entry of [...this.waiting]) {
+      const { fingerprint } = entry.generation;
+      const index = this.idle.findIndex((thread) => thread.generation.fingerprint === fingerprint);
+      if (index < 0) continue;
+      const [thread] = this.idle.splice(index, 1);
+      this.waiting.splice(this.waiting.indexOf(entry), 1);
+      this.building.set(entry.job.buildId, thread!);
+      thread!.run(entry.job);
+    }
+    this.warm();
+  }
+
+  /** One starting thread for every waiting job, and the wanted number of spares of the current configuration. */
+  private warm(): void {
+    const wanted = new Map<string, { generation: Generation; count: number }>();
+    const want = (generation: Generation, count: number) => {
+      const entry = wanted.get(generation.fingerprint) ?? { generation, count: 0 };
+      entry.count += count;
+      wanted.set(generation.fingerprint, entry);
+    };
+    if (this.current) want(this.current, this.limits.warmThreads);
+    for (const { generation } of this.waiting) want(generation, 1);
+    for (const { generation, count } of wanted.values()) {
+      const has = (thread: RunnerThread) => thread.generation.fingerprint === generation.fingerprint;
+      let missing = count - this.idle.filter(has).length - [...this.starting].filter(has).length;
+      // The first thread of a configuration compiles it; the others are made from what it has compiled.
+      if (!this.snapshots.get(generation.fingerprint))
+        missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
+      for (; missing > 0; missing--) this.startThread(generation.fingerprint, generation.configFile);
+    }
+  }
+
+  private startThread(fingerprint: string, configFile: string): void {
+    const generation: Generation = { fingerprint, configFile, snapshot: this.snapshots.get(fingerprint) ?? null };
+    const thread: RunnerThread = new RunnerThread(generation, this.limits, {
+      ready: (snapshot) => {
+        this.starting.delete(thread);
+        const isFirst = !this.snapshots.get(fingerprint);
+        this.snapshots.set(fingerprint, snapshot);
+        if (isFirst || this.current?.fingerprint === fingerprint) this.loaded(generation);
+        this.idle.push(thread);
+        this.assign();
+      },
+      failed: (error) => {
+        if (!this.starting.delete(thread)) return;
+        this.send({ kind: 'load-failed', fingerprint, error });
+        for (const { job } of this.waiting.filter((entry) => entry.generation.fingerprint === fingerprint)) {
+          this.dropWaiting(job.buildId);
+          const reason = `the configuration could not be loaded: ${error.message}`;
+          this.send({ kind: 'done', buildId: job.buildId, outcome: { kind: 'died', reason, step: null } });
+        }
+        if (this.current?.fingerprint === fingerprint) this.current = null;
+      },
+      call: (buildId, call) => this.send({ kind: 'call', buildId, call }),
+      done: (buildId, outcome, isUsable) => {
+        this.building.delete(buildId);
+        this.reportedMs.delete(buildId);
+        if (buildId >= 0) this.send({ kind: 'done', buildId, outcome });
+        if (!isUsable) this.idle = this.idle.filter((other) => other !== thread);
+        else if (this.current?.fingerprint === fingerprint && this.idle.length < MAX_IDLE) this.idle.push(thread);
+        else if (!this.waiting.some((entry) => entry.generation.fingerprint === fingerprint))
+          thread.end('no longer needed');
+        else this.idle.push(thread);
+        this.assign();
+      },
+    });
+    this.starting.add(thread);
+  }
+
+  private dropWaiting(buildId: number): boolean {
+    const index = this.waiting.findIndex(({ job }) => job.buildId === buildId);
+    if (index >= 0) this.waiting.splice(index, 1);
+    return index >= 0;
+  }
+
+  private stop(buildId: number, reason: string): void {
+    if (this.dropWaiting(buildId)) {
+      this.send({
+        kind: 'done',
+        buildId,
+        outcome: { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' },
+      });
+    } else this.building.get(buildId)?.stop(reason);
+  }
+
+  /** Finds threads whose loop stands still, and puts that down to the step that runs. */
+  private watch(): void {
+    const now = Date.now();
+    const isLate = now - this.lastTick > BEAT_MS * 3; // this loop was held up itself: ages say nothing
+    this.lastTick = now;
+    if (isLate) return;
+    for (const [buildId, thread] of this.building) {
+      const ms = thread.heartbeat.ageMs;
+      const reported = this.reportedMs.get(buildId) ?? STALL_MS / 2;
+      if (ms <= STALL_MS) this.reportedMs.delete(buildId);
+      else if (ms >= reported * 2) {
+        this.reportedMs.set(buildId, ms);
+        this.send({ kind: 'stall', buildId, step: thread.step?.name ?? null, ms });
+      }
+      if (thread.isOverMemory)
+        thread.end(
+          `step '${thread.step?.name ?? ''}' holds more memory than the limit of ${this.limits.threadMemoryMb} MB`,
+        );
+    }
+  }
+}

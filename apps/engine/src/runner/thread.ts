@@ -1,0 +1,115 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { compileConfig, ConfigError, loadConfig, type MasterConfig } from '@millrace/config';
+import { UnexpectedError } from '@millrace/domain';
+import type { BuildHost, HostMethod } from './build-host.js';
+import { BuildWalk } from './build-walk.js';
+import { BEAT_MS, Heartbeat } from './heartbeat.js';
+import { type FromThread, fromSent, type Generation, type HostReply, toSent, type ToThread } from './messages.js';
+
+export interface ThreadData {
+  readonly generation: Generation;
+  readonly heartbeat: SharedArrayBuffer;
+}
+
+/** A runner thread: loads the configuration once, then takes build after build, one at a time. */
+async function main(): Promise<void> {
+  if (!parentPort) throw new UnexpectedError('not-a-thread', 'a runner thread runs as a worker thread only');
+  const port = parentPort;
+  const send = (message: FromThread) => port.postMessage(message);
+  const { generation, heartbeat: memory } = workerData as ThreadData;
+  const heartbeat = new Heartbeat(memory);
+  const beat = () => {
+    const { external } = process.memoryUsage();
+    heartbeat.beat(external);
+  };
+
+  let config: MasterConfig;
+  try {
+    const loaded = await loadConfig(generation.configFile, generation.snapshot ?? {});
+    if (!generation.snapshot) requireFingerprint(generation, compileConfig(loaded.user, loaded).fingerprint);
+    config = loaded.user as MasterConfig;
+    send({ kind: 'ready', snapshot: loaded.snapshot });
+  } catch (error) {
+    send({ kind: 'load-failed', error: toSent(error) });
+    return;
+  }
+
+  let walk: BuildWalk | null = null;
+  let calls: HostCalls | null = null;
+
+  const run = async (message: Extract<ToThread, { kind: 'run' }>): Promise<void> => {
+    const { job } = message;
+    const beats = setInterval(beat, BEAT_MS);
+    beat();
+    const builder = config.builders.find(({ name }) => name === job.builderName);
+    calls = new HostCalls(send);
+    try {
+      if (!builder) throw new UnexpectedError('no-builder', `the configuration has no builder '${job.builderName}'`);
+      walk = new BuildWalk(job, builder, calls.host(), (step) => send({ kind: 'step', step }));
+      const outcome = await walk.run();
+      send({ kind: 'done', outcome });
+    } catch (error) {
+      send({ kind: 'done', outcome: { kind: 'died', reason: toSent(error).message, step: null } });
+    } finally {
+      clearInterval(beats);
+      walk = null;
+    }
+  };
+
+  port.on('message', (message: ToThread) => {
+    switch (message.kind) {
+      case 'run':
+        void run(message);
+        break;
+      case 'stop':
+        walk?.stop(message.reason);
+        break;
+      case 'reply':
+        calls?.settle(message);
+        break;
+    }
+  });
+}
+
+/** What the engine has compiled and what is on the disk now have to be the same program. */
+function requireFingerprint({ configFile, fingerprint }: Generation, found: string): void {
+  if (found === fingerprint) return;
+  const message = `${configFile} is no longer what was loaded; reload the configuration`;
+  throw new ConfigError([{ path: '', expected: 'an unchanged file', message, file: configFile }]);
+}
+
+/** The build's host as seen from its thread: every call is a message, answered by number. */
+class HostCalls {
+  private next = 0;
+  private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+
+  constructor(private readonly send: (message: FromThread) => void) {}
+
+  settle({ call, value, error }: HostReply): void {
+    const waiting = this.waiting.get(call);
+    this.waiting.delete(call);
+    if (error) waiting?.reject(fromSent(error));
+    else waiting?.resolve(value as never);
+  }
+
+  host(): BuildHost {
+    const call = <M extends HostMethod>(method: M) =>
+      ((...args: readonly unknown[]) =>
+        new Promise<never>((resolve, reject) => {
+          const number = this.next++;
+          this.waiting.set(number, { resolve, reject });
+          this.send({ kind: 'call', call: number, method, args });
+        })) as BuildHost[M];
+    return {
+      startStep: call('startStep'),
+      runCommand: call('runCommand'),
+      interrupt: call('interrupt'),
+      appendLog: call('appendLog'),
+      setStepState: call('setStepState'),
+      finishStep: call('finishStep'),
+      setProperties: call('setProperties'),
+    };
+  }
+}
+
+await main();
