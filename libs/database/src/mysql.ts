@@ -28,7 +28,8 @@ export class MysqlDatabase implements Database {
       enableKeepAlive: true,
     });
     this.pool.pool.on('connection', (connection) => {
-      connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, innodb_lock_wait_timeout = 20`);
+      connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`);
+      connection.query(`SET SESSION innodb_lock_wait_timeout = 20`);
     });
     this.direct = new Statements(this.pool);
   }
