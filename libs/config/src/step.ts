@@ -32,8 +32,8 @@ export interface ChangeInfo {
   readonly project: string;
   readonly codebase: string;
   readonly category: string | null;
-  /** Since 1970, UTC. */
-  readonly whenMs: number;
+  /** Milliseconds since 1970. */
+  readonly when: number;
 }
 
 export interface WorkerInfo {

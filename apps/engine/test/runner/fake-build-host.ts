@@ -1,0 +1,155 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { JsonValue, Properties, Result } from '@millrace/domain';
+import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../dist/runner/runner.js';
+
+export interface SeenStep {
+  name: string;
+  results: Result | null;
+  stateString: string | null;
+  hidden: boolean;
+}
+
+/** An engine of one build that is its own worker: commands really run, here. Keeps everything it was asked for. */
+export class FakeBuildHost implements BuildHost {
+  readonly steps: SeenStep[] = [];
+  readonly requests: CommandRequest[] = [];
+  readonly events: string[] = [];
+  readonly logs = new Map<string, string>();
+  readonly states: StepState[] = [];
+  readonly uploads: string[] = [];
+  properties: Record<string, readonly [JsonValue, string]> = {};
+  /** Answers instead of running the command, when it returns something. */
+  intercept: (request: CommandRequest) => CommandResult | Promise<CommandResult> | undefined = () => undefined;
+  private readonly processes = new Map<number, ChildProcess>();
+  private readonly interrupted = new Set<number>();
+
+  async startStep(step: { number: number; name: string; hidden: boolean }): Promise<void> {
+    this.events.push(`start ${step.name}`);
+    this.steps[step.number] = { name: step.name, results: null, stateString: null, hidden: step.hidden };
+  }
+
+  async runCommand(request: CommandRequest): Promise<CommandResult> {
+    this.requests.push(request);
+    this.events.push(`command ${request.name}`);
+    return (await this.intercept(request)) ?? (await this.execute(request));
+  }
+
+  async interrupt(stepNumber: number, why: string): Promise<void> {
+    this.events.push(`interrupt ${stepNumber}: ${why}`);
+    this.interrupted.add(stepNumber);
+    const pid = this.processes.get(stepNumber)?.pid;
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  }
+
+  async appendLog(stepNumber: number, log: string, stream: string, text: string): Promise<void> {
+    this.append(stepNumber, log, stream === '' ? text : `${stream}${text}`);
+  }
+
+  async setStepState(_stepNumber: number, state: StepState): Promise<void> {
+    this.states.push(state);
+  }
+
+  async finishStep(step: { number: number; results: Result; stateString: string; hidden: boolean }): Promise<void> {
+    const { number, results, stateString, hidden } = step;
+    this.events.push(`finish ${this.steps[number]!.name}`);
+    this.steps[number] = { ...this.steps[number]!, results, stateString, hidden };
+  }
+
+  async setProperties(properties: Properties): Promise<void> {
+    this.properties = { ...this.properties, ...properties };
+  }
+
+  log(step: string, log = 'stdio'): string {
+    return this.logs.get(`${step}/${log}`) ?? '';
+  }
+
+  get allText(): string {
+    return JSON.stringify([[...this.logs], this.states, this.steps, this.properties]);
+  }
+
+  private append(stepNumber: number, log: string, text: string): void {
+    const key = `${this.steps[stepNumber]!.name}/${log}`;
+    this.logs.set(key, (this.logs.get(key) ?? '') + text);
+  }
+
+  private async execute(request: CommandRequest): Promise<CommandResult> {
+    const done: CommandResult = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
+    const { args } = request;
+    switch (request.name) {
+      case 'shell':
+        return await this.shell(request);
+      case 'rmfile':
+        await rm(args.path as string, { force: true });
+        return done;
+      case 'rmdir':
+        for (const path of args.paths as string[]) await rm(path, { force: true, recursive: true });
+        return done;
+      case 'upload_file':
+        this.uploads.push(`${String(args.path)} -> ${request.upload!.blob}`);
+        return done;
+      case 'download_file': {
+        const path = args.path as string;
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, 'content' in request.download! ? Buffer.from(request.download.content, 'base64') : '');
+        if (typeof args.mode === 'number') await chmod(path, args.mode);
+        return done;
+      }
+      default:
+        return { ...done, rc: null, failure: `no such command: ${request.name}` };
+    }
+  }
+
+  private async shell({ args, log, capture, stepNumber }: CommandRequest): Promise<CommandResult> {
+    const workdir = args.workdir as string;
+    await mkdir(workdir, { recursive: true });
+    const command = args.command as string | string[];
+    const [file, rest] = typeof command === 'string' ? ['/bin/sh', ['-c', command]] : [command[0]!, command.slice(1)];
+    const env = { ...process.env, ...(args.env as Record<string, string>) };
+    if (log !== null) this.append(stepNumber, log, `${rest.join(' ')}\n`);
+    const child = spawn(file, rest, { cwd: workdir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.processes.set(stepNumber, child);
+    let stdout = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        if (stream === child.stdout) stdout += text;
+        if (log !== null) this.append(stepNumber, log, text);
+      });
+    }
+    const rc = await new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
+    this.processes.delete(stepNumber);
+    return {
+      rc,
+      failure: null,
+      failureReason: null,
+      cancelled: this.interrupted.has(stepNumber),
+      workerLost: false,
+      ...(capture && { stdout: stdout.slice(0, capture.maxBytes) }),
+    };
+  }
+}
+
+export function jobFor(
+  builderName: string,
+  config: { configFile: string; fingerprint: string },
+  basedir: string,
+  overrides: Partial<BuildJob> = {},
+): BuildJob {
+  const buildId = nextBuildId++;
+  return {
+    buildId,
+    buildUuid: `00000000-0000-7000-8000-${String(buildId).padStart(12, '0')}`,
+    requestId: buildId,
+    number: buildId,
+    builderName,
+    ...config,
+    properties: { greeting: ['hello', 'test'] },
+    sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
+    changes: [],
+    worker: { name: 'w', basedir, system: 'posix', environ: {} },
+    builddir: builderName,
+    ...overrides,
+  };
+}
+let nextBuildId = 1;

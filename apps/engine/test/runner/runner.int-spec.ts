@@ -1,0 +1,328 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadAndCompile } from '@millrace/config';
+import { FencedError, Result } from '@millrace/domain';
+import { type BuildOutcome, RunnerPool, type RunnerPoolOptions, type RunningBuild } from '../../dist/runner/runner.js';
+import { FakeBuildHost, jobFor } from './fake-build-host.js';
+
+const CONFIG = `
+import { builder, customStep, defineConfig, interpolate, worker } from '@millrace/config';
+import { Result, setProperty, shell } from '@millrace/steps';
+
+const spin = (ms: number) => { const end = Date.now() + ms; while (Date.now() < end); };
+const custom = (name: string, run: (step: any) => any, options = {}) => customStep(name, async (step) => (await run(step)) ?? 0, options);
+const factories: Record<string, any[]> = {
+  trivial: [shell({ command: 'true' })],
+  burn: [custom('burn', () => spin(3_000))],
+  burn_for_ever: [custom('burn', () => { for (;;); }), custom('after', () => 0, { alwaysRun: true })],
+  exits: [shell({ command: 'true' }), custom('quit', () => process.exit(3))],
+  out_of_band: [custom('throw', () => new Promise(() => setTimeout(() => { throw new Error('out of the blue'); }, 1)))],
+  memory: [custom('hoard', () => { const hoard: string[][] = []; for (;;) hoard.push(Array.from({ length: 100_000 }, (_, i) => 'x' + i)); })],
+  buffers: [custom('fill', async () => { const hoard = []; for (;;) { hoard.push(Buffer.alloc(4e6, 1)); await new Promise((done) => setTimeout(done, 5)); } })],
+  throws: [custom('broken', () => { throw new Error('bad luck'); }, { haltOnFailure: true }), custom('never', () => 0)],
+  returns_nonsense: [customStep('odd', async () => 'fine' as any)],
+  waits: [custom('wait', () => new Promise(() => {}))],
+  ignores_stop: [custom('wait', () => new Promise(() => {})), custom('clean', (step: any) => step.log('notes').append('cleaned'), { alwaysRun: true })],
+  sleeps: [shell({ command: 'sleep 600' }), shell({ name: 'never', command: 'true' }), shell({ name: 'tidy', command: 'echo tidy', alwaysRun: true })],
+  flags: [
+    shell({ name: 'ok', command: 'true', hideStepIf: (result) => result === Result.SUCCESS }),
+    shell({ name: 'skipped', command: 'true', doStepIf: false }),
+    shell({ name: 'asked', command: 'true', doStepIf: (step) => step.properties.get('greeting') === 'nothing', hideStepIf: true }),
+    shell({ name: 'lenient', command: 'false', flunkOnFailure: false }),
+    shell({ name: 'warns', command: 'exit 3', decodeRC: { 0: Result.SUCCESS, 3: Result.WARNINGS }, warnOnWarnings: true }),
+    shell({ name: 'fails', command: 'false', haltOnFailure: true }),
+    shell({ name: 'never', command: 'true' }),
+    shell({ name: 'always', command: 'true', alwaysRun: true }),
+  ],
+  properties: [
+    setProperty({ property: 'who', command: 'echo world' }),
+    setProperty({ property: 'both', value: interpolate('%(prop:greeting)s %(prop:who)s 100%%') }),
+    shell({ command: ['echo', '%(prop:greeting)s', (build) => String(build.properties.get('who')), '100%%'], env: { A: '%(prop:missing:-none)s' } }),
+    shell({ command: 'echo "$A-$B"', env: { A: 'step' } }),
+  ],
+  log: [custom('talk', (step: any) => { for (let i = 0; i < 1000; i++) step.log('notes').append(i + ','); step.addUrl('docs', 'http://x'); step.setState('talked'); })],
+};
+export default defineConfig({
+  workers: [worker('w', { password: 'x' })],
+  builders: Object.entries(factories).map(([name, factory]) => builder(name, { workers: ['w'], factory, env: { A: 'builder', B: '%(prop:greeting)s' } })),
+});
+`;
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+let folder: string;
+let config: { configFile: string; fingerprint: string };
+const pools: RunnerPool[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-runner-'));
+  const configFile = join(folder, 'master.config.ts');
+  await writeFile(configFile, CONFIG);
+  config = { configFile, fingerprint: (await loadAndCompile(configFile)).fingerprint };
+});
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+async function startPool(options: Partial<RunnerPoolOptions> = {}): Promise<RunnerPool> {
+  const pool = new RunnerPool({ ...config, log: quiet, ...options });
+  pools.push(pool);
+  await pool.start();
+  return pool;
+}
+
+function start(
+  pool: RunnerPool,
+  builderName: string,
+  host = new FakeBuildHost(),
+): RunningBuild & { host: FakeBuildHost } {
+  return { ...pool.run(jobFor(builderName, config, folder), host), host };
+}
+
+async function eventually(check: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!check()) {
+    if (Date.now() > deadline) throw new Error(`never came true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const SUCCESS: BuildOutcome = { kind: 'finished', results: Result.SUCCESS, stateString: 'build successful' };
+
+async function expectWorking(pool: RunnerPool): Promise<void> {
+  expect(await start(pool, 'trivial').outcome).toEqual(SUCCESS);
+}
+
+describe('steps', () => {
+  it('follows flags and conditions', async () => {
+    const pool = await startPool();
+    const { outcome, host } = start(pool, 'flags');
+    expect(await outcome).toEqual({
+      kind: 'finished',
+      results: Result.FAILURE,
+      stateString: "failed 'false' (failure); 'false' (failure)",
+    });
+    expect(host.steps).toEqual([
+      { name: 'ok', results: Result.SUCCESS, stateString: "'true'", hidden: true },
+      { name: 'skipped', results: Result.SKIPPED, stateString: 'skipped', hidden: false },
+      { name: 'asked', results: Result.SKIPPED, stateString: 'skipped', hidden: true },
+      { name: 'lenient', results: Result.FAILURE, stateString: "'false' (failure)", hidden: false },
+      { name: 'warns', results: Result.WARNINGS, stateString: "'exit 3' (warnings)", hidden: false },
+      { name: 'fails', results: Result.FAILURE, stateString: "'false' (failure)", hidden: false },
+      { name: 'always', results: Result.SUCCESS, stateString: "'true'", hidden: false },
+    ]);
+    expect(host.events.slice(0, 3)).toEqual(['start ok', 'command shell', 'finish ok']);
+  });
+
+  it('renders properties, templates and callbacks, and stores what steps set', async () => {
+    const { outcome, host } = start(await startPool(), 'properties');
+    expect(await outcome).toEqual(SUCCESS);
+    expect(host.properties).toEqual({
+      who: ['world', 'set-property'],
+      both: ['hello world 100%', 'set-property_1'],
+    });
+    expect(host.requests.at(-2)!.args).toMatchObject({
+      command: ['echo', 'hello', 'world', '100%%'],
+      env: { A: 'none', B: 'hello' },
+      workdir: join(folder, 'properties/build'),
+      timeout: 1200,
+    });
+    expect(host.log('shell_1')).toContain('step-hello');
+  });
+
+  it('turns an exception of a step into its result, with the stack in a log', async () => {
+    const { outcome, host } = start(await startPool(), 'throws');
+    expect(await outcome).toEqual({
+      kind: 'finished',
+      results: Result.EXCEPTION,
+      stateString: 'exception finished (exception)',
+    });
+    expect(host.log('broken', 'err.text')).toMatch(/Error: bad luck\n +at .*master\.config\.ts:\d+/);
+    expect(host.steps).toHaveLength(1);
+  });
+
+  it('says what is wrong with a step that returns no result', async () => {
+    const { outcome, host } = start(await startPool(), 'returns_nonsense');
+    expect(await outcome).toMatchObject({ results: Result.EXCEPTION });
+    expect(host.log('odd', 'err.text')).toContain('a step has to return a result (such as Result.SUCCESS), not fine');
+  });
+
+  it('keeps every line that a step logs, in few calls, and its links', async () => {
+    const { outcome, host } = start(await startPool(), 'log');
+    expect(await outcome).toEqual(SUCCESS);
+    expect(host.log('talk', 'notes')).toBe(Array.from({ length: 1000 }, (_, index) => `${index},`).join(''));
+    expect(host.states).toContainEqual({ urls: [{ name: 'docs', url: 'http://x' }] });
+    expect(host.steps[0]!.stateString).toBe('talked');
+  });
+
+  it('ends with RETRY, without alwaysRun steps, when the worker is lost', async () => {
+    const host = new FakeBuildHost();
+    host.intercept = () => ({ rc: null, failure: 'lost', failureReason: null, cancelled: false, workerLost: true });
+    const { outcome } = start(await startPool(), 'sleeps', host);
+    expect(await outcome).toMatchObject({ kind: 'finished', results: Result.RETRY });
+    expect(host.steps.map(({ name, results }) => [name, results])).toEqual([['shell', Result.RETRY]]);
+  });
+
+  it('ends where it is when the build is no longer ours', async () => {
+    const host = new FakeBuildHost();
+    host.intercept = () => Promise.reject(new FencedError('build 1'));
+    const pool = await startPool();
+    expect(await start(pool, 'sleeps', host).outcome).toEqual({
+      kind: 'died',
+      reason: 'no longer the owner of build 1',
+      step: 'shell',
+    });
+    expect(host.steps).toHaveLength(1);
+    await expectWorking(pool);
+  });
+});
+
+describe('stopping', () => {
+  it('interrupts the command, runs alwaysRun steps and ends CANCELLED', async () => {
+    const { outcome, host, stop } = start(await startPool(), 'sleeps');
+    await eventually(() => host.requests.length > 0, 'the command runs');
+    stop('enough');
+    expect(await outcome).toEqual({
+      kind: 'finished',
+      results: Result.CANCELLED,
+      stateString: "cancelled 'sleep 600' (cancelled)",
+    });
+    expect(host.events).toContain('interrupt 0: enough');
+    expect(host.steps.map(({ name, results }) => [name, results])).toEqual([
+      ['shell', Result.CANCELLED],
+      ['tidy', Result.SUCCESS],
+    ]);
+    expect(host.log('tidy')).toContain('tidy');
+  });
+
+  it('leaves a step behind that ignores its signal', async () => {
+    const { outcome, host, stop } = start(await startPool(), 'ignores_stop');
+    await eventually(() => host.steps.length > 0, 'the step runs');
+    stop('enough');
+    expect(await outcome).toMatchObject({ results: Result.CANCELLED });
+    expect(host.log('clean', 'notes')).toBe('cleaned');
+  }, 20_000);
+
+  it('ends the thread of a step that burns CPU', async () => {
+    const pool = await startPool({ stopGraceMs: 1_000 });
+    const { outcome, host, stop } = start(pool, 'burn_for_ever');
+    await eventually(() => host.steps.length > 0, 'the step runs');
+    stop('enough');
+    expect(await outcome).toEqual({ kind: 'finished', results: Result.CANCELLED, stateString: "cancelled 'burn'" });
+    expect(host.steps).toEqual([
+      { name: 'burn', results: Result.CANCELLED, stateString: 'finished (cancelled)', hidden: false },
+    ]);
+    await expectWorking(pool);
+  });
+});
+
+describe('damage', () => {
+  it('keeps other builds quick while a step burns CPU, and says which step it is', async () => {
+    const stalls: { buildId: number; step: string | null; ms: number }[] = [];
+    const pool = await startPool({ onStall: (stall) => stalls.push(stall) });
+    await expectWorking(pool);
+    let ended = false;
+    const burning = start(pool, 'burn');
+    void burning.outcome.then(() => (ended = true));
+    await eventually(() => burning.host.steps.length > 0, 'the step runs');
+    const startedAt = performance.now();
+    for (let i = 0; i < 10; i++) await expectWorking(pool);
+    const ms = performance.now() - startedAt;
+    expect(ended).toBe(false);
+    expect(ms).toBeLessThan(2_000);
+    expect(await burning.outcome).toEqual(SUCCESS);
+    expect(stalls[0]).toMatchObject({ step: 'burn' });
+    expect(stalls[0]!.ms).toBeGreaterThan(1_000);
+  });
+
+  it.each([
+    ['calls process.exit', 'exits', 'quit', "step 'quit' called process.exit(3)"],
+    ['throws out of band', 'out_of_band', 'throw', "step 'throw' threw out of band: out of the blue"],
+    ['exhausts the heap', 'memory', 'hoard', "step 'hoard' ran out of memory (the limit is 96 MB)"],
+    ['exhausts memory with buffers', 'buffers', 'fill', "step 'fill' holds more memory than the limit of 96 MB"],
+  ])(
+    'ends only the build whose step %s',
+    async (_what, name, step, reason) => {
+      const pool = await startPool({ threadMemoryMb: 96 });
+      const other = start(pool, 'waits');
+      await eventually(() => other.host.steps.length > 0, 'the other build runs');
+      let otherEnded = false;
+      void other.outcome.then(() => (otherEnded = true));
+      expect(await start(pool, name).outcome).toEqual({ kind: 'died', reason, step });
+      await expectWorking(pool);
+      expect(otherEnded).toBe(false);
+      expect(pool.stats().restarts).toBe(0);
+    },
+    30_000,
+  );
+
+  it('ends the running builds when the process is killed, interrupts their commands, and comes back warm', async () => {
+    const pool = await startPool();
+    const { outcome, host } = start(pool, 'sleeps');
+    await eventually(() => host.requests.length > 0, 'the command runs');
+    const { pid } = pool;
+    process.kill(pid!, 'SIGKILL');
+    expect(await outcome).toEqual({
+      kind: 'died',
+      reason: 'the process that runs builds ended (SIGKILL)',
+      step: 'shell',
+    });
+    expect(host.events.at(-1)).toMatch(/^interrupt 0: /);
+    await expectWorking(pool); // asked for while there is no process
+    expect(pool.pid).not.toBe(pid);
+    expect(pool.stats().restarts).toBe(1);
+  });
+});
+
+describe('configurations', () => {
+  it('refuses one that is not what the engine has compiled, and one that is broken', async () => {
+    await expect(startPool({ fingerprint: 'other' })).rejects.toMatchObject({ code: 'bad-config' });
+    const file = join(folder, 'broken.ts');
+    await writeFile(file, 'export default {');
+    await expect(startPool({ configFile: file })).rejects.toMatchObject({ code: 'bad-config' });
+  });
+
+  it('switches new builds over and lets running ones finish under their own', async () => {
+    const pool = await startPool();
+    const running = start(pool, 'sleeps');
+    await eventually(() => running.host.requests.length > 0, 'the command runs');
+    const configFile = join(folder, 'next.config.ts');
+    await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
+    const { fingerprint } = await loadAndCompile(configFile);
+    await pool.switchTo(configFile, fingerprint);
+    const host = new FakeBuildHost();
+    expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
+    expect(host.log('shell')).toContain('next');
+    running.stop('enough');
+    expect(await running.outcome).toMatchObject({ results: Result.CANCELLED });
+    expect(running.host.steps.map(({ name }) => name)).toEqual(['shell', 'tidy']);
+    await writeFile(configFile, 'export default 3');
+    await expect(pool.switchTo(configFile, 'unknown')).rejects.toMatchObject({ code: 'bad-config' });
+    expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), new FakeBuildHost()).outcome).toEqual(
+      SUCCESS,
+    );
+  });
+});
+
+describe('speed', () => {
+  it('walks 200 trivial builds one after the other without a restart', async () => {
+    const pool = await startPool();
+    await expectWorking(pool);
+    const times: number[] = [];
+    for (let i = 0; i < 200; i++) {
+      const host = new FakeBuildHost();
+      host.intercept = () => ({ rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false });
+      const startedAt = performance.now();
+      expect(await start(pool, 'trivial', host).outcome).toEqual(SUCCESS);
+      times.push(performance.now() - startedAt);
+    }
+    times.sort((a, b) => a - b);
+    process.stdout.write(`200 trivial builds: p50 ${times[100]!.toFixed(2)} ms, p99 ${times[198]!.toFixed(2)} ms\n`);
+    expect(times[100]!).toBeLessThan(50);
+    expect(pool.stats().restarts).toBe(0);
+  });
+});
