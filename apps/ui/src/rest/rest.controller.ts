@@ -11,7 +11,7 @@ export class RestController {
     return this.api.versions(request, reply);
   }
 
-  @All('api/*path')
+  @All('api/*')
   handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.api.handle(request, reply);
   }

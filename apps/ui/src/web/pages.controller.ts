@@ -32,7 +32,7 @@ export class PagesController {
     });
   }
 
-  @Get('*path')
+  @Get('*')
   async page(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const path = (request.raw.url ?? '/').split('?')[0]!;
     const { 'accept-encoding': encoding = '', 'if-none-match': etag } = request.headers;

@@ -1,0 +1,231 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Result } from '@millrace/domain';
+import { requireService, startMariaDb, type MariaDb } from '@millrace/testing';
+import { startUi, type UiServer } from './server.js';
+import { type Json, Site } from './site.js';
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, Json[]> & { meta: Json; error: string };
+  readonly type: string;
+}
+
+let mariaDb: MariaDb | undefined;
+afterAll(() => mariaDb?.stop());
+
+const DATABASES: [string, () => Promise<Site | null>][] = [
+  ['SQLite', () => Site.onSqlite()],
+  [
+    'MariaDB',
+    async () => {
+      if (!requireService('mariadb')) return null;
+      mariaDb = await startMariaDb();
+      return Site.on(await mariaDb.createDatabase());
+    },
+  ],
+];
+
+describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
+  let site: Site;
+  let ui: UiServer;
+
+  const get = async (path: string): Promise<Answer> => {
+    const response = await fetch(`${ui.url}/api/v2/${path}`, { headers: { accept: 'application/json' } });
+    const text = await response.text();
+    return {
+      status: response.status,
+      body: JSON.parse(text) as Answer['body'],
+      type: response.headers.get('content-type')!,
+    };
+  };
+  const ids = async (path: string, plural: string, id: string): Promise<unknown[]> => {
+    const answer = await get(path);
+    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body.error}`);
+    return answer.body[plural]!.map((item) => item[id]);
+  };
+
+  beforeAll(async () => {
+    site = (await openSite())!;
+    ui = await startUi(site);
+    const first = await site.change(1);
+    await site.change(2, 'release');
+    await site.built('linux-tests', Result.SUCCESS, [first]);
+    await site.built('linux-tests', Result.FAILURE);
+    await site.built('docs', Result.SUCCESS);
+    const queued = await site.buildset({ builders: ['linux-tests', 'docs'], priority: 3 });
+    await site.buildset({ builders: ['linux-tests'] });
+    await site.claim(queued.requests[1]!.requestId, 'docs');
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  it.each([
+    ['builders', 'builders'],
+    ['builder', 'builders/1'],
+    ['build', 'builds/1'],
+    ['builds', 'builds'],
+    ['builder-build', 'builders/1/builds/1'],
+    ['buildrequest', 'buildrequests/1'],
+    ['buildset', 'buildsets/1'],
+    ['change', 'changes/1'],
+    ['worker', 'workers/1'],
+    ['step', 'steps/1'],
+    ['log', 'logs/1'],
+    ['masters', 'masters'],
+    ['scheduler', 'schedulers/1'],
+    ['project', 'projects/1'],
+    ['sourcestamp', 'sourcestamps/1'],
+    ['forcescheduler', 'forceschedulers/force'],
+    ['log-contents', 'logs/1/contents'],
+  ])('answers %s with every field of the recording, and of its type', async (sample, path) => {
+    const recorded = SAMPLES[sample]!;
+    const { status, body, type } = await get(path);
+    expect(status).toBe(200);
+    expect(type).toBe('application/json; charset=utf-8');
+    const plural = Object.keys(recorded).find((key) => key !== 'meta')!;
+    expect(Object.keys(body).sort()).toEqual(['meta', plural].sort());
+    const [item] = body[plural]!;
+    for (const [field, kind] of Object.entries(recorded[plural]!)) {
+      expect(item).toHaveProperty(field);
+      const ours = kindOf(item![field]);
+      if (ours !== 'null' && kind !== 'null') expect([field, ours]).toEqual([field, kind]);
+    }
+    expect(Object.keys(item!)).toEqual(Object.keys(item!).sort());
+  });
+
+  it('knows by UUID what it knows by number', async () => {
+    const { body } = await get('buildrequests/1');
+    const uuid = String(body.buildrequests![0]!.uuid);
+    expect((await get(`buildrequests/${uuid}`)).body.buildrequests).toEqual(body.buildrequests);
+    expect(await ids(`buildrequests/${uuid}/builds`, 'builds', 'buildid')).toEqual([1]);
+  });
+
+  it('selects, orders, pages and filters', async () => {
+    expect(await ids('builds?order=-buildid&limit=2', 'builds', 'buildid')).toEqual([4, 3]);
+    expect(await ids('builds?order=-buildid&limit=2&offset=1', 'builds', 'buildid')).toEqual([3, 2]);
+    expect(await ids('builds?builderid=1&number__gt=1', 'builds', 'buildid')).toEqual([2]);
+    expect(await ids('builds?builderid__eq=1&builderid__eq=3&order=-started_at', 'builds', 'buildid')).toEqual([
+      4, 3, 2, 1,
+    ]);
+    expect(await ids('builds?complete=false', 'builds', 'buildid')).toEqual([4]);
+    expect(await ids('builds?complete=true&order=-buildid&limit=20', 'builds', 'buildid')).toEqual([3, 2, 1]);
+    expect(await ids('builds?complete=true&order=-complete_at', 'builds', 'buildid')).toHaveLength(3);
+    expect(await ids('builds?results=2', 'builds', 'buildid')).toEqual([2]);
+    expect(await ids('builders/linux-tests/builds', 'builds', 'buildid')).toEqual([1, 2]);
+    expect(await ids('builders/bad%20builder%2Fwith%20odd', 'builders', 'builderid')).toEqual([2]);
+    expect(await ids('builders?tags__contains=linux&order=-name', 'builders', 'builderid')).toEqual([1, 2]);
+    expect(await ids('builders?name__contains=doc', 'builders', 'builderid')).toEqual([3]);
+    expect(await ids('changes?order=-changeid&limit=1', 'changes', 'changeid')).toEqual([2]);
+    expect(await ids('changes?branch=release', 'changes', 'changeid')).toEqual([2]);
+    expect(await ids('builds/1/changes', 'changes', 'changeid')).toEqual([1]);
+    expect(await ids('changes/1/builds', 'builds', 'buildid')).toEqual([1]);
+    const picked = await get('builds?field=buildid&field=number&limit=1');
+    expect(picked.body.builds).toEqual([{ buildid: 1, number: 1 }]);
+  });
+
+  it('lists the queue in the order in which it is built', async () => {
+    expect(
+      await ids(
+        'buildrequests?claimed=false&order=-priority&order=-submitted_at&limit=50',
+        'buildrequests',
+        'buildrequestid',
+      ),
+    ).toEqual([4, 6]);
+    expect(await ids('buildrequests?claimed=false&order=-priority', 'buildrequests', 'buildrequestid')).toEqual([4, 6]);
+    expect(await ids('buildrequests?claimed=false&order=priority', 'buildrequests', 'buildrequestid')).toEqual([6, 4]);
+    expect(await ids('buildrequests?builderid=1&claimed=false', 'buildrequests', 'buildrequestid')).toEqual([4, 6]);
+    expect(await ids('buildrequests?claimed=true&complete=false', 'buildrequests', 'buildrequestid')).toEqual([5]);
+    const [waiting] = (await get('buildrequests/6/wait_reason')).body.wait_reasons!;
+    expect(waiting).toMatchObject({ state: 'waiting', ahead: 1, ahead_is_more: false });
+  });
+
+  it('pages on by cursor', async () => {
+    const seen: unknown[] = [];
+    let path: string | undefined = 'builds?complete=true&order=-complete_at&limit=1';
+    for (let pages = 0; path && pages < 10; pages++) {
+      const { body }: Answer = await get(path);
+      seen.push(...body.builds!.map((build) => build.buildid));
+      path = body.meta.next === undefined ? undefined : String(body.meta.next).replace('/api/v2/', '');
+    }
+    expect(seen).toEqual([3, 2, 1]);
+  });
+
+  it('fills properties in one go', async () => {
+    expect((await get('builds?limit=1')).body.builds![0]!.properties).toEqual({});
+    const named = await get('builds?limit=1&property=branch&property=nothing');
+    expect(named.body.builds![0]!.properties).toEqual({ branch: ['main', 'Build'] });
+    expect((await get('builds/1?property=*')).body.builds![0]!.properties).toMatchObject({
+      got_revision: ['a1b2c3d4', 'git'],
+    });
+    expect((await get('buildrequests/1?property=owners')).body.buildrequests![0]!.properties).toHaveProperty('owners');
+    expect((await get('buildrequests/1/properties')).body.properties![0]).toHaveProperty('scheduler');
+  });
+
+  it.each([
+    ['builders?field=nope', 400, `no such field 'nope'`],
+    ['builds?limit=x', 400, 'invalid limit'],
+    ['builds?buildid=x', 400, 'invalid filter value for buildid'],
+    ['builds?nope=1', 400, `unrecognized query parameter 'nope'`],
+    ['builds?buildid__near=1', 400, 'unknown operator'],
+    ['builds/1?buildid=1', 400, 'this is not a collection'],
+    ['builds?field=number&order=buildid', 400, 'cannot order on un-selected fields'],
+    ['builds?state_string__contains=x', 400, 'no index supports that'],
+    ['builds?order=state_string', 400, 'builderid=…&order=number'],
+    ['builds?offset=100000', 400, 'cursor'],
+    ['builds?properties=x', 400, 'cannot filter'],
+    ['nosuch', 404, 'Invalid path: nosuch'],
+    ['builds/', 404, 'Invalid path'],
+    ['', 404, 'Invalid path'],
+    ['builds/9999', 404, 'not found'],
+    ['builders/nobody', 404, 'not found'],
+    ['logs/1/contents?offset=100', 404, 'not found'],
+    ['logs/999/contents', 404, 'not found'],
+  ])('refuses %s', async (path, status, text) => {
+    const answer = await get(path);
+    expect(answer.status).toBe(status);
+    expect(answer.body.error).toContain(text);
+    expect(answer.type).toBe('text/plain; charset=utf-8');
+  });
+
+  it('serves logs by line and raw', async () => {
+    const [chunk] = (await get('logs/1/contents?offset=1&limit=1')).body.logchunks!;
+    expect(chunk).toEqual({ content: 'oone line\n', firstline: 1, logid: 1 });
+    expect((await get('builds/1/steps/test/logs/stdio')).body.logs![0]!.logid).toBe(1);
+    const raw = await fetch(`${ui.url}/api/v2/builders/1/builds/1/steps/0/logs/stdio/raw`);
+    expect(raw.headers.get('content-disposition')).toBe('attachment; filename=linux-tests_build_1_step_test_log_stdio');
+    expect(await raw.text()).toBe(
+      'Builder: linux-tests\nBuild number: 1\nWorker name: w1\none header\none line\nwarning\n',
+    );
+  });
+
+  it('is pretty for people, and known by its other name', async () => {
+    const pretty = await fetch(`${ui.url}/api/latest/builds/1`, { headers: { accept: 'text/html' } });
+    expect(pretty.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await pretty.text()).toContain('\n  "builds": [\n');
+    expect((await fetch(`${ui.url}/api/v2`)).status).toBe(200);
+    expect((await fetch(`${ui.url}/api/v2/builds`, { method: 'DELETE' })).status).toBe(400);
+    const head = await fetch(`${ui.url}/api/v2/builds/1`, { method: 'HEAD' });
+    expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
+  });
+
+  it('lets only its own pages in', async () => {
+    const from = (origin: string): Promise<number> =>
+      fetch(`${ui.url}/api/v2/builds`, { headers: { origin } }).then((response) => response.status);
+    expect(await from('http://evil.example')).toBe(400);
+    expect(await from('http://ci.example.invalid')).toBe(200);
+    expect(await from(ui.url)).toBe(200);
+  });
+});
+
+/** Field → kind of every recorded resource. */
+const SAMPLES = JSON.parse(readFileSync(new URL('./recorded-shapes.json', import.meta.url), 'utf8')) as Record<
+  string,
+  Record<string, Record<string, string>>
+>;
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
+}

@@ -1,0 +1,71 @@
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { NestFactory } from '@nestjs/core';
+import type { Hint } from '@millrace/contracts';
+import type { UiHost } from '../src/host.js';
+import { UiModule } from '../src/ui.module.js';
+import type { Site } from './site.js';
+
+export interface UiServer {
+  readonly url: string;
+  readonly published: Hint[];
+  readonly warnings: unknown[];
+  setBus(state: UiHost['hints']['state']): void;
+  close(): Promise<void>;
+}
+
+export type BusState = UiHost['hints']['state'];
+
+/** The UI as `runMaster` starts it, with a bus inside the process. */
+export async function startUi(
+  site: Site,
+  options: { bus?: BusState; pollIntervalMs?: number; port?: number; webFolder?: string } = {},
+): Promise<UiServer> {
+  const published: Hint[] = [];
+  const warnings: unknown[] = [];
+  const stops: (() => Promise<void>)[] = [];
+  const listeners = new Set<(state: BusState) => void>();
+  let state: BusState = options.bus ?? 'connected';
+  const host: UiHost = {
+    db: site.db,
+    hints: {
+      get state() {
+        return state;
+      },
+      publish: (hint) => {
+        published.push(hint);
+        site.hint(hint);
+      },
+      subscribe: (_prefix, handler) => {
+        site.onHint((hint) => state === 'connected' && handler(hint.topic, hint.payload));
+        return () => undefined;
+      },
+      onState: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    log: { warn: (fields) => warnings.push(fields), error: (fields) => warnings.push(fields) },
+    settings: { publicUrl: 'http://ci.example.invalid', pollIntervalMs: options.pollIntervalMs ?? 2000 },
+    onStop: (stop) => stops.push(stop),
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(
+    UiModule.with(host, options.webFolder),
+    new FastifyAdapter({ forceCloseConnections: true }),
+    { logger: ['error', 'warn'], abortOnError: false },
+  );
+  await app.listen(options.port ?? 0, '127.0.0.1');
+  const url = await app.getUrl();
+  return {
+    url,
+    published,
+    warnings,
+    setBus(next) {
+      state = next;
+      for (const listener of listeners) listener(next);
+    },
+    async close() {
+      for (const stop of stops) await stop();
+      await app.close();
+    },
+  };
+}
