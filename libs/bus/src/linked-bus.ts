@@ -205,9 +205,11 @@ export class LinkedBus implements Bus {
   private async resume(session: Session): Promise<void> {
     const subscriptions = [...this.handlers.keys()].map((prefix) => this.reconcileSubscription(prefix));
     const procedures = [...this.procedures.keys()].map((name) => this.reconcileProcedure(name));
-    const timer = setTimeout(() => session.drop('the broker does not answer'), this.answerTimeoutMs);
-    await Promise.all([...subscriptions, ...procedures]);
-    clearTimeout(timer);
+    try {
+      await this.whileLinked(session, Promise.all([...subscriptions, ...procedures]), this.answerLimit());
+    } catch (error) {
+      return session.drop(messageOf(error));
+    }
     if (this.session !== session) return;
     session.isResumed = true;
     this.setState('connected');
@@ -232,8 +234,12 @@ export class LinkedBus implements Bus {
   }
 
   /** For answers of the broker itself; silence of the connection is noticed by its heartbeat, sooner. */
-  private get answerTimeoutMs(): number {
-    return 4 * this.settings.heartbeatMs;
+  private answerLimit(): { readonly timeoutMs: number; readonly onTimeout: () => Error } {
+    const timeoutMs = 4 * this.settings.heartbeatMs;
+    return {
+      timeoutMs,
+      onTimeout: () => new OperationalError('bus-disconnected', 'the broker does not answer', { timeoutMs }),
+    };
   }
 
   private abandon(session: Session, reason: string): void {
@@ -250,10 +256,7 @@ export class LinkedBus implements Bus {
     while (session && this.session === session && this.queue.size > 0) {
       const hints = this.queue.take(BATCH);
       try {
-        const refused = await this.whileLinked(session, session.link.publish(hints), {
-          timeoutMs: this.answerTimeoutMs,
-          onTimeout: () => new OperationalError('bus-disconnected', 'the broker does not answer'),
-        });
+        const refused = await this.whileLinked(session, session.link.publish(hints), this.answerLimit());
         this.stats.published += hints.length - refused;
         this.stats.dropped += refused;
       } catch (error) {

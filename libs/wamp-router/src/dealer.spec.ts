@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+import { Dealer } from './dealer.js';
+
+describe('Dealer', () => {
+  it('gives an answer to the caller once, and only from the callee that was asked', () => {
+    const dealer = new Dealer<string>();
+    const { id } = dealer.invoke(dealer.register('callee', 'p'), 'caller', 7)!;
+    expect(dealer.settle('stranger', id)).toBeUndefined();
+    expect(dealer.settle('callee', id)).toMatchObject({ caller: 'caller', callRequest: 7 });
+    expect(dealer.settle('callee', id)).toBeUndefined();
+  });
+
+  it('names the calls that a leaving callee will never answer, and forgets those of a leaving caller', () => {
+    const dealer = new Dealer<string>();
+    const registration = dealer.register('callee', 'p');
+    dealer.invoke(registration, 'one', 1);
+    const second = dealer.invoke(registration, 'two', 2)!;
+    expect(dealer.removeSession('two')).toEqual([]);
+    expect(dealer.settle('callee', second.id)).toBeUndefined();
+    expect(dealer.removeSession('callee').map(({ caller }) => caller)).toEqual(['one']);
+    expect(dealer.find('p')).toBeUndefined();
+  });
+
+  it('bounds the calls under way', () => {
+    const dealer = new Dealer<string>();
+    const registration = dealer.register('callee', 'p');
+    let accepted = 0;
+    while (dealer.invoke(registration, 'caller', accepted + 1)) accepted++;
+    expect(accepted).toBe(10_000);
+    expect(dealer.cancel('caller', 1)).toBe(true);
+    expect(dealer.invoke(registration, 'caller', accepted + 1)).toBeDefined();
+  });
+});
