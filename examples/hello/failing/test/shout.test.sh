@@ -1,0 +1,1 @@
+expect 'shouts when asked to' 'HELLO, ADA!' "$(dist/hello --shout Ada)"
