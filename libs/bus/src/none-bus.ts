@@ -1,5 +1,5 @@
 import { OperationalError } from '@millrace/domain';
-import type { Bus, BusStats } from './port.js';
+import type { Bus, BusPayload, BusStats, HintHandler, ProcedureHandler } from './port.js';
 import { checkTopic } from './topics.js';
 
 /** No bus at all: everybody polls. */
@@ -7,19 +7,19 @@ export class NoneBus implements Bus {
   readonly state = 'off';
   readonly stats: BusStats = { published: 0, received: 0, dropped: 0, coalesced: 0, reconnects: 0 };
 
-  publish(): void {}
+  publish(_topic: string, _payload: BusPayload): void {}
 
-  subscribe(prefix: string): () => void {
+  subscribe(prefix: string, _handler: HintHandler): () => void {
     if (prefix !== '') checkTopic(prefix);
     return () => undefined;
   }
 
-  register(procedure: string): () => void {
+  register(procedure: string, _handler: ProcedureHandler): () => void {
     checkTopic(procedure);
     return () => undefined;
   }
 
-  call(procedure: string): Promise<never> {
+  call(procedure: string, _args: BusPayload): Promise<never> {
     return Promise.reject(
       new OperationalError('bus-disconnected', `cannot call ${procedure}: there is no bus`, { procedure }),
     );
@@ -29,7 +29,7 @@ export class NoneBus implements Bus {
     return () => undefined;
   }
 
-  ready(): Promise<void> {
+  ready(_timeoutMs: number): Promise<void> {
     return Promise.resolve();
   }
 
