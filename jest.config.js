@@ -12,6 +12,8 @@ const swc = {
 const project = (displayName, testMatch) => ({
   displayName,
   testEnvironment: 'node',
+  // Generous: a shared machine is slow at times, and a test that hangs is found all the same.
+  testTimeout: 60_000,
   extensionsToTreatAsEsm: ['.ts'],
   testMatch,
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],

@@ -1,0 +1,225 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type BuildKey,
+  type ClaimCandidate,
+  type ClaimedBuild,
+  ClaimStore,
+  ControlStore,
+  createBuildset,
+  DEATHS_ALLOWED,
+  type DefinitionIds,
+  type Incarnation,
+  Journal,
+  MasterStore,
+  openDatabase,
+  readLogLines,
+} from '@millrace/database';
+import { Result } from '@millrace/domain';
+import { configure, onEveryDatabase, register } from './databases.js';
+
+const NO_SOURCE = { branch: null, revision: null, repository: '', project: '', codebase: '' };
+let causes = 0;
+
+onEveryDatabase('claims and journal', (get) => {
+  let me: Incarnation;
+  let ids: DefinitionIds;
+  const builderId = (n: number): number => ids.builders.get(`b${n}`)!;
+
+  beforeAll(async () => {
+    me = await register(get().db, 'engine');
+    ids = await configure(get().db, me, { builders: 20, workers: 4 });
+  });
+
+  const submit = async (builders: number[]): Promise<{ buildsetId: number; requestIds: number[] }> => {
+    const created = await get().db.transaction((tx) =>
+      createBuildset(tx, {
+        schedulerId: null,
+        schedulerName: 'test',
+        cause: `test:${++causes}`,
+        reason: 'test',
+        sourceStamps: [NO_SOURCE],
+        properties: { a: [1, 'Test'] },
+        builderIds: builders.map(builderId),
+      }),
+    );
+    return { buildsetId: created!.buildsetId, requestIds: created!.requests.map((request) => request.requestId) };
+  };
+  const candidate = (requestId: number, builder: number): ClaimCandidate => ({
+    requestId,
+    builderId: builderId(builder),
+    builderName: `b${builder}`,
+    workerId: ids.workers.get('w0')!,
+    workerName: 'w0',
+    properties: {},
+  });
+  const claimOne = async (builder = 0): Promise<ClaimedBuild> => {
+    const { requestIds } = await submit([builder]);
+    const [build] = await new ClaimStore(get().db).claim(me, [candidate(requestIds[0]!, builder)]);
+    return build!;
+  };
+  const journal = (): Journal => new Journal(get().db, me, () => undefined);
+  const row = (table: string, id: number): Promise<Record<string, unknown> | undefined> =>
+    get().db.get(`SELECT * FROM ${table} WHERE id = ?`, [id]);
+
+  it('hands out each request once to concurrent claimers, with gapless build numbers', async () => {
+    const { requestIds } = await submit(Array.from({ length: 20 }, (_, i) => i));
+    const more = await submit(Array.from({ length: 20 }, (_, i) => i));
+    const all = [...requestIds, ...more.requestIds];
+    const connections = [get().db, openDatabase(get().url), openDatabase(get().url)];
+    const claimed: ClaimedBuild[] = [];
+    await Promise.all(
+      Array.from({ length: 9 }, async (_, claimer) => {
+        const store = new ClaimStore(connections[claimer % 3]!);
+        for (let i = 0; i < all.length; i += 4) {
+          const batch = all.slice(i, i + 4).map((requestId) => candidate(requestId, all.indexOf(requestId) % 20));
+          claimed.push(...(await store.claim(me, batch)));
+        }
+      }),
+    );
+    expect(claimed.map((build) => build.requestId).sort((a, b) => a - b)).toEqual([...all].sort((a, b) => a - b));
+    const numbers = claimed.filter((build) => build.builderId === builderId(3)).map((build) => build.number);
+    expect(numbers.sort()).toEqual([1, 2]);
+    expect(claimed[0]!.properties).toMatchObject({ a: [1, 'Test'], buildername: expect.anything() });
+    await connections[1]!.close();
+    await connections[2]!.close();
+  });
+
+  it('claims nothing without a lease', async () => {
+    const { requestIds } = await submit([0]);
+    const past = { masterId: me.masterId, epoch: me.epoch - 1 };
+    await expect(new ClaimStore(get().db).claim(past, [candidate(requestIds[0]!, 0)])).rejects.toMatchObject({
+      code: 'fenced',
+    });
+    expect(await get().db.get(`SELECT 1 FROM queue WHERE request_id = ?`, [requestIds[0]!])).toBeDefined();
+  });
+
+  it('writes what happens in a build and completes its buildset', async () => {
+    const build = await claimOne(1);
+    const log = journal();
+    await log.write(build, [
+      { kind: 'step-started', number: 0, name: 'make', hidden: false },
+      { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: 'oone\notwo\n', lines: 2 },
+    ]);
+    const long = Array.from({ length: 60_000 }, (_, i) => `oline ${i + 2}\n`).join('');
+    const written = await log.write(build, [
+      { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: long, lines: 60_000 },
+    ]);
+    const logId = written.logs[0]!.logId;
+    expect(await readLogLines(get().db, logId, 0, 3)).toBe('oone\notwo\noline 2\n');
+    expect(await readLogLines(get().db, logId, 45_000, 2)).toBe('oline 45000\noline 45001\n');
+    expect(await readLogLines(get().db, logId, 60_001, 10)).toBe('oline 60001\n');
+    expect(await readLogLines(get().db, logId, 60_002, 10)).toBe('');
+    expect(await row('logs', logId)).toMatchObject({ num_lines: 60_002, slug: 'stdio' });
+    const { ended } = await log.write(build, [
+      { kind: 'step-finished', number: 0, results: Result.FAILURE, stateString: 'failed', hidden: false },
+      { kind: 'properties', properties: { got: ['x', 'Step'] } },
+      { kind: 'build-finished', end: { results: Result.FAILURE, stateString: 'failed make' } },
+    ]);
+    expect(ended).toMatchObject({ requeued: false, completedBuildsetId: build.buildsetId });
+    expect(await row('buildsets', build.buildsetId)).toMatchObject({ results: Result.FAILURE });
+    expect(await row('build_requests', build.requestId)).toMatchObject({ results: Result.FAILURE });
+    const stored = await row('builds', build.buildId);
+    expect(stored).toMatchObject({ results: Result.FAILURE, state_string: 'failed make' });
+    expect(JSON.parse(String(stored!['properties']))).toMatchObject({ got: ['x', 'Step'], a: [1, 'Test'] });
+  });
+
+  it('fences every write once the claim is gone, inserts too, and spares the others of the group', async () => {
+    const [lost, kept] = [await claimOne(2), await claimOne(3)];
+    await get().db.run(`DELETE FROM claims WHERE build_id = ?`, [lost.buildId]);
+    const log = journal();
+    const step = { kind: 'step-started', number: 0, name: 's', hidden: false } as const;
+    const [first, second] = await Promise.allSettled([log.write(lost, [step]), log.write(kept, [step])]);
+    expect(first).toMatchObject({ status: 'rejected', reason: { code: 'fenced' } });
+    expect(second.status).toBe('fulfilled');
+    expect(await get().db.all(`SELECT id FROM steps WHERE build_id = ?`, [lost.buildId])).toEqual([]);
+  });
+
+  it('isolates an entry that cannot be written from the others of its group', async () => {
+    const [bad, good] = [await claimOne(4), await claimOne(5)];
+    const log = journal();
+    const [first, second] = await Promise.allSettled([
+      log.write(bad, [{ kind: 'step-finished', number: 7, results: 0, stateString: '', hidden: false }]),
+      log.write(good, [{ kind: 'step-started', number: 0, name: 's', hidden: false }]),
+    ]);
+    expect(first.status).toBe('rejected');
+    expect(second.status).toBe('fulfilled');
+  });
+
+  it('claims in the transaction that ends a build', async () => {
+    const build = await claimOne(6);
+    const { requestIds } = await submit([6]);
+    const log = journal();
+    const [ended, claimed] = await Promise.all([
+      log.write(build, [{ kind: 'build-finished', end: { results: Result.SUCCESS, stateString: 'ok' } }]),
+      log.claim([candidate(requestIds[0]!, 6)]),
+    ]);
+    expect(ended.ended?.buildId).toBe(build.buildId);
+    expect(claimed).toHaveLength(1);
+    expect(log.stats.transactions).toBe(1);
+  });
+
+  it('gives the builds of a dead engine back, and gives up after three deaths', async () => {
+    const store = new ClaimStore(get().db);
+    const { requestIds, buildsetId } = await submit([7]);
+    for (let death = 1; death <= DEATHS_ALLOWED; death++) {
+      const engine = await register(get().db, 'engine', { leaseMs: 60_000 });
+      const [build] = await store.claim(engine, [candidate(requestIds[0]!, 7)]);
+      expect(build).toMatchObject({ attempt: death });
+      const mine = (key: BuildKey): boolean => key.buildId === build!.buildId;
+      expect((await store.orphans()).filter(mine)).toEqual([]);
+      await new MasterStore(get().db).stop(engine);
+      const [orphan] = (await store.orphans()).filter(mine);
+      const [one, two] = await Promise.all([store.reap(orphan!), store.reap(orphan!)]);
+      expect([one, two].filter((ended) => ended !== null)).toHaveLength(1);
+      expect((one ?? two)!.requeued).toBe(death < DEATHS_ALLOWED);
+    }
+    expect(await row('buildsets', buildsetId)).toMatchObject({ results: Result.EXCEPTION });
+    expect((await row('build_requests', requestIds[0]!))!['reason']).toMatch(/given up after 3 attempts/);
+  });
+
+  describe('control', () => {
+    it('cancels what is queued, and asks the engine to stop what runs', async () => {
+      const control = new ControlStore(get().db);
+      const { requestIds, buildsetId } = await submit([8]);
+      expect(await control.cancelRequest(requestIds[0]!, 'why')).toMatchObject({
+        outcome: 'cancelled',
+        completedBuildsetId: buildsetId,
+      });
+      expect(await control.cancelRequest(requestIds[0]!, 'why')).toEqual({ outcome: 'already-complete' });
+      const build = await claimOne(8);
+      expect(await control.cancelRequest(build.requestId, 'why')).toEqual({
+        outcome: 'stopping',
+        masterId: me.masterId,
+      });
+      const [command] = await control.openCommands(me.masterId);
+      expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'why' } });
+      await control.finishCommand(command!.id, 'stopping');
+      expect(await control.openCommands(me.masterId)).toEqual([]);
+      expect(await control.commandResult(command!.id)).toBe('stopping');
+      await expect(control.stopBuild(999_999, '')).rejects.toMatchObject({ code: 'not-found' });
+    });
+
+    it('ends a build as cancelled when its engine died after it was asked to stop it', async () => {
+      const engine = await register(get().db, 'engine');
+      const { requestIds, buildsetId } = await submit([9]);
+      const store = new ClaimStore(get().db);
+      const [build] = await store.claim(engine, [candidate(requestIds[0]!, 9)]);
+      await new ControlStore(get().db).stopBuild(build!.buildId, 'enough');
+      await new MasterStore(get().db).stop(engine);
+      const orphan = (await store.orphans()).find((key) => key.buildId === build!.buildId);
+      expect(await store.reap(orphan!)).toMatchObject({ requeued: false, completedBuildsetId: buildsetId });
+      expect(await row('buildsets', buildsetId)).toMatchObject({ results: Result.CANCELLED });
+    });
+
+    it('rebuilds with the same source and properties', async () => {
+      const build = await claimOne(10);
+      const again = await new ControlStore(get().db).rebuild(build.buildId);
+      expect(await row('buildsets', again.buildsetId)).toMatchObject({
+        rebuilt_build_id: build.buildId,
+        scheduler_name: 'rebuild',
+      });
+      const [next] = await new ClaimStore(get().db).claim(me, [candidate(again.requests[0]!.requestId, 10)]);
+      expect(next!.properties).toMatchObject({ a: [1, 'Test'] });
+    });
+  });
+});

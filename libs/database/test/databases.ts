@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import {
+  ConfigurationStore,
+  type Database,
+  type DefinitionIds,
+  type Incarnation,
+  type MasterRole,
+  MasterStore,
+  migrate,
+  openDatabase,
+} from '@millrace/database';
+import { type MariaDb, requireService, startMariaDb } from '@millrace/testing';
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly db: Database;
+}
+
+/** The same suite on SQLite and on a real MariaDB, each with a freshly migrated database. */
+export function onEveryDatabase(name: string, suite: (get: () => TestDatabase) => void): void {
+  describe(`${name} on SQLite`, () => {
+    let folder: string;
+    let current: TestDatabase;
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'millrace-db-'));
+      const url = `sqlite:${join(folder, 'test.sqlite')}`;
+      await migrate(url);
+      current = { url, db: openDatabase(url) };
+    });
+    afterAll(async () => {
+      await current.db.close();
+      rmSync(folder, { recursive: true });
+    });
+    suite(() => current);
+  });
+
+  const describeMaria = requireService('mariadb') ? describe : describe.skip;
+  describeMaria(`${name} on MariaDB`, () => {
+    let server: MariaDb;
+    let current: TestDatabase;
+    beforeAll(async () => {
+      server = await startMariaDb();
+      const url = await server.createDatabase();
+      await migrate(url);
+      current = { url, db: openDatabase(url) };
+    }, 60_000);
+    afterAll(async () => {
+      await current.db.close();
+      await server.stop();
+    });
+    suite(() => current);
+  });
+}
+
+let masters = 0;
+
+export function register(
+  db: Database,
+  role: MasterRole,
+  options: { name?: string; leaseMs?: number; pid?: number } = {},
+): Promise<Incarnation> {
+  masters += 1;
+  return new MasterStore(db).register({
+    name: options.name ?? `${role}-${masters}`,
+    role,
+    host: 'test',
+    pid: options.pid ?? 1000 + masters,
+    version: 'test',
+    leaseMs: options.leaseMs ?? 60_000,
+    isAlive: () => true,
+  });
+}
+
+/** Builders `b0` … and workers `w0` …, every worker for every builder, and one scheduler `all`. */
+export function configure(
+  db: Database,
+  me: Incarnation,
+  counts: { builders: number; workers: number },
+): Promise<DefinitionIds> {
+  const workers = Array.from({ length: counts.workers }, (_, i) => `w${i}`);
+  return new ConfigurationStore(db).apply(
+    me,
+    { fingerprint: `test-${counts.builders}-${counts.workers}`, body: '{}' },
+    {
+      projects: [],
+      builders: Array.from({ length: counts.builders }, (_, i) => ({
+        name: `b${i}`,
+        tags: [],
+        workers,
+        fingerprint: 'f',
+      })),
+      workers: workers.map((name) => ({ name, maxBuilds: 1 })),
+      schedulers: [{ name: 'all', kind: 'any-branch' }],
+      changeSources: [],
+    },
+    { serves: true },
+  );
+}
