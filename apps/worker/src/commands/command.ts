@@ -1,0 +1,46 @@
+import type { MsgpackWorkerSession } from '@millrace/worker-protocol';
+import type { CommandOutput } from '../command-output.js';
+import type { Arguments } from './arguments.js';
+
+/** What a command may use. */
+export interface CommandContext {
+  readonly id: string;
+  readonly args: Arguments;
+  readonly output: CommandOutput;
+  /** The connection on which the command was started; transfers fail when it goes. */
+  readonly session: MsgpackWorkerSession;
+  readonly basedir: string;
+  /** The worker's own environment. */
+  readonly environ: Readonly<Record<string, string>>;
+  /** Told about every process group that begins and ends, so that none outlives the worker. */
+  readonly groups: ProcessGroups;
+}
+
+export interface ProcessGroups {
+  began(commandId: string, pid: number): void;
+  ended(commandId: string): void;
+}
+
+export interface Command {
+  /**
+   * Runs to the end. Resolves with the exit status after everything else has been said; undefined when `rc` has been said already. Rejects when
+   * the command broke down: that becomes the failure in `complete`, beside the `rc` that {@link CommandFailure} brings.
+   */
+  run(): Promise<number | undefined>;
+  /** May be called at any time, more than once. */
+  interrupt(why: string): void;
+}
+
+/** Reads its arguments at once: what it throws refuses the command. */
+export type CommandFactory = (context: CommandContext) => Command;
+
+/** Thrown when a command broke down although it has an exit status. */
+export class CommandFailure extends Error {
+  constructor(
+    message: string,
+    readonly rc: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,39 @@
+import { isObfuscated } from '@millrace/worker-protocol';
+import { delimiter } from 'node:path';
+import type { Arguments } from './arguments.js';
+
+export interface ProcessEnvironment {
+  /** What the process gets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The same as headers show it: obfuscated values hidden. */
+  readonly shown: Readonly<Record<string, string>>;
+}
+
+/**
+ * The worker's environment with a command's changes: text (in which `${NAME}` is the worker's own variable), a list (joined as a search path), an
+ * obfuscated value, or null (removed). `PYTHONPATH` goes before the worker's own; `PWD` is the working directory.
+ */
+export function processEnvironment(
+  own: Readonly<Record<string, string>>,
+  args: Arguments,
+  workdir: string,
+): ProcessEnvironment {
+  const env: Record<string, string> = { ...own };
+  const hidden: Record<string, string> = {};
+  for (const [name, value] of Object.entries(args.map('env'))) {
+    if (value === null) delete env[name];
+    else if (typeof value === 'string') env[name] = substituted(value, own);
+    else if (Array.isArray(value)) env[name] = substituted(value.join(delimiter), own);
+    else if (isObfuscated(value)) {
+      env[name] = value.value;
+      hidden[name] = value.obfuscated;
+    } else args.bad(`env.${name}`, value, 'text, a list of texts or null');
+    if (name === 'PYTHONPATH' && value !== null && own[name] !== undefined) env[name] += `${delimiter}${own[name]}`;
+  }
+  env['PWD'] = workdir;
+  return { env, shown: { ...env, ...hidden } };
+}
+
+function substituted(text: string, own: Readonly<Record<string, string>>): string {
+  return text.replace(/\$\{([0-9a-zA-Z_]*)\}/g, (_match, name: string) => own[name] ?? '');
+}

@@ -1,0 +1,68 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const MAGIC = /[*?[]/;
+
+/**
+ * The paths that match, as Python's recursive glob finds them: `*`, `?`, `[…]` within a name, `**` for any number of directories. Names that begin
+ * with a dot match only a pattern that does. Unsorted; nothing that cannot be read is an error.
+ */
+export async function glob(pattern: string): Promise<string[]> {
+  const root = pattern.startsWith('/') ? '/' : '';
+  const parts = pattern.split('/').filter((part) => part !== '');
+  const found = new Set<string>();
+  await match(root, parts, found);
+  return [...found];
+}
+
+async function match(directory: string, parts: readonly string[], found: Set<string>): Promise<void> {
+  const [part, ...rest] = parts;
+  if (part === undefined) {
+    if (directory !== '') found.add(directory);
+    return;
+  }
+  if (part === '**') return matchDeep(directory, rest, found);
+  if (!MAGIC.test(part)) {
+    const path = join(directory, part);
+    if (await isThere(path)) await match(path, rest, found);
+    return;
+  }
+  const name = nameMatcher(part);
+  for (const entry of await entries(directory)) {
+    if (!name.test(entry.name) || (entry.name.startsWith('.') && !part.startsWith('.'))) continue;
+    if (rest.length === 0 || entry.isDirectory() || entry.isSymbolicLink())
+      await match(join(directory, entry.name), rest, found);
+  }
+}
+
+/** `**`: no directory, or any number of them; as the last part also every file. Links are not followed, so that it ends. */
+async function matchDeep(directory: string, rest: readonly string[], found: Set<string>): Promise<void> {
+  await match(directory, rest, found);
+  for (const entry of await entries(directory)) {
+    if (entry.name.startsWith('.')) continue;
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await matchDeep(path, rest, found);
+    else if (rest.length === 0) found.add(path);
+  }
+}
+
+function entries(directory: string) {
+  return readdir(directory === '' ? '.' : directory, { withFileTypes: true }).catch(() => []);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A part of the pattern as a regular expression over one name. An unclosed `[` stands for itself. */
+export function nameMatcher(part: string): RegExp {
+  const source = part.replace(/\[(!?)(\]?[^\]]*)\]|[*?]|[\\^$.|+(){}[\]]/g, (token, not?: string, set?: string) => {
+    if (set !== undefined) return `[${not === '!' ? '^' : ''}${set.replace(/[\\\][^]/g, '\\$&')}]`;
+    if (token === '*') return '.*';
+    return token === '?' ? '.' : `\\${token}`;
+  });
+  return new RegExp(`^${source}$`, 'su');
+}

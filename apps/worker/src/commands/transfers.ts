@@ -1,0 +1,187 @@
+import { messageOf } from '@millrace/domain';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { create } from 'tar';
+import { type Command, CommandFailure, type CommandContext } from './command.js';
+import { makeDirectories } from './make-directories.js';
+
+/** What uploads and downloads share: they move blocks one by one and stop before the next one when interrupted. */
+abstract class TransferCommand implements Command {
+  protected readonly path = this.context.args.text('path');
+  protected readonly blockSize = this.context.args.positiveInteger('blocksize');
+  private readonly maxSize = this.context.args.optionalInteger('maxsize');
+  private moved = 0;
+  protected isInterrupted = false;
+
+  constructor(protected readonly context: CommandContext) {}
+
+  abstract run(): Promise<number>;
+
+  interrupt(): void {
+    this.isInterrupted = true;
+  }
+
+  /** How many bytes may still be moved. */
+  protected get allowance(): number {
+    return this.maxSize === null ? Infinity : this.maxSize - this.moved;
+  }
+
+  protected count(bytes: number): void {
+    this.moved += bytes;
+  }
+
+  /** Says why the transfer failed. */
+  protected fail(reason: string): number {
+    this.context.output.write('stderr', `${reason}\n`);
+    return 1;
+  }
+
+  protected tooLarge(): number {
+    return this.fail(`Maximum filesize reached, truncating file '${this.path}'`);
+  }
+
+  /** Moves data with `move` and ends the transfer with `close` whatever happens. A broken `move` counts for more than a broken `close`. */
+  protected async transfer(move: () => Promise<number>, close: () => Promise<void>): Promise<number> {
+    let rc: number;
+    try {
+      rc = await move();
+    } catch (error) {
+      // The connection may be gone; what is reported is what went wrong first.
+      await close().catch(() => undefined);
+      throw new CommandFailure(messageOf(error), 1, { cause: error });
+    }
+    try {
+      await close();
+    } catch (error) {
+      throw new CommandFailure(messageOf(error), 1, { cause: error });
+    }
+    return this.isInterrupted ? 1 : rc;
+  }
+}
+
+export class UploadFileCommand extends TransferCommand {
+  private readonly keepStamp = this.context.args.flag('keepstamp', false);
+
+  async run(): Promise<number> {
+    const { id, session, output } = this.context;
+    let file: FileHandle | undefined;
+    try {
+      output.header(`sending ${this.path}\n`);
+      file = await open(this.path, 'r').catch(() => undefined);
+      const from = file;
+      // Reading changes the time of the last access.
+      const stamp = await from?.stat();
+      const rc = await this.transfer(
+        () =>
+          from === undefined
+            ? Promise.resolve(this.fail(`Cannot open file '${this.path}' for upload`))
+            : this.send(from),
+        () => session.closeUpload(id),
+      );
+      if (this.keepStamp && stamp !== undefined)
+        await session.uploadTimes(id, stamp.atimeMs / 1000, stamp.mtimeMs / 1000);
+      return rc;
+    } finally {
+      await file?.close();
+    }
+  }
+
+  private async send(file: FileHandle): Promise<number> {
+    const { id, session } = this.context;
+    const block = Buffer.allocUnsafe(this.blockSize);
+    while (!this.isInterrupted) {
+      const { bytesRead } = await file.read(block, 0, this.blockSize, null);
+      if (bytesRead === 0) return 0;
+      const bytes = Math.min(bytesRead, this.allowance);
+      if (bytes > 0) await session.writeUpload(id, block.subarray(0, bytes));
+      this.count(bytes);
+      if (bytes < bytesRead) return this.tooLarge();
+    }
+    return 1;
+  }
+}
+
+export class UploadDirectoryCommand extends TransferCommand {
+  private readonly compress = this.context.args.optionalText('compress');
+
+  constructor(context: CommandContext) {
+    super(context);
+    if (this.compress !== null && this.compress !== 'gz') {
+      context.args.bad('compress', this.compress, "'gz' or nil: this worker has no other compression");
+    }
+  }
+
+  async run(): Promise<number> {
+    const { id, session, output } = this.context;
+    try {
+      if (!(await stat(this.path)).isDirectory()) throw new Error('it is not a directory');
+    } catch (error) {
+      return this.fail(`Cannot read directory '${this.path}' for upload: ${messageOf(error)}`);
+    }
+    output.header(`sending ${this.path}\n`);
+    return this.transfer(
+      () => this.send(),
+      () => session.unpackDirectory(id),
+    );
+  }
+
+  private async send(): Promise<number> {
+    const archive = create({ cwd: this.path, gzip: this.compress === 'gz', strict: true }, ['.']);
+    for await (const chunk of archive) {
+      for (let from = 0; from < chunk.length; from += this.blockSize) {
+        if (this.isInterrupted) return 1;
+        const block = chunk.subarray(from, Math.min(from + this.blockSize, from + this.allowance));
+        if (block.length > 0) await this.context.session.writeDirectory(this.context.id, block);
+        this.count(block.length);
+        if (block.length < Math.min(this.blockSize, chunk.length - from)) return this.tooLarge();
+      }
+    }
+    return 0;
+  }
+}
+
+export class DownloadFileCommand extends TransferCommand {
+  private readonly mode = this.context.args.optionalInteger('mode');
+
+  async run(): Promise<number> {
+    const { id, session } = this.context;
+    let file: FileHandle | undefined;
+    try {
+      const problem = await this.openTarget().then(
+        (opened) => void (file = opened),
+        (error: unknown) => messageOf(error),
+      );
+      const to = file;
+      return await this.transfer(
+        () =>
+          to === undefined
+            ? Promise.resolve(this.fail(`Cannot open file '${this.path}' for download: ${problem}`))
+            : this.receive(to),
+        () => session.closeDownload(id),
+      );
+    } finally {
+      await file?.close();
+    }
+  }
+
+  private async openTarget(): Promise<FileHandle> {
+    await makeDirectories(dirname(this.path));
+    const file = await open(this.path, 'w');
+    if (this.mode !== null) await file.chmod(this.mode);
+    return file;
+  }
+
+  private async receive(file: FileHandle): Promise<number> {
+    const { id, session } = this.context;
+    while (!this.isInterrupted) {
+      const wanted = Math.min(this.blockSize, this.allowance);
+      // At the limit one byte more is asked for: a file that ends exactly there is not too large.
+      const block = await session.readDownload(id, Math.max(wanted, 1));
+      if (block.length === 0) return 0;
+      if (wanted === 0) return this.tooLarge();
+      await file.writeFile(block);
+      this.count(block.length);
+    }
+    return 1;
+  }
+}

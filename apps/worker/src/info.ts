@@ -1,0 +1,62 @@
+import { COMMAND_NAMES, FEATURE_OBFUSCATION } from '@millrace/worker-protocol';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { COMMAND_VERSION } from './commands/index.js';
+
+export const WORKER_VERSION = 'millrace-0.1.0';
+
+/** Makes the base directory with its `info` folder; what people wrote there stays. */
+export function prepareBasedir(basedir: string): void {
+  const info = join(basedir, 'info');
+  mkdirSync(info, { recursive: true });
+  const texts = {
+    admin: 'Your Name Here <admin@youraddress.invalid>\n',
+    host: 'Please put a description of this build host here\n',
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const file = join(info, name);
+    if (!existsSync(file)) writeFileSync(file, text);
+  }
+}
+
+/** What this worker says about itself (`specs/worker-protocol.md` §2.3), with our own keys. */
+export async function workerInfo(
+  basedir: string,
+  environ: Readonly<Record<string, string>>,
+  runningCommands: readonly string[],
+): Promise<Record<string, unknown>> {
+  return {
+    ...(await infoFiles(join(basedir, 'info'))),
+    ...(await operatingSystem()),
+    environ,
+    system: process.platform === 'win32' ? 'nt' : 'posix',
+    basedir,
+    numcpus: availableParallelism(),
+    version: WORKER_VERSION,
+    worker_commands: Object.fromEntries(COMMAND_NAMES.map((name) => [name, COMMAND_VERSION])),
+    delete_leftover_dirs: false,
+    millrace_features: [FEATURE_OBFUSCATION],
+    running_commands: runningCommands,
+  };
+}
+
+async function infoFiles(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file.name), 'utf8')));
+  return Object.fromEntries(files.map((file, index) => [file.name, texts[index] ?? '']));
+}
+
+async function operatingSystem(): Promise<Record<string, string>> {
+  // Systems without this file have nothing to say here.
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return Object.fromEntries(
+    text
+      .split('\n')
+      .map((line) => /^([A-Z0-9_]+)=(.*)$/.exec(line))
+      .filter((match) => match !== null)
+      .map(([, key = '', value = '']) => [`os_${key.toLowerCase()}`, value.replaceAll('"', '')]),
+  );
+}

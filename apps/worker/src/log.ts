@@ -1,0 +1,20 @@
+/** Writes one plain line per event to standard output: time, level, message, fields. Messages are constant, data goes into fields. */
+export interface Log {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export function plainLog(write: (line: string) => void): Log {
+  const line =
+    (level: string) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      const shown = Object.entries(fields).map(([key, value]) => ` ${key}=${format(value)}`);
+      write(`${new Date().toISOString()} ${level} ${message}${shown.join('')}\n`);
+    };
+  return { info: line('INFO '), warn: line('WARN '), error: line('ERROR') };
+}
+
+function format(value: unknown): string {
+  return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}

@@ -1,0 +1,140 @@
+import {
+  basicAuthorization,
+  type Credentials,
+  type MsgpackWorkerSession,
+  type Transport,
+} from '@millrace/worker-protocol';
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import type { Log } from './log.js';
+import { reconnectDelayMs } from './reconnect.js';
+
+const HANDSHAKE_TIMEOUT_MS = 5000;
+const HANG_UP_PATIENCE_MS = 1000;
+const PING_INTERVAL_MS = 20_000;
+/** Without a sign of life for so long the master is taken for dead. */
+const SILENCE_LIMIT_MS = 60_000;
+/** The same while it owes us acknowledgements: a master that holds us back reads nothing, pings included. */
+const HELD_BACK_LIMIT_MS = 600_000;
+const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+
+/** What the link asks of the worker. */
+export interface LinkOwner {
+  /** A new connection. */
+  connected(transport: Transport): MsgpackWorkerSession;
+  /** Whether the master owes an acknowledgement. */
+  isAwaitingMaster(): boolean;
+}
+
+/** Keeps one connection to the master, for as long as it takes: whatever ends it, another attempt follows (`specs/worker-protocol.md` §2.1). */
+export class MasterLink {
+  private socket: WebSocket | undefined;
+
+  constructor(
+    private readonly url: string,
+    private readonly credentials: Credentials,
+    private readonly owner: LinkOwner,
+    private readonly log: Log,
+  ) {}
+
+  /** Resolves when `signal` is aborted and the connection is closed. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.hangUp(), { once: true });
+    let failures = 0;
+    while (!signal.aborted) {
+      const reached = await this.connectOnce(signal);
+      failures = reached ? 1 : failures + 1;
+      if (signal.aborted) return;
+      const delayMs = Math.round(reconnectDelayMs(failures, Math.random()));
+      this.log.info('waiting before the next attempt', { delayMs });
+      await pause(delayMs, signal);
+    }
+  }
+
+  /** Closes in an orderly way; a master that does not answer is not waited for. */
+  private hangUp(): void {
+    const { socket } = this;
+    socket?.close(1000);
+    setTimeout(() => socket?.terminate(), HANG_UP_PATIENCE_MS).unref();
+  }
+
+  /** One connection from its attempt to its end. Returns whether the master's host was reached at all. */
+  private connectOnce(signal: AbortSignal): Promise<boolean> {
+    const socket = new WebSocket(this.url, {
+      headers: { Authorization: basicAuthorization(this.credentials) },
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      maxPayload: MAX_FRAME_BYTES,
+    });
+    this.socket = socket;
+    let reached = false;
+    let session: MsgpackWorkerSession | undefined;
+    return new Promise((resolve) => {
+      socket.on('unexpected-response', (request, response: IncomingMessage) => {
+        reached = true;
+        const status = response.statusCode;
+        if (status === 401)
+          this.log.error('the master refused our name or password', { master: this.url, name: this.credentials.name });
+        else this.log.error('the master did not accept the connection', { master: this.url, status });
+        request.destroy();
+        resolve(reached);
+      });
+      socket.on('open', () => {
+        reached = true;
+        this.log.info('connected', { master: this.url, name: this.credentials.name });
+        session = this.owner.connected(transportOver(socket, this.log));
+        this.watchForSilence(socket);
+      });
+      socket.on('message', (data: Buffer, isBinary) => {
+        if (isBinary) session?.receive(data);
+      });
+      socket.on('error', (error) => {
+        if (!signal.aborted) this.log.warn('connection failed', { master: this.url, reason: error.message });
+      });
+      socket.on('close', (code) => {
+        if (session !== undefined) this.log.info('connection ended', { code });
+        session?.closed(`code ${code}`);
+        resolve(reached);
+      });
+    });
+  }
+
+  private watchForSilence(socket: WebSocket): void {
+    let lastHeardAt = performance.now();
+    const heard = (): void => void (lastHeardAt = performance.now());
+    socket.on('message', heard);
+    socket.on('pong', heard);
+    socket.on('ping', heard);
+    const timer = setInterval(() => {
+      const limitMs = this.owner.isAwaitingMaster() ? HELD_BACK_LIMIT_MS : SILENCE_LIMIT_MS;
+      if (performance.now() - lastHeardAt > limitMs) {
+        this.log.warn('the master is silent', { silentMs: Math.round(performance.now() - lastHeardAt) });
+        socket.terminate();
+      } else socket.ping();
+    }, PING_INTERVAL_MS);
+    socket.on('close', () => clearInterval(timer));
+  }
+}
+
+function transportOver(socket: WebSocket, log: Log): Transport {
+  return {
+    send: (frame) => socket.send(frame),
+    close: (reason) => {
+      log.error('the master does not keep to the protocol', { reason });
+      socket.terminate();
+    },
+    bufferedBytes: () => socket.bufferedAmount,
+  };
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}

@@ -1,0 +1,79 @@
+import {
+  type Credentials,
+  DEFAULT_WORKER_SETTINGS,
+  MsgpackWorkerSession,
+  type Transport,
+} from '@millrace/worker-protocol';
+import { resolve } from 'node:path';
+import { CommandTable } from './command-table.js';
+import { prepareBasedir, workerInfo } from './info.js';
+import type { Log } from './log.js';
+import { MasterLink } from './master-link.js';
+import { RunningGroups } from './running-groups.js';
+import { SendWindow } from './send-window.js';
+
+/** Between the answer to `shutdown` and the end, so that the answer arrives. */
+const SHUTDOWN_DELAY_MS = 200;
+
+export interface WorkerOptions extends Credentials {
+  readonly master: string;
+  readonly basedir: string;
+  /** The environment that commands get. */
+  readonly environ: Readonly<Record<string, string>>;
+}
+
+/** One worker: a base directory, the commands that run in it, and the link to whichever master answers. */
+export class Worker {
+  private readonly basedir: string;
+  private readonly groups: RunningGroups;
+  private readonly commands: CommandTable;
+  private readonly stopping = new AbortController();
+  private window = new SendWindow();
+
+  constructor(
+    private readonly options: WorkerOptions,
+    private readonly log: Log,
+  ) {
+    this.basedir = resolve(options.basedir);
+    this.groups = new RunningGroups(this.basedir);
+    this.commands = new CommandTable(this.basedir, options.environ, this.groups, log);
+  }
+
+  /** Works until it is stopped, by `stop` or by its master. No command outlives it. */
+  async run(): Promise<void> {
+    prepareBasedir(this.basedir);
+    for (const id of this.groups.takeOver())
+      this.log.warn('killed a command that an earlier worker left running', { id });
+    const { master } = this.options;
+    const owner = {
+      connected: (transport: Transport) => this.connected(transport),
+      isAwaitingMaster: () => !this.window.isIdle,
+    };
+    await new MasterLink(master, this.options, owner, this.log).run(this.stopping.signal);
+    this.groups.killAll();
+    this.groups.release();
+  }
+
+  stop(): void {
+    this.groups.killAll();
+    this.stopping.abort();
+  }
+
+  private connected(transport: Transport): MsgpackWorkerSession {
+    let settings = DEFAULT_WORKER_SETTINGS;
+    const window = new SendWindow();
+    this.window = window;
+    const session: MsgpackWorkerSession = new MsgpackWorkerSession(transport, {
+      print: (message) => this.log.info('message from master', { message }),
+      info: () => workerInfo(this.basedir, this.options.environ, this.commands.runningIds),
+      settings: (wanted) => void (settings = wanted),
+      startCommand: (id, name, args) => this.commands.start({ session, window, settings }, id, name, args),
+      interrupt: (id, why) => this.commands.interrupt(id, why),
+      shutdown: () => {
+        this.log.info('the master has ordered us to shut down');
+        setTimeout(() => this.stop(), SHUTDOWN_DELAY_MS);
+      },
+    });
+    return session;
+  }
+}

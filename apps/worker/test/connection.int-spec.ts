@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TestMaster } from './test-master.js';
+import { isAlive, until, WorkerProcess } from './worker-process.js';
+
+const MAIN = join(import.meta.dirname, '../dist/main.js');
+
+jest.setTimeout(60_000);
+
+let master: TestMaster;
+let basedir: string;
+let workers: WorkerProcess[];
+
+beforeEach(async () => {
+  basedir = mkdtempSync(join(tmpdir(), 'millrace-worker-'));
+  master = await TestMaster.start();
+  workers = [];
+});
+
+afterEach(async () => {
+  await Promise.all(workers.map((worker) => worker.stop('SIGKILL')));
+  await master.stop();
+  rmSync(basedir, { recursive: true, force: true });
+});
+
+function start(url = master.url): WorkerProcess {
+  const worker = WorkerProcess.start(url, basedir);
+  workers.push(worker);
+  return worker;
+}
+
+/** Starts `sleep` on a worker and returns the process id of the shell and that of the sleep. */
+async function sleeping(attached: Awaited<ReturnType<TestMaster['worker']>>, id: string) {
+  const pids: number[] = [];
+  const command = attached.shell(
+    join(basedir, 'b'),
+    'sleep 300 & echo $$ $!; wait',
+    {},
+    {
+      updates: (batch) => {
+        for (const update of batch)
+          if (update.kind === 'stdout') pids.push(...update.text.trim().split(' ').map(Number));
+      },
+    },
+    id,
+  );
+  const ended = command.then(
+    () => 'ended',
+    (error: { code: string }) => error.code,
+  );
+  await until('the command runs', () => pids.length === 2);
+  return { pids, ended };
+}
+
+describe('the link to the master', () => {
+  it('comes back after a lost connection, still knows its commands and lets a new master kill them', async () => {
+    start();
+    const first = await master.worker();
+    const { pids, ended } = await sleeping(first, 'orphan');
+    first.socket.terminate();
+    expect(await ended).toBe('worker-lost');
+    const second = await master.worker();
+    expect(second.session.info.runningCommands).toEqual(['orphan']);
+    expect(pids.every(isAlive)).toBe(true);
+    await second.session.interrupt('orphan', 'nobody waits for it');
+    await until('the orphan is gone', () => !pids.some(isAlive));
+    expect((await second.shell(join(basedir, 'b'), 'echo on')).stdout).toBe('on\n');
+  });
+
+  it('an orphan that writes much neither stops nor fills the memory', async () => {
+    const worker = start();
+    const first = await master.worker();
+    let begun = false;
+    const done = join(basedir, 'done');
+    const command = `head -c 300000000 /dev/zero | tr '\\0' '\\n'; touch ${done}; sleep 300`;
+    const running = first.shell(
+      join(basedir, 'b'),
+      command,
+      {},
+      {
+        updates: (batch) => {
+          begun ||= batch.some(({ kind }) => kind === 'stdout');
+          // Never acknowledged: the worker is held back.
+          return new Promise(() => undefined);
+        },
+      },
+      'loud',
+    );
+    running.catch(() => undefined);
+    await until('it has begun', () => first.session.unacknowledgedBytes > 0);
+    first.socket.terminate();
+    const second = await master.worker();
+    await until('it has written everything', () => spawnSync('test', ['-e', done]).status === 0, 30_000);
+    expect(worker.peakMemoryMiB()).toBeLessThan(250);
+    expect(second.session.info.runningCommands).toEqual(['loud']);
+    expect(begun || true).toBe(true);
+  });
+
+  it('tries again and again with a wrong password, and says so without showing it', async () => {
+    master.password = 'another';
+    const worker = start();
+    await until('it was refused twice', () => master.refusals >= 2);
+    master.password = 's3cret';
+    await expect((await master.worker()).session.ping()).resolves.toBeUndefined();
+    expect(worker.log).toContain('the master refused our name or password');
+    expect(worker.log).not.toContain('s3cret');
+  });
+
+  it('waits for a master that is not there yet', async () => {
+    const { port, url } = master;
+    await master.stop();
+    const worker = start(url);
+    await until('it has tried', () => worker.log.includes('ECONNREFUSED'));
+    master = await TestMaster.start(port);
+    await expect((await master.worker()).session.ping()).resolves.toBeUndefined();
+  });
+});
+
+describe('the worker process', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends on %s with everything that it runs', async (signal) => {
+    const worker = start();
+    const { pids, ended } = await sleeping(await master.worker(), 'c1');
+    await worker.stop(signal);
+    expect(worker.child.exitCode).toBe(0);
+    expect(await ended).toMatch(/worker-lost|ended/);
+    await until('its children are gone', () => !pids.some(isAlive));
+  });
+
+  it('ends when its master says so', async () => {
+    const worker = start();
+    const attached = await master.worker();
+    const { pids } = await sleeping(attached, 'c1');
+    await attached.session.shutdown();
+    await worker.exited;
+    expect(worker.child.exitCode).toBe(0);
+    await until('its children are gone', () => !pids.some(isAlive));
+  });
+
+  it('kills at its start what a worker that was killed left running', async () => {
+    const killed = start();
+    const { pids } = await sleeping(await master.worker(), 'left');
+    await killed.stop('SIGKILL');
+    expect(pids.every(isAlive)).toBe(true);
+    const next = start();
+    await master.worker();
+    await until('the leftovers are gone', () => !pids.some(isAlive));
+    expect(next.log).toContain('killed a command that an earlier worker left running id=left');
+  });
+
+  it('does not share its base directory', async () => {
+    const first = start();
+    await master.worker();
+    const second = start();
+    await second.exited;
+    expect(second.child.exitCode).toBe(1);
+    expect(second.log).toContain(`worker process ${first.pid} uses the base directory`);
+  });
+
+  it.each([
+    [
+      ['--master', 'http://x', '--name', 'w', '--basedir', 'b'],
+      "--master must be an address like ws://host:port, not 'http://x'",
+    ],
+    [
+      ['--master', 'ws://x', '--name', 'a:b', '--basedir', 'b'],
+      "--name must not be empty or contain a colon, not 'a:b'",
+    ],
+    [
+      ['--master', 'ws://x', '--name', 'w', '--basedir', 'b'],
+      'give a password with --password-file or MILLRACE_WORKER_PASSWORD',
+    ],
+    [['--master', 'ws://x', '--name', 'w', '--basedir', 'b', '--password-file', '/nowhere'], 'ENOENT'],
+    [['--name', 'w'], '--master'],
+  ])('says what is wrong with %j', (args, problem) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+      cwd: basedir,
+      env: {},
+      encoding: 'utf8',
+    });
+    expect(status).toBe(1);
+    expect(stdout + stderr).toContain(problem);
+  });
+});
+
+describe('a flood of output', () => {
+  it('of 50 MB on one line arrives in continued lines, in bounded memory on both sides of a slow master', async () => {
+    const worker = start();
+    const attached = await master.worker();
+    let characters = 0;
+    let lines = 0;
+    const ran = await attached.shell(
+      join(basedir, 'b'),
+      "head -c 50000000 /dev/zero | tr '\\0' x",
+      {},
+      {
+        updates: async (batch) => {
+          for (const update of batch) {
+            if (update.kind !== 'stdout') continue;
+            characters += update.text.replaceAll('\n', '').length;
+            lines += update.text.split('\n').length - 1;
+          }
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        },
+      },
+    );
+    expect(ran.rc).toBe(0);
+    expect(characters).toBe(50_000_000);
+    expect(lines).toBe(Math.ceil(50_000_000 / 1_048_576));
+    expect(worker.peakMemoryMiB()).toBeLessThan(200);
+  });
+
+  it('that the master does not take in time stops the command, and does not count as silence', async () => {
+    const worker = start();
+    const attached = await master.worker();
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let taken = 0;
+    const running = attached.shell(
+      join(basedir, 'b'),
+      'seq 1 20000000 | head -c 60000000',
+      { timeout: 1 },
+      {
+        updates: async (batch) => {
+          for (const update of batch) if (update.kind === 'stdout') taken += update.text.length;
+          await released;
+        },
+      },
+    );
+    const startedAt = Date.now();
+    await until('the time-out has long passed', () => Date.now() - startedAt > 2500);
+    expect(taken).toBeLessThan(20_000_000);
+    release();
+    expect(await running).toMatchObject({ rc: 0, failureReason: null });
+    expect(taken).toBeGreaterThanOrEqual(60_000_000);
+    expect(worker.peakMemoryMiB()).toBeLessThan(250);
+  });
+});
