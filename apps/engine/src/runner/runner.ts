@@ -155,6 +155,7 @@ export class RunnerPool {
   private spawn(): void {
     const startedAt = performance.now();
     const child = fork(new URL('./main.js', import.meta.url), {
+      env: process.env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
     });

@@ -1,0 +1,257 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadAndCompile } from '@millrace/config';
+import { Result } from '@millrace/domain';
+import { type BuildOutcome, RunnerPool } from '../../dist/runner/runner.js';
+import { FakeBuildHost, jobFor } from './fake-build-host.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
+const run = promisify(execFile);
+const PASSWORD = 'p@ss:w/rd-hunter2';
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const SUCCESS = { kind: 'finished', results: Result.SUCCESS };
+
+let folder: string;
+let origin: string;
+let server: Server;
+let url: string;
+const requests: (string | undefined)[] = [];
+const pools: RunnerPool[] = [];
+
+async function git(...args: string[]): Promise<string> {
+  const { stdout } = await run('git', ['-C', origin, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args]);
+  return stdout.trim();
+}
+
+async function commit(file: string, text: string): Promise<string> {
+  await writeFile(join(origin, file), text);
+  await git('add', '--all');
+  await git('commit', '--quiet', '-m', `change ${file}`);
+  return await git('rev-parse', 'HEAD');
+}
+
+/** `git http-backend` behind Basic authentication: what a forge is to a Git client. */
+function startForge(): Promise<Server> {
+  const wanted = `Basic ${Buffer.from(`ci:${PASSWORD}`).toString('base64')}`;
+  const forge = createServer((request, response) => {
+    requests.push(request.headers.authorization);
+    if (request.headers.authorization !== wanted) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      return;
+    }
+    const { pathname, search } = new URL(request.url!, 'http://forge');
+    const env = {
+      ...process.env,
+      GIT_PROJECT_ROOT: folder,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: pathname,
+      QUERY_STRING: search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers['content-type'] ?? '',
+      GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+      HTTP_CONTENT_ENCODING: String(request.headers['content-encoding'] ?? ''),
+      REMOTE_USER: 'ci',
+    };
+    const backend = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    request.pipe(backend.stdin);
+    const chunks: Buffer[] = [];
+    backend.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    backend.on('close', () => {
+      const output = Buffer.concat(chunks);
+      const split = output.indexOf('\r\n\r\n');
+      for (const line of output.subarray(0, split).toString().split('\r\n')) {
+        const [name, value] = line.split(/:\s*/, 2);
+        if (name === 'Status') response.statusCode = Number.parseInt(value!, 10);
+        else response.setHeader(name!, value!);
+      }
+      response.end(output.subarray(split + 4));
+    });
+  });
+  return new Promise((resolve) => forge.listen(0, '127.0.0.1', () => resolve(forge)));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-steps-'));
+  origin = join(folder, 'origin');
+  await mkdir(origin);
+  await git('init', '--quiet');
+  await git('symbolic-ref', 'HEAD', 'refs/heads/main');
+  server = await startForge();
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/origin`;
+});
+afterAll(async () => {
+  await Promise.all(pools.map((pool) => pool.close()));
+  await new Promise((resolve) => server.close(resolve));
+  await rm(folder, { recursive: true });
+});
+
+async function poolFor(configFile: string) {
+  const { fingerprint } = await loadAndCompile(configFile);
+  const pool = new RunnerPool({ configFile, fingerprint, log: quiet });
+  pools.push(pool);
+  await pool.start();
+  return { pool, config: { configFile, fingerprint } };
+}
+
+let configs = 0;
+/** Builds of one git step, all in the same folder. */
+async function builderWith(options: string) {
+  const configFile = join(folder, `git${configs++}.config.ts`);
+  await writeFile(
+    configFile,
+    `import { builder, defineConfig, worker } from '@millrace/config';
+import { git } from '@millrace/steps';
+export default defineConfig({
+  workers: [worker('w', { password: 'x' })],
+  builders: [builder('b', { workers: ['w'], factory: [git(${options})] })],
+});`,
+  );
+  const { pool, config } = await poolFor(configFile);
+  const builddir = `b${configs}`;
+  const workdir = join(folder, builddir, 'build');
+  const build = async (sourceStamp: { branch?: string | null; revision?: string | null } = {}) => {
+    const host = new FakeBuildHost();
+    const stamp = { branch: null, revision: null, repository: '', project: '', codebase: '', ...sourceStamp };
+    const outcome = await pool.run(jobFor('b', config, folder, { sourceStamp: stamp, builddir }), host).outcome;
+    return { host, outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
+  };
+  return { build, workdir };
+}
+
+describe('git', () => {
+  const here = () => JSON.stringify(pathToFileURL(origin).href);
+
+  it('checks out the head of a branch, or the very revision, and says which it got', async () => {
+    const first = await commit('a.txt', 'one');
+    const second = await commit('a.txt', 'two');
+    const { build } = await builderWith(`{ repository: ${here()} }`);
+    const head = await build({ branch: 'main' });
+    expect(head.outcome).toMatchObject(SUCCESS);
+    expect(head.host.properties.got_revision).toEqual([second, 'Git']);
+    expect(head.host.steps[0]!.stateString).toBe(`update main ${second.slice(0, 12)}`);
+    const exact = await build({ branch: 'main', revision: first });
+    expect(exact.host.properties.got_revision![0]).toBe(first);
+    expect(await exact.text('a.txt')).toBe('one');
+    const byDefault = await build();
+    expect(byDefault.host.properties.got_revision![0]).toBe(second);
+  });
+
+  it('finds a revision that its branch no longer has', async () => {
+    const lost = await commit('a.txt', 'lost');
+    await git('reset', '--quiet', '--hard', 'HEAD~1');
+    const kept = await commit('a.txt', 'kept');
+    const { build } = await builderWith(`{ repository: ${here()} }`);
+    expect((await build({ branch: 'main', revision: lost })).host.properties.got_revision![0]).toBe(lost);
+    expect((await build({ branch: 'main' })).host.properties.got_revision![0]).toBe(kept);
+  });
+
+  it('leaves what earlier builds made when incremental, and nothing when full', async () => {
+    await commit('.gitignore', 'made*\n');
+    for (const [mode, left] of [
+      ['incremental', ['made.txt', 'stray.txt']],
+      ['full', []],
+    ] as const) {
+      const { build, workdir } = await builderWith(`{ repository: ${here()}, mode: '${mode}' }`);
+      await build();
+      await writeFile(join(workdir, 'made.txt'), 'x');
+      await writeFile(join(workdir, 'stray.txt'), 'x');
+      await writeFile(join(workdir, 'a.txt'), 'changed by a build');
+      const again = await build();
+      expect(again.outcome).toMatchObject(SUCCESS);
+      expect((await readdir(workdir)).filter((name) => /made|stray/.test(name))).toEqual(left);
+      expect(await again.text('a.txt')).not.toContain('changed');
+    }
+  });
+
+  it('starts from nothing when a killed git has left the folder locked', async () => {
+    const { build, workdir } = await builderWith(`{ repository: ${here()} }`);
+    await build();
+    await writeFile(join(workdir, '.git/index.lock'), '');
+    await writeFile(join(workdir, 'a.txt'), 'dirty');
+    const again = await build();
+    expect(again.outcome).toMatchObject(SUCCESS);
+    expect(again.host.events).toContain('command rmdir');
+  });
+
+  it.each([
+    ['a branch that is not there', { branch: 'nowhere' }, Result.FAILURE],
+    ['a revision that is not there', { branch: 'main', revision: '0'.repeat(40) }, Result.FAILURE],
+    ['a branch that git would take for an option', { branch: '--upload-pack=touch /tmp/x' }, Result.EXCEPTION],
+    ['a revision that git would take for an option', { revision: '--orphan' }, Result.EXCEPTION],
+  ] as const)('fails for %s', async (_what, stamp, results) => {
+    const { build } = await builderWith(`{ repository: ${here()}, clobberOnFailure: false }`);
+    expect((await build(stamp)).outcome).toMatchObject({ kind: 'finished', results });
+  });
+
+  it('uses credentials that no log, command, environment or remaining file shows', async () => {
+    process.env['MILLRACE_TEST_GIT_PASSWORD'] = PASSWORD;
+    const { build, workdir } = await builderWith(
+      `{ repository: '${url}', credentials: { username: 'ci', passwordEnv: 'MILLRACE_TEST_GIT_PASSWORD' } }`,
+    );
+    const { host, outcome } = await build({ branch: 'main' });
+    expect(outcome).toMatchObject(SUCCESS);
+    expect(requests.filter(Boolean).length).toBeGreaterThan(0);
+    const download = host.requests.find(({ name }) => name === 'download_file')!;
+    expect(download.args.mode).toBe(0o600);
+    const shown = JSON.stringify(host.requests.map((request) => ({ ...request, download: null }))) + host.allText;
+    for (const secret of ['hunter2', encodeURIComponent(PASSWORD), Buffer.from(`ci:${PASSWORD}`).toString('base64')]) {
+      expect(shown).not.toContain(secret);
+    }
+    const { stdout } = await run('grep', ['-rlF', 'hunter2', dirname(workdir)]).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    expect(stdout).toBe('');
+  });
+
+  it('removes them also when the fetch fails, and fails at once without them', async () => {
+    const wrong = await builderWith(
+      `{ repository: '${url}', credentials: { username: 'ci', password: 'wrong-hunter2' } }`,
+    );
+    const { host, outcome } = await wrong.build({ branch: 'main' });
+    expect(outcome).toMatchObject({ results: Result.FAILURE });
+    expect(host.events.slice(-2)).toEqual(['command rmfile', 'finish git']);
+    expect(await readdir(dirname(wrong.workdir))).toEqual(['build']);
+    const without = await builderWith(`{ repository: '${url}' }`);
+    expect((await without.build({ branch: 'main' })).outcome).toMatchObject({ results: Result.FAILURE });
+  });
+});
+
+describe('the quickstart', () => {
+  it('builds the small project: main is green, failing is red', async () => {
+    process.env['MILLRACE_WORKER_PASSWORD'] = 'x'; // jest hands a copy of the environment to tests, and none to configurations
+    const wrapper = join(folder, 'quickstart.config.ts');
+    await writeFile(
+      wrapper,
+      `process.env['MILLRACE_DATA'] = ${JSON.stringify(join(folder, 'data'))};
+const quickstart: { default: unknown } = await import(${JSON.stringify(join(root, 'examples/quickstart/master.config.ts'))});
+export default quickstart.default;`,
+    );
+    const { pool, config } = await poolFor(wrapper);
+    const build = async (branch: string) => {
+      const host = new FakeBuildHost();
+      const stamp = { branch, revision: null, repository: '', project: 'hello', codebase: '' };
+      const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamp: stamp }), host)
+        .outcome;
+      return { host, outcome };
+    };
+    const green = await build('main');
+    expect(green.outcome).toMatchObject(SUCCESS);
+    expect(green.host.log('test')).toContain('3 passed, 0 failed');
+    expect(green.host.uploads).toEqual([`${join(folder, 'hello/build/dist/hello')} -> hello`]);
+    expect(green.host.properties.subject![0]).toBe('Greet the world');
+    const red = await build('failing');
+    expect(red.outcome).toEqual({
+      kind: 'finished',
+      results: Result.FAILURE,
+      stateString: "failed 'test/run.sh' (failure)",
+    });
+    expect(red.host.steps.map(({ name }) => name)).toEqual(['git', 'describe', 'build', 'test', 'clean']);
+  });
+});
