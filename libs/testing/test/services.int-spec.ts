@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually, freePort, requireService, startMariaDb, startNats } from '../src/services/index.js';
 
 function isAlive(pid: number): boolean {
@@ -82,6 +82,23 @@ describe('eventually', () => {
   it('returns the value once the check holds', async () => {
     let attempts = 0;
     expect(await eventually(() => ++attempts > 2 && attempts, { intervalMs: 1 })).toBe(3);
+  });
+});
+
+describe('requireService', () => {
+  const { PATH, CI } = process.env;
+  afterEach(() => {
+    process.env['PATH'] = PATH;
+    if (CI === undefined) delete process.env['CI'];
+    else process.env['CI'] = CI;
+  });
+
+  it('says no on a laptop and throws in CI when a program is missing', () => {
+    process.env['PATH'] = '/nonexistent';
+    delete process.env['CI'];
+    expect(requireService('chromium')).toBe(false);
+    process.env['CI'] = 'true';
+    expect(() => requireService('chromium')).toThrow(/chromium not found; run 'npm run provision'/);
   });
 });
 

@@ -1,0 +1,51 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { describe, expect, it } from '@jest/globals';
+import { eventually, freePort } from '@millrace/testing/services';
+import { RawClient } from './raw-client.js';
+
+const MAIN = join(dirname(createRequire(import.meta.url).resolve('@millrace/wamp-router')), 'main.js');
+
+interface Run {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly exit: Promise<number | null>;
+  output(): string;
+}
+
+function run(environment: Record<string, string>): Run {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  child.stdout.on('data', (data: Buffer) => (text += data.toString()));
+  child.stderr.on('data', (data: Buffer) => (text += data.toString()));
+  return { child, exit: new Promise((resolve) => child.once('close', resolve)), output: () => text };
+}
+
+describe('the router process', () => {
+  it('says where it listens, refuses a second one on its port, and stops cleanly on SIGTERM', async () => {
+    const port = String(await freePort());
+    const first = run({ MILLRACE_ROUTER_PORT: port });
+    await eventually(() => first.output() === `router listening on ws://127.0.0.1:${port}/ws\n`, { what: 'the line' });
+
+    const second = run({ MILLRACE_ROUTER_PORT: port });
+    expect(await second.exit).toBe(1);
+    expect(second.output()).toBe(
+      `router: port ${port} on 127.0.0.1 is taken; set MILLRACE_ROUTER_PORT to another one for the router\n`,
+    );
+
+    const client = await RawClient.join(`ws://127.0.0.1:${port}/ws`);
+    first.child.kill('SIGTERM');
+    expect(await first.exit).toBe(0);
+    expect(await client.next(6)).toEqual([6, {}, 'wamp.close.system_shutdown']);
+  });
+
+  it('does not open itself to the network without a ticket', async () => {
+    const open = run({ MILLRACE_ROUTER_HOST: '0.0.0.0', MILLRACE_ROUTER_PORT: '0' });
+    expect(await open.exit).toBe(1);
+    expect(open.output()).toMatch(/MILLRACE_ROUTER_TICKET/);
+  });
+});
