@@ -49,7 +49,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.ceil(word.length / 2.5)) + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    // A unit left out or added (`timeout`, `timeoutSeconds`) is nearer than its letters say.
+    const isPart = word.length >= 4 && candidate.toLowerCase().startsWith(word.toLowerCase());
+    const distance = isPart ? 1 : editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

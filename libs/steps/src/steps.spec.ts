@@ -1,0 +1,170 @@
+import { describe, expect, it } from '@jest/globals';
+import { type CommandOutcome, compileConfig, ConfigError, interpolate, type Step } from '@millrace/config';
+import { Result } from '@millrace/domain';
+import { git } from './git.js';
+import { endedBecause, resultOf, summaryOf } from './outcome.js';
+import { setProperty } from './set-property.js';
+import { shell } from './shell.js';
+import { fileDownload, fileUpload } from './transfer.js';
+
+const configOf = (step: Step) => ({
+  workers: [{ name: 'w', password: 'x' }],
+  builders: [{ name: 'b', workers: ['w'], factory: [step] }],
+});
+
+function problemsOf(step: Step): string[] {
+  try {
+    compileConfig(configOf(step));
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return error.problems.map(({ message }) => message.replace('builders[0].factory[0]', 'STEP'));
+    throw error;
+  }
+}
+
+/** Options as they come from JavaScript, or from TypeScript with a cast. */
+const odd = (options: object) => options as never;
+
+describe('options', () => {
+  it.each<[string, Step]>([
+    ['shell', shell({ command: 'make' })],
+    [
+      'shell with everything',
+      shell({
+        name: 'n',
+        command: ['a', '', interpolate('%(prop:x)s'), (build) => build.builderName],
+        workdir: 'w',
+        env: { A: null, B: '', C: () => 'c' },
+        timeoutSeconds: null,
+        maxTimeSeconds: 1,
+        sigtermTimeSeconds: 2,
+        interruptSignal: 'TERM',
+        maxLines: 5,
+        logfiles: { l: 'l.txt' },
+        decodeRC: { 0: Result.SUCCESS, 2: Result.WARNINGS },
+        logEnviron: true,
+        usePty: true,
+        stdin: '',
+        description: 'd',
+        haltOnFailure: true,
+        doStepIf: () => true,
+        hideStepIf: (result) => result === Result.SUCCESS,
+      }),
+    ],
+    [
+      'git',
+      git({
+        repository: 'https://user@git.example/x',
+        branch: 'main',
+        mode: 'full',
+        shallow: 3,
+        credentials: { passwordEnv: 'PW' },
+      }),
+    ],
+    ['setProperty', setProperty({ property: 'p', value: null })],
+    ['fileUpload', fileUpload({ workerSrc: 'a', blobName: 'b' })],
+    ['fileDownload', fileDownload({ content: '', workerDest: 'b', mode: 0o600 })],
+  ])('accepts %s', (_what, step) => expect(problemsOf(step)).toEqual([]));
+
+  it.each<[string, Step, string]>([
+    ['no command', shell(odd({})), 'STEP.command is missing; expected a string, a list of strings or a callback'],
+    [
+      'a command of numbers',
+      shell(odd({ command: [1] })),
+      'STEP.command is [1]; expected a string, a list of strings or a callback',
+    ],
+    [
+      'an unknown option',
+      shell(odd({ command: 'x', timeout: 3 })),
+      "STEP.timeout is not a setting; did you mean 'timeoutSeconds'?",
+    ],
+    [
+      'a flag that is no boolean',
+      shell(odd({ command: 'x', alwaysRun: 'yes' })),
+      'STEP.alwaysRun is "yes"; expected true or false',
+    ],
+    [
+      'a result that is none',
+      shell(odd({ command: 'x', decodeRC: { 1: 9 } })),
+      'STEP.decodeRC.1 is 9; expected a result such as Result.WARNINGS',
+    ],
+    [
+      'a negative time',
+      shell({ command: 'x', timeoutSeconds: -1 }),
+      'STEP.timeoutSeconds is -1; expected a number of at least 0.001',
+    ],
+    [
+      'no repository',
+      git(odd({})),
+      'STEP.repository is missing; expected the address of a Git repository, a template or a callback',
+    ],
+    [
+      'an unknown mode',
+      git(odd({ repository: 'r', mode: 'ful' })),
+      "STEP.mode is \"ful\"; expected one of 'full', 'incremental' (did you mean 'full'?)",
+    ],
+    [
+      'half credentials',
+      git(odd({ repository: 'r', credentials: { username: 'u' } })),
+      'STEP.credentials are incomplete',
+    ],
+    ['both or neither', setProperty({ property: 'p' }), 'STEP.value is missing; expected either value or command'],
+    [
+      'content and blob',
+      fileDownload({ content: 'x', blobName: 'y', workerDest: 'z' }),
+      'STEP.content is "x"; expected either content or blobName',
+    ],
+  ])('reports %s', (_what, step, message) => {
+    const problems = problemsOf(step);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(message);
+  });
+
+  it('shows no password in problems, descriptions and fingerprints', () => {
+    const withPassword = git({ repository: 'https://u:hunter2@git.example/x', credentials: { password: 'hunter3' } });
+    expect(problemsOf(withPassword)).toHaveLength(1);
+    const texts = JSON.stringify([
+      problemsOf(withPassword),
+      git({ repository: 'r', credentials: { password: 'hunter3' } }).describe(),
+    ]);
+    expect(texts).not.toMatch(/hunter/);
+  });
+});
+
+describe('outcomes', () => {
+  const outcome = (parts: Partial<CommandOutcome>): CommandOutcome => ({
+    rc: 0,
+    failure: null,
+    failureReason: null,
+    cancelled: false,
+    workerLost: false,
+    ...parts,
+  });
+  it.each([
+    [{}, Result.SUCCESS],
+    [{ rc: 1 }, Result.FAILURE],
+    [{ rc: 3 }, Result.WARNINGS],
+    [{ rc: null }, Result.FAILURE],
+    [{ rc: 0, failureReason: 'timeout' }, Result.FAILURE],
+    [{ rc: 0, failure: 'a bad read' }, Result.EXCEPTION],
+    [{ rc: -1, cancelled: true }, Result.CANCELLED],
+    [{ rc: null, failure: 'gone', workerLost: true }, Result.RETRY],
+  ])('of %j is %j', (parts, result) => {
+    expect(resultOf(outcome(parts), { 0: Result.SUCCESS, 3: Result.WARNINGS })).toBe(result);
+  });
+
+  it.each([
+    ['make test', "'make test'"],
+    [['make'], "'make'"],
+    ['./configure --prefix=/usr --with-x', "'./configure --prefix=/usr ...'"],
+    ['set -e\nmake', "'set -e ...'"],
+  ])('%j is summed up as %s', (command, summary) => expect(summaryOf(command)).toBe(summary));
+
+  it('says why the worker ended a command', () => {
+    expect(endedBecause(outcome({ rc: -1, failureReason: 'timeout_without_output' }))).toBe(
+      ' (no output for too long)',
+    );
+    expect(endedBecause(outcome({}))).toBe('');
+  });
+});
