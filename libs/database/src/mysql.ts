@@ -48,9 +48,9 @@ export class MysqlDatabase implements Database {
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return retrying(async () => {
-      const connection = await this.pool
-        .getConnection()
-        .catch((error: unknown) => Promise.reject(asOperational(error)));
+      const connection = await this.pool.getConnection().catch((error: unknown) => {
+        throw asOperational(error);
+      });
       let reusable = true;
       try {
         await connection.query('START TRANSACTION');
@@ -130,9 +130,10 @@ function isRolledBack(error: unknown): boolean {
 const OUTSIDE =
   /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT|ER_CON_COUNT_ERROR|ER_SERVER_SHUTDOWN|ER_QUERY_INTERRUPTED|ER_ACCESS_DENIED_ERROR|PROTOCOL_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_)/;
 
-function asOperational(error: unknown): unknown {
+function asOperational(error: unknown): Error {
   const code = codeOf(error);
-  if (error instanceof OperationalError || !(error instanceof Error)) return error;
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (error instanceof OperationalError) return error;
   // mysql2 reports a dead connection in words only.
   const closed = /closed state|Connection lost|server closed/i.test(error.message);
   if (!closed && !OUTSIDE.test(code)) return error;

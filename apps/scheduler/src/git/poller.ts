@@ -64,9 +64,9 @@ export class GitPoller {
     if (plan.gone.length + plan.remembered.length > 0) {
       await this.intake.addChanges([], {
         owner,
-        state: Object.fromEntries([
-          ...plan.gone.map((branch) => [BRANCH_STATE + branch, null]),
-          ...plan.remembered.map((move) => [BRANCH_STATE + move.branch, move.to]),
+        state: Object.fromEntries<string | null>([
+          ...plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]),
+          ...plan.remembered.map((move): [string, string] => [BRANCH_STATE + move.branch, move.to]),
         ]),
       });
     }

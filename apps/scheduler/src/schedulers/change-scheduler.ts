@@ -9,7 +9,7 @@ import {
   type SchedulerBuildset,
   type SchedulerState,
 } from '@millrace/database';
-import { FencedError, messageOf, type Properties, propertiesFrom } from '@millrace/domain';
+import { FencedError, mergeProperties, messageOf, propertiesFrom } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { decideStable } from '../core/tree-stable.js';
 
@@ -118,12 +118,12 @@ export class ChangeSchedulerRunner {
 
   private buildset(changes: readonly Change[]): SchedulerBuildset {
     const last = changes.at(-1)!;
-    const properties: Properties = {
-      ...Object.assign({}, ...changes.map((change) => change.properties)),
-      ...propertiesFrom(this.scheduler.properties, 'Scheduler'),
-      ...propertiesFrom({ scheduler: this.scheduler.name }, 'Scheduler'),
-      ...propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
-    };
+    const properties = mergeProperties(
+      ...changes.map((change) => change.properties),
+      propertiesFrom(this.scheduler.properties, 'Scheduler'),
+      propertiesFrom({ scheduler: this.scheduler.name }, 'Scheduler'),
+      propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
+    );
     const { branch, revision, repository, project, codebase } = last;
     return {
       schedulerName: this.scheduler.name,

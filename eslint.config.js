@@ -1,0 +1,118 @@
+import tseslint from 'typescript-eslint';
+
+/**
+ * Who may import whom: the table of `docs/ARCHITECTURE.md`, enforced. `exports` in each package.json keeps deep imports out, and
+ * project references make the compiler say the same.
+ */
+const MAY_IMPORT = {
+  domain: [],
+  contracts: ['domain'],
+  config: ['domain', 'contracts'],
+  database: ['domain', 'contracts'],
+  bus: ['domain', 'contracts'],
+  'wamp-router': ['domain'],
+  'worker-protocol': ['domain', 'contracts'],
+  steps: ['domain', 'contracts', 'config'],
+  master: ['domain', 'contracts', 'database', 'bus'],
+  testing: ['domain', 'contracts', 'database', 'bus', 'wamp-router', 'worker-protocol'],
+  scheduler: ['domain', 'contracts', 'config', 'database', 'bus', 'master'],
+  engine: ['domain', 'contracts', 'config', 'database', 'bus', 'master', 'steps', 'worker-protocol'],
+  ui: ['domain', 'contracts', 'database', 'bus', 'master'],
+  worker: ['domain', 'worker-protocol'],
+  cli: ['domain', 'contracts', 'config', 'database', 'bus', 'wamp-router'],
+  e2e: ['domain', 'contracts', 'testing'],
+  bench: ['domain', 'contracts', 'testing', 'database', 'bus'],
+};
+const NEST = ['@nestjs/*'];
+const DATABASE_DRIVERS = ['typeorm', 'mysql2', 'mysql2/*', 'libsql'];
+const BUS_CLIENTS = ['autobahn', 'nats', '@nats-io/*'];
+const NODE_IO = [
+  'fs',
+  'fs/*',
+  'net',
+  'http',
+  'https',
+  'os',
+  'process',
+  'child_process',
+  'worker_threads',
+  'dgram',
+  'tls',
+].flatMap((name) => [`node:${name}`, name]);
+
+const forbid = (patterns, why) => ['error', { patterns: [{ group: patterns, message: why }] }];
+const packagesBut = (allowed) =>
+  Object.keys(MAY_IMPORT)
+    .filter((name) => !allowed.includes(name))
+    .map((name) => `@millrace/${name}`);
+
+const perPackage = Object.entries(MAY_IMPORT).map(([name, allowed]) => {
+  const folder = ['scheduler', 'engine', 'ui', 'worker', 'cli'].includes(name)
+    ? `apps/${name}`
+    : ['e2e', 'bench'].includes(name)
+      ? name
+      : `libs/${name}`;
+  const patterns = packagesBut([...allowed, name]);
+  if (name !== 'database') patterns.push(...DATABASE_DRIVERS);
+  if (name !== 'bus') patterns.push(...BUS_CLIENTS);
+  if (!['master', 'scheduler', 'engine', 'ui'].includes(name)) patterns.push(...NEST);
+  if (name === 'domain') patterns.push(...NODE_IO, 'class-validator', 'class-transformer');
+  return {
+    files: [`${folder}/src/**/*.ts`],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        patterns,
+        `${name} must not import this: see docs/ARCHITECTURE.md, "Who may import whom"`,
+      ),
+    },
+  };
+});
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', '.services/**', '.millrace/**', 'examples/hello/**'] },
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    extends: [...tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true, allowNullish: true },
+      ],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' },
+      ],
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  ...perPackage,
+  {
+    // Decisions are pure: a `core/` folder does no I/O and knows no framework.
+    files: ['apps/*/src/core/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': forbid(
+        [...NODE_IO, ...NEST, ...DATABASE_DRIVERS, ...BUS_CLIENTS, ...packagesBut(['domain', 'contracts', 'config'])],
+        'core/ is pure: effects are handed in',
+      ),
+    },
+  },
+  {
+    files: ['**/*.spec.ts', '**/test/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+);

@@ -1,0 +1,61 @@
+// `npm test`: provisions what the tests need, builds, lints, and runs every suite. One line at the end says how it went.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const reports = mkdtempSync(join(tmpdir(), 'millrace-reports-'));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const broken = [];
+
+const steps = [
+  ['provision', 'node', ['scripts/provision.mjs']],
+  ['build', 'npm', ['run', '--silent', 'build']],
+  ['lint', 'npm', ['run', '--silent', 'lint:only']],
+  ['unit', 'jest'],
+  ['integration', 'jest'],
+  ['e2e', 'jest', ['--runInBand']],
+];
+
+for (const [name, command, args = []] of steps) {
+  const startedAt = Date.now();
+  console.log(`\n── ${name} ${'─'.repeat(Math.max(1, 70 - name.length))}`);
+  const status = command === 'jest' ? runJest(name, args) : run(command, args);
+  console.log(`── ${name}: ${status === 0 ? 'ok' : 'FAILED'} after ${Math.round((Date.now() - startedAt) / 1000)} s`);
+  if (status !== 0) broken.push(name);
+  // Without these nothing after them means anything.
+  if (status !== 0 && (name === 'provision' || name === 'build')) break;
+}
+rmSync(reports, { recursive: true });
+if (broken.length > 0) console.log(`\nFailed: ${broken.join(', ')}`);
+const { passed, failed, skipped } = totals;
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(broken.length > 0 ? 1 : 0);
+
+function run(command, args) {
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
+}
+
+function runJest(project, args) {
+  const report = join(reports, `${project}.json`);
+  const status = run('node', [
+    'scripts/jest.mjs',
+    `--selectProjects=${project}`,
+    '--json',
+    `--outputFile=${report}`,
+    ...args,
+  ]);
+  try {
+    const result = JSON.parse(readFileSync(report, 'utf8'));
+    totals.passed += result.numPassedTests;
+    totals.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+    totals.skipped += result.numPendingTests;
+    if (result.numTotalTests > 0) return status;
+    console.error(`${project}: no test ran`);
+  } catch (error) {
+    console.error(`${project}: jest left no report (${error.message})`);
+  }
+  return 1;
+}
