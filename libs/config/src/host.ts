@@ -21,6 +21,9 @@ interface QueuedCall {
   readonly reject: (error: Error) => void;
 }
 
+/** A callback that hoards ends its thread, not the master. */
+const MEMORY_MB = 512;
+
 const DEFAULTS = { stallAfterMs: 1_000, loadTimeoutMs: 60_000 };
 
 /**
@@ -194,7 +197,11 @@ function startThread(
   data: HostThreadData,
   { loadTimeoutMs = DEFAULTS.loadTimeoutMs }: ConfigHostOptions,
 ): Promise<{ thread: Worker; revision: HostRevision }> {
-  const thread = new Worker(new URL('./host-thread.js', import.meta.url), { workerData: data, name: 'config-host' });
+  const thread = new Worker(new URL('./host-thread.js', import.meta.url), {
+    workerData: data,
+    name: 'config-host',
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
+  });
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       clearTimeout(timeout);

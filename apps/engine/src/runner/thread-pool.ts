@@ -5,6 +5,9 @@ import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from '
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;
+/** What the process needs for itself, whatever the threads hold. */
+const OWN_MEMORY_MB = 256;
+const MB = 1024 * 1024;
 /** Idle threads beyond this are ended rather than kept for the next burst. */
 const MAX_IDLE = 8;
 
@@ -159,6 +162,7 @@ export class ThreadPool {
     const isLate = now - this.lastTick > BEAT_MS * 3; // this loop was held up itself: ages say nothing
     this.lastTick = now;
     if (isLate) return;
+    this.guardMemory();
     for (const [buildId, thread] of this.building) {
       const ms = thread.heartbeat.ageMs;
       const reported = this.reportedMs.get(buildId) ?? STALL_MS / 2;
@@ -172,5 +176,18 @@ export class ThreadPool {
           `step '${thread.step?.name ?? ''}' holds more memory than the limit of ${this.limits.threadMemoryMb} MB`,
         );
     }
+  }
+
+  /**
+   * A step that fills buffers without ever yielding reports nothing; it shows in the size of the process, and as the thread
+   * that has stood still for longest.
+   */
+  private guardMemory(): void {
+    const threads = this.building.size + this.idle.length + this.starting.size;
+    const limitMb = OWN_MEMORY_MB + (threads + 1) * this.limits.threadMemoryMb;
+    if (process.memoryUsage.rss() <= limitMb * MB) return;
+    const [worst] = [...this.building.values()].sort((a, b) => b.heartbeat.ageMs - a.heartbeat.ageMs);
+    if (!worst || worst.heartbeat.ageMs < BEAT_MS * 2) return;
+    worst.end(`step '${worst.step?.name ?? ''}' holds more memory than the limit of ${this.limits.threadMemoryMb} MB`);
   }
 }

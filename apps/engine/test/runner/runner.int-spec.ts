@@ -21,6 +21,7 @@ const factories: Record<string, any[]> = {
   out_of_band: [custom('throw', () => new Promise(() => setTimeout(() => { throw new Error('out of the blue'); }, 1)))],
   memory: [custom('hoard', () => { const hoard: string[][] = []; for (;;) hoard.push(Array.from({ length: 100_000 }, (_, i) => 'x' + i)); })],
   buffers: [custom('fill', async () => { const hoard = []; for (;;) { hoard.push(Buffer.alloc(4e6, 1)); await new Promise((done) => setTimeout(done, 5)); } })],
+  buffers_at_once: [custom('flood', () => { const hoard = []; for (;;) hoard.push(Buffer.alloc(4e6, 1)); })],
   throws: [custom('broken', () => { throw new Error('bad luck'); }, { haltOnFailure: true }), custom('never', () => 0)],
   returns_nonsense: [customStep('odd', async () => 'fine' as any)],
   waits: [custom('wait', () => new Promise(() => {}))],
