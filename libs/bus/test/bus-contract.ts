@@ -1,6 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createBus, type Bus, type BusOptions, type BusPayload } from '@millrace/bus';
 import { eventually, requireService, type Service, type ServiceName } from '@millrace/testing/services';
+
+// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+jest.setTimeout(60_000);
 
 export interface BusUnderTest {
   readonly name: string;

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort, requireService, startMariaDb, startNats } from '../src/services/index.js';
+
+// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+jest.setTimeout(60_000);
 
 function isAlive(pid: number): boolean {
   try {

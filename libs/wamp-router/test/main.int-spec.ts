@@ -2,9 +2,12 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort } from '@millrace/testing/services';
 import { RawClient } from './raw-client.js';
+
+// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+jest.setTimeout(60_000);
 
 const MAIN = join(dirname(createRequire(import.meta.url).resolve('@millrace/wamp-router')), 'main.js');
 

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { UserError } from '@millrace/domain';
 import { eventually, startEmbeddedRouter } from '@millrace/testing/services';
 import { type Router, type RouterOptions, startRouter } from '@millrace/wamp-router';
 import { RawClient } from './raw-client.js';
+
+// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+jest.setTimeout(60_000);
 
 const ALL = ['publish', 'subscribe', 'call', 'register'] as const;
 const open: Router[] = [];
