@@ -1,0 +1,84 @@
+import type { ReactNode } from 'react';
+import { NavLink, Route, Routes } from 'react-router';
+import { useSocketState } from './data/live';
+import { useSite } from './data/site';
+import { BuildPage } from './pages/build';
+import { BuilderPage } from './pages/builder';
+import { ChangePage, ChangesPage } from './pages/changes';
+import { HomePage } from './pages/home';
+import { LogPage } from './pages/log';
+import { MastersPage } from './pages/masters';
+import { NotFoundPage } from './pages/not-found';
+import { PendingPage } from './pages/pending';
+import { RequestPage } from './pages/request';
+import { SchedulersPage } from './pages/schedulers';
+import { WaterfallPage } from './pages/waterfall';
+import { WorkersPage } from './pages/workers';
+
+const LINKS = [
+  ['/', 'Home'],
+  ['/waterfall', 'Waterfall'],
+  ['/pending', 'Queue'],
+  ['/changes', 'Changes'],
+  ['/workers', 'Workers'],
+  ['/schedulers', 'Schedulers'],
+  ['/masters', 'Masters'],
+] as const;
+
+export function App(): ReactNode {
+  const site = useSite();
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <header className="top">
+        <NavLink to="/" className="brand" end>
+          <img src="/icon.svg" alt="" width="22" height="22" />
+          {site.title}
+        </NavLink>
+        <nav aria-label="Main">
+          {LINKS.map(([to, text]) => (
+            <NavLink key={to} to={to} end={to === '/'}>
+              {text}
+            </NavLink>
+          ))}
+        </nav>
+      </header>
+      <Notices />
+      <main id="main" tabIndex={-1}>
+        <Routes>
+          <Route path="/" element={<HomePage />} />
+          <Route path="/waterfall" element={<WaterfallPage />} />
+          <Route path="/builders/:builderid" element={<BuilderPage />} />
+          <Route path="/builders/:builderid/builds/:number" element={<BuildPage />} />
+          <Route path="/builders/:builderid/builds/:number/steps/:step/logs/:slug" element={<LogPage />} />
+          <Route path="/pending" element={<PendingPage />} />
+          <Route path="/requests/:uuid" element={<RequestPage />} />
+          <Route path="/buildrequests/:uuid" element={<RequestPage />} />
+          <Route path="/changes" element={<ChangesPage />} />
+          <Route path="/changes/:changeid" element={<ChangePage />} />
+          <Route path="/workers" element={<WorkersPage />} />
+          <Route path="/schedulers" element={<SchedulersPage />} />
+          <Route path="/masters" element={<MastersPage />} />
+          <Route path="*" element={<NotFoundPage />} />
+        </Routes>
+      </main>
+    </>
+  );
+}
+
+function Notices(): ReactNode {
+  const connection = useSocketState();
+  const { bus } = useSite();
+  return (
+    <div aria-live="polite">
+      {connection === 'reconnecting' && (
+        <p className="notice">Connection to the server lost; reconnecting. What you see may be old.</p>
+      )}
+      {connection === 'open' && bus === 'connecting' && (
+        <p className="notice">The message bus is away. Everything goes on, and shows here a little later.</p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,71 @@
+export interface Page<T> {
+  readonly items: T[];
+  /** Path of the next page, below `/api/v2/`. */
+  readonly next: string | null;
+  readonly total: number | undefined;
+}
+
+/** What the server said instead of an answer. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    /** For forms: field → what is wrong with it. */
+    readonly fields: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+const BASE = '/api/v2/';
+
+/** @param path below `/api/v2/`, with its query string */
+export async function fetchPage<T>(path: string, plural: string, signal?: AbortSignal): Promise<Page<T>> {
+  const response = await fetch(BASE + path, { headers: { accept: 'application/json' }, signal: signal ?? null });
+  const body = (await response.json()) as Record<string, unknown> & {
+    meta?: { next?: string; total?: number };
+    error?: string;
+  };
+  if (!response.ok) throw new ApiError(response.status, body.error ?? `the server answered ${response.status}`);
+  return {
+    items: body[plural] as T[],
+    next: body.meta?.next?.slice(BASE.length) ?? null,
+    total: body.meta?.total,
+  };
+}
+
+export async function fetchOne<T>(path: string, plural: string, signal?: AbortSignal): Promise<T | null> {
+  try {
+    return (await fetchPage<T>(path, plural, signal)).items[0] ?? null;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+/** A command to a resource (JSON-RPC). */
+export async function control(path: string, method: string, params: Record<string, unknown> = {}): Promise<unknown> {
+  const response = await fetch(BASE + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  });
+  const body = (await response.json()) as { result?: unknown; error?: { message: string | Record<string, string> } };
+  const message = body.error?.message;
+  if (typeof message === 'object') throw new ApiError(response.status, Object.values(message).join('; '), message);
+  if (!response.ok || body.error)
+    throw new ApiError(response.status, message ?? `the server answered ${response.status}`);
+  return body.result;
+}
+
+export interface SiteConfig {
+  readonly title: string;
+  readonly bus: 'connected' | 'connecting' | 'off';
+  readonly versions: readonly (readonly [string, string])[];
+}
+
+export async function fetchSiteConfig(): Promise<SiteConfig> {
+  const response = await fetch('/config', { headers: { accept: 'application/json' } });
+  if (!response.ok) throw new ApiError(response.status, `the server answered ${response.status}`);
+  return (await response.json()) as SiteConfig;
+}

@@ -1,0 +1,46 @@
+import type { JsonValue, Properties } from '@millrace/domain';
+
+/** `8 s`, `2 min 05 s`, `1 h 12 min`, `3 d 4 h`. */
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  const minutes = Math.floor(s / 60);
+  if (minutes < 60) return `${minutes} min ${String(s % 60).padStart(2, '0')} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** `just now`, `5 min ago`, `yesterday 14:03`, a date. */
+export function ago(at: number, now: number): string {
+  const seconds = now - at;
+  if (seconds < 10) return 'just now';
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 7 * 86_400) return `${Math.floor(seconds / 86_400)} d ago`;
+  return new Date(at * 1000).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
+}
+
+export function dateTime(at: number): string {
+  return new Date(at * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+}
+
+export function timeOfDay(at: number): string {
+  return new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+}
+
+export function shortRevision(revision: string): string {
+  return /^[0-9a-f]{40}$/.test(revision) ? revision.slice(0, 10) : revision;
+}
+
+export function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
+}
+
+/** The value of a property as text; null when there is none. */
+export function property(properties: Properties | null | undefined, name: string): string | null {
+  const value: JsonValue | undefined = properties && Object.hasOwn(properties, name) ? properties[name]![0] : undefined;
+  if (value === undefined || value === null || value === '') return null;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

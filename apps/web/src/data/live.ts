@@ -1,0 +1,160 @@
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { fetchPage } from './api';
+import { socket, type SocketState } from './socket';
+
+export interface LiveQuery<T> {
+  /** Below `/api/v2/`; another path is another query. */
+  readonly path: string;
+  readonly plural: string;
+  readonly id: (item: T) => number | string;
+  /** Filters of the events that carry such items. */
+  readonly topics: readonly string[];
+  /** Whether an item that an event brought belongs here; it is taken out otherwise. */
+  readonly keep?: (item: T) => boolean;
+  readonly compare?: (a: T, b: T) => number;
+  /** What live additions are cut to. Pages that were loaded on request count in. */
+  readonly limit?: number;
+}
+
+export interface Live<T> {
+  /** Null until the first answer. */
+  readonly items: readonly T[] | null;
+  readonly error: string | null;
+  readonly next: string | null;
+  readonly loadingMore: boolean;
+  loadMore(): void;
+  refetch(): void;
+}
+
+interface State<T> {
+  readonly path: string;
+  readonly items: readonly T[] | null;
+  readonly error: string | null;
+  readonly next: string | null;
+  readonly loaded: number;
+}
+
+const empty = <T>(path: string): State<T> => ({ path, items: null, error: null, next: null, loaded: 0 });
+
+/** A list that is fetched once and then kept up to date by events. Null: nothing is wanted yet. */
+export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
+  const path = query?.path ?? '';
+  const current = useRef(query);
+  current.current = query;
+  const [state, setState] = useState<State<T>>(() => empty(path));
+  const [round, setRound] = useState(0);
+  const [loadingMore, setLoadingMore] = useState(false);
+  const topics = query?.topics.join(' ') ?? '';
+
+  useEffect(() => socket.onResync(() => setRound((n) => n + 1)), []);
+
+  useEffect(() => {
+    const wanted = current.current;
+    if (!wanted) return;
+    const abort = new AbortController();
+    const early = new Map<number | string, T>();
+    let arrived = false;
+    let queued: T[] = [];
+    let frame = 0;
+    const flush = (): void => {
+      frame = 0;
+      const brought = queued;
+      queued = [];
+      setState((old) =>
+        old.path === path && old.items ? { ...old, items: merged(old, brought, current.current!) } : old,
+      );
+    };
+    const listener = (_key: string, message: unknown): void => {
+      const item = message as T;
+      // What comes before the answer is newer than the answer.
+      if (!arrived) early.set(wanted.id(item), item);
+      else {
+        queued.push(item);
+        frame ||= requestAnimationFrame(flush);
+      }
+    };
+    const ends = topics === '' ? [] : topics.split(' ').map((topic) => socket.consume(topic, listener));
+    fetchPage<T>(path, wanted.plural, abort.signal).then(
+      (page) => {
+        arrived = true;
+        const fetched: State<T> = { path, items: page.items, error: null, next: page.next, loaded: page.items.length };
+        setState({ ...fetched, items: early.size > 0 ? merged(fetched, [...early.values()], wanted) : page.items });
+      },
+      (error: Error) => {
+        if (!abort.signal.aborted)
+          setState((old) => ({ ...(old.path === path ? old : empty<T>(path)), error: error.message }));
+      },
+    );
+    return () => {
+      abort.abort();
+      cancelAnimationFrame(frame);
+      for (const end of ends) end();
+    };
+  }, [path, topics, round]);
+
+  const { next } = state;
+  const loadMore = useCallback(() => {
+    if (!next || loadingMore || !current.current) return;
+    const { plural, id } = current.current;
+    setLoadingMore(true);
+    fetchPage<T>(next, plural)
+      .then(
+        (page) =>
+          setState((old) => {
+            if (old.path !== path || !old.items) return old;
+            const known = new Set(old.items.map(id));
+            const items = [...old.items, ...page.items.filter((item) => !known.has(id(item)))];
+            return { ...old, items, next: page.next, loaded: items.length };
+          }),
+        (error: Error) => setState((old) => ({ ...old, error: error.message })),
+      )
+      .finally(() => setLoadingMore(false));
+  }, [path, next, loadingMore]);
+  const refetch = useCallback(() => setRound((n) => n + 1), []);
+
+  const shown = state.path === path ? state : empty<T>(path);
+  return { items: shown.items, error: shown.error, next: shown.next, loadingMore, loadMore, refetch };
+}
+
+function merged<T>(state: State<T>, brought: readonly T[], query: LiveQuery<T>): readonly T[] {
+  const byId = new Map(state.items!.map((item) => [query.id(item), item]));
+  for (const item of brought) {
+    if (query.keep && !query.keep(item)) byId.delete(query.id(item));
+    else byId.set(query.id(item), item);
+  }
+  const items = [...byId.values()];
+  if (query.compare) items.sort(query.compare);
+  const limit = query.limit === undefined ? undefined : Math.max(query.limit, state.loaded);
+  return limit === undefined ? items : items.slice(0, limit);
+}
+
+/** One row, live. `null` when there is no such thing, `undefined` until the answer. */
+export function useLiveOne<T extends object>(
+  query: LiveQuery<T> | null,
+): { item: T | null | undefined; error: string | null; refetch(): void } {
+  const { items, error, refetch } = useLive(query);
+  const missing = items?.length === 0 || (error?.startsWith('not found') ?? false);
+  return { item: missing ? null : items?.[0], error: missing ? null : error, refetch };
+}
+
+export function useSocketState(): SocketState {
+  return useSyncExternalStore(socket.onState, () => socket.state);
+}
+
+let clock = Math.floor(Date.now() / 1000);
+const clockListeners = new Set<() => void>();
+setInterval(() => {
+  clock = Math.floor(Date.now() / 1000);
+  for (const listener of clockListeners) listener();
+}, 1000);
+
+/** Seconds since the epoch, ticking. */
+export function useNow(): number {
+  return useSyncExternalStore(
+    (listener) => {
+      clockListeners.add(listener);
+      return () => clockListeners.delete(listener);
+    },
+    () => clock,
+  );
+}

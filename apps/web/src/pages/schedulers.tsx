@@ -1,0 +1,61 @@
+import type { SchedulerResource } from '@millrace/contracts';
+import type { ReactNode } from 'react';
+import { control } from '../data/api';
+import { useLive } from '../data/live';
+import { ActionButton, Empty, Loading, usePageTitle } from '../parts/basics';
+
+export function SchedulersPage(): ReactNode {
+  usePageTitle('Schedulers');
+  const schedulers = useLive<SchedulerResource>({
+    path: 'schedulers?order=name',
+    plural: 'schedulers',
+    id: (scheduler) => scheduler.schedulerid,
+    topics: ['schedulers/*/*'],
+    compare: (a, b) => a.name.localeCompare(b.name),
+  });
+  return (
+    <>
+      <h1>Schedulers</h1>
+      {!schedulers.items && <Loading error={schedulers.error} />}
+      {schedulers.items?.length === 0 && <Empty>No scheduler is configured.</Empty>}
+      {schedulers.items && schedulers.items.length > 0 && (
+        <div className="scroll-x">
+          <table className="rows">
+            <thead>
+              <tr>
+                <th>Scheduler</th>
+                <th>Kind</th>
+                <th className="wide">State</th>
+                <th />
+              </tr>
+            </thead>
+            <tbody>
+              {schedulers.items.map((scheduler) => (
+                <tr key={scheduler.schedulerid}>
+                  <td>
+                    <strong>{scheduler.name}</strong>
+                  </td>
+                  <td className="muted">{scheduler.kind}</td>
+                  <td className="wide">
+                    <span className={`dot ${scheduler.enabled ? 'on' : 'off'}`} aria-hidden="true" />{' '}
+                    {scheduler.enabled ? 'enabled' : 'switched off'}
+                    {scheduler.master && <span className="muted">, active on {scheduler.master.name}</span>}
+                  </td>
+                  <td className="right">
+                    <ActionButton
+                      action={() =>
+                        control(`schedulers/${scheduler.schedulerid}`, 'enable', { enabled: !scheduler.enabled })
+                      }
+                    >
+                      {scheduler.enabled ? 'Switch off' : 'Switch on'}
+                    </ActionButton>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  );
+}

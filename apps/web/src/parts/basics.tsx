@@ -1,0 +1,136 @@
+import type { BuildResource } from '@millrace/contracts';
+import { type ReactNode, useEffect, useState } from 'react';
+import { Link } from 'react-router';
+import { ago, dateTime, duration } from '../data/format';
+import { useNow } from '../data/live';
+import { lookOf, type ResultLook } from '../data/results';
+import { useSite } from '../data/site';
+
+/** Colour, mark and (unless there is no room) the word. */
+export function Badge({ look, bare = false }: { look: ResultLook; bare?: boolean }): ReactNode {
+  return (
+    <span className={`badge r-${look.slug}`} title={bare ? look.name : undefined}>
+      <span aria-hidden="true" className="mark">
+        {look.mark}
+      </span>
+      {bare ? <span className="sr">{look.name}</span> : look.name}
+    </span>
+  );
+}
+
+export function BuildLink({ build, children }: { build: BuildResource; children?: ReactNode }): ReactNode {
+  return (
+    <Link className={`build-link r-${lookOf(build).slug}`} to={`/builders/${build.builderid}/builds/${build.number}`}>
+      <span aria-hidden="true" className="mark">
+        {lookOf(build).mark}
+      </span>
+      <span className="sr">{lookOf(build).name} </span>
+      {children ?? `#${build.number}`}
+    </Link>
+  );
+}
+
+export function BuilderLink({ id }: { id: number }): ReactNode {
+  const builder = useSite().builders.get(id);
+  return <Link to={`/builders/${id}`}>{builder?.name ?? `builder ${id}`}</Link>;
+}
+
+export function WorkerName({ id }: { id: number }): ReactNode {
+  return useSite().workers.get(id)?.name ?? `worker ${id}`;
+}
+
+export function Ago({ at }: { at: number }): ReactNode {
+  const now = useNow();
+  return (
+    <time dateTime={new Date(at * 1000).toISOString()} title={dateTime(at)}>
+      {ago(at, now)}
+    </time>
+  );
+}
+
+/** How long something took, or has been taking. */
+export function Took({ from, to }: { from: number; to: number | null }): ReactNode {
+  const now = useNow();
+  return <span className="num">{duration((to ?? Math.max(now, from)) - from)}</span>;
+}
+
+export function Loading({ error }: { error?: string | null }): ReactNode {
+  if (error) {
+    return (
+      <p className="error" role="alert">
+        {error}
+      </p>
+    );
+  }
+  return <p className="loading">Loading…</p>;
+}
+
+export function Empty({ children }: { children: ReactNode }): ReactNode {
+  return <p className="empty">{children}</p>;
+}
+
+/** A button whose action may fail; says so beside it. */
+export function ActionButton({
+  action,
+  children,
+  className = '',
+  confirm,
+}: {
+  action: () => Promise<unknown>;
+  children: ReactNode;
+  className?: string;
+  confirm?: string;
+}): ReactNode {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const run = (): void => {
+    if (confirm && !window.confirm(confirm)) return;
+    setBusy(true);
+    setError(null);
+    action()
+      .catch((failure: Error) => setError(failure.message))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <>
+      <button type="button" className={className} disabled={busy} onClick={run}>
+        {children}
+      </button>
+      {error && (
+        <span className="error" role="alert">
+          {error}
+        </span>
+      )}
+    </>
+  );
+}
+
+export function More({ live }: { live: { next: string | null; loadingMore: boolean; loadMore(): void } }): ReactNode {
+  if (!live.next) return null;
+  return (
+    <p className="more">
+      <button type="button" disabled={live.loadingMore} onClick={live.loadMore}>
+        {live.loadingMore ? 'Loading…' : 'Show older'}
+      </button>
+    </p>
+  );
+}
+
+export type PageState = 'plain' | 'ok' | 'failing' | 'running';
+
+/** The window's title, and the state of what is shown as its icon. */
+export function usePageTitle(title: string, state: PageState = 'plain'): void {
+  const { title: site } = useSite();
+  useEffect(() => {
+    document.title = title === '' ? site : `${title} · ${site}`;
+    const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+    if (icon) icon.href = state === 'plain' ? '/icon.svg' : `/icon-${state}.svg`;
+  }, [title, state, site]);
+}
+
+export function pageStateOf(builds: readonly { complete: boolean; results: number | null }[]): PageState {
+  if (builds.some((build) => !build.complete)) return 'running';
+  const last = builds[0];
+  if (!last) return 'plain';
+  return last.results === 2 || last.results === 4 ? 'failing' : 'ok';
+}

@@ -1,0 +1,83 @@
+import type { BuildRequestResource } from '@millrace/contracts';
+import type { ReactNode } from 'react';
+import { Link } from 'react-router';
+import { control } from '../data/api';
+import { property, shortRevision } from '../data/format';
+import { useLive } from '../data/live';
+import { pendingRequests } from '../data/queries';
+import { ActionButton, Ago, BuilderLink, Empty, Loading, More } from './basics';
+
+/** What waits in the queue; of one builder only when something does. */
+export function PendingList({ builderId }: { builderId: number | null }): ReactNode {
+  const pending = useLive<BuildRequestResource>(pendingRequests(builderId));
+  if (builderId !== null && !pending.items?.length) return null;
+  if (!pending.items) return <Loading error={pending.error} />;
+  if (pending.items.length === 0) return <Empty>Nothing waits to be built.</Empty>;
+  return (
+    <section>
+      {builderId !== null && <h2>Queue</h2>}
+      <div className="scroll-x">
+        <table className="rows">
+          <thead>
+            <tr>
+              <th>Request</th>
+              {builderId === null && <th>Builder</th>}
+              <th className="wide">Source</th>
+              <th>Owner</th>
+              <th className="right">Priority</th>
+              <th className="right">Waits since</th>
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {pending.items.map((request) => (
+              <tr key={request.buildrequestid}>
+                <td>
+                  <Link to={`/requests/${request.uuid}`}>{request.buildrequestid}</Link>
+                  {request.attempts > 0 && <span className="muted small"> attempt {request.attempts + 1}</span>}
+                </td>
+                {builderId === null && (
+                  <td>
+                    <BuilderLink id={request.builderid} />
+                  </td>
+                )}
+                <td className="wide">
+                  <RequestSource request={request} />
+                </td>
+                <td>{property(request.properties, 'owner') ?? <span className="muted">–</span>}</td>
+                <td className="right num">{request.priority}</td>
+                <td className="right muted">
+                  <Ago at={request.submitted_at} />
+                </td>
+                <td className="right">
+                  <ActionButton
+                    action={() =>
+                      control(`buildrequests/${request.buildrequestid}`, 'cancel', {
+                        reason: 'cancelled on the queue page',
+                      })
+                    }
+                  >
+                    Cancel
+                  </ActionButton>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <More live={pending} />
+    </section>
+  );
+}
+
+function RequestSource({ request }: { request: BuildRequestResource }): ReactNode {
+  const branch = property(request.properties, 'branch');
+  const revision = property(request.properties, 'revision');
+  const scheduler = property(request.properties, 'scheduler');
+  return (
+    <>
+      {branch && <span className="branch">{branch}</span>} {revision && <code>{shortRevision(revision)}</code>}{' '}
+      {scheduler && <span className="muted">by {scheduler}</span>}
+    </>
+  );
+}

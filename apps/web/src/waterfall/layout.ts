@@ -1,0 +1,101 @@
+/** A build as the waterfall sees it; times in seconds since the epoch. */
+export interface Span {
+  readonly id: number;
+  readonly column: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Bar {
+  readonly id: number;
+  readonly column: number;
+  readonly topPx: number;
+  readonly heightPx: number;
+}
+
+/** Something written at a height: a time of day, or how long nothing ran. */
+export interface Mark {
+  readonly topPx: number;
+  readonly at: number;
+  /** Seconds in which nothing was built; null for a plain time. */
+  readonly idleSeconds: number | null;
+}
+
+export interface Layout {
+  readonly bars: readonly Bar[];
+  readonly marks: readonly Mark[];
+  readonly heightPx: number;
+}
+
+export const MIN_BAR_PX = 22;
+const IDLE_PX = 30;
+/** Longer pauses in which nothing runs are drawn as a break. */
+const IDLE_SECONDS = 300;
+const MARK_EVERY_PX = 90;
+
+/**
+ * Where the bars go: the newest at the top, time running down into the past. Heights follow durations at `pxPerMinute` (long ones
+ * less and less, so that an hour stays on the screen), but no bar is lower than `MIN_BAR_PX`, and pauses are cut short: the axis is
+ * monotonic, not linear, and the same for all columns.
+ */
+export function layout(spans: readonly Span[], pxPerMinute: number): Layout {
+  if (spans.length === 0) return { bars: [], marks: [], heightPx: 0 };
+  const times = [...new Set(spans.flatMap((span) => [span.start, Math.max(span.end, span.start + 1)]))].sort(
+    (a, b) => b - a,
+  );
+  const indexOf = new Map(times.map((time, i) => [time, i]));
+  const running = new Array<number>(times.length).fill(0);
+  const placed = spans.map((span) => ({
+    span,
+    top: indexOf.get(Math.max(span.end, span.start + 1))!,
+    bottom: indexOf.get(span.start)!,
+  }));
+  for (const { top, bottom } of placed) for (let i = top; i < bottom; i++) running[i]! += 1;
+
+  // heights[i]: of the stretch from times[i] down to times[i + 1].
+  const heights = times.slice(0, -1).map((time, i) => {
+    const seconds = time - times[i + 1]!;
+    if (running[i] === 0) return seconds > IDLE_SECONDS ? IDLE_PX : 4;
+    return scaled(seconds, pxPerMinute);
+  });
+  // The shortest first: what it needs, longer ones around it get as well.
+  for (const { top, bottom } of [...placed].sort((a, b) => a.bottom - a.top - (b.bottom - b.top))) {
+    let height = 0;
+    for (let i = top; i < bottom; i++) height += heights[i]!;
+    if (height >= MIN_BAR_PX) continue;
+    const share = (MIN_BAR_PX - height) / (bottom - top);
+    for (let i = top; i < bottom; i++) heights[i]! += share;
+  }
+  const tops = [0];
+  for (const height of heights) tops.push(tops.at(-1)! + height);
+
+  const marks: Mark[] = [];
+  let lastMarkPx = -Infinity;
+  times.forEach((time, i) => {
+    const topPx = tops[i]!;
+    const idle = running[i] === 0 && i < heights.length ? time - times[i + 1]! : 0;
+    if (idle > IDLE_SECONDS) {
+      marks.push({ topPx, at: time, idleSeconds: idle });
+      lastMarkPx = topPx;
+    } else if (topPx - lastMarkPx >= MARK_EVERY_PX) {
+      marks.push({ topPx, at: time, idleSeconds: null });
+      lastMarkPx = topPx;
+    }
+  });
+  return {
+    bars: placed.map(({ span, top, bottom }) => ({
+      id: span.id,
+      column: span.column,
+      topPx: tops[top]!,
+      heightPx: tops[bottom]! - tops[top]!,
+    })),
+    marks,
+    heightPx: tops.at(-1)!,
+  };
+}
+
+/** Linear for ten minutes, then ever slower. */
+function scaled(seconds: number, pxPerMinute: number): number {
+  const minutes = seconds / 60;
+  return pxPerMinute * (minutes <= 10 ? minutes : 10 + 5 * Math.log2(minutes / 10));
+}
