@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +90,14 @@ async function eventually(check: () => boolean, what: string): Promise<void> {
   while (!check()) {
     if (Date.now() > deadline) throw new Error(`never came true: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 
@@ -245,6 +254,12 @@ describe('damage', () => {
     ['throws out of band', 'out_of_band', 'throw', "step 'throw' threw out of band: out of the blue"],
     ['exhausts the heap', 'memory', 'hoard', "step 'hoard' ran out of memory (the limit is 96 MB)"],
     ['exhausts memory with buffers', 'buffers', 'fill', "step 'fill' holds more memory than the limit of 96 MB"],
+    [
+      'never yields while it fills buffers',
+      'buffers_at_once',
+      'flood',
+      "step 'flood' holds more memory than the limit of 96 MB",
+    ],
   ])(
     'ends only the build whose step %s',
     async (_what, name, step, reason) => {
@@ -276,6 +291,32 @@ describe('damage', () => {
     await expectWorking(pool); // asked for while there is no process
     expect(pool.pid).not.toBe(pid);
     expect(pool.stats().restarts).toBe(1);
+  });
+});
+
+describe('the process', () => {
+  it('ends with its engine, however that ends and whatever a step is doing', async () => {
+    const script = `
+      import { RunnerPool } from ${JSON.stringify(new URL('../../dist/runner/runner.js', import.meta.url).href)};
+      const log = { info() {}, warn() {}, error() {} };
+      const pool = new RunnerPool({ ...${JSON.stringify(config)}, log });
+      await pool.start();
+      const step = new Promise((resolve) => {
+        const host = { startStep: async () => resolve() };
+        pool.run(${JSON.stringify(jobFor('burn_for_ever', config, folder))}, host);
+      });
+      await step;
+      console.log(pool.pid);`;
+    const engine = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const runnerPid = await new Promise<number>((resolve, reject) => {
+      engine.stdout.once('data', (text: Buffer) => resolve(Number(text.toString())));
+      engine.once('exit', () => reject(new Error('the engine ended by itself')));
+    });
+    expect(isAlive(runnerPid)).toBe(true);
+    engine.kill('SIGKILL');
+    await eventually(() => !isAlive(runnerPid), 'the runner has ended');
   });
 });
 
