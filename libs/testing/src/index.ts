@@ -16,3 +16,4 @@ export {
   type WampOptions,
 } from './services/index.js';
 export { type FakeCommand, type FakeCommandContext, FakeWorker, type FakeWorkerOptions } from './fake-worker.js';
+export { Cluster, type ClusterOptions, type ClusterPort, type ClusterProcess, type Triggered } from './cluster.js';

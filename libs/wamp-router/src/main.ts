@@ -8,8 +8,11 @@ try {
     log: (event, fields) => process.stderr.write(`${JSON.stringify({ event, ...fields })}\n`),
   });
   process.stdout.write(`router listening on ${router.url}\n`);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void router.close());
+  const stop = (): void => void router.close().then(() => process.exit(0));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  // Started by a supervisor over IPC: when that is gone, so is the reason to run.
+  if (process.connected) process.once('disconnect', stop);
 } catch (error) {
   process.stderr.write(`router: ${messageOf(error)}\n`);
-  process.exitCode = 1;
+  process.exit(1);
 }

@@ -76,6 +76,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
     for (const child of supervised)
       if (child.pid && /scheduler|engine/.test(child.name)) process.kill(child.pid, 'SIGHUP');
   });
+  if (process.connected) process.on('disconnect', () => stopped(1));
   // Whatever ends this process abruptly, the end of its IPC channels ends the others.
   for (const child of supervised) child.start();
   void announce(`http://localhost:${ports.ui}`, say);

@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperationalError } from '@millrace/domain';
+import { eventually } from './services/eventually.js';
+import { freePort } from './services/free-port.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const SCRIPTS = {
+  router: 'libs/wamp-router/dist/main.js',
+  scheduler: 'apps/scheduler/dist/main.js',
+  engine: 'apps/engine/dist/main.js',
+  runner: 'apps/engine/dist/runner/main.js',
+  ui: 'apps/ui/dist/main.js',
+  worker: 'apps/worker/dist/main.js',
+} as const;
+const PORT_SETTINGS = {
+  ui: 'MILLRACE_UI_PORT',
+  scheduler: 'MILLRACE_SCHEDULER_PORT',
+  engine: 'MILLRACE_ENGINE_PORT',
+  router: 'MILLRACE_ROUTER_PORT',
+  trigger: 'MILLRACE_TRIGGER_PORT',
+  workers: 'MILLRACE_WORKER_PORT',
+} as const;
+
+export type ClusterProcess = keyof typeof SCRIPTS;
+export type ClusterPort = keyof typeof PORT_SETTINGS;
+
+export interface ClusterOptions {
+  /** The configuration file. */
+  readonly config: string;
+  /** Where data is kept. */
+  readonly folder: string;
+  /** `mysql://…`, migrated already; SQLite in `folder` when left out. */
+  readonly database?: string;
+  /** `ws://…` or `nats://…`; the embedded router when left out. */
+  readonly bus?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+  readonly startTimeoutMs?: number;
+}
+
+export interface Triggered {
+  readonly buildset: { readonly id: number; readonly uuid: string };
+  readonly requests: readonly {
+    readonly id: number;
+    readonly uuid: string;
+    readonly builder: string;
+    readonly link: string;
+  }[];
+  readonly repeated: boolean;
+}
+
+/** `millrace start` as a user runs it: real processes, on ports of its own, that a test may kill one by one. */
+export class Cluster {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly ports: Readonly<Record<ClusterPort, number>>,
+    private readonly lines: string[],
+  ) {}
+
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const names = Object.keys(PORT_SETTINGS) as ClusterPort[];
+    const ports = {} as Record<ClusterPort, number>;
+    for (const name of names) ports[name] = await freePort();
+    const env: NodeJS.ProcessEnv = {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      LANG: 'C.UTF-8',
+      MILLRACE_DATA: options.folder,
+      ...(options.database ? { MILLRACE_DB: options.database } : {}),
+      ...(options.bus ? { MILLRACE_BUS: options.bus } : {}),
+      ...Object.fromEntries(names.map((name) => [PORT_SETTINGS[name], String(ports[name])])),
+      ...options.env,
+    };
+    // The IPC channel's end, should this process die, stops the supervisor's children one by one.
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, 'apps/cli/dist/main.js'), 'start', '--config', options.config, ...(options.args ?? [])],
+      { env, cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    );
+    const lines: string[] = [];
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
+    }
+    const cluster = new Cluster(child, ports, lines);
+    await eventually(
+      () => {
+        if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
+        return lines.some((line) => line.includes('Millrace is up'));
+      },
+      { timeoutMs: options.startTimeoutMs ?? 60_000, intervalMs: 50, what: 'the start of the cluster' },
+    ).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw new OperationalError(
+        'cluster-start',
+        `${String(error)}\n${lines.slice(-40).join('\n')}`,
+        {},
+        { cause: error },
+      );
+    });
+    return cluster;
+  }
+
+  /** Everything the cluster has printed. */
+  get output(): readonly string[] {
+    return this.lines;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.ports.ui}`;
+  }
+
+  /** Pids of the processes of that name that run now. */
+  pids(name: ClusterProcess): number[] {
+    const parents = name === 'runner' ? this.pids('engine') : [this.child.pid!];
+    return childrenOf(parents, SCRIPTS[name]);
+  }
+
+  /** @returns the pids that got the signal */
+  signal(name: ClusterProcess, signal: NodeJS.Signals): number[] {
+    const pids = this.pids(name);
+    for (const pid of pids) process.kill(pid, signal);
+    return pids;
+  }
+
+  async api<T>(path: string, init?: RequestInit): Promise<T> {
+    const response = await fetch(`${this.url}/api/v2${path}`, {
+      ...init,
+      headers: { accept: 'application/json', 'content-type': 'application/json' },
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new OperationalError('api', `${path}: ${response.status} ${text}`, { status: response.status });
+    return JSON.parse(text) as T;
+  }
+
+  /** One JSON-RPC call of `/api/v2`. */
+  async call<T>(path: string, method: string, params: Record<string, unknown> = {}): Promise<T> {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+    return (await this.api<{ result: T }>(path, { method: 'POST', body })).result;
+  }
+
+  async trigger(body: Record<string, unknown>, key?: string): Promise<Triggered> {
+    const response = await fetch(`http://127.0.0.1:${this.ports.trigger}/trigger`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(key ? { 'idempotency-key': key } : {}) },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.status !== 202)
+      throw new OperationalError('trigger', `${response.status} ${text}`, { status: response.status });
+    return JSON.parse(text) as Triggered;
+  }
+
+  /** Sends a signal to the supervisor itself. */
+  signalSupervisor(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ctrl-C. @returns how long it took and what it ended with */
+  async stop(): Promise<{ ms: number; code: number | null }> {
+    const startedAt = performance.now();
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const exited = new Promise((resolve) => this.child.once('exit', resolve));
+      this.child.kill('SIGINT');
+      await exited;
+    }
+    return { ms: performance.now() - startedAt, code: this.child.exitCode };
+  }
+}
+
+/** Processes that run `script` and have one of `parents` as their parent. */
+function childrenOf(parents: readonly number[], script: string): number[] {
+  const found: number[] = [];
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (state === 'Z' || !parents.includes(Number(parent))) continue;
+      if (readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(script)) found.push(Number(entry));
+    } catch (error) {
+      // It ended while we looked.
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+  return found;
+}
