@@ -59,6 +59,8 @@ try {
       worker.stop();
     });
   }
+  // Started by a supervisor over IPC: when that is gone, so is the reason to run.
+  if (process.connected) process.once('disconnect', () => worker.stop());
   await worker.run();
   log.info('stopped');
   process.exit(0);

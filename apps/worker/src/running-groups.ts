@@ -1,5 +1,14 @@
 import { UserError } from '@millrace/domain';
-import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessGroups } from './commands/command.js';
 
@@ -9,21 +18,25 @@ interface Identity {
   readonly startTime: string | null;
 }
 
-interface Journal {
-  readonly worker: Identity;
-  readonly groups: Readonly<Record<string, Identity>>;
-}
+/** One line of the journal: whose it is, a group that began, or one that ended. */
+type Entry =
+  { readonly worker: Identity } | { readonly began: string; readonly leader: Identity } | { readonly ended: string };
+
+/** The journal starts anew when nothing runs and it has grown so long. */
+const LONG_JOURNAL_ENTRIES = 1000;
 
 /**
- * The process groups of running commands, kept in a file of the base directory, so that a worker that was killed without warning leaves nothing
+ * The process groups of running commands, kept in a journal in the base directory, so that a worker that was killed without warning leaves nothing
  * running: its successor ends what it finds there. Also keeps two workers out of one base directory.
  */
 export class RunningGroups implements ProcessGroups {
   private readonly groups = new Map<string, Identity>();
   private readonly file: string;
+  private journal: number | undefined;
+  private entries = 0;
 
   constructor(private readonly basedir: string) {
-    this.file = join(basedir, 'running-commands.json');
+    this.file = join(basedir, 'running-commands.jsonl');
   }
 
   /**
@@ -31,33 +44,29 @@ export class RunningGroups implements ProcessGroups {
    * @throws UserError `basedir-in-use`
    */
   takeOver(): string[] {
-    const journal = this.read();
-    const killed: string[] = [];
-    if (journal !== undefined) {
-      const { pid, startTime } = journal.worker;
-      if (pid !== process.pid && startTime !== null && startTimeOf(pid) === startTime) {
-        throw new UserError('basedir-in-use', `worker process ${pid} uses the base directory ${this.basedir} already`, {
-          pid,
-        });
-      }
-      for (const [id, leader] of Object.entries(journal.groups)) {
-        if (this.isLeftover(leader)) {
-          killGroup(leader.pid);
-          killed.push(id);
-        }
-      }
+    const { worker, groups } = this.read();
+    if (worker !== undefined && worker.pid !== process.pid && isRunning(worker)) {
+      const { pid } = worker;
+      throw new UserError('basedir-in-use', `worker process ${pid} uses the base directory ${this.basedir} already`, {
+        pid,
+      });
     }
-    this.write();
-    return killed;
+    const leftovers = [...groups].filter(([, leader]) => this.isLeftover(leader));
+    for (const [, leader] of leftovers) killGroup(leader.pid);
+    this.begin();
+    return leftovers.map(([id]) => id);
   }
 
   began(commandId: string, pid: number): void {
-    this.groups.set(commandId, { pid, startTime: startTimeOf(pid) });
-    this.write();
+    const leader = identityOf(pid);
+    this.groups.set(commandId, leader);
+    this.append({ began: commandId, leader });
   }
 
   ended(commandId: string): void {
-    if (this.groups.delete(commandId)) this.write();
+    if (!this.groups.delete(commandId)) return;
+    if (this.groups.size === 0 && this.entries >= LONG_JOURNAL_ENTRIES) this.begin();
+    else this.append({ ended: commandId });
   }
 
   /** Kills every group at once. */
@@ -67,31 +76,68 @@ export class RunningGroups implements ProcessGroups {
 
   /** Leaves the base directory to others. */
   release(): void {
+    if (this.journal !== undefined) closeSync(this.journal);
+    this.journal = undefined;
     rmSync(this.file, { force: true });
   }
 
   /** The group's leader itself, or, where that has ended, members of its group that work below the base directory. */
   private isLeftover(leader: Identity): boolean {
-    if (leader.startTime !== null && startTimeOf(leader.pid) === leader.startTime) return true;
+    if (isRunning(leader)) return true;
     return processIds().some((pid) => groupOf(pid) === leader.pid && workingDirectoryOf(pid)?.startsWith(this.basedir));
   }
 
-  private read(): Journal | undefined {
-    try {
-      return JSON.parse(readFileSync(this.file, 'utf8')) as Journal;
-    } catch (error) {
-      // None yet. It is written atomically, so what is not JSON is not ours to understand either.
-      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+  private read(): { worker: Identity | undefined; groups: Map<string, Identity> } {
+    const groups = new Map<string, Identity>();
+    let worker: Identity | undefined;
+    for (const line of readIfThere(this.file).split('\n')) {
+      const entry = parsed(line);
+      if (entry === undefined) continue;
+      if ('worker' in entry) worker = entry.worker;
+      else if ('began' in entry) groups.set(entry.began, entry.leader);
+      else groups.delete(entry.ended);
     }
+    return { worker, groups };
   }
 
-  private write(): void {
-    const worker: Identity = { pid: process.pid, startTime: startTimeOf(process.pid) };
-    const journal: Journal = { worker, groups: Object.fromEntries(this.groups) };
-    writeFileSync(`${this.file}.new`, JSON.stringify(journal));
-    renameSync(`${this.file}.new`, this.file);
+  private begin(): void {
+    this.journal ??= openSync(this.file, 'a');
+    ftruncateSync(this.journal);
+    this.entries = 0;
+    this.append({ worker: identityOf(process.pid) });
   }
+
+  private append(entry: Entry): void {
+    if (this.journal === undefined) return;
+    writeSync(this.journal, `${JSON.stringify(entry)}\n`);
+    this.entries += 1;
+  }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** An entry; undefined for a line that a full disk or a crash of the machine has cut. */
+function parsed(line: string): Entry | undefined {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    return undefined;
+  }
+}
+
+function identityOf(pid: number): Identity {
+  return { pid, startTime: startTimeOf(pid) };
+}
+
+function isRunning({ pid, startTime }: Identity): boolean {
+  return startTime !== null && startTimeOf(pid) === startTime;
 }
 
 function killGroup(pid: number): void {

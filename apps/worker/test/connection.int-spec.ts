@@ -73,7 +73,6 @@ describe('the link to the master', () => {
   it('an orphan that writes much neither stops nor fills the memory', async () => {
     const worker = start();
     const first = await master.worker();
-    let begun = false;
     const done = join(basedir, 'done');
     const command = `head -c 300000000 /dev/zero | tr '\\0' '\\n'; touch ${done}; sleep 300`;
     const running = first.shell(
@@ -81,11 +80,8 @@ describe('the link to the master', () => {
       command,
       {},
       {
-        updates: (batch) => {
-          begun ||= batch.some(({ kind }) => kind === 'stdout');
-          // Never acknowledged: the worker is held back.
-          return new Promise(() => undefined);
-        },
+        // Never acknowledged: the worker is held back.
+        updates: () => new Promise(() => undefined),
       },
       'loud',
     );
@@ -96,7 +92,6 @@ describe('the link to the master', () => {
     await until('it has written everything', () => spawnSync('test', ['-e', done]).status === 0, 30_000);
     expect(worker.peakMemoryMiB()).toBeLessThan(250);
     expect(second.session.info.runningCommands).toEqual(['loud']);
-    expect(begun || true).toBe(true);
   });
 
   it('tries again and again with a wrong password, and says so without showing it', async () => {

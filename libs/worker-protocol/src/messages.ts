@@ -1,6 +1,6 @@
 import { messageOf } from '@millrace/domain';
-import { encodeMessage, encodeMessageWithBigints } from './encode.js';
 import { Frame, isRecord } from './frame.js';
+import { encodeMessage } from './msgpack-writer.js';
 import { readUpdates, wireUpdates } from './updates.js';
 import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
 
@@ -146,10 +146,8 @@ function readSettings(frame: Frame): WorkerSettings {
 export function encodeWorkerRequest(seq: number, request: WorkerRequest): Uint8Array {
   const tail = { command_id: request.commandId, seq_number: seq };
   switch (request.op) {
-    case 'update': {
-      const encode = request.updates.some(({ kind }) => kind === 'stat') ? encodeMessageWithBigints : encodeMessage;
-      return encode({ op: request.op, args: wireUpdates(request.updates), ...tail });
-    }
+    case 'update':
+      return encodeMessage({ op: request.op, args: wireUpdates(request.updates), ...tail });
     case 'complete':
       return encodeMessage({ op: request.op, args: request.failure, ...tail });
     case 'update_upload_file_write':

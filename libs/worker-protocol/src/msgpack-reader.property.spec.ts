@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { encodeMessageWithBigints } from './encode.js';
 import { decodeWorkerMessage, encodeWorkerRequest } from './messages.js';
 import { MsgpackReader } from './msgpack-reader.js';
+import { encodeMessage, MsgpackWriter } from './msgpack-writer.js';
 import { ProtocolError } from './protocol-error.js';
 import type { CommandUpdate } from './worker-connection.js';
 
@@ -59,6 +59,23 @@ describe('MsgpackReader', () => {
     );
   });
 
+  it('reads what was written, bigints included', () => {
+    const withBigints = fc.array(
+      fc.oneof(
+        value,
+        fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
+        fc.bigInt({ min: -(2n ** 63n), max: -(2n ** 53n) }),
+      ),
+    );
+    fc.assert(
+      fc.property(withBigints, (sample) => {
+        const writer = new MsgpackWriter();
+        writer.value(sample);
+        expect(new MsgpackReader(writer.finish()).value()).toEqual(sample);
+      }),
+    );
+  });
+
   it('refuses a truncated value with a protocol error, whether it reads or skips', () => {
     fc.assert(
       fc.property(value, fc.nat(), (sample, cut) => {
@@ -91,6 +108,29 @@ describe('MsgpackReader', () => {
   });
 });
 
+describe('MsgpackWriter', () => {
+  it('writes what the reference implementation writes, byte for byte', () => {
+    fc.assert(
+      fc.property(value, (sample) => {
+        const writer = new MsgpackWriter();
+        writer.value(sample);
+        expect(Buffer.from(writer.finish()).toString('hex')).toBe(Buffer.from(encode(sample)).toString('hex'));
+      }),
+    );
+  });
+
+  it.each([0, 31, 32, 255, 256, 65_535, 65_536])(
+    'writes texts, lists and bytes of %i as the reference does',
+    (length) => {
+      for (const sample of ['é'.repeat(length), Array.from({ length }, () => 1), new Uint8Array(length)]) {
+        const writer = new MsgpackWriter();
+        writer.value(sample);
+        expect(Buffer.from(writer.finish()).equals(Buffer.from(encode(sample)))).toBe(true);
+      }
+    },
+  );
+});
+
 describe('update messages', () => {
   it('are read as the general decoder reads them, but for positions', () => {
     fc.assert(
@@ -112,7 +152,7 @@ describe('update messages', () => {
       ['some_day', { what: 'ever' }],
       ['rc', 0],
     ];
-    const bytes = encodeMessageWithBigints({ op: 'update', args, command_id: 'c1', seq_number: 7 });
+    const bytes = encodeMessage({ op: 'update', args, command_id: 'c1', seq_number: 7 });
     expect(decodeWorkerMessage(bytes)).toEqual({
       op: 'update',
       seq: 7,
