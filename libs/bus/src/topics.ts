@@ -4,7 +4,7 @@ import type { BusPayload } from './port.js';
 /** Words that are valid both as WAMP URI components and as NATS tokens. */
 const TOPIC = /^[^\s.#*>]+(?:\.[^\s.#*>]+)*$/;
 
-export function isTopic(value: unknown): value is string {
+export function isTopic(value: unknown): boolean {
   return typeof value === 'string' && TOPIC.test(value);
 }
 
