@@ -1,6 +1,5 @@
 /** What moves a terminal's cursor somewhere else and so ends a line in a log; `\r` only where something other than a newline follows. */
 const LINE_BREAKS = /\r\n|\r(?=[^\n])|\x1b\[u|\x1b\[[0-9]+;[0-9]+[Hf]|\x1b\[2J|\x08+/g;
-const MAY_BREAK = /[\r\x1b\x08]/;
 /** An end of text that may turn out to be the beginning of a line break. The length bound keeps endless digits from being held for ever. */
 const OPEN_END = /(?:\r|\x1b(?:\[[0-9]{0,9}(?:;[0-9]{0,9})?)?)$/;
 const LONGEST_OPEN_END = 22;
@@ -26,7 +25,7 @@ export class LineSplitter {
       if (input === '') return '';
       this.endedInBackspaces = false;
     }
-    if (MAY_BREAK.test(input)) {
+    if (mayBreak(input)) {
       this.openEnd = OPEN_END.exec(input.slice(-LONGEST_OPEN_END))?.[0] ?? '';
       if (this.openEnd === '') {
         this.endedInBackspaces = input.endsWith('\b');
@@ -96,4 +95,9 @@ export class LineSplitter {
     const last = text.charCodeAt(to - 1);
     return last >= 0xd800 && last <= 0xdbff && this.maxLineLength > 1 ? to - 1 : to;
   }
+}
+
+/** Three searches for one character each are several times as fast as one for a class. */
+function mayBreak(text: string): boolean {
+  return text.includes('\r') || text.includes('\x1b') || text.includes('\b');
 }
