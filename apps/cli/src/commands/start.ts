@@ -44,7 +44,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
     MILLRACE_WORKER_PASSWORD: workerPassword,
     MILLRACE_URL: env['MILLRACE_URL'] || `http://localhost:${ports.ui}`,
     ...(needsRouter
-      ? { MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`, MILLRACE_BUS_USER: 'master', MILLRACE_BUS_TICKET: busTicket }
+      ? { MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`, MILLRACE_BUS_USER: 'millrace', MILLRACE_BUS_TICKET: busTicket }
       : {}),
   };
   // The file may read the environment that its masters will have.
