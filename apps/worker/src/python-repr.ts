@@ -29,7 +29,7 @@ export function repr(value: unknown): string {
       .map(([key, item]) => `${reprText(key)}: ${repr(item)}`)
       .join(', ')}}`;
   }
-  return String(value);
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : reprText(typeof value);
 }
 
 /** A command line that a POSIX shell would read as these arguments. */

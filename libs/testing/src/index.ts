@@ -17,3 +17,4 @@ export {
 } from './services/index.js';
 export { type FakeCommand, type FakeCommandContext, FakeWorker, type FakeWorkerOptions } from './fake-worker.js';
 export { Cluster, type ClusterOptions, type ClusterPort, type ClusterProcess, type Triggered } from './cluster.js';
+export { provisionStockWorker, StockWorker, stockWorkerFolder, type StockWorkerOptions } from './stock-worker.js';

@@ -32,7 +32,7 @@ export class RunningCommand {
     try {
       stored = this.sink.updates(updates);
     } catch (error) {
-      stored = Promise.reject(error);
+      stored = Promise.resolve().then(() => this.failWith(error));
     }
     if (stored === undefined) return undefined;
     const tracked = stored.catch((error: unknown) => this.failWith(error)).finally(() => this.storing.delete(tracked));

@@ -24,7 +24,7 @@ export class Arguments {
 
   texts(key: string): string[] {
     const value = this.raw(key);
-    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value as string[];
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
     return this.bad(key, value, 'a list of texts');
   }
 

@@ -1,0 +1,86 @@
+import { OperationalError } from '@millrace/domain';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack'];
+
+/** Where the stock worker lives: a virtual environment below `.services` of the checkout. */
+export function stockWorkerFolder(): string {
+  return join(import.meta.dirname, '../../../.services/buildbot-worker');
+}
+
+/**
+ * Installs buildbot-worker from PyPI where it is missing; takes half a minute then. Returns whether it is there afterwards.
+ * @throws OperationalError `service-missing` with CI=true when it cannot be had
+ */
+export function provisionStockWorker(): boolean {
+  const folder = stockWorkerFolder();
+  if (existsSync(join(folder, 'complete'))) return true;
+  const steps: [string, string[]][] = [
+    ['python3', ['-m', 'venv', '--clear', folder]],
+    [join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]],
+    // Last, so that an installation that was cut short is done again.
+    ['touch', [join(folder, 'complete')]],
+  ];
+  for (const [program, args] of steps) {
+    const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+    if (status === 0) continue;
+    const message = `buildbot-worker cannot be installed: ${error?.message ?? stderr.trim()}`;
+    if (process.env['CI'] === 'true')
+      throw new OperationalError('service-missing', message, { service: 'buildbot-worker' });
+    process.stderr.write(`\n*** SKIPPED, ${message} ***\n`);
+    return false;
+  }
+  return true;
+}
+
+export interface StockWorkerOptions {
+  readonly port: number;
+  readonly name: string;
+  readonly password: string;
+  readonly basedir: string;
+}
+
+/** An unmodified buildbot-worker that speaks msgpack to 127.0.0.1, as a process of its own. Provision it first. */
+export class StockWorker {
+  /** What it has written to standard output and error. */
+  log = '';
+  private readonly exited: Promise<unknown>;
+
+  private constructor(private readonly child: ChildProcess) {
+    const gather = (chunk: Buffer): void => void (this.log += chunk.toString());
+    child.stdout?.on('data', gather);
+    child.stderr?.on('data', gather);
+    this.exited = once(child, 'exit');
+  }
+
+  static start({ port, name, password, basedir }: StockWorkerOptions): StockWorker {
+    const program = join(stockWorkerFolder(), 'bin/buildbot-worker');
+    const env = {
+      PATH: `${join(stockWorkerFolder(), 'bin')}:/usr/local/bin:/usr/bin:/bin`,
+      HOME: basedir,
+      LANG: 'C.UTF-8',
+    };
+    const create = [
+      'create-worker',
+      '--protocol=msgpack_experimental_v7',
+      basedir,
+      `127.0.0.1:${port}`,
+      name,
+      password,
+    ];
+    const { status, stdout, stderr } = spawnSync(program, create, { env, encoding: 'utf8' });
+    if (status !== 0)
+      throw new OperationalError('stock-worker', `create-worker failed: ${stdout}${stderr}`, { status });
+    return new StockWorker(
+      spawn(program, ['start', '--nodaemon', '.'], { cwd: basedir, env, stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
+    await this.exited;
+  }
+}
