@@ -127,7 +127,7 @@ export class ChangeSchedulerRunner {
     const { branch, revision, repository, project, codebase } = last;
     return {
       schedulerName: this.scheduler.name,
-      reason: this.scheduler.reason,
+      reason: this.scheduler.reason || reasonFor(this.scheduler, changes),
       sourceStamps: [{ branch, revision, repository, project, codebase }],
       changeIds: changes.map((change) => change.changeId),
       properties,
@@ -148,6 +148,11 @@ export function announceBuildset(master: Master, buildset: CreatedBuildset): voi
     master.hints.publish(hints.request(request.requestId, request.builderId, 'new'));
   }
   master.hints.publish(hints.buildset(buildset.buildsetId, 'new'));
+}
+
+function reasonFor(scheduler: ChangeScheduler, changes: readonly Change[]): string {
+  const what = changes.length === 1 ? 'a change' : `${changes.length} changes`;
+  return `scheduler '${scheduler.name}' saw ${what} on ${changes.at(-1)!.branch ?? 'the default branch'}`;
 }
 
 function groupOf(scheduler: ChangeScheduler, change: Change): string {
