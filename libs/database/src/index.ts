@@ -62,6 +62,7 @@ export { BUILDSETS, BuildsetReads, SOURCE_STAMP_SHAPE } from './reads/buildset-r
 export { CATALOG, CatalogReads } from './reads/catalog.js';
 export { ChangeReads, CHANGES } from './reads/changes.js';
 export { evaluate } from './reads/evaluate.js';
+export { type AccessPath, type HistoryTable, plan as planQuery } from './reads/plan.js';
 export {
   CATALOG_LIMIT,
   EVERYTHING,

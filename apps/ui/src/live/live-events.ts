@@ -48,7 +48,7 @@ export class LiveEvents {
       log: (ids) => reads.steps.logsByIds(ids),
       worker: () => catalog.workers(),
       master: () => catalog.masters(),
-      builder: () => catalog.builders(),
+      builder: (ids) => catalog.builders(ids),
       scheduler: () => catalog.schedulers(),
     };
   }

@@ -133,7 +133,7 @@ function filterValue(shape: ResourceShape, field: string, op: Operator, text: st
     case 'int':
     case 'time':
     case 'ints':
-      if (!INTEGER.test(text)) throw invalid();
+      if (!INTEGER.test(text.trim())) throw invalid();
       return Number(text);
     case 'bool': {
       const value = BOOLEANS[text.toLowerCase()];

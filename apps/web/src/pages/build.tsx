@@ -56,14 +56,7 @@ function Build({ build }: { build: BuildResource }): ReactNode {
           <p className="lead">{build.state_string}</p>
         </div>
         <div className="actions">
-          {build.number > 1 && (
-            <Link className="button" to={`${path}/builds/${build.number - 1}`} rel="prev">
-              ← #{build.number - 1}
-            </Link>
-          )}
-          <Link className="button" to={`${path}/builds/${build.number + 1}`} rel="next">
-            #{build.number + 1} →
-          </Link>
+          <Neighbours build={build} />
           {build.complete ? (
             <ActionButton action={rebuild} className="primary">
               Rebuild
@@ -83,6 +76,29 @@ function Build({ build }: { build: BuildResource }): ReactNode {
       <Steps build={build} />
       <Changes build={build} />
       <PropertyTable properties={build.properties} />
+    </>
+  );
+}
+
+/** Links to the builds before and after this one of the same builder. */
+function Neighbours({ build }: { build: BuildResource }): ReactNode {
+  const [before, after] = [build.number - 1, build.number + 1];
+  const builds = useLive<BuildResource>({
+    path: `builds?builderid=${build.builderid}&number=${before}&number=${after}`,
+    plural: 'builds',
+    id: (one) => one.buildid,
+    topics: [`builders/${build.builderid}/builds/${after}/*`],
+  });
+  const link = (number: number, text: string, rel: string): ReactNode =>
+    builds.items?.some((one) => one.number === number) && (
+      <Link className="button" to={`/builders/${build.builderid}/builds/${number}`} rel={rel}>
+        {text}
+      </Link>
+    );
+  return (
+    <>
+      {link(before, `← #${before}`, 'prev')}
+      {link(after, `#${after} →`, 'next')}
     </>
   );
 }

@@ -7,7 +7,7 @@ import { waterfallBuilds } from '../data/queries';
 import { lookOf, lookOfResults } from '../data/results';
 import { useSite } from '../data/site';
 import { Badge, Empty, Loading, usePageTitle } from '../parts/basics';
-import { layout, type Mark } from '../waterfall/layout';
+import { type Bar, layout, type Mark } from '../waterfall/layout';
 
 const ZOOMS = [4, 8, 16, 32, 64];
 const DEFAULT_ZOOM = 16;
@@ -154,7 +154,7 @@ function Picture({
 
   if (!items) return <Loading error={builds.error} />;
   if (items.length === 0) return <Empty>Nothing has been built yet.</Empty>;
-  const template = { gridTemplateColumns: `4.5rem repeat(${columns.length}, minmax(8.5rem, 1fr))` };
+  const template = { gridTemplateColumns: `4.5rem repeat(${columns.length}, minmax(8.5rem, 24rem))` };
   return (
     <div className="waterfall" tabIndex={0} role="region" aria-label="Builds by builder, the newest first">
       <div className="wf-heads" style={template}>
@@ -177,7 +177,7 @@ function Picture({
             {picture.bars
               .filter((bar) => bar.column === column)
               .map((bar) => (
-                <WaterfallBar key={bar.id} build={byId.get(bar.id)!} topPx={bar.topPx} heightPx={bar.heightPx} />
+                <WaterfallBar key={bar.id} build={byId.get(bar.id)!} bar={bar} />
               ))}
           </ol>
         ))}
@@ -208,21 +208,20 @@ function TimeMark({ mark }: { mark: Mark }): ReactNode {
   );
 }
 
-function WaterfallBar({
-  build,
-  topPx,
-  heightPx,
-}: {
-  build: BuildResource;
-  topPx: number;
-  heightPx: number;
-}): ReactNode {
+function WaterfallBar({ build, bar }: { build: BuildResource; bar: Bar }): ReactNode {
   const look = lookOf(build);
   const branch = property(build.properties, 'branch');
   const revision = property(build.properties, 'revision');
   const took = build.complete_at === null ? 'running' : duration(build.complete_at - build.started_at);
   return (
-    <li style={{ top: topPx, height: heightPx }}>
+    <li
+      style={{
+        top: bar.topPx,
+        height: bar.heightPx,
+        left: `${(100 * bar.lane) / bar.lanes}%`,
+        width: `${100 / bar.lanes}%`,
+      }}
+    >
       <Link
         className={`wf-bar r-${look.slug}`}
         to={`/builders/${build.builderid}/builds/${build.number}`}
@@ -236,7 +235,7 @@ function WaterfallBar({
           </span>
           <span className="sr">{look.name}</span> {build.number} <span className="wf-took">{took}</span>
         </span>
-        {heightPx > 42 && (
+        {bar.heightPx > 42 && (
           <span className="wf-more">
             {branch} {revision && shortRevision(revision)}
           </span>

@@ -1,4 +1,4 @@
-import type { BuildRequestResource } from '@millrace/contracts';
+import type { BuildRequestResource, BuildsetResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import { control } from '../data/api';
@@ -7,9 +7,24 @@ import { useLive } from '../data/live';
 import { pendingRequests } from '../data/queries';
 import { ActionButton, Ago, BuilderLink, Empty, Loading, More } from './basics';
 
+/** Sources are fetched for so many. */
+const BUILDSETS_SHOWN = 150;
+
 /** What waits in the queue; of one builder only when something does. */
 export function PendingList({ builderId }: { builderId: number | null }): ReactNode {
   const pending = useLive<BuildRequestResource>(pendingRequests(builderId));
+  const ids = [...new Set(pending.items?.map((request) => request.buildsetid))].slice(0, BUILDSETS_SHOWN).sort();
+  const buildsets = useLive<BuildsetResource>(
+    ids.length === 0
+      ? null
+      : {
+          path: `buildsets?limit=${BUILDSETS_SHOWN}&${ids.map((id) => `bsid=${id}`).join('&')}`,
+          plural: 'buildsets',
+          id: (buildset) => buildset.bsid,
+          topics: [],
+        },
+  );
+  const buildsetOf = new Map(buildsets.items?.map((buildset) => [buildset.bsid, buildset]));
   if (builderId !== null && !pending.items?.length) return null;
   if (!pending.items) return <Loading error={pending.error} />;
   if (pending.items.length === 0) return <Empty>Nothing waits to be built.</Empty>;
@@ -42,7 +57,7 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
                   </td>
                 )}
                 <td className="wide">
-                  <RequestSource request={request} />
+                  <RequestSource request={request} buildset={buildsetOf.get(request.buildsetid)} />
                 </td>
                 <td>{property(request.properties, 'owner') ?? <span className="muted">–</span>}</td>
                 <td className="right num">{request.priority}</td>
@@ -70,14 +85,20 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
   );
 }
 
-function RequestSource({ request }: { request: BuildRequestResource }): ReactNode {
-  const branch = property(request.properties, 'branch');
-  const revision = property(request.properties, 'revision');
-  const scheduler = property(request.properties, 'scheduler');
+function RequestSource({
+  request,
+  buildset,
+}: {
+  request: BuildRequestResource;
+  buildset: BuildsetResource | undefined;
+}): ReactNode {
+  const stamp = buildset?.sourcestamps[0];
+  const branch = stamp?.branch ?? property(request.properties, 'branch');
+  const revision = stamp?.revision ?? property(request.properties, 'revision');
   return (
     <>
       {branch && <span className="branch">{branch}</span>} {revision && <code>{shortRevision(revision)}</code>}{' '}
-      {scheduler && <span className="muted">by {scheduler}</span>}
+      <span className="muted">{buildset?.reason}</span>
     </>
   );
 }

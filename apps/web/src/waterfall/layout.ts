@@ -11,6 +11,9 @@ export interface Bar {
   readonly column: number;
   readonly topPx: number;
   readonly heightPx: number;
+  /** Builds of one builder that ran side by side share its column: this one's place among `lanes`. */
+  readonly lane: number;
+  readonly lanes: number;
 }
 
 /** Something written at a height: a time of day, or how long nothing ran. */
@@ -82,16 +85,54 @@ export function layout(spans: readonly Span[], pxPerMinute: number): Layout {
       lastMarkPx = topPx;
     }
   });
+  const lanes = lanesOf(placed);
   return {
     bars: placed.map(({ span, top, bottom }) => ({
       id: span.id,
       column: span.column,
       topPx: tops[top]!,
       heightPx: tops[bottom]! - tops[top]!,
+      ...lanes.get(span.id)!,
     })),
     marks,
     heightPx: tops.at(-1)!,
   };
+}
+
+interface Placed {
+  readonly span: Span;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** Gives bars of a column that overlap lanes of their own; those that touch nobody have the whole width. */
+function lanesOf(placed: readonly Placed[]): Map<number, { lane: number; lanes: number }> {
+  const result = new Map<number, { lane: number; lanes: number }>();
+  const columns = new Map<number, Placed[]>();
+  for (const bar of placed) {
+    const list = columns.get(bar.span.column);
+    if (list) list.push(bar);
+    else columns.set(bar.span.column, [bar]);
+  }
+  for (const bars of columns.values()) {
+    bars.sort((a, b) => a.top - b.top || a.span.id - b.span.id);
+    let group: { id: number; lane: number }[] = [];
+    let laneEnds: number[] = [];
+    const close = (): void => {
+      for (const { id, lane } of group) result.set(id, { lane, lanes: laneEnds.length });
+      group = [];
+      laneEnds = [];
+    };
+    for (const { span, top, bottom } of bars) {
+      if (laneEnds.every((end) => end <= top)) close();
+      let lane = laneEnds.findIndex((end) => end <= top);
+      if (lane < 0) lane = laneEnds.length;
+      laneEnds[lane] = bottom;
+      group.push({ id: span.id, lane });
+    }
+    close();
+  }
+  return result;
 }
 
 /** Linear for ten minutes, then ever slower. */

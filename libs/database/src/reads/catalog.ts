@@ -7,7 +7,7 @@ import type {
   SchedulerResource,
   WorkerResource,
 } from '@millrace/contracts';
-import type { Queryable } from '../sql.js';
+import { placeholders, type Queryable } from '../sql.js';
 import { seconds } from './history.js';
 import type { ResourceShape } from './query.js';
 
@@ -149,7 +149,10 @@ export class CatalogReads {
     }));
   }
 
-  async builders(): Promise<BuilderResource[]> {
+  /** @param ids at most some hundred; all builders when not given */
+  async builders(ids?: readonly number[]): Promise<BuilderResource[]> {
+    if (ids?.length === 0) return [];
+    const only = (column: string): string => (ids ? ` WHERE ${column} IN ${placeholders(ids.length)}` : '');
     const rows = await this.db.all<{
       id: number;
       name: string;
@@ -161,12 +164,14 @@ export class CatalogReads {
       latestGreenBuildId: number | null;
     }>(
       `SELECT id, name, description, project_id AS projectId, tags, latest_build_id AS latestBuildId, latest_results AS latestResults,
-         latest_green_build_id AS latestGreenBuildId FROM builders ORDER BY id`,
+         latest_green_build_id AS latestGreenBuildId FROM builders${only('id')} ORDER BY id`,
+      ids,
     );
     const served = new Map<number, { masterIds: number[]; fingerprints: Set<string> }>();
     const serving = await this.db.all<{ builderId: number; masterId: number; fingerprint: string; alive: number }>(
       `SELECT b.builder_id AS builderId, b.master_id AS masterId, b.fingerprint, ${aliveSql(this.db)} AS alive
-       FROM builder_masters b JOIN masters m ON m.id = b.master_id ORDER BY b.builder_id, b.master_id`,
+       FROM builder_masters b JOIN masters m ON m.id = b.master_id${only('b.builder_id')} ORDER BY b.builder_id, b.master_id`,
+      ids,
     );
     for (const row of serving) {
       let entry = served.get(row.builderId);

@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ControlStore } from '@millrace/database';
+import { type JsonValue, Result } from '@millrace/domain';
+import { startUi, type UiServer } from './server.js';
+import { type Json, Site } from './site.js';
+
+describe('commands', () => {
+  let site: Site;
+  let ui: UiServer;
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    ui = await startUi(site);
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  const post = async (
+    path: string,
+    body: unknown,
+    type = 'application/json',
+  ): Promise<{ status: number; body: Json }> => {
+    const response = await fetch(`${ui.url}/api/v2/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as Json };
+  };
+  const call = (path: string, method: string, params: Record<string, JsonValue> = {}) =>
+    post(path, { jsonrpc: '2.0', id: 7, method, params });
+  const one = async (path: string, plural: string): Promise<Json> => {
+    const response = await fetch(`${ui.url}/api/v2/${path}`, { headers: { accept: 'application/json' } });
+    return ((await response.json()) as Record<string, Json[]>)[plural]![0]!;
+  };
+  const topics = (): string[] => ui.published.splice(0).map((hint) => hint.topic);
+
+  it('forces a build with what the form says, and hints at it', async () => {
+    topics();
+    const { status, body } = await call('forceschedulers/force', 'force', {
+      builderid: String(site.builder('linux-tests')),
+      username: 'Ann',
+      reason: 'because',
+      priority: 4,
+      branch: 'release',
+      revision: 'abc123',
+      level: 'full',
+      clean: true,
+      unknown: 'ignored',
+    });
+    expect(status).toBe(200);
+    const [bsid, requests] = body.result as unknown as [number, Record<string, number>];
+    const [requestId] = Object.values(requests);
+    expect(Object.keys(requests)).toEqual([String(site.builder('linux-tests'))]);
+    expect(await one(`buildsets/${bsid}`, 'buildsets')).toMatchObject({
+      reason: `A build was forced by 'Ann': because`,
+      scheduler: 'force',
+      sourcestamps: [{ branch: 'release', revision: 'abc123', repository: 'https://example.invalid/r.git' }],
+    });
+    expect(await one(`buildrequests/${requestId}?property=*`, 'buildrequests')).toMatchObject({
+      priority: 4,
+      claimed: false,
+      results: -1,
+      properties: {
+        level: ['full', 'Force Build Form'],
+        clean: [true, 'Force Build Form'],
+        owner: ['Ann', 'Force Build Form'],
+      },
+    });
+    expect(topics()).toEqual([
+      `buildrequests.${requestId}.new`,
+      `queue.${site.builder('linux-tests')}`,
+      `buildsets.${bsid}.new`,
+    ]);
+  });
+
+  it('says everything that is wrong with a form at once', async () => {
+    const { status, body } = await call('forceschedulers/force', 'force', {
+      builderid: site.builder('bad builder/with odd'),
+      reason: '',
+      revision: 'ZZZ',
+      level: 'nope',
+      priority: 'high',
+    });
+    expect(status).toBe(400);
+    const error = body.error as { code: number; message: Record<string, string> };
+    expect(error.code).toBe(-32602);
+    expect(Object.keys(error.message).sort()).toEqual(['builderid', 'level', 'priority', 'reason', 'revision']);
+  });
+
+  it('cancels what is queued', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const requestId = created.requests[0]!.requestId;
+    topics();
+    expect(await call(`buildrequests/${requestId}`, 'cancel', { reason: 'not now' })).toMatchObject({
+      status: 200,
+      body: { result: null },
+    });
+    expect(await one(`buildrequests/${requestId}`, 'buildrequests')).toMatchObject({
+      complete: true,
+      claimed: true,
+      results: Result.CANCELLED,
+      reason: 'not now',
+    });
+    expect(topics()).toEqual([`buildrequests.${requestId}.complete`, `buildsets.${created.buildsetId}.complete`]);
+  });
+
+  it('asks the engine to stop what runs', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    topics();
+    expect((await call(`builds/${build.buildId}`, 'stop', { reason: 'enough' })).status).toBe(200);
+    expect(topics()).toEqual([`commands.${site.engine.masterId}`]);
+    const [command] = await new ControlStore(site.db).openCommands(site.engine.masterId);
+    expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'enough' } });
+    await site.finish(build, Result.SUCCESS);
+    expect((await call(`builders/docs/builds/${build.number}`, 'stop')).status).toBe(200);
+    expect(topics()).toEqual([]);
+  });
+
+  it('rebuilds', async () => {
+    const build = await site.built('docs', Result.FAILURE);
+    const { body } = await call(`builds/${build.buildId}`, 'rebuild');
+    const [bsid] = body.result as unknown as [number];
+    expect(await one(`buildsets/${bsid}`, 'buildsets')).toMatchObject({
+      rebuilt_buildid: build.buildId,
+      reason: 'rebuild',
+    });
+  });
+
+  it('changes the order of the queue', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const requestId = created.requests[0]!.requestId;
+    expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: 9 })).status).toBe(200);
+    expect(await one('buildrequests?claimed=false&order=-priority&limit=1', 'buildrequests')).toMatchObject({
+      buildrequestid: requestId,
+      priority: 9,
+    });
+    expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: 'high' })).status).toBe(400);
+  });
+
+  it('pauses workers and switches schedulers', async () => {
+    topics();
+    expect((await call('workers/w1', 'pause', { reason: 'repair' })).status).toBe(200);
+    expect(await one('workers/w1', 'workers')).toMatchObject({ paused: true, pause_reason: 'repair' });
+    expect((await call('workers/1', 'unpause')).status).toBe(200);
+    expect(await one('workers/w1', 'workers')).toMatchObject({ paused: false, pause_reason: null });
+    expect((await call('schedulers/1', 'enable', { enabled: false })).status).toBe(200);
+    expect((await call('forceschedulers/force', 'force', { reason: 'x' })).status).toBe(400);
+    expect((await call('schedulers/1', 'enable', { enabled: true })).status).toBe(200);
+    expect(topics()).toEqual([
+      'workers.1.state_updated',
+      'workers.1.state_updated',
+      'schedulers.1.updated',
+      'schedulers.1.updated',
+    ]);
+  });
+
+  it.each([
+    ['builds/1', '{bad', 'application/json', 400, -32700],
+    ['builds/1', [{ jsonrpc: '2.0' }], 'application/json', 400, -32600],
+    ['builds/1', '3', 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1.5, method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '1.0', id: 1, method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: 'stop', params: [] }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: 'stop', params: {} }, 'text/plain', 400, -32600],
+    [
+      'builds/1',
+      { jsonrpc: '2.0', id: 1, method: 'explode', params: {} },
+      'application/json; charset=utf-8',
+      501,
+      -32601,
+    ],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: 'toString', params: {} }, 'application/json', 501, -32601],
+    ['builds', { jsonrpc: '2.0', id: 1, method: 'stop', params: {} }, 'application/json', 501, -32601],
+    ['nosuch', { jsonrpc: '2.0', id: 1, method: 'stop', params: {} }, 'application/json', 404, -32600],
+    ['builds/9999', { jsonrpc: '2.0', id: 1, method: 'rebuild', params: {} }, 'application/json', 404, -32600],
+    ['builds/9999', { jsonrpc: '2.0', id: 1, method: 'stop', params: {} }, 'application/json', 404, -32600],
+    ['workers/nobody', { jsonrpc: '2.0', id: 1, method: 'pause', params: {} }, 'application/json', 404, -32600],
+    ['forceschedulers/nobody', { jsonrpc: '2.0', id: 1, method: 'force', params: {} }, 'application/json', 404, -32600],
+  ])('refuses %s %j', async (path, body, type, status, code) => {
+    const answer = await post(path, body, type);
+    expect([answer.status, (answer.body.error as { code: number }).code]).toEqual([status, code]);
+    expect(answer.body.jsonrpc).toBe('2.0');
+  });
+
+  it('does nothing for pages from elsewhere', async () => {
+    const response = await fetch(`${ui.url}/api/v2/workers/1`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: 'http://evil.example' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'pause', params: {} }),
+    });
+    expect(response.status).toBe(400);
+    expect(await one('workers/1', 'workers')).toMatchObject({ paused: false });
+  });
+});

@@ -1,0 +1,242 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { hints } from '@millrace/contracts';
+import { Result } from '@millrace/domain';
+import { eventually } from '@millrace/testing';
+import { WebSocket } from 'ws';
+import { startUi, type UiServer } from './server.js';
+import { type Json, Site } from './site.js';
+
+interface Event {
+  readonly k: string;
+  readonly m: Json;
+}
+
+/** A browser's end of `/ws`. */
+class Page {
+  readonly frames: Json[] = [];
+  closed = false;
+  private lastId = 0;
+
+  private constructor(readonly socket: WebSocket) {
+    socket.on('message', (data) => this.frames.push(JSON.parse(String(data)) as Json));
+    socket.on('close', () => (this.closed = true));
+    socket.on('error', () => undefined);
+  }
+
+  static open(url: string, origin?: string): Promise<Page> {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, origin === undefined ? {} : { origin });
+    const page = new Page(socket);
+    return new Promise((resolve, reject) => {
+      socket.once('open', () => resolve(page));
+      socket.once('error', reject);
+    });
+  }
+
+  async consume(path: string): Promise<void> {
+    const id = ++this.lastId;
+    this.socket.send(JSON.stringify({ cmd: 'startConsuming', path, _id: id }));
+    await eventually(() => expect(this.frames).toContainEqual({ msg: 'OK', code: 200, _id: id }), {
+      what: 'the acknowledgement',
+    });
+  }
+
+  get events(): Event[] {
+    return this.frames.filter((frame) => frame.k !== undefined) as unknown as Event[];
+  }
+
+  event(key: string): Promise<Event> {
+    return eventually(
+      () => {
+        const found = this.events.find((event) => event.k === key);
+        if (!found) throw new Error(`only ${this.events.map((event) => event.k).join(', ')}`);
+        return found;
+      },
+      { what: key },
+    );
+  }
+}
+
+describe('/ws', () => {
+  let site: Site;
+  let ui: UiServer;
+  const pages: Page[] = [];
+  const open = async (): Promise<Page> => {
+    const page = await Page.open(ui.url);
+    pages.push(page);
+    return page;
+  };
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    ui = await startUi(site, { pollIntervalMs: 50 });
+  });
+  afterEach(() => {
+    for (const page of pages.splice(0)) page.socket.terminate();
+    ui.setBus('connected');
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  it('tells a build under all its keys, whole and with its properties', async () => {
+    const page = await open();
+    for (const path of ['builds/*/*', 'builders/*/builds/*/*', 'workers/1/builds/*/new', 'buildrequests/*/builds/*/*'])
+      await page.consume(path);
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    site.hint(hints.build(build.buildId, 'new'));
+    const event = await page.event(`builds/${build.buildId}/new`);
+    expect(event.m).toMatchObject({
+      buildid: build.buildId,
+      complete: false,
+      properties: { workername: ['w1', 'Worker'] },
+    });
+    const rest = await fetch(`${ui.url}/api/v2/builds/${build.buildId}?property=*`, {
+      headers: { accept: 'application/json' },
+    });
+    expect(((await rest.json()) as { builds: Json[] }).builds[0]).toEqual(event.m);
+    await page.event(`builders/${build.builderId}/builds/${build.number}/new`);
+    await page.event(`workers/1/builds/${build.buildId}/new`);
+    await page.event(`buildrequests/${build.requestId}/builds/${build.buildId}/new`);
+  });
+
+  it('tells steps, logs, requests and workers', async () => {
+    const page = await open();
+    for (const path of [
+      'builds/*/steps/*/*',
+      'steps/*/*',
+      'steps/*/logs/*/*',
+      'logs/*/*',
+      'buildrequests/*/*',
+      'workers/*/*',
+      'builds/*/properties/update',
+    ])
+      await page.consume(path);
+    const build = await site.built('docs', Result.SUCCESS);
+    const { id: stepId } = (await site.db.get<{ id: number }>('SELECT id FROM steps WHERE build_id = ?', [
+      build.buildId,
+    ]))!;
+    const { id: logId } = (await site.db.get<{ id: number }>('SELECT id FROM logs WHERE build_id = ?', [
+      build.buildId,
+    ]))!;
+    site.hint(hints.step(build.buildId, stepId, 'finished'));
+    site.hint(hints.log(build.buildId, stepId, logId, 'append'));
+    site.hint(hints.request(build.requestId, build.builderId, 'complete'));
+    site.hint(hints.worker(1, 'connected'));
+    site.hint(hints.buildProperties(build.buildId));
+    expect((await page.event(`builds/${build.buildId}/steps/${stepId}/finished`)).m).toMatchObject({ results: 0 });
+    await page.event(`steps/${stepId}/finished`);
+    expect((await page.event(`steps/${stepId}/logs/stdio/append`)).m).toMatchObject({ num_lines: 3 });
+    await page.event(`logs/${logId}/append`);
+    expect((await page.event(`buildrequests/${build.requestId}/complete`)).m).toMatchObject({
+      complete: true,
+      results: 0,
+    });
+    await page.event('workers/1/connected');
+    expect((await page.event(`builds/${build.buildId}/properties/update`)).m).toHaveProperty('got_revision');
+  });
+
+  it('reads a row once for many hints, and tells only who asked', async () => {
+    const [page, other] = [await open(), await open()];
+    await page.consume('builds/*/*');
+    await other.consume('changes/*/*');
+    const build = await site.built('docs', Result.SUCCESS);
+    for (let i = 0; i < 100; i++) site.hint(hints.build(build.buildId, 'update'));
+    site.hint(hints.build(build.buildId, 'finished'));
+    await page.event(`builds/${build.buildId}/finished`);
+    expect(page.events.filter((event) => event.k === `builds/${build.buildId}/update`).length).toBeLessThan(5);
+    expect(other.events).toEqual([]);
+  });
+
+  it('finds by itself what no hint told, while the bus is away', async () => {
+    const page = await open();
+    for (const path of [
+      'builds/*/*',
+      'changes/*/*',
+      'steps/*/logs/*/*',
+      'buildrequests/*/*',
+      'workers/*/*',
+      'buildsets/*/*',
+      'bus',
+    ])
+      await page.consume(path);
+    ui.setBus('connecting');
+    expect((await page.event('bus')).m).toEqual({ bus: 'connecting' });
+    const change = await eventually(
+      async () => {
+        // The poller notices what comes after its first look.
+        const id = await site.change(Math.floor(Math.random() * 1e9));
+        await eventually(() => page.event(`changes/${id}/new`), { timeoutMs: 500, what: 'the change' });
+        return id;
+      },
+      { what: 'a change noticed by polling', timeoutMs: 10_000 },
+    );
+    expect(change).toBeGreaterThan(0);
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    await page.event(`buildsets/${created.buildsetId}/new`);
+    await page.event(`buildrequests/${build.requestId}/claimed`);
+    await page.event(`builds/${build.buildId}/new`);
+    await site.write(build, [
+      { kind: 'step-started', number: 0, name: 'test', hidden: false },
+      { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: 'oone\n', lines: 1 },
+    ]);
+    const log = await eventually(
+      () => {
+        const found = page.events.find((event) => /^steps\/\d+\/logs\/stdio\/(new|append)$/.test(event.k));
+        if (!found) throw new Error('no log yet');
+        return found;
+      },
+      { what: 'the log' },
+    );
+    expect(log.m).toMatchObject({ slug: 'stdio' });
+    await site.write(build, [{ kind: 'build-finished', end: { results: 0, stateString: 'build successful' } }]);
+    expect((await page.event(`builds/${build.buildId}/finished`)).m).toMatchObject({ complete: true, results: 0 });
+    await page.event(`buildrequests/${build.requestId}/complete`);
+    await page.event(`buildsets/${created.buildsetId}/complete`);
+    ui.setBus('connected');
+    await page.event('resync');
+  });
+
+  it('drops who does not speak JSON, and nobody else', async () => {
+    const [page, other] = [await open(), await open()];
+    await other.consume('builds/*/*');
+    page.socket.send('not json');
+    await eventually(() => expect(page.closed).toBe(true), { what: 'the end of the connection' });
+    expect(other.closed).toBe(false);
+  });
+
+  it('refuses pages from elsewhere', async () => {
+    await expect(Page.open(ui.url, 'http://evil.example')).rejects.toThrow('403');
+    const own = await Page.open(ui.url, 'http://ci.example.invalid');
+    own.socket.terminate();
+  });
+
+  it('cuts off who stops reading, and goes on telling the others', async () => {
+    const [slow, other] = [await open(), await open()];
+    await slow.consume('builds/*/*');
+    await other.consume('builds/*/*');
+    const build = await site.built('docs', Result.SUCCESS);
+    await site.db.run('UPDATE builds SET state_string = ? WHERE id = ?', ['x'.repeat(1 << 20), build.buildId]);
+    slow.socket.pause();
+    let told = 0;
+    await eventually(
+      async () => {
+        const before = other.events.length;
+        site.hint(hints.build(build.buildId, 'update'));
+        await eventually(() => expect(other.events.length).toBeGreaterThan(before), { what: 'the event' });
+        told += 1;
+        slow.socket.resume();
+        slow.socket.pause();
+        expect(told).toBeGreaterThan(30);
+      },
+      { what: 'thirty large events', timeoutMs: 20_000 },
+    );
+    slow.socket.resume();
+    await eventually(() => expect(slow.closed).toBe(true), {
+      what: 'the end of the slow connection',
+      timeoutMs: 10_000,
+    });
+    expect(other.closed).toBe(false);
+  });
+});

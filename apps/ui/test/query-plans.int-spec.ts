@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  BUILD_REQUESTS,
+  BUILDS,
+  BUILDSETS,
+  CHANGES,
+  type Filter,
+  type HistoryTable,
+  planQuery,
+  type ResourceQuery,
+} from '@millrace/database';
+import { Site } from './site.js';
+
+/** A query for each access path that is declared, and each direction. */
+function queriesOf(table: HistoryTable): [string, ResourceQuery][] {
+  return table.paths.flatMap((path) =>
+    [true, false].map((descending): [string, ResourceQuery] => {
+      const filters: Filter[] = [
+        ...path.given.map((field): Filter => ({
+          field,
+          op: 'eq',
+          values: [table.shape.fields[field] === 'string' ? 'x' : 1],
+        })),
+        ...Object.entries(path.fixed ?? {}).map(([field, value]): Filter => ({ field, op: 'eq', values: [value] })),
+      ];
+      const order = path.order === null ? [] : [{ field: path.order, descending }];
+      const name = `${table.shape.plural} by ${filters.map((filter) => filter.field).join('+') || 'nothing'} in order of ${descending ? '-' : ''}${path.order ?? 'anything'}`;
+      return [
+        name,
+        { filters, order, limit: 20, offset: 0, cursor: path.order === null ? null : '5.5', properties: [] },
+      ];
+    }),
+  );
+}
+
+describe('every declared way to read history', () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+  });
+  afterAll(() => site.close());
+
+  it.each(
+    [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES].flatMap((table) =>
+      queriesOf(table).map(([name, query]) => [name, table, query] as const),
+    ),
+  )('uses an index: %s', async (_name, table, query) => {
+    const planned = planQuery(table, table.id, query);
+    const steps = await site.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${planned.sql}`, planned.params);
+    const details = steps.map((step) => step.detail);
+    // A derived table holds at most a page; sorting it is no matter of history.
+    const onHistory = details.filter((detail) => !/\bk\d*\b/.test(detail));
+    expect(onHistory.filter((detail) => /^SCAN (?!.* USING )/.test(detail) && !detail.includes('CONSTANT'))).toEqual(
+      [],
+    );
+    if (!planned.sql.includes(') k JOIN'))
+      expect(details.filter((detail) => detail.includes('TEMP B-TREE'))).toEqual([]);
+  });
+});

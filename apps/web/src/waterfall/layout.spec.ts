@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import { layout, MIN_BAR_PX, type Span } from './layout.js';
+
+const span = (id: number, column: number, start: number, end: number): Span => ({ id, column, start, end });
+
+describe('the waterfall', () => {
+  it('puts the newest at the top', () => {
+    const { bars } = layout([span(1, 0, 0, 60), span(2, 0, 100, 160)], 16);
+    const [older, newer] = [bars.find((bar) => bar.id === 1)!, bars.find((bar) => bar.id === 2)!];
+    expect(newer.topPx).toBe(0);
+    expect(older.topPx).toBeGreaterThanOrEqual(newer.topPx + newer.heightPx);
+  });
+
+  it('keeps every bar tall enough to read, without overlaps in a column', () => {
+    const spans = Array.from({ length: 200 }, (_, i) => span(i, i % 3, i * 7, i * 7 + 1 + (i % 20)));
+    const { bars } = layout(spans, 4);
+    for (const bar of bars) expect(bar.heightPx).toBeGreaterThanOrEqual(MIN_BAR_PX - 0.001);
+    for (const a of bars) {
+      for (const b of bars) {
+        if (a === b || a.column !== b.column || a.lane !== b.lane) continue;
+        const apart = a.topPx + a.heightPx <= b.topPx + 0.001 || b.topPx + b.heightPx <= a.topPx + 0.001;
+        expect(apart).toBe(true);
+      }
+    }
+  });
+
+  it('cuts pauses short and says how long they were', () => {
+    const { marks, heightPx } = layout([span(1, 0, 0, 60), span(2, 0, 90_000, 90_060)], 16);
+    expect(marks.filter((mark) => mark.idleSeconds !== null)).toEqual([
+      expect.objectContaining({ idleSeconds: 89_940 }),
+    ]);
+    expect(heightPx).toBeLessThan(120);
+  });
+
+  it('gives builds that run side by side lanes', () => {
+    const { bars } = layout([span(1, 0, 0, 100), span(2, 0, 50, 150), span(3, 0, 200, 300), span(4, 1, 0, 300)], 16);
+    const lanes = Object.fromEntries(bars.map((bar) => [bar.id, [bar.lane, bar.lanes]]));
+    expect(lanes).toEqual({ 1: [1, 2], 2: [0, 2], 3: [0, 1], 4: [0, 1] });
+  });
+
+  it('has nothing to show of nothing', () => {
+    expect(layout([], 16)).toEqual({ bars: [], marks: [], heightPx: 0 });
+  });
+});

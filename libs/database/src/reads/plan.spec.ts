@@ -1,0 +1,97 @@
+import { describe, expect, it } from '@jest/globals';
+import { BUILDS } from './builds.js';
+import { plan } from './plan.js';
+import { EVERYTHING, type Filter, type ResourceQuery } from './query.js';
+import { BUILD_REQUESTS } from './requests.js';
+
+const eq = (field: string, ...values: (number | boolean)[]): Filter => ({ field, op: 'eq', values });
+const query = (more: Partial<ResourceQuery>): ResourceQuery => ({ ...EVERYTHING, ...more });
+const flat = (sql: string): string => sql.replace(/\s+/g, ' ');
+const down = (field: string): { field: string; descending: boolean } => ({ field, descending: true });
+
+describe('the plan of a query on builds', () => {
+  it.each([
+    [
+      'the newest',
+      query({ order: [down('buildid')], limit: 20 }),
+      'FROM builds b ORDER BY b.id DESC LIMIT ? OFFSET ?',
+      [21, 0],
+    ],
+    [
+      'a page further on',
+      query({ order: [down('buildid')], limit: 20, cursor: '77.77' }),
+      'WHERE b.id < ? ORDER BY b.id DESC LIMIT ? OFFSET ?',
+      [77, 21, 0],
+    ],
+    [
+      'of a builder, before a number',
+      query({
+        filters: [eq('builderid', 5), { field: 'number', op: 'lt', values: [9] }],
+        order: [down('number')],
+        limit: 5,
+      }),
+      'WHERE b.builder_id = ? AND b.number < ? ORDER BY b.number DESC, b.id DESC LIMIT ? OFFSET ?',
+      [5, 9, 6, 0],
+    ],
+    [
+      'completed before a second',
+      query({
+        filters: [eq('complete', true), { field: 'complete_at', op: 'le', values: [10] }],
+        order: [down('complete_at')],
+        limit: 1,
+      }),
+      'WHERE b.complete_at_ms IS NOT NULL AND b.complete_at_ms < ? ORDER BY b.complete_at_ms DESC, b.id DESC LIMIT ? OFFSET ?',
+      [11_000, 2, 0],
+    ],
+    [
+      'of two builders, each by its index',
+      query({ filters: [eq('builderid', 1, 2)], order: [down('started_at')], limit: 3 }),
+      'ORDER BY k.id DESC LIMIT ? OFFSET ?',
+      [1, 4, 2, 4, 4, 0],
+    ],
+  ])('reads %s along an index', (_name, asked, tail, params) => {
+    const planned = plan(BUILDS, 'b.id', asked);
+    expect(flat(planned.sql)).toContain(tail);
+    expect(planned.params).toEqual(params);
+  });
+
+  it('reads what runs whole, and leaves the rest to memory', () => {
+    const planned = plan(
+      BUILDS,
+      'b.id',
+      query({ filters: [eq('complete', false), eq('masterid', 3)], order: [down('state_string')] }),
+    );
+    expect(planned.kind).toBe('small');
+    expect(flat(planned.sql)).toBe('SELECT b.id FROM builds b WHERE b.complete_at_ms IS NULL ORDER BY b.id LIMIT 5001');
+  });
+
+  it.each([
+    [query({ filters: [eq('masterid', 3)] }), 'filtered by masterid'],
+    [query({ filters: [eq('workerid', 3), eq('results', 2)] }), 'filtered by workerid and results'],
+    [query({ order: [down('state_string')] }), 'ordered by -state_string'],
+    [query({ filters: [{ field: 'results', op: 'ne', values: [0] }] }), 'filtered by results__ne'],
+    [query({ filters: [eq('builderid', 1)], order: [down('complete_at')] }), 'ordered by -complete_at'],
+    [query({ offset: 10_001 }), 'offset 10001 is too far'],
+    [query({ cursor: "1' OR 1=1" }), 'invalid cursor'],
+  ])('refuses what would read all of history (%#)', (asked, message) => {
+    expect(() => plan(BUILDS, 'b.id', asked)).toThrow(message);
+  });
+
+  it('never reads more than the cap', () => {
+    expect(plan(BUILDS, 'b.id', query({ limit: 1_000_000 }))).toMatchObject({ limit: 1000, params: [1001, 0] });
+  });
+});
+
+describe('the plan of a query on the queue', () => {
+  it('reads the queue, not the requests', () => {
+    const planned = plan(
+      BUILD_REQUESTS,
+      'r.id',
+      query({ filters: [eq('claimed', false), eq('builderid', 4)], order: [down('priority')], limit: 2 }),
+    );
+    expect(flat(planned.sql)).toContain(
+      'FROM queue q WHERE q.builder_id = ? ORDER BY q.queue_rank ASC, q.request_id ASC LIMIT ?) k0) k JOIN build_requests r ON r.id = k.id',
+    );
+    expect(planned.params).toEqual([4, 3, 3, 0]);
+  });
+});
