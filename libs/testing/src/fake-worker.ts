@@ -15,6 +15,8 @@ export interface FakeCommandContext {
   readonly session: MsgpackWorkerSession;
   /** Aborted by `interrupt_command`, with `why` as its reason, and when the connection goes. */
   readonly interrupted: AbortSignal;
+  /** Resolves with `why`, at once when it has happened already. */
+  untilInterrupted(): Promise<string>;
   /** Whole lines; one update message. */
   stdout(text: string): void;
   stderr(text: string): void;
@@ -154,6 +156,7 @@ export class FakeWorker {
         id,
         session: this.session,
         interrupted,
+        untilInterrupted: () => whenAborted(interrupted),
         update,
         stdout: (text) => update({ kind: 'stdout', text }),
         stderr: (text) => update({ kind: 'stderr', text }),
@@ -176,4 +179,9 @@ export class FakeWorker {
 
 function succeedAtOnce(args: Readonly<Record<string, unknown>>, context: FakeCommandContext): void {
   if ('path' in args) context.update({ kind: 'files', files: [] });
+}
+
+async function whenAborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  return String(signal.reason);
 }
