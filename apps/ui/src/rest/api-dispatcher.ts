@@ -4,7 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ControlApi } from '../control/control-api.js';
 import { UI_HOST, type UiHost } from '../host.js';
 import { originAllowed } from '../origin.js';
-import { RestApi } from './rest-api.js';
+import { type Answer, RestApi } from './rest-api.js';
+import { SharedReads } from './shared-reads.js';
 
 const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
 const ERROR_TYPE = 'text/plain; charset=utf-8';
@@ -12,6 +13,8 @@ const ERROR_TYPE = 'text/plain; charset=utf-8';
 /** HTTP around `/api`: methods, origins, CORS, and the split into path and query. */
 @Injectable()
 export class ApiDispatcher {
+  private readonly shared = new SharedReads<Answer>();
+
   constructor(
     private readonly rest: RestApi,
     private readonly control: ControlApi,
@@ -44,7 +47,9 @@ export class ApiDispatcher {
       return;
     }
     const params = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
-    const answer = await this.rest.get(path, params, request.headers.accept ?? '');
+    const accept = request.headers.accept?.includes('application/json') ? 'application/json' : '';
+    const read = (): Promise<Answer> => this.rest.get(path, params, accept);
+    const answer = isStream(path) ? await read() : await this.shared.read(`${accept} ${url}`, read);
     const body = typeof answer.body === 'string' ? answer.body : Readable.from(answer.body, { objectMode: false });
     await reply
       .status(answer.status)
@@ -78,6 +83,11 @@ export class ApiDispatcher {
     }
     return true;
   }
+}
+
+/** What is sent piece by piece can be read by one only. */
+function isStream(path: string): boolean {
+  return path.endsWith('/raw') || path.endsWith('/raw_inline');
 }
 
 function fail(reply: FastifyReply, status: number, error: string): void {
