@@ -12,8 +12,6 @@ const swc = {
 const project = (displayName, testMatch) => ({
   displayName,
   testEnvironment: 'node',
-  // Generous: a shared machine is slow at times, and a test that hangs is found all the same.
-  testTimeout: 60_000,
   extensionsToTreatAsEsm: ['.ts'],
   testMatch,
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
@@ -23,6 +21,8 @@ const project = (displayName, testMatch) => ({
 });
 export default {
   maxWorkers: 2,
+  // Generous: a shared machine is slow at times, and a test that hangs is found all the same.
+  testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
   projects: [
     project('unit', ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/scripts/**/*.spec.ts']),

@@ -111,7 +111,7 @@ export class RunningBuilds {
   }
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
-    if (outcome.kind === 'died') return this.death(outcome);
+    if (outcome.kind === 'died') return deathOf(outcome);
     const { results, stateString } = outcome;
     // An engine that stops is no reason for a build to fail.
     if (this.draining && entry.stopReason === null && results === Result.CANCELLED) {
@@ -121,10 +121,6 @@ export class RunningBuilds {
       return { results, stateString: `cancelled (${entry.stopReason})` };
     }
     return { results, stateString };
-  }
-
-  private death(outcome: Extract<BuildOutcome, { kind: 'died' }>): BuildEnd {
-    return { results: Result.RETRY, stateString: outcome.reason, death: true };
   }
 
   private async job(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup): Promise<BuildJob> {
@@ -153,4 +149,10 @@ export class RunningBuilds {
     await entry.host.interruptAll('another engine has taken over');
     entry.running?.stop('another engine has taken over');
   }
+}
+
+function deathOf(outcome: Extract<BuildOutcome, { kind: 'died' }>): BuildEnd {
+  // A step that ends its own thread would do so every time.
+  if (outcome.fault === 'step') return { results: Result.EXCEPTION, stateString: `exception: ${outcome.reason}` };
+  return { results: Result.RETRY, stateString: `retry: ${outcome.reason}`, death: true };
 }

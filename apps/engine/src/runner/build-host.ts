@@ -68,10 +68,13 @@ export interface StepState {
   readonly urls?: readonly { readonly name: string; readonly url: string }[];
 }
 
-/** `died`: the runner could not bring it to an end (an exit, memory, a crash, a lost claim); `step` was running then. */
+/**
+ * `died`: the runner could not bring it to an end; `step` was running then. The fault is the step's when that ended its own thread (an
+ * exit, memory, a throw out of band) and would do so again; else the runner's (its process ended, the claim was lost).
+ */
 export type BuildOutcome =
   | { readonly kind: 'finished'; readonly results: Result; readonly stateString: string }
-  | { readonly kind: 'died'; readonly reason: string; readonly step: string | null };
+  | { readonly kind: 'died'; readonly fault: 'step' | 'runner'; readonly reason: string; readonly step: string | null };
 
 export interface RunningBuild {
   /** Never rejects. Calls made to the host before may still be under way. */

@@ -58,7 +58,7 @@ export class BuildWalk {
         const result = await this.runStep(step, name, number++);
         this.progress = afterStep(this.progress, result, flags);
       } catch (error) {
-        return { kind: 'died', reason: messageOf(error), step: name };
+        return { kind: 'died', fault: 'runner', reason: messageOf(error), step: name };
       } finally {
         this.current = null;
       }

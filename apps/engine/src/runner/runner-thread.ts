@@ -127,8 +127,8 @@ export class RunnerThread {
     }
     const where = step ? `step '${step.name}'` : 'the build';
     const reason = this.endReason ?? `${where} called process.exit(${code})`;
-    this.finish({ kind: 'died', reason, step: step?.name ?? null }, false);
-    this.events.done(-1, { kind: 'died', reason, step: null }, false);
+    this.finish({ kind: 'died', fault: 'step', reason, step: step?.name ?? null }, false);
+    this.events.done(-1, { kind: 'died', fault: 'step', reason, step: null }, false);
   }
 
   private reasonFor(error: unknown): string {

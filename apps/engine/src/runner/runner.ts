@@ -106,7 +106,7 @@ export class RunnerPool {
         ? current
         : { configFile: job.configFile, fingerprint: job.fingerprint, snapshot: null };
     const build: Build = { job, host, generation, settle, commands: new Map(), isSent: false, step: null };
-    if (this.closed) settle({ kind: 'died', reason: 'the runner is closed', step: null });
+    if (this.closed) settle({ kind: 'died', fault: 'runner', reason: 'the runner is closed', step: null });
     else {
       this.builds.set(job.buildId, build);
       this.give(build);
@@ -199,7 +199,7 @@ export class RunnerPool {
   /** Builds that the process knew of; those that still wait for one are not affected. */
   private endAll(reason: string): void {
     for (const build of this.builds.values()) {
-      if (build.isSent || this.closed) this.finish(build, { kind: 'died', reason, step: build.step });
+      if (build.isSent || this.closed) this.finish(build, { kind: 'died', fault: 'runner', reason, step: build.step });
     }
   }
 

@@ -120,7 +120,11 @@ export class ThreadPool {
         for (const { job } of this.waiting.filter((entry) => entry.generation.fingerprint === fingerprint)) {
           this.dropWaiting(job.buildId);
           const reason = `the configuration could not be loaded: ${error.message}`;
-          this.send({ kind: 'done', buildId: job.buildId, outcome: { kind: 'died', reason, step: null } });
+          this.send({
+            kind: 'done',
+            buildId: job.buildId,
+            outcome: { kind: 'died', fault: 'runner', reason, step: null },
+          });
         }
         if (this.current?.fingerprint === fingerprint) this.current = null;
       },

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
       const outcome = await walk.run();
       send({ kind: 'done', outcome });
     } catch (error) {
-      send({ kind: 'done', outcome: { kind: 'died', reason: toSent(error).message, step: null } });
+      send({ kind: 'done', outcome: { kind: 'died', fault: 'runner', reason: toSent(error).message, step: null } });
     } finally {
       clearInterval(beats);
       walk = null;

@@ -183,6 +183,7 @@ describe('steps', () => {
     const pool = await startPool();
     expect(await start(pool, 'sleeps', host).outcome).toEqual({
       kind: 'died',
+      fault: 'runner',
       reason: 'no longer the owner of build 1',
       step: 'shell',
     });
@@ -268,7 +269,7 @@ describe('damage', () => {
       await eventually(() => other.host.steps.length > 0, 'the other build runs');
       let otherEnded = false;
       void other.outcome.then(() => (otherEnded = true));
-      expect(await start(pool, name).outcome).toEqual({ kind: 'died', reason, step });
+      expect(await start(pool, name).outcome).toEqual({ kind: 'died', fault: 'step', reason, step });
       await expectWorking(pool);
       expect(otherEnded).toBe(false);
       expect(pool.stats().restarts).toBe(0);
@@ -284,6 +285,7 @@ describe('damage', () => {
     process.kill(pid!, 'SIGKILL');
     expect(await outcome).toEqual({
       kind: 'died',
+      fault: 'runner',
       reason: 'the process that runs builds ended (SIGKILL)',
       step: 'shell',
     });
