@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ConfigHost, type ConfigSnapshot } from '@millrace/config';
 import type { CompiledBuilder, CompiledWorker } from '@millrace/contracts';
-import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal } from '@millrace/database';
+import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal, sabotaged } from '@millrace/database';
 import { propertiesFrom, type Properties, UnexpectedError } from '@millrace/domain';
 import { Loop, type Master } from '@millrace/master';
 import { Counter, Gauge } from 'prom-client';
@@ -29,6 +29,8 @@ export class EngineRuntime {
   private readonly builds: RunningBuilds;
   private readonly reaper: Reaper;
   private readonly poll: Loop;
+  /** Something other than the time that passed calls for a look at the queues. */
+  private asked = true;
 
   private constructor(
     private readonly master: Master,
@@ -48,7 +50,7 @@ export class EngineRuntime {
       master,
       () => this.revision,
       () => {
-        void this.poll.nudge();
+        this.look();
       },
       () => undefined,
     );
@@ -66,13 +68,15 @@ export class EngineRuntime {
       round: async () => {
         await this.listener.refresh();
         await this.reaper.round();
+        if (sabotaged('poll') && !this.asked) return;
+        this.asked = false;
         await this.distributor.poll();
       },
     });
     master.onCommand('stop-build', async (command) =>
       this.builds.stop(command.subjectId, command.args.reason ?? 'no reason') ? 'stopping' : 'not running here',
     );
-    master.hints.subscribe('workers', () => this.poll.nudge());
+    master.hints.subscribe('workers', () => this.look());
     this.addMetrics();
   }
 
@@ -104,7 +108,7 @@ export class EngineRuntime {
     for (const worker of this.listener.attached.values()) {
       if (!revision.workers.has(worker.name)) worker.disconnect('it is no longer configured');
     }
-    this.poll.nudge();
+    this.look();
     return `revision ${revision.fingerprint.slice(0, 12)}`;
   }
 
@@ -115,6 +119,11 @@ export class EngineRuntime {
     await this.listener.close();
     await this.journal.close();
     await this.pool.close();
+  }
+
+  private look(): void {
+    this.asked = true;
+    this.poll.nudge();
   }
 
   private begin(build: ClaimedBuild, worker: AttachedWorker): void {

@@ -84,6 +84,8 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   say('stopping');
   await stopAll(supervised);
   say('stopped');
+  // An open channel would keep this process alive.
+  if (process.connected) process.disconnect();
   return code;
 }
 

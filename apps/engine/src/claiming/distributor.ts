@@ -1,5 +1,5 @@
 import { hints } from '@millrace/contracts';
-import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Journal, sabotaged } from '@millrace/database';
+import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Journal } from '@millrace/database';
 import { FencedError, messageOf, type Properties } from '@millrace/domain';
 import { Loop, type Master } from '@millrace/master';
 import { distribute, type Head } from '../core/distribution.js';
@@ -52,7 +52,6 @@ export class Distributor {
 
   /** Looks at every queue that has anything in it: at start, and by poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
-    if (sabotaged('poll')) return;
     for (const builderId of await this.store.queuedBuilders()) {
       if (this.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }

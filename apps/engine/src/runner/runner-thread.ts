@@ -60,9 +60,11 @@ export class RunnerThread {
   stop(reason: string): void {
     this.stopReason = reason;
     this.post({ kind: 'stop', reason });
-    // A thread whose loop turns stops by itself, however long its commands take; one that burns CPU has to be ended.
+    const stopped = this.job;
+    // A thread whose loop turns stops by itself, however long its commands take; one that burns CPU has to be ended. By then it may be
+    // at another build, which nobody asked to stop.
     setTimeout(() => {
-      if (this.job && this.heartbeat.ageMs >= this.limits.stopGraceMs) this.end('');
+      if (this.job && this.job === stopped && this.heartbeat.ageMs >= this.limits.stopGraceMs) this.end('');
     }, this.limits.stopGraceMs + 200).unref();
   }
 
