@@ -8,11 +8,16 @@ import type { EventKind } from './topics.js';
 /** How many new rows of a table one round tells about; more than that and everybody refetches. */
 const NEW_ROWS = 200;
 
+interface StateRow {
+  readonly id: number | null;
+  readonly state: string | number | null;
+}
+
 type Fingerprints = Map<number, string>;
 
 interface Watched {
   readonly kind: EventKind;
-  /** Selects `id` and `state` of the rows that can change at all: what runs, and small tables. */
+  /** Selects `id` (or null) and `state` of the rows that can change at all: what runs, claims first, and small tables. */
   readonly sql: string;
   readonly appeared: string;
   readonly changed: string;
@@ -20,12 +25,12 @@ interface Watched {
   readonly vanished: string | null;
 }
 
-const RUNNING_STEPS = `FROM claims c JOIN steps s ON s.build_id = c.build_id`;
+const RUNNING_STEPS = `FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`;
 
 const WATCHED: readonly Watched[] = [
   {
     kind: 'build',
-    sql: `SELECT b.id, b.state_string AS state FROM claims c JOIN builds b ON b.id = c.build_id`,
+    sql: `SELECT b.id, b.state_string AS state FROM claims c LEFT JOIN builds b ON b.id = c.build_id`,
     appeared: 'new',
     changed: 'update',
     vanished: 'finished',
@@ -46,7 +51,7 @@ const WATCHED: readonly Watched[] = [
   },
   {
     kind: 'log',
-    sql: `SELECT l.id, l.num_lines AS state FROM claims c JOIN logs l ON l.build_id = c.build_id`,
+    sql: `SELECT l.id, l.num_lines AS state FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
     appeared: 'new',
     changed: 'append',
     vanished: 'finished',
@@ -147,8 +152,7 @@ export class ChangePoller {
     }
     for (const { kind, table } of GROWING) await this.growth(this.host.db, kind, table);
     for (const { kind, table } of ENDING) await this.endings(this.host.db, kind, table);
-    for (const watched of WATCHED)
-      this.compare(watched, await this.host.db.all<{ id: number; state: string | number }>(watched.sql));
+    for (const watched of WATCHED) this.compare(watched, await this.host.db.all<StateRow>(watched.sql));
   }
 
   private async growth(db: Database, kind: EventKind, table: string): Promise<void> {
@@ -185,9 +189,9 @@ export class ChangePoller {
     }
   }
 
-  private compare(watched: Watched, rows: readonly { id: number; state: string | number }[]): void {
+  private compare(watched: Watched, rows: readonly StateRow[]): void {
     const before = this.seen.get(watched);
-    const now: Fingerprints = new Map(rows.map((row) => [row.id, String(row.state)]));
+    const now: Fingerprints = new Map(rows.flatMap((row) => (row.id === null ? [] : [[row.id, String(row.state)]])));
     this.seen.set(watched, now);
     if (!before) return;
     for (const [id, state] of now) {

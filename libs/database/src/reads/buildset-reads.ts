@@ -40,7 +40,7 @@ export const BUILDSETS: HistoryTable = {
       uuid: 'string',
     },
   },
-  from: 'buildsets s',
+  from: { table: 'buildsets s' },
   id: 's.id',
   columns: {
     bsid: { sql: 's.id' },
@@ -52,11 +52,23 @@ export const BUILDSETS: HistoryTable = {
   cheap: [],
   paths: [
     { given: ['bsid'], order: null },
-    { given: ['rebuilt_buildid'], order: 'bsid' },
-    { given: [], fixed: { complete: false }, where: 's.complete_at_ms IS NULL', order: 'bsid' },
-    { given: [], fixed: { complete: true }, where: 's.complete_at_ms IS NOT NULL', order: 'complete_at' },
+    { given: ['rebuilt_buildid'], order: 'bsid', index: 'buildsets_rebuilt' },
+    {
+      given: [],
+      fixed: { complete: false },
+      where: 's.complete_at_ms IS NULL',
+      order: 'bsid',
+      index: 'buildsets_complete',
+    },
+    {
+      given: [],
+      fixed: { complete: true },
+      where: 's.complete_at_ms IS NOT NULL',
+      order: 'complete_at',
+      index: 'buildsets_complete',
+    },
     { given: [], order: 'bsid' },
-    { given: [], order: 'submitted_at' },
+    { given: [], order: 'submitted_at', index: 'buildsets_submitted' },
   ],
 };
 
@@ -132,7 +144,7 @@ export class BuildsetReads {
     for (const ids of chunked([...byId.keys()])) {
       const rows = await this.db.all<StampRow & { buildsetId: number }>(
         `SELECT b.buildset_id AS buildsetId, ${STAMP_COLUMNS} FROM buildset_source_stamps b
-         JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
+         LEFT JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
         ids,
       );
       for (const row of rows) byId.get(row.buildsetId)!.sourcestamps.push(toStamp(row));

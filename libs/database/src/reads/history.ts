@@ -13,7 +13,7 @@ export async function readHistory<R extends object, V extends object>(
   query: ResourceQuery,
   toView: (row: R) => V,
 ): Promise<Page<V>> {
-  const planned = plan(table, select, query);
+  const planned = plan(table, select, query, db.dialect);
   if (planned.kind === 'small') {
     const rows = await db.all<R>(planned.sql, planned.params);
     if (rows.length > SMALL_SET) {

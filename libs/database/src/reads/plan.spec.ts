@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILDS } from './builds.js';
-import { plan } from './plan.js';
+import { SQLITE } from '../sql.js';
+import { type HistoryTable, plan as planFor } from './plan.js';
 import { EVERYTHING, type Filter, type ResourceQuery } from './query.js';
 import { BUILD_REQUESTS } from './requests.js';
 
+const plan = (table: HistoryTable, select: string, asked: ResourceQuery) => planFor(table, select, asked, SQLITE);
 const eq = (field: string, ...values: (number | boolean)[]): Filter => ({ field, op: 'eq', values });
 const query = (more: Partial<ResourceQuery>): ResourceQuery => ({ ...EVERYTHING, ...more });
 const flat = (sql: string): string => sql.replace(/\s+/g, ' ');
@@ -30,7 +32,7 @@ describe('the plan of a query on builds', () => {
         order: [down('number')],
         limit: 5,
       }),
-      'WHERE b.builder_id = ? AND b.number < ? ORDER BY b.number DESC, b.id DESC LIMIT ? OFFSET ?',
+      'WHERE b.builder_id = ? AND b.number < ? ORDER BY b.number DESC LIMIT ? OFFSET ?',
       [5, 9, 6, 0],
     ],
     [
@@ -46,7 +48,7 @@ describe('the plan of a query on builds', () => {
     [
       'of two builders, each by its index',
       query({ filters: [eq('builderid', 1, 2)], order: [down('started_at')], limit: 3 }),
-      'ORDER BY k.id DESC LIMIT ? OFFSET ?',
+      'ORDER BY k.cursorValue DESC LIMIT ? OFFSET ?',
       [1, 4, 2, 4, 4, 0],
     ],
   ])('reads %s along an index', (_name, asked, tail, params) => {
@@ -62,7 +64,9 @@ describe('the plan of a query on builds', () => {
       query({ filters: [eq('complete', false), eq('masterid', 3)], order: [down('state_string')] }),
     );
     expect(planned.kind).toBe('small');
-    expect(flat(planned.sql)).toBe('SELECT b.id FROM builds b WHERE b.complete_at_ms IS NULL ORDER BY b.id LIMIT 5001');
+    expect(flat(planned.sql)).toBe(
+      'SELECT b.id FROM builds b INDEXED BY builds_complete WHERE b.complete_at_ms IS NULL ORDER BY b.id LIMIT 5001',
+    );
   });
 
   it.each([
@@ -90,7 +94,7 @@ describe('the plan of a query on the queue', () => {
       query({ filters: [eq('claimed', false), eq('builderid', 4)], order: [down('priority')], limit: 2 }),
     );
     expect(flat(planned.sql)).toContain(
-      'FROM queue q WHERE q.builder_id = ? ORDER BY q.queue_rank ASC, q.request_id ASC LIMIT ?) k0) k JOIN build_requests r ON r.id = k.id',
+      'FROM queue q INDEXED BY queue_builder WHERE q.builder_id = ? ORDER BY q.queue_rank ASC, q.request_id ASC LIMIT ?) k0) k JOIN build_requests r ON r.id = k.id',
     );
     expect(planned.params).toEqual([4, 3, 3, 0]);
   });

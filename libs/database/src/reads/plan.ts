@@ -1,5 +1,5 @@
 import { UserError } from '@millrace/domain';
-import { placeholders, type SqlValue } from '../sql.js';
+import { type Dialect, placeholders, type SqlValue } from '../sql.js';
 import {
   effectiveLimit,
   type Filter,
@@ -29,15 +29,25 @@ export interface AccessPath {
   /** What holds for every row of this path anyway. */
   readonly implied?: Readonly<Record<string, boolean>>;
   readonly order: string | null;
+  /** No two rows with the same `given` have the same `order`, so that nothing else need break ties. */
+  readonly unique?: boolean;
+  /** Named, not left to the optimizer, whose guesses turn with the statistics. Undefined: the primary key. */
+  readonly index?: string;
   /** Fields that tell rows with equal `order` apart in the index, beside the id. */
   readonly tieFields?: readonly string[];
   /** A narrower table that yields the ids; its columns come before the main table's. */
-  readonly keys?: { readonly from: string; readonly id: string; readonly columns: Readonly<Record<string, Column>> };
+  readonly keys?: { readonly from: Source; readonly id: string; readonly columns: Readonly<Record<string, Column>> };
+}
+
+/** A table under an alias, and what is joined to it. */
+export interface Source {
+  readonly table: string;
+  readonly joins?: string;
 }
 
 export interface HistoryTable {
   readonly shape: ResourceShape;
-  readonly from: string;
+  readonly from: Source;
   readonly id: string;
   readonly columns: Readonly<Record<string, Column>>;
   /** Orders that another field's order stands for. */
@@ -62,7 +72,7 @@ export const SMALL_SET = 5000;
 const MAX_COMBINATIONS = 200;
 
 /** @throws UserError `query-refused`, `bad-query` */
-export function plan(table: HistoryTable, select: string, query: ResourceQuery): Plan {
+export function plan(table: HistoryTable, select: string, query: ResourceQuery, dialect: Dialect): Plan {
   if (query.offset > MAX_OFFSET) {
     throw refused(`offset ${query.offset} is too far: go on with cursor=… (meta.next) after ${MAX_OFFSET} rows`, {
       offset: query.offset,
@@ -71,7 +81,9 @@ export function plan(table: HistoryTable, select: string, query: ResourceQuery):
   for (const path of table.paths) {
     const fit = fits(table, path, query);
     if (fit)
-      return fit.order === null ? smallPlan(table, select, path, fit) : orderedPlan(table, select, path, fit, query);
+      return fit.order === null
+        ? smallPlan(table, select, path, fit, dialect)
+        : orderedPlan(table, select, path, fit, query, dialect);
   }
   throw refused(describeRefusal(table, query), { resource: table.shape.plural });
 }
@@ -139,7 +151,7 @@ function fitOrder(table: HistoryTable, path: AccessPath, asked: readonly OrderKe
   const [first, second] = keys;
   if (!first) return { column, descending: column.as === 'negated', idDescending: false };
   if (first.field !== path.order) return null;
-  if (!second || path.order === idField || path.order === 'number') {
+  if (!second || path.order === idField || path.unique) {
     return {
       column,
       descending: first.descending,
@@ -158,7 +170,14 @@ function columnOf(table: HistoryTable, path: AccessPath, field: string): Column 
   return path.keys?.columns[field] ?? table.columns[field]!;
 }
 
-function smallPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit): Plan {
+/** What is read, by the index that the path names. */
+function fromSql(source: Source, index: string | undefined, dialect: Dialect): string {
+  const hint =
+    index === undefined ? '' : dialect.name === 'sqlite' ? ` INDEXED BY ${index}` : ` FORCE INDEX (${index})`;
+  return `${source.table}${hint}${source.joins ? ` ${source.joins}` : ''}`;
+}
+
+function smallPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit, dialect: Dialect): Plan {
   const params: SqlValue[] = [];
   const where: string[] = path.where ? [path.where] : [];
   path.given.forEach((_, index) => {
@@ -166,25 +185,33 @@ function smallPlan(table: HistoryTable, select: string, path: AccessPath, fit: F
     where.push(`${fit.combinations[0]![index]!.column.sql} IN ${placeholders(values.length)}`);
     params.push(...values);
   });
-  const from = path.keys ? `${path.keys.from} JOIN ${table.from} ON ${table.id} = ${path.keys.id}` : table.from;
+  // LEFT, although every key has its row: the narrower table has to come first.
+  const from = path.keys
+    ? `${fromSql(path.keys.from, path.index, dialect)} LEFT JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = ${path.keys.id}`
+    : fromSql(table.from, path.index, dialect);
   return {
     kind: 'small',
-    sql: `SELECT ${select} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY ${table.id} LIMIT ${SMALL_SET + 1}`,
+    sql: `SELECT ${select} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY ${path.keys?.id ?? table.id} LIMIT ${SMALL_SET + 1}`,
     params,
   };
 }
 
-function orderedPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit, query: ResourceQuery): Plan {
+function orderedPlan(
+  table: HistoryTable,
+  select: string,
+  path: AccessPath,
+  fit: Fit,
+  query: ResourceQuery,
+  dialect: Dialect,
+): Plan {
   const limit = effectiveLimit(query, HISTORY_LIMIT);
   const order = fit.order!;
   const reach = limit + 1 + query.offset;
   const id = path.keys?.id ?? table.id;
   const down = order.descending !== (order.column.as === 'negated');
-  const orderIsId = order.column.sql === id;
+  const total = path.unique === true || order.column.sql === id;
   const orderBy = (value: string, idSql: string): string =>
-    orderIsId
-      ? `${idSql} ${direction(down)}`
-      : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
+    total ? `${value} ${direction(down)}` : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
 
   const common: string[] = [...fit.cheap, ...(path.where ? [path.where] : [])];
   const commonParams: SqlValue[] = [];
@@ -194,7 +221,7 @@ function orderedPlan(table: HistoryTable, select: string, path: AccessPath, fit:
     commonParams.push(...condition.params);
   }
   if (query.cursor !== null) {
-    const after = afterCursor(order.column.sql, id, down, order.idDescending, orderIsId, parseCursor(query.cursor));
+    const after = afterCursor(order.column.sql, id, down, order.idDescending, total, parseCursor(query.cursor));
     common.push(after.sql);
     commonParams.push(...after.params);
   }
@@ -206,13 +233,13 @@ function orderedPlan(table: HistoryTable, select: string, path: AccessPath, fit:
     };
   };
 
+  const from = fromSql(path.keys?.from ?? table.from, path.index, dialect);
   if (fit.combinations.length === 1 && !path.keys) {
     const { where, params } = branch(fit.combinations[0]!);
-    const sql = `SELECT ${select}, ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${table.from}${where}
+    const sql = `SELECT ${select}, ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${from}${where}
        ORDER BY ${orderBy(order.column.sql, id)} LIMIT ? OFFSET ?`;
     return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
   }
-  const from = path.keys?.from ?? table.from;
   const params: SqlValue[] = [];
   const branches = fit.combinations.map((combination, index) => {
     const { where, params: own } = branch(combination);
@@ -220,7 +247,7 @@ function orderedPlan(table: HistoryTable, select: string, path: AccessPath, fit:
     return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
        ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
   });
-  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${table.from} ON ${table.id} = k.id
+  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = k.id
      ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
   return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
 }
@@ -270,11 +297,11 @@ function afterCursor(
   id: string,
   down: boolean,
   idDown: boolean,
-  orderIsId: boolean,
+  total: boolean,
   at: { value: number; id: number },
 ): { sql: string; params: SqlValue[] } {
   const beyond = down ? '<' : '>';
-  if (orderIsId) return { sql: `${id} ${beyond} ?`, params: [at.id] };
+  if (total) return { sql: `${column} ${beyond} ?`, params: [at.value] };
   // The first term alone bounds the index range; the second only skips what shares the cursor's value.
   return {
     sql: `${column} ${beyond}= ? AND (${column} ${beyond} ? OR ${id} ${idDown ? '<' : '>'} ?)`,

@@ -12,8 +12,8 @@ const QUEUE_COLUMNS = {
   // The rank is −priority: small first.
   priority: { sql: 'q.queue_rank', as: 'negated' },
 } as const;
-const QUEUE = { from: 'queue q', id: 'q.request_id', columns: QUEUE_COLUMNS };
-const CLAIMS = { from: 'claims c', id: 'c.request_id', columns: {} };
+const QUEUE = { from: { table: 'queue q' }, id: 'q.request_id', columns: QUEUE_COLUMNS };
+const CLAIMS = { from: { table: 'claims c' }, id: 'c.request_id', columns: {} };
 const PENDING = { fixed: { claimed: false }, implied: { complete: false }, keys: QUEUE, tieFields: ['submitted_at'] };
 
 export const BUILD_REQUESTS: HistoryTable = {
@@ -39,7 +39,7 @@ export const BUILD_REQUESTS: HistoryTable = {
       waited_for: 'bool',
     },
   },
-  from: 'build_requests r',
+  from: { table: 'build_requests r' },
   id: 'r.id',
   columns: {
     buildrequestid: { sql: 'r.id' },
@@ -53,8 +53,8 @@ export const BUILD_REQUESTS: HistoryTable = {
   cheap: [],
   paths: [
     { given: ['buildrequestid'], order: null },
-    { ...PENDING, given: ['builderid'], order: 'priority' },
-    { ...PENDING, given: [], order: 'priority' },
+    { ...PENDING, given: ['builderid'], order: 'priority', index: 'queue_builder' },
+    { ...PENDING, given: [], order: 'priority', index: 'queue_order' },
     { ...PENDING, given: [], order: 'buildrequestid' },
     {
       given: [],
@@ -63,13 +63,25 @@ export const BUILD_REQUESTS: HistoryTable = {
       keys: CLAIMS,
       order: null,
     },
-    { given: ['buildsetid'], order: 'buildrequestid' },
-    { given: ['buildsetid'], order: null },
-    { given: ['builderid'], order: 'buildrequestid' },
-    { given: [], fixed: { complete: false }, where: 'r.complete_at_ms IS NULL', order: 'buildrequestid' },
-    { given: [], fixed: { complete: true }, where: 'r.complete_at_ms IS NOT NULL', order: 'complete_at' },
+    { given: ['buildsetid'], order: 'buildrequestid', index: 'build_requests_buildset' },
+    { given: ['buildsetid'], order: null, index: 'build_requests_buildset' },
+    { given: ['builderid'], order: 'buildrequestid', index: 'build_requests_builder' },
+    {
+      given: [],
+      fixed: { complete: false },
+      where: 'r.complete_at_ms IS NULL',
+      order: 'buildrequestid',
+      index: 'build_requests_complete',
+    },
+    {
+      given: [],
+      fixed: { complete: true },
+      where: 'r.complete_at_ms IS NOT NULL',
+      order: 'complete_at',
+      index: 'build_requests_complete',
+    },
     { given: [], order: 'buildrequestid' },
-    { given: [], order: 'submitted_at', tieFields: ['priority'] },
+    { given: [], order: 'submitted_at', tieFields: ['priority'], index: 'build_requests_submitted' },
   ],
 };
 
