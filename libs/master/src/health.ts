@@ -3,11 +3,13 @@ import { databaseNowMs } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import type { Master } from './run-master.js';
 
+export type Phase = 'starting' | 'running' | 'stopping';
+
 /**
  * `/livez` (the main loop turns), `/readyz` (`ok`; `amber` without the bus: everything works, a little later; 503 without the
- * database or while stopping) and `/metrics`.
+ * database, while starting and while stopping) and `/metrics`.
  */
-export function addHealthRoutes(app: NestFastifyApplication, master: Master, stopping: () => boolean): void {
+export function addHealthRoutes(app: NestFastifyApplication, master: Master, phase: () => Phase): void {
   const http = app.getHttpAdapter().getInstance();
   http.get('/livez', async () => ({ status: 'ok' }));
   http.get('/readyz', async (_request, reply) => {
@@ -16,7 +18,7 @@ export function addHealthRoutes(app: NestFastifyApplication, master: Master, sto
       (error: unknown) => messageOf(error),
     );
     const bus = master.hints.state;
-    const status = stopping() ? 'stopping' : database !== 'ok' ? 'down' : bus === 'connecting' ? 'amber' : 'ok';
+    const status = phase() !== 'running' ? phase() : database !== 'ok' ? 'down' : bus === 'connecting' ? 'amber' : 'ok';
     const { name, role } = master.settings;
     return reply
       .status(status === 'ok' || status === 'amber' ? 200 : 503)

@@ -20,7 +20,7 @@ import { MillraceError, messageOf, OperationalError, UserError } from '@millrace
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { ControlClient, type Hints } from './control/client.js';
 import { type CommandHandlers, commandLoop } from './commands.js';
-import { addHealthRoutes } from './health.js';
+import { addHealthRoutes, type Phase } from './health.js';
 import { createLogger, type Logger } from './logging.js';
 import { OutageGuard } from './outage-guard.js';
 import { type MasterSettings, readSettings } from './settings.js';
@@ -77,7 +77,7 @@ class MasterProcess {
   private readonly stops: (() => Promise<void>)[] = [];
   private reload: (() => Promise<string>) | null = null;
   private readonly handlers: CommandHandlers = new Map();
-  private stopping = false;
+  private phase: Phase = 'starting';
 
   constructor(
     private readonly settings: MasterSettings,
@@ -139,16 +139,17 @@ class MasterProcess {
       abortOnError: false,
     });
     app.enableShutdownHooks([]);
-    addHealthRoutes(app, master, () => this.stopping);
+    addHealthRoutes(app, master, () => this.phase);
     await listen(app, settings);
     await parts.onReady?.(app);
     commands.start();
+    this.phase = 'running';
     control.publish(hints.master(me.masterId, 'started'));
     log.info({ url: await app.getUrl(), epoch: me.epoch }, 'master started');
 
     const stop = (signal: string): void => {
-      if (this.stopping) return;
-      this.stopping = true;
+      if (this.phase === 'stopping') return;
+      this.phase = 'stopping';
       this.stops.push(() => commands.stop());
       void this.stop(signal, app, control, master);
     };

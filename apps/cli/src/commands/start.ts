@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { loadAndCompile } from '@millrace/config';
 import type { CompiledConfig } from '@millrace/contracts';
 import { checkSchema, migrate, sqliteFile } from '@millrace/database';
-import { messageOf } from '@millrace/domain';
 import { LogLines } from '../supervisor/log-lines.js';
 import { checkPorts, type PortName, readPorts } from '../supervisor/ports.js';
 import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
@@ -44,7 +43,11 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
     MILLRACE_WORKER_PASSWORD: workerPassword,
     MILLRACE_URL: env['MILLRACE_URL'] || `http://localhost:${ports.ui}`,
     ...(needsRouter
-      ? { MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`, MILLRACE_BUS_USER: 'millrace', MILLRACE_BUS_TICKET: busTicket }
+      ? {
+          MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`,
+          MILLRACE_BUS_USER: 'millrace',
+          MILLRACE_BUS_TICKET: busTicket,
+        }
       : {}),
   };
   // The file may read the environment that its masters will have.
@@ -79,7 +82,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   if (process.connected) process.on('disconnect', () => stopped(1));
   // Whatever ends this process abruptly, the end of its IPC channels ends the others.
   for (const child of supervised) child.start();
-  void announce(`http://localhost:${ports.ui}`, say);
+  void announce(ports, say);
   const code = await ended;
   say('stopping');
   await stopAll(supervised);
@@ -181,16 +184,19 @@ function secretFile(path: string): string {
   return readFileSync(path, 'utf8').trim();
 }
 
-async function announce(url: string, say: (text: string) => void): Promise<void> {
-  for (;;) {
-    try {
-      const response = await fetch(`${url}/readyz`);
-      if (response.ok) break;
-    } catch (error) {
-      // Not up yet; what keeps it from starting is in its own log lines.
-      void messageOf(error);
-    }
-    await delay(100);
+/** Says where to look once every role is ready; what keeps one from it is in that role's own log lines. */
+async function announce(ports: Record<PortName, number>, say: (text: string) => void): Promise<void> {
+  for (const role of ['scheduler', 'engine', 'ui'] as const) {
+    while (!(await isReady(`http://${HOST}:${ports[role]}/readyz`))) await delay(100);
   }
-  say(`Millrace is up: ${url}`);
+  say(`Millrace is up: http://localhost:${ports.ui}`);
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    // It does not listen yet.
+    return false;
+  }
 }

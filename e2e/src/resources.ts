@@ -1,0 +1,73 @@
+import type { Cluster } from '@millrace/testing';
+
+export interface Build {
+  readonly buildid: number;
+  readonly uuid: string;
+  readonly builderid: number;
+  readonly buildrequestid: number;
+  readonly number: number;
+  readonly attempt: number;
+  readonly complete: boolean;
+  readonly results: number | null;
+  readonly started_at: number;
+  readonly complete_at: number | null;
+  readonly state_string: string;
+  readonly properties: Readonly<Record<string, readonly [unknown, string]>>;
+}
+
+export interface BuildRequest {
+  readonly buildrequestid: number;
+  readonly buildsetid: number;
+  readonly builderid: number;
+  readonly complete: boolean;
+  readonly claimed: boolean;
+  readonly results: number;
+}
+
+export interface Step {
+  readonly stepid: number;
+  readonly number: number;
+  readonly name: string;
+  readonly results: number | null;
+  readonly state_string: string;
+}
+
+/** What the tests read of the API, typed. */
+export class Api {
+  constructor(private readonly cluster: Cluster) {}
+
+  async builds(query = 'order=-buildid&limit=100&property=*'): Promise<readonly Build[]> {
+    return (await this.cluster.api<{ builds: Build[] }>(`/builds?${query}`)).builds;
+  }
+
+  async builderId(name: string): Promise<number> {
+    const { builders } = await this.cluster.api<{ builders: { builderid: number }[] }>(
+      `/builders/${encodeURIComponent(name)}`,
+    );
+    return builders[0]!.builderid;
+  }
+
+  async request(id: number | string): Promise<BuildRequest> {
+    return (await this.cluster.api<{ buildrequests: BuildRequest[] }>(`/buildrequests/${id}`)).buildrequests[0]!;
+  }
+
+  async attempts(requestId: number): Promise<readonly Build[]> {
+    return (await this.cluster.api<{ builds: Build[] }>(`/buildrequests/${requestId}/builds?order=buildid`)).builds;
+  }
+
+  async steps(buildId: number): Promise<readonly Step[]> {
+    return (await this.cluster.api<{ steps: Step[] }>(`/builds/${buildId}/steps?order=number`)).steps;
+  }
+
+  /** A log's lines without their stream letters. */
+  async log(buildId: number, step: string, slug = 'stdio'): Promise<string[]> {
+    const path = `/builds/${buildId}/steps/${step}/logs/${slug}/contents`;
+    const { logchunks } = await this.cluster.api<{ logchunks: { content: string }[] }>(path);
+    return logchunks
+      .map((chunk) => chunk.content)
+      .join('')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.slice(1));
+  }
+}

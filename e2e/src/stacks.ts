@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  Cluster,
+  type MariaDb,
+  requireService,
+  type Service,
+  startCrossbar,
+  startMariaDb,
+  startNats,
+} from '@millrace/testing';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Where a cluster keeps its state and what carries its hints. */
+export type StackName = 'embedded' | 'MariaDB + crossbar' | 'MariaDB + NATS';
+
+export interface Stack {
+  readonly name: StackName;
+  readonly folder: string;
+  readonly database: string | null;
+  readonly bus: Service | null;
+  start(config: string, env?: Readonly<Record<string, string>>): Promise<Cluster>;
+  stop(): Promise<void>;
+}
+
+/** The stacks whose servers are here; under CI a missing one is an error. */
+export function availableStacks(): StackName[] {
+  const names: StackName[] = ['embedded'];
+  const mariadb = requireService('mariadb');
+  if (mariadb && requireService('crossbar')) names.push('MariaDB + crossbar');
+  if (mariadb && requireService('nats')) names.push('MariaDB + NATS');
+  return names;
+}
+
+export async function startStack(name: StackName): Promise<Stack> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
+  let mariadb: MariaDb | null = null;
+  let database: string | null = null;
+  let bus: Service | null = null;
+  if (name !== 'embedded') {
+    mariadb = await startMariaDb();
+    database = await mariadb.createDatabase();
+    bus = name === 'MariaDB + NATS' ? await startNats() : await startCrossbar();
+    millrace(['db', 'migrate', '--database', database]);
+  }
+  return {
+    name,
+    folder,
+    database,
+    bus,
+    start: (config, env = {}) =>
+      Cluster.start({
+        config,
+        folder,
+        ...(database ? { database } : {}),
+        ...(bus ? { bus: bus.url } : {}),
+        env: { MILLRACE_LEASE_MS: '3000', ...env },
+      }),
+    async stop() {
+      await bus?.stop();
+      await mariadb?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs the command line client. @returns what it printed */
+export function millrace(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { status: number; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'apps/cli/dist/main.js'), ...args], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+  });
+  return { status: status ?? -1, stdout, stderr };
+}
+
+export const FIXTURES = join(ROOT, 'e2e/fixtures');
