@@ -219,6 +219,9 @@ export async function claimIn(
             repository: stamp.repository,
             project: stamp.project,
             codebase: stamp.codebase,
+            // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
+            requestid: candidate.requestId,
+            attempt: request.attempts,
           },
           'Build',
         ),

@@ -227,7 +227,8 @@ export class IntakeStore {
       scheduler.schedulerId,
       cursorSeq,
     ]);
-    if (affected === 0) throw new FencedError(`the cursor of scheduler ${scheduler.schedulerId}`);
+    if (affected === 0 && !sabotaged('cause'))
+      throw new FencedError(`the cursor of scheduler ${scheduler.schedulerId}`);
   }
 
   /** Changes that wait for the tree to be stable, oldest first. */

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '@millrace/domain';
+import { ExtraProcess } from './extra-process.js';
 import { eventually } from './services/eventually.js';
 import { freePort } from './services/free-port.js';
 
@@ -25,6 +26,16 @@ const PORT_SETTINGS = {
 
 export type ClusterProcess = keyof typeof SCRIPTS;
 export type ClusterPort = keyof typeof PORT_SETTINGS;
+export type ExtraRole = 'scheduler' | 'engine' | 'worker';
+
+/** A process that `Cluster.add` started. */
+export interface Extra {
+  readonly process: ExtraProcess;
+  /** Health and metrics; null for a worker. */
+  readonly httpPort: number | null;
+  /** Where an engine's workers connect. */
+  readonly workerPort: number | null;
+}
 
 export interface ClusterOptions {
   /** The configuration file. */
@@ -53,10 +64,14 @@ export interface Triggered {
 
 /** `millrace start` as a user runs it: real processes, on ports of its own, that a test may kill one by one. */
 export class Cluster {
+  private readonly extras: ExtraProcess[] = [];
+
   private constructor(
     private readonly child: ChildProcess,
     readonly ports: Readonly<Record<ClusterPort, number>>,
     private readonly lines: string[],
+    private readonly options: ClusterOptions,
+    private readonly env: NodeJS.ProcessEnv,
   ) {}
 
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -83,7 +98,7 @@ export class Cluster {
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
     }
-    const cluster = new Cluster(child, ports, lines);
+    const cluster = new Cluster(child, ports, lines, options, env);
     await eventually(
       () => {
         if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
@@ -113,8 +128,12 @@ export class Cluster {
 
   /** Pids of the processes of that name that run now. */
   pids(name: ClusterProcess): number[] {
-    const parents = name === 'runner' ? this.pids('engine') : [this.child.pid!];
-    return childrenOf(parents, SCRIPTS[name]);
+    return name === 'runner' ? this.runnersOf(this.pids('engine')) : childrenOf([this.child.pid!], SCRIPTS[name]);
+  }
+
+  /** Pids of the runner processes of these engine processes. */
+  runnersOf(engines: readonly number[]): number[] {
+    return childrenOf(engines, SCRIPTS.runner);
   }
 
   /** @returns the pids that got the signal */
@@ -122,6 +141,55 @@ export class Cluster {
     const pids = this.pids(name);
     for (const pid of pids) process.kill(pid, signal);
     return pids;
+  }
+
+  /**
+   * Starts one more master or worker, as on another machine: with a name, ports and a data folder of its own, and started again
+   * whenever it ends. A worker needs the engine's worker port; masters are ready a little later: ask `/readyz` on `httpPort`.
+   */
+  async add(role: ExtraRole, name: string, engineWorkerPort: number = this.ports.workers): Promise<Extra> {
+    const { folder } = this.options;
+    const secret = (file: string): string => readFileSync(join(folder, file), 'utf8').trim();
+    const data = join(folder, name);
+    mkdirSync(data, { recursive: true });
+    const httpPort = role === 'worker' ? null : await freePort();
+    const workerPort = role === 'engine' ? await freePort() : null;
+    const { PATH, HOME, LANG } = this.env;
+    const password = this.env['MILLRACE_WORKER_PASSWORD'] ?? secret('worker-password');
+    const env: NodeJS.ProcessEnv =
+      role === 'worker'
+        ? { PATH, HOME, LANG, MILLRACE_WORKER_PASSWORD: password }
+        : {
+            ...this.env,
+            MILLRACE_NAME: name,
+            MILLRACE_CONFIG: this.options.config,
+            MILLRACE_DATA: data,
+            MILLRACE_DB: this.options.database ?? `sqlite:${join(folder, 'millrace.sqlite')}`,
+            MILLRACE_WORKER_PASSWORD: password,
+            MILLRACE_HTTP_PORT: String(httpPort),
+            MILLRACE_WORKER_PORT: String(workerPort ?? ''),
+            MILLRACE_TRIGGER_PORT: String(await freePort()),
+            ...(this.options.bus
+              ? {}
+              : {
+                  MILLRACE_BUS: `ws://127.0.0.1:${this.ports.router}/ws`,
+                  MILLRACE_BUS_USER: 'millrace',
+                  MILLRACE_BUS_TICKET: secret('bus-ticket'),
+                }),
+          };
+    const extra = new ExtraProcess({
+      name,
+      script: join(ROOT, SCRIPTS[role]),
+      args:
+        role === 'worker'
+          ? ['--master', `ws://127.0.0.1:${engineWorkerPort}`, '--name', name, '--basedir', join(data, 'worker')]
+          : [],
+      env,
+      cwd: data,
+      onLine: (line) => this.lines.push(line),
+    });
+    this.extras.push(extra);
+    return { process: extra, httpPort, workerPort };
   }
 
   async api<T>(path: string, init?: RequestInit): Promise<T> {
@@ -158,8 +226,9 @@ export class Cluster {
     this.child.kill(signal);
   }
 
-  /** Ctrl-C. @returns how long it took and what it ended with */
+  /** Ctrl-C, after what `add` started has been stopped. @returns how long Ctrl-C took and what it ended with */
   async stop(): Promise<{ ms: number; code: number | null }> {
+    await Promise.all(this.extras.map((extra) => extra.stop()));
     const startedAt = performance.now();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const exited = new Promise((resolve) => this.child.once('exit', resolve));

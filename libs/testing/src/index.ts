@@ -16,5 +16,15 @@ export {
   type WampOptions,
 } from './services/index.js';
 export { type FakeCommand, type FakeCommandContext, FakeWorker, type FakeWorkerOptions } from './fake-worker.js';
-export { Cluster, type ClusterOptions, type ClusterPort, type ClusterProcess, type Triggered } from './cluster.js';
+export {
+  Cluster,
+  type ClusterOptions,
+  type ClusterPort,
+  type ClusterProcess,
+  type Extra,
+  type ExtraRole,
+  type Triggered,
+} from './cluster.js';
+export { ExtraProcess, type ExtraProcessOptions } from './extra-process.js';
 export { provisionStockWorker, StockWorker, stockWorkerFolder, type StockWorkerOptions } from './stock-worker.js';
+export { type HistoryShape, writeHistory } from './history.js';
