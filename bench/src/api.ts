@@ -1,0 +1,63 @@
+import http from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OperationalError } from '@millrace/domain';
+
+/** A client of Buildbot's `/api/v2`, which both systems speak; keeps its connections open. */
+export class Api {
+  private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  private readonly builderIds = new Map<string, number>();
+  private lastRpc = 0;
+
+  constructor(private readonly base: string) {}
+
+  get<T>(path: string): Promise<T> {
+    return this.request<T>('GET', path);
+  }
+
+  /** Presses the builder's force button. @returns the buildset's id */
+  async force(builder: string): Promise<number> {
+    if (!this.builderIds.has(builder)) {
+      const { builders } = await this.get<{ builders: { name: string; builderid: number }[] }>('/api/v2/builders');
+      for (const { name, builderid } of builders) this.builderIds.set(name, builderid);
+    }
+    const params = { builderid: this.builderIds.get(builder), reason: 'bench' };
+    const body = { jsonrpc: '2.0', method: 'force', id: ++this.lastRpc, params };
+    const answer = await this.request<{ result: [number, unknown] }>('POST', '/api/v2/forceschedulers/force', body);
+    return answer.result[0];
+  }
+
+  async isComplete(buildsetId: number): Promise<boolean> {
+    const answer = await this.get<{ buildsets: { complete: boolean }[] }>(`/api/v2/buildsets/${buildsetId}`);
+    return answer.buildsets[0]!.complete;
+  }
+
+  /** Asks every `everyMs`. @returns milliseconds from the force to the answer that said complete */
+  async forceAndWait(builder: string, everyMs: number): Promise<number> {
+    const startedAt = performance.now();
+    const buildsetId = await this.force(builder);
+    while (!(await this.isComplete(buildsetId))) await delay(everyMs);
+    return performance.now() - startedAt;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private request<T>(method: string, path: string, body?: object): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const headers = { accept: 'application/json', 'content-type': 'application/json' };
+      const request = http.request(this.base + path, { method, agent: this.agent, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          const status = response.statusCode ?? 0;
+          if (status < 400) resolve(JSON.parse(text) as T);
+          else reject(new OperationalError('api', `${method} ${path}: ${status} ${text.slice(0, 200)}`, { status }));
+        });
+      });
+      request.on('error', reject);
+      request.end(body && JSON.stringify(body));
+    });
+  }
+}

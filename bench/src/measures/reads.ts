@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Api } from '../api.js';
+import { type Latencies, latencies } from '../stats.js';
+
+export const LIST = '/api/v2/builds?order=-buildid&limit=20';
+/** What the waterfall page of five builders asks for. */
+export const WATERFALL =
+  '/api/v2/builds?builderid=1&builderid=2&builderid=3&builderid=4&builderid=5&order=-buildid&limit=150&property=branch&property=revision';
+
+/** Reads one after the other on 16 connections. */
+export async function readsPerSecond(api: Api, path: string, forMs: number): Promise<number> {
+  const startedAt = performance.now();
+  let count = 0;
+  const reader = async (): Promise<void> => {
+    while (performance.now() - startedAt < forMs) {
+      await api.get(path);
+      count++;
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, reader));
+  return (count / (performance.now() - startedAt)) * 1000;
+}
+
+/** One read every `everyMs`, whether or not the one before has been answered: what a person with a browser feels. */
+export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean): Promise<Latencies> {
+  const samples: number[] = [];
+  const pending: Promise<void>[] = [];
+  while (goOn()) {
+    const startedAt = performance.now();
+    pending.push(api.get(LIST).then(() => void samples.push(performance.now() - startedAt)));
+    await delay(everyMs);
+  }
+  await Promise.all(pending);
+  return latencies(samples);
+}

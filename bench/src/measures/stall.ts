@@ -1,0 +1,104 @@
+import { IntakeStore } from '@millrace/database';
+import { eventually } from '@millrace/testing';
+import type { Figure } from '../figures.js';
+import { cpuMs } from '../processes.js';
+import type { MillraceSystem } from '../systems/millrace.js';
+import type { System } from '../systems/system.js';
+import { triggerLatency } from './builds.js';
+import { sampleReads } from './reads.js';
+
+const READ_EVERY_MS = 20;
+const QUIET_MS = 5000;
+const BUILDS = 15;
+
+interface Felt {
+  readonly readP99Ms: number;
+  readonly triggerP50Ms: number;
+}
+
+/** What people feel who read pages and trigger builds, for `forMs`. */
+async function felt(system: System, forMs: number): Promise<Felt> {
+  const end = performance.now() + forMs;
+  const reads = await sampleReads(system.api, READ_EVERY_MS, () => performance.now() < end);
+  const builds = await triggerLatency(system.api, BUILDS);
+  return { readP99Ms: reads.p99Ms, triggerP50Ms: builds.p50Ms };
+}
+
+/** Reads and triggers while nothing else happens and while a step burns CPU on the same master. */
+export async function stalledStep(system: System, burnSeconds: number): Promise<Figure[]> {
+  const quiet = await felt(system, QUIET_MS);
+  const buildsetId = await system.api.force('stall');
+  await eventually(
+    async () => {
+      const running = await system.api.get<{ builds: unknown[] }>('/api/v2/builds?complete=false');
+      return running.builds.length > 0;
+    },
+    { timeoutMs: 60_000, what: 'the burning step' },
+  );
+  const stalled = await felt(system, Math.min(QUIET_MS, burnSeconds * 500));
+  await eventually(() => system.api.isComplete(buildsetId), { timeoutMs: 120_000, intervalMs: 200 });
+  return compared('a burning step', quiet, stalled);
+}
+
+/** The same while a scheduler's callback burns CPU. The peer has no such callback in its configuration. */
+export async function stalledCallback(system: MillraceSystem, burnSeconds: number): Promise<Figure[]> {
+  const quiet = await felt(system, QUIET_MS);
+  const intake = new IntakeStore(system.database);
+  const undecided = async (): Promise<boolean> => {
+    const row = await system.database.get<{ open: number }>(
+      `SELECT c.value - s.cursor_seq AS open FROM counters c JOIN schedulers s ON s.name = 'burning-callback' WHERE c.name = 'change-seq'`,
+    );
+    return row!.open > 0;
+  };
+  await intake.addChanges([
+    {
+      dedupKey: `bench-${Date.now()}`,
+      author: 'bench',
+      committer: null,
+      comments: 'makes the callback burn',
+      branch: 'main',
+      revision: null,
+      repository: '',
+      project: 'burn',
+      codebase: '',
+      revlink: '',
+      category: null,
+      whenMs: Date.now(),
+      files: [],
+      properties: {},
+    },
+  ]);
+  // The callback is under way once the scheduler's poll has found the change; it takes much longer than that poll.
+  const found = await system.database.get<{ seq: number }>(`SELECT MAX(seq) AS seq FROM changes`);
+  await eventually(() => callbackBurns(system), { timeoutMs: 30_000, what: `the callback about change ${found!.seq}` });
+  const stalled = await felt(system, Math.min(QUIET_MS, burnSeconds * 500));
+  if (!(await undecided())) throw new Error('the callback ended before the measurement did: raise --burn');
+  await eventually(async () => !(await undecided()), { timeoutMs: 120_000, intervalMs: 200 });
+  return compared('a burning callback', quiet, stalled);
+}
+
+/** The scheduler process is busy: more than half of a 200 ms window. */
+async function callbackBurns(system: MillraceSystem): Promise<boolean> {
+  const [pid] = system.cluster.pids('scheduler');
+  const before = cpuMs(pid!);
+  const startedAt = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return cpuMs(pid!) - before > (performance.now() - startedAt) / 2;
+}
+
+function compared(what: string, quiet: Felt, stalled: Felt): Figure[] {
+  const figure = (name: string, value: number): Figure => ({ name, unit: 'ms', better: 'less', value });
+  return [
+    figure('read p99, quiet', quiet.readP99Ms),
+    figure(`read p99, ${what}`, stalled.readP99Ms),
+    figure('trigger p50, quiet', quiet.triggerP50Ms),
+    figure(`trigger p50, ${what}`, stalled.triggerP50Ms),
+    { name: `read p99, ${what} / quiet`, unit: '×', better: 'less', value: stalled.readP99Ms / quiet.readP99Ms },
+    {
+      name: `trigger p50, ${what} / quiet`,
+      unit: '×',
+      better: 'less',
+      value: stalled.triggerP50Ms / quiet.triggerP50Ms,
+    },
+  ];
+}

@@ -1,0 +1,19 @@
+/** Latencies in milliseconds. */
+export interface Latencies {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export function latencies(samplesMs: readonly number[]): Latencies {
+  const sorted = [...samplesMs].sort((a, b) => a - b);
+  const at = (part: number): number =>
+    rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN);
+  return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+}
+
+/** Three digits that mean something. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}

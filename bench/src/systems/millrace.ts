@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Database, migrate, openDatabase } from '@millrace/database';
+import { Cluster, eventually, type MariaDb, type Service, startCrossbar, startMariaDb } from '@millrace/testing';
+import { Api } from '../api.js';
+import { type System, type Workload, workloadEnvironment } from './system.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const CONFIG = join(ROOT, 'bench/configuration/master.config.ts');
+const WORKER = join(ROOT, 'apps/worker/dist/main.js');
+const WORKERS = ['w0', 'w1', 'w2', 'w3'];
+const PASSWORD = 'bench';
+
+export type StackName = 'sqlite' | 'mariadb';
+const STACKS: Readonly<Record<StackName, string>> = {
+  sqlite: 'SQLite + embedded router',
+  mariadb: 'MariaDB + crossbar',
+};
+
+/** A database that is migrated and empty, and the servers beside it. */
+export interface Stack {
+  readonly title: string;
+  readonly folder: string;
+  readonly url: string;
+  readonly bus: Service | null;
+  stop(): Promise<void>;
+}
+
+export async function startStack(name: StackName): Promise<Stack> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const services: Service[] = [];
+  let url = `sqlite:${join(folder, 'millrace.sqlite')}`;
+  let bus: Service | null = null;
+  if (name === 'mariadb') {
+    const server: MariaDb = await startMariaDb({ args: ['--innodb-buffer-pool-size=512M'] });
+    url = await server.createDatabase();
+    bus = await startCrossbar();
+    services.push(bus, server);
+  }
+  await migrate(url);
+  return {
+    title: STACKS[name],
+    folder,
+    url,
+    bus,
+    async stop() {
+      for (const service of services) await service.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface MillraceSystem extends System {
+  readonly cluster: Cluster;
+  readonly database: Database;
+}
+
+export async function startMillrace(
+  stack: Stack,
+  workload: Workload,
+  env: Readonly<Record<string, string>> = {},
+): Promise<MillraceSystem> {
+  const cluster = await Cluster.start({
+    config: CONFIG,
+    folder: stack.folder,
+    args: ['--no-worker'],
+    ...(stack.bus ? { database: stack.url, bus: stack.bus.url } : {}),
+    env: {
+      MILLRACE_WORKER_PASSWORD: PASSWORD,
+      MILLRACE_LOG_LEVEL: 'warn',
+      ...workloadEnvironment(workload),
+      ...env,
+    },
+  });
+  const workers = WORKERS.map((name) =>
+    spawn(
+      process.execPath,
+      [
+        WORKER,
+        '--master',
+        `ws://127.0.0.1:${cluster.ports.workers}`,
+        '--name',
+        name,
+        '--basedir',
+        join(stack.folder, name),
+      ],
+      // The end of the IPC channel stops them, should this process die.
+      {
+        env: { PATH: process.env['PATH'], MILLRACE_WORKER_PASSWORD: PASSWORD },
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      },
+    ),
+  );
+  await eventually(
+    async () => {
+      const all = await cluster.api<{ workers: { connected_to: unknown[] }[] }>('/workers');
+      return all.workers.filter((worker) => worker.connected_to.length > 0).length === WORKERS.length;
+    },
+    { timeoutMs: 30_000, what: 'four connected workers' },
+  );
+  const api = new Api(cluster.url);
+  const database = openDatabase(stack.url, { connections: 2 });
+  return {
+    name: `Millrace, ${stack.title}`,
+    api,
+    cluster,
+    database,
+    async stop() {
+      api.close();
+      await database.close();
+      for (const worker of workers) worker.kill('SIGTERM');
+      await cluster.stop();
+    },
+  };
+}
