@@ -75,7 +75,7 @@ export class Distributor {
         const builder = builders.get(head.builderId)!;
         this.take(head);
         // The slot is taken from now on, under a name that no build has; the claim's outcome frees it or gives it the build's.
-        worker.builds.add(-head.requestId);
+        worker.builds.set(-head.requestId, head.builderId);
         return {
           requestId: head.requestId,
           builderId: head.builderId,
@@ -118,7 +118,7 @@ export class Distributor {
         this.dirty.add(candidate.builderId);
         continue;
       }
-      worker.builds.add(build.buildId);
+      worker.builds.set(build.buildId, build.builderId);
       this.begin(build, worker);
       this.master.hints.publish(hints.request(build.requestId, build.builderId, 'claimed'));
       this.master.hints.publish(hints.build(build.buildId, 'new'));

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { distribute, type FreeWorker, type Head } from './distribution.js';
 
 const head = (requestId: number, builderId = 1, rank = 0): Head => ({ requestId, builderId, rank });
-const worker = (workerId: number, freeSlots = 1, idleSince = workerId): FreeWorker => ({
+const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: number[] = []): FreeWorker => ({
   workerId,
   freeSlots,
+  busyBuilders: new Set(busy),
   idleSince,
 });
 const pairs = (
@@ -24,11 +25,22 @@ describe('distribute', () => {
     ['the worker that has been idle longest', [head(1)], [worker(1, 1, 9), worker(2, 1, 3)], [[1, 2]]],
     [
       'several slots of one worker',
-      [head(1), head(2), head(3)],
+      [head(1, 1), head(2, 2), head(3, 3)],
       [worker(1, 2)],
       [
         [1, 1],
         [2, 1],
+      ],
+    ],
+    ['a builder once at a time on a worker', [head(1), head(2)], [worker(1, 2)], [[1, 1]]],
+    ['not the builder that a worker is building', [head(1, 1), head(2, 2)], [worker(1, 2, 1, [1])], [[2, 1]]],
+    [
+      'a builder on two workers',
+      [head(1), head(2)],
+      [worker(1, 2), worker(2, 2)],
+      [
+        [1, 1],
+        [2, 2],
       ],
     ],
   ])('%s', (_name, heads, workers, expected) => {
@@ -46,9 +58,17 @@ describe('distribute', () => {
         selector: ({ requestId }) => requestId,
       },
     );
-    const workers = fc.uniqueArray(fc.record({ workerId: fc.nat(9), freeSlots: fc.nat(3), idleSince: fc.nat() }), {
-      selector: ({ workerId }) => workerId,
-    });
+    const workers = fc.uniqueArray(
+      fc.record({
+        workerId: fc.nat(9),
+        freeSlots: fc.nat(3),
+        idleSince: fc.nat(),
+        busyBuilders: fc.constant(new Set<number>()),
+      }),
+      {
+        selector: ({ workerId }) => workerId,
+      },
+    );
     fc.assert(
       fc.property(heads, workers, (queued, free) => {
         const assigned = distribute(queued, free, (builderId, workerId) => (builderId + workerId) % 2 === 0);
@@ -56,6 +76,8 @@ describe('distribute', () => {
         for (const { workerId, freeSlots } of free) {
           expect(assigned.filter((one) => one.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
         }
+        const places = assigned.map((one) => `${one.head.builderId} on ${one.workerId}`);
+        expect(new Set(places).size).toBe(places.length);
         for (const one of assigned) expect((one.head.builderId + one.workerId) % 2).toBe(0);
       }),
     );

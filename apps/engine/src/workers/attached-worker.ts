@@ -2,8 +2,8 @@ import type { WorkerConnection } from '@millrace/worker-protocol';
 
 /** A worker with a session on this engine. */
 export class AttachedWorker {
-  /** Builds that use it now, by build id. */
-  readonly builds = new Set<number>();
+  /** Builds that use it now: build id → builder id. */
+  readonly builds = new Map<number, number>();
   idleSince = performance.now();
   paused = false;
 
@@ -19,6 +19,10 @@ export class AttachedWorker {
 
   get freeSlots(): number {
     return this.paused ? 0 : Math.max(0, this.maxBuilds - this.builds.size);
+  }
+
+  get busyBuilders(): ReadonlySet<number> {
+    return new Set(this.builds.values());
   }
 
   release(buildId: number): void {
