@@ -57,6 +57,7 @@ export {
   type Transaction,
   type Written,
 } from './sql.js';
+export { statementKey, type TracedStatement } from './trace.js';
 export { BuildReads, BUILDS } from './reads/builds.js';
 export { BUILDSETS, BuildsetReads, SOURCE_STAMP_SHAPE } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';

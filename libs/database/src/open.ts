@@ -4,6 +4,7 @@ import { UserError } from '@millrace/domain';
 import { MysqlDatabase } from './mysql.js';
 import type { Database } from './sql.js';
 import { SqliteDatabase } from './sqlite.js';
+import { traced } from './trace.js';
 
 /** Where the database is: `sqlite:PATH`, `mysql://…` or `mariadb://…` (the setting `MILLRACE_DB`). */
 export type DatabaseUrl = string;
@@ -18,6 +19,12 @@ export function sqliteFile(url: DatabaseUrl): string | null {
  * @throws UserError `bad-database-url`
  */
 export function openDatabase(url: DatabaseUrl, options: { connections?: number } = {}): Database {
+  const db = connect(url, options);
+  const trace = process.env['MILLRACE_TRACE_SQL'];
+  return trace ? traced(db, trace) : db;
+}
+
+function connect(url: DatabaseUrl, options: { connections?: number }): Database {
   const file = sqliteFile(url);
   if (file !== null) {
     mkdirSync(dirname(file), { recursive: true });

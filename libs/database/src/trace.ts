@@ -1,0 +1,49 @@
+import { appendFileSync } from 'node:fs';
+import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
+
+/** One line of a trace. Buffers are written as `{ "hex": "…" }`. */
+export interface TracedStatement {
+  readonly sql: string;
+  readonly params: readonly (Exclude<SqlValue, Buffer> | { readonly hex: string })[];
+}
+
+const EXAMPLES_KEPT = 3;
+
+/**
+ * Appends every distinct statement to a file, one JSON line each, with the parameters of its first uses: what the examination of
+ * queries works on (`MILLRACE_TRACE_SQL=FILE`; off by default). Several processes may share the file.
+ */
+export function traced(db: Database, file: string): Database {
+  const seen = new Map<string, number>();
+  const note = (sql: string, params: readonly SqlValue[] = []): void => {
+    const key = statementKey(sql);
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    if (count > EXAMPLES_KEPT) return;
+    const line: TracedStatement = {
+      sql,
+      params: params.map((value) => (Buffer.isBuffer(value) ? { hex: value.toString('hex') } : value)),
+    };
+    appendFileSync(file, `${JSON.stringify(line)}\n`);
+  };
+  const noting = (to: Queryable): Queryable => ({
+    dialect: to.dialect,
+    all: (sql, params) => (note(sql, params), to.all(sql, params)),
+    get: (sql, params) => (note(sql, params), to.get(sql, params)),
+    run: (sql, params) => (note(sql, params), to.run(sql, params)),
+  });
+  return {
+    ...noting(db),
+    transaction: (work) => db.transaction((tx: Transaction) => work({ ...noting(tx), inTransaction: true })),
+    close: () => db.close(),
+  };
+}
+
+/** The same for statements that differ only in white space and in how many values a list has. */
+export function statementKey(sql: string): string {
+  return sql
+    .replace(/\s+/g, ' ')
+    .replace(/\([^()]*\?[^()]*\)(?:, ?\([^()]*\?[^()]*\))+/g, '(…)')
+    .replace(/\?(?:, \?)+/g, '?…')
+    .trim();
+}
