@@ -80,7 +80,7 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   onApplicationBootstrap(): void {
-    this.gateway.attach(this.adapterHost.httpAdapter.getHttpServer() as Server);
+    this.gateway.attach(this.adapterHost.httpAdapter.getHttpServer<Server>());
     this.host.hints.subscribe('', (topic, payload) => this.live.hint(topic, payload));
     this.host.hints.onState((bus) => {
       this.live.broadcast('bus', { bus });

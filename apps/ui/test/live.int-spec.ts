@@ -18,7 +18,7 @@ class Page {
   private lastId = 0;
 
   private constructor(readonly socket: WebSocket) {
-    socket.on('message', (data) => this.frames.push(JSON.parse(String(data)) as Json));
+    socket.on('message', (data) => this.frames.push(JSON.parse((data as Buffer).toString()) as Json));
     socket.on('close', () => (this.closed = true));
     socket.on('error', () => undefined);
   }

@@ -98,7 +98,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
 
   it('knows by UUID what it knows by number', async () => {
     const { body } = await get('buildrequests/1');
-    const uuid = String(body.buildrequests![0]!.uuid);
+    const uuid = body.buildrequests![0]!.uuid as string;
     expect((await get(`buildrequests/${uuid}`)).body.buildrequests).toEqual(body.buildrequests);
     expect(await ids(`buildrequests/${uuid}/builds`, 'builds', 'buildid')).toEqual([1]);
   });
@@ -148,7 +148,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     for (let pages = 0; path && pages < 10; pages++) {
       const { body }: Answer = await get(path);
       seen.push(...body.builds!.map((build) => build.buildid));
-      path = body.meta.next === undefined ? undefined : String(body.meta.next).replace('/api/v2/', '');
+      path = body.meta.next === undefined ? undefined : (body.meta.next as string).replace('/api/v2/', '');
     }
     expect(seen).toEqual([3, 2, 1]);
   });

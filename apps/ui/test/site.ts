@@ -125,7 +125,9 @@ export class Site {
       { serves: true },
     );
     await new WorkerStore(db).attached(ids.workers.get('w1')!, engine, { admin: 'Ann Admin\n', host: 'lab host 1\n' });
-    const journal = new Journal(db, engine, (error) => Promise.reject(error));
+    const journal = new Journal(db, engine, (error) => {
+      throw error;
+    });
     return new Site(db, engine, ids, journal, cleanUp);
   }
 

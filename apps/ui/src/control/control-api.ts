@@ -130,10 +130,11 @@ export class ControlApi {
     const builders = (await this.reads.catalog.builders()).filter((builder) => allowed.includes(builder.name));
     const { builderid, builderNames } = params;
     if (builderid !== undefined && builderid !== null) {
-      const wanted = builders.find((builder) => String(builder.builderid) === String(builderid));
+      const asked = typeof builderid === 'string' ? builderid : JSON.stringify(builderid);
+      const wanted = builders.find((builder) => String(builder.builderid) === asked);
       return wanted
         ? { ids: [wanted.builderid] }
-        : { problem: `builder ${String(builderid)} is not one of this scheduler's: ${allowed.join(', ')}` };
+        : { problem: `builder ${asked} is not one of this scheduler's: ${allowed.join(', ')}` };
     }
     const names = Array.isArray(builderNames) ? (builderNames as JsonValue[]) : null;
     const ids = builders

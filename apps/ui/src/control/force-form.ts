@@ -64,7 +64,8 @@ function sourceStamp(scheduler: CompiledForceScheduler, values: ReadonlyMap<stri
 }
 
 function text(value: JsonValue | undefined): string {
-  return value === undefined || value === null ? '' : String(value).trim();
+  if (value === undefined || value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value).trim();
 }
 
 function readField(field: ForceField, posted: JsonValue | undefined): { value: JsonValue } | { problem: string } {

@@ -108,11 +108,13 @@ class Connection implements Subscriber {
   }
 
   private receive(data: RawData, isBinary: boolean): void {
-    const outcome = isBinary ? ({ do: 'drop' } as const) : onFrame(String(data), this.consumed);
+    const outcome = isBinary ? ({ do: 'drop' } as const) : onFrame(rawText(data), this.consumed);
     switch (outcome.do) {
       case 'drop':
         this.websocket.terminate();
         return;
+      case 'reply':
+        break;
       case 'start':
         this.consumed.add(outcome.path);
         this.subscriptions.add(outcome.path, this);
@@ -128,4 +130,8 @@ class Connection implements Subscriber {
 
 function refuse(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function rawText(data: RawData): string {
+  return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString('utf8');
 }

@@ -25,7 +25,7 @@ export function onFrame(text: string, consumed: ReadonlySet<string>): FrameOutco
   if (cmd === 'startConsuming' || cmd === 'stopConsuming') {
     return argumentError(_id, args, ['path']) ?? consuming(cmd, _id, args.path, consumed);
   }
-  return error(404, _id, `no such command type '${String(cmd)}'`);
+  return error(404, _id, `no such command type '${typeof cmd === 'string' ? cmd : JSON.stringify(cmd)}'`);
 }
 
 function consuming(

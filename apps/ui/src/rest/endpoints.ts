@@ -27,7 +27,7 @@ export type Endpoint =
 /** The start of a path that names one row, and how to find its id. */
 export interface Prefix {
   readonly pattern: string;
-  id(args: readonly PathArgument[]): Promise<number | null>;
+  readonly id: (args: readonly PathArgument[]) => Promise<number | null>;
 }
 
 export const PROPERTIES_SHAPE: ResourceShape = { plural: 'properties', id: '', fields: {} };

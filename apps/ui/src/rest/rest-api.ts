@@ -1,6 +1,6 @@
 import type { Page } from '@millrace/database';
 import { logPieces, readLogLines } from '@millrace/database';
-import { MillraceError, OperationalError, UserError } from '@millrace/domain';
+import { type MillraceError, OperationalError, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { type Endpoint, PROPERTIES_SHAPE } from './endpoints.js';
 import { endpointTable } from './endpoint-table.js';

@@ -22,8 +22,8 @@ export interface Live<T> {
   readonly error: string | null;
   readonly next: string | null;
   readonly loadingMore: boolean;
-  loadMore(): void;
-  refetch(): void;
+  readonly loadMore: () => void;
+  readonly refetch: () => void;
 }
 
 interface State<T> {
@@ -131,7 +131,7 @@ function merged<T>(state: State<T>, brought: readonly T[], query: LiveQuery<T>):
 /** One row, live. `null` when there is no such thing, `undefined` until the answer. */
 export function useLiveOne<T extends object>(
   query: LiveQuery<T> | null,
-): { item: T | null | undefined; error: string | null; refetch(): void } {
+): { item: T | null | undefined; error: string | null; refetch: () => void } {
   const { items, error, refetch } = useLive(query);
   const missing = items?.length === 0 || (error?.startsWith('not found') ?? false);
   return { item: missing ? null : items?.[0], error: missing ? null : error, refetch };

@@ -15,7 +15,7 @@ export interface Site {
   readonly projects: ReadonlyMap<number, ProjectResource>;
   /** False until the names are known. */
   readonly ready: boolean;
-  refetch(): void;
+  readonly refetch: () => void;
 }
 
 const SiteContext = createContext<Site | null>(null);

@@ -23,7 +23,7 @@ export interface LogViewProps {
   readonly log: LogResource;
   /** The line that a link points to, from 1; it is scrolled to and marked. */
   readonly linkedLine?: number | null;
-  onLinkLine?(line: number): void;
+  readonly onLinkLine?: (line: number) => void;
   /** Embedded below a step it is only as high as it needs to be. */
   readonly embedded?: boolean;
 }

@@ -46,6 +46,11 @@ export function WorkersPage(): ReactNode {
   );
 }
 
+function hostOf(worker: WorkerResource): string {
+  const { host } = worker.workerinfo;
+  return typeof host === 'string' ? host.trim() : '';
+}
+
 function Row({ worker, builds }: { worker: WorkerResource; builds: readonly BuildResource[] }): ReactNode {
   const { masters } = useSite();
   const connected = worker.connected_to.length > 0;
@@ -74,7 +79,7 @@ function Row({ worker, builds }: { worker: WorkerResource; builds: readonly Buil
           {builds.length} of {worker.max_builds}
         </span>
       </td>
-      <td className="muted">{String(worker.workerinfo.host ?? '').trim() || '–'}</td>
+      <td className="muted">{hostOf(worker) || '–'}</td>
       <td className="muted">
         {worker.connected_to.map((place) => masters.get(place.masterid)?.name ?? place.masterid).join(', ') || '–'}
       </td>

@@ -105,7 +105,11 @@ export function ActionButton({
   );
 }
 
-export function More({ live }: { live: { next: string | null; loadingMore: boolean; loadMore(): void } }): ReactNode {
+export function More({
+  live,
+}: {
+  live: { next: string | null; loadingMore: boolean; loadMore: () => void };
+}): ReactNode {
   if (!live.next) return null;
   return (
     <p className="more">

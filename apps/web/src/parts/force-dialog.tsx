@@ -79,7 +79,9 @@ function defaults(fields: readonly ForceFieldResource[], into: Values = {}): Val
     if (field.fields) defaults(field.fields, into);
     else if (field.type === 'bool') into[field.fullName!] = field.default === true;
     else if (field.multiple) into[field.fullName!] = Array.isArray(field.default) ? field.default.map(String) : [];
-    else into[field.fullName!] = field.default === null ? '' : String(field.default);
+    else
+      into[field.fullName!] =
+        typeof field.default === 'string' || typeof field.default === 'number' ? String(field.default) : '';
   }
   return into;
 }
@@ -88,7 +90,7 @@ interface FieldProps {
   readonly field: ForceFieldResource;
   readonly values: Values;
   readonly problems: Readonly<Record<string, string>>;
-  onChange(name: string, value: Values[string]): void;
+  readonly onChange: (name: string, value: Values[string]) => void;
 }
 
 function Field(props: FieldProps): ReactNode {

@@ -81,5 +81,5 @@ function compares(difference: number, op: 'lt' | 'le' | 'gt' | 'ge'): boolean {
 
 function contains(value: unknown, wanted: FilterValue): boolean {
   if (Array.isArray(value)) return value.includes(wanted);
-  return value !== null && value !== undefined && String(value).includes(String(wanted));
+  return (typeof value === 'string' || typeof value === 'number') && String(value).includes(String(wanted));
 }
