@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Cluster, eventually, requireService } from '@millrace/testing';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { TestRepository } from './git-repository.js';
+import { FIXTURES, type Stack, startStack } from './stacks.js';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
+const QUIET = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const PATIENT = { timeoutMs: 20_000 };
+
+const describeWeb = requireService('chromium') && CHROMIUM ? describe : describe.skip;
+
+describeWeb('the pages, in a browser', () => {
+  let stack: Stack;
+  let cluster: Cluster;
+  let browser: Browser;
+  let page: Page;
+  let repository: TestRepository;
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    stack = await startStack('embedded');
+    repository = new TestRepository(join(stack.folder, 'repository'));
+    repository.commit('good');
+    repository.checkout('failing');
+    repository.commit('bad');
+    repository.checkout('main');
+    cluster = await stack.start(join(FIXTURES, 'first-light.config.ts'), { E2E_REPOSITORY: repository.url });
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: QUIET });
+    page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page.setDefaultTimeout(20_000);
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text());
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await browser.close();
+    await cluster.stop();
+    await stack.stop();
+  });
+
+  it('shows on the waterfall what is built, live, the failing branch red', async () => {
+    await page.goto(`${cluster.url}/waterfall?project=e2e`);
+    await page.getByText('check', { exact: true }).first().waitFor();
+    const bars = page.locator('a[href*="/builds/"]');
+    await eventually(async () => (await bars.count()) >= 2, PATIENT);
+    const before = await bars.count();
+    repository.commit('good once more');
+    // No reload: the new build comes over the WebSocket.
+    await eventually(async () => (await bars.count()) > before, PATIENT);
+    expect(await page.content()).toContain('✕');
+  });
+
+  it('leads from a build to its log lines, which can be linked to', async () => {
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['parade'] });
+    await page.goto(`${cluster.url}${new URL(requests[0]!.link).pathname}`);
+    await page.locator('a[href*="/builds/"]').first().click();
+    await page.getByText('interpolated').first().waitFor();
+    await page.getByText('warnings').first().waitFor();
+    const log = page.locator('a[href*="/steps/"][href*="/logs/stdio"]').nth(1);
+    await log.click();
+    await page.getByText('the answer is 42').first().waitFor();
+    await page.goto(`${page.url().split('#')[0]}#L2`);
+    await page.getByText('the answer is 42').first().waitFor();
+  });
+
+  it('follows a request that nobody can build yet, from its link', async () => {
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
+    await page.goto(`${cluster.url}${new URL(requests[0]!.link).pathname}`);
+    await page.getByText('The worker of this builder is not connected.').waitFor();
+  });
+
+  it('forces a build with the keyboard alone', async () => {
+    const { builders } = await cluster.api<{ builders: { builderid: number }[] }>('/builders/true');
+    await page.goto(`${cluster.url}/builders/${builders[0]!.builderid}`);
+    const button = page.getByRole('button', { name: /force/i }).first();
+    await button.waitFor();
+    await button.focus();
+    await page.keyboard.press('Enter');
+    const submit = page.getByRole('dialog').getByRole('button').last();
+    await submit.waitFor();
+    await submit.focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/requests|builds/);
+    await page
+      .getByText(/success/i)
+      .first()
+      .waitFor();
+  });
+
+  it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/schedulers', '/masters'])(
+    'shows %s in light and dark without an error',
+    async (path) => {
+      errors.length = 0;
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.goto(`${cluster.url}${path}`);
+        await page.getByRole('navigation').first().waitFor();
+        await page.waitForLoadState('networkidle');
+      }
+      expect(errors).toEqual([]);
+    },
+  );
+
+  it('says that it lost the server, and comes back by itself', async () => {
+    await page.goto(`${cluster.url}/`);
+    await page.getByText('Projects').first().waitFor();
+    const [pid] = cluster.signal('ui', 'SIGKILL');
+    await page
+      .getByText(/reconnecting/i)
+      .first()
+      .waitFor();
+    await eventually(() => cluster.pids('ui').some((other) => other !== pid), PATIENT);
+    await page
+      .getByText(/reconnecting/i)
+      .first()
+      .waitFor({ state: 'detached' });
+    await page.getByText('Projects').first().waitFor();
+  });
+});
