@@ -3,6 +3,7 @@ import { createBus } from '@millrace/bus';
 import { MasterStore, openDatabase } from '@millrace/database';
 import { messageOf, UnexpectedError } from '@millrace/domain';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
+import { judgeSilence } from './silence.js';
 
 /**
  * The control thread: renews the master's lease on a database connection of its own and holds the bus session, so that neither
@@ -20,6 +21,7 @@ const heartbeat = new BigInt64Array(setup.heartbeat);
 const bus = createBus(setup.bus);
 const subscriptions = new Map<number, () => void>();
 let leaseUntilMs = Date.now() + setup.leaseMs;
+let dueAtMs = Date.now();
 let stopping = false;
 let timer: NodeJS.Timeout;
 
@@ -50,12 +52,16 @@ port.on('message', (message: ToControl) => {
 });
 
 async function renew(): Promise<void> {
-  const silentMs = Date.now() - Number(Atomics.load(heartbeat, 0));
-  if (silentMs > setup.leaseMs / 2) {
-    if (Date.now() > leaseUntilMs) end(`the main loop has not turned for ${silentMs} ms and the lease has run out`);
-    return;
-  }
   const askedAtMs = Date.now();
+  const silentMs = askedAtMs - Number(Atomics.load(heartbeat, 0));
+  const judgement = judgeSilence({
+    silentMs,
+    lateMs: askedAtMs - dueAtMs,
+    leaseMs: setup.leaseMs,
+    isLeaseOver: askedAtMs > leaseUntilMs,
+  });
+  if (judgement === 'end') end(`the main loop has not turned for ${silentMs} ms and the lease has run out`);
+  if (judgement === 'wait') return;
   try {
     if (!(await masters.renew(setup.me, setup.leaseMs))) {
       if (stopping) return;
@@ -71,6 +77,7 @@ async function renew(): Promise<void> {
 
 function schedule(): void {
   if (stopping) return;
+  dueAtMs = Date.now() + setup.leaseMs / 5;
   timer = setTimeout(() => void renew().finally(schedule), setup.leaseMs / 5);
 }
 
