@@ -1,0 +1,208 @@
+import { type Attempt, attemptsByRequest, type LedgerLine } from './ledger.js';
+
+export type Kind = 'scheduler' | 'engine' | 'runner' | 'ui' | 'bus' | 'worker';
+
+/** Something that was done to the cluster. */
+export interface Disruption {
+  readonly action: 'kill' | 'freeze' | 'down';
+  readonly kind: Kind;
+  /** Which one of its kind. */
+  readonly name: string;
+  /** The worker whose builds it hits; null when it hits none. */
+  readonly worker: string | null;
+  readonly atMs: number;
+  /** For a freeze: when it was thawed; for a bus that was held down: when it was let up; else the same as `atMs`. */
+  readonly untilMs: number;
+}
+
+export interface Commit {
+  readonly revision: string;
+  readonly pushedAtMs: number;
+  /** Pushed while the bus was down and nothing else was disturbed. */
+  readonly inOutage: boolean;
+}
+
+/** The numbers of the lines that the API shows of one attempt's log, in its order. */
+export interface LogSeen {
+  readonly requestId: number;
+  readonly attempt: number;
+  readonly lines: readonly number[];
+}
+
+/** All that the judge gets to see; nothing of it comes from the database but the text of the logs. */
+export interface Evidence {
+  readonly commits: readonly Commit[];
+  readonly builders: readonly string[];
+  readonly ledger: readonly LedgerLine[];
+  readonly disruptions: readonly Disruption[];
+  readonly logs: readonly LogSeen[];
+  readonly linesPerLog: number;
+  readonly leaseMs: number;
+  /** Processes that were not running or not ready at the end, with what they said. */
+  readonly missing: readonly string[];
+}
+
+export interface Verdict {
+  readonly violations: readonly string[];
+  readonly attempts: number;
+  readonly repeated: number;
+  /** Requests that were given up after three deaths (design §5 *Poison*). */
+  readonly givenUp: number;
+  /** The longest time from the end of a killed engine's lease to the next attempt; null when no attempt was hit. */
+  readonly slowestRerunMs: number | null;
+}
+
+/** A line may be late by so much, on a machine that is busy. */
+const SLACK_MS = 2000;
+/** From the last command of a build to the commit of its end. */
+const COMMIT_SLACK_MS = 5000;
+/** A command that had been sent before its engine died may still begin so much later. */
+const IN_FLIGHT_MS = 1000;
+const RERUN_MS = 10_000;
+/** With the bus down, a commit is found by polls alone: by the poller of Git, the scheduler's and the engine's. */
+const POLLED_MS = 15_000;
+const DEATHS_ALLOWED = 3;
+
+/** Judges from outside. Pure. */
+export function judge(evidence: Evidence): Verdict {
+  const requests = [...attemptsByRequest(evidence.ledger).values()];
+  const judged = requests.map((attempts) => judgeRequest(attempts, evidence));
+  const reruns = judged.flatMap((one) => one.rerunsMs);
+  return {
+    violations: [
+      ...evidence.missing.map((name) => `not alive at the end: ${name}`),
+      ...judgeCauses(requests, evidence),
+      ...judged.flatMap((one) => one.violations),
+      ...judgeOutage(evidence),
+      ...judgeLogs(requests, evidence),
+    ],
+    attempts: requests.reduce((sum, attempts) => sum + attempts.length, 0),
+    repeated: requests.reduce((sum, attempts) => sum + attempts.length - 1, 0),
+    givenUp: judged.filter((one) => one.isGivenUp).length,
+    slowestRerunMs: reruns.length === 0 ? null : Math.max(...reruns),
+  };
+}
+
+/** Each commit became one change, and each change one buildset: one request for each builder. */
+function judgeCauses(requests: readonly (readonly Attempt[])[], { commits, builders }: Evidence): string[] {
+  const violations: string[] = [];
+  const byCause = new Map<string, number[]>();
+  const known = new Set(commits.map((commit) => commit.revision));
+  for (const [first] of requests) {
+    const { builder, revision, requestId } = first!;
+    if (!known.has(revision)) violations.push(`${builder} built ${revision}, which nobody committed`);
+    const cause = `${builder} ${revision}`;
+    byCause.set(cause, [...(byCause.get(cause) ?? []), requestId]);
+  }
+  for (const { revision } of commits) {
+    for (const builder of builders) {
+      const ids = byCause.get(`${builder} ${revision}`) ?? [];
+      if (ids.length === 0) violations.push(`lost: ${builder} never built commit ${short(revision)}`);
+      if (ids.length > 1) {
+        violations.push(
+          `doubled: ${builder} was asked ${ids.length} times to build commit ${short(revision)}: requests ${ids.join(', ')}`,
+        );
+      }
+    }
+  }
+  return violations;
+}
+
+interface JudgedRequest {
+  readonly violations: string[];
+  readonly isGivenUp: boolean;
+  readonly rerunsMs: number[];
+}
+
+function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs }: Evidence): JudgedRequest {
+  const violations: string[] = [];
+  const rerunsMs: number[] = [];
+  let deaths = 0;
+  for (const [i, attempt] of attempts.entries()) {
+    const name = nameOf(attempt);
+    const hits = disruptions.filter((disruption) => doesHit(disruption, attempt));
+    if (hits.some((hit) => hit.kind !== 'worker')) deaths += 1;
+    const next = attempts[i + 1];
+    if (!next) continue;
+    if (hits.length === 0) {
+      violations.push(`repeated: ${name} was followed by attempt ${next.attempt}, though nothing had been done to it`);
+      continue;
+    }
+    const invalidMs = Math.min(...hits.map((hit) => invalidFrom(hit, leaseMs)));
+    if (next.begunMs < invalidMs) {
+      violations.push(
+        `overlap: attempt ${next.attempt} of ${name} began ${invalidMs - next.begunMs} ms before attempt ${attempt.attempt} was over`,
+      );
+    }
+    for (const line of attempt.lines) {
+      if (line.atMs <= next.begunMs + IN_FLIGHT_MS) continue;
+      violations.push(
+        `overlap: ${name} began its command '${line.what}' ${line.atMs - next.begunMs} ms after attempt ${next.attempt} had begun`,
+      );
+    }
+    const engineKill = hits.find((hit) => hit.kind === 'engine' && hit.action === 'kill');
+    if (!engineKill) continue;
+    const afterLeaseMs = next.begunMs - (engineKill.atMs + leaseMs);
+    rerunsMs.push(afterLeaseMs);
+    if (afterLeaseMs > RERUN_MS) {
+      violations.push(`late: ${name} ran again only ${afterLeaseMs} ms after the end of its killed engine's lease`);
+    }
+  }
+  const last = attempts.at(-1)!;
+  const isGivenUp = !last.ended && deaths > 0 && last.attempt >= DEATHS_ALLOWED;
+  if (!last.ended && !isGivenUp) violations.push(`unfinished: ${nameOf(last)} never came to its last step`);
+  return { violations, isGivenUp, rerunsMs };
+}
+
+function doesHit(disruption: Disruption, attempt: Attempt): boolean {
+  return (
+    disruption.worker === attempt.worker &&
+    disruption.untilMs >= attempt.begunMs - SLACK_MS &&
+    disruption.atMs <= attempt.lastMs + COMMIT_SLACK_MS
+  );
+}
+
+/** From when on an attempt that it hit may be replaced by another. The frozen hold their lease to its end, give or take a renewal. */
+function invalidFrom(disruption: Disruption, leaseMs: number): number {
+  return disruption.action === 'freeze' ? disruption.atMs + leaseMs / 2 : disruption.atMs;
+}
+
+/** I1: with the bus down nothing stops. */
+function judgeOutage({ commits, builders, ledger }: Evidence): string[] {
+  return commits
+    .filter((commit) => commit.inOutage)
+    .flatMap(({ revision, pushedAtMs }) =>
+      builders.flatMap((builder) => {
+        const begun = ledger.filter((line) => line.revision === revision && line.builder === builder);
+        const firstMs = Math.min(...begun.map((line) => line.atMs));
+        if (firstMs - pushedAtMs <= POLLED_MS) return [];
+        const when = begun.length === 0 ? 'never' : `only after ${firstMs - pushedAtMs} ms`;
+        return [`stalled: commit ${short(revision)}, pushed while the bus was down, was begun ${when} by ${builder}`];
+      }),
+    );
+}
+
+/** I8: every attempt's log is a gapless prefix of what was printed, the last one's all of it. */
+function judgeLogs(requests: readonly (readonly Attempt[])[], { logs, linesPerLog }: Evidence): string[] {
+  const violations: string[] = [];
+  const attempts = new Map(requests.flat().map((attempt) => [`${attempt.requestId}/${attempt.attempt}`, attempt]));
+  const last = new Set(requests.map((all) => all.at(-1)!));
+  for (const { requestId, attempt: number, lines } of logs) {
+    const attempt = attempts.get(`${requestId}/${number}`)!;
+    const broken = lines.findIndex((line, i) => line !== i + 1);
+    if (broken >= 0) {
+      violations.push(`log: ${nameOf(attempt)} shows line ${lines[broken]} where line ${broken + 1} belongs`);
+    } else if (attempt.ended && last.has(attempt) && lines.length !== linesPerLog) {
+      violations.push(`log: ${nameOf(attempt)} ended well, but shows ${lines.length} of ${linesPerLog} lines`);
+    }
+  }
+  return violations;
+}
+
+function nameOf({ builder, number, requestId, attempt }: Attempt): string {
+  return `${builder} #${number} (request ${requestId}, attempt ${attempt})`;
+}
+
+function short(revision: string): string {
+  return revision.slice(0, 10);
+}

@@ -1,0 +1,93 @@
+import { type Cluster, eventually, type Extra, type Service } from '@millrace/testing';
+import type { Kind } from './judge.js';
+
+/** One process that may be killed. */
+export interface Place {
+  readonly kind: Kind;
+  readonly name: string;
+  /** Whose builds its death hits. */
+  readonly worker: string | null;
+  pids(): number[];
+  readonly readyUrl: string | null;
+}
+
+/** Names of the workers: one per engine. */
+export const FIRST_WORKER = 'local';
+export const SECOND_WORKER = 'second';
+
+/** The cluster of the scenario: what `millrace start` runs, and a second scheduler, engine and worker beside it. */
+export async function assemble(cluster: Cluster, bus: Service | null): Promise<Place[]> {
+  const scheduler = await cluster.add('scheduler', 'scheduler-2');
+  const engine = await cluster.add('engine', 'engine-2');
+  const worker = await cluster.add('worker', SECOND_WORKER, engine.workerPort!);
+  const ready = (port: number): string => `http://127.0.0.1:${port}/readyz`;
+  const pidOf = (extra: Extra): number[] => (extra.process.pid === null ? [] : [extra.process.pid]);
+  const places: Place[] = [
+    {
+      kind: 'scheduler',
+      name: 'scheduler-1',
+      worker: null,
+      pids: () => cluster.pids('scheduler'),
+      readyUrl: ready(cluster.ports.scheduler),
+    },
+    {
+      kind: 'scheduler',
+      name: 'scheduler-2',
+      worker: null,
+      pids: () => pidOf(scheduler),
+      readyUrl: ready(scheduler.httpPort!),
+    },
+    {
+      kind: 'engine',
+      name: 'engine-1',
+      worker: FIRST_WORKER,
+      pids: () => cluster.pids('engine'),
+      readyUrl: ready(cluster.ports.engine),
+    },
+    {
+      kind: 'engine',
+      name: 'engine-2',
+      worker: SECOND_WORKER,
+      pids: () => pidOf(engine),
+      readyUrl: ready(engine.httpPort!),
+    },
+    { kind: 'runner', name: 'runner-1', worker: FIRST_WORKER, pids: () => cluster.pids('runner'), readyUrl: null },
+    {
+      kind: 'runner',
+      name: 'runner-2',
+      worker: SECOND_WORKER,
+      pids: () => cluster.runnersOf(pidOf(engine)),
+      readyUrl: null,
+    },
+    { kind: 'ui', name: 'ui', worker: null, pids: () => cluster.pids('ui'), readyUrl: ready(cluster.ports.ui) },
+    { kind: 'worker', name: 'worker-1', worker: FIRST_WORKER, pids: () => cluster.pids('worker'), readyUrl: null },
+    { kind: 'worker', name: 'worker-2', worker: SECOND_WORKER, pids: () => pidOf(worker), readyUrl: null },
+  ];
+  // A bus server of its own is killed through its service, which knows its process group.
+  const router = (): number[] => (bus ? [bus.pid] : cluster.pids('router'));
+  return [...places, { kind: 'bus', name: 'bus', worker: null, pids: router, readyUrl: null }];
+}
+
+/** @returns what is wrong with those that do not run, or are not ready, within `timeoutMs` */
+export async function missingOf(places: readonly Place[], timeoutMs: number): Promise<string[]> {
+  const answers = await Promise.all(
+    places.map(async (place) => {
+      try {
+        await eventually(() => isWell(place), { timeoutMs, intervalMs: 100, what: `${place.name} well` });
+        return null;
+      } catch (error) {
+        return `${place.name}: ${String(error)}`;
+      }
+    }),
+  );
+  return answers.filter((answer) => answer !== null);
+}
+
+async function isWell({ pids, readyUrl }: Place): Promise<boolean> {
+  if (pids().length === 0) return false;
+  if (!readyUrl) return true;
+  const response = await fetch(readyUrl, { signal: AbortSignal.timeout(2000) });
+  const { status } = (await response.json()) as { status: string };
+  if (status !== 'ok') throw new Error(`it says '${status}'`);
+  return true;
+}

@@ -1,0 +1,364 @@
+import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Cluster, eventually } from '@millrace/testing';
+import { FIXTURES, type Stack, type StackName, startStack } from '../stacks.js';
+import { History } from './history.js';
+import type { Commit, Disruption, Evidence, Kind, LogSeen } from './judge.js';
+import { attemptsByRequest, type LedgerLine, ledgerScript, readLedger } from './ledger.js';
+import { assemble, missingOf, type Place } from './places.js';
+import { Random } from './random.js';
+
+export type Guarantee = 'fence' | 'cause' | 'poll';
+/** `storm`: kills while commits come in; the others each attack one guarantee. */
+export type Phase = 'storm' | 'frozen-engine' | 'frozen-scheduler' | 'outage';
+
+export interface ChaosOptions {
+  readonly stack: StackName;
+  readonly seed: number;
+  /** Pushed during the storm; the other phases push some more. */
+  readonly commits: number;
+  /** Of each kind of process. */
+  readonly kills: number;
+  readonly outageMs: number;
+  readonly phases: readonly Phase[];
+  readonly sabotage: Guarantee | null;
+  readonly say: (text: string) => void;
+}
+
+export interface ChaosRun {
+  readonly evidence: Evidence;
+  /** What the cluster printed, for whoever wants to know why. */
+  readonly output: readonly string[];
+}
+
+const KINDS: readonly Kind[] = ['scheduler', 'engine', 'runner', 'ui', 'bus', 'worker'];
+const BUILDERS = ['checkout', 'steps', 'lines'];
+const LINES_PER_LOG = 20_000;
+const LEASE_MS = 3000;
+const POLL_MS = 1000;
+const MS_PER_KILL = 4000;
+const MS_PER_COMMIT = 700;
+const BURST = 6;
+/** A thawed process may end itself before it does any harm; then the next round has to show that the fence holds. */
+const ROUNDS = 6;
+/** Nothing new in the ledger for so long: no more will come. */
+const STALL_MS = 25_000;
+/** How long something frozen stays so after its work was taken over: commands that were on their way are over by then. */
+const OVERTAKEN_MS = 1500;
+const AFTERMATH_MS = 2000;
+
+/** Starts a stack, does to it what the options say, and gathers what the judge may see. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
+  const stack = await startStack(options.stack);
+  try {
+    const folder = join(stack.folder, 'chaos');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'ledger.sh'), ledgerScript(join(folder, 'ledger.txt')));
+    const history = new History(folder);
+    const cluster = await stack.start(join(FIXTURES, 'chaos.config.ts'), {
+      CHAOS_FOLDER: folder,
+      CHAOS_REPOSITORY: history.url,
+      MILLRACE_LEASE_MS: String(LEASE_MS),
+      MILLRACE_POLL_MS: String(POLL_MS),
+      ...(options.sabotage ? { MILLRACE_TEST_SABOTAGE: options.sabotage } : {}),
+    });
+    try {
+      const places = await assemble(cluster, stack.bus);
+      const evidence = await new Scenario(options, stack, cluster, places, history, folder).run();
+      return { evidence, output: cluster.output };
+    } finally {
+      await cluster.stop();
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+
+class Scenario {
+  private readonly random: Random;
+  private readonly commits: Commit[] = [];
+  private readonly disruptions: Disruption[] = [];
+  private readonly ledgerFile: string;
+  private readonly startedMs = Date.now();
+
+  constructor(
+    private readonly options: ChaosOptions,
+    private readonly stack: Stack,
+    private readonly cluster: Cluster,
+    private readonly places: readonly Place[],
+    private readonly history: History,
+    private readonly folder: string,
+  ) {
+    this.random = new Random(options.seed);
+    this.ledgerFile = join(folder, 'ledger.txt');
+  }
+
+  async run(): Promise<Evidence> {
+    const missing = await missingOf(this.places, 30_000);
+    if (missing.length > 0) throw new Error(`the cluster did not start: ${missing.join('; ')}`);
+    this.push(1);
+    let isSettled = await this.settle('the first commit');
+    const phases: Record<Phase, () => Promise<boolean>> = {
+      storm: () => this.storm(),
+      'frozen-engine': () => this.frozenEngine(),
+      'frozen-scheduler': () => this.frozenScheduler(),
+      outage: () => this.outage(),
+    };
+    for (const phase of this.options.phases) if (isSettled) isSettled = await phases[phase]();
+    const stillMissing = await missingOf(this.places, 20_000);
+    const ledger = this.ledger();
+    return {
+      commits: this.commits,
+      builders: BUILDERS,
+      ledger,
+      disruptions: this.disruptions,
+      logs: stillMissing.some((name) => name.startsWith('ui')) ? [] : await this.logs(ledger),
+      linesPerLog: LINES_PER_LOG,
+      leaseMs: LEASE_MS,
+      missing: stillMissing,
+    };
+  }
+
+  /** Commits and kills at seeded instants. */
+  private async storm(): Promise<boolean> {
+    const { commits, kills } = this.options;
+    const durationMs = Math.max(commits * MS_PER_COMMIT, kills * KINDS.length * MS_PER_KILL);
+    const plan: { atMs: number; act: () => void }[] = [];
+    for (let i = 0; i < commits; i++) {
+      const branch = this.random.pick(['main', 'main', 'side']);
+      plan.push({ atMs: this.random.next() * durationMs, act: () => void this.push(1, branch) });
+    }
+    const killing: Promise<void>[] = [];
+    for (const kind of KINDS) {
+      for (let i = 0; i < kills; i++) {
+        const place = this.random.pick(this.places.filter((candidate) => candidate.kind === kind));
+        plan.push({ atMs: this.random.next() * durationMs, act: () => killing.push(this.kill(place)) });
+      }
+    }
+    const seconds = Math.round(durationMs / 1000);
+    this.say(`storm: ${commits} commits and ${kills * KINDS.length} kills within ${seconds} s`);
+    const beganMs = Date.now();
+    for (const { atMs, act } of plan.sort((a, b) => a.atMs - b.atMs)) {
+      await delay(Math.max(0, beganMs + atMs - Date.now()));
+      act();
+    }
+    await Promise.all(killing);
+    return this.settle('the storm');
+  }
+
+  private async kill(place: Place): Promise<void> {
+    // Two kills of one process close together: the second one is for its successor.
+    const pids = await this.pidsOf(place);
+    const atMs = Date.now();
+    const { bus } = this.stack;
+    if (place.kind === 'bus' && bus) await bus.restart();
+    else for (const pid of pids) signal(pid, 'SIGKILL');
+    this.disrupted({ action: 'kill', kind: place.kind, name: place.name, worker: place.worker, atMs, untilMs: atMs });
+  }
+
+  /**
+   * An engine is frozen past the end of its lease in the middle of a build, and thawed when another engine has begun the build again:
+   * nothing that it does about the build from then on may count.
+   */
+  private async frozenEngine(): Promise<boolean> {
+    const engines = this.places.filter((place) => place.kind === 'engine');
+    for (let round = 0; round < ROUNDS; round++) {
+      const engine = engines[round % engines.length]!;
+      const [pid] = await this.pidsOf(engine);
+      const revisions = new Set(this.push(BURST));
+      const begun = await this.fresh(
+        (line) => revisions.has(line.revision) && line.worker === engine.worker && line.builder === 'steps',
+      );
+      if (!begun) return this.settle('commits for an engine to be frozen');
+      const { atMs, untilMs } = await this.freeze(pid!, () =>
+        this.ledger().some((line) => line.requestId === begun.requestId && line.attempt > begun.attempt),
+      );
+      this.disrupted({ action: 'freeze', kind: 'engine', name: engine.name, worker: engine.worker, atMs, untilMs });
+      await delay(AFTERMATH_MS);
+      const outlived = engine.pids().includes(pid!);
+      this.say(`${engine.name} was frozen for ${untilMs - atMs} ms; it ${outlived ? 'went on' : 'ended itself'}`);
+      if (!(await this.settle(`round ${round + 1} with a frozen engine`))) return false;
+      if (outlived) return true;
+    }
+    return true;
+  }
+
+  /** A scheduler is frozen while it judges changes, and thawed when another one has made their buildsets. */
+  private async frozenScheduler(): Promise<boolean> {
+    for (let round = 0; round < ROUNDS; round++) {
+      const revisions = this.push(BURST);
+      const pid = await this.judging(revisions);
+      if (pid === null) return this.settle('commits for a scheduler to be frozen');
+      const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
+      const { atMs, untilMs } = await this.freeze(pid, () => this.areBegun(revisions));
+      this.disrupted({ action: 'freeze', kind: 'scheduler', name, worker: null, atMs, untilMs });
+      await delay(AFTERMATH_MS);
+      const outlived = this.places.some((place) => place.kind === 'scheduler' && place.pids().includes(pid));
+      this.say(`${name} was frozen for ${untilMs - atMs} ms; it ${outlived ? 'went on' : 'ended itself'}`);
+      if (!(await this.settle(`round ${round + 1} with a frozen scheduler`))) return false;
+      if (outlived) return true;
+    }
+    return true;
+  }
+
+  /** No bus at all, and work arrives: everything is found by polls. */
+  private async outage(): Promise<boolean> {
+    const { outageMs } = this.options;
+    const { bus } = this.stack;
+    const atMs = Date.now();
+    this.say(`the bus is down for ${outageMs} ms or more`);
+    if (bus) await bus.kill();
+    const router = this.places.find((place) => place.kind === 'bus')!;
+    // The supervisor starts the embedded router again and again: it is killed as often.
+    const hold = (): void => {
+      if (!bus) for (const pid of router.pids()) signal(pid, 'SIGKILL');
+    };
+    hold();
+    const holding = setInterval(hold, 20);
+    const revisions = this.push(3, 'main', true);
+    const patienceMs = Math.max(outageMs, 16_000);
+    while (Date.now() - atMs < outageMs || (!this.areBegun(revisions) && Date.now() - atMs < patienceMs)) {
+      await delay(50);
+    }
+    clearInterval(holding);
+    if (bus) await bus.restart();
+    this.disrupted({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs: Date.now() });
+    return this.settle('the outage of the bus');
+  }
+
+  /** SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */
+  private async freeze(pid: number, isOvertaken: () => boolean): Promise<{ atMs: number; untilMs: number }> {
+    const atMs = Date.now();
+    signal(pid, 'SIGSTOP');
+    try {
+      while (!isOvertaken() && Date.now() - atMs < LEASE_MS + 15_000) await delay(50);
+      await delay(OVERTAKEN_MS);
+    } finally {
+      signal(pid, 'SIGCONT');
+    }
+    return { atMs, untilMs: Date.now() };
+  }
+
+  /** Which process judges these revisions now; null when none did in time. */
+  private async judging(revisions: readonly string[]): Promise<number | null> {
+    const file = join(this.folder, 'judged.txt');
+    return eventually(
+      () => {
+        const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+        const line = lines.find((candidate) => candidate.endsWith(revisions[0]!));
+        return line !== undefined && Number(line.split(' ')[0]);
+      },
+      { timeoutMs: STALL_MS, intervalMs: 5, what: 'a scheduler that judges' },
+    ).then(
+      (pid) => (pid === false ? null : pid),
+      () => null,
+    );
+  }
+
+  /** A line of the ledger that is the newest of its attempt; null when none came in time. */
+  private async fresh(matches: (line: LedgerLine) => boolean): Promise<LedgerLine | null> {
+    const untilMs = Date.now() + STALL_MS;
+    while (Date.now() < untilMs) {
+      const ledger = this.ledger();
+      const found = ledger.filter((line) => line.what === 'begin' && Date.now() - line.atMs < 300).find(matches);
+      if (found) return found;
+      await delay(10);
+    }
+    return null;
+  }
+
+  /** Waits until every commit has been begun by every builder and nothing is left to do. @returns false when it came to a halt before */
+  private async settle(what: string): Promise<boolean> {
+    let lines = -1;
+    let progressMs = Date.now();
+    for (;;) {
+      const ledger = this.ledger();
+      if (ledger.length !== lines) progressMs = Date.now();
+      lines = ledger.length;
+      if (this.areBegun(this.commits.map((commit) => commit.revision)) && (await this.isIdle())) {
+        this.say(`${what}: settled, ${this.commits.length} commits, ${lines} lines in the ledger`);
+        return true;
+      }
+      if (Date.now() - progressMs > STALL_MS) {
+        this.say(`${what}: nothing has moved for ${STALL_MS} ms`);
+        return false;
+      }
+      await delay(200);
+    }
+  }
+
+  private areBegun(revisions: readonly string[]): boolean {
+    const begun = new Set(this.ledger().map((line) => `${line.builder} ${line.revision}`));
+    return revisions.every((revision) => BUILDERS.every((builder) => begun.has(`${builder} ${revision}`)));
+  }
+
+  private async isIdle(): Promise<boolean> {
+    try {
+      const { buildrequests } = await this.cluster.api<{ buildrequests: unknown[] }>(
+        '/buildrequests?complete=false&limit=1',
+      );
+      return buildrequests.length === 0;
+    } catch {
+      // The UI may have been killed a moment ago; whether it comes back is judged at the end.
+      return false;
+    }
+  }
+
+  private async logs(ledger: readonly LedgerLine[]): Promise<LogSeen[]> {
+    const attempts = [...attemptsByRequest(ledger).values()].flat().filter((attempt) => attempt.builder === 'lines');
+    this.say(`reading ${attempts.length} logs of ${LINES_PER_LOG} lines`);
+    const seen: LogSeen[] = [];
+    for (const { requestId, attempt, builder, number } of attempts) {
+      const path = `/builders/${builder}/builds/${number}/steps/print/logs/stdio/raw_inline`;
+      const response = await fetch(`${this.cluster.url}/api/v2${path}`);
+      // An attempt may have been killed before it printed anything: then it has no log.
+      const text = response.status === 404 ? '' : await response.text();
+      if (!response.ok && response.status !== 404) throw new Error(`${path}: ${response.status} ${text}`);
+      const lines = [...text.matchAll(/^line (\d+)$/gm)].map((match) => Number(match[1]));
+      seen.push({ requestId, attempt, lines });
+    }
+    return seen;
+  }
+
+  private push(count: number, branch = 'main', inOutage = false): string[] {
+    const revisions = this.history.push(count, branch);
+    const pushedAtMs = Date.now();
+    this.commits.push(...revisions.map((revision) => ({ revision, pushedAtMs, inOutage })));
+    return revisions;
+  }
+
+  private async pidsOf(place: Place): Promise<number[]> {
+    const pids = await eventually(
+      () => {
+        const now = place.pids();
+        return now.length > 0 && now;
+      },
+      { timeoutMs: 30_000, what: `${place.name} running` },
+    );
+    return pids || [];
+  }
+
+  private disrupted(disruption: Disruption): void {
+    this.disruptions.push(disruption);
+    if (disruption.action === 'kill') this.say(`killed ${disruption.name}`);
+  }
+
+  private ledger(): LedgerLine[] {
+    return readLedger(this.ledgerFile);
+  }
+
+  private say(text: string): void {
+    const seconds = ((Date.now() - this.startedMs) / 1000).toFixed(1);
+    this.options.say(`${seconds.padStart(6)} s  ${text}`);
+  }
+}
+
+/** A process that is gone already needs no signal. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
