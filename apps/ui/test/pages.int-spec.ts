@@ -156,6 +156,23 @@ suite('the pages, in Chromium', () => {
     await page.goto(`${ui.url}/no/such/page`);
     await page.getByRole('heading', { name: 'Not found' }).waitFor();
   });
+
+  it('says when the server is gone, and catches up when it is back', async () => {
+    await page.goto(`${ui.url}/`);
+    await page.getByText('Nothing is running.').waitFor();
+    const port = Number(new URL(ui.url).port);
+    await ui.close();
+    await page.getByText('Connection to the server lost').waitFor();
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    ui = await startUi(site, { webFolder: WEB, port });
+    await page.getByRole('link', { name: `running #${build.number}` }).waitFor();
+    await page.getByText('Connection to the server lost').waitFor({ state: 'detached' });
+    // Refused connections are all that went wrong.
+    expect(
+      problems.splice(0).filter((problem) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket/.test(problem)),
+    ).toEqual([]);
+  });
 });
 
 async function expectInSight(page: Page, selector: string): Promise<void> {

@@ -201,6 +201,14 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     );
   });
 
+  it('takes the stream letter off lines only, not after a carriage return', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    await site.finish(build, Result.SUCCESS, ['o10%\r20%\r', 'o', 'edone']);
+    const raw = await fetch(`${ui.url}/api/v2/builds/${build.buildId}/steps/test/logs/stdio/raw_inline`);
+    expect((await raw.text()).split('\n').slice(3)).toEqual(['10%\r20%\r', '', 'done', '']);
+  });
+
   it('is pretty for people, and known by its other name', async () => {
     const pretty = await fetch(`${ui.url}/api/latest/builds/1`, { headers: { accept: 'text/html' } });
     expect(pretty.headers.get('content-type')).toBe('text/plain; charset=utf-8');

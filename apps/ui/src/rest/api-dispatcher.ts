@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '@millrace/domain';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ControlApi } from '../control/control-api.js';
 import { UI_HOST, type UiHost } from '../host.js';
@@ -48,13 +49,20 @@ export class ApiDispatcher {
     }
     const params = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
     const accept = request.headers.accept?.includes('application/json') ? 'application/json' : '';
-    const read = (): Promise<Answer> => this.rest.get(path, params, accept);
+    const read = (): Promise<Answer> =>
+      this.rest.get(path, params, accept).catch((error: unknown) => this.internal(path, error));
     const answer = isStream(path) ? await read() : await this.shared.read(`${accept} ${url}`, read);
     const body = typeof answer.body === 'string' ? answer.body : Readable.from(answer.body, { objectMode: false });
     await reply
       .status(answer.status)
       .headers({ 'x-content-type-options': 'nosniff', ...answer.headers })
       .send(body);
+  }
+
+  private internal(path: string, error: unknown): Answer {
+    this.host.log.error({ err: error, path }, `request failed: ${messageOf(error)}`);
+    const body = JSON.stringify({ error: 'internal error; the log of this master says more' });
+    return { status: 500, headers: { 'content-type': ERROR_TYPE }, body };
   }
 
   /** False: answered already. */

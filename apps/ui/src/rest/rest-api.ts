@@ -113,7 +113,8 @@ async function* rawText(
   pieces: AsyncIterable<string>,
 ): AsyncGenerator<string> {
   if (head !== '') yield head;
-  for await (const piece of pieces) yield hasStreamLetters ? piece.replace(/^./gm, '') : piece;
+  // Not /^./gm: that also begins lines after a carriage return.
+  for await (const piece of pieces) yield hasStreamLetters ? piece.replace(/(^|\n)[^\n]/g, '$1') : piece;
 }
 
 function metaOf(page: Page<object>, path: string, params: URLSearchParams): object {

@@ -155,7 +155,9 @@ function Line({ number, text, letters, gutter, linked, onLink }: LineProps): Rea
   );
 }
 
-function Text({ text }: { text: string }): ReactNode {
+function Text({ text: whole }: { text: string }): ReactNode {
+  // What a progress bar wrote over is gone, as on a terminal.
+  const text = whole.replace(/\r+$/, '').replace(/^.*\r/s, '');
   const shown =
     text.length > LINE_SHOWN ? `${text.slice(0, LINE_SHOWN)}… (${text.length.toLocaleString()} characters)` : text;
   const html = useMemo(() => (shown.includes('\u001b') ? ansiHtml(shown) : null), [shown]);

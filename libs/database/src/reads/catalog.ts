@@ -258,7 +258,7 @@ export class CatalogReads {
     const owners = await this.owners();
     return rows.map((row) => ({
       changesourceid: row.id,
-      master: owners.get(`change-source:${row.name}`) ?? null,
+      master: owners.get(`poller:${row.name}`) ?? null,
       name: row.name,
     }));
   }
