@@ -2,7 +2,7 @@ import { hints } from '@millrace/contracts';
 import { ControlStore, type MasterCommand, sabotaged } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import { Loop } from './loop.js';
-import type { Master } from './run-master.js';
+import type { Master } from './master.js';
 
 export type CommandHandlers = Map<MasterCommand['kind'], (command: MasterCommand) => Promise<string>>;
 

@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { databaseNowMs } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
-import type { Master } from './run-master.js';
+import type { Master } from './master.js';
 
 export type Phase = 'starting' | 'running' | 'stopping';
 

@@ -2,52 +2,21 @@ import 'reflect-metadata';
 import { setDefaultResultOrder } from 'node:dns';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
+import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
-import {
-  checkSchema,
-  type Database,
-  type Incarnation,
-  type MasterCommand,
-  MasterStore,
-  openDatabase,
-  sabotaged,
-} from '@millrace/database';
+import { checkSchema, type Database, type Incarnation, MasterStore, openDatabase, sabotaged } from '@millrace/database';
 import { MillraceError, messageOf, OperationalError, UserError } from '@millrace/domain';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { ControlClient, type Hints } from './control/client.js';
+import { ControlClient } from './control/client.js';
 import { type CommandHandlers, commandLoop } from './commands.js';
 import { addHealthRoutes, type Phase } from './health.js';
+import type { Master, MasterParts } from './master.js';
 import { createLogger, type Logger } from './logging.js';
 import { OutageGuard } from './outage-guard.js';
 import { type MasterSettings, readSettings } from './settings.js';
-
-/** What every role gets: who it is, the database, hints, logging. */
-export interface Master {
-  readonly me: Incarnation;
-  readonly db: Database;
-  readonly hints: Hints;
-  readonly log: Logger;
-  readonly settings: MasterSettings;
-  readonly metrics: Registry;
-  /** Whether what belonged to a master that looks dead may be taken over now (see `OutageGuard`). */
-  mayTakeOver(): boolean;
-  /** Runs at the end, the last one added first; the lease is given up after all of them. */
-  onStop(stop: () => Promise<void>): void;
-  /** Runs on SIGHUP and on the command `reconfig`; returns what it did, in words. Rejects when nothing was changed. */
-  onReload(reload: () => Promise<string>): void;
-  /** Handles command rows of this kind that are addressed to this master; the answer is stored with the row. */
-  onCommand(kind: MasterCommand['kind'], handler: (command: MasterCommand) => Promise<string>): void;
-}
-
-export interface MasterParts {
-  readonly module: DynamicModule | Type;
-  /** After the HTTP listener is up. */
-  readonly onReady?: (app: NestFastifyApplication) => Promise<void> | void;
-}
 
 export const VERSION = '0.1.0';
 
