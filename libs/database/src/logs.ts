@@ -66,30 +66,25 @@ export async function* logPieces(
   offset = 0,
   limit = Number.MAX_SAFE_INTEGER,
 ): AsyncGenerator<string> {
-  if (limit <= 0) return;
-  const first = await db.get<{ firstLine: number }>(
-    `SELECT first_line AS firstLine FROM log_chunks WHERE log_id = ? AND first_line <= ? ORDER BY first_line DESC LIMIT 1`,
-    [logId, offset],
-  );
   const end = offset + limit;
-  let next = first?.firstLine ?? 0;
+  let next = offset;
   while (next < end) {
+    // Sealing may have merged chunks since the last look, so the place is found by line each time.
     const chunks = await db.all<ChunkRow>(
       `SELECT first_line AS firstLine, num_lines AS \`lines\`, codec, content FROM log_chunks
-       WHERE log_id = ? AND first_line >= ? AND first_line < ? ORDER BY first_line LIMIT 16`,
-      [logId, next, end],
+       WHERE log_id = ? AND first_line >= COALESCE(
+         (SELECT MAX(first_line) FROM log_chunks WHERE log_id = ? AND first_line <= ?), 0) AND first_line < ?
+       ORDER BY first_line LIMIT 16`,
+      [logId, logId, next, end],
     );
-    if (chunks.length === 0) return;
+    const before = next;
     for (const chunk of chunks) {
       const text = await decodeChunk(chunk.codec, chunk.content);
-      const piece = sliceLines(
-        text,
-        Math.max(0, offset - chunk.firstLine),
-        Math.min(chunk.lines, end - chunk.firstLine),
-      );
+      const piece = sliceLines(text, Math.max(0, next - chunk.firstLine), Math.min(chunk.lines, end - chunk.firstLine));
       if (piece !== '') yield piece;
-      next = chunk.firstLine + chunk.lines;
+      next = Math.max(next, chunk.firstLine + chunk.lines);
     }
+    if (next === before) return;
   }
 }
 

@@ -12,7 +12,9 @@ import {
   Journal,
   MasterStore,
   openDatabase,
+  logPieces,
   readLogLines,
+  sealLogs,
 } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
@@ -121,6 +123,29 @@ onEveryDatabase('claims and journal', (get) => {
     const stored = await row('builds', build.buildId);
     expect(stored).toMatchObject({ results: Result.FAILURE, state_string: 'failed make' });
     expect(JSON.parse(String(stored!['properties']))).toMatchObject({ got: ['x', 'Step'], a: [1, 'Test'] });
+  });
+
+  it('merges small chunks of a finished log without moving a line', async () => {
+    const build = await claimOne(11);
+    const log = journal();
+    await log.write(build, [{ kind: 'step-started', number: 0, name: 's', hidden: false }]);
+    let logId = 0;
+    for (let i = 0; i < 40; i++) {
+      const { logs } = await log.write(build, [
+        { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: `oline ${i}\n`, lines: 1 },
+      ]);
+      logId = logs[0]!.logId;
+    }
+    const all = await readLogLines(get().db, logId, 0, 100);
+    const reading = logPieces(get().db, logId);
+    let read = (await reading.next()).value as string;
+    expect(await sealLogs(get().db, build.buildId)).toBe(40);
+    expect(await sealLogs(get().db, build.buildId)).toBe(0);
+    for await (const piece of reading) read += piece;
+    expect(read).toBe(all);
+    expect(await readLogLines(get().db, logId, 0, 100)).toBe(all);
+    expect(await readLogLines(get().db, logId, 17, 2)).toBe('oline 17\noline 18\n');
+    expect(await get().db.all(`SELECT first_line FROM log_chunks WHERE log_id = ?`, [logId])).toHaveLength(1);
   });
 
   it('fences every write once the claim is gone, inserts too, and spares the others of the group', async () => {

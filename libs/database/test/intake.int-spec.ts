@@ -142,7 +142,10 @@ onEveryDatabase('intake', (get) => {
     const waiting = await intake.waiting(state.schedulerId);
     expect(waiting.map((row) => row.changeId)).toEqual(changeIds);
     expect(waiting[0]!.ageMs).toBeGreaterThanOrEqual(0);
-    const made = await intake.buildWaiting(owner, state.schedulerId, changeIds, { ...buildset([...ids.builders.values()]), changeIds });
+    const made = await intake.buildWaiting(owner, state.schedulerId, changeIds, {
+      ...buildset([...ids.builders.values()]),
+      changeIds,
+    });
     expect(made?.requests).toHaveLength(1);
     expect(
       await intake.buildWaiting(owner, state.schedulerId, changeIds, buildset([...ids.builders.values()])),

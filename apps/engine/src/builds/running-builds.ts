@@ -1,5 +1,5 @@
 import type { CompiledBuilder } from '@millrace/contracts';
-import { type BuildEnd, type ClaimedBuild, IntakeStore, type Journal } from '@millrace/database';
+import { type BuildEnd, type ClaimedBuild, IntakeStore, type Journal, sealLogs } from '@millrace/database';
 import { messageOf, Result } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { Blobs } from '../blobs/folder-blobs.js';
@@ -30,6 +30,7 @@ export class RunningBuilds {
   private readonly entries = new Map<number, Entry>();
   private readonly intake: IntakeStore;
   private draining = false;
+  private sealing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly master: Master,
@@ -79,6 +80,7 @@ export class RunningBuilds {
     const entries = [...this.entries.values()];
     for (const entry of entries) entry.running?.stop(reason);
     await Promise.all(entries.map((entry) => entry.ended));
+    await this.sealing;
   }
 
   private async run(entry: Entry, setup: BuildSetup): Promise<void> {
@@ -107,7 +109,20 @@ export class RunningBuilds {
       log.error({ err: error }, `the end of the build could not be written: ${messageOf(error)}`);
     }
     this.entries.delete(build.buildId);
+    void this.seal(build.buildId);
     log.info({ results: end.results, state: end.stateString }, 'build finished');
+  }
+
+  /** Nobody waits for it, and one at a time, so that it takes nothing from builds that run. */
+  private seal(buildId: number): Promise<void> {
+    this.sealing = this.sealing
+      .then(() => sealLogs(this.master.db, buildId))
+      .then(
+        () => undefined,
+        (error: unknown) =>
+          this.master.log.warn({ buildId, err: error }, `small log chunks were not merged: ${messageOf(error)}`),
+      );
+    return this.sealing;
   }
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
