@@ -52,6 +52,7 @@ export interface ClaimedBuild extends BuildKey {
 /** An attempt whose engine is gone. */
 export interface Orphan extends BuildKey {
   readonly masterId: number;
+  readonly masterEpoch: number;
   readonly master: string;
 }
 
@@ -101,11 +102,11 @@ export class ClaimStore {
     return this.db.transaction((tx) => claimIn(tx, me, candidates));
   }
 
-  /** Claims whose engine has died or begun another life. Judged on the database's clock. */
+  /** Claims whose engine has died, begun another life or let its lease run out. Judged on the database's clock. */
   async orphans(): Promise<Orphan[]> {
     return this.db.all(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
-              c.epoch AS epoch, m.name AS master, c.master_id AS masterId
+              c.epoch AS epoch, m.name AS master, c.master_id AS masterId, c.master_epoch AS masterEpoch
        FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id
        WHERE NOT ${aliveSql(this.db, 'c.master_epoch')} LIMIT 200`,
     );

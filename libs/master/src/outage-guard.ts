@@ -1,14 +1,18 @@
 /**
  * After a database outage every lease looks expired, though its holder only could not renew it. So nobody takes over from another
- * master before it has seen one whole lease period of working polls (design §5). Pure; times are any monotonic milliseconds.
+ * master before it has seen one whole lease period of working polls (design §5). A gap between polls counts as an outage: whoever stood
+ * still himself has not seen whether the others could renew. Pure; times are any monotonic milliseconds.
  */
 export class OutageGuard {
   private workingSinceMs: number | null = null;
+  private lastWorkedMs = -Infinity;
 
   constructor(private readonly leaseMs: number) {}
 
   worked(nowMs: number): void {
+    if (this.isGap(nowMs)) this.workingSinceMs = null;
     this.workingSinceMs ??= nowMs;
+    this.lastWorkedMs = nowMs;
   }
 
   failed(): void {
@@ -16,6 +20,11 @@ export class OutageGuard {
   }
 
   mayTakeOver(nowMs: number): boolean {
-    return this.workingSinceMs !== null && nowMs - this.workingSinceMs >= this.leaseMs;
+    return this.workingSinceMs !== null && !this.isGap(nowMs) && nowMs - this.workingSinceMs >= this.leaseMs;
+  }
+
+  /** Leases are renewed five times in their length: a pause of half of it has cost nobody his lease. */
+  private isGap(nowMs: number): boolean {
+    return nowMs - this.lastWorkedMs > this.leaseMs / 2;
   }
 }

@@ -1,5 +1,5 @@
 import { hints } from '@millrace/contracts';
-import { type BuildKey, ClaimStore, type EndedBuild } from '@millrace/database';
+import { type BuildKey, ClaimStore, type EndedBuild, type Orphan } from '@millrace/database';
 import { FencedError, Result } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 
@@ -18,8 +18,7 @@ export class Reaper {
 
   async round(): Promise<void> {
     for (const orphan of await this.store.orphans()) {
-      // Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls.
-      if (orphan.masterId !== this.master.me.masterId && !this.master.mayTakeOver()) continue;
+      if (!this.mayReap(orphan)) continue;
       const ended = await this.store.reap(orphan);
       if (!ended) continue;
       this.master.log.info(
@@ -29,6 +28,14 @@ export class Reaper {
       announceEnd(this.master, ended);
     }
     await this.reapLostClaims();
+  }
+
+  /** Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls. */
+  private mayReap({ masterId, masterEpoch }: Orphan): boolean {
+    const { me } = this.master;
+    if (masterId !== me.masterId) return this.master.mayTakeOver();
+    // Our lease ran out and nobody took this build: it is renewed presently, and the build goes on.
+    return masterEpoch !== me.epoch;
   }
 
   /**
