@@ -39,11 +39,15 @@ const LEASE_MS = 3000;
 const POLL_MS = 1000;
 const MS_PER_KILL = 4000;
 const MS_PER_COMMIT = 700;
+/** Commits for a scheduler to judge while it is frozen, and for an engine to build: few, so that it is seldom frozen while it writes. */
 const BURST = 6;
+const FEW = 2;
 /** A thawed process may end itself before it does any harm; then the next round has to show that the fence holds. */
 const ROUNDS = 6;
 /** Nothing new in the ledger for so long: no more will come. */
 const STALL_MS = 25_000;
+/** From the end of a lease to the first sign of a takeover. One frozen while it holds SQLite's only lock is not overtaken. */
+const TAKEOVER_MS = 6000;
 /** How long something frozen stays so after its work was taken over: commands that were on their way are over by then. */
 const OVERTAKEN_MS = 1500;
 const AFTERMATH_MS = 2000;
@@ -166,20 +170,20 @@ class Scenario {
     for (let round = 0; round < ROUNDS; round++) {
       const engine = engines[round % engines.length]!;
       const [pid] = await this.pidsOf(engine);
-      const revisions = new Set(this.push(BURST));
+      const revisions = new Set(this.push(FEW));
       const begun = await this.fresh(
         (line) => revisions.has(line.revision) && line.worker === engine.worker && line.builder === 'steps',
       );
       if (!begun) return this.settle('commits for an engine to be frozen');
-      const { atMs, untilMs } = await this.freeze(pid!, () =>
+      const { atMs, untilMs, overtaken } = await this.freeze(pid!, () =>
         this.ledger().some((line) => line.requestId === begun.requestId && line.attempt > begun.attempt),
       );
       this.disrupted({ action: 'freeze', kind: 'engine', name: engine.name, worker: engine.worker, atMs, untilMs });
       await delay(AFTERMATH_MS);
       const outlived = engine.pids().includes(pid!);
-      this.say(`${engine.name} was frozen for ${untilMs - atMs} ms; it ${outlived ? 'went on' : 'ended itself'}`);
+      this.sayFrozen(engine.name, untilMs - atMs, overtaken, outlived);
       if (!(await this.settle(`round ${round + 1} with a frozen engine`))) return false;
-      if (outlived) return true;
+      if (outlived && overtaken) return true;
     }
     return true;
   }
@@ -191,13 +195,13 @@ class Scenario {
       const pid = await this.judging(revisions);
       if (pid === null) return this.settle('commits for a scheduler to be frozen');
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
-      const { atMs, untilMs } = await this.freeze(pid, () => this.areBegun(revisions));
+      const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areBegun(revisions));
       this.disrupted({ action: 'freeze', kind: 'scheduler', name, worker: null, atMs, untilMs });
       await delay(AFTERMATH_MS);
       const outlived = this.places.some((place) => place.kind === 'scheduler' && place.pids().includes(pid));
-      this.say(`${name} was frozen for ${untilMs - atMs} ms; it ${outlived ? 'went on' : 'ended itself'}`);
+      this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
       if (!(await this.settle(`round ${round + 1} with a frozen scheduler`))) return false;
-      if (outlived) return true;
+      if (outlived && overtaken) return true;
     }
     return true;
   }
@@ -228,16 +232,20 @@ class Scenario {
   }
 
   /** SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */
-  private async freeze(pid: number, isOvertaken: () => boolean): Promise<{ atMs: number; untilMs: number }> {
+  private async freeze(
+    pid: number,
+    isOvertaken: () => boolean,
+  ): Promise<{ atMs: number; untilMs: number; overtaken: boolean }> {
     const atMs = Date.now();
     signal(pid, 'SIGSTOP');
     try {
-      while (!isOvertaken() && Date.now() - atMs < LEASE_MS + 15_000) await delay(50);
-      await delay(OVERTAKEN_MS);
+      while (!isOvertaken() && Date.now() - atMs < LEASE_MS + TAKEOVER_MS) await delay(50);
+      const overtaken = isOvertaken();
+      if (overtaken) await delay(OVERTAKEN_MS);
+      return { atMs, untilMs: Date.now(), overtaken };
     } finally {
       signal(pid, 'SIGCONT');
     }
-    return { atMs, untilMs: Date.now() };
   }
 
   /** Which process judges these revisions now; null when none did in time. */
@@ -342,6 +350,11 @@ class Scenario {
   private disrupted(disruption: Disruption): void {
     this.disruptions.push(disruption);
     if (disruption.action === 'kill') this.say(`killed ${disruption.name}`);
+  }
+
+  private sayFrozen(name: string, forMs: number, overtaken: boolean, outlived: boolean): void {
+    const how = `${overtaken ? 'overtaken' : 'not overtaken'}, it ${outlived ? 'went on' : 'ended itself'}`;
+    this.say(`${name} was frozen for ${forMs} ms: ${how}`);
   }
 
   private ledger(): LedgerLine[] {
