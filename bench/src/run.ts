@@ -1,5 +1,3 @@
-import type { Database } from '@millrace/database';
-import { openDatabase } from '@millrace/database';
 import { writeHistory } from '@millrace/testing';
 import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
@@ -112,7 +110,7 @@ async function ratios(name: StackName, result: SystemFigures, options: BenchOpti
     const stack = await startStack(name);
     try {
       const startedAt = performance.now();
-      await withDatabase(stack.url, (db) => writeHistory(db, { ...NAMES, builds }));
+      await writeHistory(stack.url, { ...NAMES, builds });
       say(
         `${result.system}: a history of ${builds} builds written in ${Math.round((performance.now() - startedAt) / 1000)} s`,
       );
@@ -139,12 +137,3 @@ const NAMES = {
   builders: [...Array.from({ length: 20 }, (_, i) => `b${i}`), 'chatty', 'stall'],
   workers: ['w0', 'w1', 'w2', 'w3'],
 };
-
-async function withDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
-  const db = openDatabase(url);
-  try {
-    return await work(db);
-  } finally {
-    await db.close();
-  }
-}

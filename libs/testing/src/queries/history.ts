@@ -1,4 +1,4 @@
-import type { Database } from '@millrace/database';
+import { type Database, migrate, openDatabase } from '@millrace/database';
 
 export interface HistoryShape {
   readonly builds: number;
@@ -19,10 +19,20 @@ const PROPERTIES = JSON.stringify({
 });
 
 /**
- * Fills an empty, migrated database with finished builds, with everything that hangs on them: change, source stamp, buildset, request,
+ * Migrates an empty database and fills it with finished builds, with everything that hangs on them: change, source stamp, buildset, request,
  * one step, a command, a log and its chunk. The rows are made inside the database, so a million builds take minutes, not hours.
  */
-export async function writeHistory(db: Database, shape: HistoryShape): Promise<void> {
+export async function writeHistory(url: string, shape: HistoryShape): Promise<void> {
+  await migrate(url);
+  const db = openDatabase(url, { connections: 1 });
+  try {
+    await write(db, shape);
+  } finally {
+    await db.close();
+  }
+}
+
+async function write(db: Database, shape: HistoryShape): Promise<void> {
   const builders = shape.builders.length;
   for (const [i, name] of shape.builders.entries()) {
     await db.run(`INSERT INTO builders (id, name, tags, next_number) VALUES (?, ?, '[]', 1)`, [i + 1, name]);
@@ -77,12 +87,16 @@ function batchStatements(db: Database, { from, count, builders, workers, firstMs
   const results = `CASE WHEN i % 7 = 0 THEN 2 ELSE 0 END`;
   const builder = `1 + i % ${builders}`;
   const properties = `'${PROPERTIES}'`;
+  // Not a recursive query: how deep those may go is a setting of the server.
+  const digits = (count: number): string =>
+    `(${Array.from({ length: count }, (_, d) => `SELECT ${d} AS d`).join(' UNION ALL ')})`;
   const numbers = (first: number, rows: number): string =>
-    `FROM (WITH RECURSIVE n(i) AS (SELECT ${first} UNION ALL SELECT i + 1 FROM n WHERE i < ${first + rows - 1}) SELECT i FROM n) n`;
+    `FROM (SELECT ${first} + a.d + 10 * b.d + 100 * c.d + 1000 * d.d + 10000 * e.d AS i FROM ${digits(10)} a, ${digits(10)} b,
+       ${digits(10)} c, ${digits(10)} d, ${digits(BATCH / 10_000)} e) n WHERE i < ${first + rows}`;
   const each = numbers(from + 1, count);
   const firstChange = Math.ceil((from + 1) / BUILDS_PER_CHANGE);
   const changes = Math.ceil((from + count) / BUILDS_PER_CHANGE) - firstChange + 1;
-  const eachChange = `${numbers(firstChange, changes)} WHERE NOT EXISTS (SELECT 1 FROM source_stamps WHERE id = i)`;
+  const eachChange = `${numbers(firstChange, changes)} AND NOT EXISTS (SELECT 1 FROM source_stamps WHERE id = i)`;
   const change = whole(`(i + ${BUILDS_PER_CHANGE - 1}) / ${BUILDS_PER_CHANGE}`);
   return [
     `INSERT INTO changes (id, seq, dedup_hash, author, comments, branch, revision, revlink, repository, project, codebase, when_ms,
