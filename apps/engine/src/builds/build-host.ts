@@ -3,7 +3,7 @@ import { type Hint, hints } from '@millrace/contracts';
 import type { BuildEntry, BuildKey, Committed, Journal } from '@millrace/database';
 import { countLines } from '@millrace/database';
 import { FencedError, messageOf, MillraceError, type Properties, type Result, type Uuid } from '@millrace/domain';
-import type { CommandName, CommandOutcome, CommandSink, CommandUpdate } from '@millrace/worker-protocol';
+import type { CommandName, CommandOutcome, CommandUpdate } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { prefixLines, type Stream, wholeLines } from '../core/log-text.js';
 import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
@@ -15,7 +15,8 @@ import { transferSink, type TransferSink } from './transfers.js';
  * write that is fenced off ends everything here (I3).
  */
 export class EngineBuildHost implements BuildHost {
-  private readonly running = new Map<string, { readonly stepNumber: number; interrupted: boolean }>();
+  /** Commands by id, from the writing of the intent on: one that is interrupted before it was sent is never sent. */
+  private readonly running = new Map<string, { readonly stepNumber: number; interrupted: boolean; sent: boolean }>();
   private isFenced = false;
 
   constructor(
@@ -40,43 +41,24 @@ export class EngineBuildHost implements BuildHost {
     if (this.isFenced) throw new FencedError(`build ${this.key.buildId}`);
     const uuid = randomUUID();
     const args = { ...request.args };
-    // The intent is committed before the command is sent, so that whoever takes over knows what may be running (design §5).
-    await this.now([
-      {
-        kind: 'command-intended',
-        step: request.stepNumber,
-        ordinal: request.ordinal,
-        name: request.name,
-        uuid,
-        argsHash: createHash('sha256')
-          .update(JSON.stringify([request.name, args]))
-          .digest('hex'),
-      },
-    ]);
-    const transfer = await transferSink(this.blobs, this.uuid, request);
-    const capture = request.capture ? new Capture(request.capture.maxBytes) : null;
-    const running = { stepNumber: request.stepNumber, interrupted: false };
+    const running = { stepNumber: request.stepNumber, interrupted: false, sent: false };
     this.running.set(uuid, running);
-    const sink: CommandSink = {
-      updates: (batch) => this.updates(request, batch, capture),
-      ...transfer?.sink,
-    };
     let result: CommandResult;
     try {
-      const outcome = await this.worker.connection.startCommand(uuid, request.name as CommandName, args, sink);
-      await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
-      result = toResult(outcome, running.interrupted, capture);
-    } catch (error) {
-      await transfer?.finish(false);
-      if (error instanceof FencedError) throw error;
-      const workerLost = error instanceof MillraceError && error.code === 'worker-lost';
-      result = {
-        rc: null,
-        failure: messageOf(error),
-        failureReason: null,
-        cancelled: running.interrupted,
-        workerLost: workerLost && !running.interrupted,
-      };
+      // The intent is committed before the command is sent, so that whoever takes over knows what may be running (design §5).
+      await this.now([
+        {
+          kind: 'command-intended',
+          step: request.stepNumber,
+          ordinal: request.ordinal,
+          name: request.name,
+          uuid,
+          argsHash: createHash('sha256')
+            .update(JSON.stringify([request.name, args]))
+            .digest('hex'),
+        },
+      ]);
+      result = await this.send(uuid, running, request, args);
     } finally {
       this.running.delete(uuid);
     }
@@ -91,17 +73,53 @@ export class EngineBuildHost implements BuildHost {
     return result;
   }
 
+  private async send(
+    uuid: string,
+    running: { readonly interrupted: boolean; sent: boolean },
+    request: CommandRequest,
+    args: CommandRequest['args'],
+  ): Promise<CommandResult> {
+    const transfer = await transferSink(this.blobs, this.uuid, request);
+    const capture = request.capture ? new Capture(request.capture.maxBytes) : null;
+    try {
+      if (running.interrupted) {
+        await transfer?.finish(false);
+        return { rc: null, failure: null, failureReason: null, cancelled: true, workerLost: false };
+      }
+      running.sent = true;
+      const outcome = await this.worker.connection.startCommand(uuid, request.name as CommandName, args, {
+        updates: (batch) => this.updates(request, batch, capture),
+        ...transfer?.sink,
+      });
+      await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
+      return toResult(outcome, running.interrupted, capture);
+    } catch (error) {
+      await transfer?.finish(false);
+      if (error instanceof FencedError) throw error;
+      const workerLost = error instanceof MillraceError && error.code === 'worker-lost';
+      return {
+        rc: null,
+        failure: messageOf(error),
+        failureReason: null,
+        cancelled: running.interrupted,
+        workerLost: workerLost && !running.interrupted,
+      };
+    }
+  }
+
   async interrupt(stepNumber: number, why: string): Promise<void> {
     for (const [uuid, command] of this.running) {
       if (command.stepNumber !== stepNumber) continue;
       command.interrupted = true;
-      await this.worker.connection.interrupt(uuid, why);
+      if (command.sent) await this.worker.connection.interrupt(uuid, why);
     }
   }
 
   /** Ends whatever runs on the worker for this build, for an attempt that is given up. */
   async interruptAll(why: string): Promise<void> {
-    await Promise.allSettled([...this.running.keys()].map((uuid) => this.worker.connection.interrupt(uuid, why)));
+    for (const command of this.running.values()) command.interrupted = true;
+    const sent = [...this.running].filter(([, command]) => command.sent);
+    await Promise.allSettled(sent.map(([uuid]) => this.worker.connection.interrupt(uuid, why)));
   }
 
   async appendLog(stepNumber: number, log: string, stream: 'o' | 'e' | 'h' | '', text: string): Promise<void> {
