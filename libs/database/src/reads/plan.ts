@@ -247,7 +247,7 @@ function orderedPlan(
     return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
        ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
   });
-  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = k.id
+  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id
      ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
   return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
 }
