@@ -13,6 +13,15 @@ export type Guarantee = 'fence' | 'cause' | 'poll';
 /** `storm`: kills while commits come in; the others each attack one guarantee. */
 export type Phase = 'storm' | 'frozen-engine' | 'frozen-scheduler' | 'outage';
 
+export const ALL_PHASES: readonly Phase[] = ['storm', 'frozen-engine', 'frozen-scheduler', 'outage'];
+
+/** What attacks each guarantee most directly, and how a violation of it begins. */
+export const DEMONSTRATIONS: Readonly<Record<Guarantee, { readonly phase: Phase; readonly violation: string }>> = {
+  fence: { phase: 'frozen-engine', violation: 'overlap:' },
+  cause: { phase: 'frozen-scheduler', violation: 'doubled:' },
+  poll: { phase: 'outage', violation: 'stalled:' },
+};
+
 export interface ChaosOptions {
   readonly stack: StackName;
   readonly seed: number;
@@ -85,6 +94,8 @@ class Scenario {
   private readonly disruptions: Disruption[] = [];
   private readonly ledgerFile: string;
   private readonly startedMs = Date.now();
+  /** A bus server is killed and started again as one thing, one at a time. */
+  private restarting = Promise.resolve();
 
   constructor(
     private readonly options: ChaosOptions,
@@ -156,7 +167,7 @@ class Scenario {
     const pids = await this.pidsOf(place);
     const atMs = Date.now();
     const { bus } = this.stack;
-    if (place.kind === 'bus' && bus) await bus.restart();
+    if (place.kind === 'bus' && bus) await (this.restarting = this.restarting.then(() => bus.restart()));
     else for (const pid of pids) signal(pid, 'SIGKILL');
     this.disrupted({ action: 'kill', kind: place.kind, name: place.name, worker: place.worker, atMs, untilMs: atMs });
   }
@@ -225,10 +236,12 @@ class Scenario {
     while (Date.now() - atMs < outageMs || (!this.areBegun(revisions) && Date.now() - atMs < patienceMs)) {
       await delay(50);
     }
+    const isBegun = this.areBegun(revisions);
     clearInterval(holding);
     if (bus) await bus.restart();
     this.disrupted({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs: Date.now() });
-    return this.settle('the outage of the bus');
+    if (!isBegun) this.say('what was pushed meanwhile had not been begun when the bus came back');
+    return isBegun && this.settle('the outage of the bus');
   }
 
   /** SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */

@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import { judge } from './chaos/judge.js';
+import { ALL_PHASES, type ChaosOptions, DEMONSTRATIONS, type Guarantee, runChaos } from './chaos/scenario.js';
+
+/** The short form of `npm run chaos`, which does the same with 200 commits and 60 kills on every stack. */
+const SEED = 20_261_122;
+const TIMEOUT_MS = 240_000;
+
+async function verdictOf(options: Partial<ChaosOptions>): Promise<{ violations: readonly string[]; said: string }> {
+  const said: string[] = [];
+  const { evidence } = await runChaos({
+    stack: 'embedded',
+    seed: SEED,
+    commits: 2,
+    kills: 0,
+    outageMs: 1000,
+    phases: ALL_PHASES,
+    sabotage: null,
+    say: (text) => said.push(text),
+    ...options,
+  });
+  return { violations: judge(evidence).violations, said: said.join('\n') };
+}
+
+describe('chaos on the embedded default', () => {
+  it(
+    'loses nothing and doubles nothing while every kind of process is killed',
+    async () => {
+      const { violations, said } = await verdictOf({ commits: 40, kills: 2, outageMs: 5000 });
+      expect({ violations, said }).toEqual({ violations: [], said });
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each<Guarantee>(['fence', 'cause', 'poll'])(
+    'notices that the guarantee is off: %s',
+    async (sabotage) => {
+      const { phase, violation } = DEMONSTRATIONS[sabotage];
+      const { violations, said } = await verdictOf({ sabotage, phases: [phase] });
+      const isNoticed = violations.some((one) => one.startsWith(violation));
+      expect({ isNoticed, violations, said }).toEqual({ isNoticed: true, violations, said });
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,176 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Disruption, type Evidence, judge } from './judge.js';
+import { type LedgerLine, parseLedger } from './ledger.js';
+
+const REVISION = 'a'.repeat(40);
+const LEASE_MS = 3000;
+
+/** `what@time` of one attempt. */
+function lines(attempt: number, written: string, place: Partial<LedgerLine> = {}): LedgerLine[] {
+  return written.split(' ').map((entry) => ({
+    what: entry.split('@')[0]!,
+    atMs: Number(entry.split('@')[1]),
+    builder: 'steps',
+    number: attempt,
+    requestId: 1,
+    attempt,
+    worker: 'local',
+    revision: REVISION,
+    ...place,
+  }));
+}
+
+const kill = (atMs: number, kind: Disruption['kind'] = 'engine'): Disruption => ({
+  action: 'kill',
+  kind,
+  name: kind,
+  worker: 'local',
+  atMs,
+  untilMs: atMs,
+});
+const freeze = (atMs: number, untilMs: number): Disruption => ({ ...kill(atMs), action: 'freeze', untilMs });
+
+const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence => ({
+  commits: [{ revision: REVISION, pushedAtMs: 0, inOutage: false }],
+  builders: ['steps'],
+  ledger,
+  disruptions: [],
+  logs: [],
+  linesPerLog: 3,
+  leaseMs: LEASE_MS,
+  missing: [],
+  ...more,
+});
+
+const second = { worker: 'second' };
+
+describe('the judge', () => {
+  it.each<[string, Evidence]>([
+    ['one undisturbed build', evidence(lines(1, 'begin@100 middle@500 end@900'))],
+    [
+      'a build again after its engine was killed',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], { disruptions: [kill(300)] }),
+    ],
+    [
+      'a build whose end could not be written any more',
+      evidence([...lines(1, 'begin@100 end@900'), ...lines(2, 'begin@4000 end@4100')], { disruptions: [kill(950)] }),
+    ],
+    [
+      'a build that a frozen engine lost and did not go on with',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@3600 end@4100', second)], {
+        disruptions: [freeze(200, 6000)],
+      }),
+    ],
+    [
+      'three deaths',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000'), ...lines(3, 'begin@8000')], {
+        disruptions: [kill(300), kill(4100), kill(8100)],
+      }),
+    ],
+    [
+      'a prefix of a log, and all of it',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], {
+        disruptions: [kill(300)],
+        logs: [
+          { requestId: 1, attempt: 1, lines: [1, 2] },
+          { requestId: 1, attempt: 2, lines: [1, 2, 3] },
+        ],
+      }),
+    ],
+  ])('accepts %s', (_name, seen) => {
+    expect(judge(seen).violations).toEqual([]);
+  });
+
+  it.each<[string, string, Evidence]>([
+    ['a lost commit', 'lost:', evidence([])],
+    [
+      'a build of what nobody committed',
+      'steps built',
+      evidence([...lines(1, 'end@1'), ...lines(1, 'end@1', { requestId: 2, revision: 'b'.repeat(40) })]),
+    ],
+    [
+      'two buildsets for one commit',
+      'doubled:',
+      evidence([...lines(1, 'begin@1 end@2'), ...lines(1, 'begin@5 end@6', { requestId: 2 })]),
+    ],
+    [
+      'a repetition without a reason',
+      'repeated:',
+      evidence([...lines(1, 'begin@100 end@200'), ...lines(2, 'begin@300 end@400')]),
+    ],
+    [
+      'a repetition for which only another worker was hit',
+      'repeated:',
+      evidence([...lines(1, 'begin@100', second), ...lines(2, 'begin@4000 end@4100')], { disruptions: [kill(300)] }),
+    ],
+    [
+      'an attempt that began before the engine of the one before was killed',
+      'overlap:',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@200 end@900', second)], { disruptions: [kill(300)] }),
+    ],
+    [
+      'an attempt that began while the lease of the frozen engine stood',
+      'overlap:',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@900 end@1300', second)], {
+        disruptions: [freeze(200, 6000)],
+      }),
+    ],
+    [
+      'a thawed engine that goes on with what another one has taken over',
+      'overlap:',
+      evidence([...lines(1, 'begin@100 middle@6100'), ...lines(2, 'begin@3600 end@4100', second)], {
+        disruptions: [freeze(200, 6000)],
+      }),
+    ],
+    [
+      'a rerun that comes late',
+      'late:',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@14000 end@14100')], { disruptions: [kill(300)] }),
+    ],
+    ['a build that never ended', 'unfinished:', evidence(lines(1, 'begin@100 middle@200'))],
+    [
+      'a commit that waited for the bus to come back',
+      'stalled:',
+      evidence(lines(1, 'begin@20000 end@20100'), {
+        commits: [{ revision: REVISION, pushedAtMs: 100, inOutage: true }],
+      }),
+    ],
+    [
+      'a log with a gap',
+      'log:',
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 3] }] }),
+    ],
+    [
+      'a log with a doubled line',
+      'log:',
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2, 2, 3] }] }),
+    ],
+    [
+      'a log of a whole build that lacks its end',
+      'log:',
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2] }] }),
+    ],
+    ['a process that did not come back', 'not alive', evidence(lines(1, 'begin@1 end@2'), { missing: ['ui: gone'] })],
+  ])('notices %s', (_name, violation, seen) => {
+    const { violations } = judge(seen);
+    expect(violations).toHaveLength(1);
+    expect(violations[0]).toMatch(new RegExp(`^${violation}`));
+  });
+
+  it('reads whole lines of a ledger only, and refuses what is none', () => {
+    const line = `begin steps 4 7 2 local ${REVISION} 1700000000000`;
+    expect(parseLedger(`${line}\nbegin ste`)).toEqual([
+      {
+        what: 'begin',
+        builder: 'steps',
+        number: 4,
+        requestId: 7,
+        attempt: 2,
+        worker: 'local',
+        revision: REVISION,
+        atMs: 1700000000000,
+      },
+    ]);
+    expect(() => parseLedger('begin steps 4\n')).toThrow("not a line of a ledger: 'begin steps 4'");
+  });
+});
