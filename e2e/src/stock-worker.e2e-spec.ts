@@ -12,8 +12,8 @@ import { FIXTURES, type Stack, startStack } from './stacks.js';
   let cluster: Cluster;
   let worker: StockWorker | null = null;
   const password = (): string => readFileSync(join(stack.folder, 'worker-password'), 'utf8').trim();
-  const connect = async (): Promise<void> => {
-    worker = await StockWorker.start({
+  const connect = (): void => {
+    worker = StockWorker.start({
       port: cluster.ports.workers,
       name: 'absent',
       password: password(),
@@ -36,7 +36,7 @@ import { FIXTURES, type Stack, startStack } from './stacks.js';
   it('takes the build that was waiting for it, and the next one after its engine was killed', async () => {
     const api = new Api(cluster);
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
-    await connect();
+    connect();
     const succeeded = (id: number): Promise<unknown> =>
       eventually(async () => (await api.request(id)).results === Result.SUCCESS, {
         timeoutMs: 30_000,

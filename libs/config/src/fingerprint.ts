@@ -7,9 +7,10 @@ export function describeValue(value: unknown): JsonValue {
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'function') return { callback: String(value) };
-  if (typeof value !== 'object') return String(value);
+  if (typeof value === 'bigint' || typeof value === 'symbol') return value.toString();
+  if (typeof value !== 'object') return null;
   if (Array.isArray(value)) return value.map(describeValue);
-  if (Object.prototype.toString.call(value) === '[object RegExp]') return { regex: String(value) };
+  if (Object.prototype.toString.call(value) === '[object RegExp]') return { regex: (value as RegExp).toString() };
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   return Object.fromEntries(entries.map(([key, item]) => [key, describeValue(item)]));
 }

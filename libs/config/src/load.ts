@@ -67,7 +67,8 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     const message = `${path} has no default export; end it with: export default defineConfig({ … })`;
     throw new ConfigError([{ path: '', expected: 'a default export', message, file: path }]);
   }
-  return { file: path, user: await user, snapshot: code, sources };
+  // The default export may be a promise.
+  return { file: path, user: await Promise.resolve(user), snapshot: code, sources };
 }
 
 /** Loads and compiles: what a master starts with and what `check-config` checks. */

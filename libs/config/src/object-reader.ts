@@ -139,7 +139,7 @@ export class ObjectReader {
     }
     const wrong = Object.entries(value).filter(([, item]) => !accepts(item));
     for (const [name, item] of wrong) this.into.add(`${this.at(key)}.${name}`, item, expected, this.where);
-    return wrong.length > 0 ? {} : ({ ...value } as Record<string, T>);
+    return wrong.length > 0 ? {} : { ...value };
   }
 
   properties(key = 'properties'): Record<string, JsonValue> {

@@ -37,7 +37,7 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   let text: string;
   try {
-    text = JSON.stringify(value) ?? String(value);
+    text = JSON.stringify(value) ?? Object.prototype.toString.call(value);
   } catch {
     text = Object.prototype.toString.call(value); // cyclic, or a bigint: what it says is beside the point
   }

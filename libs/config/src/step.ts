@@ -161,7 +161,7 @@ export interface Step {
   readonly hideStepIf?: HideStepIf;
   /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
   readonly problems?: readonly Problem[];
-  run(context: StepContext): Promise<Result | StepOutcome>;
+  run(context: StepContext): Promise<Result | StepOutcome> | Result | StepOutcome;
   /** Everything that decides what it does, for the fingerprint. No secrets. */
   describe(): JsonValue;
 }
@@ -176,7 +176,7 @@ export interface StepOptions extends Partial<StepFlags> {
 /** A step of the user's own. It runs in a thread beside the masters and may use any module. */
 export function customStep(
   name: string,
-  run: (context: StepContext) => Promise<Result | StepOutcome>,
+  run: (context: StepContext) => Promise<Result | StepOutcome> | Result | StepOutcome,
   options: Omit<StepOptions, 'name'> = {},
 ): Step {
   const { doStepIf, hideStepIf, ...flags } = options;

@@ -97,7 +97,7 @@ export class BuildWalk {
     let outcome: StepOutcome;
     try {
       if (!(await this.isWanted(step, run))) return { result: Result.SKIPPED, stateString: null };
-      outcome = normalised(await this.orAbandoned(step.run(run.context), run));
+      outcome = normalised(await this.orAbandoned(Promise.resolve(step.run(run.context)), run));
     } catch (error) {
       if (error instanceof FencedError) throw error;
       outcome = { result: Result.EXCEPTION };
@@ -145,7 +145,7 @@ export class BuildWalk {
   }
 
   private throwIfFatal(): void {
-    if (this.fatal !== null) throw this.fatal;
+    if (this.fatal !== null) throw this.fatal instanceof Error ? this.fatal : new Error(messageOf(this.fatal));
   }
 }
 

@@ -87,7 +87,7 @@ export class FakeBuildHost implements BuildHost {
         for (const path of args.paths as string[]) await rm(path, { force: true, recursive: true });
         return done;
       case 'upload_file':
-        this.uploads.push(`${String(args.path)} -> ${request.upload!.blob}`);
+        this.uploads.push(`${args.path as string} -> ${request.upload!.blob}`);
         return done;
       case 'download_file': {
         const path = args.path as string;
