@@ -112,12 +112,15 @@ export class ClaimStore {
     );
   }
 
-  /** Gives an orphan's request back to the queue. Null when somebody else did so first, or its engine came back. */
+  /**
+   * Gives an orphan's request back to the queue. Null when somebody else did so first, when its engine came back, or while that engine
+   * stands still in the middle of a transaction about it: the other orphans do not wait for this one.
+   */
   reap(orphan: Orphan): Promise<EndedBuild | null> {
     return this.db.transaction(async (tx) => {
       const row = await tx.get(
         `SELECT c.request_id FROM claims c JOIN masters m ON m.id = c.master_id
-         WHERE c.request_id = ? AND c.epoch = ? AND NOT ${aliveSql(tx, 'c.master_epoch')}${tx.dialect.forUpdate}`,
+         WHERE c.request_id = ? AND c.epoch = ? AND NOT ${aliveSql(tx, 'c.master_epoch')}${tx.dialect.forUpdateSkipLocked}`,
         [orphan.requestId, orphan.epoch],
       );
       if (!row) return null;

@@ -29,7 +29,8 @@ export class MysqlDatabase implements Database {
     });
     this.pool.pool.on('connection', (connection) => {
       connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`);
-      connection.query(`SET SESSION innodb_lock_wait_timeout = 20`);
+      // On MariaDB (MySQL cannot): a process that stands still in the middle of a transaction loses it, and its row locks with it.
+      connection.query(`SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`);
     });
     this.direct = new Statements(this.pool);
   }
