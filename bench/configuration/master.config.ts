@@ -27,6 +27,7 @@ export default defineConfig({
       }),
     ),
     builder('chatty', { workers, factory: [shell({ name: 'chatty', command: ['seq', '1', LINES] })] }),
+    builder('slow', { workers, factory: [shell({ name: 'sleep', command: ['sleep', '600'] })] }),
     builder('stall', {
       workers,
       factory: [
@@ -38,7 +39,7 @@ export default defineConfig({
     }),
   ],
   schedulers: [
-    force('force', { builders: [...trivial, 'chatty', 'stall'] }),
+    force('force', { builders: [...trivial, 'chatty', 'stall', 'slow'] }),
     trigger('trigger', { builders: trivial }),
     anyBranch('burning-callback', {
       builders: ['b0'],

@@ -37,6 +37,7 @@ const options = new Command('bench')
   .option('--history <builds>', 'Builds in the history for the reads.', counts, [10_000, 1_000_000])
   .option('--burn <seconds>', 'How long the burning step and callback burn CPU.', Number, 20)
   .option('--lines <count>', 'Lines that the chatty step prints.', Number, 500_000)
+  .option('--events <count>', 'Events that the router carries while a subscriber does not read.', Number, 50_000)
   .option('--json <file>', 'Also write everything as JSON.')
   .parse()
   .opts<{
@@ -46,6 +47,7 @@ const options = new Command('bench')
     history: number[];
     burn: number;
     lines: number;
+    events: number;
     json?: string;
   }>();
 
@@ -67,6 +69,7 @@ const { results, peer } = await runBench(
     history: options.history,
     burnSeconds: options.burn,
     lines: options.lines,
+    events: options.events,
   },
   say,
 );

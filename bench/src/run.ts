@@ -1,8 +1,12 @@
-import { writeHistory } from '@millrace/testing';
 import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
+import { claimsPerSecond } from './measures/claims.js';
+import { historyReads } from './measures/history-reads.js';
+import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
+import { slowSubscriber } from './measures/router.js';
 import { stalledCallback, stalledStep } from './measures/stall.js';
+import { rounded } from './stats.js';
 import { installBuildbot, startBuildbot } from './systems/buildbot.js';
 import { type Stack, type StackName, startMillrace, startStack } from './systems/millrace.js';
 import type { System, Workload } from './systems/system.js';
@@ -16,6 +20,8 @@ export interface BenchOptions extends Workload {
   readonly peer: boolean;
   /** Builds in the history, for each of which the reads are measured. */
   readonly history: readonly number[];
+  /** That the router carries while a subscriber does not read. */
+  readonly events: number;
 }
 
 type Say = (text: string) => void;
@@ -35,7 +41,7 @@ export async function runBench(
 ): Promise<{ results: SystemFigures[]; peer: string | null }> {
   const results: SystemFigures[] = [];
   let peer: string | null = null;
-  if (options.peer && [...options.only].some((name) => PEER_MEASURES.has(name))) {
+  if (options.peer && isWanted(options, CLUSTER_MEASURES)) {
     installBuildbot();
     say('starting Buildbot');
     const buildbot = await startBuildbot(options);
@@ -47,16 +53,25 @@ export async function runBench(
     say(`starting ${name}`);
     const stack = await startStack(name);
     try {
-      results.push(await onStack(stack, options, say));
+      results.push(
+        isWanted(options, CLUSTER_MEASURES)
+          ? await onStack(stack, options, say)
+          : { system: `Millrace, ${stack.title}`, figures: [], notes: [] },
+      );
     } finally {
       await stack.stop();
     }
-    await ratios(name, results.at(-1)!, options, say);
+    await apart(name, results.at(-1)!, options, say);
   }
   return { results, peer };
 }
 
-const PEER_MEASURES: ReadonlySet<MeasureName> = new Set(['trigger', 'throughput', 'chatty', 'reads', 'stall']);
+/** What a running system is asked, Buildbot too. */
+const CLUSTER_MEASURES: readonly MeasureName[] = ['trigger', 'throughput', 'chatty', 'reads', 'stall'];
+
+function isWanted(options: BenchOptions, measures: readonly MeasureName[]): boolean {
+  return measures.some((measure) => options.only.has(measure));
+}
 
 async function onStack(stack: Stack, options: BenchOptions, say: Say): Promise<SystemFigures> {
   const millrace = await startMillrace(stack, options);
@@ -64,7 +79,7 @@ async function onStack(stack: Stack, options: BenchOptions, say: Say): Promise<S
     const result = await measured(millrace, options, say);
     if (options.only.has('stall')) {
       say(`${millrace.name}: a burning callback`);
-      result.figures.push(...(await stalledCallback(millrace, options.burnSeconds)));
+      record(result.figures, await stalledCallback(millrace, options.burnSeconds), say);
     }
     return result;
   } finally {
@@ -76,6 +91,7 @@ async function onStack(stack: Stack, options: BenchOptions, say: Say): Promise<S
 async function measured(system: System, options: BenchOptions, say: Say): Promise<SystemFigures> {
   const { api, database, name } = system;
   const figures: Figure[] = [];
+  const add = (...more: Figure[]): void => record(figures, more, say);
   const notes: string[] = [];
   const step = (measure: MeasureName): boolean => {
     if (!options.only.has(measure)) return false;
@@ -86,54 +102,42 @@ async function measured(system: System, options: BenchOptions, say: Say): Promis
   await triggerLatency(api, count.warmUp);
   if (step('trigger')) {
     const { p50Ms, p99Ms } = await triggerLatency(api, count.trigger);
-    figures.push(less('trigger → complete p50', 'ms', p50Ms), less('trigger → complete p99', 'ms', p99Ms));
+    add(less('trigger → complete p50', 'ms', p50Ms), less('trigger → complete p99', 'ms', p99Ms));
     if (database) notes.push(`trigger: ${await phases(database, count.trigger)}`);
   }
   if (step('throughput')) {
-    figures.push(more('trivial builds', '/s', await buildsPerSecond(api, count.throughput)));
+    add(more('trivial builds', '/s', await buildsPerSecond(api, count.throughput)));
     if (database) notes.push(`throughput: ${await phases(database, count.throughput)}`);
   }
-  if (step('chatty')) figures.push(more('log lines', '/s', await linesPerSecond(api, options.lines)));
+  if (step('chatty')) add(more('log lines', '/s', await linesPerSecond(api, options.lines)));
   if (step('reads')) {
-    figures.push(more('list reads, this run’s builds', '/s', await readsPerSecond(api, LIST, READ_MS)));
-    figures.push(more('waterfall reads, this run’s builds', '/s', await readsPerSecond(api, WATERFALL, READ_MS)));
+    add(more('list reads, this run’s builds', '/s', await readsPerSecond(api, LIST, READ_MS)));
+    add(more('waterfall reads, this run’s builds', '/s', await readsPerSecond(api, WATERFALL, READ_MS)));
   }
-  if (step('stall')) figures.push(...(await stalledStep(system, options.burnSeconds)));
+  if (step('stall')) add(...(await stalledStep(system, options.burnSeconds)));
   return { system: name, figures, notes };
 }
 
-/** The reads again with every size of history, and how much slower the largest makes them. */
-async function ratios(name: StackName, result: SystemFigures, options: BenchOptions, say: Say): Promise<void> {
-  if (!options.only.has('reads')) return;
-  const rates: { list: number; waterfall: number }[] = [];
-  for (const builds of options.history) {
-    const stack = await startStack(name);
-    try {
-      const startedAt = performance.now();
-      await writeHistory(stack.url, { ...NAMES, builds });
-      say(
-        `${result.system}: a history of ${builds} builds written in ${Math.round((performance.now() - startedAt) / 1000)} s`,
-      );
-      const millrace = await startMillrace(stack, options);
-      const rate = {
-        list: await readsPerSecond(millrace.api, LIST, READ_MS),
-        waterfall: await readsPerSecond(millrace.api, WATERFALL, READ_MS),
-      };
-      await millrace.stop();
-      rates.push(rate);
-      result.figures.push(more(`list reads, ${builds} builds`, '/s', rate.list));
-      result.figures.push(more(`waterfall reads, ${builds} builds`, '/s', rate.waterfall));
-    } finally {
-      await stack.stop();
-    }
+/** What is measured on databases and routers of its own. */
+async function apart(name: StackName, result: SystemFigures, options: BenchOptions, say: Say): Promise<void> {
+  const step = (measure: MeasureName): boolean => {
+    if (!options.only.has(measure)) return false;
+    say(`${result.system}: ${measure}${measure === 'reads' ? ' with history' : ''}`);
+    return true;
+  };
+  if (step('reads')) record(result.figures, await historyReads(name, options.history, options, say), say);
+  if (step('claims')) record(result.figures, [await claimsPerSecond(name)], say);
+  if (step('router')) {
+    const { figures, notes } = await slowSubscriber(name, options.events);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
   }
-  const [first, last] = [rates[0]!, rates.at(-1)!];
-  if (rates.length < 2) return;
-  result.figures.push(less('list reads, shortest / longest history', '×', first.list / last.list));
-  result.figures.push(less('waterfall reads, shortest / longest history', '×', first.waterfall / last.waterfall));
+  if (step('queries')) result.notes.push(await queries(name, Math.max(...options.history), options));
 }
 
-const NAMES = {
-  builders: [...Array.from({ length: 20 }, (_, i) => `b${i}`), 'chatty', 'stall'],
-  workers: ['w0', 'w1', 'w2', 'w3'],
-};
+/** Says each figure as soon as it is there: a run takes long and may be cut short. */
+function record(into: Figure[], figures: readonly Figure[], say: Say): void {
+  for (const { name, unit, value } of figures)
+    say(`    ${name}: ${value >= 1000 ? Math.round(value) : rounded(value)} ${unit}`);
+  into.push(...figures);
+}

@@ -1,4 +1,5 @@
 import { IntakeStore } from '@millrace/database';
+import { OperationalError } from '@millrace/domain';
 import { eventually } from '@millrace/testing';
 import type { Figure } from '../figures.js';
 import { cpuMs } from '../processes.js';
@@ -72,7 +73,8 @@ export async function stalledCallback(system: MillraceSystem, burnSeconds: numbe
   const found = await system.database.get<{ seq: number }>(`SELECT MAX(seq) AS seq FROM changes`);
   await eventually(() => callbackBurns(system), { timeoutMs: 30_000, what: `the callback about change ${found!.seq}` });
   const stalled = await felt(system, Math.min(QUIET_MS, burnSeconds * 500));
-  if (!(await undecided())) throw new Error('the callback ended before the measurement did: raise --burn');
+  if (!(await undecided()))
+    throw new OperationalError('too-short', 'the callback ended before the measurement did: raise --burn');
   await eventually(async () => !(await undecided()), { timeoutMs: 120_000, intervalMs: 200 });
   return compared('a burning callback', quiet, stalled);
 }

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { type ClaimCandidate, ClaimStore, type Incarnation, MasterStore, openDatabase } from '@millrace/database';
+
+/** The only argument of this program, as JSON. */
+export interface ClaimerSetup {
+  readonly url: string;
+  readonly name: string;
+  readonly claimers: number;
+}
+
+/** Free worker slots of one claimer. */
+const SLOTS = 10;
+const HEADS = 4;
+
+const setup = JSON.parse(process.argv[2]!) as ClaimerSetup;
+const db = openDatabase(setup.url);
+const store = new ClaimStore(db);
+const me = await new MasterStore(db).register({
+  name: setup.name,
+  role: 'engine',
+  host: 'bench',
+  pid: process.pid,
+  version: 'bench',
+  leaseMs: 600_000,
+  isAlive: () => true,
+});
+const claimed: number[] = [];
+process.send!({ kind: 'ready' });
+await once(process, 'message');
+await Promise.all(Array.from({ length: setup.claimers }, () => claimAll(me)));
+process.send!({ kind: 'done', claimed });
+await db.close();
+
+/** As an engine does it: the heads of queues that have anything in them, claimed for free slots, until nothing is left. */
+async function claimAll(self: Incarnation): Promise<void> {
+  for (;;) {
+    const builders = shuffled(await store.queuedBuilders());
+    if (builders.length === 0) return;
+    let candidates: ClaimCandidate[] = [];
+    for (const [i, builderId] of builders.slice(0, 400).entries()) {
+      for (const head of await store.heads(builderId, HEADS)) candidates.push(candidate(head.requestId, builderId));
+      if (candidates.length < SLOTS && i < builders.length - 1 && i < 399) continue;
+      const builds = await store.claim(self, candidates.slice(0, SLOTS));
+      claimed.push(...builds.map((build) => build.requestId));
+      candidates = [];
+    }
+  }
+}
+
+function candidate(requestId: number, builderId: number): ClaimCandidate {
+  return { requestId, builderId, builderName: `builder-${builderId}`, workerId: 1, workerName: 'w', properties: {} };
+}
+
+function shuffled<T>(items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+  return items;
+}
