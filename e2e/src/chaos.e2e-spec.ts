@@ -4,7 +4,7 @@ import { ALL_PHASES, type ChaosOptions, DEMONSTRATIONS, type Guarantee, runChaos
 
 /** The short form of `npm run chaos`, which does the same with 200 commits and 60 kills on every stack. */
 const SEED = 20_261_122;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 420_000;
 
 async function verdictOf(options: Partial<ChaosOptions>): Promise<{ violations: readonly string[]; said: string }> {
   const said: string[] = [];

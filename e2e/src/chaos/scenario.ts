@@ -53,6 +53,7 @@ const BURST = 6;
 const FEW = 2;
 /** A thawed process may end itself before it does any harm; then the next round has to show that the fence holds. */
 const ROUNDS = 6;
+const START_MS = 90_000;
 /** Nothing new in the ledger for so long: no more will come. */
 const STALL_MS = 25_000;
 /** From the end of a lease to the first sign of a takeover. One frozen while it holds SQLite's only lock is not overtaken. */
@@ -110,8 +111,10 @@ class Scenario {
   }
 
   async run(): Promise<Evidence> {
-    const missing = await missingOf(this.places, 30_000);
-    if (missing.length > 0) throw new Error(`the cluster did not start: ${missing.join('; ')}`);
+    const missing = await missingOf(this.places, START_MS);
+    if (missing.length > 0) {
+      throw new Error(`the cluster did not start: ${missing.join('; ')}\n${this.cluster.output.slice(-60).join('\n')}`);
+    }
     this.push(1);
     let isSettled = await this.settle('the first commit');
     const phases: Record<Phase, () => Promise<boolean>> = {
