@@ -8,6 +8,7 @@ import {
   type CommandUpdate,
   MsgpackMasterSession,
   parseBasicAuthorization,
+  type WorkerConnection,
 } from '@millrace/worker-protocol';
 import { uuidv7 } from '@millrace/domain';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -24,8 +25,8 @@ export interface Ran extends CommandOutcome {
 /** An attached worker. */
 export class Attached {
   constructor(
-    readonly session: MsgpackMasterSession,
-    readonly socket: WebSocket,
+    readonly session: WorkerConnection,
+    readonly socket: { terminate(): void },
   ) {}
 
   /** Runs a command to its end; `sink` adds to or replaces what is gathered. */

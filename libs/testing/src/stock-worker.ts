@@ -41,9 +41,13 @@ export interface StockWorkerOptions {
   readonly name: string;
   readonly password: string;
   readonly basedir: string;
+  /** msgpack unless told otherwise; `create-worker` itself defaults to PB. */
+  readonly protocol?: 'msgpack' | 'pb';
+  /** Further options of `create-worker`. */
+  readonly options?: readonly string[];
 }
 
-/** An unmodified buildbot-worker that speaks msgpack to 127.0.0.1, as a process of its own. Provision it first. */
+/** An unmodified buildbot-worker that connects to 127.0.0.1, as a process of its own. Provision it first. */
 export class StockWorker {
   /** What it has written to standard output and error. */
   log = '';
@@ -56,7 +60,7 @@ export class StockWorker {
     this.exited = once(child, 'exit');
   }
 
-  static start({ port, name, password, basedir }: StockWorkerOptions): StockWorker {
+  static start({ port, name, password, basedir, protocol = 'msgpack', options = [] }: StockWorkerOptions): StockWorker {
     const program = join(stockWorkerFolder(), 'bin/buildbot-worker');
     const env = {
       PATH: `${join(stockWorkerFolder(), 'bin')}:/usr/local/bin:/usr/bin:/bin`,
@@ -65,7 +69,8 @@ export class StockWorker {
     };
     const create = [
       'create-worker',
-      '--protocol=msgpack_experimental_v7',
+      `--protocol=${protocol === 'pb' ? 'pb' : 'msgpack_experimental_v7'}`,
+      ...options,
       basedir,
       `127.0.0.1:${port}`,
       name,
@@ -79,8 +84,17 @@ export class StockWorker {
     );
   }
 
+  /** Its process has ended. */
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   async stop(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
+    if (!this.hasExited) this.signal('SIGTERM');
     await this.exited;
   }
 }

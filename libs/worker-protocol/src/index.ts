@@ -15,6 +15,8 @@ export {
 } from './messages.js';
 export { type MasterSessionOptions, MsgpackMasterSession } from './msgpack-master-session.js';
 export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
+export { PbCredentials, pbDigest } from './pb/login.js';
+export { PbMasterSession, type PbSessionOptions } from './pb/pb-master-session.js';
 export { ProtocolError, RemoteError } from './protocol-error.js';
 export {
   isObfuscated,

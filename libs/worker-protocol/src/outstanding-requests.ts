@@ -7,11 +7,13 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The requests that one side has sent on one connection and that are not answered yet. Numbers count from 0, as both sides expect. */
+/** The requests that one side has sent on one connection and that are not answered yet. */
 export class OutstandingRequests {
-  private nextSeq = 0;
   private readonly waiting = new Map<number, Waiting>();
   private closedBy: Error | undefined;
+
+  /** Numbers count from 0 in msgpack and from 1 in PB, as the other side expects. */
+  constructor(private nextSeq = 0) {}
 
   /** Sends by calling `send` with the new request's number. Rejects with RemoteError, or with what `close` was given. */
   ask(op: string, send: (seq: number) => void): Promise<unknown> {
@@ -19,7 +21,12 @@ export class OutstandingRequests {
     return new Promise((resolve, reject) => {
       const seq = this.nextSeq++;
       this.waiting.set(seq, { op, resolve, reject });
-      send(seq);
+      try {
+        send(seq);
+      } catch (error) {
+        this.waiting.delete(seq);
+        throw error;
+      }
     });
   }
 

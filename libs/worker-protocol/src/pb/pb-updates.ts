@@ -1,0 +1,100 @@
+import { LineSplitter } from '@millrace/domain';
+import { ProtocolError } from '../protocol-error.js';
+import type { CommandUpdate } from '../worker-connection.js';
+import { Float } from './banana.js';
+import { itemsOf, type Jelly, textOf } from './jelly.js';
+
+type TextUpdate = Extract<CommandUpdate, { readonly text: string }>;
+
+/**
+ * The updates of one command. Old workers send output as it came, so the lines of every stream are put together here; what comes from new
+ * ones is whole lines already and passes as it is (§7.1).
+ */
+export class UpdateReader {
+  private readonly streams = new Map<string, { readonly splitter: LineSplitter; readonly like: TextUpdate }>();
+
+  constructor(private readonly maxLineLength: number) {}
+
+  /**
+   * The argument of `update`: pairs of a dictionary and something that means nothing. Unknown keys are left out.
+   * @throws ProtocolError naming the key: a worker whose update cannot be read would lose log lines if it went on
+   */
+  read(argument: Jelly | undefined): CommandUpdate[] {
+    const pairs = itemsOf(argument);
+    if (pairs === undefined) throw new ProtocolError('the argument of update is no list');
+    const updates: CommandUpdate[] = [];
+    for (const pair of pairs) {
+      const dictionary = itemsOf(pair)?.[0];
+      if (!(dictionary instanceof Map)) throw new ProtocolError('an update is no dictionary');
+      for (const [key, value] of dictionary as ReadonlyMap<Jelly, Jelly>) this.add(updates, textOf(key), value);
+    }
+    return updates;
+  }
+
+  /** The lines that were not terminated, terminated. To be called when the command is complete. */
+  rest(): CommandUpdate[] {
+    const updates: CommandUpdate[] = [];
+    for (const { splitter, like } of this.streams.values()) {
+      const text = splitter.end();
+      if (text !== '') updates.push({ ...like, text });
+    }
+    return updates;
+  }
+
+  private add(updates: CommandUpdate[], key: string | undefined, value: Jelly): void {
+    switch (key) {
+      case 'stdout':
+      case 'stderr':
+      case 'header':
+        return this.addText(updates, { kind: key, text: text(key, value) });
+      case 'log': {
+        const [name, content] = itemsOf(value) ?? [];
+        return this.addText(updates, { kind: key, name: text(key, name), text: text(key, content) });
+      }
+      case 'rc':
+        return void updates.push({ kind: key, rc: number(key, value) });
+      case 'elapsed':
+        return void updates.push({ kind: key, seconds: number(key, value) });
+      case 'failure_reason':
+        return void updates.push({ kind: key, reason: text(key, value) });
+      case 'files':
+        return void updates.push({ kind: key, files: list(key, value).map((item) => text(key, item)) });
+      case 'stat':
+        return void updates.push({ kind: key, stat: list(key, value).map((item) => integer(key, item)) });
+      default:
+    }
+  }
+
+  private addText(updates: CommandUpdate[], update: TextUpdate): void {
+    const id = update.kind === 'log' ? `log ${update.name}` : update.kind;
+    let stream = this.streams.get(id);
+    if (stream === undefined) {
+      stream = { splitter: new LineSplitter(this.maxLineLength), like: { ...update, text: '' } };
+      this.streams.set(id, stream);
+    }
+    const lines = stream.splitter.push(update.text);
+    if (lines !== '') updates.push({ ...update, text: lines });
+  }
+}
+
+function text(key: string, value: Jelly | undefined): string {
+  return textOf(value) ?? bad(key, 'text');
+}
+
+function number(key: string, value: Jelly): number {
+  if (value instanceof Float) return value.value;
+  return typeof value === 'number' ? value : bad(key, 'a number');
+}
+
+function integer(key: string, value: Jelly): number | bigint {
+  if (value instanceof Float) return Math.trunc(value.value);
+  return typeof value === 'number' || typeof value === 'bigint' ? value : bad(key, 'a list of integers');
+}
+
+function list(key: string, value: Jelly): readonly Jelly[] {
+  return itemsOf(value) ?? bad(key, 'a list');
+}
+
+function bad(key: string, wanted: string): never {
+  throw new ProtocolError(`'${key}' of an update must be ${wanted}`, { key });
+}

@@ -1,0 +1,130 @@
+import type { WorkerRequest } from '../messages.js';
+import { ProtocolError } from '../protocol-error.js';
+import type { RunningCommand } from '../running-command.js';
+import { Float, MAX_BANANA_LENGTH } from './banana.js';
+import { type Call, type LocalObject, noSuchMethod } from './broker.js';
+import { describeFailure } from './failure.js';
+import { itemsOf, type Jelly } from './jelly.js';
+import type { UpdateReader } from './pb-updates.js';
+
+type FileRequest = Exclude<WorkerRequest, { op: 'update' | 'complete' }>;
+
+export type FileKind = 'upload' | 'directory' | 'download';
+
+export interface CommandHooks {
+  /** Bytes of an update that came, and, negative, of one that is stored. */
+  count(bytes: number): void;
+  /** The sink cannot take what the worker sends. */
+  failed(error: unknown): void;
+  completed(): void;
+}
+
+/**
+ * What a worker reports a command's progress to. An update is answered once it is stored (I8). It is never answered with an exception, not
+ * even when the sink failed: the worker would do nothing sensible with it; `failed` interrupts the command instead.
+ */
+export class CommandObject implements LocalObject {
+  private isComplete = false;
+
+  constructor(
+    private readonly command: RunningCommand,
+    private readonly reader: UpdateReader,
+    private readonly hooks: CommandHooks,
+  ) {}
+
+  call({ method, args, bytes }: Call): Jelly | Promise<Jelly> {
+    if (this.isComplete) return 0;
+    switch (method) {
+      case 'update':
+        return this.update(args[0], bytes);
+      case 'complete':
+        return this.complete(args[0] ?? null);
+      default:
+        throw noSuchMethod(method);
+    }
+  }
+
+  private update(argument: Jelly | undefined, bytes: number): Jelly | Promise<Jelly> {
+    const updates = this.reader.read(argument);
+    const stored = updates.length > 0 ? this.command.update(updates) : undefined;
+    if (stored === undefined) return 0;
+    this.hooks.count(bytes);
+    return stored
+      .catch((error: unknown) => this.hooks.failed(error))
+      .then(() => {
+        this.hooks.count(-bytes);
+        return 0;
+      });
+  }
+
+  private async complete(failure: Jelly): Promise<Jelly> {
+    this.isComplete = true;
+    const rest = this.reader.rest();
+    // A failure to store them becomes the command's outcome, which `complete` waits for.
+    if (rest.length > 0) this.command.update(rest);
+    this.hooks.completed();
+    await this.command.complete(failure === null ? null : describeFailure(failure));
+    return null;
+  }
+}
+
+/**
+ * The writer or reader that a worker moves a file through. Workers hang for ever on a file object that answers with an exception (§3.9): after
+ * a failure they are told that all is well, or that the file has ended, and `failed` interrupts the command.
+ */
+export class FileObject implements LocalObject {
+  private hasFailed = false;
+
+  constructor(
+    private readonly id: string,
+    private readonly kind: FileKind,
+    private readonly command: RunningCommand,
+    private readonly hooks: Pick<CommandHooks, 'failed'>,
+  ) {}
+
+  call(call: Call): Jelly | Promise<Jelly> {
+    const request = this.request(call);
+    const nothing = request.op === 'update_read_file' ? new Uint8Array() : null;
+    if (this.hasFailed) return nothing;
+    return this.command.transfer(request).then(
+      (result) => (result instanceof Uint8Array ? result : nothing),
+      (error: unknown) => {
+        this.hasFailed = true;
+        this.hooks.failed(error);
+        return nothing;
+      },
+    );
+  }
+
+  private request({ method, args: [argument] }: Call): FileRequest {
+    const commandId = this.id;
+    switch (method) {
+      case 'write': {
+        if (!(argument instanceof Uint8Array)) throw new ProtocolError('write was given something that is no bytes');
+        const op = this.kind === 'directory' ? 'update_upload_directory_write' : 'update_upload_file_write';
+        return { op, commandId, block: argument };
+      }
+      case 'unpack':
+        return { op: 'update_upload_directory_unpack', commandId };
+      case 'utime': {
+        const [accessTime, modifiedTime] = (itemsOf(argument) ?? []).map(seconds);
+        if (accessTime === undefined || modifiedTime === undefined) throw new ProtocolError('utime needs two times');
+        return { op: 'update_upload_file_utime', commandId, accessTime, modifiedTime };
+      }
+      case 'read': {
+        if (typeof argument !== 'number' || argument < 0) throw new ProtocolError('read was given no length');
+        return { op: 'update_read_file', commandId, length: Math.min(argument, MAX_BANANA_LENGTH) };
+      }
+      case 'close':
+        return { op: this.kind === 'download' ? 'update_read_file_close' : 'update_upload_file_close', commandId };
+      default:
+        throw noSuchMethod(method);
+    }
+  }
+}
+
+function seconds(value: Jelly): number {
+  const number = value instanceof Float ? value.value : value;
+  if (typeof number !== 'number') throw new ProtocolError('utime was given a time that is no number');
+  return number;
+}
