@@ -247,8 +247,11 @@ function orderedPlan(
     return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
        ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
   });
-  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${branches.join(' UNION ALL ')}) k JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id
-     ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
+  // The keys are sorted and cut before their rows are fetched: whole rows would be carried through the sort.
+  const inOrder = `ORDER BY ${orderBy('k.cursorValue', 'k.id')}`;
+  const page = `SELECT k.id, k.cursorValue FROM (${branches.join(' UNION ALL ')}) k ${inOrder} LIMIT ? OFFSET ?`;
+  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${page}) k
+     JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id ${inOrder}`;
   return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
 }
 
