@@ -27,8 +27,14 @@ const kill = (atMs: number, kind: Disruption['kind'] = 'engine'): Disruption => 
   worker: 'local',
   atMs,
   untilMs: atMs,
+  backMs: atMs,
 });
-const freeze = (atMs: number, untilMs: number): Disruption => ({ ...kill(atMs), action: 'freeze', untilMs });
+const freeze = (atMs: number, untilMs: number): Disruption => ({
+  ...kill(atMs),
+  action: 'freeze',
+  untilMs,
+  backMs: untilMs,
+});
 
 const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence => ({
   commits: [{ revision: REVISION, pushedAtMs: 0, inOutage: false }],
@@ -65,6 +71,12 @@ describe('the judge', () => {
       'three deaths',
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000'), ...lines(3, 'begin@8000')], {
         disruptions: [kill(300), kill(4100), kill(8100)],
+      }),
+    ],
+    [
+      'a rerun that had to wait for the other engine to start',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@14000 end@14100')], {
+        disruptions: [kill(300), { ...kill(200), name: 'engine-2', worker: 'second', backMs: 7000 }],
       }),
     ],
     [

@@ -172,7 +172,12 @@ class Scenario {
     const { bus } = this.stack;
     if (place.kind === 'bus' && bus) await (this.restarting = this.restarting.then(() => bus.restart()));
     else for (const pid of pids) signal(pid, 'SIGKILL');
-    this.disrupted({ action: 'kill', kind: place.kind, name: place.name, worker: place.worker, atMs, untilMs: atMs });
+    this.say(`killed ${place.name}`);
+    const { kind, name, worker } = place;
+    await eventually(() => !pids.some((pid) => place.pids().includes(pid)), { what: `the end of ${name}` });
+    // One that does not come back is found missing at the end.
+    await missingOf([place], START_MS);
+    this.disruptions.push({ action: 'kill', kind, name, worker, atMs, untilMs: atMs, backMs: Date.now() });
   }
 
   /**
@@ -192,10 +197,11 @@ class Scenario {
       const { atMs, untilMs, overtaken } = await this.freeze(pid!, () =>
         this.ledger().some((line) => line.requestId === begun.requestId && line.attempt > begun.attempt),
       );
-      this.disrupted({ action: 'freeze', kind: 'engine', name: engine.name, worker: engine.worker, atMs, untilMs });
+      const { kind, name, worker } = engine;
+      this.disruptions.push({ action: 'freeze', kind, name, worker, atMs, untilMs, backMs: untilMs });
       await delay(AFTERMATH_MS);
       const outlived = engine.pids().includes(pid!);
-      this.sayFrozen(engine.name, untilMs - atMs, overtaken, outlived);
+      this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
       if (!(await this.settle(`round ${round + 1} with a frozen engine`))) return false;
       if (outlived && overtaken) return true;
     }
@@ -210,7 +216,15 @@ class Scenario {
       if (pid === null) return this.settle('commits for a scheduler to be frozen');
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
       const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areBegun(revisions));
-      this.disrupted({ action: 'freeze', kind: 'scheduler', name, worker: null, atMs, untilMs });
+      this.disruptions.push({
+        action: 'freeze',
+        kind: 'scheduler',
+        name,
+        worker: null,
+        atMs,
+        untilMs,
+        backMs: untilMs,
+      });
       await delay(AFTERMATH_MS);
       const outlived = this.places.some((place) => place.kind === 'scheduler' && place.pids().includes(pid));
       this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
@@ -242,7 +256,8 @@ class Scenario {
     const isBegun = this.areBegun(revisions);
     clearInterval(holding);
     if (bus) await bus.restart();
-    this.disrupted({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs: Date.now() });
+    const untilMs = Date.now();
+    this.disruptions.push({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs, backMs: untilMs });
     if (!isBegun) this.say('what was pushed meanwhile had not been begun when the bus came back');
     return isBegun && this.settle('the outage of the bus');
   }
@@ -361,11 +376,6 @@ class Scenario {
       { timeoutMs: 30_000, what: `${place.name} running` },
     );
     return pids || [];
-  }
-
-  private disrupted(disruption: Disruption): void {
-    this.disruptions.push(disruption);
-    if (disruption.action === 'kill') this.say(`killed ${disruption.name}`);
   }
 
   private sayFrozen(name: string, forMs: number, overtaken: boolean, outlived: boolean): void {
