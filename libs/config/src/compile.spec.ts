@@ -228,6 +228,12 @@ describe('compileConfig', () => {
     expect(JSON.stringify(problemsOf(workers({ password: 'hush', passwordEnv: 'PW' })))).not.toContain('hush');
   });
 
+  it("gives the digests for the workers' challenges apart from the revision, which holds none of them", () => {
+    const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w', { password: 's3cr3t-pb' })] });
+    expect(workerDigests).toEqual({ w: '4eeeb1398d8d892f56143a41187a1cbc' });
+    expect(JSON.stringify(revision)).not.toContain(workerDigests['w']);
+  });
+
   it('gives callbacks handles and keeps them callable', () => {
     const { revision, callbacks } = compileConfig({
       ...good(),

@@ -21,7 +21,15 @@ export interface CompileResult {
   readonly fingerprint: string;
   readonly builderFingerprints: Readonly<Record<string, string>>;
   readonly callbacks: ReadonlyMap<string, Callback>;
+  readonly workerDigests: WorkerDigests;
 }
+
+/**
+ * MD5 of each worker's password, hexadecimal, by the worker's name. A stock worker that speaks Perspective Broker proves that it knows
+ * its password with nothing else (`specs/worker-protocol.md` §3.5), so a salted hash cannot check it. It is as good as the password:
+ * it is kept beside the revision, in the memory of whoever loads the configuration, and neither stored nor sent anywhere.
+ */
+export type WorkerDigests = Readonly<Record<string, string>>;
 
 export interface CompileOptions {
   /** Name → sha256 of every file that was loaded, part of the fingerprint: callbacks may use what stands elsewhere in them. */
@@ -46,7 +54,8 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const projects = projectReaders.map(compileProject);
   const projectNames = unique(projects, projectReaders);
   const workerReaders = section('workers', true);
-  const workers = workerReaders.map((reader) => compileWorker(reader, options.env ?? process.env));
+  const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, options.env ?? process.env));
+  const workers = compiledWorkers.map(({ compiled }) => compiled);
   const workerNames = unique(workers, workerReaders);
   const builderReaders = section('builders', true);
   const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames));
@@ -83,6 +92,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     }),
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
+    workerDigests: Object.fromEntries(compiledWorkers.map(({ compiled, digest }) => [compiled.name, digest])),
   };
 }
 
@@ -122,7 +132,10 @@ function isWorkerName(name: string): boolean {
   return /^[^:\s/\\]{1,50}$/.test(name);
 }
 
-function compileWorker(reader: ObjectReader, env: Readonly<Record<string, string | undefined>>): CompiledWorker {
+function compileWorker(
+  reader: ObjectReader,
+  env: Readonly<Record<string, string | undefined>>,
+): { compiled: CompiledWorker; digest: string } {
   const name = reader.text('name', {
     accepts: isWorkerName,
     expected: 'a name of 1 to 50 characters without colons, slashes and spaces',
@@ -135,7 +148,12 @@ function compileWorker(reader: ObjectReader, env: Readonly<Record<string, string
     properties: reader.properties(),
   };
   reader.done();
-  return compiled;
+  return {
+    compiled,
+    digest: createHash('md5')
+      .update(password ?? '', 'utf8')
+      .digest('hex'),
+  };
 }
 
 /** The same for the same worker on every master, so that they agree on the fingerprint; different between workers. */

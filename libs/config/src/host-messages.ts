@@ -1,5 +1,6 @@
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
+import type { WorkerDigests } from './compile.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError, type Problem } from './problems.js';
 
@@ -14,6 +15,7 @@ export interface HostRevision {
   readonly fingerprint: string;
   readonly builderFingerprints: Readonly<Record<string, string>>;
   readonly snapshot: ConfigSnapshot;
+  readonly workerDigests: WorkerDigests;
 }
 
 export interface HostCall {

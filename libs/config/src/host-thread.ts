@@ -17,8 +17,11 @@ async function main(): Promise<void> {
     const loaded = await loadConfig(file, snapshot ?? {});
     const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
     callbacks = compiled.callbacks;
-    const { revision, fingerprint, builderFingerprints } = compiled;
-    send({ kind: 'ready', revision: { revision, fingerprint, builderFingerprints, snapshot: loaded.snapshot } });
+    const { revision, fingerprint, builderFingerprints, workerDigests } = compiled;
+    send({
+      kind: 'ready',
+      revision: { revision, fingerprint, builderFingerprints, workerDigests, snapshot: loaded.snapshot },
+    });
   } catch (error) {
     send({ kind: 'bad-config', error: sendable(error) });
     return;

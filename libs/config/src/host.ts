@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
+import type { WorkerDigests } from './compile.js';
 import { type HostMessage, type HostRevision, type HostThreadData, received } from './host-messages.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError } from './problems.js';
@@ -62,6 +63,10 @@ export class ConfigHost {
 
   get builderFingerprints(): Readonly<Record<string, string>> {
     return this.loaded.builderFingerprints;
+  }
+
+  get workerDigests(): WorkerDigests {
+    return this.loaded.workerDigests;
   }
 
   /** For loading the very same configuration elsewhere, in runner threads for one. */

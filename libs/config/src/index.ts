@@ -1,5 +1,5 @@
 export { type Callback } from './callback-table.js';
-export { compileConfig, type CompileOptions, type CompileResult } from './compile.js';
+export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
 export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
