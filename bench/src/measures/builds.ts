@@ -35,8 +35,8 @@ export async function linesPerSecond(api: Api, lines: number): Promise<number> {
 
 /** Where the time of the newest `count` builds went, on the database's clock. */
 export async function phases(db: Database, count: number): Promise<string> {
-  const rows = await db.all<{ queued: number; starting: number; step: number; ending: number }>(
-    `SELECT b.started_at_ms - r.submitted_at_ms AS queued, s.started_at_ms - b.started_at_ms AS starting,
+  const rows = await db.all<{ queued: number; begun: number; step: number; ending: number }>(
+    `SELECT b.started_at_ms - r.submitted_at_ms AS queued, s.started_at_ms - b.started_at_ms AS begun,
        s.complete_at_ms - s.started_at_ms AS step, b.complete_at_ms - s.complete_at_ms AS ending
      FROM (SELECT id FROM builds ORDER BY id DESC LIMIT ?) n JOIN builds b ON b.id = n.id
      JOIN build_requests r ON r.id = b.request_id JOIN steps s ON s.build_id = b.id WHERE b.complete_at_ms IS NOT NULL`,
@@ -45,7 +45,7 @@ export async function phases(db: Database, count: number): Promise<string> {
   const median = (pick: (row: (typeof rows)[number]) => number): number => latencies(rows.map(pick)).p50Ms;
   return (
     `median of ${rows.length} builds: ${median((row) => row.queued)} ms from commit of the request to claim, ` +
-    `${median((row) => row.starting)} ms to the step's start, ${median((row) => row.step)} ms step, ` +
+    `${median((row) => row.begun)} ms to the step's start, ${median((row) => row.step)} ms step, ` +
     `${median((row) => row.ending)} ms to the build's end`
   );
 }

@@ -112,7 +112,7 @@ async function paths(cluster: Cluster): Promise<string[]> {
     if (!row?.[0]) throw new OperationalError('empty', `${path} is empty`);
     return row[0];
   };
-  const build = await first('builds?complete=true&order=-complete_at&limit=1');
+  const build = await first('builds?results=0&order=-buildid&limit=1');
   const [buildId, builderId] = [Number(build['buildid']), Number(build['builderid'])];
   const request = await first(`buildrequests/${String(build['buildrequestid'])}`);
   const requestId = Number(request['buildrequestid']);
