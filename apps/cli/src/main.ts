@@ -71,7 +71,7 @@ program
   .option(
     '--url <url>',
     'The trigger API of a scheduler.',
-    process.env['MILLRACE_TRIGGER_URL'] ?? 'http://127.0.0.1:8020',
+    process.env['MILLRACE_TRIGGER_URL'] ?? `http://127.0.0.1:${process.env['MILLRACE_TRIGGER_PORT'] ?? 8020}`,
   )
   .option('--token <token>', 'Its token.', process.env['MILLRACE_TRIGGER_TOKEN'])
   .action(

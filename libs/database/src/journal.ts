@@ -289,6 +289,8 @@ class EntryWriter {
         );
         this.memory.steps.set(entry.number, insertId);
         this.steps.push({ stepId: insertId, event: 'started' });
+        if (entry.number === 0)
+          await tx.run(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
         return;
       }
       case 'step-changed': {

@@ -10,11 +10,11 @@ import { isResult, type Result } from '@millrace/domain';
 import { checkRenderable, isRenderable, makeStep } from './make-step.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
 
-export type CommandLine = Renderable<string> | readonly Renderable<string>[];
+export type CommandLine = Renderable<string | readonly string[]> | readonly Renderable<string>[];
 
 export interface ShellStepOptions extends StepOptions {
   /** A list is run directly, a string by the worker's shell. */
-  readonly command: CommandLine | ((build: StepContext) => string | readonly string[]);
+  readonly command: CommandLine;
   /** `build` by default. */
   readonly workdir?: Renderable<string>;
   readonly env?: Readonly<Record<string, Renderable<string | null>>>;

@@ -5,7 +5,7 @@ describe('routerOptionsFrom', () => {
   it('lets anybody in on loopback when there is no ticket', () => {
     expect(routerOptionsFrom({})).toMatchObject({
       host: '127.0.0.1',
-      port: 8011,
+      port: 8013,
       realm: 'realm1',
       anonymousRole: 'master',
     });

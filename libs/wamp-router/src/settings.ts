@@ -6,7 +6,7 @@ const PRINCIPAL = 'millrace';
 const ROLE = 'master';
 
 /**
- * Options of the router process from `MILLRACE_ROUTER_HOST` (127.0.0.1), `_PORT` (8011; 0 takes any), `_REALM` (realm1) and
+ * Options of the router process from `MILLRACE_ROUTER_HOST` (127.0.0.1), `_PORT` (8013; 0 takes any), `_REALM` (realm1) and
  * `_TICKET`. With a ticket only the authid `millrace` with that ticket may join; without, anybody who reaches the port, and then
  * it must be a loopback address.
  *
@@ -14,7 +14,7 @@ const ROLE = 'master';
  */
 export function routerOptionsFrom(environment: Readonly<Record<string, string | undefined>>): RouterOptions {
   const host = environment['MILLRACE_ROUTER_HOST'] || '127.0.0.1';
-  const port = Number(environment['MILLRACE_ROUTER_PORT'] || '8011');
+  const port = Number(environment['MILLRACE_ROUTER_PORT'] || '8013');
   const ticket = environment['MILLRACE_ROUTER_TICKET'] || undefined;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     const value = environment['MILLRACE_ROUTER_PORT'];

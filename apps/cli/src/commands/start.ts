@@ -129,6 +129,8 @@ function processes(
     script: script(role),
     env: {
       ...shared,
+      // A name belongs to one master.
+      ...(shared['MILLRACE_NAME'] ? { MILLRACE_NAME: `${role}@${shared['MILLRACE_NAME']}` } : {}),
       MILLRACE_HTTP_PORT: String(ports[role]),
       MILLRACE_WORKER_PORT: String(ports.workers),
       MILLRACE_TRIGGER_PORT: String(ports.trigger),

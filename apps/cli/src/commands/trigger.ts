@@ -52,7 +52,7 @@ async function post(options: TriggerOptions): Promise<Answer> {
   });
   for (let tries = 1; ; tries++) {
     try {
-      const response = await fetch(new URL('/trigger', options.url), {
+      const response = await reach(new URL('/trigger', options.url), {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -71,6 +71,21 @@ async function post(options: TriggerOptions): Promise<Answer> {
       process.stderr.write(`${messageOf(error)}; trying again\n`);
       await delay(RETRY_MS);
     }
+  }
+}
+
+async function reach(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    // fetch says only 'fetch failed'; the cause says why.
+    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error);
+    throw new OperationalError(
+      'trigger-unreachable',
+      `no scheduler answers at ${url.origin}: ${why}`,
+      { url: url.href },
+      { cause: error },
+    );
   }
 }
 

@@ -188,6 +188,9 @@ export class EngineBuildHost implements BuildHost {
     this.journal.writeSoon(this.key, entries).then(
       (committed) => {
         this.announce(committed);
+        if (entries.some((entry) => entry.kind === 'step-started' && entry.number === 0)) {
+          this.publish(hints.build(this.key.buildId, 'update'));
+        }
         if (entries.some((entry) => entry.kind === 'properties')) this.publish(hints.buildProperties(this.key.buildId));
       },
       (error: unknown) => this.failed(error),

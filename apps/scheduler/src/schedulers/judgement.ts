@@ -1,4 +1,4 @@
-import type { ConfigHost } from '@millrace/config';
+import type { ChangeInfo, ConfigHost } from '@millrace/config';
 import type { Change } from '@millrace/database';
 import { filterChange, type JsonValue } from '@millrace/domain';
 import type { ChangeScheduler, Judgement } from './change-scheduler.js';
@@ -23,7 +23,22 @@ export function judgementOf(scheduler: ChangeScheduler, host: ConfigHost): Judge
   };
 }
 
-/** A change as callbacks see it. */
+/** A change as callbacks see it: `ChangeInfo` of the configuration's vocabulary. */
 function changeForUsers(change: Change): JsonValue {
-  return { ...change, id: change.changeId, files: [...change.files], properties: { ...change.properties } };
+  const { changeId, author, comments, branch, revision, files, repository, project, codebase, category, whenMs } =
+    change;
+  const info: ChangeInfo = {
+    id: changeId,
+    author,
+    comments,
+    branch,
+    revision,
+    files,
+    repository,
+    project,
+    codebase,
+    category,
+    when: whenMs,
+  };
+  return { ...info, files: [...files] };
 }
