@@ -7,49 +7,55 @@ import { TestRepository } from './git-repository.js';
 import { Api } from './resources.js';
 import { FIXTURES, type Stack, startStack } from './stacks.js';
 
-(provisionStockWorker() ? describe : describe.skip)('an unmodified buildbot-worker 4.3.0 over msgpack', () => {
-  let stack: Stack;
-  let cluster: Cluster;
-  let worker: StockWorker | null = null;
-  const password = (): string => readFileSync(join(stack.folder, 'worker-password'), 'utf8').trim();
-  const connect = (): void => {
-    worker = StockWorker.start({
-      port: cluster.ports.workers,
-      name: 'absent',
-      password: password(),
-      basedir: join(stack.folder, 'stock'),
-    });
-  };
+const isThere = provisionStockWorker();
 
-  beforeAll(async () => {
-    stack = await startStack('embedded');
-    const repository = new TestRepository(join(stack.folder, 'repository'));
-    repository.commit('good');
-    cluster = await stack.start(join(FIXTURES, 'first-light.config.ts'), { E2E_REPOSITORY: repository.url });
-  }, 180_000);
-  afterAll(async () => {
-    await worker?.stop();
-    await cluster.stop();
-    await stack.stop();
-  });
-
-  it('takes the build that was waiting for it, and the next one after its engine was killed', async () => {
-    const api = new Api(cluster);
-    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
-    connect();
-    const succeeded = (id: number): Promise<unknown> =>
-      eventually(async () => (await api.request(id)).results === Result.SUCCESS, {
-        timeoutMs: 30_000,
-        what: 'a build on the stock worker',
+(isThere ? describe : describe.skip).each(['msgpack', 'pb'] as const)(
+  'an unmodified buildbot-worker 4.3.0 over %s',
+  (protocol) => {
+    let stack: Stack;
+    let cluster: Cluster;
+    let worker: StockWorker | null = null;
+    const password = (): string => readFileSync(join(stack.folder, 'worker-password'), 'utf8').trim();
+    const connect = (): void => {
+      worker = StockWorker.start({
+        port: cluster.ports.workers,
+        name: 'absent',
+        password: password(),
+        basedir: join(stack.folder, 'stock'),
+        protocol,
       });
-    await succeeded(requests[0]!.id);
-    const [build] = await api.attempts(requests[0]!.id);
-    expect((await api.log(build!.buildid, 'true')).at(-1)).toMatch(
-      /^(program finished with exit code 0|elapsedTime=.*)$/,
-    );
+    };
 
-    cluster.signal('engine', 'SIGKILL');
-    const again = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
-    await succeeded(again.requests[0]!.id);
-  }, 120_000);
-});
+    beforeAll(async () => {
+      stack = await startStack('embedded');
+      const repository = new TestRepository(join(stack.folder, 'repository'));
+      repository.commit('good');
+      cluster = await stack.start(join(FIXTURES, 'first-light.config.ts'), { E2E_REPOSITORY: repository.url });
+    }, 180_000);
+    afterAll(async () => {
+      await worker?.stop();
+      await cluster.stop();
+      await stack.stop();
+    });
+
+    it('takes the build that was waiting for it, and the next one after its engine was killed', async () => {
+      const api = new Api(cluster);
+      const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
+      connect();
+      const succeeded = (id: number): Promise<unknown> =>
+        eventually(async () => (await api.request(id)).results === Result.SUCCESS, {
+          timeoutMs: 30_000,
+          what: 'a build on the stock worker',
+        });
+      await succeeded(requests[0]!.id);
+      const [build] = await api.attempts(requests[0]!.id);
+      expect((await api.log(build!.buildid, 'true')).at(-1)).toMatch(
+        /^(program finished with exit code 0|elapsedTime=.*)$/,
+      );
+
+      cluster.signal('engine', 'SIGKILL');
+      const again = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
+      await succeeded(again.requests[0]!.id);
+    }, 120_000);
+  },
+);

@@ -11,7 +11,8 @@ import { type Assignments, Distributor } from './claiming/distributor.js';
 import { Reaper } from './claiming/reaper.js';
 import { type RunnerLog, RunnerPool } from './runner/runner.js';
 import type { AttachedWorker } from './workers/attached-worker.js';
-import { type WorkerDirectory, WorkerListener } from './workers/listener.js';
+import { WorkerListener } from './workers/listener.js';
+import type { WorkerDirectory } from './workers/login.js';
 
 /** One configuration revision, as an engine uses it. */
 interface Revision extends WorkerDirectory, Assignments {
@@ -177,7 +178,7 @@ export class EngineRuntime {
 async function loadRevision(master: Master, file: string): Promise<Revision> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(file);
-  const { revision: config, fingerprint, snapshot } = host;
+  const { revision: config, fingerprint, snapshot, workerDigests } = host;
   await host.close();
   const ids = await new ConfigurationStore(master.db).apply(
     master.me,
@@ -185,11 +186,11 @@ async function loadRevision(master: Master, file: string): Promise<Revision> {
     config,
     { serves: true },
   );
-  return assemble({ file, fingerprint, snapshot }, config.builders, config.workers, ids);
+  return assemble({ file, fingerprint, snapshot, workerDigests }, config.builders, config.workers, ids);
 }
 
 function assemble(
-  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot'>,
+  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests'>,
   builders: readonly CompiledBuilder[],
   workers: readonly CompiledWorker[],
   ids: DefinitionIds,
@@ -202,6 +203,8 @@ function assemble(
     ...source,
     workers: new Map(workers.map((worker) => [worker.name, worker])),
     workerIds: ids.workers,
+    builddirs: (worker) =>
+      builders.filter(({ workers: names }) => names.includes(worker)).map(({ builddir }) => builddir),
     byId: new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder])),
     builders: new Map(
       builders.map((builder) => [

@@ -58,7 +58,7 @@ export class PbTestMaster {
           session.refuse();
         },
         onShutdownRequested: () => this.leaving.push(name),
-        builddirs: this.builddirs,
+        builddirs: () => this.builddirs,
       },
     );
     session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? socket.pause() : socket.resume());

@@ -6,6 +6,7 @@ export class AttachedWorker {
   readonly builds = new Map<number, number>();
   idleSince = performance.now();
   paused = false;
+  private leaving = false;
 
   constructor(
     readonly workerId: number,
@@ -18,7 +19,7 @@ export class AttachedWorker {
   ) {}
 
   get freeSlots(): number {
-    return this.paused ? 0 : Math.max(0, this.maxBuilds - this.builds.size);
+    return this.paused || this.leaving ? 0 : Math.max(0, this.maxBuilds - this.builds.size);
   }
 
   get busyBuilders(): ReadonlySet<number> {
@@ -28,5 +29,17 @@ export class AttachedWorker {
   release(buildId: number): void {
     this.builds.delete(buildId);
     this.idleSince = performance.now();
+    this.shutDownIfIdle();
+  }
+
+  /** The worker asked for a graceful end: it gets no more builds, and is told to end when the last one has. */
+  leave(): void {
+    this.leaving = true;
+    this.shutDownIfIdle();
+  }
+
+  private shutDownIfIdle(): void {
+    if (!this.leaving || this.builds.size > 0) return;
+    this.connection.shutdown().catch(() => this.disconnect('it could not be told to shut down'));
   }
 }

@@ -1,7 +1,17 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { WorkerDigests } from '@millrace/config';
 import type { CompiledWorker } from '@millrace/contracts';
 import { verifyPassword } from '@millrace/domain';
-import type { Credentials } from '@millrace/worker-protocol';
+import type { Credentials, PbCredentials } from '@millrace/worker-protocol';
+
+/** What the listener needs to know of the configuration in force. */
+export interface WorkerDirectory {
+  readonly workers: ReadonlyMap<string, CompiledWorker>;
+  readonly workerIds: ReadonlyMap<string, number>;
+  readonly workerDigests: WorkerDigests;
+  /** Folders below its base directory that a worker of that name builds in. */
+  builddirs(worker: string): readonly string[];
+}
 
 /**
  * Checks what workers log in with. A password that was right before is recognised by a keyed hash, so that a whole fleet that
@@ -11,7 +21,7 @@ export class Login {
   private readonly key = randomBytes(32);
   private readonly seen = new Map<string, { readonly passwordHash: string; readonly digest: Buffer }>();
 
-  check(credentials: Credentials, workers: ReadonlyMap<string, CompiledWorker>): CompiledWorker | null {
+  check(credentials: Credentials, { workers }: WorkerDirectory): CompiledWorker | null {
     const worker = workers.get(credentials.name);
     if (!worker) return null;
     const digest = createHmac('sha256', this.key).update(credentials.password).digest();
@@ -21,4 +31,15 @@ export class Login {
     this.seen.set(worker.name, { passwordHash: worker.passwordHash, digest });
     return worker;
   }
+}
+
+/** Over PB the password itself is never sent; see `WorkerDigests` of the configuration. */
+export function checkPbLogin(
+  credentials: PbCredentials,
+  { workers, workerDigests }: WorkerDirectory,
+): CompiledWorker | null {
+  const worker = workers.get(credentials.name);
+  const digest = worker && Object.hasOwn(workerDigests, worker.name) ? workerDigests[worker.name] : undefined;
+  const isRight = credentials.matches(digest === undefined ? undefined : Buffer.from(digest, 'hex'));
+  return isRight && worker ? worker : null;
 }

@@ -27,7 +27,7 @@ export interface PbSessionOptions {
   /** The worker asks for a graceful end: no new commands, and `shutdown` when the last has ended. */
   readonly onShutdownRequested?: () => void;
   /** Directories below the worker's base directory that are not leftovers; for workers that delete those. */
-  readonly builddirs?: readonly string[];
+  readonly builddirs?: () => readonly string[];
   /** For tests that replay a recorded login. */
   readonly challenge?: () => Uint8Array;
 }
@@ -223,7 +223,7 @@ export class PbMasterSession implements WorkerConnection {
 
   private async declare(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const lanes = names.map((name) => [name, LANE_DIRECTORY] as const);
-    const kept = this.attached?.deleteLeftoverDirs === true ? (this.options.builddirs ?? []) : [];
+    const kept = this.attached?.deleteLeftoverDirs === true ? (this.options.builddirs?.() ?? []) : [];
     const wanted = [...lanes, ...kept.map((builddir) => [`directory ${builddir}`, builddir] as const)];
     const answer = await this.ask('setBuilderList', new Map(), [wanted.map((pair) => new Tuple(pair))]);
     const references = answer instanceof Map ? [...(answer as ReadonlyMap<Jelly, Jelly>)] : [];
