@@ -51,6 +51,8 @@ const MS_PER_COMMIT = 700;
 /** Commits for a scheduler to judge while it is frozen, and for an engine to build: few, so that it is seldom frozen while it writes. */
 const BURST = 6;
 const FEW = 2;
+/** From a push to the first command of its builds. */
+const FRESH_MS = 10_000;
 /** A thawed process may end itself before it does any harm; then the next round has to show that the fence holds. */
 const ROUNDS = 6;
 const START_MS = 90_000;
@@ -187,13 +189,14 @@ class Scenario {
   private async frozenEngine(): Promise<boolean> {
     const engines = this.places.filter((place) => place.kind === 'engine');
     for (let round = 0; round < ROUNDS; round++) {
-      const engine = engines[round % engines.length]!;
-      const [pid] = await this.pidsOf(engine);
       const revisions = new Set(this.push(FEW));
-      const begun = await this.fresh(
-        (line) => revisions.has(line.revision) && line.worker === engine.worker && line.builder === 'steps',
-      );
-      if (!begun) return this.settle('commits for an engine to be frozen');
+      const begun = await this.fresh((line) => revisions.has(line.revision) && line.builder === 'steps');
+      const engine = engines.find(({ worker }) => worker === begun?.worker);
+      if (!begun || !engine) {
+        if (await this.settle('commits for an engine to be frozen')) continue;
+        return false;
+      }
+      const [pid] = await this.pidsOf(engine);
       const { atMs, untilMs, overtaken } = await this.freeze(pid!, () =>
         this.ledger().some((line) => line.requestId === begun.requestId && line.attempt > begun.attempt),
       );
@@ -213,7 +216,10 @@ class Scenario {
     for (let round = 0; round < ROUNDS; round++) {
       const revisions = this.push(BURST);
       const pid = await this.judging(revisions);
-      if (pid === null) return this.settle('commits for a scheduler to be frozen');
+      if (pid === null) {
+        if (await this.settle('commits for a scheduler to be frozen')) continue;
+        return false;
+      }
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
       const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areBegun(revisions));
       this.disruptions.push({
@@ -297,7 +303,7 @@ class Scenario {
 
   /** A line of the ledger that is the newest of its attempt; null when none came in time. */
   private async fresh(matches: (line: LedgerLine) => boolean): Promise<LedgerLine | null> {
-    const untilMs = Date.now() + STALL_MS;
+    const untilMs = Date.now() + FRESH_MS;
     while (Date.now() < untilMs) {
       const ledger = this.ledger();
       const found = ledger.filter((line) => line.what === 'begin' && Date.now() - line.atMs < 300).find(matches);
