@@ -305,13 +305,17 @@ async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<nu
 async function takeNumbers(tx: Transaction, won: readonly ClaimCandidate[]): Promise<number[]> {
   const wanted = new Map<number, number>();
   for (const { builderId } of won) wanted.set(builderId, (wanted.get(builderId) ?? 0) + 1);
-  const next = new Map<number, number>();
-  for (const builderId of [...wanted.keys()].sort((a, b) => a - b)) {
-    const count = wanted.get(builderId)!;
-    await tx.run(`UPDATE builders SET next_number = next_number + ? WHERE id = ?`, [count, builderId]);
-    const row = await tx.get<{ next: number }>(`SELECT next_number AS next FROM builders WHERE id = ?`, [builderId]);
-    next.set(builderId, row!.next - count);
-  }
+  const builderIds = [...wanted.keys()].sort((a, b) => a - b);
+  await tx.run(
+    `UPDATE builders SET next_number = next_number + CASE id ${'WHEN ? THEN ? '.repeat(builderIds.length)}ELSE 0 END
+     WHERE id IN ${placeholders(builderIds.length)}`,
+    [...builderIds.flatMap((id) => [id, wanted.get(id)!]), ...builderIds],
+  );
+  const rows = await tx.all<{ id: number; next: number }>(
+    `SELECT id, next_number AS next FROM builders WHERE id IN ${placeholders(builderIds.length)}`,
+    builderIds,
+  );
+  const next = new Map(rows.map((row) => [row.id, row.next - wanted.get(row.id)!]));
   return won.map(({ builderId }) => {
     const number = next.get(builderId)!;
     next.set(builderId, number + 1);
