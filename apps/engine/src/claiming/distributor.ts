@@ -24,7 +24,13 @@ export interface Assignments {
  */
 export class Distributor {
   private readonly heads = new Map<number, Head[]>();
+  /** Builders whose queue has to be read again before their heads in memory mean anything. */
   private readonly dirty = new Set<number>();
+  /**
+   * Those of them that a hint named. Their queues are read while every worker is busy, too: otherwise a request with a better rank, or
+   * one that was given back, would wait behind all the heads in memory.
+   */
+  private readonly hinted = new Set<number>();
   private readonly claiming = new Set<number>();
   private readonly store: ClaimStore;
   private readonly loop: Loop;
@@ -47,6 +53,7 @@ export class Distributor {
   queued(builderId: number): void {
     if (!this.assignments().builders.has(builderId)) return;
     this.dirty.add(builderId);
+    this.hinted.add(builderId);
     this.loop.nudge();
   }
 
@@ -134,10 +141,12 @@ export class Distributor {
   }
 
   private async refresh(): Promise<void> {
-    if (this.stopped || ![...this.workers()].some((worker) => worker.freeSlots > 0)) return;
-    const builderIds = [...this.dirty];
-    this.dirty.clear();
+    const workers = [...this.workers()];
+    if (this.stopped || workers.length === 0) return;
+    const builderIds = [...(workers.some((worker) => worker.freeSlots > 0) ? this.dirty : this.hinted)];
     for (const builderId of builderIds) {
+      this.dirty.delete(builderId);
+      this.hinted.delete(builderId);
       try {
         const heads = await this.store.heads(builderId, HEADS_KEPT);
         this.heads.set(

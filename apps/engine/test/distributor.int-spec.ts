@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  ConfigurationStore,
+  createBuildset,
+  type Database,
+  type Incarnation,
+  Journal,
+  MasterStore,
+  migrate,
+  openDatabase,
+} from '@millrace/database';
+import type { Master } from '@millrace/master';
+import { eventually } from '@millrace/testing';
+import type { WorkerConnection } from '@millrace/worker-protocol';
+import { Distributor } from '../src/claiming/distributor.js';
+import { AttachedWorker } from '../src/workers/attached-worker.js';
+
+describe('Distributor', () => {
+  let folder: string;
+  let db: Database;
+  let me: Incarnation;
+  let builderId: number;
+  let workerId: number;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-distributor-'));
+    const url = `sqlite:${join(folder, 'test.sqlite')}`;
+    await migrate(url);
+    db = openDatabase(url);
+    me = await new MasterStore(db).register({
+      name: 'engine',
+      role: 'engine',
+      host: 'test',
+      pid: process.pid,
+      version: 'test',
+      leaseMs: 60_000,
+      isAlive: () => true,
+    });
+    const ids = await new ConfigurationStore(db).apply(
+      me,
+      { fingerprint: 'f', body: '{}' },
+      {
+        projects: [],
+        builders: [{ name: 'b', tags: [], workers: ['w'], fingerprint: 'f' }],
+        workers: [{ name: 'w', maxBuilds: 2 }],
+        schedulers: [],
+        changeSources: [],
+      },
+      { serves: true },
+    );
+    builderId = ids.builders.get('b')!;
+    workerId = ids.workers.get('w')!;
+  });
+  afterAll(async () => {
+    await db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const submit = async (priority: number): Promise<number> => {
+    const created = await db.transaction((tx) =>
+      createBuildset(tx, {
+        schedulerId: null,
+        schedulerName: 'test',
+        cause: `test:${priority}`,
+        reason: 'test',
+        sourceStamps: [{ branch: null, revision: null, repository: '', project: '', codebase: '' }],
+        properties: {},
+        builderIds: [builderId],
+        priority,
+      }),
+    );
+    return created!.requests[0]!.requestId;
+  };
+
+  it('gives a slot to what came with a better rank while every worker was busy', async () => {
+    const failures: unknown[] = [];
+    const fail = (...what: unknown[]): void => void failures.push(what);
+    const master = {
+      me,
+      db,
+      hints: { publish: () => undefined, subscribe: () => () => undefined },
+      log: { debug: fail, warn: fail, error: fail },
+    } as unknown as Master;
+    const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, 1, () => undefined);
+    const begun: { requestId: number; buildId: number }[] = [];
+    const distributor = new Distributor(
+      master,
+      new Journal(db, me, fail),
+      () => ({
+        builders: new Map([[builderId, { name: 'b', properties: {}, workerIds: new Set([workerId]) }]]),
+        workerProperties: () => ({}),
+      }),
+      () => [worker],
+      (build) => begun.push(build),
+    );
+    const first = await submit(0);
+    const plain = await submit(-1);
+    await distributor.poll();
+    await eventually(() => begun.length === 1, { what: 'the first build' });
+    const urgent = await submit(10);
+    distributor.queued(builderId);
+    // The look at the queue that the hint asked for began before this one, on the same connection.
+    await db.all(`SELECT 1 AS one`);
+    worker.release(begun[0]!.buildId);
+    distributor.assign();
+    await eventually(() => begun.length === 2, { what: 'the second build' });
+    worker.release(begun[1]!.buildId);
+    distributor.assign();
+    await eventually(() => begun.length === 3, { what: 'the third build' });
+    await distributor.stop();
+    expect(begun.map((build) => build.requestId)).toEqual([first, urgent, plain]);
+    expect(failures).toEqual([]);
+  });
+});
