@@ -43,6 +43,8 @@ export interface StockWorkerOptions {
   readonly basedir: string;
   /** msgpack unless told otherwise; `create-worker` itself defaults to PB. */
   readonly protocol?: 'msgpack' | 'pb';
+  /** Another buildbot-worker than the provisioned one. */
+  readonly program?: string;
   /** Further options of `create-worker`. */
   readonly options?: readonly string[];
 }
