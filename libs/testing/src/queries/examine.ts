@@ -89,15 +89,12 @@ class TakeBack extends Error {}
 
 async function counters(db: Queryable): Promise<{ examined: number; sorted: number }> {
   const rows = await db.all<{ Variable_name: string; Value: string }>(
-    `SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%' OR Variable_name = 'Sort_rows'`,
+    `SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%' OR Variable_name IN ('Handler_tmp_write', 'Sort_rows')`,
   );
-  let examined = 0;
-  let sorted = 0;
-  for (const { Variable_name: name, Value: value } of rows) {
-    if (name === 'Sort_rows') sorted = Number(value);
-    // Reading back a sorted result or a temporary table is not reading history; what filled it is counted by itself.
-    else if (!['Handler_read_rnd_deleted', 'Handler_read_rnd', 'Handler_read_retry'].includes(name))
-      examined += Number(value);
-  }
-  return { examined, sorted };
+  const counts = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
+  const of = (...names: string[]): number => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+  const reads = [...counts.keys()].filter((name) => name.startsWith('Handler_read'));
+  // Rows of temporary tables (a list of values, merged pages) are read back once each, having been counted when they were found.
+  const readBack = of('Handler_tmp_write', 'Handler_read_rnd', 'Handler_read_rnd_deleted', 'Handler_read_retry');
+  return { examined: of(...reads) - readBack, sorted: of('Sort_rows') };
 }
