@@ -108,7 +108,8 @@ async function paths(cluster: Cluster): Promise<string[]> {
   const first = async (path: string): Promise<Resource> => {
     const answer = await cluster.api<Record<string, Resource[]>>(`/${path}`);
     const row =
-      answer[path.split(/[/?]/).find((part) => part in answer) ?? ''] ?? Object.values(answer).find(Array.isArray);
+      answer[path.split(/[/?]/).find((part) => part in answer) ?? ''] ??
+      Object.values(answer).find((rows) => Array.isArray(rows));
     if (!row?.[0]) throw new OperationalError('empty', `${path} is empty`);
     return row[0];
   };
