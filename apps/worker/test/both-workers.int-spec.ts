@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { msgpackCommand, type StepCommand } from '@millrace/worker-protocol';
 import { provisionStockWorker, StockWorker } from '@millrace/testing';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PbTestMaster } from './pb-test-master.js';
@@ -14,7 +14,7 @@ jest.setTimeout(120_000);
 function describeWorker<Master extends TestMaster | PbTestMaster>(
   startMaster: () => Promise<Master>,
   start: (master: Master, basedir: string) => { stop(): Promise<void> },
-  { longLinesIntact = true } = {},
+  { longLinesIntact = true, commandVersion = '3.3' } = {},
 ): void {
   let master: Master;
   let basedir: string;
@@ -51,7 +51,11 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     const { info } = attached.session;
     expect(info).toMatchObject({ system: 'posix', basedir, deleteLeftoverDirs: false });
     expect(info.numCpus).toBeGreaterThan(0);
-    expect(info.commands).toMatchObject({ shell: '3.3', upload_file: '3.3', listdir: '3.3' });
+    expect(info.commands).toMatchObject({
+      shell: commandVersion,
+      upload_file: commandVersion,
+      listdir: commandVersion,
+    });
     expect(Object.keys(info.texts)).toEqual(expect.arrayContaining(['admin', 'host', 'os_name', 'os_id']));
   });
 
@@ -83,11 +87,17 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
   });
 
   it('kills what takes too long and says why', async () => {
+    // Before version 3.2 of the commands only the header says it; `max_lines` came with 3.3.
+    const why = (reason: string): string | null => (commandVersion < '3.2' ? null : reason);
     expect(await step(shell('sleep 60', { timeoutSeconds: 1 }))).toMatchObject({
       rc: -1,
-      failureReason: 'timeout_without_output',
+      failureReason: why('timeout_without_output'),
     });
-    expect(await step(shell('sleep 60', { maxTimeSeconds: 1 }))).toMatchObject({ rc: -1, failureReason: 'timeout' });
+    expect(await step(shell('sleep 60', { maxTimeSeconds: 1 }))).toMatchObject({
+      rc: -1,
+      failureReason: why('timeout'),
+    });
+    if (commandVersion < '3.3') return;
     expect(await step(shell('seq 1 30; sleep 60', { maxLines: 5 }))).toMatchObject({
       rc: -1,
       failureReason: 'max_lines_failure',
@@ -189,6 +199,20 @@ describe('our worker', () => {
       () => PbTestMaster.start(),
       ({ port, password }, basedir) => StockWorker.start({ port, name: 'w1', password, basedir, protocol: 'pb' }),
       { longLinesIntact: false },
+    );
+  });
+});
+
+/** Debian's package, where it is installed (`apt-get install buildbot-worker`). */
+const DEBIAN = '/usr/bin/buildbot-worker';
+
+(existsSync(DEBIAN) ? describe : describe.skip)("Debian's buildbot-worker 3.7.0", () => {
+  describe.each(['msgpack', 'pb'] as const)('over %s', (protocol) => {
+    describeWorker<TestMaster | PbTestMaster>(
+      () => (protocol === 'pb' ? PbTestMaster.start() : TestMaster.start()),
+      ({ port, password }, basedir) =>
+        StockWorker.start({ port, name: 'w1', password, basedir, protocol, program: DEBIAN }),
+      { longLinesIntact: protocol === 'msgpack', commandVersion: '3.1' },
     );
   });
 });

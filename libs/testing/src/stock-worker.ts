@@ -2,7 +2,7 @@ import { OperationalError } from '@millrace/domain';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack'];
 
@@ -62,10 +62,17 @@ export class StockWorker {
     this.exited = once(child, 'exit');
   }
 
-  static start({ port, name, password, basedir, protocol = 'msgpack', options = [] }: StockWorkerOptions): StockWorker {
-    const program = join(stockWorkerFolder(), 'bin/buildbot-worker');
+  static start({
+    port,
+    name,
+    password,
+    basedir,
+    protocol = 'msgpack',
+    program = join(stockWorkerFolder(), 'bin/buildbot-worker'),
+    options = [],
+  }: StockWorkerOptions): StockWorker {
     const env = {
-      PATH: `${join(stockWorkerFolder(), 'bin')}:/usr/local/bin:/usr/bin:/bin`,
+      PATH: `${dirname(program)}:/usr/local/bin:/usr/bin:/bin`,
       HOME: basedir,
       LANG: 'C.UTF-8',
     };
