@@ -55,7 +55,8 @@ describe('every declared way to read history', () => {
     expect(onHistory.filter((detail) => /^SCAN (?!.* USING )/.test(detail) && !detail.includes('CONSTANT'))).toEqual(
       [],
     );
-    if (!planned.sql.includes(') k JOIN'))
+    // Keys that were cut to a page are sorted as a page.
+    if (!/\) k\s+JOIN/.test(planned.sql))
       expect(details.filter((detail) => detail.includes('TEMP B-TREE'))).toEqual([]);
   });
 });
