@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
@@ -57,5 +59,40 @@ const isThere = provisionStockWorker();
       const again = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
       await succeeded(again.requests[0]!.id);
     }, 120_000);
+
+    it('stands beside connections of all kinds on the same port', async () => {
+      const port = cluster.ports.workers;
+      expect((await talk(port, '')).toString('hex')).toBe('02800282706204826e6f6e65');
+      expect((await talk(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toString()).toMatch(/^HTTP\/1\.1 426 /);
+      expect((await talk(port, 'HELO x\r\n\r\n')).toString()).toMatch(/^HTTP\/1\.1 400 /);
+      const attached = (): string[] => cluster.output.filter((line) => line.includes('worker attached'));
+      const before = attached().length;
+      const twin = StockWorker.start({
+        port,
+        name: 'absent',
+        password: password(),
+        basedir: join(stack.folder, 'twin'),
+        protocol,
+      });
+      await eventually(() => cluster.output.some((line) => line.includes("another worker 'absent'")), {
+        timeoutMs: 20_000,
+        what: 'the refusal of a second worker of that name',
+      });
+      expect(twin.hasExited).toBe(false);
+      await twin.stop();
+      expect(attached()).toHaveLength(before);
+    }, 60_000);
   },
 );
+
+/** Says something to a port; returns what is answered first. */
+async function talk(port: number, words: string): Promise<Buffer> {
+  const socket = connect(port, '127.0.0.1');
+  if (words !== '') socket.write(words);
+  try {
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    return answer;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -131,7 +131,7 @@ export class Broker {
     if (!this.versionSeen && operation !== 'version') throw new ProtocolError('the PB version was not given first');
     switch (operation) {
       case 'version':
-        if (first !== PB_VERSION) throw new ProtocolError(`the PB version is ${String(first)}, not ${PB_VERSION}`);
+        if (first !== PB_VERSION) throw new ProtocolError(`the PB version is not ${PB_VERSION}`);
         this.versionSeen = true;
         return;
       case 'message':

@@ -22,8 +22,9 @@ export function encodeFailure(type: string, message = ''): Tagged {
 export function describeFailure(failure: Jelly): string {
   if (!(failure instanceof Tagged)) return textOf(failure) ?? 'unknown failure';
   const [first] = failure.parts;
-  const state = first === undefined ? null : decodeJelly(first);
-  if (!(state instanceof Map)) return failure.tag;
+  const decoded = first === undefined ? null : decodeJelly(first);
+  if (!(decoded instanceof Map)) return failure.tag;
+  const state = decoded as ReadonlyMap<Jelly, Jelly>;
   const type = textOf(state.get('type')) ?? failure.tag;
   const value = textOf(state.get('value'));
   return value ? `${type}: ${value}` : type;

@@ -55,7 +55,7 @@ export function decodeJelly(form: Banana): Jelly {
 }
 
 function decode(form: Banana, shared: Map<number, Jelly>): Jelly {
-  if (!Array.isArray(form)) return form as Exclude<Banana, readonly Banana[]>;
+  if (!Array.isArray(form)) return form;
   const [head, first, second] = form as readonly Banana[];
   if (!(head instanceof Uint8Array)) throw new ProtocolError('a jelly form does not begin with its type');
   const tag = latin1(head);
@@ -84,7 +84,7 @@ function decode(form: Banana, shared: Map<number, Jelly>): Jelly {
     }
     case 'dereference': {
       const value = shared.get(luidOf(first));
-      if (value === undefined) throw new ProtocolError(`there is no object ${String(first)} to refer to`);
+      if (value === undefined) throw new ProtocolError('there is no object of that number to refer to');
       return value;
     }
     default:

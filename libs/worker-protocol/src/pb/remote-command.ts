@@ -61,7 +61,7 @@ export class CommandObject implements LocalObject {
     this.isComplete = true;
     const rest = this.reader.rest();
     // A failure to store them becomes the command's outcome, which `complete` waits for.
-    if (rest.length > 0) this.command.update(rest);
+    if (rest.length > 0) void this.command.update(rest);
     this.hooks.completed();
     await this.command.complete(failure === null ? null : describeFailure(failure));
     return null;
