@@ -11,8 +11,10 @@ const MAX_UNSENT_BYTES = 64 << 20;
 
 /** Connections that speak PB. */
 export class PbSockets {
-  /** Those that are logged in, and whether they have answered since they were last asked for a sign of life. */
-  private readonly open = new Map<PbMasterSession, { readonly socket: Socket; isAlive: boolean }>();
+  /** Those that are logged in. */
+  private readonly open = new Map<PbMasterSession, Socket>();
+  /** Those that have said something since they were last asked for a sign of life. */
+  private readonly alive = new WeakSet<Socket>();
 
   constructor(
     private readonly master: Master,
@@ -46,7 +48,10 @@ export class PbSockets {
       },
     );
     holdBack(session, sessionSocket(socket));
-    socket.on('data', (data) => session.receive(data));
+    socket.on('data', (data) => {
+      this.alive.add(socket);
+      session.receive(data);
+    });
     socket.on('close', () => {
       this.open.delete(session);
       session.closed('the connection was lost');
@@ -54,17 +59,16 @@ export class PbSockets {
     });
   }
 
-  /** Ends connections that did not answer since the last time, and asks the others again. */
+  /** Ends connections that have been silent since the last time, and asks the others again. */
   ping(): void {
-    for (const [session, state] of this.open) {
-      if (!state.isAlive && !state.socket.isPaused()) state.socket.destroy();
-      state.isAlive = false;
-      session.keepalive().then(
-        () => {
-          state.isAlive = true;
-        },
-        (error: unknown) => this.master.log.debug({ err: error }, 'a worker did not answer'),
-      );
+    for (const [session, socket] of this.open) {
+      // One that is not read from cannot show that it is alive.
+      if (!this.alive.has(socket) && !socket.isPaused()) {
+        socket.destroy();
+        continue;
+      }
+      this.alive.delete(socket);
+      session.keepalive().catch((error: unknown) => this.master.log.debug({ err: error }, 'a worker did not answer'));
     }
   }
 
@@ -84,7 +88,7 @@ export class PbSockets {
         return session.refuse();
       }
       this.onLoggedIn(socket);
-      this.open.set(session, { socket, isAlive: true });
+      this.open.set(session, socket);
       await this.sessions.attach(session, sessionSocket(socket), configured);
     } catch (error) {
       this.master.log.warn({ worker: configured?.name, err: error }, `attaching failed: ${messageOf(error)}`);

@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import { MsgpackMasterSession } from '@millrace/worker-protocol';
+import { AttachedWorker } from './attached-worker.js';
+
+/** A worker of two slots, and what it was sent. */
+function attached(): { worker: AttachedWorker; sent: string[] } {
+  const sent: string[] = [];
+  const session = new MsgpackMasterSession({
+    send: (frame) => sent.push(Buffer.from(frame).toString('latin1')),
+    close: () => undefined,
+    bufferedBytes: () => 0,
+  });
+  return { worker: new AttachedWorker(1, 'w', 2, session, 1, () => undefined), sent };
+}
+
+describe('AttachedWorker', () => {
+  it('has the slots that its builds leave, and none while it is paused', () => {
+    const { worker } = attached();
+    expect(worker.freeSlots).toBe(2);
+    worker.builds.set(7, 1);
+    expect(worker.freeSlots).toBe(1);
+    worker.paused = true;
+    expect(worker.freeSlots).toBe(0);
+  });
+
+  it('takes nothing more once it wants to leave, and is shut down when its last build has ended', () => {
+    const { worker, sent } = attached();
+    worker.builds.set(7, 1);
+    worker.builds.set(8, 2);
+    worker.leave();
+    expect(worker.freeSlots).toBe(0);
+    worker.release(7);
+    expect(sent).toEqual([]);
+    worker.release(8);
+    expect(sent).toEqual([expect.stringContaining('shutdown')]);
+    expect(worker.freeSlots).toBe(0);
+  });
+
+  it('is shut down at once when it wants to leave and is idle', () => {
+    const { worker, sent } = attached();
+    worker.leave();
+    expect(sent).toHaveLength(1);
+  });
+});
