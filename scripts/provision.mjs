@@ -1,4 +1,4 @@
-// Installs what the tests need beside npm packages: MariaDB, nats-server and Chromium from Debian, crossbar.io from PyPI.
+// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium and an old buildbot-worker from Debian, crossbar.io from PyPI.
 // Fast and silent about what is there already. With CI=true something missing is a failure, on a laptop a loud list.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ const APT = [
   { pkg: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db', 'mariadb'] },
   { pkg: 'nats-server', programs: ['nats-server'] },
   { pkg: 'chromium', programs: ['chromium'] },
+  { pkg: 'buildbot-worker', programs: ['/usr/bin/buildbot-worker'] },
 ];
 
 const root = join(import.meta.dirname, '..');
@@ -23,7 +24,10 @@ const isExecutable = (file) => {
     return false;
   }
 };
-const find = (program) => searchPath.map((folder) => join(folder, program)).find(isExecutable);
+const find = (program) =>
+  program.startsWith('/')
+    ? isExecutable(program)
+    : searchPath.map((folder) => join(folder, program)).find(isExecutable);
 const say = (text) => process.stdout.write(`provision: ${text}\n`);
 
 /** Runs a command with its output shown; resolves to whether it succeeded. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { msgpackCommand, type StepCommand } from '@millrace/worker-protocol';
-import { provisionStockWorker, StockWorker } from '@millrace/testing';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { provisionStockWorker, requireService, StockWorker } from '@millrace/testing';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PbTestMaster } from './pb-test-master.js';
@@ -203,10 +203,10 @@ describe('our worker', () => {
   });
 });
 
-/** Debian's package, where it is installed (`apt-get install buildbot-worker`). */
+/** Debian's package. */
 const DEBIAN = '/usr/bin/buildbot-worker';
 
-(existsSync(DEBIAN) ? describe : describe.skip)("Debian's buildbot-worker 3.7.0", () => {
+(requireService('debian-worker') ? describe : describe.skip)("Debian's buildbot-worker 3.7.0", () => {
   describe.each(['msgpack', 'pb'] as const)('over %s', (protocol) => {
     describeWorker<TestMaster | PbTestMaster>(
       () => (protocol === 'pb' ? PbTestMaster.start() : TestMaster.start()),
