@@ -185,7 +185,8 @@ describe('what the command line says', () => {
 });
 
 const canMount = process.getuid?.() === 0;
-if (!canMount) process.stderr.write('\n*** SKIPPED, only root can mount the small disk that the full-disk test fills ***\n');
+if (!canMount)
+  process.stderr.write('\n*** SKIPPED, only root can mount the small disk that the full-disk test fills ***\n');
 (canMount || process.env['CI'] === 'true' ? describe : describe.skip)('a full disk', () => {
   it('loses nothing that was accepted, refuses what cannot be committed, and goes on when there is room again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-full-'));
