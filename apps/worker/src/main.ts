@@ -51,7 +51,9 @@ function checked(flags: Flags): Flags {
 
 try {
   const flags = checked(program.opts<Flags>());
-  const { [PASSWORD_VARIABLE]: _secret, ...environ } = process.env;
+  // A supervisor that died while this process was being loaded is not heard of again.
+  if (process.env['MILLRACE_SUPERVISED'] === '1' && !process.connected) process.exit(0);
+  const { [PASSWORD_VARIABLE]: _secret, MILLRACE_SUPERVISED: _supervised, ...environ } = process.env;
   const worker = new Worker({ ...flags, password: password(flags), environ: environ as Record<string, string> }, log);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

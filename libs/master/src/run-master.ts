@@ -47,6 +47,8 @@ class MasterProcess {
   private reload: (() => Promise<string>) | null = null;
   private readonly handlers: CommandHandlers = new Map();
   private phase: Phase = 'starting';
+  /** Until everything is up there is nothing to stop in order. */
+  private onOrphaned: () => void = () => process.exit(0);
 
   constructor(
     private readonly settings: MasterSettings,
@@ -55,6 +57,9 @@ class MasterProcess {
 
   async run(setup: (master: Master) => Promise<MasterParts>): Promise<void> {
     const { settings, log } = this;
+    // A supervisor that died while this process was being loaded is not heard of again.
+    if (settings.isSupervised && !process.connected) process.exit(0);
+    if (process.connected) process.once('disconnect', () => this.onOrphaned());
     setDefaultResultOrder('ipv4first');
     for (const guarantee of ['fence', 'cause', 'poll'] as const) {
       if (sabotaged(guarantee))
@@ -125,8 +130,7 @@ class MasterProcess {
     process.on('SIGTERM', () => stop('SIGTERM'));
     process.on('SIGINT', () => stop('SIGINT'));
     process.on('SIGHUP', () => void this.reloadNow());
-    // Started by a supervisor over IPC: when that is gone, so is the reason to run.
-    if (process.connected) process.on('disconnect', () => stop('the supervisor is gone'));
+    this.onOrphaned = () => stop('the supervisor is gone');
   }
 
   /** A database that is not there yet is waited for; one with an old schema is the person's business. */

@@ -6,6 +6,8 @@ import { UserError } from '@millrace/domain';
 /** Everything a master is told from outside, read once at start; nothing else reads the environment. */
 export interface MasterSettings {
   readonly role: MasterRole;
+  /** Started over IPC by a supervisor, without which it has no reason to run. */
+  readonly isSupervised: boolean;
   /** Unique in the cluster; the same over restarts. */
   readonly name: string;
   readonly databaseUrl: string;
@@ -57,6 +59,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     problems.push(`MILLRACE_URL is '${publicUrl}': expected a URL like https://ci.example.org`);
   const settings: MasterSettings = {
     role,
+    isSupervised: env.MILLRACE_SUPERVISED === '1',
     name: text('MILLRACE_NAME', `${role}@${hostname()}`),
     databaseUrl: text('MILLRACE_DB', `sqlite:${dataFolder}/millrace.sqlite`),
     busUrl: text('MILLRACE_BUS', 'none:'),

@@ -2,6 +2,8 @@ import { messageOf } from '@millrace/domain';
 import { startRouter } from './router.js';
 import { routerOptionsFrom } from './settings.js';
 
+// A supervisor that died while this process was being loaded is not heard of again.
+if (process.env['MILLRACE_SUPERVISED'] === '1' && !process.connected) process.exit(0);
 try {
   const router = await startRouter({
     ...routerOptionsFrom(process.env),

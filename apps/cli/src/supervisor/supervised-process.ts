@@ -46,7 +46,7 @@ export class SupervisedProcess {
     const startedAt = Date.now();
     // The IPC channel carries nothing: its end tells the process that its supervisor is gone, however that happened.
     const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
-      env: this.spec.env,
+      env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });
