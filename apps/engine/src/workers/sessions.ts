@@ -1,8 +1,9 @@
 import { type CompiledWorker, hints } from '@millrace/contracts';
-import { WorkerStore } from '@millrace/database';
+import { GroupedWrites, WorkerStore } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { WorkerConnection } from '@millrace/worker-protocol';
+import { coalesced } from '../core/coalesced.js';
 import { AttachedWorker } from './attached-worker.js';
 import type { WorkerDirectory } from './login.js';
 
@@ -41,7 +42,8 @@ export class WorkerSessions {
     private readonly onAttached: (worker: AttachedWorker) => void,
     private readonly onDetached: (worker: AttachedWorker) => void,
   ) {
-    this.store = new WorkerStore(master.db);
+    // A whole fleet may come or go at once.
+    this.store = new WorkerStore(new GroupedWrites(master.db));
   }
 
   /**
@@ -122,7 +124,9 @@ export class WorkerSessions {
   }
 
   /** Reads who is paused, and lets go of workers that have a newer session elsewhere (I11). */
-  async refresh(): Promise<void> {
+  readonly refresh = coalesced(() => this.readStates());
+
+  private async readStates(): Promise<void> {
     if (this.attached.size === 0) return;
     const states = new Map((await this.store.states()).map((state) => [state.workerId, state]));
     for (const worker of this.attached.values()) {
