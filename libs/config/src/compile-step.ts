@@ -58,6 +58,9 @@ function checkFlags(step: Step, path: string, builder: ObjectReader): void {
     } else if (value !== undefined && typeof value !== 'boolean')
       builder.into.add(`${path}.${flag}`, value, 'true or false', where);
   }
+  const resumable: unknown = step.resumable;
+  if (resumable !== undefined && typeof resumable !== 'boolean')
+    builder.into.add(`${path}.resumable`, resumable, 'true or false', where);
   for (const key of ['doStepIf', 'hideStepIf'] as const) {
     const value: unknown = step[key];
     if (value === undefined || typeof value === 'boolean' || typeof value === 'function') continue;

@@ -159,6 +159,11 @@ export interface Step {
   readonly flags: Partial<StepFlags>;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
+  /**
+   * When its engine goes away half-way, another one may run it again from its beginning and gets the recorded outcomes of the commands that
+   * were sent already: it has to ask for the same commands in the same order, and to do nothing else that must not be done twice.
+   */
+  readonly resumable?: boolean;
   /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
   readonly problems?: readonly Problem[];
   run(context: StepContext): Promise<Result | StepOutcome> | Result | StepOutcome;
@@ -177,15 +182,16 @@ export interface StepOptions extends Partial<StepFlags> {
 export function customStep(
   name: string,
   run: (context: StepContext) => Promise<Result | StepOutcome> | Result | StepOutcome,
-  options: Omit<StepOptions, 'name'> = {},
+  options: Omit<StepOptions, 'name'> & Pick<Step, 'resumable'> = {},
 ): Step {
-  const { doStepIf, hideStepIf, ...flags } = options;
+  const { doStepIf, hideStepIf, resumable, ...flags } = options;
   return locate(customStep, {
     kind: 'custom',
     name,
     flags,
     doStepIf,
     hideStepIf,
+    resumable,
     run,
     describe: () => ({ run: String(run) }),
   });

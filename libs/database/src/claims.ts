@@ -5,6 +5,7 @@ import {
   propertiesFrom,
   Result,
   type Uuid,
+  uuidFromBytes,
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
@@ -29,6 +30,8 @@ export interface ClaimCandidate {
   readonly workerName: string;
   /** The builder's and the worker's own properties; those of the buildset win over them. */
   readonly properties: Properties;
+  /** Of the configuration revision that the build runs under. */
+  readonly fingerprint?: string;
 }
 
 /** Names one attempt; `epoch` fences every write about it (I3). */
@@ -49,11 +52,60 @@ export interface ClaimedBuild extends BuildKey {
   readonly sourceStamp: SourceStamp;
 }
 
-/** An attempt whose engine is gone. */
+/** An attempt that nobody works on: its engine is gone, or its worker is away. */
 export interface Orphan extends BuildKey {
   readonly masterId: number;
   readonly masterEpoch: number;
   readonly master: string;
+  /** Its engine holds its lease; only the worker is away. */
+  readonly engineIsAlive: boolean;
+  /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. */
+  readonly mayResume: boolean;
+  /** For how long its worker has been away, where an engine could still record that. */
+  readonly parkedForMs: number | null;
+}
+
+/** A build that a worker had when it attached anew. */
+export interface WorkersClaim extends BuildKey {
+  readonly uuid: Uuid;
+  readonly masterId: number;
+}
+
+/** A step as recorded; `results` is null for the one that was running. */
+export interface RecordedStep {
+  readonly number: number;
+  readonly name: string;
+  readonly results: Result | null;
+  readonly stateString: string;
+  readonly resumable: boolean;
+}
+
+/** A remote command of the step that was running. */
+export interface RecordedCommand {
+  readonly ordinal: number;
+  readonly name: string;
+  readonly uuid: Uuid;
+  readonly argsHash: string;
+  /** JSON; null: it had not ended, as far as was recorded. */
+  readonly outcome: string | null;
+  /** Number of the last update of it whose lines are stored. */
+  readonly updatesStored: number;
+  /** Standard output so far, of a command whose step asked for it. */
+  readonly captured: string | null;
+}
+
+/** Everything that is known of a build that is to go on here. */
+export interface RecordedBuild {
+  readonly build: ClaimedBuild;
+  /** Null: it was claimed before that was recorded. */
+  readonly fingerprint: string | null;
+  readonly steps: readonly RecordedStep[];
+  /** Of the step that was running. */
+  readonly commands: readonly RecordedCommand[];
+  /** Logs of that step. */
+  readonly logs: readonly { readonly name: string; readonly type: string; readonly lines: number }[];
+  /** How often the build has changed engines, this time included. */
+  readonly adoptions: number;
 }
 
 /** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often (design §5 *Poison*). */
@@ -102,41 +154,100 @@ export class ClaimStore {
     return this.db.transaction((tx) => claimIn(tx, me, candidates));
   }
 
-  /** Claims whose engine has died, begun another life or let its lease run out. Judged on the database's clock. */
+  /**
+   * Claims whose engine has died, begun another life or let its lease run out, and those whose worker is away. Judged on the
+   * database's clock.
+   */
   async orphans(): Promise<Orphan[]> {
-    return this.db.all(
+    const alive = aliveSql(this.db, 'c.master_epoch');
+    const rows = await this.db.all<Omit<Orphan, 'engineIsAlive' | 'mayResume'> & { alive: number; mayResume: number }>(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
-              c.epoch AS epoch, m.name AS master, c.master_id AS masterId, c.master_epoch AS masterEpoch
-       FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id
-       WHERE NOT ${aliveSql(this.db, 'c.master_epoch')} LIMIT 200`,
+              c.epoch AS epoch, m.name AS master, c.master_id AS masterId, c.master_epoch AS masterEpoch,
+              ${alive} AS alive, ${this.db.dialect.nowMs} - c.parked_at_ms AS parkedForMs,
+              (w.resumes = 1 AND NOT EXISTS (SELECT 1 FROM steps s
+                WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)) AS mayResume
+       FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id JOIN workers w ON w.id = c.worker_id
+       WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive} LIMIT 200`,
     );
+    return rows.map(({ alive: engineIsAlive, mayResume, ...row }) => ({
+      ...row,
+      engineIsAlive: engineIsAlive === 1,
+      mayResume: mayResume === 1,
+    }));
   }
 
   /**
-   * Gives an orphan's request back to the queue. Null when somebody else did so first, when its engine came back, or while that engine
-   * stands still in the middle of a transaction about it: the other orphans do not wait for this one.
+   * Gives an orphan's request back to the queue. Null when somebody else did so first, when its engine or its worker came back, or while
+   * that engine stands still in the middle of a transaction about it: the other orphans do not wait for this one.
    */
-  reap(orphan: Orphan): Promise<EndedBuild | null> {
+  reap(orphan: Orphan, stateString = `retry: engine ${orphan.master} went away`): Promise<EndedBuild | null> {
     return this.db.transaction(async (tx) => {
       const row = await tx.get(
         `SELECT c.request_id FROM claims c JOIN masters m ON m.id = c.master_id
-         WHERE c.request_id = ? AND c.epoch = ? AND NOT ${aliveSql(tx, 'c.master_epoch')}${tx.dialect.forUpdateSkipLocked}`,
+         WHERE c.request_id = ? AND c.epoch = ? AND (c.parked_at_ms IS NOT NULL OR NOT ${aliveSql(tx, 'c.master_epoch')})${tx.dialect.forUpdateSkipLocked}`,
         [orphan.requestId, orphan.epoch],
       );
       if (!row) return null;
-      return endBuildIn(tx, orphan, {
-        results: Result.RETRY,
-        stateString: `retry: engine ${orphan.master} went away`,
-        death: true,
-      });
+      return endBuildIn(tx, orphan, { results: Result.RETRY, stateString, death: !orphan.engineIsAlive });
     });
   }
 
-  /** What this incarnation holds according to the database. */
+  /** What a worker had before its newest session, wherever that was. */
+  async ofWorker(workerId: number): Promise<WorkersClaim[]> {
+    const rows = await this.db.all<Omit<WorkersClaim, 'uuid'> & { uuid: Buffer }>(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
+              c.epoch AS epoch, c.master_id AS masterId, b.uuid AS uuid
+       FROM claims c JOIN builds b ON b.id = c.build_id WHERE c.worker_id = ? ORDER BY c.build_id`,
+      [workerId],
+    );
+    return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
+  }
+
+  /**
+   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (design §5: a claim moves together with the
+   * worker's session epoch). From then on whoever had it is fenced off. Null when the build ended, or the worker went on, meanwhile.
+   */
+  adopt(me: Incarnation, claim: WorkersClaim, workerId: number, sessionEpoch: number): Promise<RecordedBuild | null> {
+    return this.db.transaction(async (tx) => {
+      const { forUpdate, nowMs } = tx.dialect;
+      await assertLeased(tx, me);
+      const row = await tx.get(`SELECT request_id FROM claims WHERE request_id = ? AND epoch = ?${forUpdate}`, [
+        claim.requestId,
+        claim.epoch,
+      ]);
+      const session = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
+        workerId,
+      ]);
+      if (!row || session?.epoch !== sessionEpoch) return null;
+      await tx.run(`UPDATE build_requests SET epoch = epoch + 1, claimed_by_master_id = ? WHERE id = ?`, [
+        me.masterId,
+        claim.requestId,
+      ]);
+      const request = (await requestsOf(tx, [claim.requestId])).get(claim.requestId)!;
+      await tx.run(
+        `UPDATE claims SET master_id = ?, master_epoch = ?, epoch = ?, parked_at_ms = NULL WHERE request_id = ?`,
+        [me.masterId, me.epoch, request.epoch, claim.requestId],
+      );
+      await tx.run(`UPDATE builds SET master_id = ? WHERE id = ?`, [me.masterId, claim.buildId]);
+      await tx.run(
+        `INSERT INTO adoptions (build_id, epoch, from_master_id, to_master_id, adopted_at_ms) VALUES (?, ?, ?, ?, ${nowMs})`,
+        [claim.buildId, request.epoch, claim.masterId, me.masterId],
+      );
+      // Who asked for a stop asked whichever engine had it then.
+      await tx.run(
+        `UPDATE master_commands SET master_id = ? WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+        [me.masterId, claim.buildId],
+      );
+      return recordOf(tx, claim, request, workerId);
+    });
+  }
+
+  /** What this incarnation works on according to the database. */
   held(me: Incarnation): Promise<BuildKey[]> {
     return this.db.all<BuildKey>(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId, c.epoch AS epoch
-       FROM claims c JOIN builds b ON b.id = c.build_id WHERE c.master_id = ? AND c.master_epoch = ?`,
+       FROM claims c JOIN builds b ON b.id = c.build_id
+       WHERE c.master_id = ? AND c.master_epoch = ? AND c.parked_at_ms IS NULL`,
       [me.masterId, me.epoch],
     );
   }
@@ -194,7 +305,7 @@ export async function claimIn(
   const now = tx.dialect.nowMs;
   await tx.run(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
   await tx.run(
-    `UPDATE build_requests SET attempts = attempts + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
+    `UPDATE build_requests SET attempts = attempts + 1, epoch = epoch + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
      WHERE id IN ${placeholders(ids.length)}`,
     [me.masterId, ...ids],
   );
@@ -208,7 +319,7 @@ export async function claimIn(
       requestId: candidate.requestId,
       buildsetId: request.buildsetId,
       builderId: candidate.builderId,
-      epoch: request.attempts,
+      epoch: request.epoch,
       attempt: request.attempts,
       uuid: uuidv7(),
       number,
@@ -237,8 +348,9 @@ export async function claimIn(
   });
   const inserted = await tx.run(
     `INSERT INTO builds (uuid, number, builder_id, request_id, buildset_id, attempt, worker_id, master_id, started_at_ms,
-       state_string, locks_ms, properties) VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now}, 'starting', 0, ?)`).join(', ')}`,
-    builds.flatMap((build) => [
+       state_string, locks_ms, properties, fingerprint)
+     VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now}, 'starting', 0, ?, ?)`).join(', ')}`,
+    builds.flatMap((build, i) => [
       uuidToBytes(build.uuid),
       build.number,
       build.builderId,
@@ -248,6 +360,7 @@ export async function claimIn(
       build.workerId,
       me.masterId,
       JSON.stringify(build.properties),
+      won[i]!.fingerprint ?? null,
     ]),
   );
   // The ids of a simple multi-row insert are consecutive on both databases.
@@ -272,13 +385,14 @@ interface RequestRow {
   requestId: number;
   buildsetId: number;
   attempts: number;
+  epoch: number;
   properties: Properties;
   sourceStamp: SourceStamp;
 }
 
 async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
   const rows = await tx.all<Omit<RequestRow, 'properties' | 'sourceStamp'> & { properties: string }>(
-    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, s.properties AS properties
+    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties
      FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
     ids,
   );
@@ -299,6 +413,52 @@ async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<nu
       },
     ]),
   );
+}
+
+async function recordOf(
+  tx: Transaction,
+  key: WorkersClaim,
+  request: RequestRow,
+  workerId: number,
+): Promise<RecordedBuild> {
+  const build = (await tx.get<{ number: number; attempt: number; properties: string; fingerprint: string | null }>(
+    `SELECT number, attempt, properties, fingerprint FROM builds WHERE id = ?`,
+    [key.buildId],
+  ))!;
+  const steps = await tx.all<Omit<RecordedStep, 'resumable'> & { id: number; resumable: number }>(
+    `SELECT id, number, name, results, state_string AS stateString, resumable FROM steps WHERE build_id = ? ORDER BY number`,
+    [key.buildId],
+  );
+  const open = steps.find((step) => step.results === null);
+  const commands = await tx.all<Omit<RecordedCommand, 'uuid'> & { uuid: Buffer }>(
+    `SELECT ordinal, name, uuid, args_hash AS argsHash, outcome, updates_stored AS updatesStored, captured
+     FROM commands WHERE build_id = ? AND step_number = ? ORDER BY ordinal`,
+    [key.buildId, open?.number ?? -1],
+  );
+  const logs = await tx.all<{ name: string; type: string; lines: number }>(
+    `SELECT name, type, num_lines AS \`lines\` FROM logs WHERE step_id = ?`,
+    [open?.id ?? 0],
+  );
+  const { adoptions } = (await tx.get<{ adoptions: number }>(
+    `SELECT COUNT(*) AS adoptions FROM adoptions WHERE build_id = ?`,
+    [key.buildId],
+  ))!;
+  return {
+    build: {
+      ...key,
+      epoch: request.epoch,
+      number: build.number,
+      attempt: build.attempt,
+      workerId,
+      properties: JSON.parse(build.properties) as Properties,
+      sourceStamp: request.sourceStamp,
+    },
+    fingerprint: build.fingerprint,
+    steps: steps.map(({ id: _id, resumable, ...step }) => ({ ...step, resumable: resumable === 1 })),
+    commands: commands.map((command) => ({ ...command, uuid: uuidFromBytes(command.uuid) })),
+    logs,
+    adoptions,
+  };
 }
 
 /** A build number for each, in order; builder rows are locked in the order of their ids, so that claimers do not deadlock. */

@@ -16,6 +16,10 @@ export {
   type EndedBuild,
   type Orphan,
   type QueuedRequest,
+  type RecordedBuild,
+  type RecordedCommand,
+  type RecordedStep,
+  type WorkersClaim,
 } from './claims.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';

@@ -22,8 +22,15 @@ import type { Database, Transaction } from './sql.js';
 
 /** One thing that happened in a build. */
 export type BuildEntry =
-  | { readonly kind: 'step-started'; readonly number: number; readonly name: string; readonly hidden: boolean }
-  /** `urls` are additions. */
+  /** `resumable`: it may be replayed when it is interrupted half-way (I9). */
+  | {
+      readonly kind: 'step-started';
+      readonly number: number;
+      readonly name: string;
+      readonly hidden: boolean;
+      readonly resumable?: boolean;
+    }
+  /** `urls` are additions; one that is there already is not added again. */
   | {
       readonly kind: 'step-changed';
       readonly number: number;
@@ -45,6 +52,16 @@ export type BuildEntry =
       readonly uuid: string;
       readonly argsHash: string;
     }
+  /** Goes with the lines of the command's update of that number; `captured` is all that is captured so far. */
+  | {
+      readonly kind: 'command-stored';
+      readonly step: number;
+      readonly ordinal: number;
+      readonly update: number;
+      readonly captured: string | null;
+    }
+  /** The same command once more under another id, because the first one can have had no lasting effect. */
+  | { readonly kind: 'command-resent'; readonly step: number; readonly ordinal: number; readonly uuid: string }
   | { readonly kind: 'command-finished'; readonly step: number; readonly ordinal: number; readonly outcome: string }
   /** Whole lines, each ending in a newline and, for type `s`, beginning with its stream's letter. */
   | {
@@ -57,6 +74,8 @@ export type BuildEntry =
     }
   | { readonly kind: 'properties'; readonly properties: Properties }
   | { readonly kind: 'build-state'; readonly stateString: string }
+  /** Nobody works on it until its worker is back. */
+  | { readonly kind: 'build-parked' }
   | { readonly kind: 'build-finished'; readonly end: BuildEnd };
 
 /** What a committed group of entries touched, for the hints that follow. */
@@ -145,6 +164,22 @@ export class Journal {
     return new Promise((resolve, reject) => {
       this.claims.push({ candidates, resolve, reject });
       this.wake();
+    });
+  }
+
+  /** Reads what an earlier engine wrote of a build that goes on here; before the first entry of ours. */
+  async recall(buildId: number): Promise<void> {
+    const steps = await this.db.all<{ id: number; number: number }>(`SELECT id, number FROM steps WHERE build_id = ?`, [
+      buildId,
+    ]);
+    const numbers = new Map(steps.map((step) => [step.id, step.number]));
+    const logs = await this.db.all<{ logId: number; stepId: number; name: string; lines: number }>(
+      `SELECT id AS logId, step_id AS stepId, name, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
+      [buildId],
+    );
+    this.memory.set(buildId, {
+      steps: new Map(steps.map((step) => [step.number, step.id])),
+      logs: new Map(logs.map(({ name, ...log }) => [`${numbers.get(log.stepId)!}/${name}`, log])),
     });
   }
 
@@ -284,8 +319,9 @@ class EntryWriter {
     switch (entry.kind) {
       case 'step-started': {
         const { insertId } = await tx.run(
-          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden) VALUES (?, ?, ?, ${now}, ?, '[]', ?)`,
-          [build.buildId, entry.number, entry.name, 'running', entry.hidden],
+          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable)
+           VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?)`,
+          [build.buildId, entry.number, entry.name, 'running', entry.hidden, entry.resumable ?? false],
         );
         this.memory.steps.set(entry.number, insertId);
         this.steps.push({ stepId: insertId, event: 'started' });
@@ -300,7 +336,9 @@ class EntryWriter {
         }
         if (entry.urls !== undefined) {
           const row = await tx.get<{ urls: string }>(`SELECT urls FROM steps WHERE id = ?`, [stepId]);
-          const urls = [...(JSON.parse(row!.urls) as unknown[]), ...entry.urls];
+          const urls = JSON.parse(row!.urls) as { name: string; url: string }[];
+          for (const { name, url } of entry.urls)
+            if (!urls.some((known) => known.name === name && known.url === url)) urls.push({ name, url });
           await tx.run(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(urls), stepId]);
         }
         this.steps.push({ stepId, event: 'updated' });
@@ -321,6 +359,21 @@ class EntryWriter {
           `INSERT INTO commands (build_id, step_number, ordinal, name, uuid, args_hash, sent_at_ms) VALUES (?, ?, ?, ?, ?, ?, ${now})`,
           [build.buildId, entry.step, entry.ordinal, entry.name, uuidToBytes(entry.uuid), entry.argsHash],
         );
+        return;
+      case 'command-stored':
+        await tx.run(
+          `UPDATE commands SET updates_stored = ?, captured = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [entry.update, entry.captured, build.buildId, entry.step, entry.ordinal],
+        );
+        return;
+      case 'command-resent':
+        await tx.run(
+          `UPDATE commands SET uuid = ?, sent_at_ms = ${now} WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [uuidToBytes(entry.uuid), build.buildId, entry.step, entry.ordinal],
+        );
+        return;
+      case 'build-parked':
+        await tx.run(`UPDATE claims SET parked_at_ms = ${now} WHERE request_id = ?`, [build.requestId]);
         return;
       case 'command-finished':
         await tx.run(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [

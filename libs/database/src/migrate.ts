@@ -5,9 +5,10 @@ import Libsql from 'libsql';
 import { OperationalError, UserError } from '@millrace/domain';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { FirstLight0001 } from './migrations/0001-first-light.js';
+import { Resume0002 } from './migrations/0002-resume.js';
 import { type DatabaseUrl, openDatabase, sqliteFile } from './open.js';
 
-const MIGRATIONS = [FirstLight0001];
+const MIGRATIONS = [FirstLight0001, Resume0002];
 const TABLE = 'migrations';
 
 export interface MigrationStatus {

@@ -14,13 +14,18 @@ export interface WorkerState {
 export class WorkerStore {
   constructor(private readonly db: Database) {}
 
-  /** @returns the epoch of the new session */
-  attached(workerId: number, me: Incarnation, info: Readonly<Record<string, unknown>>): Promise<number> {
+  /** `resumes`: the worker goes on with its commands while it has no engine (I9). @returns the epoch of the new session */
+  attached(
+    workerId: number,
+    me: Incarnation,
+    info: Readonly<Record<string, unknown>>,
+    resumes = false,
+  ): Promise<number> {
     return this.db.transaction(async (tx) => {
       await tx.run(
         `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, info = ?, graceful = 0,
-           last_seen_at_ms = ${tx.dialect.nowMs} WHERE id = ?`,
-        [me.masterId, me.epoch, JSON.stringify(info), workerId],
+           resumes = ?, last_seen_at_ms = ${tx.dialect.nowMs} WHERE id = ?`,
+        [me.masterId, me.epoch, JSON.stringify(info), resumes, workerId],
       );
       const row = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
         workerId,

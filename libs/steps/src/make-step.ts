@@ -13,7 +13,7 @@ interface StepParts {
   readonly check: (reader: ObjectReader) => void;
 }
 
-/** A step of this package. What is wrong with its options becomes problems of the configuration. */
+/** A step of this package, all of which ask for the same commands when they are run again. What is wrong with its options becomes problems of the configuration. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
 export function makeStep(helper: Function, options: StepOptions, { kind, flags, run, shown, check }: StepParts): Step {
   const found = new ProblemList();
@@ -32,6 +32,7 @@ export function makeStep(helper: Function, options: StepOptions, { kind, flags, 
     doStepIf,
     hideStepIf,
     problems: found.problems,
+    resumable: true,
     run,
     describe: () => description,
   });
