@@ -3,7 +3,10 @@ export {
   decodeMasterMessage,
   decodeWorkerMessage,
   encodeMasterRequest,
+  type EncodedUpdates,
+  encodedUpdates,
   encodeResponse,
+  encodeUpdates,
   encodeWorkerRequest,
   type InvalidRequest,
   type MasterMessage,
@@ -36,5 +39,5 @@ export {
   type WorkerConnection,
   type WorkerSettings,
 } from './worker-connection.js';
-export { FEATURE_OBFUSCATION, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
+export { FEATURE_OBFUSCATION, FEATURE_RESUME, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
 export { builderPath, expandWorkerHome, joinWorkerPath, type PathFlavour } from './worker-paths.js';

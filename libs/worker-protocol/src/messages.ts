@@ -1,12 +1,20 @@
 import { messageOf } from '@millrace/domain';
 import { Frame, isRecord } from './frame.js';
-import { encodeMessage } from './msgpack-writer.js';
+import { Encoded, encodeMessage, encodeValue } from './msgpack-writer.js';
 import { readUpdates, wireUpdates } from './updates.js';
 import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
 
+export type EncodedUpdates = Encoded;
+
 /** What a worker asks of its master (`specs/worker-protocol.md` §4.7). */
 export type WorkerRequest =
-  | { readonly op: 'update'; readonly commandId: string; readonly updates: readonly CommandUpdate[] }
+  | {
+      readonly op: 'update';
+      readonly commandId: string;
+      readonly updates: readonly CommandUpdate[];
+      /** 1, 2, 3, … per command over all connections, 0 for a repetition of events; null from workers that cannot resume. */
+      readonly updateNumber: number | null;
+    }
   /** `failure` describes what went wrong beyond an exit status. */
   | { readonly op: 'complete'; readonly commandId: string; readonly failure: string | null }
   | {
@@ -37,7 +45,9 @@ export type MasterRequest =
       readonly commandName: string;
       readonly args: Readonly<Record<string, unknown>>;
     }
-  | { readonly op: 'interrupt_command'; readonly commandId: string; readonly why: string };
+  | { readonly op: 'interrupt_command'; readonly commandId: string; readonly why: string }
+  /** Only for workers with `FEATURE_RESUME`. */
+  | { readonly op: 'resume_command' | 'forget_command'; readonly commandId: string };
 
 export interface Response {
   readonly op: 'response';
@@ -65,7 +75,13 @@ export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): Worke
     case 'response':
       return decodeResponse(frame);
     case 'update':
-      return { op, seq, commandId: frame.text('command_id'), updates: readUpdates(frame, wantTimes) };
+      return {
+        op,
+        seq,
+        commandId: frame.text('command_id'),
+        updates: readUpdates(frame, wantTimes),
+        updateNumber: frame.has('update_number') ? frame.integer('update_number') : null,
+      };
     case 'complete':
       return { op, seq, commandId: frame.text('command_id'), failure: frame.optionalText('args') };
     case 'update_upload_file_write':
@@ -118,6 +134,9 @@ function decodeMasterRequest(frame: Frame): MasterMessage {
       };
     case 'interrupt_command':
       return { op, seq, commandId: frame.text('command_id'), why: frame.text('why') };
+    case 'resume_command':
+    case 'forget_command':
+      return { op, seq, commandId: frame.text('command_id') };
     default:
       return { op: 'invalid', seq, problem: `Command ${op} does not exist.` };
   }
@@ -147,7 +166,7 @@ export function encodeWorkerRequest(seq: number, request: WorkerRequest): Uint8A
   const tail = { command_id: request.commandId, seq_number: seq };
   switch (request.op) {
     case 'update':
-      return encodeMessage({ op: request.op, args: wireUpdates(request.updates), ...tail });
+      return encodeUpdate(seq, request.commandId, request.updates, request.updateNumber);
     case 'complete':
       return encodeMessage({ op: request.op, args: request.failure, ...tail });
     case 'update_upload_file_write':
@@ -184,9 +203,37 @@ export function encodeMasterRequest(seq: number, request: MasterRequest): Uint8A
     }
     case 'interrupt_command':
       return encodeMessage({ op: request.op, command_id: request.commandId, why: request.why, seq_number: seq });
+    case 'resume_command':
+    case 'forget_command':
+      return encodeMessage({ op: request.op, command_id: request.commandId, seq_number: seq });
     default:
       return encodeMessage({ op: request.op, seq_number: seq });
   }
+}
+
+export function encodeUpdate(
+  seq: number,
+  commandId: string,
+  updates: readonly CommandUpdate[] | EncodedUpdates,
+  updateNumber: number | null,
+): Uint8Array {
+  return encodeMessage({
+    op: 'update',
+    args: updates instanceof Encoded ? updates : wireUpdates(updates),
+    update_number: updateNumber ?? undefined,
+    command_id: commandId,
+    seq_number: seq,
+  });
+}
+
+/** Updates in their wire form, for whoever keeps them to send them once or more. */
+export function encodeUpdates(updates: readonly CommandUpdate[]): EncodedUpdates {
+  return encodeValue(wireUpdates(updates));
+}
+
+/** What {@link encodeUpdates} made, from its bytes. */
+export function encodedUpdates(bytes: Uint8Array): EncodedUpdates {
+  return new Encoded(bytes);
 }
 
 /** The presence of `is_exception` marks a failure, so it is left out of a success. */

@@ -11,7 +11,7 @@ import {
 } from './messages.js';
 import { OutstandingRequests } from './outstanding-requests.js';
 import { RemoteError } from './protocol-error.js';
-import { RunningCommand } from './running-command.js';
+import { notResumable, RunningCommand } from './running-command.js';
 import {
   type CommandName,
   type CommandOutcome,
@@ -21,7 +21,7 @@ import {
   type WorkerConnection,
   type WorkerSettings,
 } from './worker-connection.js';
-import { parseWorkerInfo, type WorkerInfo } from './worker-info.js';
+import { FEATURE_RESUME, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface MasterSessionOptions {
   /** Decode the arrival time of every line. Off by default: that costs more than the lines themselves. */
@@ -68,7 +68,7 @@ export class MsgpackMasterSession implements WorkerConnection {
     sink: CommandSink,
   ): Promise<CommandOutcome> {
     if (this.commands.has(id)) throw new UnexpectedError('command-id-used', `command ${id} is running already`, { id });
-    const command = new RunningCommand(sink);
+    const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
     // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
     this.commands.set(id, command);
     this.ask({ op: 'start_command', commandId: id, commandName: name, args }).catch((error: unknown) => {
@@ -80,6 +80,29 @@ export class MsgpackMasterSession implements WorkerConnection {
       );
     });
     return command.outcome;
+  }
+
+  async resumeCommand(id: string, sink: CommandSink): Promise<CommandOutcome> {
+    if (!this.canResume) throw notResumable(id);
+    const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
+    // Registered with the answer and not before: what the worker said earlier is repeated after it.
+    const answered = (): void => {
+      this.commands.get(id)?.refuse(new OperationalError('command-resumed', `command ${id} was resumed`, { id }));
+      this.commands.set(id, command);
+    };
+    this.ask({ op: 'resume_command', commandId: id }, answered).catch((error: unknown) =>
+      command.refuse(
+        error instanceof RemoteError
+          ? new UserError('command-unknown', `the worker does not hold command ${id}: ${error.message}`, { id })
+          : error,
+      ),
+    );
+    return command.outcome;
+  }
+
+  async forget(id: string): Promise<void> {
+    if (this.canResume) await this.ask({ op: 'forget_command', commandId: id });
+    else await this.interrupt(id, 'nobody waits for it');
   }
 
   async interrupt(id: string, why: string): Promise<void> {
@@ -138,7 +161,12 @@ export class MsgpackMasterSession implements WorkerConnection {
           this.update(command, message, bytes);
         } else if (message.op === 'complete') {
           this.commands.delete(message.commandId);
-          void command.complete(message.failure).then(() => this.respond(message.seq, null));
+          command.complete(message.failure).then(
+            () => this.respond(message.seq, null),
+            // One that keeps no outcome could do nothing about it.
+            (error: unknown) =>
+              this.canResume ? this.respond(message.seq, messageOf(error), true) : this.respond(message.seq, null),
+          );
         } else {
           void this.transfer(command, message);
         }
@@ -148,7 +176,7 @@ export class MsgpackMasterSession implements WorkerConnection {
 
   private update(command: RunningCommand, message: Numbered<WorkerRequest & { op: 'update' }>, bytes: number): void {
     this.count(bytes);
-    const stored = command.update(message.updates);
+    const stored = command.update(message.updates, message.updateNumber);
     if (stored === undefined) return this.acknowledge(message.seq, bytes);
     stored.then(
       () => this.acknowledge(message.seq, bytes),
@@ -184,8 +212,12 @@ export class MsgpackMasterSession implements WorkerConnection {
     this.interrupt(id, messageOf(error)).catch(() => undefined);
   }
 
-  private ask(request: MasterRequest): Promise<unknown> {
-    return this.requests.ask(request.op, (seq) => this.transport.send(encodeMasterRequest(seq, request)));
+  private get canResume(): boolean {
+    return this.attached?.features.includes(FEATURE_RESUME) ?? false;
+  }
+
+  private ask(request: MasterRequest, answered?: () => void): Promise<unknown> {
+    return this.requests.ask(request.op, (seq) => this.transport.send(encodeMasterRequest(seq, request)), answered);
   }
 
   private respond(seq: number, result: unknown, isException = false): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { decodeWorkerMessage, encodeWorkerRequest } from './messages.js';
+import { decodeWorkerMessage, encodedUpdates, encodeUpdate, encodeUpdates, encodeWorkerRequest } from './messages.js';
 import { MsgpackReader } from './msgpack-reader.js';
 import { encodeMessage, MsgpackWriter } from './msgpack-writer.js';
 import { ProtocolError } from './protocol-error.js';
@@ -134,13 +134,15 @@ describe('MsgpackWriter', () => {
 describe('update messages', () => {
   it('are read as the general decoder reads them, but for positions', () => {
     fc.assert(
-      fc.property(fc.array(update), fc.nat({ max: 2 ** 31 }), (updates, seq) => {
-        const bytes = encodeWorkerRequest(seq, { op: 'update', commandId: 'c1', updates });
-        expect(decodeWorkerMessage(bytes, true)).toEqual({ op: 'update', seq, commandId: 'c1', updates });
+      fc.property(fc.array(update), fc.nat({ max: 2 ** 31 }), fc.option(fc.nat()), (updates, seq, updateNumber) => {
+        const bytes = encodeWorkerRequest(seq, { op: 'update', commandId: 'c1', updates, updateNumber });
+        expect(decodeWorkerMessage(bytes, true)).toEqual({ op: 'update', seq, commandId: 'c1', updates, updateNumber });
+        expect(encodeUpdate(seq, 'c1', encodedUpdates(encodeUpdates(updates).bytes), updateNumber)).toEqual(bytes);
         const general = decode(bytes, { useBigInt64: false }) as { args: unknown[] };
         expect(general.args).toHaveLength(updates.length);
         const withoutTimes = updates.map((one) => ('times' in one ? { ...one, times: undefined } : one));
-        expect(decodeWorkerMessage(bytes)).toEqual({ op: 'update', seq, commandId: 'c1', updates: withoutTimes });
+        const plain = { op: 'update', seq, commandId: 'c1', updates: withoutTimes, updateNumber };
+        expect(decodeWorkerMessage(bytes)).toEqual(plain);
       }),
     );
   });
@@ -162,6 +164,7 @@ describe('update messages', () => {
         { kind: 'log', name: 'lf', text: 'one\n' },
         { kind: 'rc', rc: 0 },
       ],
+      updateNumber: null,
     });
   });
 

@@ -2,6 +2,8 @@ import { messageOf, OperationalError } from '@millrace/domain';
 import {
   decodeMasterMessage,
   encodeResponse,
+  encodeUpdate,
+  type EncodedUpdates,
   encodeWorkerRequest,
   type InvalidRequest,
   type MasterMessage,
@@ -21,6 +23,9 @@ export interface WorkerRequestHandlers {
   /** Starts a command and returns; what throws did not start. */
   startCommand(id: string, name: string, args: Readonly<Record<string, unknown>>): void;
   interrupt(id: string, why: string): void;
+  /** Throws for a command that is not held. What it returns is called when the request has been answered: it sends what the command has to say. */
+  resume?(id: string): () => void;
+  forget?(id: string): void;
   shutdown(): void;
 }
 
@@ -38,10 +43,14 @@ export class MsgpackWorkerSession {
   ) {}
 
   /** Returns the frame's size in bytes beside the acknowledgement, for whoever bounds what is under way. */
-  sendUpdates(commandId: string, updates: readonly CommandUpdate[]): { bytes: number; acknowledged: Promise<void> } {
+  sendUpdates(
+    commandId: string,
+    updates: readonly CommandUpdate[] | EncodedUpdates,
+    updateNumber: number | null = null,
+  ): { bytes: number; acknowledged: Promise<void> } {
     let bytes = 0;
     const acknowledged = this.requests.ask('update', (seq) => {
-      const frame = encodeWorkerRequest(seq, { op: 'update', commandId, updates });
+      const frame = encodeUpdate(seq, commandId, updates, updateNumber);
       bytes = frame.byteLength;
       this.transport.send(frame);
     });
@@ -108,6 +117,7 @@ export class MsgpackWorkerSession {
 
   private async answer(message: Exclude<MasterMessage, { op: 'response' }>): Promise<void> {
     try {
+      if (message.op === 'resume_command') return this.resume(message.seq, message.commandId);
       const result = await this.serve(message);
       this.respond(message.seq, result ?? null, false);
     } catch (error) {
@@ -115,7 +125,13 @@ export class MsgpackWorkerSession {
     }
   }
 
-  private serve(message: MasterRequest | InvalidRequest): unknown {
+  private resume(seq: number, commandId: string): void {
+    const goOn = this.handlers.resume?.(commandId) ?? unknownOperation('resume_command');
+    this.respond(seq, null, false);
+    goOn();
+  }
+
+  private serve(message: Exclude<MasterRequest, { op: 'resume_command' }> | InvalidRequest): unknown {
     switch (message.op) {
       case 'print':
         return this.handlers.print(message.message);
@@ -129,6 +145,10 @@ export class MsgpackWorkerSession {
         return this.handlers.startCommand(message.commandId, message.commandName, message.args);
       case 'interrupt_command':
         return this.handlers.interrupt(message.commandId, message.why);
+      case 'forget_command':
+        return this.handlers.forget === undefined
+          ? unknownOperation(message.op)
+          : this.handlers.forget(message.commandId);
       case 'shutdown':
         return this.handlers.shutdown();
       case 'invalid':
@@ -143,4 +163,8 @@ export class MsgpackWorkerSession {
   private respond(seq: number, result: unknown, isException: boolean): void {
     if (!this.isClosed) this.transport.send(encodeResponse({ seq, result, isException }));
   }
+}
+
+function unknownOperation(op: string): never {
+  throw new ProtocolError(`Command ${op} does not exist.`);
 }

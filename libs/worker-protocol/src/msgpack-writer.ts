@@ -2,6 +2,11 @@ import { UnexpectedError } from '@millrace/domain';
 
 const INITIAL_BYTES = 256;
 
+/** A value that has been encoded before. */
+export class Encoded {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
 /**
  * Writes MessagePack values one after the other. Text goes through the platform's own UTF-8 encoder: the general encoder of @msgpack/msgpack counts
  * and encodes it character by character, which was most of what a worker did with much output. Integers take their shortest form; a number with
@@ -26,6 +31,7 @@ export class MsgpackWriter {
     else if (typeof value === 'boolean') this.byte(value ? 0xc3 : 0xc2);
     else if (value === null || value === undefined) this.byte(0xc0);
     else if (value instanceof Uint8Array) this.binary(value);
+    else if (value instanceof Encoded) this.raw(value.bytes);
     else if (Array.isArray(value)) this.array(value);
     else if (typeof value === 'object') this.map(value as Readonly<Record<string, unknown>>);
     else throw new UnexpectedError('not-encodable', `a ${typeof value} cannot be sent`);
@@ -51,6 +57,11 @@ export class MsgpackWriter {
     this.head(size, 0xa0, 31, 0xd9, 0xda, 0xdb);
     const at = this.take(size);
     this.bytes.write(text, at, size, 'utf8');
+  }
+
+  private raw(bytes: Uint8Array): void {
+    const at = this.take(bytes.length);
+    this.bytes.set(bytes, at);
   }
 
   private binary(block: Uint8Array): void {
@@ -121,6 +132,12 @@ export class MsgpackWriter {
     }
     return at;
   }
+}
+
+export function encodeValue(value: unknown): Encoded {
+  const writer = new MsgpackWriter();
+  writer.value(value);
+  return new Encoded(writer.finish());
 }
 
 /** One message. Keys go out in their order; those with `undefined` values are left out. */

@@ -3,6 +3,7 @@ import type { Response } from './messages.js';
 
 interface Waiting {
   readonly op: string;
+  readonly answered: (() => void) | undefined;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -15,12 +16,15 @@ export class OutstandingRequests {
   /** Numbers count from 0 in msgpack and from 1 in PB, as the other side expects. */
   constructor(private nextSeq = 0) {}
 
-  /** Sends by calling `send` with the new request's number. Rejects with RemoteError, or with what `close` was given. */
-  ask(op: string, send: (seq: number) => void): Promise<unknown> {
+  /**
+   * Sends by calling `send` with the new request's number. Rejects with RemoteError, or with what `close` was given. `answered` is called on success
+   * before any later message is looked at.
+   */
+  ask(op: string, send: (seq: number) => void, answered?: () => void): Promise<unknown> {
     if (this.closedBy !== undefined) return Promise.reject(this.closedBy);
     return new Promise((resolve, reject) => {
       const seq = this.nextSeq++;
-      this.waiting.set(seq, { op, resolve, reject });
+      this.waiting.set(seq, { op, answered, resolve, reject });
       try {
         send(seq);
       } catch (error) {
@@ -37,7 +41,10 @@ export class OutstandingRequests {
     if (request === undefined) throw new ProtocolError(`there is no request ${seq} to answer`, { seq_number: seq });
     this.waiting.delete(seq);
     if (isException) request.reject(new RemoteError(request.op, String(result)));
-    else request.resolve(result);
+    else {
+      request.answered?.();
+      request.resolve(result);
+    }
   }
 
   /** Rejects everything outstanding and everything asked from now on. */

@@ -1,4 +1,4 @@
-import { UnexpectedError } from '@millrace/domain';
+import { UnexpectedError, UserError } from '@millrace/domain';
 import type { WorkerRequest } from './messages.js';
 import type { CommandOutcome, CommandSink, CommandUpdate } from './worker-connection.js';
 
@@ -18,19 +18,24 @@ export class RunningCommand {
   private readonly storing = new Set<Promise<void>>();
   private sinkFailure: { readonly error: unknown } | undefined;
 
-  constructor(private readonly sink: CommandSink) {
+  /** `completed` records the outcome before anybody hears of it. */
+  constructor(
+    private readonly sink: CommandSink,
+    private readonly completed?: (outcome: CommandOutcome) => Promise<void> | undefined,
+  ) {
     this.outcome = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
   }
 
-  /** Hands a batch on; undefined when it is stored already. */
-  update(updates: readonly CommandUpdate[]): Promise<void> | undefined {
+  /** Hands a batch on; undefined when it is stored already, as a repetition of events (number 0) is. */
+  update(updates: readonly CommandUpdate[], number: number | null = null): Promise<void> | undefined {
     for (const update of updates) this.note(update);
+    if (number === 0) return undefined;
     let stored: Promise<void> | void;
     try {
-      stored = this.sink.updates(updates);
+      stored = this.sink.updates(updates, number);
     } catch (error) {
       stored = Promise.resolve().then(() => this.failWith(error));
     }
@@ -51,11 +56,18 @@ export class RunningCommand {
     }
   }
 
-  /** Ends the command when everything that it said before is stored. Never rejects. */
+  /** Ends the command when everything that it said before is stored and its outcome recorded. Rejects, as the command does, when that failed. */
   async complete(failure: string | null): Promise<void> {
-    await Promise.allSettled(this.storing);
-    if (this.sinkFailure === undefined) this.resolve({ ...this.result, failure });
-    else this.reject(this.sinkFailure.error);
+    try {
+      await Promise.allSettled(this.storing);
+      if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
+      const outcome = { ...this.result, failure };
+      await this.completed?.(outcome);
+      this.resolve(outcome);
+    } catch (error) {
+      this.reject(error);
+      throw error;
+    }
   }
 
   /** Ends a command that did not start, or whose worker is gone. */
@@ -112,4 +124,8 @@ export class RunningCommand {
 
 function noPlace(op: string): Promise<never> {
   return Promise.reject(new UnexpectedError('no-transfer', `this command has nothing that answers ${op}`, { op }));
+}
+
+export function notResumable(id: string): UserError {
+  return new UserError('not-resumable', `this worker cannot resume command ${id}`, { id });
 }

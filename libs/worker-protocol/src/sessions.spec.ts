@@ -54,6 +54,100 @@ function gathering(): CommandSink & { batches: (readonly CommandUpdate[])[] } {
   return { batches, updates: (batch) => void batches.push(batch) };
 }
 
+const RESUMING = { info: () => ({ millrace_features: ['resume'], running_commands: ['c1'], incarnation: 'i1' }) };
+
+describe('a session with a worker that can resume', () => {
+  const line: CommandUpdate = { kind: 'stdout', text: 'a\n' };
+
+  it('resumes what the worker holds: events, then what was not acknowledged, with its numbers', async () => {
+    const { worker, master } = connect(undefined, {
+      ...RESUMING,
+      resume: (id) => () => {
+        worker.sendUpdates(id, [{ kind: 'rc', rc: 4 }], 0).acknowledged.catch(() => undefined);
+        worker.sendUpdates(id, [line], 7).acknowledged.catch(() => undefined);
+        worker.complete(id, null).catch(() => undefined);
+      },
+    });
+    expect(await master.attach()).toMatchObject({ incarnation: 'i1', features: ['resume'], runningCommands: ['c1'] });
+    const numbers: (number | null)[] = [];
+    const outcome = await master.resumeCommand('c1', { updates: (_batch, number) => void numbers.push(number) });
+    expect(outcome).toMatchObject({ rc: 4, failure: null });
+    expect(numbers).toEqual([7]);
+  });
+
+  it('takes nothing for the new beginning that was said before it, and lets the latest of two go on', async () => {
+    let resumed = 0;
+    const { worker, master } = connect(
+      (_worker, id) => void worker.sendUpdates(id, [line], 1).acknowledged.catch(() => undefined),
+      {
+        ...RESUMING,
+        resume: (id) => {
+          worker.sendUpdates(id, [line], 2).acknowledged.catch(() => undefined);
+          return () => {
+            worker.sendUpdates(id, [line], 1).acknowledged.catch(() => undefined);
+            if (++resumed === 2) worker.complete(id, null).catch(() => undefined);
+          };
+        },
+      },
+    );
+    await master.attach();
+    const heard: string[] = [];
+    const sink = (name: string): CommandSink => ({ updates: (_batch, number) => void heard.push(`${name}${number}`) });
+    const [a, b, c] = await Promise.allSettled([
+      master.startCommand('c1', 'shell', {}, sink('a')),
+      master.resumeCommand('c1', sink('b')),
+      master.resumeCommand('c1', sink('c')),
+    ]);
+    expect([a, b]).toMatchObject([{ reason: { code: 'command-resumed' } }, { reason: { code: 'command-resumed' } }]);
+    expect(c).toMatchObject({ status: 'fulfilled' });
+    expect(heard).toEqual(['a1', 'a2', 'b1', 'b2', 'c1']);
+  });
+
+  it('records the outcome before the worker may drop it, and says when it could not', async () => {
+    const answers: string[] = [];
+    const { master } = connect(
+      (worker, id) =>
+        void worker.complete(id, null).then(
+          () => answers.push(`${id} recorded`),
+          (error: Error) => answers.push(`${id} ${error.message}`),
+        ),
+      RESUMING,
+    );
+    await master.attach();
+    let recorded = 0;
+    await master.startCommand('c1', 'shell', {}, { ...gathering(), completed: () => Promise.resolve(void recorded++) });
+    expect(recorded).toBe(1);
+    const refusing = { ...gathering(), completed: () => Promise.reject(new Error('fenced')) };
+    await expect(master.startCommand('c2', 'shell', {}, refusing)).rejects.toThrow('fenced');
+    await master.ping();
+    expect(answers).toEqual(['c1 recorded', 'c2 complete: fenced']);
+  });
+
+  it('forgets, and is refused what the worker does not hold', async () => {
+    const forgotten: string[] = [];
+    const { master } = connect(undefined, {
+      ...RESUMING,
+      resume: () => {
+        throw new Error('never heard of it');
+      },
+      forget: (id) => void forgotten.push(id),
+    });
+    await master.attach();
+    await master.forget('c1');
+    expect(forgotten).toEqual(['c1']);
+    await expect(master.resumeCommand('c1', gathering())).rejects.toMatchObject({ code: 'command-unknown' });
+    await expect(master.ping()).resolves.toBeUndefined();
+  });
+
+  it('never asks a stock worker for any of it', async () => {
+    const { master, heard } = connect();
+    await master.attach();
+    await expect(master.resumeCommand('c1', gathering())).rejects.toMatchObject({ code: 'not-resumable' });
+    await master.forget('c1');
+    expect(heard.at(-1)).toBe('interrupt c1: nobody waits for it');
+  });
+});
+
 describe('a master and a worker session', () => {
   it('attach: greeting, information, settings', async () => {
     const { master, heard } = connect();
@@ -214,7 +308,7 @@ describe('a master and a worker session', () => {
     ],
     [
       'half an update',
-      encodeWorkerRequest(0, { op: 'update', commandId: 'c', updates: [] }).subarray(0, 9),
+      encodeWorkerRequest(0, { op: 'update', commandId: 'c', updates: [], updateNumber: null }).subarray(0, 9),
       /ends within/,
     ],
   ])('close on %s and say why', async (_name, frame, reason) => {

@@ -40,8 +40,16 @@ export interface CommandSink {
   /**
    * One call per update message, in order, without waiting for earlier calls to finish. The worker gets its acknowledgement only when the
    * promise resolves (I8).
+   *
+   * `number` counts the messages of this command from 1 over all connections; a message whose number was stored already is a repetition. null
+   * for workers that cannot resume.
    */
-  updates(batch: readonly CommandUpdate[]): Promise<void> | void;
+  updates(batch: readonly CommandUpdate[], number: number | null): Promise<void> | void;
+  /**
+   * Everything is stored and this is the end. A worker that can resume drops the outcome only when the promise resolves; when it rejects, so
+   * does the command, and the worker keeps the outcome until it is resumed or forgotten.
+   */
+  completed?(outcome: CommandOutcome): Promise<void>;
   writeUpload?(block: Uint8Array): Promise<void>;
   closeUpload?(): Promise<void>;
   /** Unix times in seconds; after `closeUpload`. */
@@ -103,6 +111,14 @@ export interface WorkerConnection {
     args: Readonly<Record<string, unknown>>,
     sink: CommandSink,
   ): Promise<CommandOutcome>;
+  /**
+   * Takes over a command that the worker holds (`info.runningCommands`): its events so far, every update that was never acknowledged with its old
+   * number, and whatever follows. An earlier call for the same command on this connection rejects with OperationalError `command-resumed`.
+   * Rejects with UserError `command-unknown` when the worker does not hold it, `not-resumable` when it can hold none.
+   */
+  resumeCommand(id: string, sink: CommandSink): Promise<CommandOutcome>;
+  /** Interrupts a command if it runs and drops what the worker holds of it. Resolves when the worker has been told; unknown ids are no error. */
+  forget(id: string): Promise<void>;
   /** Resolves when the worker has been told; the command's own end says when it is over. Unknown ids are no error. */
   interrupt(id: string, why: string): Promise<void>;
   ping(): Promise<void>;

@@ -14,14 +14,18 @@ export interface WorkerInfo {
   readonly deleteLeftoverDirs: boolean;
   /** What our worker can do beyond the stock one; empty for that. */
   readonly features: readonly string[];
-  /** Ids of commands that still run from earlier connections; only our worker knows. */
+  /** Ids of commands that the worker holds: they run, or ended with something that no master has acknowledged. Only our worker knows. */
   readonly runningCommands: readonly string[];
+  /** The same for as long as the worker's process lives, and with it what it holds; null for stock workers. */
+  readonly incarnation: string | null;
 }
 
 /** Commands may carry {@link Obfuscated} values. */
 export const FEATURE_OBFUSCATION = 'obfuscation';
+/** Commands outlive connections: updates are numbered, and `resume_command` and `forget_command` are understood. */
+export const FEATURE_RESUME = 'resume';
 
-const OWN_KEYS = new Set(['system', 'basedir', 'version']);
+const OWN_KEYS = new Set(['system', 'basedir', 'version', 'incarnation']);
 
 /** Reads the answer to `get_worker_info`. Nothing in it is certain but that it is a map: workers differ by version and by what is in `info/`. */
 export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): WorkerInfo {
@@ -36,6 +40,7 @@ export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): Work
     deleteLeftoverDirs: Boolean(answer['delete_leftover_dirs']),
     features: list(answer['millrace_features']),
     runningCommands: list(answer['running_commands']),
+    incarnation: typeof answer['incarnation'] === 'string' ? answer['incarnation'] : null,
   };
 }
 

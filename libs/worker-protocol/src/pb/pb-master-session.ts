@@ -1,6 +1,6 @@
 import { messageOf, OperationalError, UnexpectedError, UserError } from '@millrace/domain';
 import { ProtocolError, RemoteError } from '../protocol-error.js';
-import { RunningCommand } from '../running-command.js';
+import { notResumable, RunningCommand } from '../running-command.js';
 import {
   type CommandName,
   type CommandOutcome,
@@ -89,7 +89,7 @@ export class PbMasterSession implements WorkerConnection {
     const plain = plainOf(answer);
     const info = parseWorkerInfo(typeof plain === 'object' && plain !== null ? { ...plain } : {});
     // Hiding secrets on command lines is part of this protocol.
-    this.attached = { ...info, features: [FEATURE_OBFUSCATION], runningCommands: [] };
+    this.attached = { ...info, features: [FEATURE_OBFUSCATION], runningCommands: [], incarnation: null };
     await this.lanes.grow();
     this.login?.accept();
     return this.attached;
@@ -118,10 +118,20 @@ export class PbMasterSession implements WorkerConnection {
         outcome = await this.run(id, entry, (files) => pbCommands(name, args, files)[index]!, kind, sink);
         if (outcome.rc !== 0 || outcome.failure !== null) break;
       }
+      await sink.completed?.(outcome);
       return outcome;
     } finally {
       this.commands.delete(id);
     }
+  }
+
+  /** Loss of the connection ends what such a worker runs. */
+  resumeCommand(id: string): Promise<never> {
+    return Promise.reject(notResumable(id));
+  }
+
+  forget(id: string): Promise<void> {
+    return this.interrupt(id, 'nobody waits for it');
   }
 
   async interrupt(id: string, why: string): Promise<void> {

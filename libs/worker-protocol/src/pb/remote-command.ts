@@ -63,7 +63,8 @@ export class CommandObject implements LocalObject {
     // A failure to store them becomes the command's outcome, which `complete` waits for.
     if (rest.length > 0) void this.command.update(rest);
     this.hooks.completed();
-    await this.command.complete(failure === null ? null : describeFailure(failure));
+    // Whoever waits for the outcome hears of a failure to store it; a worker could do nothing about it.
+    await this.command.complete(failure === null ? null : describeFailure(failure)).catch(() => undefined);
     return null;
   }
 }
