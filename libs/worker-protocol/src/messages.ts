@@ -47,7 +47,8 @@ export type MasterRequest =
     }
   | { readonly op: 'interrupt_command'; readonly commandId: string; readonly why: string }
   /** Only for workers with `FEATURE_RESUME`. */
-  | { readonly op: 'resume_command' | 'forget_command'; readonly commandId: string };
+  | { readonly op: 'resume_command'; readonly commandId: string }
+  | { readonly op: 'forget_command'; readonly commandId: string };
 
 export interface Response {
   readonly op: 'response';
