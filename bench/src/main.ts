@@ -38,6 +38,7 @@ const options = new Command('bench')
   .option('--burn <seconds>', 'How long the burning step and callback burn CPU.', Number, 20)
   .option('--lines <count>', 'Lines that the chatty step prints.', Number, 500_000)
   .option('--events <count>', 'Events that the router carries while a subscriber does not read.', Number, 50_000)
+  .option('--workers <count>', 'Workers that connect to one engine.', Number, 5000)
   .option('--json <file>', 'Also write everything as JSON.')
   .parse()
   .opts<{
@@ -48,6 +49,7 @@ const options = new Command('bench')
     burn: number;
     lines: number;
     events: number;
+    workers: number;
     json?: string;
   }>();
 
@@ -70,6 +72,7 @@ const { results, peer } = await runBench(
     burnSeconds: options.burn,
     lines: options.lines,
     events: options.events,
+    workers: options.workers,
   },
   say,
 );

@@ -23,7 +23,8 @@ export function treeMemoryBytes(pid: number): number {
   return [...parents.keys()].filter(isBelow).reduce((sum, one) => sum + memoryBytes(one), 0);
 }
 
-function memoryBytes(pid: number): number {
+/** Resident memory of one process. */
+export function memoryBytes(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kib ?? 0) * 1024;
 }

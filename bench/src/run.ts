@@ -6,12 +6,23 @@ import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
 import { slowSubscriber } from './measures/router.js';
 import { stalledCallback, stalledStep } from './measures/stall.js';
+import { fleet } from './measures/workers.js';
 import { rounded } from './stats.js';
 import { installBuildbot, startBuildbot } from './systems/buildbot.js';
 import { type Stack, type StackName, startMillrace, startStack } from './systems/millrace.js';
 import type { System, Workload } from './systems/system.js';
 
-export const MEASURES = ['trigger', 'throughput', 'chatty', 'reads', 'stall', 'router', 'claims', 'queries'] as const;
+export const MEASURES = [
+  'trigger',
+  'throughput',
+  'chatty',
+  'reads',
+  'stall',
+  'router',
+  'claims',
+  'workers',
+  'queries',
+] as const;
 export type MeasureName = (typeof MEASURES)[number];
 
 export interface BenchOptions extends Workload {
@@ -22,6 +33,8 @@ export interface BenchOptions extends Workload {
   readonly history: readonly number[];
   /** That the router carries while a subscriber does not read. */
   readonly events: number;
+  /** That connect to one engine. */
+  readonly workers: number;
 }
 
 type Say = (text: string) => void;
@@ -129,6 +142,11 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   if (step('claims')) record(result.figures, [await claimsPerSecond(name)], say);
   if (step('router')) {
     const { figures, notes } = await slowSubscriber(name, options.events);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('workers')) {
+    const { figures, notes } = await fleet(name, options.workers);
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }

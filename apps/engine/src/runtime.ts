@@ -32,6 +32,9 @@ export class EngineRuntime {
   private readonly poll: Loop;
   /** Something other than the time that passed calls for a look at the queues. */
   private asked = true;
+  /** Workers that something was said of since their rows were read; all of them are read again at `refreshAllAt`. */
+  private readonly hinted = new Set<number>();
+  private refreshAllAt = 0;
 
   private constructor(
     private readonly master: Master,
@@ -67,7 +70,7 @@ export class EngineRuntime {
       everyMs: settings.pollIntervalMs,
       log: master.log,
       round: async () => {
-        await this.listener.refresh();
+        await this.refreshWorkers();
         await this.reaper.round();
         if (sabotaged('poll') && !this.asked) return;
         this.asked = false;
@@ -77,7 +80,10 @@ export class EngineRuntime {
     master.onCommand('stop-build', async (command) =>
       this.builds.stop(command.subjectId, command.args.reason ?? 'no reason') ? 'stopping' : 'not running here',
     );
-    master.hints.subscribe('workers', () => this.look());
+    master.hints.subscribe('workers', (_topic, payload) => {
+      this.hinted.add(Number(payload['workerid']));
+      this.look();
+    });
     this.addMetrics();
   }
 
@@ -125,6 +131,15 @@ export class EngineRuntime {
   private look(): void {
     this.asked = true;
     this.poll.nudge();
+  }
+
+  /** A fleet that comes back hints at every worker of it: then only the rows of those are read. */
+  private async refreshWorkers(): Promise<void> {
+    const hinted = [...this.hinted];
+    this.hinted.clear();
+    if (performance.now() < this.refreshAllAt) return await this.listener.refresh(hinted);
+    this.refreshAllAt = performance.now() + this.master.settings.pollIntervalMs;
+    await this.listener.refresh();
   }
 
   private begin(build: ClaimedBuild, worker: AttachedWorker): void {

@@ -1,5 +1,5 @@
 import type { Incarnation } from './masters.js';
-import type { Database } from './sql.js';
+import { type Database, placeholders } from './sql.js';
 
 export interface WorkerState {
   readonly workerId: number;
@@ -43,14 +43,16 @@ export class WorkerStore {
     );
   }
 
-  async states(): Promise<WorkerState[]> {
+  /** Of these workers, or of all. */
+  async states(workerIds?: readonly number[]): Promise<WorkerState[]> {
+    const which = workerIds ? ` WHERE id IN ${placeholders(workerIds.length)}` : '';
     const rows = await this.db.all<{
       workerId: number;
       name: string;
       paused: number;
       graceful: number;
       sessionEpoch: number;
-    }>(`SELECT id AS workerId, name, paused, graceful, session_epoch AS sessionEpoch FROM workers`);
+    }>(`SELECT id AS workerId, name, paused, graceful, session_epoch AS sessionEpoch FROM workers${which}`, workerIds);
     return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
   }
 }

@@ -101,6 +101,15 @@ export class FakeWorker {
     return this.options.name;
   }
 
+  /** A WebSocket ping. Resolves with how long its pong took; never when the connection goes first. */
+  async keepaliveMs(): Promise<number> {
+    const startedAt = performance.now();
+    const answered = new Promise<void>((resolve) => this.socket.once('pong', () => resolve()));
+    this.socket.ping();
+    await answered;
+    return performance.now() - startedAt;
+  }
+
   /** Ends the connection as a worker that is stopped does. */
   async disconnect(): Promise<void> {
     this.socket.close();

@@ -76,9 +76,9 @@ export class WorkerListener {
     await closed;
   }
 
-  /** Reads who is paused, and lets go of workers that have a newer session elsewhere (I11). */
-  refresh(): Promise<void> {
-    return this.sessions.refresh();
+  /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
+  refresh(workerIds?: Iterable<number>): Promise<void> {
+    return this.sessions.refresh(workerIds);
   }
 
   private connected(socket: Socket): void {

@@ -11,6 +11,8 @@ import type { WorkerDirectory } from './login.js';
 const HIGH_WATER_BYTES = 8 << 20;
 const LOW_WATER_BYTES = 2 << 20;
 const DUPLICATE_PING_MS = 3000;
+/** The rows of more workers than these are read by reading all. */
+const READ_ONE_BY_ONE = 500;
 
 /** The socket under a session, as far as a session is concerned with it. */
 export interface SessionSocket {
@@ -35,6 +37,8 @@ export class WorkerSessions {
   readonly attached = new Map<number, AttachedWorker>();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
   private readonly store: WorkerStore;
+  /** Those whose rows are to be read again. */
+  private readonly stale = new Set<number>();
 
   constructor(
     private readonly master: Master,
@@ -94,7 +98,7 @@ export class WorkerSessions {
     );
     this.attached.set(workerId, worker);
     this.byConnection.set(connection, worker);
-    await this.refresh();
+    await this.refresh([workerId]);
     this.master.log.info({ worker: worker.name, version: info.version }, 'worker attached');
     this.master.hints.publish(hints.worker(workerId, 'connected'));
     this.onAttached(worker);
@@ -123,16 +127,24 @@ export class WorkerSessions {
     this.onDetached(worker);
   }
 
-  /** Reads who is paused, and lets go of workers that have a newer session elsewhere (I11). */
-  readonly refresh = coalesced(() => this.readStates());
+  /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
+  refresh(workerIds: Iterable<number> = this.attached.keys()): Promise<void> {
+    for (const id of workerIds) if (this.attached.has(id)) this.stale.add(id);
+    return this.readStale();
+  }
 
-  private async readStates(): Promise<void> {
-    if (this.attached.size === 0) return;
-    const states = new Map((await this.store.states()).map((state) => [state.workerId, state]));
-    for (const worker of this.attached.values()) {
-      const state = states.get(worker.workerId);
-      if (!state || state.sessionEpoch !== worker.sessionEpoch) worker.disconnect('it has a newer session');
+  private readonly readStale = coalesced(async () => {
+    const ids = [...this.stale];
+    this.stale.clear();
+    if (ids.length === 0) return;
+    const all = await this.store.states(ids.length > READ_ONE_BY_ONE ? undefined : ids);
+    const states = new Map(all.map((state) => [state.workerId, state]));
+    for (const id of ids) {
+      const worker = this.attached.get(id);
+      if (!worker) continue;
+      const state = states.get(id);
+      if (!state || state.sessionEpoch > worker.sessionEpoch) worker.disconnect('it has a newer session');
       else worker.paused = state.paused || state.graceful;
     }
-  }
+  });
 }
