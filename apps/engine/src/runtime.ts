@@ -6,7 +6,7 @@ import { propertiesFrom, type Properties, UnexpectedError } from '@millrace/doma
 import { Loop, type Master } from '@millrace/master';
 import { Counter, Gauge } from 'prom-client';
 import { FolderBlobs } from './blobs/folder-blobs.js';
-import { RunningBuilds } from './builds/running-builds.js';
+import { type BuildSetup, RunningBuilds } from './builds/running-builds.js';
 import { type Assignments, Distributor } from './claiming/distributor.js';
 import { Reaper } from './claiming/reaper.js';
 import { type RunnerLog, RunnerPool } from './runner/runner.js';
@@ -56,7 +56,8 @@ export class EngineRuntime {
       () => {
         this.look();
       },
-      () => undefined,
+      (worker) => this.builds.workerAway(worker),
+      (worker) => this.builds.adopt(worker, (builderId) => this.setupOf(builderId)),
     );
     this.distributor = new Distributor(
       master,
@@ -143,11 +144,16 @@ export class EngineRuntime {
   }
 
   private begin(build: ClaimedBuild, worker: AttachedWorker): void {
-    const builder = this.revision.byId.get(build.builderId);
-    if (!builder)
+    const setup = this.setupOf(build.builderId);
+    if (!setup)
       throw new UnexpectedError('unknown-builder', `claimed build ${build.buildId} of a builder that is not ours`);
-    const { file: configFile, fingerprint } = this.revision;
-    this.builds.begin(build, worker, { builder, configFile, fingerprint, pool: this.pool });
+    this.builds.begin(build, worker, setup);
+  }
+
+  private setupOf(builderId: number): BuildSetup | null {
+    const { file: configFile, fingerprint, byId } = this.revision;
+    const builder = byId.get(builderId);
+    return builder ? { builder, configFile, fingerprint, pool: this.pool } : null;
   }
 
   private addMetrics(): void {
@@ -167,6 +173,15 @@ export class EngineRuntime {
       registers,
       collect() {
         this.set(listener.attached.size);
+      },
+    });
+    new Counter({
+      name: 'millrace_builds_adopted_total',
+      help: 'Builds that went on here after they had lost their engine or their worker its connection',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(builds.stats.adopted);
       },
     });
     new Counter({
@@ -226,6 +241,7 @@ function assemble(
         ids.builders.get(builder.name)!,
         {
           name: builder.name,
+          fingerprint: builder.fingerprint,
           properties: propertiesFrom(builder.properties, 'Builder'),
           workerIds: new Set(builder.workers.map(workerId)),
         },

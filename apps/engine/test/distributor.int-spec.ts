@@ -90,7 +90,9 @@ describe('Distributor', () => {
       master,
       new Journal(db, me, fail),
       () => ({
-        builders: new Map([[builderId, { name: 'b', properties: {}, workerIds: new Set([workerId]) }]]),
+        builders: new Map([
+          [builderId, { name: 'b', fingerprint: 'f', properties: {}, workerIds: new Set([workerId]) }],
+        ]),
         workerProperties: () => ({}),
       }),
       () => [worker],

@@ -61,6 +61,8 @@ export interface Orphan extends BuildKey {
   readonly engineIsAlive: boolean;
   /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. */
   readonly mayResume: boolean;
+  /** Its worker has a session at another incarnation than the claim's: what it brings along is adopted there, if anywhere. */
+  readonly workerIsElsewhere: boolean;
   /** For how long its worker has been away, where an engine could still record that. */
   readonly parkedForMs: number | null;
 }
@@ -160,19 +162,27 @@ export class ClaimStore {
    */
   async orphans(): Promise<Orphan[]> {
     const alive = aliveSql(this.db, 'c.master_epoch');
-    const rows = await this.db.all<Omit<Orphan, 'engineIsAlive' | 'mayResume'> & { alive: number; mayResume: number }>(
+    const rows = await this.db.all<
+      Omit<Orphan, 'engineIsAlive' | 'mayResume' | 'workerIsElsewhere'> & {
+        alive: number;
+        mayResume: number;
+        elsewhere: number;
+      }
+    >(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
               c.epoch AS epoch, m.name AS master, c.master_id AS masterId, c.master_epoch AS masterEpoch,
-              ${alive} AS alive, ${this.db.dialect.nowMs} - c.parked_at_ms AS parkedForMs,
+              ${alive} AS alive, COALESCE(w.master_id <> c.master_id OR w.master_epoch <> c.master_epoch, 0) AS elsewhere,
+              ${this.db.dialect.nowMs} - c.parked_at_ms AS parkedForMs,
               (w.resumes = 1 AND NOT EXISTS (SELECT 1 FROM steps s
                 WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)) AS mayResume
        FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id JOIN workers w ON w.id = c.worker_id
        WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive} LIMIT 200`,
     );
-    return rows.map(({ alive: engineIsAlive, mayResume, ...row }) => ({
+    return rows.map(({ alive: engineIsAlive, mayResume, elsewhere, ...row }) => ({
       ...row,
       engineIsAlive: engineIsAlive === 1,
       mayResume: mayResume === 1,
+      workerIsElsewhere: elsewhere === 1,
     }));
   }
 

@@ -23,8 +23,8 @@ onEveryDatabase('builds that change engines', (get) => {
   let causes = 0;
 
   beforeAll(async () => {
-    first = await register(get().db, 'engine-1');
-    second = await register(get().db, 'engine-2');
+    first = await register(get().db, 'engine');
+    second = await register(get().db, 'engine');
     ids = await configure(get().db, first, { builders: 1, workers: 2 });
   });
 
@@ -195,7 +195,7 @@ onEveryDatabase('builds that change engines', (get) => {
   });
 
   it('lets the build of a dead engine be adopted', async () => {
-    const dead = await register(get().db, 'engine-3');
+    const dead = await register(get().db, 'engine');
     await attach(dead, 'w1');
     const build = await claimOne('w1');
     await get().db.run(`UPDATE claims SET master_id = ?, master_epoch = ? WHERE build_id = ?`, [

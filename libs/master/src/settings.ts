@@ -30,6 +30,8 @@ export interface MasterSettings {
   /** engine: where workers connect. */
   readonly workerHost: string;
   readonly workerPort: number;
+  /** engine: how long a build without an engine waits for its worker to come back with it. */
+  readonly resumeWaitMs: number;
   /** engine: memory for the build steps of one runner thread. */
   readonly runnerMemoryMb: number;
   /** scheduler: the trigger API's own listener. */
@@ -77,6 +79,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     logLevel: text('MILLRACE_LOG_LEVEL', 'info'),
     workerHost: text('MILLRACE_WORKER_HOST', '127.0.0.1'),
     workerPort: integer('MILLRACE_WORKER_PORT', 9989, 0, 65535),
+    resumeWaitMs: integer('MILLRACE_RESUME_WAIT_MS', 300_000, 0, 86_400_000),
     runnerMemoryMb: integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),
     triggerHost: text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
     triggerPort: integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),

@@ -1,23 +1,48 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Hint, hints } from '@millrace/contracts';
-import type { BuildEntry, BuildKey, Committed, Journal } from '@millrace/database';
+import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand } from '@millrace/database';
 import { countLines } from '@millrace/database';
 import { FencedError, messageOf, MillraceError, type Properties, type Result, type Uuid } from '@millrace/domain';
-import type { CommandName, CommandOutcome, CommandUpdate } from '@millrace/worker-protocol';
+import { type CommandName, type CommandOutcome, type CommandUpdate, FEATURE_RESUME } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
-import { prefixLines, type Stream, wholeLines } from '../core/log-text.js';
+import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
+import { isTransfer } from '../core/resuming.js';
 import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { transferSink, type TransferSink } from './transfers.js';
+
+/** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes (design §5 *Resuming*). */
+export interface Replay {
+  readonly stepNumber: number;
+  readonly stepName: string;
+  /** By ordinal. */
+  readonly commands: Map<number, RecordedCommand>;
+  /** Lines of its own texts that are stored already, by log. */
+  readonly textLines: Map<string, number>;
+}
+
+/** A command from the writing of its intent on: one that is interrupted before it was sent is never sent. */
+interface Running {
+  readonly request: CommandRequest;
+  /** What an earlier engine knew of it, when the worker has it already. */
+  readonly recorded: RecordedCommand | null;
+  readonly capture: Capture | null;
+  interrupted: boolean;
+  sent: boolean;
+}
 
 /**
  * One build, as its runner sees the engine: what the runner asks for is written to the journal and sent to the worker. The first
  * write that is fenced off ends everything here (I3).
  */
 export class EngineBuildHost implements BuildHost {
-  /** Commands by id, from the writing of the intent on: one that is interrupted before it was sent is never sent. */
-  private readonly running = new Map<string, { readonly stepNumber: number; interrupted: boolean; sent: boolean }>();
+  private readonly running = new Map<string, Running>();
   private isFenced = false;
+  private parked = false;
+  /** What runs now may be run again from its beginning. */
+  private resumable = true;
+  /** Why the replay of a step failed: it asked for something else than before. */
+  unresumable: string | null = null;
 
   constructor(
     private readonly key: BuildKey,
@@ -27,103 +52,155 @@ export class EngineBuildHost implements BuildHost {
     private readonly blobs: Blobs,
     private readonly publish: (hint: Hint) => void,
     private readonly onFenced: () => void,
+    /** The connection went while a command ran that can go on without it. */
+    private readonly onWorkerAway: () => void,
+    private readonly replay: Replay | null = null,
   ) {}
 
-  get fenced(): boolean {
-    return this.isFenced;
+  get isResumable(): boolean {
+    return this.resumable && !this.isFenced;
   }
 
-  async startStep(step: { number: number; name: string; hidden: boolean }): Promise<void> {
-    this.soon([{ kind: 'step-started', ...step }]);
+  get isParked(): boolean {
+    return this.parked;
+  }
+
+  /** From now on nothing is written, sent or acknowledged any more: whoever goes on with the build gets it again. */
+  park(): void {
+    this.parked = true;
+  }
+
+  /** Says so in the database, after everything that was written before. False: the build was no longer ours. */
+  async recordParked(): Promise<boolean> {
+    try {
+      await this.journal.write(this.key, [{ kind: 'build-parked' }]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      return false;
+    } finally {
+      this.journal.forget(this.key.buildId);
+    }
+  }
+
+  async startStep(step: { number: number; name: string; hidden: boolean; resumable: boolean }): Promise<void> {
+    this.assertGoing();
+    this.resumable = step.resumable;
+    if (step.number !== this.replay?.stepNumber) return this.soon([{ kind: 'step-started', ...step }]);
+    if (step.name !== this.replay.stepName)
+      this.giveUp(`step ${step.number} was '${this.replay.stepName}' and is '${step.name}' now`);
   }
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {
-    if (this.isFenced) throw new FencedError(`build ${this.key.buildId}`);
-    const uuid = randomUUID();
+    this.assertGoing();
     const args = { ...request.args };
-    const running = { stepNumber: request.stepNumber, interrupted: false, sent: false };
+    const argsHash = createHash('sha256')
+      .update(JSON.stringify([request.name, args]))
+      .digest('hex');
+    const before = this.recordedOf(request, argsHash);
+    if (before?.outcome) return JSON.parse(before.outcome) as CommandResult;
+    const recorded = before && !isTransfer(request.name) ? before : null;
+    const uuid = recorded?.uuid ?? randomUUID();
+    const { stepNumber: step, ordinal, name } = request;
+    const capture = request.capture ? new Capture(request.capture.maxBytes, recorded?.captured ?? '') : null;
+    const running: Running = { request, recorded, capture, interrupted: false, sent: false };
     this.running.set(uuid, running);
-    let result: CommandResult;
     try {
       // The intent is committed before the command is sent, so that whoever takes over knows what may be running (design §5).
-      await this.now([
-        {
-          kind: 'command-intended',
-          step: request.stepNumber,
-          ordinal: request.ordinal,
-          name: request.name,
-          uuid,
-          argsHash: createHash('sha256')
-            .update(JSON.stringify([request.name, args]))
-            .digest('hex'),
-        },
-      ]);
-      result = await this.send(uuid, running, request, args);
+      if (!before) await this.now([{ kind: 'command-intended', step, ordinal, name, uuid, argsHash }]);
+      else if (!recorded) await this.now([{ kind: 'command-resent', step, ordinal, uuid }]);
+      return await this.send(uuid, running, args);
     } finally {
       this.running.delete(uuid);
     }
-    this.soon([
-      {
-        kind: 'command-finished',
-        step: request.stepNumber,
-        ordinal: request.ordinal,
-        outcome: JSON.stringify({ rc: result.rc, failure: result.failure, failureReason: result.failureReason }),
-      },
-    ]);
-    return result;
   }
 
-  private async send(
-    uuid: string,
-    running: { readonly interrupted: boolean; sent: boolean },
-    request: CommandRequest,
-    args: CommandRequest['args'],
-  ): Promise<CommandResult> {
+  /** The same command as an earlier engine recorded it; null when the build is past that. */
+  private recordedOf({ stepNumber, ordinal, name }: CommandRequest, argsHash: string): RecordedCommand | null {
+    const { replay } = this;
+    const recorded = replay?.stepNumber === stepNumber ? replay.commands.get(ordinal) : undefined;
+    if (!recorded) return null;
+    if (recorded.name !== name || recorded.argsHash !== argsHash)
+      this.giveUp(`command ${ordinal} of step '${replay!.stepName}' was another one before`);
+    return recorded;
+  }
+
+  private async send(uuid: string, running: Running, args: CommandRequest['args']): Promise<CommandResult> {
+    const { request } = running;
     const transfer = await transferSink(this.blobs, this.uuid, request);
-    const capture = request.capture ? new Capture(request.capture.maxBytes) : null;
     try {
-      if (running.interrupted) {
+      if (running.interrupted && !running.recorded) {
         await transfer?.finish(false);
-        return { rc: null, failure: null, failureReason: null, cancelled: true, workerLost: false };
+        const result = { rc: null, failure: null, failureReason: null, cancelled: true, workerLost: false };
+        void this.recordEnd(request, result);
+        return result;
       }
       running.sent = true;
-      const outcome = await this.worker.connection.startCommand(uuid, request.name as CommandName, args, {
-        updates: (batch) => this.updates(request, batch, capture),
-        ...transfer?.sink,
+      // The build need not wait until its outcome is recorded, only the worker, which keeps it until then.
+      const result = new Promise<CommandResult>((resolve, reject) => {
+        const sink = {
+          updates: (batch: readonly CommandUpdate[], number: number | null) => this.updates(running, batch, number),
+          completed: async (outcome: CommandOutcome) => {
+            await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
+            if (this.parked) return await never();
+            const ended = toResult(outcome, running);
+            const recorded = this.recordEnd(request, ended);
+            resolve(ended);
+            await recorded;
+          },
+          ...transfer?.sink,
+        };
+        const { connection } = this.worker;
+        const command = running.recorded
+          ? connection.resumeCommand(uuid, sink)
+          : connection.startCommand(uuid, request.name as CommandName, args, sink);
+        command.catch(reject);
+        if (running.interrupted) connection.interrupt(uuid, 'stopped').catch(reject);
       });
-      await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
-      return toResult(outcome, running.interrupted, capture);
+      return await result;
     } catch (error) {
       await transfer?.finish(false);
       if (error instanceof FencedError) throw error;
+      this.assertGoing();
+      if (running.recorded && error instanceof MillraceError && error.code === 'command-unknown')
+        this.giveUp('its worker came back without it');
       const workerLost = error instanceof MillraceError && error.code === 'worker-lost';
-      return {
+      if (workerLost && this.isResumable && resumes(this.worker)) {
+        this.onWorkerAway();
+        this.assertGoing();
+      }
+      const result = {
         rc: null,
         failure: messageOf(error),
         failureReason: null,
         cancelled: running.interrupted,
         workerLost: workerLost && !running.interrupted,
       };
+      void this.recordEnd(request, result);
+      return result;
     }
   }
 
   async interrupt(stepNumber: number, why: string): Promise<void> {
-    for (const [uuid, command] of this.running) {
-      if (command.stepNumber !== stepNumber) continue;
-      command.interrupted = true;
-      if (command.sent) await this.worker.connection.interrupt(uuid, why);
+    for (const [uuid, running] of this.running) {
+      if (running.request.stepNumber === stepNumber) await this.interruptOne(uuid, running, why);
     }
   }
 
   /** Ends whatever runs on the worker for this build, for an attempt that is given up. */
   async interruptAll(why: string): Promise<void> {
-    for (const command of this.running.values()) command.interrupted = true;
-    const sent = [...this.running].filter(([, command]) => command.sent);
-    await Promise.allSettled(sent.map(([uuid]) => this.worker.connection.interrupt(uuid, why)));
+    await Promise.allSettled([...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)));
+  }
+
+  private async interruptOne(uuid: string, running: Running, why: string): Promise<void> {
+    if (this.parked) return;
+    running.interrupted = true;
+    if (running.sent) await this.worker.connection.interrupt(uuid, why);
   }
 
   async appendLog(stepNumber: number, log: string, stream: 'o' | 'e' | 'h' | '', text: string): Promise<void> {
-    const lines = wholeLines(text);
+    this.assertGoing();
+    const lines = this.newLines(stepNumber, log, wholeLines(text));
     if (lines === '') return;
     await this.now([
       {
@@ -135,6 +212,16 @@ export class EngineBuildHost implements BuildHost {
         lines: countLines(lines),
       },
     ]);
+  }
+
+  /** Without those that an earlier engine stored. */
+  private newLines(stepNumber: number, log: string, text: string): string {
+    const { replay } = this;
+    const stored = replay?.stepNumber === stepNumber ? (replay.textLines.get(log) ?? 0) : 0;
+    if (stored === 0) return text;
+    const count = countLines(text);
+    replay!.textLines.set(log, Math.max(0, stored - count));
+    return stored >= count ? '' : dropLines(text, stored);
   }
 
   async setStepState(
@@ -164,17 +251,47 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  private async updates(
-    request: CommandRequest,
-    batch: readonly CommandUpdate[],
-    capture: Capture | null,
-  ): Promise<void> {
+  private async updates(running: Running, batch: readonly CommandUpdate[], number: number | null): Promise<void> {
+    if (this.parked) return never();
+    const { request, recorded, capture } = running;
+    if (number !== null && recorded && number <= recorded.updatesStored) return;
     const entries = logEntries(request, batch);
-    if (capture) for (const update of batch) if (update.kind === 'stdout') capture.add(update.text);
+    let captured = false;
+    if (capture)
+      for (const update of batch) if (update.kind === 'stdout') captured = capture.add(update.text) || captured;
+    if (number !== null && (entries.length > 0 || captured)) {
+      const { stepNumber: step, ordinal } = request;
+      entries.push({ kind: 'command-stored', step, ordinal, update: number, captured: capture?.text ?? null });
+    }
     if (entries.length > 0) await this.now(entries);
   }
 
+  private recordEnd({ stepNumber: step, ordinal }: CommandRequest, result: CommandResult): Promise<void> {
+    const recorded = this.journal
+      .writeSoon(this.key, [{ kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result) }])
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.failed(error);
+          throw error;
+        },
+      );
+    recorded.catch(() => undefined);
+    return recorded;
+  }
+
+  /** Everything that is asked of a build that is not ours any more, or waits for its worker, ends it in its runner. */
+  private assertGoing(): void {
+    if (this.isFenced || this.parked || this.unresumable !== null) throw new FencedError(`build ${this.key.buildId}`);
+  }
+
+  private giveUp(why: string): never {
+    this.unresumable ??= why;
+    throw new FencedError(`build ${this.key.buildId}`);
+  }
+
   private async now(entries: readonly BuildEntry[]): Promise<void> {
+    this.assertGoing();
     try {
       this.announce(await this.journal.write(this.key, entries));
     } catch (error) {
@@ -185,6 +302,7 @@ export class EngineBuildHost implements BuildHost {
 
   /** Nobody waits for these; that the build is fenced off is learned here all the same. */
   private soon(entries: readonly BuildEntry[]): void {
+    this.assertGoing();
     this.journal.writeSoon(this.key, entries).then(
       (committed) => {
         this.announce(committed);
@@ -212,17 +330,25 @@ export class EngineBuildHost implements BuildHost {
 
 /** Keeps the beginning of a command's standard output for the step that asked for it. */
 class Capture {
-  private readonly parts: string[] = [];
-  private bytes = 0;
+  private readonly parts: string[];
+  private bytes: number;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    before: string,
+  ) {
+    this.parts = [before];
+    this.bytes = before.length;
+  }
 
-  add(text: string): void {
+  /** @returns whether any of it was kept */
+  add(text: string): boolean {
     const room = this.maxBytes - this.bytes;
-    if (room <= 0) return;
+    if (room <= 0) return false;
     const part = text.slice(0, room);
     this.parts.push(part);
     this.bytes += part.length;
+    return true;
   }
 
   get text(): string {
@@ -254,7 +380,17 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): B
   return entries;
 }
 
-function toResult(outcome: CommandOutcome, interrupted: boolean, capture: Capture | null): CommandResult {
+/** Whether the worker goes on without us, and can tell later how that went (I9). */
+export function resumes({ connection }: AttachedWorker): boolean {
+  return connection.info.features.includes(FEATURE_RESUME);
+}
+
+/** For an answer that must not be given: the worker is to keep what it said. */
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+function toResult(outcome: CommandOutcome, { interrupted, capture }: Running): CommandResult {
   return {
     rc: outcome.rc,
     failure: outcome.failure,

@@ -1,17 +1,29 @@
 import type { CompiledBuilder } from '@millrace/contracts';
-import { type BuildEnd, type ClaimedBuild, IntakeStore, type Journal, sealLogs } from '@millrace/database';
+import {
+  type BuildEnd,
+  type ClaimedBuild,
+  ClaimStore,
+  IntakeStore,
+  type Journal,
+  type RecordedBuild,
+  sealLogs,
+  type WorkersClaim,
+} from '@millrace/database';
+import { hints } from '@millrace/contracts';
 import { messageOf, Result } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { announceEnd } from '../claiming/reaper.js';
-import type { BuildJob, BuildOutcome, RunnerPool, RunningBuild } from '../runner/runner.js';
+import { whyNotResumable } from '../core/resuming.js';
+import type { BuildJob, BuildOutcome, FinishedStep, RunnerPool, RunningBuild } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
-import { EngineBuildHost } from './build-host.js';
+import { EngineBuildHost, type Replay, resumes } from './build-host.js';
 
 interface Entry {
   readonly build: ClaimedBuild;
   readonly worker: AttachedWorker;
   readonly host: EngineBuildHost;
+  readonly finishedSteps: readonly FinishedStep[];
   running: RunningBuild | null;
   stopReason: string | null;
   ended: Promise<void>;
@@ -29,7 +41,9 @@ export interface BuildSetup {
 export class RunningBuilds {
   private readonly entries = new Map<number, Entry>();
   private readonly intake: IntakeStore;
+  private readonly claims: ClaimStore;
   private draining = false;
+  readonly stats = { adopted: 0, parked: 0 };
   private sealing: Promise<void> = Promise.resolve();
 
   constructor(
@@ -40,6 +54,7 @@ export class RunningBuilds {
     private readonly onSlotFree: () => void,
   ) {
     this.intake = new IntakeStore(master.db);
+    this.claims = new ClaimStore(master.db);
   }
 
   get size(): number {
@@ -50,7 +65,7 @@ export class RunningBuilds {
     return this.entries.has(buildId);
   }
 
-  begin(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup): void {
+  begin(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null = null): void {
     const host = new EngineBuildHost(
       build,
       build.uuid,
@@ -59,10 +74,79 @@ export class RunningBuilds {
       this.blobs,
       (hint) => this.master.hints.publish(hint),
       () => void this.fencedOff(build.buildId),
+      () => this.park(entry),
+      recorded && replayOf(recorded),
     );
-    const entry: Entry = { build, worker, host, running: null, stopReason: null, ended: Promise.resolve() };
+    const finishedSteps = recorded ? finishedStepsOf(recorded) : [];
+    const entry: Entry = {
+      build,
+      worker,
+      host,
+      finishedSteps,
+      running: null,
+      stopReason: null,
+      ended: Promise.resolve(),
+    };
     this.entries.set(build.buildId, entry);
     entry.ended = this.run(entry, setup);
+  }
+
+  /**
+   * Goes on with what a worker brings along from its earlier sessions, on this engine or another (I9); what cannot go on is tried again.
+   * The worker is told to forget everything else.
+   * @param setupOf what this engine's configuration says about a builder; null when it does not serve it
+   */
+  async adopt(worker: AttachedWorker, setupOf: (builderId: number) => BuildSetup | null): Promise<void> {
+    if (!resumes(worker)) return;
+    const { info } = worker.connection;
+    const held = new Set(info.runningCommands);
+    const before = [...this.entries.values()].filter((entry) => entry.worker.workerId === worker.workerId);
+    for (const entry of before) this.park(entry);
+    await Promise.all(before.filter((entry) => entry.host.isParked).map((entry) => entry.ended));
+    for (const claim of await this.claims.ofWorker(worker.workerId)) {
+      if (this.entries.has(claim.buildId)) continue;
+      for (const id of await this.adoptOne(worker, claim, held, setupOf(claim.builderId))) held.delete(id);
+    }
+    await Promise.all([...held].map((id) => worker.connection.forget(id)));
+  }
+
+  /** @returns the ids of the commands that go on */
+  private async adoptOne(
+    worker: AttachedWorker,
+    claim: WorkersClaim,
+    held: ReadonlySet<string>,
+    setup: BuildSetup | null,
+  ): Promise<string[]> {
+    const { me, log, hints: bus } = this.master;
+    const recorded = await this.claims.adopt(me, claim, worker.workerId, worker.sessionEpoch);
+    if (!recorded) return [];
+    const { build } = recorded;
+    const reason = whyNotResumable(recorded, { fingerprint: setup?.builder.fingerprint ?? null, held });
+    if (reason !== null || setup === null) {
+      log.info({ buildId: build.buildId, worker: worker.name, reason }, 'a build of an earlier session is tried again');
+      const end = { results: Result.RETRY, stateString: `retry: ${reason}` };
+      announceEnd(this.master, await this.claims.end(build, end));
+      return [];
+    }
+    log.info({ buildId: build.buildId, worker: worker.name, from: claim.masterId }, 'build adopted');
+    this.stats.adopted += 1;
+    await this.journal.recall(build.buildId);
+    worker.builds.set(build.buildId, build.builderId);
+    this.begin(build, worker, setup, recorded);
+    bus.publish(hints.build(build.buildId, 'update'));
+    return recorded.commands.filter(({ outcome }) => outcome === null).map(({ uuid }) => uuid);
+  }
+
+  /** The worker's connection is gone. What can go on without it waits for its return; the rest ends as its commands do. */
+  workerAway(worker: AttachedWorker): void {
+    if (!resumes(worker)) return;
+    for (const entry of this.entries.values()) if (entry.worker === worker) this.park(entry);
+  }
+
+  private park(entry: Entry): void {
+    if (!entry.host.isResumable || entry.host.isParked) return;
+    entry.host.park();
+    entry.running?.drop('its worker is away');
   }
 
   /** @returns false when the build is not (or no longer) run here */
@@ -74,11 +158,17 @@ export class RunningBuilds {
     return true;
   }
 
-  /** For an engine that goes away: interrupts everything and gives the requests back. */
+  /**
+   * For an engine that goes away: leaves to the workers what can go on at another engine; interrupts everything else and gives the
+   * requests back.
+   */
   async giveBackAll(reason: string): Promise<void> {
     this.draining = true;
     const entries = [...this.entries.values()];
-    for (const entry of entries) entry.running?.stop(reason);
+    for (const entry of entries) {
+      if (entry.stopReason === null && resumes(entry.worker)) this.park(entry);
+      if (!entry.host.isParked) entry.running?.stop(reason);
+    }
     await Promise.all(entries.map((entry) => entry.ended));
     await this.sealing;
   }
@@ -89,10 +179,13 @@ export class RunningBuilds {
     log.info({ worker: worker.name, attempt: build.attempt }, 'build started');
     let end: BuildEnd;
     try {
-      const job = await this.job(build, worker, setup);
+      const job = await this.job(entry, setup);
+      if (host.isParked) return await this.parked(entry);
       entry.running = setup.pool.run(job, host);
       if (entry.stopReason !== null) entry.running.stop(entry.stopReason);
-      end = this.verdict(entry, await entry.running.outcome);
+      const outcome = await entry.running.outcome;
+      if (host.isParked) return await this.parked(entry);
+      end = this.verdict(entry, outcome);
     } catch (error) {
       log.error({ err: error }, `the build could not be run: ${messageOf(error)}`);
       end = { results: Result.EXCEPTION, stateString: `exception: ${messageOf(error)}` };
@@ -113,6 +206,19 @@ export class RunningBuilds {
     log.info({ results: end.results, state: end.stateString }, 'build finished');
   }
 
+  /** The claim stays ours until somebody adopts or reaps it. */
+  private async parked(entry: Entry): Promise<void> {
+    const { buildId } = entry.build;
+    this.stats.parked += 1;
+    try {
+      const isOurs = await entry.host.recordParked();
+      this.master.log.info({ buildId, worker: entry.worker.name, isOurs }, 'the build waits for its worker');
+    } catch (error) {
+      this.master.log.error({ buildId, err: error }, `that a build waits was not written: ${messageOf(error)}`);
+    }
+    this.entries.delete(buildId);
+  }
+
   /** Nobody waits for it, and one at a time, so that it takes nothing from builds that run. */
   private seal(buildId: number): Promise<void> {
     this.sealing = this.sealing
@@ -126,6 +232,8 @@ export class RunningBuilds {
   }
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
+    const { unresumable } = entry.host;
+    if (unresumable !== null) return { results: Result.RETRY, stateString: `retry: ${unresumable}` };
     if (outcome.kind === 'died') return deathOf(outcome);
     const { results, stateString } = outcome;
     // An engine that stops is no reason for a build to fail.
@@ -138,7 +246,7 @@ export class RunningBuilds {
     return { results, stateString };
   }
 
-  private async job(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup): Promise<BuildJob> {
+  private async job({ build, worker, finishedSteps }: Entry, setup: BuildSetup): Promise<BuildJob> {
     const { info } = worker.connection;
     const changes = await this.intake.changesOfBuildset(build.buildsetId);
     return {
@@ -154,6 +262,7 @@ export class RunningBuilds {
       changes: changes.map(({ changeId, whenMs, seq: _seq, ...change }) => ({ ...change, id: changeId, when: whenMs })),
       worker: { name: worker.name, basedir: info.basedir, system: info.system, environ: { ...info.environ } },
       builddir: setup.builder.builddir,
+      finishedSteps,
     };
   }
 
@@ -162,8 +271,25 @@ export class RunningBuilds {
     if (!entry) return;
     this.master.log.warn({ buildId }, 'the build is no longer ours: stopping it');
     await entry.host.interruptAll('another engine has taken over');
-    entry.running?.stop('another engine has taken over');
+    entry.running?.drop('another engine has taken over');
   }
+}
+
+function finishedStepsOf({ steps }: RecordedBuild): FinishedStep[] {
+  return steps.flatMap(({ number, name, results, stateString }) =>
+    results === null ? [] : [{ number, name, results, stateString }],
+  );
+}
+
+function replayOf({ steps, commands, logs }: RecordedBuild): Replay | null {
+  const open = steps.find(({ results }) => results === null);
+  if (!open) return null;
+  return {
+    stepNumber: open.number,
+    stepName: open.name,
+    commands: new Map(commands.map((command) => [command.ordinal, command])),
+    textLines: new Map(logs.filter(({ type }) => type === 't').map(({ name, lines }) => [name, lines])),
+  };
 }
 
 function deathOf(outcome: Extract<BuildOutcome, { kind: 'died' }>): BuildEnd {

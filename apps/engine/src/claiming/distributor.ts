@@ -13,7 +13,12 @@ export interface Assignments {
   /** Builders of this engine, by id. */
   readonly builders: ReadonlyMap<
     number,
-    { readonly name: string; readonly properties: Properties; readonly workerIds: ReadonlySet<number> }
+    {
+      readonly name: string;
+      readonly fingerprint: string;
+      readonly properties: Properties;
+      readonly workerIds: ReadonlySet<number>;
+    }
   >;
   workerProperties(workerId: number): Properties;
 }
@@ -89,6 +94,7 @@ export class Distributor {
           builderName: builder.name,
           workerId,
           workerName: worker.name,
+          fingerprint: builder.fingerprint,
           properties: { ...builder.properties, ...this.assignments().workerProperties(workerId) },
         };
       });

@@ -3,10 +3,15 @@ import { type BuildKey, ClaimStore, type EndedBuild, type Orphan } from '@millra
 import { FencedError, Result } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 
+/** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
+const ADOPTION_TAKES_MS = 10_000;
+
 /** Finds attempts that nobody works on any more and gives their requests back to the queue. */
 export class Reaper {
   private readonly store: ClaimStore;
   private suspects = new Set<number>();
+  /** Since when we know that nobody works on them, by build and epoch. */
+  private seenAtMs = new Map<string, number>();
 
   constructor(
     private readonly master: Master,
@@ -17,22 +22,35 @@ export class Reaper {
   }
 
   async round(): Promise<void> {
-    for (const orphan of await this.store.orphans()) {
-      if (!this.mayReap(orphan)) continue;
-      const ended = await this.store.reap(orphan);
+    const orphans = await this.store.orphans();
+    const seenAtMs = new Map<string, number>();
+    for (const orphan of orphans) {
+      const key = `${orphan.buildId}/${orphan.epoch}`;
+      seenAtMs.set(key, this.seenAtMs.get(key) ?? performance.now());
+      const waitedMs = orphan.parkedForMs ?? performance.now() - seenAtMs.get(key)!;
+      if (!this.mayReap(orphan) || waitedMs < this.patienceMs(orphan)) continue;
+      const ended = await this.store.reap(orphan, stateOf(orphan));
       if (!ended) continue;
       this.master.log.info(
         { buildId: orphan.buildId, engine: orphan.master, requeued: ended.requeued },
-        'build of a dead engine reaped',
+        'a build that nobody worked on was reaped',
       );
       announceEnd(this.master, ended);
     }
+    this.seenAtMs = seenAtMs;
     await this.reapLostClaims();
   }
 
+  /** How long its worker may take to come back with it (I9). */
+  private patienceMs({ mayResume, workerIsElsewhere }: Orphan): number {
+    if (!mayResume) return 0;
+    return workerIsElsewhere ? ADOPTION_TAKES_MS : this.master.settings.resumeWaitMs;
+  }
+
   /** Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls. */
-  private mayReap({ masterId, masterEpoch }: Orphan): boolean {
+  private mayReap({ masterId, masterEpoch, engineIsAlive }: Orphan): boolean {
     const { me } = this.master;
+    if (engineIsAlive) return true;
     if (masterId !== me.masterId) return this.master.mayTakeOver();
     // Our lease ran out and nobody took this build: it is renewed presently, and the build goes on.
     return masterEpoch !== me.epoch;
@@ -61,6 +79,11 @@ export class Reaper {
       if (!(error instanceof FencedError)) throw error;
     }
   }
+}
+
+function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {
+  if (engineIsAlive) return 'retry: its worker did not come back';
+  return `retry: engine ${master} went away${mayResume ? ', and its worker did not come back' : ''}`;
 }
 
 /** Tells everybody how an attempt ended. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { prefixLines, wholeLines } from './log-text.js';
+import { dropLines, prefixLines, wholeLines } from './log-text.js';
 
 describe('prefixLines', () => {
   it.each([
@@ -10,6 +10,18 @@ describe('prefixLines', () => {
     ['a\n\nb\n', 'oa\no\nob\n'],
   ])('%j', (text, expected) => {
     expect(prefixLines('o', text)).toBe(expected);
+  });
+});
+
+describe('dropLines', () => {
+  it.each([
+    [0, 'a\nb\n', 'a\nb\n'],
+    [1, 'a\nb\n', 'b\n'],
+    [2, 'a\nb\n', ''],
+    [3, 'a\nb\n', ''],
+    [1, '\nb\n', 'b\n'],
+  ])('%d of %j', (count, text, expected) => {
+    expect(dropLines(text, count)).toBe(expected);
   });
 });
 

@@ -11,3 +11,10 @@ export function prefixLines(stream: Stream, text: string): string {
 export function wholeLines(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
+
+/** `text`, which consists of whole lines, without the first `count` of them. */
+export function dropLines(text: string, count: number): string {
+  let at = 0;
+  for (let line = 0; line < count && at < text.length; line++) at = text.indexOf('\n', at) + 1;
+  return text.slice(at);
+}

@@ -17,6 +17,15 @@ export interface BuildJob {
   readonly worker: WorkerInfo;
   /** Below the worker's base directory. */
   readonly builddir: string;
+  /** For a build that goes on where another engine stopped: the steps that are over, first to last; the others are run (I9). */
+  readonly finishedSteps?: readonly FinishedStep[];
+}
+
+export interface FinishedStep {
+  readonly number: number;
+  readonly name: string;
+  readonly results: Result;
+  readonly stateString: string;
 }
 
 export interface CommandRequest {
@@ -46,7 +55,13 @@ export type LogStream = 'o' | 'e' | 'h' | '';
  * with FencedError once the build is no longer this engine's, and the build then ends there.
  */
 export interface BuildHost {
-  startStep(step: { readonly number: number; readonly name: string; readonly hidden: boolean }): Promise<void>;
+  startStep(step: {
+    readonly number: number;
+    readonly name: string;
+    readonly hidden: boolean;
+    /** It may be run again from its beginning when it is interrupted half-way. */
+    readonly resumable: boolean;
+  }): Promise<void>;
   runCommand(request: CommandRequest): Promise<CommandResult>;
   /** Interrupts the command of that step, if one is running; its `runCommand` then resolves with `cancelled`. */
   interrupt(stepNumber: number, why: string): Promise<void>;
@@ -84,6 +99,8 @@ export interface RunningBuild {
    * those that is running. A step that burns CPU is ended with its thread after some seconds, `alwaysRun` steps included.
    */
   stop(reason: string): void;
+  /** Ends it at once, wherever it is; `outcome` is `died`. */
+  drop(reason: string): void;
 }
 
 export const HOST_METHODS = [

@@ -12,7 +12,7 @@ import {
   worse,
 } from '@millrace/domain';
 import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from '../core/step-sequence.js';
-import type { BuildHost, BuildJob, BuildOutcome } from './build-host.js';
+import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from './build-host.js';
 import { BuildProperties, StepRun } from './step-run.js';
 
 /** A stopped step that has no command under way and still does not end is left behind after this time. */
@@ -49,13 +49,16 @@ export class BuildWalk {
 
   async run(): Promise<BuildOutcome> {
     const names = uniqueStepNames(this.builder.factory.map((step) => step.name));
+    const finished = new Map((this.job.finishedSteps ?? []).map((step) => [step.number, step]));
     let number = 0;
     for (const [index, step] of this.builder.factory.entries()) {
       const flags: StepFlags = { ...DEFAULT_STEP_FLAGS, ...step.flags };
       if (!isStarted({ progress: this.progress, workerLost: this.workerLost }, flags)) continue;
       const name = names[index]!;
       try {
-        const result = await this.runStep(step, name, number++);
+        const before = finished.get(number);
+        const result = before ? this.recall(before, name) : await this.runStep(step, name, number);
+        number += 1;
         this.progress = afterStep(this.progress, result, flags);
       } catch (error) {
         return { kind: 'died', fault: 'runner', reason: messageOf(error), step: name };
@@ -65,6 +68,13 @@ export class BuildWalk {
     }
     const { result } = this.progress;
     return { kind: 'finished', results: result, stateString: buildStateString(result, this.finished) };
+  }
+
+  /** A step that an earlier engine has brought to its end. */
+  private recall(step: FinishedStep, name: string): Result {
+    if (step.name !== name) throw new Error(`step ${step.number} was '${step.name}' and is '${name}' now`);
+    this.finished.push(step);
+    return step.results;
   }
 
   /** Throws only if the build cannot go on at all. */
@@ -81,7 +91,7 @@ export class BuildWalk {
     this.current = run;
     this.onStep({ number, name });
     const hidden = step.hideStepIf === true;
-    this.send(this.host.startStep({ number, name, hidden }));
+    this.send(this.host.startStep({ number, name, hidden, resumable: step.resumable === true }));
     const { result, stateString } = await this.outcomeOf(step, run);
     const isHidden = hidden || (await this.isHidden(step, result, run));
     await run.flush();

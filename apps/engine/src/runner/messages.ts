@@ -52,6 +52,7 @@ export type ToRunner =
   | { readonly kind: 'load'; readonly generation: Generation }
   | { readonly kind: 'run'; readonly job: BuildJob; readonly generation: Generation }
   | { readonly kind: 'stop'; readonly buildId: number; readonly reason: string }
+  | { readonly kind: 'drop'; readonly buildId: number; readonly reason: string }
   | { readonly kind: 'reply'; readonly buildId: number; readonly reply: HostReply };
 export type FromRunner =
   | { readonly kind: 'loaded'; readonly fingerprint: string; readonly snapshot: ConfigSnapshot }

@@ -11,6 +11,7 @@ export type {
   BuildOutcome,
   CommandRequest,
   CommandResult,
+  FinishedStep,
   LogStream,
   RunningBuild,
   StepState,
@@ -111,7 +112,7 @@ export class RunnerPool {
       this.builds.set(job.buildId, build);
       this.give(build);
     }
-    return { outcome, stop: (reason) => this.stop(build, reason) };
+    return { outcome, stop: (reason) => this.stop(build, reason), drop: (reason) => this.drop(build, reason) };
   }
 
   /**
@@ -213,6 +214,14 @@ export class RunnerPool {
     if (this.builds.get(build.job.buildId) !== build) return;
     if (build.isSent) this.post({ kind: 'stop', buildId: build.job.buildId, reason });
     else this.finish(build, { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' });
+  }
+
+  /** Its thread says when it is over: until then nothing else may run under this build's id. */
+  private drop(build: Build, reason: string): void {
+    const { buildId } = build.job;
+    if (this.builds.get(buildId) !== build) return;
+    if (build.isSent) this.post({ kind: 'drop', buildId, reason });
+    else this.finish(build, { kind: 'died', fault: 'runner', reason, step: null });
   }
 
   private post(message: ToRunner): void {

@@ -42,6 +42,9 @@ export class ThreadPool {
       case 'stop':
         this.stop(message.buildId, message.reason);
         break;
+      case 'drop':
+        this.drop(message.buildId, message.reason);
+        break;
       case 'reply':
         this.building.get(message.buildId)?.reply(message.reply satisfies HostReply);
         break;
@@ -158,6 +161,12 @@ export class ThreadPool {
         outcome: { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' },
       });
     } else this.building.get(buildId)?.stop(reason);
+  }
+
+  private drop(buildId: number, reason: string): void {
+    if (this.dropWaiting(buildId)) {
+      this.send({ kind: 'done', buildId, outcome: { kind: 'died', fault: 'runner', reason, step: null } });
+    } else this.building.get(buildId)?.end(reason);
   }
 
   /** Finds threads whose loop stands still, and puts that down to the step that runs. */

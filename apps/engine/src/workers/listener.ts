@@ -41,8 +41,9 @@ export class WorkerListener {
     private readonly directory: () => WorkerDirectory,
     onAttached: (worker: AttachedWorker) => void,
     onDetached: (worker: AttachedWorker) => void,
+    adopt: (worker: AttachedWorker) => Promise<void>,
   ) {
-    this.sessions = new WorkerSessions(master, directory, onAttached, onDetached);
+    this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
     this.pb = new PbSockets(master, directory, this.sessions, (socket) => void this.loggedIn.add(socket));
     this.server = createServer((socket) => this.connected(socket));
     this.http = createHttpServer((_request, response) => {

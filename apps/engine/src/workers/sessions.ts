@@ -2,7 +2,7 @@ import { type CompiledWorker, hints } from '@millrace/contracts';
 import { GroupedWrites, WorkerStore } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
 import type { Master } from '@millrace/master';
-import type { WorkerConnection } from '@millrace/worker-protocol';
+import { FEATURE_RESUME, type WorkerConnection } from '@millrace/worker-protocol';
 import { coalesced } from '../core/coalesced.js';
 import { AttachedWorker } from './attached-worker.js';
 import type { WorkerDirectory } from './login.js';
@@ -45,6 +45,8 @@ export class WorkerSessions {
     private readonly directory: () => WorkerDirectory,
     private readonly onAttached: (worker: AttachedWorker) => void,
     private readonly onDetached: (worker: AttachedWorker) => void,
+    /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
+    private readonly adopt: (worker: AttachedWorker) => Promise<void> = () => Promise.resolve(),
   ) {
     // A whole fleet may come or go at once.
     this.store = new WorkerStore(new GroupedWrites(master.db));
@@ -76,14 +78,17 @@ export class WorkerSessions {
   async attach(connection: WorkerConnection, socket: SessionSocket, configured: CompiledWorker): Promise<void> {
     const workerId = this.directory().workerIds.get(configured.name)!;
     const info = await connection.attach();
-    // What still runs from an earlier connection belongs to an attempt that has been given up.
-    await Promise.all(info.runningCommands.map((id) => connection.interrupt(id, 'its build was given up')));
-    const sessionEpoch = await this.store.attached(workerId, this.master.me, {
-      ...info.texts,
-      version: info.version,
-      system: info.system,
-      ...(info.numCpus === null ? {} : { numcpus: info.numCpus }),
-    });
+    const sessionEpoch = await this.store.attached(
+      workerId,
+      this.master.me,
+      {
+        ...info.texts,
+        version: info.version,
+        system: info.system,
+        ...(info.numCpus === null ? {} : { numcpus: info.numCpus }),
+      },
+      info.features.includes(FEATURE_RESUME),
+    );
     if (!socket.isOpen) return void (await this.store.detached(workerId, sessionEpoch));
     const worker = new AttachedWorker(
       workerId,
@@ -96,8 +101,10 @@ export class WorkerSessions {
         socket.terminate();
       },
     );
-    this.attached.set(workerId, worker);
     this.byConnection.set(connection, worker);
+    await this.adopt(worker);
+    if (!socket.isOpen) return;
+    this.attached.set(workerId, worker);
     await this.refresh([workerId]);
     this.master.log.info({ worker: worker.name, version: info.version }, 'worker attached');
     this.master.hints.publish(hints.worker(workerId, 'connected'));
