@@ -1,5 +1,5 @@
 import type { Incarnation } from './masters.js';
-import type { Database, Transaction } from './sql.js';
+import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
 
 /** What a configuration revision defines, as far as the database names it. */
 export interface Definitions {
@@ -74,21 +74,28 @@ export class ConfigurationStore {
   ): Promise<void> {
     await tx.run(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
     await tx.run(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
-    for (const builder of definitions.builders) {
-      const builderId = builders.get(builder.name)!;
-      await tx.run(`INSERT INTO builder_masters (builder_id, master_id, fingerprint) VALUES (?, ?, ?)`, [
-        builderId,
-        me.masterId,
-        builder.fingerprint,
-      ]);
-      for (const worker of builder.workers) {
-        await tx.run(`INSERT INTO worker_builders (worker_id, builder_id, master_id) VALUES (?, ?, ?)`, [
-          workers.get(worker)!,
-          builderId,
-          me.masterId,
-        ]);
-      }
-    }
+    const served = definitions.builders.map((builder) => [
+      builders.get(builder.name)!,
+      me.masterId,
+      builder.fingerprint,
+    ]);
+    await insertRows(tx, 'builder_masters', ['builder_id', 'master_id', 'fingerprint'], served);
+    const pairs = definitions.builders.flatMap((builder) =>
+      builder.workers.map((worker) => [workers.get(worker)!, builders.get(builder.name)!, me.masterId]),
+    );
+    await insertRows(tx, 'worker_builders', ['worker_id', 'builder_id', 'master_id'], pairs);
+  }
+}
+
+async function insertRows(
+  tx: Transaction,
+  table: string,
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): Promise<void> {
+  for (const chunk of chunked(rows)) {
+    const values = rowPlaceholders(chunk.length, columns.length);
+    await tx.run(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${values}`, chunk.flat());
   }
 }
 
@@ -104,6 +111,7 @@ const FIRST_VALUES: Record<
   change_sources: {},
 };
 
+/** Gives every item a row and its id. There may be thousands, of which nearly all are as they were. */
 async function nameIds<T extends { readonly name: string }>(
   tx: Transaction,
   table: keyof typeof FIRST_VALUES,
@@ -113,17 +121,43 @@ async function nameIds<T extends { readonly name: string }>(
   const first = FIRST_VALUES[table];
   const names = Object.keys(columns);
   const ids = new Map<string, number>();
-  for (const item of items) {
-    const columnList = ['name', ...Object.keys(first)].join(', ');
-    const valueList = ['?', ...Object.values(first)].join(', ');
-    await tx.run(`${tx.dialect.insertIgnore} INTO ${table} (${columnList}) SELECT ${valueList}`, [item.name]);
-    if (names.length > 0) {
-      await tx.run(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE name = ?`, [
-        ...names.map((name) => columns[name]!(item)),
-        item.name,
+  for (const chunk of chunked(items)) {
+    const known = await rowsOf(tx, table, names, chunk);
+    const missing = chunk.filter(({ name }) => !known.has(name));
+    if (missing.length > 0) {
+      const columnList = ['name', ...Object.keys(first)].join(', ');
+      const row = `(${['?', ...Object.values(first)].join(', ')})`;
+      await tx.run(
+        `${tx.dialect.insertIgnore} INTO ${table} (${columnList}) VALUES ${missing.map(() => row).join(', ')}`,
+        missing.map(({ name }) => name),
+      );
+      for (const [name, inserted] of await rowsOf(tx, table, names, missing)) known.set(name, inserted);
+    }
+    for (const item of chunk) {
+      const row = known.get(item.name)!;
+      ids.set(item.name, row.id);
+      const values = names.map((name) => columns[name]!(item));
+      if (names.every((name, i) => row[name] === values[i])) continue;
+      await tx.run(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`, [
+        ...values,
+        row.id,
       ]);
     }
-    ids.set(item.name, (await tx.get<{ id: number }>(`SELECT id FROM ${table} WHERE name = ?`, [item.name]))!.id);
   }
   return ids;
+}
+
+type NamedRow = Row & { readonly id: number; readonly name: string };
+
+async function rowsOf(
+  tx: Transaction,
+  table: string,
+  columns: readonly string[],
+  items: readonly { readonly name: string }[],
+): Promise<Map<string, NamedRow>> {
+  const rows = await tx.all<NamedRow>(
+    `SELECT ${['id', 'name', ...columns].join(', ')} FROM ${table} WHERE name IN ${placeholders(items.length)}`,
+    items.map(({ name }) => name),
+  );
+  return new Map(rows.map((row) => [row.name, row]));
 }

@@ -45,7 +45,6 @@ export {
   type Registration,
 } from './masters.js';
 export { type Guarantee, sabotaged } from './sabotage.js';
-export { GroupedWrites } from './grouped.js';
 export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
 export { type DatabaseUrl, isUniqueViolation, openDatabase, sqliteFile } from './open.js';

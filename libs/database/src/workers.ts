@@ -1,5 +1,7 @@
+import { Grouping } from './grouping.js';
 import type { Incarnation } from './masters.js';
 import { type Database, placeholders } from './sql.js';
+import { beginSessions, canBeginTogether, endSessions, type SessionEnd, type SessionStart } from './worker-sessions.js';
 
 export interface WorkerState {
   readonly workerId: number;
@@ -12,7 +14,20 @@ export interface WorkerState {
 
 /** Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). */
 export class WorkerStore {
-  constructor(private readonly db: Database) {}
+  /** A whole fleet may come or go at once. */
+  private readonly starts: Grouping<SessionStart, number>;
+  private readonly ends: Grouping<SessionEnd, undefined>;
+
+  constructor(private readonly db: Database) {
+    this.starts = new Grouping((starts) => beginSessions(db, starts), canBeginTogether);
+    this.ends = new Grouping(
+      async (ends) => {
+        await endSessions(db, ends);
+        return ends.map(() => undefined);
+      },
+      () => true,
+    );
+  }
 
   /** `resumes`: the worker goes on with its commands while it has no engine (I9). @returns the epoch of the new session */
   attached(
@@ -21,26 +36,12 @@ export class WorkerStore {
     info: Readonly<Record<string, unknown>>,
     resumes = false,
   ): Promise<number> {
-    return this.db.transaction(async (tx) => {
-      await tx.run(
-        `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, info = ?, graceful = 0,
-           resumes = ?, last_seen_at_ms = ${tx.dialect.nowMs} WHERE id = ?`,
-        [me.masterId, me.epoch, JSON.stringify(info), resumes, workerId],
-      );
-      const row = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
-        workerId,
-      ]);
-      return row!.epoch;
-    });
+    return this.starts.add({ workerId, me, info, resumes });
   }
 
   /** Nothing happens when a newer session took over. */
   async detached(workerId: number, sessionEpoch: number): Promise<void> {
-    await this.db.run(
-      `UPDATE workers SET master_id = NULL, master_epoch = NULL, last_seen_at_ms = ${this.db.dialect.nowMs}
-       WHERE id = ? AND session_epoch = ?`,
-      [workerId, sessionEpoch],
-    );
+    await this.ends.add({ workerId, sessionEpoch });
   }
 
   /** Of these workers, or of all. */

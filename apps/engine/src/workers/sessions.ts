@@ -1,5 +1,5 @@
 import { type CompiledWorker, hints } from '@millrace/contracts';
-import { GroupedWrites, WorkerStore } from '@millrace/database';
+import { WorkerStore } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { FEATURE_RESUME, type WorkerConnection } from '@millrace/worker-protocol';
@@ -48,8 +48,7 @@ export class WorkerSessions {
     /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
     private readonly adopt: (worker: AttachedWorker) => Promise<void> = () => Promise.resolve(),
   ) {
-    // A whole fleet may come or go at once.
-    this.store = new WorkerStore(new GroupedWrites(master.db));
+    this.store = new WorkerStore(master.db);
   }
 
   /**

@@ -1,0 +1,55 @@
+import type { Incarnation } from './masters.js';
+import { type Database, placeholders, type SqlValue } from './sql.js';
+
+export interface SessionStart {
+  readonly workerId: number;
+  readonly me: Incarnation;
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly resumes: boolean;
+}
+
+export interface SessionEnd {
+  readonly workerId: number;
+  readonly sessionEpoch: number;
+}
+
+/** What each worker's row gets when its session begins. */
+const COLUMNS: Readonly<Record<string, (start: SessionStart) => SqlValue>> = {
+  info: (start) => JSON.stringify(start.info),
+  resumes: (start) => start.resumes,
+};
+
+/** Whether two sessions can begin in the same statement. */
+export function canBeginTogether(one: SessionStart, other: SessionStart): boolean {
+  return one.workerId !== other.workerId && one.me.masterId === other.me.masterId && one.me.epoch === other.me.epoch;
+}
+
+/** Begins the sessions of different workers with the same master, in one transaction. @returns their epochs, in the same order */
+export function beginSessions(db: Database, starts: readonly SessionStart[]): Promise<number[]> {
+  const { me } = starts[0]!;
+  const ids = starts.map(({ workerId }) => workerId);
+  const cases = Object.keys(COLUMNS).map((column) => `${column} = CASE id${' WHEN ? THEN ?'.repeat(ids.length)} END`);
+  const values = Object.values(COLUMNS).flatMap((value) => starts.flatMap((start) => [start.workerId, value(start)]));
+  return db.transaction(async (tx) => {
+    await tx.run(
+      `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, graceful = 0,
+         last_seen_at_ms = ${tx.dialect.nowMs}, ${cases.join(', ')} WHERE id IN ${placeholders(ids.length)}`,
+      [me.masterId, me.epoch, ...values, ...ids],
+    );
+    const rows = await tx.all<{ id: number; epoch: number }>(
+      `SELECT id, session_epoch AS epoch FROM workers WHERE id IN ${placeholders(ids.length)}`,
+      ids,
+    );
+    const epochs = new Map(rows.map(({ id, epoch }) => [id, epoch]));
+    return ids.map((id) => epochs.get(id)!);
+  });
+}
+
+/** Ends sessions; those that a newer one took over from are left as they are. */
+export async function endSessions(db: Database, ends: readonly SessionEnd[]): Promise<void> {
+  await db.run(
+    `UPDATE workers SET master_id = NULL, master_epoch = NULL, last_seen_at_ms = ${db.dialect.nowMs}
+     WHERE ${ends.map(() => '(id = ? AND session_epoch = ?)').join(' OR ')}`,
+    ends.flatMap(({ workerId, sessionEpoch }) => [workerId, sessionEpoch]),
+  );
+}
