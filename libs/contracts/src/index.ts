@@ -19,6 +19,7 @@ export type {
   ForceField,
 } from './config.js';
 export type {
+  AdoptionResource,
   BuilderResource,
   BuildRequestResource,
   BuildResource,

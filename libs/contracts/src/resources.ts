@@ -59,6 +59,16 @@ export interface BuildResource {
   workerid: number;
 }
 
+/** One change of engine of a build that went on (I9); Millrace's own. */
+export interface AdoptionResource {
+  /** Grows with each. */
+  adoptionid: number;
+  adopted_at: number;
+  buildid: number;
+  from_masterid: number;
+  to_masterid: number;
+}
+
 export interface BuildRequestResource {
   /** How many builds were started for it. */
   attempts: number;

@@ -62,7 +62,7 @@ export {
   type Written,
 } from './sql.js';
 export { statementKey, type TracedStatement } from './trace.js';
-export { BuildReads, BUILDS } from './reads/builds.js';
+export { ADOPTION_SHAPE, BuildReads, BUILDS } from './reads/builds.js';
 export { BUILDSETS, BuildsetReads, SOURCE_STAMP_SHAPE } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';
 export { ChangeReads, CHANGES } from './reads/changes.js';

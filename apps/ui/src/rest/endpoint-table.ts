@@ -1,4 +1,5 @@
 import {
+  ADOPTION_SHAPE,
   BUILD_REQUESTS,
   BUILDS,
   BUILDSETS,
@@ -91,6 +92,13 @@ function addBuilds(table: PathTable<Endpoint>, reads: Reads): void {
       kind: 'single',
       shape: PROPERTIES_SHAPE,
       get: (args) => ifFound(prefix.id(args), (id) => builds.properties(id)),
+    });
+    // Millrace's own.
+    table.add(`${prefix.pattern}/adoptions`, {
+      kind: 'collection',
+      shape: ADOPTION_SHAPE,
+      list: (args, query) =>
+        ifFound(prefix.id(args), async (id) => evaluate(await builds.adoptions(id), query, CATALOG_LIMIT)),
     });
     table.add(`${prefix.pattern}/changes`, {
       kind: 'collection',

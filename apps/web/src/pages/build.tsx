@@ -1,4 +1,5 @@
 import type {
+  AdoptionResource,
   BuildRequestResource,
   BuildResource,
   BuildsetResource,
@@ -165,7 +166,36 @@ function Facts({ build }: { build: BuildResource }): ReactNode {
         {request ? <Link to={`/requests/${request.uuid}`}>{request.buildrequestid}</Link> : build.buildrequestid}
         {build.attempt > 1 && <span className="muted">, attempt {build.attempt}</span>}
       </dd>
+      <Adoptions key={`${build.masterid} ${build.complete}`} build={build} />
     </dl>
+  );
+}
+
+/** The engines that a build went through when it outlived one, or its worker's connection. Asked for anew when it moves. */
+function Adoptions({ build }: { build: BuildResource }): ReactNode {
+  const { masters } = useSite();
+  const adoptions = useLive<AdoptionResource>({
+    path: `builds/${build.buildid}/adoptions`,
+    plural: 'adoptions',
+    id: (one) => one.adoptionid,
+    topics: [],
+  });
+  if (!adoptions.items?.length) return null;
+  const engine = (id: number): string => masters.get(id)?.name ?? `master ${id}`;
+  return (
+    <>
+      <dt>Adopted</dt>
+      <dd>
+        {adoptions.items.map((one) => (
+          <div key={one.adoptionid}>
+            {one.from_masterid === one.to_masterid
+              ? `its worker came back to ${engine(one.to_masterid)}`
+              : `from ${engine(one.from_masterid)} by ${engine(one.to_masterid)}`}{' '}
+            <span className="muted">{dateTime(one.adopted_at)}</span>
+          </div>
+        ))}
+      </dd>
+    </>
   );
 }
 

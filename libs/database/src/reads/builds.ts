@@ -1,9 +1,15 @@
-import type { BuildResource } from '@millrace/contracts';
+import type { AdoptionResource, BuildResource } from '@millrace/contracts';
 import { type Properties, uuidFromBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery } from './query.js';
+import type { Page, ResourceQuery, ResourceShape } from './query.js';
+
+export const ADOPTION_SHAPE: ResourceShape = {
+  plural: 'adoptions',
+  id: 'adoptionid',
+  fields: { adoptionid: 'int', adopted_at: 'time', buildid: 'int', from_masterid: 'int', to_masterid: 'int' },
+};
 
 export const BUILDS: HistoryTable = {
   shape: {
@@ -123,6 +129,22 @@ export class BuildReads {
   async properties(id: number): Promise<Properties | null> {
     const row = await this.db.get<{ properties: string }>(`SELECT properties FROM builds WHERE id = ?`, [id]);
     return row ? (JSON.parse(row.properties) as Properties) : null;
+  }
+
+  /** Which engines it went through (I9), first to last. */
+  async adoptions(id: number): Promise<AdoptionResource[]> {
+    const rows = await this.db.all<{ epoch: number; fromId: number; toId: number; atMs: number }>(
+      `SELECT epoch, from_master_id AS fromId, to_master_id AS toId, adopted_at_ms AS atMs
+       FROM adoptions WHERE build_id = ? ORDER BY epoch`,
+      [id],
+    );
+    return rows.map(({ epoch, fromId, toId, atMs }) => ({
+      adoptionid: epoch,
+      adopted_at: seconds(atMs),
+      buildid: id,
+      from_masterid: fromId,
+      to_masterid: toId,
+    }));
   }
 
   /** The newest builds of the change's buildsets. */
