@@ -1,7 +1,6 @@
 import { LineSplitter } from '@millrace/domain';
-import type { CommandUpdate, MsgpackWorkerSession, WorkerSettings } from '@millrace/worker-protocol';
-import { RemoteError } from '@millrace/worker-protocol';
-import type { SendWindow } from './send-window.js';
+import { type CommandUpdate, encodeUpdates, type WorkerSettings } from '@millrace/worker-protocol';
+import type { CommandEvent, Outbox } from './outbox.js';
 
 type Stream = 'stdout' | 'stderr' | 'header';
 
@@ -12,36 +11,32 @@ interface PendingText {
   readonly times: number[];
 }
 
-type Pending = PendingText | Exclude<CommandUpdate, { text: string }>;
+type Pending = PendingText | CommandEvent;
 
 /**
- * What one command has to say, on its way to the master: assembled into whole lines and sent in order.
+ * What one command has to say, on its way to the outbox: assembled into whole lines, in order.
  *
- * The first output after a pause goes out at once. While a message of this command is unacknowledged, output is gathered up to `bufferSize`
- * characters. When the connection is gone, whatever is left and whatever follows is dropped: a master that comes later knows nothing of the command.
+ * The first output after a pause goes out at once. While a message of this command is unacknowledged, or nobody follows it, output is gathered up
+ * to `bufferSize` characters.
  */
 export class CommandOutput {
   private readonly splitters = new Map<string, LineSplitter>();
   private pending: Pending[] = [];
   private pendingChars = 0;
-  private unacknowledgedMessages = 0;
   private flushScheduled = false;
-  private isDetached = false;
 
   constructor(
-    private readonly commandId: string,
-    private readonly session: MsgpackWorkerSession,
-    private readonly window: SendWindow,
+    private readonly outbox: Outbox,
     private readonly settings: Pick<WorkerSettings, 'bufferSize' | 'maxLineLength'>,
   ) {}
 
   /** Too much is under way: a source of output stops until `whenWritable`. */
   get isBlocked(): boolean {
-    return !this.isDetached && !this.window.isOpen;
+    return this.outbox.isBlocked;
   }
 
   whenWritable(): Promise<void> {
-    return this.isBlocked ? this.window.whenOpen() : Promise.resolve();
+    return this.outbox.whenWritable();
   }
 
   /** Whole lines of commentary. */
@@ -59,8 +54,8 @@ export class CommandOutput {
     this.lines('log', name, this.splitter(`log ${name}`).push(text));
   }
 
-  event(update: Exclude<CommandUpdate, { text: string }>): void {
-    if (this.isDetached) return;
+  event(update: CommandEvent): void {
+    this.outbox.note(update);
     this.pending.push(update);
     this.pendingChars += 20;
     this.flushWhenDue();
@@ -75,31 +70,26 @@ export class CommandOutput {
     }
   }
 
-  /** Sends everything that is gathered, without waiting for acknowledgements. */
+  /** Posts everything that is gathered, without waiting for acknowledgements. */
   flush(): void {
-    if (this.isDetached || this.pending.length === 0) return;
+    if (this.pending.length === 0) return;
     const updates = this.pending.map(toUpdate);
     this.pending = [];
     this.pendingChars = 0;
-    this.unacknowledgedMessages += 1;
-    const { bytes, acknowledged } = this.session.sendUpdates(this.commandId, updates);
-    this.window.add(bytes);
-    acknowledged
-      .catch((error: unknown) => {
-        // A master that refuses an update interrupts the command; one that is gone hears nothing more.
-        if (!(error instanceof RemoteError)) this.detach();
-      })
-      .finally(() => {
-        this.unacknowledgedMessages -= 1;
-        this.window.remove(bytes);
-        this.flushWhenDue();
-      });
+    this.outbox.post(encodeUpdates(updates));
   }
 
-  private detach(): void {
-    this.isDetached = true;
-    this.pending = [];
-    this.pendingChars = 0;
+  /** Posts what is gathered if it is much, or if nothing else is on its way. */
+  flushWhenDue(): void {
+    if (this.pendingChars >= this.settings.bufferSize) this.flush();
+    else if (!this.flushScheduled && this.pending.length > 0 && this.outbox.isIdle) {
+      // A microtask later, so that what is said in one breath goes out as one message.
+      this.flushScheduled = true;
+      queueMicrotask(() => {
+        this.flushScheduled = false;
+        this.flush();
+      });
+    }
   }
 
   private splitter(key: string): LineSplitter {
@@ -111,7 +101,6 @@ export class CommandOutput {
   private lines(stream: Stream | 'log', name: string, text: string): number {
     if (text === '') return 0;
     const count = countLines(text);
-    if (this.isDetached) return count;
     let last = this.pending.at(-1);
     if (last === undefined || !('stream' in last) || last.stream !== stream || last.name !== name) {
       last = { stream, name, text: '', times: [] };
@@ -123,18 +112,6 @@ export class CommandOutput {
     this.pendingChars += text.length + 16 * count;
     this.flushWhenDue();
     return count;
-  }
-
-  private flushWhenDue(): void {
-    if (this.pendingChars >= this.settings.bufferSize) this.flush();
-    else if (this.unacknowledgedMessages === 0 && !this.flushScheduled && this.pending.length > 0) {
-      // A microtask later, so that what is said in one breath goes out as one message.
-      this.flushScheduled = true;
-      queueMicrotask(() => {
-        this.flushScheduled = false;
-        this.flush();
-      });
-    }
   }
 }
 

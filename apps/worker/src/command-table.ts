@@ -1,43 +1,57 @@
 import { messageOf, UserError } from '@millrace/domain';
-import type { MsgpackWorkerSession, WorkerSettings } from '@millrace/worker-protocol';
+import type { WorkerSettings } from '@millrace/worker-protocol';
 import { CommandOutput } from './command-output.js';
 import { Arguments } from './commands/arguments.js';
 import { type Command, CommandFailure } from './commands/command.js';
 import { commandFactory } from './commands/index.js';
 import type { Log } from './log.js';
+import { type Link, Outbox } from './outbox.js';
 import type { RunningGroups } from './running-groups.js';
-import type { SendWindow } from './send-window.js';
+import type { Spool } from './spool.js';
 
 /** The connection for which a command is started. */
-export interface CommandConnection {
-  readonly session: MsgpackWorkerSession;
-  readonly window: SendWindow;
+export interface CommandConnection extends Link {
   readonly settings: Pick<WorkerSettings, 'bufferSize' | 'maxLineLength'>;
 }
 
-/** All commands that run, whichever connection started them: losing a connection ends none. */
+interface HeldCommand {
+  readonly command: Command;
+  readonly outbox: Outbox;
+}
+
+/**
+ * All commands that are held, whichever connection started them: those that run, and those that ended with something that no master has
+ * acknowledged. Losing a connection ends none.
+ */
 export class CommandTable {
-  private readonly running = new Map<string, Command>();
+  private readonly held = new Map<string, HeldCommand>();
 
   constructor(
     private readonly basedir: string,
     private readonly environ: Readonly<Record<string, string>>,
     private readonly groups: RunningGroups,
+    private readonly spool: Spool,
     private readonly log: Log,
   ) {}
 
-  get runningIds(): string[] {
-    return [...this.running.keys()];
+  get heldIds(): string[] {
+    return [...this.held.keys()];
   }
 
-  /** @throws UserError when the command is not known, its arguments are wrong, or its id runs already */
+  /** @throws UserError when the command is not known, its arguments are wrong, or its id is held already */
   start(connection: CommandConnection, id: string, name: string, args: Readonly<Record<string, unknown>>): void {
     const factory = commandFactory(name);
     if (factory === undefined) {
       throw new UserError('unknown-command', `(command ${id}): unrecognized WorkerCommand '${name}'`, { name });
     }
-    if (this.running.has(id)) throw new UserError('command-id-used', `(command ${id}) is running already`, { id });
-    const output = new CommandOutput(id, connection.session, connection.window, connection.settings);
+    if (this.held.has(id)) throw new UserError('command-id-used', `(command ${id}) is running already`, { id });
+    const outbox = new Outbox(
+      id,
+      this.spool,
+      { idle: () => output.flushWhenDue(), delivered: () => this.held.delete(id) },
+      this.log,
+    );
+    const output = new CommandOutput(outbox, connection.settings);
     const command = factory({
       id,
       args: new Arguments(name, args),
@@ -47,24 +61,51 @@ export class CommandTable {
       environ: this.environ,
       groups: this.groups,
     });
-    this.running.set(id, command);
+    this.held.set(id, { command, outbox });
+    outbox.attach(connection);
     // Arguments may hold secrets: only the name is logged.
     this.log.info('command started', { id, command: name });
-    void this.runToEnd(command, id, name, output, connection.session);
+    void this.runToEnd({ command, outbox }, id, name, output);
   }
 
-  /** Ids that do not run are no error. */
+  /**
+   * Stops what a held command is saying, so that a master can take it over: with what is returned, it is told the rest.
+   * @throws UserError when the command is not held
+   */
+  resume(link: Link, id: string): () => void {
+    const held = this.held.get(id);
+    if (held === undefined)
+      throw new UserError('unknown-command-id', `(command ${id}) is not held by this worker`, { id });
+    this.log.info('command resumed', { id });
+    held.outbox.detach();
+    return () => held.outbox.attach(link);
+  }
+
+  /** Ids that are not held are no error. */
+  forget(id: string): void {
+    this.log.info('command forgotten', { id, isHeld: this.held.has(id) });
+    const held = this.held.get(id);
+    this.held.delete(id);
+    held?.outbox.drop();
+    held?.command.interrupt('nobody waits for it');
+  }
+
+  /** There is no master, or a new one, which knows nothing yet: nothing is sent about a command until it is resumed. */
+  detach(): void {
+    for (const { outbox } of this.held.values()) outbox.detach();
+  }
+
+  /** Ids that are not held are no error. */
   interrupt(id: string, why: string): void {
-    this.log.info('command interrupted', { id, why, isRunning: this.running.has(id) });
-    this.running.get(id)?.interrupt(why);
+    this.log.info('command interrupted', { id, why, isHeld: this.held.has(id) });
+    this.held.get(id)?.command.interrupt(why);
   }
 
   private async runToEnd(
-    command: Command,
+    { command, outbox }: HeldCommand,
     id: string,
     name: string,
     output: CommandOutput,
-    session: MsgpackWorkerSession,
   ): Promise<void> {
     const startedAt = performance.now();
     let rc: number | undefined;
@@ -80,17 +121,12 @@ export class CommandTable {
     if (rc !== undefined) output.event({ kind: 'rc', rc });
     output.event({ kind: 'elapsed', seconds });
     output.flush();
-    this.running.delete(id);
     this.log.info('command finished', {
       id,
       command: name,
       seconds: Number(seconds.toFixed(3)),
       ...(failure && { failure }),
     });
-    try {
-      await session.complete(id, failure);
-    } catch (error) {
-      this.log.warn('nobody takes the end of a command', { id, reason: messageOf(error) });
-    }
+    outbox.finish(failure);
   }
 }

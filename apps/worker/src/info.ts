@@ -1,4 +1,4 @@
-import { COMMAND_NAMES, FEATURE_OBFUSCATION } from '@millrace/worker-protocol';
+import { COMMAND_NAMES, FEATURE_OBFUSCATION, FEATURE_RESUME } from '@millrace/worker-protocol';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -25,7 +25,8 @@ export function prepareBasedir(basedir: string): void {
 export async function workerInfo(
   basedir: string,
   environ: Readonly<Record<string, string>>,
-  runningCommands: readonly string[],
+  heldCommands: readonly string[],
+  incarnation: string,
 ): Promise<Record<string, unknown>> {
   return {
     ...(await infoFiles(join(basedir, 'info'))),
@@ -37,8 +38,9 @@ export async function workerInfo(
     version: WORKER_VERSION,
     worker_commands: Object.fromEntries(COMMAND_NAMES.map((name) => [name, COMMAND_VERSION])),
     delete_leftover_dirs: false,
-    millrace_features: [FEATURE_OBFUSCATION],
-    running_commands: runningCommands,
+    millrace_features: [FEATURE_OBFUSCATION, FEATURE_RESUME],
+    running_commands: heldCommands,
+    incarnation,
   };
 }
 

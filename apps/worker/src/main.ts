@@ -12,6 +12,7 @@ interface Flags {
   readonly name: string;
   readonly basedir: string;
   readonly passwordFile?: string;
+  readonly spoolMb: number;
 }
 
 const program = new Command('millrace-worker')
@@ -25,6 +26,12 @@ const program = new Command('millrace-worker')
   .option(
     '--password-file <file>',
     `A file that holds the password. Without it the password is taken from ${PASSWORD_VARIABLE}.`,
+  )
+  .option(
+    '--spool-mb <megabytes>',
+    'How much output may wait on disk while no engine takes it. Beyond that, commands wait.',
+    Number,
+    1024,
   )
   .parse();
 
@@ -46,6 +53,9 @@ function checked(flags: Flags): Flags {
   if (flags.name === '' || flags.name.includes(':')) {
     throw new UserError('bad-option', `--name must not be empty or contain a colon, not '${flags.name}'`);
   }
+  if (!(flags.spoolMb >= 0 && flags.spoolMb < Infinity)) {
+    throw new UserError('bad-option', '--spool-mb must be a number of zero or more');
+  }
   return flags;
 }
 
@@ -54,7 +64,15 @@ try {
   // A supervisor that died while this process was being loaded is not heard of again.
   if (process.env['MILLRACE_SUPERVISED'] === '1' && !process.connected) process.exit(0);
   const { [PASSWORD_VARIABLE]: _secret, MILLRACE_SUPERVISED: _supervised, ...environ } = process.env;
-  const worker = new Worker({ ...flags, password: password(flags), environ: environ as Record<string, string> }, log);
+  const worker = new Worker(
+    {
+      ...flags,
+      password: password(flags),
+      environ: environ as Record<string, string>,
+      spoolBytes: flags.spoolMb * 1_000_000,
+    },
+    log,
+  );
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       log.info('stopping', { signal });

@@ -12,18 +12,16 @@ import { reconnectDelayMs } from './reconnect.js';
 const HANDSHAKE_TIMEOUT_MS = 5000;
 const HANG_UP_PATIENCE_MS = 1000;
 const PING_INTERVAL_MS = 20_000;
-/** Without a sign of life for so long the master is taken for dead. */
+/** Without a sign of life for so long the master is taken for dead. One that holds us back does not read our pings, but sends its own. */
 const SILENCE_LIMIT_MS = 60_000;
-/** The same while it owes us acknowledgements: a master that holds us back reads nothing, pings included. */
-const HELD_BACK_LIMIT_MS = 600_000;
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 /** What the link asks of the worker. */
 export interface LinkOwner {
   /** A new connection. */
   connected(transport: Transport): MsgpackWorkerSession;
-  /** Whether the master owes an acknowledgement. */
-  isAwaitingMaster(): boolean;
+  /** That connection is gone, and the session closed. */
+  disconnected(): void;
 }
 
 /** Keeps one connection to the master, for as long as it takes: whatever ends it, another attempt follows (`specs/worker-protocol.md` §2.1). */
@@ -94,6 +92,7 @@ export class MasterLink {
       socket.on('close', (code) => {
         if (session !== undefined) this.log.info('connection ended', { code });
         session?.closed(`code ${code}`);
+        this.owner.disconnected();
         resolve(reached);
       });
     });
@@ -106,8 +105,7 @@ export class MasterLink {
     socket.on('pong', heard);
     socket.on('ping', heard);
     const timer = setInterval(() => {
-      const limitMs = this.owner.isAwaitingMaster() ? HELD_BACK_LIMIT_MS : SILENCE_LIMIT_MS;
-      if (performance.now() - lastHeardAt > limitMs) {
+      if (performance.now() - lastHeardAt > SILENCE_LIMIT_MS) {
         this.log.warn('the master is silent', { silentMs: Math.round(performance.now() - lastHeardAt) });
         socket.terminate();
       } else socket.ping();

@@ -1,7 +1,7 @@
-const FIRST_SECONDS = 0.25;
+const FIRST_SECONDS = 0.1;
 const GROWTH = 1.6;
 const LONGEST_SECONDS = 5;
-const SPREAD_SECONDS = 0.5;
+const SPREAD_SECONDS = 0.4;
 
 /**
  * How long to wait before the next attempt; `failures` counts those in a row and is 1 after a connection that had been established.

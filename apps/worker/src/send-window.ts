@@ -1,29 +1,28 @@
 /**
- * Bounds what one connection has sent and its master has not acknowledged. Whoever produces output looks at `isOpen` after every piece and, where
+ * Bounds a number of bytes: those that one connection has sent and its master has not acknowledged, or those that wait on disk. Whoever produces output looks at `isOpen` after every piece and, where
  * it is shut, stops reading its source until `whenOpen`.
  */
 export class SendWindow {
   private bytes = 0;
   private waiting: (() => void)[] = [];
 
-  constructor(private readonly limitBytes = 4 * 1024 * 1024) {}
+  /** Opens again at half the limit unless told otherwise, so that sources are not switched for every single acknowledgement. */
+  constructor(
+    private readonly limitBytes = 4 * 1024 * 1024,
+    private readonly reopenBytes = limitBytes / 2,
+  ) {}
 
   get isOpen(): boolean {
     return this.bytes < this.limitBytes;
-  }
-
-  get isIdle(): boolean {
-    return this.bytes === 0;
   }
 
   add(bytes: number): void {
     this.bytes += bytes;
   }
 
-  /** Opens again at half the limit, so that sources are not switched for every single acknowledgement. */
   remove(bytes: number): void {
     this.bytes -= bytes;
-    if (this.bytes > this.limitBytes / 2) return;
+    if (!this.isOpen || this.bytes > this.reopenBytes) return;
     const waiting = this.waiting;
     this.waiting = [];
     for (const go of waiting) go();

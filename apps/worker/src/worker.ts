@@ -4,22 +4,28 @@ import {
   MsgpackWorkerSession,
   type Transport,
 } from '@millrace/worker-protocol';
-import { resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { join, resolve } from 'node:path';
 import { CommandTable } from './command-table.js';
 import { prepareBasedir, workerInfo } from './info.js';
 import type { Log } from './log.js';
 import { MasterLink } from './master-link.js';
 import { RunningGroups } from './running-groups.js';
 import { SendWindow } from './send-window.js';
+import { Spool } from './spool.js';
 
 /** Between the answer to `shutdown` and the end, so that the answer arrives. */
 const SHUTDOWN_DELAY_MS = 200;
+/** Below the base directory. */
+const SPOOL_FOLDER = '.spool';
 
 export interface WorkerOptions extends Credentials {
   readonly master: string;
   readonly basedir: string;
   /** The environment that commands get. */
   readonly environ: Readonly<Record<string, string>>;
+  /** How much output may wait on disk while no master takes it. */
+  readonly spoolBytes: number;
 }
 
 /** One worker: a base directory, the commands that run in it, and the link to whichever master answers. */
@@ -28,7 +34,8 @@ export class Worker {
   private readonly groups: RunningGroups;
   private readonly commands: CommandTable;
   private readonly stopping = new AbortController();
-  private window = new SendWindow();
+  private readonly spool: Spool;
+  private readonly incarnation = randomUUID();
 
   constructor(
     private readonly options: WorkerOptions,
@@ -36,7 +43,8 @@ export class Worker {
   ) {
     this.basedir = resolve(options.basedir);
     this.groups = new RunningGroups(this.basedir);
-    this.commands = new CommandTable(this.basedir, options.environ, this.groups, log);
+    this.spool = new Spool(join(this.basedir, SPOOL_FOLDER), options.spoolBytes, log);
+    this.commands = new CommandTable(this.basedir, options.environ, this.groups, this.spool, log);
   }
 
   /** Works until it is stopped, by `stop` or by its master. No command outlives it. */
@@ -44,13 +52,15 @@ export class Worker {
     prepareBasedir(this.basedir);
     for (const id of this.groups.takeOver())
       this.log.warn('killed a command that an earlier worker left running', { id });
+    this.spool.empty();
     const { master } = this.options;
     const owner = {
       connected: (transport: Transport) => this.connected(transport),
-      isAwaitingMaster: () => !this.window.isIdle,
+      disconnected: () => this.commands.detach(),
     };
     await new MasterLink(master, this.options, owner, this.log).run(this.stopping.signal);
     this.groups.killAll();
+    this.spool.empty();
     this.groups.release();
   }
 
@@ -62,13 +72,18 @@ export class Worker {
   private connected(transport: Transport): MsgpackWorkerSession {
     let settings = DEFAULT_WORKER_SETTINGS;
     const window = new SendWindow();
-    this.window = window;
     const session: MsgpackWorkerSession = new MsgpackWorkerSession(transport, {
       print: (message) => this.log.info('message from master', { message }),
-      info: () => workerInfo(this.basedir, this.options.environ, this.commands.runningIds),
+      info: () => {
+        // Whoever asks is new here: behind a relay another master may speak on the same connection.
+        this.commands.detach();
+        return workerInfo(this.basedir, this.options.environ, this.commands.heldIds, this.incarnation);
+      },
       settings: (wanted) => void (settings = wanted),
       startCommand: (id, name, args) => this.commands.start({ session, window, settings }, id, name, args),
       interrupt: (id, why) => this.commands.interrupt(id, why),
+      resume: (id) => this.commands.resume({ session, window }, id),
+      forget: (id) => this.commands.forget(id),
       shutdown: () => {
         this.log.info('the master has ordered us to shut down');
         setTimeout(() => this.stop(), SHUTDOWN_DELAY_MS);

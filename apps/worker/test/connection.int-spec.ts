@@ -70,30 +70,6 @@ describe('the link to the master', () => {
     expect((await second.shell(join(basedir, 'b'), 'echo on')).stdout).toBe('on\n');
   });
 
-  it('an orphan that writes much neither stops nor fills the memory', async () => {
-    const worker = start();
-    const first = await master.worker();
-    const done = join(basedir, 'done');
-    const command = `head -c 300000000 /dev/zero | tr '\\0' '\\n'; touch ${done}; sleep 300`;
-    const running = first.shell(
-      join(basedir, 'b'),
-      command,
-      {},
-      {
-        // Never acknowledged: the worker is held back.
-        updates: () => new Promise(() => undefined),
-      },
-      'loud',
-    );
-    running.catch(() => undefined);
-    await until('it has begun', () => first.session.unacknowledgedBytes > 0);
-    first.socket.terminate();
-    const second = await master.worker();
-    await until('it has written everything', () => spawnSync('test', ['-e', done]).status === 0, 30_000);
-    expect(worker.peakMemoryMiB()).toBeLessThan(250);
-    expect(second.session.info.runningCommands).toEqual(['loud']);
-  });
-
   it('tries again and again with a wrong password, and says so without showing it', async () => {
     master.password = 'another';
     const worker = start();

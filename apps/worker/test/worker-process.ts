@@ -17,9 +17,9 @@ export class WorkerProcess {
     this.exited = once(child, 'exit');
   }
 
-  static start(url: string, basedir: string, env: Record<string, string> = {}): WorkerProcess {
+  static start(url: string, basedir: string, env: Record<string, string> = {}, args: string[] = []): WorkerProcess {
     return new WorkerProcess(
-      spawn(process.execPath, [MAIN, '--master', url, '--name', 'w1', '--basedir', basedir], {
+      spawn(process.execPath, [MAIN, '--master', url, '--name', 'w1', '--basedir', basedir, ...args], {
         env: {
           PATH: process.env['PATH'],
           HOME: '/nowhere',

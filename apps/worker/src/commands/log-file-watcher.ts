@@ -69,7 +69,9 @@ export class LogFileWatcher {
       this.position += bytesRead;
       this.onActivity();
       this.output.writeLog(this.name, this.decoder.write(block.subarray(0, bytesRead)));
-      if (this.output.isBlocked) await this.output.whenWritable();
+      if (!this.output.isBlocked) continue;
+      await this.output.whenWritable();
+      this.onActivity();
     }
   }
 }

@@ -157,7 +157,8 @@ export class ProcessRun {
   }
 
   private watchForSilence(seconds: number, running: string): void {
-    const silentMs = this.blockedSources > 0 ? 0 : performance.now() - this.lastActivityAt;
+    const silentMs =
+      this.blockedSources > 0 || this.context.output.isBlocked ? 0 : performance.now() - this.lastActivityAt;
     if (silentMs >= seconds * 1000) {
       this.kill(`command timed out: ${seconds} seconds without output ${running}`, 'timeout_without_output');
     } else {
