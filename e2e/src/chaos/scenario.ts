@@ -295,10 +295,7 @@ class Scenario {
         return line !== undefined && Number(line.split(' ')[0]);
       },
       { timeoutMs: STALL_MS, intervalMs: 5, what: 'a scheduler that judges' },
-    ).then(
-      (pid) => (pid === false ? null : pid),
-      () => null,
-    );
+    ).catch(() => null);
   }
 
   /** A line of the ledger that is the newest of its attempt; null when none came in time. */

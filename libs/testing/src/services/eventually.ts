@@ -15,14 +15,17 @@ export interface EventuallyOptions {
  *
  * @throws OperationalError `eventually` with the last failure when the time is up.
  */
-export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  options: EventuallyOptions = {},
+): Promise<Exclude<T, false>> {
   const { timeoutMs = 10_000, intervalMs = 20, what = 'the condition' } = options;
   const deadline = performance.now() + timeoutMs;
   for (let attempts = 1; ; attempts++) {
     let failure: unknown = 'it was false';
     try {
       const value = await check();
-      if (value !== false) return value;
+      if (value !== false) return value as Exclude<T, false>;
     } catch (error) {
       failure = error;
     }
