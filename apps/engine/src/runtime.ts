@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { ConfigHost, type ConfigSnapshot } from '@millrace/config';
-import type { CompiledBuilder, CompiledWorker } from '@millrace/contracts';
+import { type CompiledBuilder, type CompiledConfig, hints } from '@millrace/contracts';
 import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal, sabotaged } from '@millrace/database';
-import { propertiesFrom, type Properties, UnexpectedError } from '@millrace/domain';
+import { propertiesFrom, type Properties, UnexpectedError, workerEntries } from '@millrace/domain';
 import { Loop, type Master } from '@millrace/master';
 import { Counter, Gauge } from 'prom-client';
 import { FolderBlobs } from './blobs/folder-blobs.js';
@@ -11,8 +11,10 @@ import { type Assignments, Distributor } from './claiming/distributor.js';
 import { Reaper } from './claiming/reaper.js';
 import { type RunnerLog, RunnerPool } from './runner/runner.js';
 import type { AttachedWorker } from './workers/attached-worker.js';
+import { FleetWatch } from './workers/fleet-watch.js';
 import { WorkerListener } from './workers/listener.js';
 import type { WorkerDirectory } from './workers/login.js';
+import { WorkerTokens } from './workers/tokens.js';
 
 /** One configuration revision, as an engine uses it. */
 interface Revision extends WorkerDirectory, Assignments {
@@ -20,6 +22,8 @@ interface Revision extends WorkerDirectory, Assignments {
   readonly fingerprint: string;
   readonly snapshot: ConfigSnapshot;
   readonly byId: ReadonlyMap<number, CompiledBuilder>;
+  readonly config: CompiledConfig;
+  readonly ids: DefinitionIds;
 }
 
 /** The engine: worker sessions, claims, builds. */
@@ -30,16 +34,18 @@ export class EngineRuntime {
   private readonly builds: RunningBuilds;
   private readonly reaper: Reaper;
   private readonly poll: Loop;
+  private readonly fleet: FleetWatch;
+  /** Tokens were made or revoked, and who may build what has not been worked out again. */
+  private tokensChanged = false;
   /** Something other than the time that passed calls for a look at the queues. */
   private asked = true;
-  /** Workers that something was said of since their rows were read; all of them are read again at `refreshAllAt`. */
-  private readonly hinted = new Set<number>();
   private refreshAllAt = 0;
 
   private constructor(
     private readonly master: Master,
     private readonly file: string,
     private revision: Revision,
+    private readonly tokens: WorkerTokens,
     private readonly pool: RunnerPool,
   ) {
     const { settings } = master;
@@ -71,6 +77,7 @@ export class EngineRuntime {
       everyMs: settings.pollIntervalMs,
       log: master.log,
       round: async () => {
+        await this.refreshTokens();
         await this.refreshWorkers();
         await this.reaper.round();
         if (sabotaged('poll') && !this.asked) return;
@@ -81,16 +88,21 @@ export class EngineRuntime {
     master.onCommand('stop-build', async (command) =>
       this.builds.stop(command.subjectId, command.args.reason ?? 'no reason') ? 'stopping' : 'not running here',
     );
-    master.hints.subscribe('workers', (_topic, payload) => {
-      this.hinted.add(Number(payload['workerid']));
-      this.look();
+    this.fleet = new FleetWatch(master, () => this.listener.attached.size);
+    const { sessions } = this.listener;
+    master.hints.subscribe('workers', (_topic, payload) => sessions.recheck(Number(payload['workerid'])));
+    master.hints.subscribe('builds', (topic) => {
+      if (topic.endsWith('.finished')) sessions.recheckFull();
     });
+    master.hints.subscribe(hints.workerTokens().topic, () => this.look());
     this.addMetrics();
   }
 
   /** @throws ConfigError when the configuration is bad */
   static async start(master: Master, file: string): Promise<EngineRuntime> {
-    const revision = await loadRevision(master, file);
+    const tokens = new WorkerTokens(master.db);
+    await tokens.refresh();
+    const revision = await loadRevision(master, file, tokens);
     const pool = new RunnerPool({
       configFile: file,
       fingerprint: revision.fingerprint,
@@ -100,22 +112,21 @@ export class EngineRuntime {
       onStall: (stall) => master.log.warn(stall, 'a step keeps its runner thread busy'),
     });
     await pool.start();
-    return new EngineRuntime(master, file, revision, pool);
+    return new EngineRuntime(master, file, revision, tokens, pool);
   }
 
   /** Begins to take workers and work. */
   async open(): Promise<void> {
     await this.listener.listen();
     this.poll.start();
+    this.fleet.start();
   }
 
   async reload(): Promise<string> {
-    const revision = await loadRevision(this.master, this.file);
+    const revision = await loadRevision(this.master, this.file, this.tokens);
     await this.pool.switchTo(this.file, revision.fingerprint, revision.snapshot);
     this.revision = revision;
-    for (const worker of this.listener.attached.values()) {
-      if (!revision.workers.has(worker.name)) worker.disconnect('it is no longer configured');
-    }
+    this.sessionsReconfigured();
     this.look();
     return `revision ${revision.fingerprint.slice(0, 12)}`;
   }
@@ -123,10 +134,32 @@ export class EngineRuntime {
   async stop(): Promise<void> {
     await this.distributor.stop();
     await this.poll.stop();
+    await this.fleet.stop();
+    this.listener.sessions.close();
     await this.builds.giveBackAll('the engine is stopping');
     await this.listener.close();
     await this.journal.close();
     await this.pool.close();
+  }
+
+  /** A token lets workers in at once; the workers of templates come and go with theirs. */
+  private async refreshTokens(): Promise<void> {
+    if (await this.tokens.refresh()) this.tokensChanged = true;
+    if (!this.tokensChanged) return;
+    const { revision } = this;
+    const workers = await new ConfigurationStore(this.master.db).applyWorkers(
+      this.master.me,
+      revision.config,
+      revision.ids,
+    );
+    // A new configuration that came meanwhile has seen the tokens, too.
+    if (this.revision === revision) this.revision = assemble(revision, { ...revision.ids, workers });
+    this.tokensChanged = false;
+    this.sessionsReconfigured();
+  }
+
+  private sessionsReconfigured(): void {
+    this.listener.sessions.reconfigured(({ tokenId }) => tokenId === null || this.tokens.isWorking(tokenId));
   }
 
   private look(): void {
@@ -134,12 +167,10 @@ export class EngineRuntime {
     this.poll.nudge();
   }
 
-  /** A fleet that comes back hints at every worker of it: then only the rows of those are read. */
+  /** Hints say at once which row to read; all of them are read no more often than somebody has to poll. */
   private async refreshWorkers(): Promise<void> {
-    const hinted = [...this.hinted];
-    this.hinted.clear();
-    if (performance.now() < this.refreshAllAt) return await this.listener.refresh(hinted);
-    this.refreshAllAt = performance.now() + this.master.settings.pollIntervalMs;
+    if (performance.now() < this.refreshAllAt) return;
+    this.refreshAllAt = performance.now() + this.master.settings.pollIntervalMs * 0.8;
     await this.listener.refresh();
   }
 
@@ -205,7 +236,7 @@ export class EngineRuntime {
   }
 }
 
-async function loadRevision(master: Master, file: string): Promise<Revision> {
+async function loadRevision(master: Master, file: string, tokens: WorkerTokens): Promise<Revision> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(file);
   const { revision: config, fingerprint, snapshot, workerDigests } = host;
@@ -216,25 +247,33 @@ async function loadRevision(master: Master, file: string): Promise<Revision> {
     config,
     { serves: true },
   );
-  return assemble({ file, fingerprint, snapshot, workerDigests }, config.builders, config.workers, ids);
+  return assemble({ file, fingerprint, snapshot, workerDigests, tokens, config }, ids);
 }
 
 function assemble(
-  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests'>,
-  builders: readonly CompiledBuilder[],
-  workers: readonly CompiledWorker[],
+  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests' | 'tokens' | 'config'>,
   ids: DefinitionIds,
 ): Revision {
-  const workerId = (name: string): number => ids.workers.get(name)!;
+  const { builders, workers: entries } = source.config;
+  const entryNames = entries.map((entry) => entry.name);
+  const entryFor = workerEntries(entryNames);
+  const byEntry = new Map(entries.map((entry) => [entry.name, entry]));
+  const entryOf = new Map([...ids.workers.keys()].map((name) => [name, entryFor(name)!]));
+  const workers = new Map([...entryOf].map(([name, entry]) => [name, { ...byEntry.get(entry)!, name }]));
+  const idsOfEntry = new Map<string, number[]>(entryNames.map((entry) => [entry, []]));
+  for (const [name, entry] of entryOf) idsOfEntry.get(entry)!.push(ids.workers.get(name)!);
   const properties = new Map<number, Properties>(
-    workers.map((worker) => [workerId(worker.name), propertiesFrom(worker.properties, 'Worker')]),
+    [...workers].map(([name, worker]) => [ids.workers.get(name)!, propertiesFrom(worker.properties, 'Worker')]),
   );
   return {
     ...source,
-    workers: new Map(workers.map((worker) => [worker.name, worker])),
+    ids,
+    workers,
     workerIds: ids.workers,
     builddirs: (worker) =>
-      builders.filter(({ workers: names }) => names.includes(worker)).map(({ builddir }) => builddir),
+      builders
+        .filter(({ workers: names }) => names.includes(entryOf.get(worker) ?? ''))
+        .map(({ builddir }) => builddir),
     byId: new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder])),
     builders: new Map(
       builders.map((builder) => [
@@ -243,7 +282,7 @@ function assemble(
           name: builder.name,
           fingerprint: builder.fingerprint,
           properties: propertiesFrom(builder.properties, 'Builder'),
-          workerIds: new Set(builder.workers.map(workerId)),
+          workerIds: new Set(builder.workers.flatMap((entry) => idsOfEntry.get(entry) ?? [])),
         },
       ]),
     ),

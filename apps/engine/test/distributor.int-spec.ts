@@ -45,7 +45,7 @@ describe('Distributor', () => {
       {
         projects: [],
         builders: [{ name: 'b', tags: [], workers: ['w'], fingerprint: 'f' }],
-        workers: [{ name: 'w', maxBuilds: 2 }],
+        workers: [{ name: 'w', maxBuilds: 3 }],
         schedulers: [],
         changeSources: [],
       },

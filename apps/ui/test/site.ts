@@ -41,7 +41,14 @@ export const CONFIG: CompiledConfig = {
     { name: 'widgets', description: 'The widgets project' },
     { name: 'docs', description: null },
   ],
-  workers: ['w1', 'w2'].map((name) => ({ name, passwordHash: 'x', maxBuilds: 2, properties: {} })),
+  workers: ['w1', 'w2'].map((name) => ({
+    name,
+    passwordHash: 'x',
+    maxBuilds: 2,
+    missingTimeoutMs: null,
+    env: {},
+    properties: {},
+  })),
   builders: [
     ['linux-tests', 'widgets', ['linux', 'ci']],
     ['bad builder/with odd', 'widgets', ['linux']],

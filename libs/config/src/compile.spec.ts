@@ -62,7 +62,21 @@ describe('compileConfig', () => {
       { ...good(), projects: [{ name: 'p' }, { name: 'p' }] },
       ['projects[1].name is "p"; expected another name than that of projects[0]'],
     ],
-    ['no password', workers({}), ['workers[0].password is missing or empty; give password or passwordEnv']],
+    [
+      'an empty password',
+      workers({ password: '' }),
+      ['workers[0].password is empty; give one, passwordEnv, or none of the two for tokens'],
+    ],
+    [
+      'a template with a password',
+      { ...good(), workers: [worker('w', { password: 'x' }), worker('linux-*', { password: 'x' })] },
+      ["workers[1].name is 'linux-*', a template: its workers log in with tokens, so it takes no password"],
+    ],
+    [
+      'an environment of other things than texts',
+      workers({ password: 'x', env: { A: 1 } as never }),
+      ['workers[0].env.A is 1; expected a string or null'],
+    ],
     [
       'an unset password variable',
       workers({ passwordEnv: 'PW' }),
@@ -76,7 +90,9 @@ describe('compileConfig', () => {
     [
       'a colon in a worker name',
       { ...good(), workers: [worker('w', { password: 'x' }), worker('a:b', { password: 'x' })] },
-      ['workers[1].name is "a:b"; expected a name of 1 to 50 characters without colons, slashes and spaces'],
+      [
+        'workers[1].name is "a:b"; expected a name of 1 to 50 characters without colons, slashes, spaces and asterisks; a last one makes a template',
+      ],
     ],
     [
       'a wrong number',
@@ -219,6 +235,18 @@ describe('compileConfig', () => {
     const problem = (error as ConfigError).problems[0]!;
     expect(problem.file).toMatch(/compile\.spec\.ts$/);
     expect(problem.line).toBeGreaterThan(1);
+  });
+
+  it('lets workers do without a password, and then nobody in with an empty one', () => {
+    const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w'), worker('linux-*')] });
+    expect(
+      revision.workers.map(({ name, passwordHash, missingTimeoutMs }) => [name, passwordHash, missingTimeoutMs]),
+    ).toEqual([
+      ['w', '', 3_600_000],
+      ['linux-*', '', 3_600_000],
+    ]);
+    expect(workerDigests).toEqual({});
+    expect(verifyPassword('', revision.workers[0]!.passwordHash)).toBe(false);
   });
 
   it('keeps passwords out of the revision and of problems, and verifiable', () => {

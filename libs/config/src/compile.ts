@@ -6,7 +6,7 @@ import type {
   CompiledProject,
   CompiledWorker,
 } from '@millrace/contracts';
-import { hashPassword, type JsonValue } from '@millrace/domain';
+import { hashPassword, isWorkerName, isWorkerTemplate, type JsonValue } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
 import { compileScheduler } from './compile-scheduler.js';
 import { compileSteps, describeStep } from './compile-step.js';
@@ -92,7 +92,9 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     }),
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
-    workerDigests: Object.fromEntries(compiledWorkers.map(({ compiled, digest }) => [compiled.name, digest])),
+    workerDigests: Object.fromEntries(
+      compiledWorkers.flatMap(({ compiled, digest }) => (digest === null ? [] : [[compiled.name, digest]])),
+    ),
   };
 }
 
@@ -127,32 +129,46 @@ function compileProject(reader: ObjectReader): CompiledProject {
   return project;
 }
 
-/** A colon would end the name in the worker's login; the length is what Buildbot's clients expect of an identifier. */
-function isWorkerName(name: string): boolean {
-  return /^[^:\s/\\]{1,50}$/.test(name);
+function isWorkerEntry(name: string): boolean {
+  return isWorkerName(isWorkerTemplate(name) ? name.slice(0, -1) || 'any' : name);
+}
+
+function isEnvironmentValue(value: unknown): boolean {
+  return value === null || typeof value === 'string';
 }
 
 function compileWorker(
   reader: ObjectReader,
   env: Readonly<Record<string, string | undefined>>,
-): { compiled: CompiledWorker; digest: string } {
+): { compiled: CompiledWorker; digest: string | null } {
   const name = reader.text('name', {
-    accepts: isWorkerName,
-    expected: 'a name of 1 to 50 characters without colons, slashes and spaces',
+    accepts: isWorkerEntry,
+    expected: 'a name of 1 to 50 characters without colons, slashes, spaces and asterisks; a last one makes a template',
   });
   const password = readPassword(reader, env);
+  if (password !== null && isWorkerTemplate(name)) {
+    reader.into.add(
+      reader.at('password'),
+      undefined,
+      'no password',
+      reader.where,
+      `${reader.at('name')} is '${name}', a template: its workers log in with tokens, so it takes no password`,
+    );
+  }
+  const missingTimeoutSeconds =
+    reader.raw('missingTimeout') === null ? null : reader.number('missingTimeout', { default: 3600, min: 0.1 });
   const compiled = {
     name,
     passwordHash: password === null ? '' : hashPassword(password, workerSalt(name)),
     maxBuilds: reader.number('maxBuilds', { default: 1, min: 1, integer: true }),
+    missingTimeoutMs: missingTimeoutSeconds === null ? null : Math.round(missingTimeoutSeconds * 1000),
+    env: reader.record<string | null>('env', isEnvironmentValue, 'a string or null'),
     properties: reader.properties(),
   };
   reader.done();
   return {
     compiled,
-    digest: createHash('md5')
-      .update(password ?? '', 'utf8')
-      .digest('hex'),
+    digest: password === null ? null : createHash('md5').update(password, 'utf8').digest('hex'),
   };
 }
 
@@ -161,7 +177,7 @@ function workerSalt(name: string): Buffer {
   return createHash('sha256').update(`millrace worker ${name}`).digest().subarray(0, 16);
 }
 
-/** Never shows a password in a problem. */
+/** Null: none is given, which leaves tokens. Never shows a password in a problem. */
 function readPassword(reader: ObjectReader, env: Readonly<Record<string, string | undefined>>): string | null {
   const password = reader.raw('password');
   const variable = reader.raw('passwordEnv');
@@ -185,8 +201,9 @@ function readPassword(reader: ObjectReader, env: Readonly<Record<string, string 
     if (value) return value;
     return report('passwordEnv', variable, 'the name of a variable that is set', `names ${variable}, which is not set`);
   }
+  if (password === undefined) return null;
   if (typeof password === 'string' && password !== '') return password;
-  return report('password', undefined, 'a password', 'is missing or empty; give password or passwordEnv');
+  return report('password', undefined, 'a password', 'is empty; give one, passwordEnv, or none of the two for tokens');
 }
 
 function compileBuilder(

@@ -9,6 +9,7 @@ export interface ProjectDefinition {
   readonly description?: string;
 }
 
+/** Without `password` and `passwordEnv` a worker logs in with tokens only (`millrace worker create`). */
 export interface WorkerOptions {
   /** Better kept out of the file: see `passwordEnv`. */
   readonly password?: string;
@@ -16,6 +17,10 @@ export interface WorkerOptions {
   readonly passwordEnv?: string;
   /** Builds at a time; 1 by default. */
   readonly maxBuilds?: number;
+  /** Seconds that it may be away before that is an alarm; 3600 by default, null for no alarm. */
+  readonly missingTimeout?: number | null;
+  /** For every command on this worker, below the builder's and the step's; null removes a variable. */
+  readonly env?: Readonly<Record<string, string | null>>;
   readonly properties?: Properties;
 }
 export interface WorkerDefinition extends WorkerOptions {
@@ -168,7 +173,8 @@ export function defineConfig(config: MasterConfig): MasterConfig {
   return locate(defineConfig, config);
 }
 
-export function worker(name: string, options: WorkerOptions): WorkerDefinition {
+/** A name that ends in `*` is a template for workers that `millrace worker create` makes. */
+export function worker(name: string, options: WorkerOptions = {}): WorkerDefinition {
   return locate(worker, { ...options, name });
 }
 

@@ -20,10 +20,15 @@ export interface CompiledProject {
 }
 
 export interface CompiledWorker {
+  /** One that ends in `*` is a template: workers with tokens whose names begin so inherit from it. */
   readonly name: string;
-  /** As `verifyPassword` of the domain reads it; the password itself is in no revision. */
+  /** As `verifyPassword` of the domain reads it; the password itself is in no revision. Empty: it logs in with tokens only. */
   readonly passwordHash: string;
   readonly maxBuilds: number;
+  /** How long it may be away before that is an alarm; null: for ever. */
+  readonly missingTimeoutMs: number | null;
+  /** Below the builder's and the step's; null removes a variable. */
+  readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
 }
 

@@ -12,7 +12,7 @@ export type BuildEvent = 'new' | 'update' | 'finished';
 export type StepEvent = 'new' | 'started' | 'updated' | 'finished';
 export type LogEvent = 'new' | 'append' | 'finished';
 export type RequestEvent = 'new' | 'claimed' | 'unclaimed' | 'complete';
-export type WorkerEvent = 'connected' | 'disconnected' | 'state_updated';
+export type WorkerEvent = 'connected' | 'disconnected' | 'state_updated' | 'missing';
 
 export const hints = {
   change: (changeid: number): Hint => ({ topic: `changes.${changeid}.new`, payload: { changeid } }),
@@ -46,6 +46,8 @@ export const hints = {
   }),
   builder: (builderid: number): Hint => ({ topic: `builders.${builderid}.update`, payload: { builderid } }),
   scheduler: (schedulerid: number): Hint => ({ topic: `schedulers.${schedulerid}.updated`, payload: { schedulerid } }),
+  /** A token of a worker was made or revoked. */
+  workerTokens: (): Hint => ({ topic: 'workertokens', payload: {} }),
   /** A command row waits for this master (0: for every master). */
   command: (masterid: number): Hint => ({ topic: `commands.${masterid}`, payload: { masterid } }),
 };

@@ -173,14 +173,29 @@ export interface LogChunkResource {
 }
 
 export interface WorkerResource {
+  /** Where its newest connection came from. */
+  address: string | null;
   configured_on: { builderid: number; masterid: number }[];
+  /** Null while it is not connected. */
+  connected_since: number | null;
   connected_to: { masterid: number }[];
   graceful: boolean;
   last_seen_at: number | null;
   max_builds: number;
+  /** When the alarm was raised that it has been away for too long; null while there is none. */
+  missing_since: number | null;
   name: string;
   pause_reason: string | null;
   paused: boolean;
+  /** `msgpack` or `pb`. */
+  protocol: string | null;
+  quarantine_reason: string | null;
+  /** Until when it gets no builds because it failed; null when it does. */
+  quarantined_until: number | null;
+  /** Why it is being shut down, or was killed. */
+  shutdown_reason: string | null;
+  /** That of the worker's software. */
+  version: string | null;
   workerid: number;
   workerinfo: { readonly [key: string]: JsonValue };
 }

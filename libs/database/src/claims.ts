@@ -13,6 +13,7 @@ import { completeRequest, type SourceStamp } from './buildsets.js';
 import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { sabotaged } from './sabotage.js';
 import { type Database, placeholders, type Queryable, rowPlaceholders, type Transaction } from './sql.js';
+import { withRoom } from './workers.js';
 
 /** The head of a builder's queue. */
 export interface QueuedRequest {
@@ -292,8 +293,8 @@ export async function assertClaimed(tx: Transaction, keys: readonly BuildKey[]):
 }
 
 /**
- * Takes requests off the queue and makes a build of each (design §5 *Picking work*). A candidate that somebody else took is left
- * out of the answer, which is normal.
+ * Takes requests off the queue and makes a build of each (design §5 *Picking work*). A candidate that somebody else took, or whose
+ * worker has no room, is left out of the answer, which is normal.
  * @throws FencedError when our own lease is over
  */
 export async function claimIn(
@@ -303,13 +304,15 @@ export async function claimIn(
 ): Promise<ClaimedBuild[]> {
   if (candidates.length === 0) return [];
   await assertLeased(tx, me);
+  const wanted = await withRoom(tx, me, candidates);
+  if (wanted.length === 0) return [];
   const locked = await tx.all<{ requestId: number }>(
-    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(candidates.length)}
+    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(wanted.length)}
      ORDER BY request_id${tx.dialect.forUpdateSkipLocked}`,
-    candidates.map((candidate) => candidate.requestId),
+    wanted.map((candidate) => candidate.requestId),
   );
   const free = new Set(locked.map((row) => row.requestId));
-  const won = candidates.filter((candidate) => free.has(candidate.requestId));
+  const won = wanted.filter((candidate) => free.has(candidate.requestId));
   if (won.length === 0) return [];
   const ids = won.map((candidate) => candidate.requestId);
   const now = tx.dialect.nowMs;

@@ -1,5 +1,7 @@
+import { isWorkerTemplate, workerEntries } from '@millrace/domain';
 import type { Incarnation } from './masters.js';
 import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
+import { namesWithTokens } from './worker-tokens.js';
 
 /** What a configuration revision defines, as far as the database names it. */
 export interface Definitions {
@@ -12,7 +14,12 @@ export interface Definitions {
     readonly workers: readonly string[];
     readonly fingerprint: string;
   }[];
-  readonly workers: readonly { readonly name: string; readonly maxBuilds: number }[];
+  /** A name that ends in `*` is a template for workers that have tokens. */
+  readonly workers: readonly {
+    readonly name: string;
+    readonly maxBuilds: number;
+    readonly missingTimeoutMs?: number | null;
+  }[];
   readonly schedulers: readonly { readonly name: string; readonly kind: string }[];
   readonly changeSources: readonly { readonly name: string }[];
 }
@@ -20,6 +27,7 @@ export interface Definitions {
 /** The numeric ids of everything a configuration names. */
 export interface DefinitionIds {
   readonly builders: ReadonlyMap<string, number>;
+  /** Those of a template's workers among them, the template itself not. */
   readonly workers: ReadonlyMap<string, number>;
   readonly schedulers: ReadonlyMap<string, number>;
 }
@@ -55,36 +63,67 @@ export class ConfigurationStore {
         project_id: (builder) => (builder.project ? projects.get(builder.project)! : null),
         tags: (builder) => JSON.stringify(builder.tags),
       });
-      const workers = await nameIds(tx, 'workers', definitions.workers, { max_builds: (worker) => worker.maxBuilds });
+      const named = definitions.workers.filter((worker) => !isWorkerTemplate(worker.name));
+      const workers = await workerRows(tx, [...named, ...(await templateWorkers(tx, definitions))]);
       const schedulers = await nameIds(tx, 'schedulers', definitions.schedulers, {
         kind: (scheduler) => scheduler.kind,
       });
       await nameIds(tx, 'change_sources', definitions.changeSources, {});
-      if (options.serves) await this.serve(tx, me, definitions, builders, workers);
+      if (options.serves) {
+        await serveBuilders(tx, me, definitions, builders);
+        await serveWorkers(tx, me, definitions, builders, workers);
+      }
       return { builders, workers, schedulers };
     });
   }
 
-  private async serve(
-    tx: Transaction,
-    me: Incarnation,
-    definitions: Definitions,
-    builders: ReadonlyMap<string, number>,
-    workers: ReadonlyMap<string, number>,
-  ): Promise<void> {
-    await tx.run(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
-    await tx.run(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
-    const served = definitions.builders.map((builder) => [
-      builders.get(builder.name)!,
-      me.masterId,
-      builder.fingerprint,
-    ]);
-    await insertRows(tx, 'builder_masters', ['builder_id', 'master_id', 'fingerprint'], served);
-    const pairs = definitions.builders.flatMap((builder) =>
-      builder.workers.map((worker) => [workers.get(worker)!, builders.get(builder.name)!, me.masterId]),
-    );
-    await insertRows(tx, 'worker_builders', ['worker_id', 'builder_id', 'master_id'], pairs);
+  /** After tokens were made or revoked: gives a template's new workers ids, and records who builds what. @returns all workers' ids */
+  applyWorkers(me: Incarnation, definitions: Definitions, known: DefinitionIds): Promise<ReadonlyMap<string, number>> {
+    return this.db.transaction(async (tx) => {
+      const named = definitions.workers.flatMap(({ name }): [string, number][] => {
+        const id = known.workers.get(name);
+        return id === undefined ? [] : [[name, id]];
+      });
+      const workers = new Map([...named, ...(await workerRows(tx, await templateWorkers(tx, definitions)))]);
+      await serveWorkers(tx, me, definitions, known.builders, workers);
+      return workers;
+    });
   }
+}
+
+async function serveBuilders(
+  tx: Transaction,
+  me: Incarnation,
+  definitions: Definitions,
+  builders: ReadonlyMap<string, number>,
+): Promise<void> {
+  await tx.run(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
+  const served = definitions.builders.map(({ name, fingerprint }) => [builders.get(name)!, me.masterId, fingerprint]);
+  await insertRows(tx, 'builder_masters', ['builder_id', 'master_id', 'fingerprint'], served);
+}
+
+async function serveWorkers(
+  tx: Transaction,
+  me: Incarnation,
+  definitions: Definitions,
+  builders: ReadonlyMap<string, number>,
+  workers: ReadonlyMap<string, number>,
+): Promise<void> {
+  const entryOf = workerEntries(definitions.workers.map((worker) => worker.name));
+  const ofEntry = new Map<string, number[]>();
+  for (const [name, workerId] of workers) {
+    const entry = entryOf(name)!;
+    const ids = ofEntry.get(entry);
+    if (ids) ids.push(workerId);
+    else ofEntry.set(entry, [workerId]);
+  }
+  await tx.run(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
+  const pairs = definitions.builders.flatMap((builder) =>
+    [...new Set(builder.workers)].flatMap((entry) =>
+      (ofEntry.get(entry) ?? []).map((workerId) => [workerId, builders.get(builder.name)!, me.masterId]),
+    ),
+  );
+  await insertRows(tx, 'worker_builders', ['worker_id', 'builder_id', 'master_id'], pairs);
 }
 
 async function insertRows(
@@ -99,26 +138,45 @@ async function insertRows(
   }
 }
 
+type WorkerDefinition = Definitions['workers'][number];
+
+/** Those that have a token and are covered by a template. */
+async function templateWorkers(tx: Transaction, definitions: Definitions): Promise<WorkerDefinition[]> {
+  const byEntry = new Map(definitions.workers.map((worker) => [worker.name, worker]));
+  const entries = [...byEntry.keys()];
+  if (!entries.some(isWorkerTemplate)) return [];
+  const entryOf = workerEntries(entries);
+  return (await namesWithTokens(tx)).flatMap((name) => {
+    const entry = entryOf(name);
+    return entry === null || entry === name ? [] : [{ ...byEntry.get(entry)!, name }];
+  });
+}
+
+function workerRows(tx: Transaction, workers: readonly WorkerDefinition[]): Promise<Map<string, number>> {
+  return nameIds(tx, 'workers', workers, {
+    max_builds: (worker) => worker.maxBuilds,
+    missing_timeout_ms: (worker) => worker.missingTimeoutMs ?? null,
+  });
+}
+
 /** What a new row of each table starts with, beside its name. A new scheduler looks at changes from now on. */
-const FIRST_VALUES: Record<
-  'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources',
-  Record<string, string>
-> = {
+type NamedTable = 'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources';
+const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> => ({
   projects: {},
   builders: { tags: `'[]'`, next_number: '1' },
-  workers: { info: `'{}'`, max_builds: '1', paused: '0', graceful: '0', session_epoch: '0' },
+  workers: { info: `'{}'`, max_builds: '1', paused: '0', graceful: '0', session_epoch: '0', created_at_ms: nowMs },
   schedulers: { kind: `''`, enabled: '1', cursor_seq: `(SELECT value FROM counters WHERE name = 'change-seq')` },
   change_sources: {},
-};
+});
 
 /** Gives every item a row and its id. There may be thousands, of which nearly all are as they were. */
 async function nameIds<T extends { readonly name: string }>(
   tx: Transaction,
-  table: keyof typeof FIRST_VALUES,
+  table: NamedTable,
   items: readonly T[],
   columns: Readonly<Record<string, (item: T) => string | number | null>>,
 ): Promise<Map<string, number>> {
-  const first = FIRST_VALUES[table];
+  const first = firstValues(tx.dialect.nowMs)[table];
   const names = Object.keys(columns);
   const ids = new Map<string, number>();
   for (const chunk of chunked(items)) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Properties, Result, UserError } from '@millrace/domain';
 import { completeRequest, createBuildset, type CreatedBuildset, type SourceStamp } from './buildsets.js';
-import type { Database, Transaction } from './sql.js';
+import type { Database, SqlValue, Transaction } from './sql.js';
 
 export interface Force {
   readonly schedulerId: number;
@@ -149,12 +149,31 @@ export class ControlStore {
     });
   }
 
-  async pauseWorker(workerId: number, paused: boolean, reason: string | null): Promise<void> {
-    const { affected } = await this.db.run(`UPDATE workers SET paused = ?, pause_reason = ? WHERE id = ?`, [
-      paused,
-      paused ? reason : null,
+  pauseWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, 'paused = 1, pause_reason = ?', [reason]);
+  }
+
+  /** Whatever held the worker back is over: a pause, a shutdown that has not come yet, a quarantine. */
+  unpauseWorker(workerId: number): Promise<void> {
+    return this.worker(
       workerId,
-    ]);
+      `paused = 0, pause_reason = NULL, graceful = 0, shutdown_reason = NULL, failures = 0, failed_at_ms = NULL,
+         quarantined_until_ms = NULL, quarantine_reason = NULL`,
+    );
+  }
+
+  /** No more builds, and it is told to shut down when it is idle, on whichever engine it is then. */
+  stopWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, 'graceful = 1, shutdown_reason = ?', [reason]);
+  }
+
+  /** Ends the session that it has now, and what it builds. */
+  killWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, 'kill_epoch = session_epoch, shutdown_reason = ?', [reason]);
+  }
+
+  private async worker(workerId: number, change: string, params: readonly SqlValue[] = []): Promise<void> {
+    const { affected } = await this.db.run(`UPDATE workers SET ${change} WHERE id = ?`, [...params, workerId]);
     if (affected === 0) throw notFound('worker', workerId);
   }
 

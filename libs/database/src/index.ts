@@ -45,6 +45,9 @@ export {
   type Registration,
 } from './masters.js';
 export { type Guarantee, sabotaged } from './sabotage.js';
+export { type AbsentWorker, type Failed, FleetStore } from './fleet.js';
+export { type NewWorkerToken, type WorkerToken, WorkerTokenStore } from './worker-tokens.js';
+export { type SessionKind } from './worker-sessions.js';
 export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
 export { type DatabaseUrl, isUniqueViolation, openDatabase, sqliteFile } from './open.js';

@@ -6,9 +6,10 @@ import { OperationalError, UserError } from '@millrace/domain';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { FirstLight0001 } from './migrations/0001-first-light.js';
 import { Resume0002 } from './migrations/0002-resume.js';
+import { Fleet0003 } from './migrations/0003-fleet.js';
 import { type DatabaseUrl, openDatabase, sqliteFile } from './open.js';
 
-const MIGRATIONS = [FirstLight0001, Resume0002];
+const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003];
 const TABLE = 'migrations';
 
 export interface MigrationStatus {

@@ -1,11 +1,20 @@
 import type { Incarnation } from './masters.js';
 import { type Database, placeholders, type SqlValue } from './sql.js';
 
+/** What is known of a session from its connection. */
+export interface SessionKind {
+  /** The worker goes on with its commands while it has no engine (I9). */
+  readonly resumes?: boolean;
+  /** `msgpack` or `pb`. */
+  readonly protocol?: string;
+  readonly address?: string | null;
+}
+
 export interface SessionStart {
   readonly workerId: number;
   readonly me: Incarnation;
   readonly info: Readonly<Record<string, unknown>>;
-  readonly resumes: boolean;
+  readonly kind: SessionKind;
 }
 
 export interface SessionEnd {
@@ -16,7 +25,9 @@ export interface SessionEnd {
 /** What each worker's row gets when its session begins. */
 const COLUMNS: Readonly<Record<string, (start: SessionStart) => SqlValue>> = {
   info: (start) => JSON.stringify(start.info),
-  resumes: (start) => start.resumes,
+  resumes: ({ kind }) => kind.resumes ?? false,
+  protocol: ({ kind }) => kind.protocol ?? null,
+  address: ({ kind }) => kind.address ?? null,
 };
 
 /** Whether two sessions can begin in the same statement. */
@@ -31,9 +42,10 @@ export function beginSessions(db: Database, starts: readonly SessionStart[]): Pr
   const cases = Object.keys(COLUMNS).map((column) => `${column} = CASE id${' WHEN ? THEN ?'.repeat(ids.length)} END`);
   const values = Object.values(COLUMNS).flatMap((value) => starts.flatMap((start) => [start.workerId, value(start)]));
   return db.transaction(async (tx) => {
+    const now = tx.dialect.nowMs;
     await tx.run(
-      `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, graceful = 0,
-         last_seen_at_ms = ${tx.dialect.nowMs}, ${cases.join(', ')} WHERE id IN ${placeholders(ids.length)}`,
+      `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, connected_since_ms = ${now},
+         last_seen_at_ms = ${now}, missing_at_ms = NULL, ${cases.join(', ')} WHERE id IN ${placeholders(ids.length)}`,
       [me.masterId, me.epoch, ...values, ...ids],
     );
     const rows = await tx.all<{ id: number; epoch: number }>(
@@ -48,7 +60,7 @@ export function beginSessions(db: Database, starts: readonly SessionStart[]): Pr
 /** Ends sessions; those that a newer one took over from are left as they are. */
 export async function endSessions(db: Database, ends: readonly SessionEnd[]): Promise<void> {
   await db.run(
-    `UPDATE workers SET master_id = NULL, master_epoch = NULL, last_seen_at_ms = ${db.dialect.nowMs}
+    `UPDATE workers SET master_id = NULL, master_epoch = NULL, connected_since_ms = NULL, last_seen_at_ms = ${db.dialect.nowMs}
      WHERE ${ends.map(() => '(id = ? AND session_epoch = ?)').join(' OR ')}`,
     ends.flatMap(({ workerId, sessionEpoch }) => [workerId, sessionEpoch]),
   );

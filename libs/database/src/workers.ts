@@ -1,15 +1,30 @@
 import { Grouping } from './grouping.js';
 import type { Incarnation } from './masters.js';
-import { type Database, placeholders } from './sql.js';
-import { beginSessions, canBeginTogether, endSessions, type SessionEnd, type SessionStart } from './worker-sessions.js';
+import { type Database, placeholders, type Transaction } from './sql.js';
+import {
+  beginSessions,
+  canBeginTogether,
+  endSessions,
+  type SessionEnd,
+  type SessionKind,
+  type SessionStart,
+} from './worker-sessions.js';
 
 export interface WorkerState {
   readonly workerId: number;
   readonly name: string;
   readonly paused: boolean;
+  /** It is to be shut down when it is idle. */
   readonly graceful: boolean;
+  /** How long it gets no builds yet because it failed; 0 when it does. */
+  readonly quarantinedForMs: number;
+  /** Attaching it failed, or builds were lost at once, so often in a row. */
+  readonly failures: number;
   /** Of its newest session, on whichever engine. */
   readonly sessionEpoch: number;
+  /** The session that is to be ended at once. */
+  readonly killEpoch: number | null;
+  readonly shutdownReason: string | null;
 }
 
 /** Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). */
@@ -29,14 +44,14 @@ export class WorkerStore {
     );
   }
 
-  /** `resumes`: the worker goes on with its commands while it has no engine (I9). @returns the epoch of the new session */
+  /** @returns the epoch of the new session */
   attached(
     workerId: number,
     me: Incarnation,
     info: Readonly<Record<string, unknown>>,
-    resumes = false,
+    kind: SessionKind = {},
   ): Promise<number> {
-    return this.starts.add({ workerId, me, info, resumes });
+    return this.starts.add({ workerId, me, info, kind });
   }
 
   /** Nothing happens when a newer session took over. */
@@ -46,14 +61,88 @@ export class WorkerStore {
 
   /** Of these workers, or of all. */
   async states(workerIds?: readonly number[]): Promise<WorkerState[]> {
-    const which = workerIds ? ` WHERE id IN ${placeholders(workerIds.length)}` : '';
-    const rows = await this.db.all<{
-      workerId: number;
-      name: string;
-      paused: number;
-      graceful: number;
-      sessionEpoch: number;
-    }>(`SELECT id AS workerId, name, paused, graceful, session_epoch AS sessionEpoch FROM workers${which}`, workerIds);
+    if (workerIds?.length === 0) return [];
+    const { nowMs } = this.db.dialect;
+    const rows = await this.db.all<Omit<WorkerState, 'paused' | 'graceful'> & { paused: number; graceful: number }>(
+      `SELECT id AS workerId, name, paused, graceful, failures, session_epoch AS sessionEpoch, kill_epoch AS killEpoch,
+         shutdown_reason AS shutdownReason,
+         CASE WHEN quarantined_until_ms > ${nowMs} THEN quarantined_until_ms - ${nowMs} ELSE 0 END AS quarantinedForMs
+       FROM workers${workerIds ? ` WHERE id IN ${placeholders(workerIds.length)}` : ''}`,
+      workerIds,
+    );
     return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
   }
+
+  /** How many builds each of these workers has, wherever they are run. Workers without any are left out. */
+  async claims(workerIds: readonly number[]): Promise<Map<number, number>> {
+    if (workerIds.length === 0) return new Map();
+    const rows = await this.db.all<{ workerId: number; builds: number }>(
+      `SELECT worker_id AS workerId, COUNT(*) AS builds FROM claims WHERE worker_id IN ${placeholders(workerIds.length)}
+       GROUP BY worker_id`,
+      workerIds,
+    );
+    return new Map(rows.map((row) => [row.workerId, row.builds]));
+  }
+
+  /** Notes that all workers that are attached to this engine are still there. */
+  async seen(me: Incarnation): Promise<void> {
+    await this.db.run(
+      `UPDATE workers SET last_seen_at_ms = ${this.db.dialect.nowMs} WHERE master_id = ? AND master_epoch = ?`,
+      [me.masterId, me.epoch],
+    );
+  }
+
+  /** The worker itself asked to be shut down; whichever engine it is on next knows. */
+  async leaving(workerId: number, sessionEpoch: number): Promise<void> {
+    await this.db.run(
+      `UPDATE workers SET graceful = 1, shutdown_reason = 'the worker asked for it' WHERE id = ? AND session_epoch = ?`,
+      [workerId, sessionEpoch],
+    );
+  }
+
+  /** It was told to shut down: when it comes again it may build. */
+  async left(workerId: number, sessionEpoch: number): Promise<void> {
+    await this.db.run(`UPDATE workers SET graceful = 0, shutdown_reason = NULL WHERE id = ? AND session_epoch = ?`, [
+      workerId,
+      sessionEpoch,
+    ]);
+  }
+}
+
+/**
+ * Which of these claims their workers have room for (I11): not paused, not leaving, with fewer builds on all engines together than they
+ * may have, and not in a newer session elsewhere. Their rows stay locked, so that two engines do not count the same room.
+ */
+export async function withRoom<T extends { readonly workerId: number }>(
+  tx: Transaction,
+  me: Incarnation,
+  claims: readonly T[],
+): Promise<T[]> {
+  const ids = [...new Set(claims.map((claim) => claim.workerId))].sort((a, b) => a - b);
+  const rows = await tx.all<{ workerId: number; maxBuilds: number; held: number; elsewhere: number }>(
+    `SELECT id AS workerId, max_builds AS maxBuilds,
+       CASE WHEN paused = 1 OR graceful = 1 OR quarantined_until_ms > ${tx.dialect.nowMs} THEN 1 ELSE 0 END AS held,
+       CASE WHEN master_id <> ? OR master_epoch <> ? THEN 1 ELSE 0 END AS elsewhere
+     FROM workers WHERE id IN ${placeholders(ids.length)} ORDER BY id${tx.dialect.forUpdate}`,
+    [me.masterId, me.epoch, ...ids],
+  );
+  const builds = new Map(
+    (
+      await tx.all<{ workerId: number; builds: number }>(
+        `SELECT worker_id AS workerId, COUNT(*) AS builds FROM claims WHERE worker_id IN ${placeholders(ids.length)} GROUP BY worker_id`,
+        ids,
+      )
+    ).map((row) => [row.workerId, row.builds]),
+  );
+  const room = new Map(
+    rows.map((row) => [
+      row.workerId,
+      row.held === 1 || row.elsewhere === 1 ? 0 : row.maxBuilds - (builds.get(row.workerId) ?? 0),
+    ]),
+  );
+  return claims.filter(({ workerId }) => {
+    const left = room.get(workerId) ?? 0;
+    room.set(workerId, left - 1);
+    return left > 0;
+  });
 }

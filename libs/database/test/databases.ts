@@ -78,7 +78,7 @@ export function register(
 export function configure(
   db: Database,
   me: Incarnation,
-  counts: { builders: number; workers: number },
+  counts: { builders: number; workers: number; maxBuilds?: number },
 ): Promise<DefinitionIds> {
   const workers = Array.from({ length: counts.workers }, (_, i) => `w${i}`);
   return new ConfigurationStore(db).apply(
@@ -92,7 +92,7 @@ export function configure(
         workers,
         fingerprint: 'f',
       })),
-      workers: workers.map((name) => ({ name, maxBuilds: 1 })),
+      workers: workers.map((name) => ({ name, maxBuilds: counts.maxBuilds ?? 1000 })),
       schedulers: [{ name: 'all', kind: 'any-branch' }],
       changeSources: [],
     },

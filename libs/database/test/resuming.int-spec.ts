@@ -32,7 +32,7 @@ onEveryDatabase('builds that change engines', (get) => {
   const journal = (me: Incarnation): Journal => new Journal(get().db, me, () => undefined);
   const store = (): ClaimStore => new ClaimStore(get().db);
   const attach = (me: Incarnation, name = 'w0', resumes = true): Promise<number> =>
-    new WorkerStore(get().db).attached(workerId(name), me, {}, resumes);
+    new WorkerStore(get().db).attached(workerId(name), me, {}, { resumes });
 
   async function claimOne(worker = 'w0'): Promise<ClaimedBuild> {
     const builderId = ids.builders.get('b0')!;
@@ -149,7 +149,7 @@ onEveryDatabase('builds that change engines', (get) => {
     const [claim] = await store().ofWorker(workerId('w0'));
     const adopted = (await store().adopt(second, claim!, workerId('w0'), session))!.build;
     await store().end(adopted, { results: Result.RETRY, stateString: 'retry' });
-    const [again] = await store().claim(first, [
+    const [again] = await store().claim(second, [
       { ...build, builderName: 'b0', workerName: 'w0', workerId: workerId('w0'), properties: {} },
     ]);
     expect([build.epoch, adopted.epoch, again!.epoch]).toEqual([1, 2, 3]);
@@ -196,7 +196,7 @@ onEveryDatabase('builds that change engines', (get) => {
 
   it('lets the build of a dead engine be adopted', async () => {
     const dead = await register(get().db, 'engine');
-    await attach(dead, 'w1');
+    await attach(first, 'w1');
     const build = await claimOne('w1');
     await get().db.run(`UPDATE claims SET master_id = ?, master_epoch = ? WHERE build_id = ?`, [
       dead.masterId,

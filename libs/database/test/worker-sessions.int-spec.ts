@@ -19,7 +19,9 @@ onEveryDatabase('sessions of workers', (get) => {
 
   it('begin for a whole fleet at once, each with its own epoch and information', async () => {
     const store = new WorkerStore(get().db);
-    const epochs = await Promise.all(ids.map((id) => store.attached(id, me, { version: `v${id}` }, id % 2 === 0)));
+    const epochs = await Promise.all(
+      ids.map((id) => store.attached(id, me, { version: `v${id}` }, { resumes: id % 2 === 0 })),
+    );
     expect(epochs).toEqual(ids.map(() => 1));
     for (const { id, epoch, info, resumes, master } of await rows()) {
       expect({ epoch, info, resumes, master }).toEqual({

@@ -32,3 +32,4 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export { isWorkerName, isWorkerTemplate, workerEntries } from './worker-names.js';

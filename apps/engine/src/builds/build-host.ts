@@ -381,8 +381,8 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): B
 }
 
 /** Whether the worker goes on without us, and can tell later how that went (I9). */
-export function resumes({ connection }: AttachedWorker): boolean {
-  return connection.info.features.includes(FEATURE_RESUME);
+export function resumes({ connection, killed }: AttachedWorker): boolean {
+  return !killed && connection.info.features.includes(FEATURE_RESUME);
 }
 
 /** For an answer that must not be given: the worker is to keep what it said. */

@@ -260,7 +260,13 @@ export class RunningBuilds {
       properties: build.properties,
       sourceStamp: build.sourceStamp,
       changes: changes.map(({ changeId, whenMs, seq: _seq, ...change }) => ({ ...change, id: changeId, when: whenMs })),
-      worker: { name: worker.name, basedir: info.basedir, system: info.system, environ: { ...info.environ } },
+      worker: {
+        name: worker.name,
+        basedir: info.basedir,
+        system: info.system,
+        environ: { ...info.environ },
+        env: worker.env,
+      },
       builddir: setup.builder.builddir,
       finishedSteps,
     };

@@ -129,9 +129,10 @@ export class Distributor {
       const build = won.get(candidate.requestId);
       if (!build) {
         this.dirty.add(candidate.builderId);
+        worker.claimLost();
         continue;
       }
-      worker.builds.set(build.buildId, build.builderId);
+      worker.begin(build.buildId, build.builderId);
       this.begin(build, worker);
       this.master.hints.publish(hints.request(build.requestId, build.builderId, 'claimed'));
       this.master.hints.publish(hints.build(build.buildId, 'new'));

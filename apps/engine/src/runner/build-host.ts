@@ -14,7 +14,8 @@ export interface BuildJob {
   readonly properties: Properties;
   readonly sourceStamp: SourceStamp;
   readonly changes: readonly ChangeInfo[];
-  readonly worker: WorkerInfo;
+  /** `env`: what the configuration adds to its environment. */
+  readonly worker: WorkerInfo & { readonly env: Readonly<Record<string, string | null>> };
   /** Below the worker's base directory. */
   readonly builddir: string;
   /** For a build that goes on where another engine stopped: the steps that are over, first to last; the others are run (I9). */

@@ -145,7 +145,8 @@ export class StepRun {
       this.context,
       this.parts.properties.current,
     );
-    const env = { ...(await this.builderEnv), ...options.env };
+    // The worker's own says what the machine is like, so the builder's and the step's win.
+    const env = { ...this.parts.job.worker.env, ...(await this.builderEnv), ...options.env };
     const args: Record<string, JsonValue> = {
       command: options.command,
       workdir: this.context.path(options.workdir ?? 'build'),

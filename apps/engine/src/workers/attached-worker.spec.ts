@@ -36,6 +36,40 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(0);
   });
 
+  it('has no slots that other engines’ builds take, and none at all while it is in doubt', () => {
+    const { worker } = attached();
+    worker.buildsElsewhere = 1;
+    expect(worker.freeSlots).toBe(1);
+    worker.claimLost();
+    expect(worker.freeSlots).toBe(0);
+    worker.unsure = false;
+    worker.buildsElsewhere = 5;
+    expect(worker.freeSlots).toBe(0);
+  });
+
+  it('may stay until it has been told to leave', () => {
+    const { worker, sent } = attached();
+    worker.builds.set(7, 1);
+    worker.leave();
+    worker.stay();
+    worker.release(7);
+    expect(sent).toEqual([]);
+    expect(worker.freeSlots).toBe(2);
+    worker.leave();
+    worker.stay();
+    expect(sent).toHaveLength(1);
+    expect(worker.freeSlots).toBe(0);
+  });
+
+  it('ends at once when it is killed, whatever it builds', () => {
+    const { worker, sent } = attached();
+    worker.builds.set(7, 1);
+    worker.kill('enough');
+    worker.kill('again');
+    expect(sent).toEqual([expect.stringContaining('shutdown')]);
+    expect(worker.freeSlots).toBe(0);
+  });
+
   it('is shut down at once when it wants to leave and is idle', () => {
     const { worker, sent } = attached();
     worker.leave();

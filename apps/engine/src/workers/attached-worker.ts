@@ -1,17 +1,49 @@
 import type { WorkerConnection } from '@millrace/worker-protocol';
 
+/** What becomes of a worker, for whoever keeps its session. */
+export interface AttachedWorkerEvents {
+  /** A claim for it came to nothing: what is known of it may be old. */
+  doubted(): void;
+  /** A build on it came to its end, whatever that was, while it was connected. */
+  buildEnded(): void;
+  /** It was told to shut down. */
+  shutDown(): void;
+}
+
+const NO_EVENTS: AttachedWorkerEvents = {
+  doubted: () => undefined,
+  buildEnded: () => undefined,
+  shutDown: () => undefined,
+};
+
 /** A worker with a session on this engine. */
 export class AttachedWorker {
   /** Builds that use it now: build id → builder id. */
   readonly builds = new Map<number, number>();
   idleSince = performance.now();
+  /** It gets no builds: people paused it, or it is in quarantine. */
   paused = false;
+  /** Nothing is given to it until its row has been read (again). */
+  unsure = false;
+  /** Builds that count against `maxBuilds` and are not ours: other engines still have them. */
+  buildsElsewhere = 0;
+  /** Failures of it that are counted against it. */
+  failures = 0;
+  /** It was told to end at once: it will not go on with what it ran. */
+  killed = false;
+  /** From the configuration, for every command. */
+  env: Readonly<Record<string, string | null>> = {};
+  /** What it logged in with; null: a password. */
+  tokenId: number | null = null;
+  events = NO_EVENTS;
+  private begunAt = -Infinity;
   private leaving = false;
+  private told = false;
 
   constructor(
     readonly workerId: number,
     readonly name: string,
-    readonly maxBuilds: number,
+    public maxBuilds: number,
     readonly connection: WorkerConnection,
     readonly sessionEpoch: number,
     /** Ends the session; the worker comes back on its own. */
@@ -19,27 +51,68 @@ export class AttachedWorker {
   ) {}
 
   get freeSlots(): number {
-    return this.paused || this.leaving ? 0 : Math.max(0, this.maxBuilds - this.builds.size);
+    if (this.paused || this.leaving || this.killed || this.unsure) return 0;
+    return Math.max(0, this.maxBuilds - this.builds.size - this.buildsElsewhere);
   }
 
   get busyBuilders(): ReadonlySet<number> {
     return new Set(this.builds.values());
   }
 
+  /** For how long it has had the build that was begun last. */
+  get sinceBegunMs(): number {
+    return performance.now() - this.begunAt;
+  }
+
+  begin(buildId: number, builderId: number): void {
+    this.builds.set(buildId, builderId);
+    this.begunAt = performance.now();
+  }
+
   release(buildId: number): void {
-    this.builds.delete(buildId);
+    if (this.builds.delete(buildId)) this.events.buildEnded();
     this.idleSince = performance.now();
     this.shutDownIfIdle();
   }
 
-  /** The worker asked for a graceful end: it gets no more builds, and is told to end when the last one has. */
+  /** Somebody else has what was to be built on it, or it has no room after all. */
+  claimLost(): void {
+    this.unsure = true;
+    this.events.doubted();
+  }
+
+  /** A graceful end: it gets no more builds, and is told to end when the last one has. */
   leave(): void {
     this.leaving = true;
     this.shutDownIfIdle();
   }
 
+  /** Takes that back, unless it has been told already. */
+  stay(): void {
+    this.leaving = this.told;
+  }
+
+  /** Ends it at once, with what it runs. */
+  kill(reason: string): void {
+    if (this.killed) return;
+    this.killed = true;
+    // Its commands end with it; their builds lose their worker, and are retried.
+    this.connection
+      .shutdown()
+      .catch(() => undefined)
+      .finally(() => this.disconnect(reason));
+    setTimeout(() => this.disconnect(reason), KILL_WITHIN_MS).unref();
+  }
+
   private shutDownIfIdle(): void {
-    if (!this.leaving || this.builds.size > 0) return;
-    this.connection.shutdown().catch(() => this.disconnect('it could not be told to shut down'));
+    if (!this.leaving || this.told || this.killed || this.builds.size > 0) return;
+    this.told = true;
+    this.connection.shutdown().then(
+      () => this.events.shutDown(),
+      () => this.disconnect('it could not be told to shut down'),
+    );
   }
 }
+
+/** A worker that does not answer is cut off all the same. */
+const KILL_WITHIN_MS = 2000;

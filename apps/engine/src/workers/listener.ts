@@ -1,7 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { CompiledWorker } from '@millrace/contracts';
 import { messageOf } from '@millrace/domain';
 import { type Master, portTaken } from '@millrace/master';
 import { MsgpackMasterSession, parseBasicAuthorization } from '@millrace/worker-protocol';
@@ -10,6 +9,7 @@ import type { AttachedWorker } from './attached-worker.js';
 import { Login, type WorkerDirectory } from './login.js';
 import { PbSockets } from './pb-sockets.js';
 import { holdBack, type SessionSocket, WorkerSessions } from './sessions.js';
+import type { LoggedInWorker } from './tokens.js';
 
 const MAX_FRAME_BYTES = 64 << 20;
 const PING_EVERY_MS = 20_000;
@@ -31,7 +31,7 @@ export class WorkerListener {
   private readonly sockets = new Set<Socket>();
   private readonly loggedIn = new WeakSet<Duplex>();
   private readonly login = new Login();
-  private readonly sessions: WorkerSessions;
+  readonly sessions: WorkerSessions;
   private readonly pb: PbSockets;
   private readonly alive = new WeakSet<WebSocket>();
   private pinging: NodeJS.Timeout | null = null;
@@ -125,7 +125,7 @@ export class WorkerListener {
       this.master.log.warn({ reason, from: request.socket.remoteAddress }, 'worker refused');
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
     };
-    let worker: CompiledWorker | null;
+    let worker: LoggedInWorker | null;
     try {
       const credentials = parseBasicAuthorization(request.headers.authorization);
       if (!credentials) return refuse('401 Unauthorized', 'no credentials');
@@ -137,14 +137,14 @@ export class WorkerListener {
     const configured = worker;
     this.loggedIn.add(socket);
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      void this.accept(webSocket, configured).catch((error: unknown) => {
+      void this.accept(webSocket, configured, request.socket.remoteAddress ?? null).catch((error: unknown) => {
         this.master.log.warn({ worker: configured.name, err: error }, `attaching failed: ${messageOf(error)}`);
         webSocket.terminate();
       });
     });
   }
 
-  private async accept(webSocket: WebSocket, configured: CompiledWorker): Promise<void> {
+  private async accept(webSocket: WebSocket, configured: LoggedInWorker, address: string | null): Promise<void> {
     const session = new MsgpackMasterSession({
       send: (frame) => webSocket.send(frame),
       close: (reason) => {
@@ -153,7 +153,7 @@ export class WorkerListener {
       },
       bufferedBytes: () => webSocket.bufferedAmount,
     });
-    const socket = sessionSocket(webSocket);
+    const socket = sessionSocket(webSocket, address);
     holdBack(session, socket);
     this.alive.add(webSocket);
     webSocket.on('pong', () => this.alive.add(webSocket));
@@ -182,8 +182,10 @@ export class WorkerListener {
   }
 }
 
-function sessionSocket(socket: WebSocket): SessionSocket {
+function sessionSocket(socket: WebSocket, address: string | null): SessionSocket {
   return {
+    protocol: 'msgpack',
+    address,
     get isOpen() {
       return socket.readyState === socket.OPEN;
     },

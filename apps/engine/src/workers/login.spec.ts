@@ -9,6 +9,8 @@ const worker = (name: string, password: string) => ({
   name,
   passwordHash: hashPassword(password),
   maxBuilds: 1,
+  missingTimeoutMs: null,
+  env: {},
   properties: {},
 });
 const workers = [worker('w1', 'one'), worker('w2', 'two')];
@@ -19,6 +21,7 @@ const directory: WorkerDirectory = {
     ['w2', 2],
   ]),
   workerDigests: { w1: pbDigest('one').toString('hex'), w2: pbDigest('two').toString('hex') },
+  tokens: { check: () => null, checkPb: () => null },
   builddirs: () => [],
 };
 

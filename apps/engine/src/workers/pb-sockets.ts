@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import type { CompiledWorker } from '@millrace/contracts';
 import { messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
 import { checkPbLogin, type WorkerDirectory } from './login.js';
 import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
+import type { LoggedInWorker } from './tokens.js';
 
 /** A worker that takes less than it asks for is cut off when so much waits for it. */
 const MAX_UNSENT_BYTES = 64 << 20;
@@ -73,7 +73,7 @@ export class PbSockets {
   }
 
   private async login(session: PbMasterSession, socket: Socket, credentials: PbCredentials): Promise<void> {
-    let configured: CompiledWorker | null = null;
+    let configured: LoggedInWorker | null = null;
     try {
       configured = checkPbLogin(credentials, this.directory());
       if (!configured) {
@@ -100,6 +100,8 @@ export class PbSockets {
 
 function sessionSocket(socket: Socket): SessionSocket {
   return {
+    protocol: 'pb',
+    address: socket.remoteAddress ?? null,
     get isOpen() {
       return !socket.destroyed;
     },

@@ -1,11 +1,13 @@
 import { type CompiledWorker, hints } from '@millrace/contracts';
-import { WorkerStore } from '@millrace/database';
-import { OperationalError } from '@millrace/domain';
+import { type Failed, FleetStore, type WorkerState, WorkerStore, WorkerTokenStore } from '@millrace/database';
+import { messageOf, MillraceError, OperationalError } from '@millrace/domain';
 import type { Master } from '@millrace/master';
-import { FEATURE_RESUME, type WorkerConnection } from '@millrace/worker-protocol';
+import { FEATURE_RESUME, type WorkerConnection, type WorkerInfo } from '@millrace/worker-protocol';
 import { coalesced } from '../core/coalesced.js';
+import { afterFailure, LOST_AT_ONCE_MS, type WorkerFailure } from '../core/quarantine.js';
 import { AttachedWorker } from './attached-worker.js';
 import type { WorkerDirectory } from './login.js';
+import type { LoggedInWorker } from './tokens.js';
 
 /** A worker whose unacknowledged updates exceed this is not read from until they are below the other mark (I8). */
 const HIGH_WATER_BYTES = 8 << 20;
@@ -13,9 +15,14 @@ const LOW_WATER_BYTES = 2 << 20;
 const DUPLICATE_PING_MS = 3000;
 /** The rows of more workers than these are read by reading all. */
 const READ_ONE_BY_ONE = 500;
+/** For a worker to say what it is. */
+const ATTACH_WITHIN_MS = 30_000;
 
 /** The socket under a session, as far as a session is concerned with it. */
 export interface SessionSocket {
+  readonly protocol: 'msgpack' | 'pb';
+  /** Where the worker is. */
+  readonly address: string | null;
   readonly isOpen: boolean;
   readonly isPaused: boolean;
   pause(): void;
@@ -37,18 +44,24 @@ export class WorkerSessions {
   readonly attached = new Map<number, AttachedWorker>();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
   private readonly store: WorkerStore;
+  private readonly fleet: FleetStore;
+  private readonly tokens: WorkerTokenStore;
   /** Those whose rows are to be read again. */
   private readonly stale = new Set<number>();
+  private isClosing = false;
 
   constructor(
     private readonly master: Master,
     private readonly directory: () => WorkerDirectory,
+    /** It has come, or may build again. */
     private readonly onAttached: (worker: AttachedWorker) => void,
     private readonly onDetached: (worker: AttachedWorker) => void,
     /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
     private readonly adopt: (worker: AttachedWorker) => Promise<void> = () => Promise.resolve(),
   ) {
     this.store = new WorkerStore(master.db);
+    this.fleet = new FleetStore(master.db);
+    this.tokens = new WorkerTokenStore(master.db);
   }
 
   /**
@@ -74,9 +87,9 @@ export class WorkerSessions {
   }
 
   /** Attaches a worker that has logged in. Nothing happens when its connection is lost meanwhile. */
-  async attach(connection: WorkerConnection, socket: SessionSocket, configured: CompiledWorker): Promise<void> {
+  async attach(connection: WorkerConnection, socket: SessionSocket, configured: LoggedInWorker): Promise<void> {
     const workerId = this.directory().workerIds.get(configured.name)!;
-    const info = await connection.attach();
+    const info = await this.introduce(connection, workerId, configured.name);
     const sessionEpoch = await this.store.attached(
       workerId,
       this.master.me,
@@ -86,7 +99,7 @@ export class WorkerSessions {
         system: info.system,
         ...(info.numCpus === null ? {} : { numcpus: info.numCpus }),
       },
-      info.features.includes(FEATURE_RESUME),
+      { resumes: info.features.includes(FEATURE_RESUME), protocol: socket.protocol, address: socket.address },
     );
     if (!socket.isOpen) return void (await this.store.detached(workerId, sessionEpoch));
     const worker = new AttachedWorker(
@@ -96,18 +109,27 @@ export class WorkerSessions {
       connection,
       sessionEpoch,
       (reason) => {
+        if (!socket.isOpen) return;
         this.master.log.info({ worker: configured.name, reason }, 'worker disconnected by us');
         socket.terminate();
       },
     );
+    worker.unsure = true;
+    worker.env = configured.env;
+    worker.tokenId = configured.tokenId ?? null;
+    worker.events = {
+      doubted: () => this.recheck(workerId),
+      buildEnded: () => this.buildEnded(worker),
+      shutDown: () => this.shutDown(worker),
+    };
     this.byConnection.set(connection, worker);
     await this.adopt(worker);
     if (!socket.isOpen) return;
     this.attached.set(workerId, worker);
+    this.master.hints.publish(hints.worker(workerId, 'connected'));
+    if (worker.tokenId !== null) this.used(worker, worker.tokenId);
     await this.refresh([workerId]);
     this.master.log.info({ worker: worker.name, version: info.version }, 'worker attached');
-    this.master.hints.publish(hints.worker(workerId, 'connected'));
-    this.onAttached(worker);
   }
 
   /** The worker asked for a graceful end. */
@@ -115,42 +137,173 @@ export class WorkerSessions {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
     this.master.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker asked to be shut down');
-    worker.leave();
+    // Recorded first: an engine that dies now leaves the wish to the next one.
+    this.store
+      .leaving(worker.workerId, worker.sessionEpoch)
+      .then(() => this.changed(worker.workerId))
+      .catch((error: unknown) => this.trouble(worker, error, 'its wish to be shut down was not recorded'))
+      .finally(() => worker.leave());
   }
 
   /** The connection is gone. */
   detach(connection: WorkerConnection): void {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
+    this.byConnection.delete(connection);
     if (this.attached.get(worker.workerId) === worker) this.attached.delete(worker.workerId);
-    this.master.log.info({ worker: worker.name }, 'worker detached');
+    worker.events = { ...worker.events, doubted: () => undefined, buildEnded: () => undefined };
+    this.master.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker detached');
+    const wasLost = !this.isClosing && !worker.killed && worker.builds.size > 0;
     this.store
       .detached(worker.workerId, worker.sessionEpoch)
       .then(() => this.master.hints.publish(hints.worker(worker.workerId, 'disconnected')))
-      .catch((error: unknown) =>
-        this.master.log.warn({ worker: worker.name, err: error }, 'detaching was not recorded'),
-      );
+      .catch((error: unknown) => this.trouble(worker, error, 'detaching was not recorded'));
+    if (wasLost && worker.sinceBegunMs < LOST_AT_ONCE_MS) {
+      this.failed(worker, 'lost', 'it went away at once after a build was begun on it');
+    }
     this.onDetached(worker);
   }
 
-  /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
+  /**
+   * Reads what is wanted of these workers or of all: who is paused, is to leave or to be killed; and lets go of those that have a newer
+   * session elsewhere (I11). By poll of all, for the hints that were lost (I1).
+   */
   refresh(workerIds: Iterable<number> = this.attached.keys()): Promise<void> {
     for (const id of workerIds) if (this.attached.has(id)) this.stale.add(id);
-    return this.readStale();
+    return this.stale.size === 0 ? Promise.resolve() : this.readStale();
+  }
+
+  /** The same for one worker, at once, when nobody waits for it: after a hint, or when a claim for it came to nothing. */
+  recheck(workerId: number): void {
+    // It stays as it is until the next poll.
+    this.refresh([workerId]).catch((error: unknown) => this.trouble({ name: null }, error, 'reading a worker failed'));
+  }
+
+  /** Those that wait for builds of other engines to end. */
+  recheckFull(): void {
+    for (const worker of this.attached.values()) if (worker.buildsElsewhere > 0) this.recheck(worker.workerId);
+  }
+
+  /** Connections that are closed from now on are closed by us. */
+  close(): void {
+    this.isClosing = true;
+  }
+
+  /** The configuration, or what workers may log in with, is another one. */
+  reconfigured(mayStay: (worker: AttachedWorker) => boolean): void {
+    const { workers } = this.directory();
+    for (const worker of this.attached.values()) {
+      const configured = workers.get(worker.name);
+      if (!configured) worker.disconnect('it is no longer configured');
+      else if (!mayStay(worker)) worker.disconnect('its token was revoked');
+      else Object.assign(worker, { maxBuilds: configured.maxBuilds, env: configured.env });
+    }
+  }
+
+  /** Asks a new worker what it is. @throws OperationalError, after it has been counted against the worker */
+  private async introduce(connection: WorkerConnection, workerId: number, name: string): Promise<WorkerInfo> {
+    const silence = new AbortController();
+    try {
+      const info = await Promise.race([
+        connection.attach(),
+        new Promise<never>((_resolve, reject) => {
+          const timer = setTimeout(
+            () =>
+              reject(new OperationalError('attach-timeout', `it did not say what it is within ${ATTACH_WITHIN_MS} ms`)),
+            ATTACH_WITHIN_MS,
+          );
+          silence.signal.addEventListener('abort', () => clearTimeout(timer));
+        }),
+      ]);
+      if (info.basedir === '') throw new OperationalError('no-basedir', 'it has no base directory');
+      return info;
+    } catch (error) {
+      const wasLost = error instanceof MillraceError && error.code === 'worker-lost';
+      this.failed({ workerId, name }, wasLost ? 'lost' : 'attach', `attaching failed: ${messageOf(error)}`);
+      throw error;
+    } finally {
+      silence.abort();
+    }
   }
 
   private readonly readStale = coalesced(async () => {
-    const ids = [...this.stale];
+    const workers = [...this.stale].flatMap((id) => this.attached.get(id) ?? []);
     this.stale.clear();
-    if (ids.length === 0) return;
+    if (workers.length === 0) return;
+    const ids = workers.map((worker) => worker.workerId);
     const all = await this.store.states(ids.length > READ_ONE_BY_ONE ? undefined : ids);
     const states = new Map(all.map((state) => [state.workerId, state]));
-    for (const id of ids) {
-      const worker = this.attached.get(id);
-      if (!worker) continue;
-      const state = states.get(id);
-      if (!state || state.sessionEpoch > worker.sessionEpoch) worker.disconnect('it has a newer session');
-      else worker.paused = state.paused || state.graceful;
+    const uncounted = workers.filter((worker) => worker.unsure || worker.buildsElsewhere > 0);
+    const claims = await this.store.claims(uncounted.map((worker) => worker.workerId));
+    for (const worker of uncounted) {
+      worker.buildsElsewhere = Math.max(0, (claims.get(worker.workerId) ?? 0) - worker.builds.size);
+    }
+    for (const worker of workers) {
+      if (this.attached.get(worker.workerId) !== worker) continue;
+      const before = worker.freeSlots;
+      this.apply(worker, states.get(worker.workerId));
+      if (worker.freeSlots > before) this.onAttached(worker);
     }
   });
+
+  private apply(worker: AttachedWorker, state: WorkerState | undefined): void {
+    if (!state || state.sessionEpoch > worker.sessionEpoch) return worker.disconnect('it has a newer session');
+    if (state.killEpoch === worker.sessionEpoch) {
+      return worker.kill(`it was killed${state.shutdownReason === null ? '' : ` (${state.shutdownReason})`}`);
+    }
+    worker.unsure = false;
+    worker.paused = state.paused || state.quarantinedForMs > 0;
+    worker.failures = state.failures;
+    if (state.graceful) worker.leave();
+    else worker.stay();
+  }
+
+  private buildEnded(worker: AttachedWorker): void {
+    if (worker.failures === 0) return;
+    worker.failures = 0;
+    this.fleet
+      .recovered(worker.workerId)
+      .then(() => this.changed(worker.workerId))
+      .catch((error: unknown) => this.trouble(worker, error, 'its recovery was not recorded'));
+  }
+
+  private shutDown(worker: AttachedWorker): void {
+    this.master.log.info({ worker: worker.name }, 'worker was told to shut down');
+    this.store
+      .left(worker.workerId, worker.sessionEpoch)
+      .then(() => this.changed(worker.workerId))
+      .catch((error: unknown) => this.trouble(worker, error, 'its shutdown was not recorded'));
+  }
+
+  private failed(
+    worker: { readonly workerId: number; readonly name: string },
+    kind: WorkerFailure,
+    reason: string,
+  ): void {
+    this.fleet
+      .failed(worker.workerId, reason, (failures, sinceLastMs): Failed => afterFailure(kind, failures, sinceLastMs))
+      .then(({ failures, quarantinedForMs }) => {
+        this.master.log.warn(
+          { code: 'worker-failed', worker: worker.name, reason, failures, quarantinedForMs },
+          quarantinedForMs > 0 ? 'a worker failed, and gets no builds for a while' : 'a worker failed',
+        );
+        this.changed(worker.workerId);
+      })
+      .catch((error: unknown) => this.trouble(worker, error, 'its failure was not recorded'));
+  }
+
+  private used(worker: AttachedWorker, tokenId: number): void {
+    this.tokens
+      .used(tokenId)
+      .catch((error: unknown) => this.trouble(worker, error, 'that its token was used was not recorded'));
+  }
+
+  private changed(workerId: number): void {
+    this.master.hints.publish(hints.worker(workerId, 'state_updated'));
+    this.recheck(workerId);
+  }
+
+  private trouble(worker: { readonly name: string | null }, error: unknown, what: string): void {
+    this.master.log.warn({ worker: worker.name, err: error }, `${what}: ${messageOf(error)}`);
+  }
 }

@@ -147,7 +147,7 @@ export function jobFor(
     properties: { greeting: ['hello', 'test'] },
     sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
     changes: [],
-    worker: { name: 'w', basedir, system: 'posix', environ: {} },
+    worker: { name: 'w', basedir, system: 'posix', environ: {}, env: {} },
     builddir: builderName,
     ...overrides,
   };

@@ -64,8 +64,10 @@ export class ControlApi {
     );
     this.table.add('forceschedulers/:s', { force: ([name], params) => this.force(String(name), params) });
     const workerMethods = (id: (args: readonly PathArgument[]) => Promise<number>): Methods => ({
-      pause: async (args, params) => this.pause(await id(args), true, params),
-      unpause: async (args, params) => this.pause(await id(args), false, params),
+      pause: (args, params) => this.worker(id(args), (worker) => this.store.pauseWorker(worker, reasonOf(params))),
+      unpause: (args) => this.worker(id(args), (worker) => this.store.unpauseWorker(worker)),
+      stop: (args, params) => this.worker(id(args), (worker) => this.store.stopWorker(worker, reasonOf(params))),
+      kill: (args, params) => this.worker(id(args), (worker) => this.store.killWorker(worker, reasonOf(params))),
     });
     this.table.add(
       'workers/:n',
@@ -192,8 +194,10 @@ export class ControlApi {
     return null;
   }
 
-  private async pause(workerId: number, paused: boolean, params: RpcParams): Promise<null> {
-    await this.store.pauseWorker(workerId, paused, reasonOf(params));
+  /** What is wanted of a worker is state of its row, which its engine reads, whichever that is by then. */
+  private async worker(id: Promise<number>, change: (workerId: number) => Promise<void>): Promise<null> {
+    const workerId = await id;
+    await change(workerId);
     this.publish(hints.worker(workerId, 'state_updated'));
     return null;
   }

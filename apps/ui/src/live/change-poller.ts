@@ -58,7 +58,8 @@ const WATCHED: readonly Watched[] = [
   },
   {
     kind: 'worker',
-    sql: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful) AS state FROM workers`,
+    sql: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful, '/', max_builds, '/',
+            COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
     appeared: 'state_updated',
     changed: 'state_updated',
     vanished: null,

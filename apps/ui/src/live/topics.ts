@@ -101,6 +101,7 @@ const LIFE = [
   'updated',
   'append',
   'state_updated',
+  'missing',
   'finished',
   'complete',
   'disconnected',

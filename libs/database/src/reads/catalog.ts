@@ -53,14 +53,22 @@ export const CATALOG = {
     plural: 'workers',
     id: 'workerid',
     fields: {
+      address: 'string',
       configured_on: 'json',
+      connected_since: 'time',
       connected_to: 'json',
       graceful: 'bool',
       last_seen_at: 'time',
       max_builds: 'int',
+      missing_since: 'time',
       name: 'identifier',
       pause_reason: 'string',
       paused: 'bool',
+      protocol: 'string',
+      quarantine_reason: 'string',
+      quarantined_until: 'time',
+      shutdown_reason: 'string',
+      version: 'string',
       workerid: 'int',
       workerinfo: 'json',
     },
@@ -210,9 +218,19 @@ export class CatalogReads {
       graceful: number;
       lastSeenAtMs: number | null;
       connectedTo: number | null;
+      connectedSinceMs: number | null;
+      missingAtMs: number | null;
+      protocol: string | null;
+      address: string | null;
+      shutdownReason: string | null;
+      quarantinedUntilMs: number | null;
+      quarantineReason: string | null;
     }>(
       `SELECT w.id, w.name, w.info, w.max_builds AS maxBuilds, w.paused, w.pause_reason AS pauseReason, w.graceful,
-         w.last_seen_at_ms AS lastSeenAtMs, m.id AS connectedTo
+         w.last_seen_at_ms AS lastSeenAtMs, m.id AS connectedTo, w.connected_since_ms AS connectedSinceMs,
+         w.missing_at_ms AS missingAtMs, w.protocol, w.address, w.shutdown_reason AS shutdownReason,
+         CASE WHEN w.quarantined_until_ms > ${this.db.dialect.nowMs} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
+         w.quarantine_reason AS quarantineReason
        FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${aliveSql(this.db)} ORDER BY w.id`,
     );
     const configured = new Map<number, { builderid: number; masterid: number }[]>();
@@ -225,18 +243,29 @@ export class CatalogReads {
       if (list) list.push({ builderid: builderId, masterid: masterId });
       else configured.set(workerId, [{ builderid: builderId, masterid: masterId }]);
     }
-    return rows.map((row) => ({
-      configured_on: configured.get(row.id) ?? [],
-      connected_to: row.connectedTo === null ? [] : [{ masterid: row.connectedTo }],
-      graceful: row.graceful === 1,
-      last_seen_at: seconds(row.lastSeenAtMs),
-      max_builds: row.maxBuilds,
-      name: row.name,
-      pause_reason: row.pauseReason,
-      paused: row.paused === 1,
-      workerid: row.id,
-      workerinfo: JSON.parse(row.info) as WorkerResource['workerinfo'],
-    }));
+    return rows.map((row) => {
+      const info = JSON.parse(row.info) as WorkerResource['workerinfo'];
+      return {
+        address: row.address,
+        configured_on: configured.get(row.id) ?? [],
+        connected_since: row.connectedTo === null ? null : seconds(row.connectedSinceMs),
+        connected_to: row.connectedTo === null ? [] : [{ masterid: row.connectedTo }],
+        graceful: row.graceful === 1,
+        last_seen_at: seconds(row.lastSeenAtMs),
+        max_builds: row.maxBuilds,
+        missing_since: seconds(row.missingAtMs),
+        name: row.name,
+        pause_reason: row.pauseReason,
+        paused: row.paused === 1,
+        protocol: row.protocol,
+        quarantine_reason: row.quarantinedUntilMs === null ? null : row.quarantineReason,
+        quarantined_until: seconds(row.quarantinedUntilMs),
+        shutdown_reason: row.shutdownReason,
+        version: typeof info['version'] === 'string' ? info['version'] : null,
+        workerid: row.id,
+        workerinfo: info,
+      };
+    });
   }
 
   async schedulers(): Promise<SchedulerResource[]> {

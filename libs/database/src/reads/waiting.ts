@@ -73,7 +73,7 @@ export class WaitingReads {
       [builderId],
     );
     const workers = await this.db.all<{ connected: number; paused: number; maxBuilds: number; builds: number }>(
-      `SELECT m.id IS NOT NULL AS connected, (w.paused = 1 OR w.graceful = 1) AS paused, w.max_builds AS maxBuilds,
+      `SELECT m.id IS NOT NULL AS connected, (w.paused = 1 OR w.graceful = 1 OR COALESCE(w.quarantined_until_ms, 0) > ${this.db.dialect.nowMs}) AS paused, w.max_builds AS maxBuilds,
          (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id) AS builds
        FROM (SELECT DISTINCT worker_id FROM worker_builders WHERE builder_id = ?) b JOIN workers w ON w.id = b.worker_id
        LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${alive}`,

@@ -1,0 +1,83 @@
+import { aliveSql } from './masters.js';
+import type { Database } from './sql.js';
+
+/** A worker that no living engine has, and that has not been missed yet. */
+export interface AbsentWorker {
+  readonly workerId: number;
+  readonly name: string;
+  /** How long ago it was seen, or was configured if it never was. */
+  readonly absentForMs: number;
+  readonly missingTimeoutMs: number;
+  readonly sessionEpoch: number;
+}
+
+export interface Failed {
+  readonly failures: number;
+  readonly quarantinedForMs: number;
+}
+
+/** What engines notice about workers, cluster-wide. */
+export class FleetStore {
+  constructor(private readonly db: Database) {}
+
+  /** Those that some living engine would have use for. */
+  absent(): Promise<AbsentWorker[]> {
+    const { nowMs } = this.db.dialect;
+    return this.db.all<AbsentWorker>(
+      `SELECT w.id AS workerId, w.name, ${nowMs} - COALESCE(w.last_seen_at_ms, w.created_at_ms) AS absentForMs,
+         w.missing_timeout_ms AS missingTimeoutMs, w.session_epoch AS sessionEpoch
+       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND ${aliveSql(this.db, 'w.master_epoch')}
+       WHERE m.id IS NULL AND w.missing_at_ms IS NULL AND w.missing_timeout_ms IS NOT NULL
+         AND COALESCE(w.last_seen_at_ms, w.created_at_ms) + w.missing_timeout_ms <= ${nowMs}
+         AND EXISTS (SELECT 1 FROM worker_builders b JOIN masters e ON e.id = b.master_id
+           WHERE b.worker_id = w.id AND e.state <> 'stopped' AND e.lease_until_ms > ${nowMs})`,
+    );
+  }
+
+  /** Raises the alarm. False: another engine did, or the worker is back. */
+  async miss(worker: AbsentWorker): Promise<boolean> {
+    const { affected } = await this.db.run(
+      `UPDATE workers SET missing_at_ms = ${this.db.dialect.nowMs}
+       WHERE id = ? AND session_epoch = ? AND missing_at_ms IS NULL
+         AND NOT EXISTS (SELECT 1 FROM masters m WHERE m.id = workers.master_id AND ${aliveSql(this.db, 'workers.master_epoch')})`,
+      [worker.workerId, worker.sessionEpoch],
+    );
+    return affected === 1;
+  }
+
+  async countMissing(): Promise<number> {
+    return (await this.db.get<{ n: number }>(`SELECT COUNT(*) AS n FROM workers WHERE missing_at_ms IS NOT NULL`))!.n;
+  }
+
+  /** Counts a failure of a worker; `decide` says from what was counted so far what follows. */
+  failed(
+    workerId: number,
+    reason: string,
+    decide: (failures: number, sinceLastMs: number | null) => Failed,
+  ): Promise<Failed> {
+    return this.db.transaction(async (tx) => {
+      const now = tx.dialect.nowMs;
+      const before = await tx.get<{ failures: number; sinceLastMs: number | null }>(
+        `SELECT failures, ${now} - failed_at_ms AS sinceLastMs FROM workers WHERE id = ?${tx.dialect.forUpdate}`,
+        [workerId],
+      );
+      const after = decide(before?.failures ?? 0, before?.sinceLastMs ?? null);
+      const isQuarantined = after.quarantinedForMs > 0;
+      await tx.run(
+        `UPDATE workers SET failures = ?, failed_at_ms = ${now}, quarantine_reason = ?,
+           quarantined_until_ms = ${isQuarantined ? `${now} + ${Math.round(after.quarantinedForMs)}` : 'quarantined_until_ms'}
+         WHERE id = ?`,
+        [after.failures, reason, workerId],
+      );
+      return after;
+    });
+  }
+
+  /** A worker that has failed has done something properly since. */
+  async recovered(workerId: number): Promise<void> {
+    await this.db.run(
+      `UPDATE workers SET failures = 0, failed_at_ms = NULL, quarantined_until_ms = NULL, quarantine_reason = NULL WHERE id = ?`,
+      [workerId],
+    );
+  }
+}
