@@ -91,6 +91,17 @@ describe('the link to the master', () => {
 });
 
 describe('the worker process', () => {
+  it.each([
+    ['--token', ['--token', 's3cret'], {}],
+    ['MILLRACE_WORKER_TOKEN', [], { MILLRACE_WORKER_TOKEN: 's3cret' }],
+  ])('takes a token from %s and keeps it from its commands', async (_name, args, env) => {
+    const worker = WorkerProcess.start(master.url, basedir, { MILLRACE_WORKER_PASSWORD: 'another', ...env }, args);
+    workers.push(worker);
+    const attached = await master.worker();
+    expect(Object.keys(attached.session.info.environ).filter((key) => key.startsWith('MILLRACE_'))).toEqual([]);
+    expect((await attached.shell(join(basedir, 'b'), 'env')).stdout).not.toMatch(/s3cret|another/);
+  });
+
   it.each(['SIGTERM', 'SIGINT'] as const)('ends on %s with everything that it runs', async (signal) => {
     const worker = start();
     const { pids, ended } = await sleeping(await master.worker(), 'c1');
@@ -141,10 +152,14 @@ describe('the worker process', () => {
     ],
     [
       ['--master', 'ws://x', '--name', 'w', '--basedir', 'b'],
-      'give a password with --password-file or MILLRACE_WORKER_PASSWORD',
+      'give a password or a token with --password-file, --token-file, --token, MILLRACE_WORKER_TOKEN or MILLRACE_WORKER_PASSWORD',
     ],
     [['--master', 'ws://x', '--name', 'w', '--basedir', 'b', '--password-file', '/nowhere'], 'ENOENT'],
-    [['--name', 'w'], '--master'],
+    [['--master', 'ws://x', '--name', 'w', '--basedir', 'b', '--token-file', '/nowhere'], 'ENOENT'],
+    [['--name', 'w'], '--master must be an address'],
+    [['--master', 'ws://x'], '--name must be given'],
+    [['--master', 'ws://x', '--name', 'w'], 'give --basedir'],
+    [['--master', 'ws://x', '--name', 'w', '--basedir', 'b', '--spool-mb', 'much'], '--spool-mb must be zero or more'],
   ])('says what is wrong with %j', (args, problem) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
       cwd: basedir,
