@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+/** A TCP balancer as stands before engines: hands each connection to the first backend that takes it; can lose the network. */
+export class Balancer {
+  private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private cut = false;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly backends: readonly number[],
+  ) {}
+
+  static async start(backends: readonly number[]): Promise<Balancer> {
+    const server = createServer();
+    const balancer = new Balancer(server, backends);
+    server.on('connection', (socket) => balancer.accept(socket));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return balancer;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** From now on nothing gets through in either direction, and nobody is told. */
+  loseNetwork(): void {
+    this.cut = true;
+    for (const [client, backend] of this.pairs) {
+      client.unpipe(backend).pause();
+      backend.unpipe(client).pause();
+    }
+  }
+
+  /** What was lost stays lost; new connections get through. */
+  restoreNetwork(): void {
+    this.cut = false;
+    this.dropAll();
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this.server, 'close');
+    this.server.close();
+    this.dropAll();
+    await closed;
+  }
+
+  private dropAll(): void {
+    for (const pair of this.pairs) for (const socket of pair) socket.destroy();
+  }
+
+  private accept(client: Socket): void {
+    client.on('error', () => client.destroy());
+    if (this.cut) client.destroy();
+    else this.hand(client, [...this.backends]);
+  }
+
+  private hand(client: Socket, left: number[]): void {
+    const port = left.shift();
+    if (port === undefined || client.destroyed) return void client.destroy();
+    const backend = connect(port, '127.0.0.1');
+    const refused = (): void => this.hand(client, left);
+    backend.once('error', refused);
+    backend.once('connect', () => {
+      backend.off('error', refused).on('error', () => client.destroy());
+      const pair = [client, backend] as const;
+      this.pairs.add(pair);
+      client.pipe(backend).pipe(client);
+      for (const [one, other] of [pair, [backend, client]] as const) {
+        one.once('close', () => {
+          this.pairs.delete(pair);
+          // A cut network carries no farewell either.
+          if (!this.cut) other.destroy();
+        });
+      }
+    });
+  }
+}

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Result } from '@millrace/domain';
+import { type Cluster, eventually, type Extra } from '@millrace/testing';
+import { Balancer } from './balancer.js';
+import { Api, type Build } from './resources.js';
+import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
+
+/** Of the long build; a longer form of everything here is run with more. */
+const LINES = Number(process.env['E2E_LINES'] ?? 2000);
+/** How long the network is away. */
+const CUT_MS = Number(process.env['E2E_CUT_SECONDS'] ?? 6) * 1000;
+const BUILD_TAKES_MS = LINES * 15 + CUT_MS + 60_000;
+
+describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (name) => {
+  let stack: Stack;
+  let cluster: Cluster;
+  let api: Api;
+  let second: Extra;
+  let third: Extra;
+  let balancer: Balancer;
+  const ledger = (): string[] => readFileSync(join(stack.folder, 'ledger'), 'utf8').trim().split('\n');
+
+  beforeAll(async () => {
+    stack = await startStack(name);
+    cluster = await stack.start(join(FIXTURES, 'resume.config.ts'), {
+      E2E_LEDGER: join(stack.folder, 'ledger'),
+      E2E_LINES: String(LINES),
+      MILLRACE_WORKER_PASSWORD: 'a password for both workers',
+    });
+    api = new Api(cluster);
+    second = await cluster.add('engine', 'engine-2');
+    third = await cluster.add('engine', 'engine-3');
+    balancer = await Balancer.start([cluster.ports.workers, second.workerPort!, third.workerPort!]);
+    await cluster.add('worker', 'far', balancer.port);
+    await eventually(() => cluster.output.some((line) => /worker attached.*"far"/.test(line)), {
+      timeoutMs: 60_000,
+      what: 'the worker behind the balancer',
+    });
+    // Only the worker behind the balancer is to build.
+    const { workers } = await cluster.api<{ workers: { workerid: number; name: string }[] }>('/workers');
+    const local = workers.find((worker) => worker.name === 'local')!.workerid;
+    await cluster.call(`/workers/${local}`, 'pause', { reason: 'not in this test' });
+  }, 240_000);
+  afterAll(async () => {
+    await balancer?.stop();
+    await cluster?.stop();
+    await stack?.stop();
+  });
+
+  /** Kills the engine that the build is on. @returns its name */
+  async function killEngineOf(buildId: number): Promise<string> {
+    const { builds } = await cluster.api<{ builds: { masterid: number }[] }>(`/builds/${buildId}`);
+    const { masters } = await cluster.api<{ masters: { masterid: number; name: string }[] }>('/masters');
+    const engine = masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
+    const extra = [second, third].find(({ process }) => process.name === engine);
+    const pids = extra ? [extra.process.pid!] : cluster.pids('engine');
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    return engine;
+  }
+
+  const adoptions = async (buildId: number): Promise<{ from_masterid: number; to_masterid: number }[]> =>
+    (await cluster.api<{ adoptions: { from_masterid: number; to_masterid: number }[] }>(`/builds/${buildId}/adoptions`))
+      .adoptions;
+
+  async function begun(builder: string): Promise<Build> {
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: [builder] });
+    const [first] = await eventually(
+      async () => {
+        const attempts = await api.attempts(requests[0]!.id);
+        return attempts.length > 0 && attempts;
+      },
+      { what: `a build of ${builder}` },
+    );
+    return first!;
+  }
+
+  async function ended(build: Build, timeoutMs = BUILD_TAKES_MS): Promise<Build> {
+    const attempts = await eventually(
+      async () => {
+        const all = await api.attempts(build.buildrequestid);
+        return all.at(-1)!.complete && all.at(-1)!.results !== Result.RETRY && all;
+      },
+      { timeoutMs, intervalMs: 200, what: `the end of build ${build.buildid}` },
+    );
+    return attempts.at(-1)!;
+  }
+
+  /** Every line once and in order, and everything run once. */
+  async function expectWhole(build: Build): Promise<void> {
+    expect(await ended(build)).toMatchObject({ buildid: build.buildid, results: Result.SUCCESS, attempt: 1 });
+    const lines = (await api.log(build.buildid, 'count')).filter((line) => line.startsWith('line '));
+    expect(lines).toEqual(Array.from({ length: LINES }, (_, i) => `line ${i + 1}`));
+    expect((await api.log(build.buildid, 'after')).filter((line) => line === 'kept')).toHaveLength(1);
+    const of = `${build.buildrequestid} 1`;
+    expect(ledger().filter((line) => line.includes(` ${of}`))).toEqual([
+      `before ${of}`,
+      `count ${of}`,
+      `counted ${of}`,
+    ]);
+    const steps = await api.steps(build.buildid);
+    expect(steps.map(({ results }) => results)).toEqual([Result.SUCCESS, Result.SUCCESS, Result.SUCCESS]);
+  }
+
+  const linesSoFar = async (build: Build): Promise<number> => {
+    const { logs } = await cluster.api<{ logs: { num_lines: number }[] }>(`/builds/${build.buildid}/steps/1/logs`);
+    return logs[0]?.num_lines ?? 0;
+  };
+
+  it(
+    'a build goes on when three engines are killed in a row',
+    async () => {
+      const build = await begun('long');
+      const killed: string[] = [];
+      for (let round = 1; round <= 3; round++) {
+        const before = await eventually(() => linesSoFar(build).catch(() => 0), { timeoutMs: 30_000, what: 'its log' });
+        await eventually(async () => (await linesSoFar(build)) > before + 50, {
+          timeoutMs: 60_000,
+          what: 'more lines',
+        });
+        killed.push(await killEngineOf(build.buildid));
+        await eventually(async () => (await adoptions(build.buildid)).length >= round, {
+          timeoutMs: 30_000,
+          what: `adoption ${round}`,
+        });
+      }
+      await expectWhole(build);
+      const seen = await adoptions(build.buildid);
+      expect(seen.length).toBeGreaterThanOrEqual(3);
+      expect(new Set(killed).size).toBeGreaterThan(1);
+      for (const [i, one] of seen.slice(1).entries()) expect(one.from_masterid).toBe(seen[i]!.to_masterid);
+    },
+    300_000 + BUILD_TAKES_MS,
+  );
+
+  it(
+    'a build goes on when the network of its worker was away',
+    async () => {
+      const build = await begun('long');
+      await eventually(async () => (await linesSoFar(build).catch(() => 0)) > 50, {
+        timeoutMs: 30_000,
+        what: 'its log',
+      });
+      balancer.loseNetwork();
+      await new Promise((resolve) => setTimeout(resolve, CUT_MS));
+      balancer.restoreNetwork();
+      await expectWhole(build);
+      expect((await adoptions(build.buildid)).length).toBeGreaterThanOrEqual(1);
+    },
+    60_000 + BUILD_TAKES_MS,
+  );
+
+  it('many short steps lose their engine again and again, and none runs twice in one attempt', async () => {
+    const build = await begun('many');
+    for (let round = 0; round < 4; round++) {
+      const before = (await api.steps(build.buildid)).length;
+      await eventually(async () => (await api.steps(build.buildid)).length > before + 4, {
+        timeoutMs: 60_000,
+        what: 'more steps',
+      }).catch(async (error: unknown) => {
+        // A kill between the writing of an intent and its sending makes the build start anew.
+        if ((await api.attempts(build.buildrequestid)).length === 1) throw error;
+      });
+      await killEngineOf((await api.attempts(build.buildrequestid)).at(-1)!.buildid);
+    }
+    const last = await ended(build, 240_000);
+    expect(last.results).toBe(Result.SUCCESS);
+    const noted = ledger().filter((line) => line.startsWith('step-'));
+    expect(noted.filter((line) => line.endsWith(` ${build.buildrequestid} ${last.attempt}`))).toHaveLength(60);
+    expect(new Set(noted).size).toBe(noted.length);
+    for (let i = 0; i < 60; i += 7) {
+      const log = await api.log(last.buildid, `step-${i}`);
+      expect(log.filter((line) => line === 'begin' || line === 'end')).toEqual(['begin', 'end']);
+    }
+  }, 400_000);
+
+  it('a step that cannot go on half-way is tried again', async () => {
+    const build = await begun('own');
+    await eventually(() => ledger().includes(`own ${build.buildrequestid} 1`), { what: 'the step' });
+    await killEngineOf(build.buildid);
+    expect(await ended(build, 120_000)).toMatchObject({ attempt: 2, results: Result.SUCCESS });
+  }, 180_000);
+
+  it('a build that waits for its worker, or was adopted, can be stopped', async () => {
+    const build = await begun('silent');
+    await eventually(() => ledger().includes(`sleep ${build.buildrequestid} 1`), { what: 'the step' });
+    await killEngineOf(build.buildid);
+    await cluster.call(`/builds/${build.buildid}`, 'stop', { reason: 'enough' });
+    expect(await ended(build, 60_000)).toMatchObject({ buildid: build.buildid, results: Result.CANCELLED });
+  }, 120_000);
+});
