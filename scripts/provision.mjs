@@ -1,4 +1,4 @@
-// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium and an old buildbot-worker from Debian, crossbar.io from PyPI.
+// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy and an old buildbot-worker from Debian, crossbar.io from PyPI.
 // Fast and silent about what is there already. With CI=true something missing is a failure, on a laptop a loud list.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ const APT = [
   { pkg: 'mariadb-server', programs: ['mariadbd', 'mariadb-install-db', 'mariadb'] },
   { pkg: 'nats-server', programs: ['nats-server'] },
   { pkg: 'chromium', programs: ['chromium'] },
+  { pkg: 'haproxy', programs: ['haproxy'] },
   { pkg: 'buildbot-worker', programs: ['/usr/bin/buildbot-worker'] },
 ];
 

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { configFileOf, runMaster } from '@millrace/master';
 import { EngineRuntime } from './runtime.js';
+import { RefusalsController, WORKER_LISTENER } from './workers/refusals.controller.js';
 
 @Module({})
 class EngineModule {}
@@ -11,6 +12,13 @@ await runMaster({
     const engine = await EngineRuntime.start(master, configFileOf(master.settings));
     master.onStop(() => engine.stop());
     master.onReload(() => engine.reload());
-    return { module: EngineModule, onReady: () => engine.open() };
+    return {
+      module: {
+        module: EngineModule,
+        controllers: [RefusalsController],
+        providers: [{ provide: WORKER_LISTENER, useValue: engine.listener }],
+      },
+      onReady: () => engine.open(),
+    };
   },
 });

@@ -29,7 +29,7 @@ interface Revision extends WorkerDirectory, Assignments {
 /** The engine: worker sessions, claims, builds. */
 export class EngineRuntime {
   private readonly journal: Journal;
-  private readonly listener: WorkerListener;
+  readonly listener: WorkerListener;
   private readonly distributor: Distributor;
   private readonly builds: RunningBuilds;
   private readonly reaper: Reaper;
@@ -123,6 +123,7 @@ export class EngineRuntime {
   }
 
   async reload(): Promise<string> {
+    this.listener.reload();
     const revision = await loadRevision(this.master, this.file, this.tokens);
     await this.pool.switchTo(this.file, revision.fingerprint, revision.snapshot);
     this.revision = revision;
@@ -189,21 +190,13 @@ export class EngineRuntime {
 
   private addMetrics(): void {
     const registers = [this.master.metrics];
-    const { builds, listener, journal } = this;
+    const { builds, journal } = this;
     new Gauge({
       name: 'millrace_builds_running',
       help: 'Builds that run on this engine',
       registers,
       collect() {
         this.set(builds.size);
-      },
-    });
-    new Gauge({
-      name: 'millrace_workers_attached',
-      help: 'Workers with a session here',
-      registers,
-      collect() {
-        this.set(listener.attached.size);
       },
     });
     new Counter({

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { MasterRole } from '@millrace/database';
@@ -30,6 +31,15 @@ export interface MasterSettings {
   /** engine: where workers connect. */
   readonly workerHost: string;
   readonly workerPort: number;
+  /** engine: further ports for workers, each for one protocol; null: none. */
+  readonly workerPbPort: number | null;
+  readonly workerMsgpackPort: number | null;
+  /** engine: with these all of the workers' ports speak TLS, and only that. */
+  readonly workerTls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** engine: CIDRs of balancers whose connections begin with a PROXY header (v2). */
+  readonly workerProxyFrom: readonly string[];
+  /** engine: connections of workers at a time; null: as many as the operating system allows. */
+  readonly workerMax: number | null;
   /** engine: how long a build without an engine waits for its worker to come back with it. */
   readonly resumeWaitMs: number;
   /** engine: memory for the build steps of one runner thread. */
@@ -79,6 +89,11 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     logLevel: text('MILLRACE_LOG_LEVEL', 'info'),
     workerHost: text('MILLRACE_WORKER_HOST', '127.0.0.1'),
     workerPort: integer('MILLRACE_WORKER_PORT', 9989, 0, 65535),
+    workerPbPort: env.MILLRACE_WORKER_PB_PORT ? integer('MILLRACE_WORKER_PB_PORT', 0, 0, 65535) : null,
+    workerMsgpackPort: env.MILLRACE_WORKER_MSGPACK_PORT ? integer('MILLRACE_WORKER_MSGPACK_PORT', 0, 0, 65535) : null,
+    workerTls: workerTls(env, problems),
+    workerProxyFrom: workerProxyFrom(env, problems),
+    workerMax: env.MILLRACE_WORKER_MAX ? integer('MILLRACE_WORKER_MAX', 0, 1, 1_000_000) : null,
     resumeWaitMs: integer('MILLRACE_RESUME_WAIT_MS', 300_000, 0, 86_400_000),
     runnerMemoryMb: integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),
     triggerHost: text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
@@ -92,6 +107,43 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
   }
   if (problems.length > 0) throw new UserError('bad-settings', problems.join('\n'), { problems });
   return settings;
+}
+
+function workerTls(env: NodeJS.ProcessEnv, problems: string[]): MasterSettings['workerTls'] {
+  const { MILLRACE_WORKER_TLS_CERT: cert, MILLRACE_WORKER_TLS_KEY: key } = env;
+  if (!cert && !key) return null;
+  if (cert && key) return { certFile: resolve(cert), keyFile: resolve(key) };
+  problems.push('MILLRACE_WORKER_TLS_CERT and MILLRACE_WORKER_TLS_KEY belong together: set both or neither');
+  return null;
+}
+
+/** Whom to believe has to be said: a header from anybody else could claim any address. */
+function workerProxyFrom(env: NodeJS.ProcessEnv, problems: string[]): string[] {
+  const { MILLRACE_WORKER_PROXY_PROTOCOL: mode = 'off', MILLRACE_WORKER_PROXY_FROM: from = '' } = env;
+  if (mode === 'off' || mode === '') return [];
+  if (mode !== 'v2') {
+    problems.push(`MILLRACE_WORKER_PROXY_PROTOCOL is '${mode}': expected off or v2`);
+    return [];
+  }
+  const cidrs = from
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+  if (cidrs.length === 0) {
+    problems.push('MILLRACE_WORKER_PROXY_FROM has to name the balancers, such as 10.0.0.5,10.1.0.0/16');
+  }
+  for (const cidr of cidrs) {
+    if (!isCidr(cidr)) problems.push(`MILLRACE_WORKER_PROXY_FROM has '${cidr}': expected an address or a CIDR`);
+  }
+  return cidrs;
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  return (
+    isIP(address) !== 0 && rest.length === 0 && (prefix === undefined || (/^\d+$/.test(prefix) && +prefix <= bits))
+  );
 }
 
 /** @throws UserError `no-config` for the roles that cannot do without a configuration */

@@ -47,6 +47,7 @@ export interface StockWorkerOptions {
   readonly program?: string;
   /** Further options of `create-worker`. */
   readonly options?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** An unmodified buildbot-worker that connects to 127.0.0.1, as a process of its own. Provision it first. */
@@ -70,11 +71,13 @@ export class StockWorker {
     protocol = 'msgpack',
     program = join(stockWorkerFolder(), 'bin/buildbot-worker'),
     options = [],
+    env: more = {},
   }: StockWorkerOptions): StockWorker {
     const env = {
       PATH: `${dirname(program)}:/usr/local/bin:/usr/bin:/bin`,
       HOME: basedir,
       LANG: 'C.UTF-8',
+      ...more,
     };
     const create = [
       'create-worker',

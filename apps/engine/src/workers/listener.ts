@@ -1,80 +1,118 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
+import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { messageOf } from '@millrace/domain';
-import { type Master, portTaken } from '@millrace/master';
+import { messageOf, OperationalError } from '@millrace/domain';
+import type { Master } from '@millrace/master';
 import { MsgpackMasterSession, parseBasicAuthorization } from '@millrace/worker-protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type LoginFailure, LoginFailures, type Refusal } from '../core/login-failures.js';
+import { LoginThrottle } from '../core/login-throttle.js';
 import type { AttachedWorker } from './attached-worker.js';
+import { type Connection, connectionLimit, Connections } from './connections.js';
+import { addListenerMetrics } from './listener-metrics.js';
 import { Login, type WorkerDirectory } from './login.js';
 import { PbSockets } from './pb-sockets.js';
 import { holdBack, type SessionSocket, WorkerSessions } from './sessions.js';
+import { TlsIdentity } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
+import { WorkerPort } from './worker-port.js';
 
 const MAX_FRAME_BYTES = 64 << 20;
 const PING_EVERY_MS = 20_000;
-/** How long a connection may keep quiet before it is greeted as PB: there the master speaks first, over HTTP the worker does. */
-const SPEAKS_FIRST_WITHIN_MS = 200;
-/** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
-const LOGIN_WITHIN_MS = 90_000;
-const KEEP_ALIVE_AFTER_MS = 60_000;
+const SUM_UP_EVERY_MS = 60_000;
+/** What a worker that there is no room for is told. */
+const FULL_RETRY_SECONDS = 30;
 
-/** Accepts workers on one port for both protocols: msgpack over WebSocket, and PB. */
+/** Accepts workers of both protocols, msgpack over WebSocket and PB: on one port, on ports of their own, or both. */
 export class WorkerListener {
-  private readonly server: Server;
+  readonly connections: Connections;
+  /** Connections that did not become sessions. */
+  readonly failures = new LoginFailures();
+  readonly tls: TlsIdentity | null;
+  readonly sessions: WorkerSessions;
+  private readonly ports: WorkerPort[];
   private readonly http: HttpServer;
   private readonly webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  private readonly sockets = new Set<Socket>();
-  private readonly loggedIn = new WeakSet<Duplex>();
-  private readonly login = new Login();
-  readonly sessions: WorkerSessions;
+  private readonly login: Login;
   private readonly pb: PbSockets;
   private readonly alive = new WeakSet<WebSocket>();
-  private pinging: NodeJS.Timeout | null = null;
+  private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
     private readonly master: Master,
-    private readonly directory: () => WorkerDirectory,
+    directory: () => WorkerDirectory,
     onAttached: (worker: AttachedWorker) => void,
     onDetached: (worker: AttachedWorker) => void,
     adopt: (worker: AttachedWorker) => Promise<void>,
   ) {
+    const { settings } = master;
+    this.connections = new Connections(connectionLimit(settings.workerMax));
+    this.tls = settings.workerTls && new TlsIdentity(settings.workerTls, master.log);
+    this.login = new Login(directory, new LoginThrottle());
     this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
-    this.pb = new PbSockets(master, directory, this.sessions, (socket) => void this.loggedIn.add(socket));
-    this.server = createServer((socket) => this.connected(socket));
+    this.pb = new PbSockets(master, directory, this.sessions, this.login, (...refusal) => this.refused(...refusal));
+    this.ports = this.createPorts();
     this.http = createHttpServer((_request, response) => {
-      response.writeHead(426, { 'content-type': 'text/plain' }).end('Workers connect here by WebSocket.\n');
+      response
+        .writeHead(426, { 'content-type': 'text/plain', connection: 'close' })
+        .end('Workers connect here by WebSocket.\n');
     });
     this.http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.upgrade(request, socket, head),
     );
+    this.http.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      if (error.code !== 'ECONNRESET') this.refused('malformed', '', this.connections.of(socket), error.message);
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      else socket.destroy();
+    });
+    addListenerMetrics(master.metrics, this);
   }
 
   get attached(): ReadonlyMap<number, AttachedWorker> {
     return this.sessions.attached;
   }
 
+  /** What was refused lately, the latest first. */
+  get refusals(): LoginFailure[] {
+    return this.failures.snapshot();
+  }
+
   async listen(): Promise<void> {
-    const { workerHost, workerPort } = this.master.settings;
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'EADDRINUSE' ? portTaken(workerPort, 'MILLRACE_WORKER_PORT') : error),
+    const { log, settings } = this.master;
+    const { descriptors, most, isCut } = this.connections.limit;
+    if (isCut) {
+      log.warn(
+        { descriptors, most, wanted: settings.workerMax },
+        `MILLRACE_WORKER_MAX is ${settings.workerMax}, but the limit of open files leaves room for ${most} workers: raise it (ulimit -Hn, LimitNOFILE=)`,
       );
-      this.server.listen(workerPort, workerHost, resolve);
-    });
-    this.pinging = setInterval(() => this.ping(), PING_EVERY_MS);
-    this.master.log.info({ address: this.server.address() }, 'workers may connect');
+    }
+    for (const port of this.ports) await port.listen();
+    this.tls?.watch();
+    this.timers.push(
+      setInterval(() => this.ping(), PING_EVERY_MS),
+      setInterval(() => this.sumUp(), SUM_UP_EVERY_MS),
+    );
+    log.info(
+      { addresses: this.ports.map(({ address }) => address), tls: this.tls !== null, descriptors, most },
+      'workers may connect',
+    );
+  }
+
+  /** Takes what else than the configuration may have changed. */
+  reload(): void {
+    this.tls?.reload();
   }
 
   async close(): Promise<void> {
-    if (this.pinging) clearInterval(this.pinging);
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
+    for (const timer of this.timers) clearInterval(timer);
+    this.tls?.close();
+    const closed = this.ports.map((port) => port.close());
+    this.connections.closeAll();
+    await Promise.all(closed);
   }
 
   /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
@@ -82,78 +120,80 @@ export class WorkerListener {
     return this.sessions.refresh(workerIds);
   }
 
-  private connected(socket: Socket): void {
-    this.sockets.add(socket);
-    const { remoteAddress: from } = socket;
-    socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS);
-    socket.setNoDelay(true);
-    const deadline = setTimeout(() => {
-      if (!this.loggedIn.has(socket)) socket.destroy();
-    }, LOGIN_WITHIN_MS);
-    socket.on('close', () => {
-      this.sockets.delete(socket);
-      clearTimeout(deadline);
-    });
-    socket.on('error', (error) => {
-      this.master.log.debug({ from, err: error }, `socket: ${error.message}`);
-      socket.destroy();
-    });
-    let hasSpoken = false;
-    const speaks = (first: Buffer): void => {
-      hasSpoken = true;
-      clearTimeout(quiet);
-      socket.pause();
-      socket.unshift(first);
-      this.http.emit('connection', socket);
-      socket.resume();
+  private createPorts(): WorkerPort[] {
+    const { workerHost: host, workerPort, workerPbPort, workerMsgpackPort, workerProxyFrom } = this.master.settings;
+    const common = {
+      host,
+      tls: this.tls,
+      balancers: workerProxyFrom.length > 0 ? blockList(workerProxyFrom) : null,
+      connections: this.connections,
+      onReady: (stream: Socket, connection: Connection) => this.ready(stream, connection),
+      onRefused: (reason: Refusal, connection: Connection, detail: string) =>
+        this.refused(reason, '', connection, detail),
     };
-    const quiet = setTimeout(() => {
-      // After a pause of this process what has come meanwhile is read before this runs.
-      setImmediate(() => {
-        if (socket.destroyed || hasSpoken) return;
-        socket.off('data', speaks);
-        this.pb.greet(socket);
-      });
-    }, SPEAKS_FIRST_WITHIN_MS);
-    socket.once('data', speaks);
-    socket.once('close', () => clearTimeout(quiet));
+    const wanted = [
+      { port: workerPort, setting: 'MILLRACE_WORKER_PORT', protocol: null },
+      { port: workerPbPort, setting: 'MILLRACE_WORKER_PB_PORT', protocol: 'pb' },
+      { port: workerMsgpackPort, setting: 'MILLRACE_WORKER_MSGPACK_PORT', protocol: 'msgpack' },
+    ] as const;
+    return wanted.flatMap(({ port, ...one }) => (port === null ? [] : [new WorkerPort({ ...common, ...one, port })]));
+  }
+
+  private ready(stream: Socket, connection: Connection): void {
+    if (connection.protocol === 'msgpack') {
+      this.http.emit('connection', stream);
+      stream.resume();
+    } else if (connection.isTooMany) {
+      this.refused('full', '', connection);
+      this.pb.turnAway(stream);
+    } else this.pb.greet(stream, connection);
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    const refuse = (status: string, reason: string): void => {
-      this.master.log.warn({ reason, from: request.socket.remoteAddress }, 'worker refused');
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    const connection = this.connections.of(socket);
+    if (!connection) return void socket.destroy();
+    const refuse = (status: string, reason: Refusal, name: string, detail?: string, retrySeconds?: number): void => {
+      this.refused(reason, name, connection, detail);
+      const retry = retrySeconds === undefined ? '' : `Retry-After: ${retrySeconds}\r\n`;
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${retry}\r\n`);
     };
-    let worker: LoggedInWorker | null;
+    if (connection.isTooMany) return refuse('503 Service Unavailable', 'full', '', undefined, FULL_RETRY_SECONDS);
+    let credentials;
     try {
-      const credentials = parseBasicAuthorization(request.headers.authorization);
-      if (!credentials) return refuse('401 Unauthorized', 'no credentials');
-      worker = this.login.check(credentials, this.directory());
-      if (!worker) return refuse('401 Unauthorized', `wrong name or password for '${credentials.name}'`);
+      credentials = parseBasicAuthorization(request.headers.authorization);
     } catch (error) {
-      return refuse('400 Bad Request', messageOf(error));
+      return refuse('400 Bad Request', 'malformed', '', messageOf(error));
     }
-    const configured = worker;
-    this.loggedIn.add(socket);
+    if (!credentials) return refuse('401 Unauthorized', 'no-credentials', '');
+    const result = this.login.withPassword(credentials, connection.address);
+    if ('refused' in result) {
+      if (result.refused === 'wrong-credentials') {
+        return refuse('401 Unauthorized', result.refused, credentials.name);
+      }
+      const seconds = Math.ceil(result.retryAfterMs / 1000);
+      return refuse('429 Too Many Requests', result.refused, credentials.name, undefined, seconds);
+    }
+    connection.isLoggedIn = true;
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      void this.accept(webSocket, configured, request.socket.remoteAddress ?? null).catch((error: unknown) => {
-        this.master.log.warn({ worker: configured.name, err: error }, `attaching failed: ${messageOf(error)}`);
+      void this.accept(webSocket, result.worker, connection).catch((error: unknown) => {
+        const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
+        this.refused(isDuplicate ? 'duplicate' : 'attach-failed', result.worker.name, connection, messageOf(error));
         webSocket.terminate();
       });
     });
   }
 
-  private async accept(webSocket: WebSocket, configured: LoggedInWorker, address: string | null): Promise<void> {
+  private async accept(webSocket: WebSocket, configured: LoggedInWorker, { address: from }: Connection): Promise<void> {
     const session = new MsgpackMasterSession({
       send: (frame) => webSocket.send(frame),
       close: (reason) => {
-        this.master.log.warn({ worker: configured.name, reason }, 'session closed');
+        this.master.log.warn({ worker: configured.name, from, reason }, 'session closed');
         webSocket.terminate();
       },
       bufferedBytes: () => webSocket.bufferedAmount,
     });
-    const socket = sessionSocket(webSocket, address);
+    const socket = sessionSocket(webSocket, from);
     holdBack(session, socket);
     this.alive.add(webSocket);
     webSocket.on('pong', () => this.alive.add(webSocket));
@@ -161,7 +201,7 @@ export class WorkerListener {
       if (isBinary) session.receive(data as Buffer);
     });
     webSocket.on('error', (error) =>
-      this.master.log.warn({ worker: configured.name, err: error }, `socket: ${error.message}`),
+      this.master.log.warn({ worker: configured.name, from, err: error }, `socket: ${error.message}`),
     );
     webSocket.on('close', () => {
       session.closed('the connection was lost');
@@ -169,6 +209,17 @@ export class WorkerListener {
     });
     await this.sessions.displaceEarlier(configured);
     await this.sessions.attach(session, socket, configured);
+  }
+
+  private refused(reason: Refusal, name: string, connection: Connection | undefined, detail?: string): void {
+    const from = connection?.address ?? '';
+    if (!this.failures.record(reason, name, from, Date.now())) return;
+    this.master.log.warn({ reason, ...(name ? { worker: name } : {}), from, detail }, `worker refused: ${reason}`);
+  }
+
+  private sumUp(): void {
+    const summary = this.failures.summary();
+    if (summary) this.master.log.warn(summary, `${summary.count} more connections of workers were refused`);
   }
 
   private ping(): void {
@@ -182,7 +233,17 @@ export class WorkerListener {
   }
 }
 
-function sessionSocket(socket: WebSocket, address: string | null): SessionSocket {
+function blockList(cidrs: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = '', prefix] = cidr.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family);
+  }
+  return list;
+}
+
+function sessionSocket(socket: WebSocket, address: string): SessionSocket {
   return {
     protocol: 'msgpack',
     address,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { hashPassword } from '@millrace/domain';
 import { PbCredentials, pbDigest } from '@millrace/worker-protocol';
-import { checkPbLogin, Login, type WorkerDirectory } from './login.js';
+import { LoginThrottle } from '../core/login-throttle.js';
+import { checkAnswer, checkPassword, Login, type WorkerDirectory } from './login.js';
 
 const challenge = Buffer.from('0123456789abcdef');
 const worker = (name: string, password: string) => ({
@@ -31,7 +32,7 @@ function answer(name: string, password: string): PbCredentials {
   return new PbCredentials(name, challenge, response);
 }
 
-describe('checkPbLogin', () => {
+describe('checkAnswer', () => {
   it.each([
     ['w1', 'one', 'w1'],
     ['w2', 'two', 'w2'],
@@ -41,23 +42,42 @@ describe('checkPbLogin', () => {
     ['__proto__', 'one', undefined],
     ['', '', undefined],
   ])('%j with %j is %j', (name, password, expected) => {
-    expect(checkPbLogin(answer(name, password), directory)?.name).toBe(expected);
+    expect(checkAnswer(answer(name, password), directory)?.name).toBe(expected);
   });
 
   it('lets nobody in as a worker that is no longer configured', () => {
-    expect(checkPbLogin(answer('w1', 'one'), { ...directory, workers: new Map() })).toBeNull();
+    expect(checkAnswer(answer('w1', 'one'), { ...directory, workers: new Map() })).toBeNull();
+  });
+});
+
+describe('checkPassword', () => {
+  it.each([
+    ['w1', 'one', 'w1'],
+    ['w2', 'two', 'w2'],
+    ['w1', 'two', undefined],
+    ['w1', '', undefined],
+    ['nobody', 'one', undefined],
+    ['__proto__', '', undefined],
+  ])('%j with %j is %j', (name, password, expected) => {
+    expect(checkPassword({ name, password }, directory)?.name).toBe(expected);
+  });
+
+  it('knows only the new password after a rotation', () => {
+    const rotated = { ...directory, workerDigests: { w1: pbDigest('new').toString('hex') } };
+    expect(checkPassword({ name: 'w1', password: 'one' }, rotated)).toBeNull();
+    expect(checkPassword({ name: 'w1', password: 'new' }, rotated)?.name).toBe('w1');
   });
 });
 
 describe('Login', () => {
-  it('knows the right password, also the second time, and not after it was changed', () => {
-    const login = new Login();
-    for (let time = 0; time < 2; time++) {
-      expect(login.check({ name: 'w1', password: 'one' }, directory)?.name).toBe('w1');
-      expect(login.check({ name: 'w1', password: 'two' }, directory)).toBeNull();
-    }
-    const rotated = { ...directory, workers: new Map([['w1', worker('w1', 'new')]]) };
-    expect(login.check({ name: 'w1', password: 'one' }, rotated)).toBeNull();
-    expect(login.check({ name: 'nobody', password: 'one' }, directory)).toBeNull();
+  it('does not even look at what comes after many failures, and lets others in', () => {
+    const login = new Login(() => directory, new LoginThrottle());
+    const attempt = (name: string, password: string, address = '10.0.0.1') =>
+      login.withPassword({ name, password }, address);
+    for (let i = 0; i < 6; i++) expect(attempt('w1', 'wrong')).toEqual({ refused: 'wrong-credentials' });
+    expect(attempt('w1', 'one')).toMatchObject({ refused: 'too-many-failures' });
+    expect(login.withAnswer(answer('w1', 'one'), '10.0.0.1')).toMatchObject({ refused: 'too-many-failures' });
+    expect(attempt('w1', 'one', '10.0.0.2')).toMatchObject({ worker: { name: 'w1' } });
+    expect(attempt('w2', 'two')).toMatchObject({ worker: { name: 'w2' } });
   });
 });

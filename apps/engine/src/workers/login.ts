@@ -1,8 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { WorkerDigests } from '@millrace/config';
 import type { CompiledWorker } from '@millrace/contracts';
-import { verifyPassword } from '@millrace/domain';
-import type { Credentials, PbCredentials } from '@millrace/worker-protocol';
+import { type Credentials, type PbCredentials, pbDigest } from '@millrace/worker-protocol';
+import type { LoginThrottle } from '../core/login-throttle.js';
 import type { LoggedInWorker, WorkerTokens } from './tokens.js';
 
 /** What the listener needs to know of the configuration in force. */
@@ -15,37 +15,71 @@ export interface WorkerDirectory {
   builddirs(worker: string): readonly string[];
 }
 
-/**
- * Checks what workers log in with. A password that was right before is recognised by a keyed hash, so that a whole fleet that
- * reconnects does not cost a slow hash each.
- */
-export class Login {
-  private readonly key = randomBytes(32);
-  private readonly seen = new Map<string, { readonly passwordHash: string; readonly digest: Buffer }>();
+/** What came of a login. */
+export type LoginResult =
+  | { readonly worker: LoggedInWorker }
+  | { readonly refused: 'wrong-credentials' }
+  | { readonly refused: 'too-many-failures'; readonly retryAfterMs: number };
 
-  check(credentials: Credentials, { workers, tokens }: WorkerDirectory): LoggedInWorker | null {
-    const worker = workers.get(credentials.name);
-    if (!worker) return null;
-    const tokenId = tokens.check(credentials);
-    if (tokenId !== null) return { ...worker, tokenId };
-    const digest = createHmac('sha256', this.key).update(credentials.password).digest();
-    const seen = this.seen.get(worker.name);
-    if (seen && seen.passwordHash === worker.passwordHash && timingSafeEqual(seen.digest, digest)) return worker;
-    if (!verifyPassword(credentials.password, worker.passwordHash)) return null;
-    this.seen.set(worker.name, { passwordHash: worker.passwordHash, digest });
-    return worker;
+/** Lets workers in, and makes those wait that fail again and again. */
+export class Login {
+  constructor(
+    private readonly directory: () => WorkerDirectory,
+    private readonly throttle: LoginThrottle,
+  ) {}
+
+  withPassword(credentials: Credentials, address: string): LoginResult {
+    return this.attempt(credentials.name, address, () => checkPassword(credentials, this.directory()));
+  }
+
+  withAnswer(credentials: PbCredentials, address: string): LoginResult {
+    return this.attempt(credentials.name, address, () => checkAnswer(credentials, this.directory()));
+  }
+
+  private attempt(name: string, address: string, check: () => LoggedInWorker | null): LoginResult {
+    const now = performance.now();
+    const retryAfterMs = this.throttle.waitMs(name, address, now);
+    if (retryAfterMs > 0) return { refused: 'too-many-failures', retryAfterMs };
+    const worker = check();
+    if (!worker) {
+      this.throttle.failed(name, address, now);
+      return { refused: 'wrong-credentials' };
+    }
+    this.throttle.succeeded(name, address);
+    return { worker };
   }
 }
 
+/**
+ * Passwords are compared by the digest that PB's login needs in memory anyway, so that a whole fleet that comes back does not cost a
+ * slow hash each. Takes the same time whatever is wrong.
+ */
+export function checkPassword(credentials: Credentials, directory: WorkerDirectory): LoggedInWorker | null {
+  const expected = digestOf(credentials.name, directory);
+  const given = pbDigest(credentials.password);
+  const isRight = timingSafeEqual(given, expected ?? randomBytes(given.length)) && expected !== undefined;
+  return letIn(credentials.name, isRight, directory.tokens.check(credentials), directory);
+}
+
 /** Over PB the password itself is never sent; see `WorkerDigests` of the configuration. */
-export function checkPbLogin(
-  credentials: PbCredentials,
-  { workers, workerDigests, tokens }: WorkerDirectory,
+export function checkAnswer(credentials: PbCredentials, directory: WorkerDirectory): LoggedInWorker | null {
+  const isRight = credentials.matches(digestOf(credentials.name, directory));
+  return letIn(credentials.name, isRight, directory.tokens.checkPb(credentials), directory);
+}
+
+function letIn(
+  name: string,
+  hasPassword: boolean,
+  tokenId: number | null,
+  { workers }: WorkerDirectory,
 ): LoggedInWorker | null {
-  const worker = workers.get(credentials.name);
-  const tokenId = worker ? tokens.checkPb(credentials) : null;
-  if (worker && tokenId !== null) return { ...worker, tokenId };
-  const digest = worker && Object.hasOwn(workerDigests, worker.name) ? workerDigests[worker.name] : undefined;
-  const isRight = credentials.matches(digest === undefined ? undefined : Buffer.from(digest, 'hex'));
-  return isRight && worker ? worker : null;
+  const worker = workers.get(name);
+  if (!worker) return null;
+  if (tokenId !== null) return { ...worker, tokenId };
+  return hasPassword ? worker : null;
+}
+
+function digestOf(name: string, { workers, workerDigests }: WorkerDirectory): Buffer | undefined {
+  const digest = workers.has(name) && Object.hasOwn(workerDigests, name) ? workerDigests[name] : undefined;
+  return digest === undefined ? undefined : Buffer.from(digest, 'hex');
 }

@@ -2,9 +2,10 @@ import type { Socket } from 'node:net';
 import { messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
-import { checkPbLogin, type WorkerDirectory } from './login.js';
+import type { Refusal } from '../core/login-failures.js';
+import type { Connection } from './connections.js';
+import type { Login, WorkerDirectory } from './login.js';
 import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
-import type { LoggedInWorker } from './tokens.js';
 
 /** A worker that takes less than it asks for is cut off when so much waits for it. */
 const MAX_UNSENT_BYTES = 64 << 20;
@@ -20,11 +21,21 @@ export class PbSockets {
     private readonly master: Master,
     private readonly directory: () => WorkerDirectory,
     private readonly sessions: WorkerSessions,
-    private readonly onLoggedIn: (socket: Socket) => void,
+    private readonly gate: Login,
+    private readonly onRefused: (reason: Refusal, name: string, connection: Connection, detail?: string) => void,
   ) {}
 
-  greet(socket: Socket): void {
-    const from = socket.remoteAddress;
+  /** A worker whose connection ends before its login was answered backs off, as after a refusal. */
+  turnAway(socket: Socket): void {
+    new PbMasterSession(
+      { send: (bytes) => socket.end(bytes), close: () => socket.destroy(), bufferedBytes: () => 0 },
+      { onLogin: () => undefined },
+    );
+    socket.resume();
+  }
+
+  greet(socket: Socket, connection: Connection): void {
+    const from = connection.address;
     let name = '';
     const session = new PbMasterSession(
       {
@@ -33,7 +44,8 @@ export class PbSockets {
           else if (!socket.destroyed) socket.write(bytes);
         },
         close: (reason) => {
-          this.master.log.warn({ worker: name, from, reason }, 'session closed');
+          if (this.open.has(session)) this.master.log.warn({ worker: name, from, reason }, 'session closed');
+          else this.onRefused('malformed', name, connection, reason);
           socket.destroy();
         },
         bufferedBytes: () => socket.writableLength,
@@ -41,17 +53,24 @@ export class PbSockets {
       {
         onLogin: (credentials) => {
           name = credentials.name;
-          void this.login(session, socket, credentials);
+          void this.login(session, socket, connection, credentials);
         },
         onShutdownRequested: () => this.sessions.leave(session),
         builddirs: () => this.directory().builddirs(name),
       },
     );
-    holdBack(session, sessionSocket(socket));
+    holdBack(session, sessionSocket(socket, connection));
+    socket.once('data', (first) => {
+      if (first.subarray(0, 4).toString('latin1') !== 'GET ') return;
+      this.onRefused('malformed', '', connection, 'HTTP came after the greeting of PB: too late, or on the wrong port');
+      socket.destroy();
+    });
     socket.on('data', (data) => {
+      if (socket.destroyed) return;
       this.alive.add(socket);
       session.receive(data);
     });
+    socket.resume();
     socket.on('close', () => {
       this.open.delete(session);
       session.closed('the connection was lost');
@@ -72,36 +91,40 @@ export class PbSockets {
     }
   }
 
-  private async login(session: PbMasterSession, socket: Socket, credentials: PbCredentials): Promise<void> {
-    let configured: LoggedInWorker | null = null;
+  private async login(
+    session: PbMasterSession,
+    socket: Socket,
+    connection: Connection,
+    credentials: PbCredentials,
+  ): Promise<void> {
+    const { name } = credentials;
     try {
-      configured = checkPbLogin(credentials, this.directory());
-      if (!configured) {
-        const reason = `wrong name or password for '${credentials.name}'`;
-        this.master.log.warn({ reason, from: socket.remoteAddress }, 'worker refused');
+      const result = this.gate.withAnswer(credentials, connection.address);
+      if ('refused' in result) {
+        this.onRefused(result.refused, name, connection);
         return session.refuse();
       }
       try {
-        await this.sessions.displaceEarlier(configured);
+        await this.sessions.displaceEarlier(result.worker);
       } catch (error) {
-        this.master.log.warn({ worker: configured.name }, `worker refused: ${messageOf(error)}`);
+        this.onRefused('duplicate', name, connection, messageOf(error));
         return session.refuse();
       }
-      this.onLoggedIn(socket);
+      connection.isLoggedIn = true;
       this.open.set(session, socket);
-      await this.sessions.attach(session, sessionSocket(socket), configured);
+      await this.sessions.attach(session, sessionSocket(socket, connection), result.worker);
     } catch (error) {
-      this.master.log.warn({ worker: configured?.name, err: error }, `attaching failed: ${messageOf(error)}`);
+      this.onRefused('attach-failed', name, connection, messageOf(error));
       // Without an answer to its login the worker waits and tries again.
       socket.destroy();
     }
   }
 }
 
-function sessionSocket(socket: Socket): SessionSocket {
+function sessionSocket(socket: Socket, { address }: Connection): SessionSocket {
   return {
     protocol: 'pb',
-    address: socket.remoteAddress ?? null,
+    address,
     get isOpen() {
       return !socket.destroyed;
     },

@@ -6,6 +6,7 @@ import { FEATURE_RESUME, type WorkerConnection, type WorkerInfo } from '@millrac
 import { coalesced } from '../core/coalesced.js';
 import { afterFailure, LOST_AT_ONCE_MS, type WorkerFailure } from '../core/quarantine.js';
 import { AttachedWorker } from './attached-worker.js';
+import type { WorkerProtocol } from './connections.js';
 import type { WorkerDirectory } from './login.js';
 import type { LoggedInWorker } from './tokens.js';
 
@@ -20,9 +21,9 @@ const ATTACH_WITHIN_MS = 30_000;
 
 /** The socket under a session, as far as a session is concerned with it. */
 export interface SessionSocket {
-  readonly protocol: 'msgpack' | 'pb';
-  /** Where the worker is. */
-  readonly address: string | null;
+  readonly protocol: WorkerProtocol;
+  /** The worker's own, also behind a balancer. */
+  readonly address: string;
   readonly isOpen: boolean;
   readonly isPaused: boolean;
   pause(): void;
@@ -41,6 +42,8 @@ export function holdBack(connection: WorkerConnection, socket: SessionSocket): v
 
 /** The workers that are attached to this engine, whatever protocol they speak. */
 export class WorkerSessions {
+  /** Sessions that began, since the start. */
+  attaches = 0;
   readonly attached = new Map<number, AttachedWorker>();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
   private readonly store: WorkerStore;
@@ -128,8 +131,9 @@ export class WorkerSessions {
     this.attached.set(workerId, worker);
     this.master.hints.publish(hints.worker(workerId, 'connected'));
     if (worker.tokenId !== null) this.used(worker, worker.tokenId);
+    this.attaches++;
     await this.refresh([workerId]);
-    this.master.log.info({ worker: worker.name, version: info.version }, 'worker attached');
+    this.master.log.info({ worker: worker.name, version: info.version, from: socket.address }, 'worker attached');
   }
 
   /** The worker asked for a graceful end. */

@@ -26,7 +26,8 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaD
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
   const install = ['--auth-root-authentication-method=normal', '--skip-test-db', `--datadir=${data}`];
   await run('mariadb-install-db', ['--no-defaults', ...install, ...asRoot], {
-    env: serviceEnvironment(),
+    // Two installations at once trip over each other's temporary tables.
+    env: { ...serviceEnvironment(), TMPDIR: folder },
   });
   const url = `mysql://root@127.0.0.1:${port}/`;
   const service = await ServiceProcess.start({

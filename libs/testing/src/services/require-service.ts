@@ -4,13 +4,14 @@ import { OperationalError } from '@millrace/domain';
 import { serviceEnvironment } from './service-process.js';
 import { crossbarFolder } from './wamp.js';
 
-export type ServiceName = 'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker';
+export type ServiceName = 'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy';
 
 const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   mariadb: ['mariadbd', 'mariadb-install-db', 'mariadb'],
   nats: ['nats-server'],
   crossbar: [],
   chromium: ['chromium'],
+  haproxy: ['haproxy'],
   'debian-worker': ['/usr/bin/buildbot-worker'],
 };
 

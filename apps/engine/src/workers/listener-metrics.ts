@@ -1,0 +1,76 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { REFUSALS } from '../core/login-failures.js';
+import type { WorkerListener } from './listener.js';
+
+/** What `/metrics` says about workers and their connections. */
+export function addListenerMetrics(metrics: Registry, listener: WorkerListener): void {
+  const { connections, failures, tls } = listener;
+  const registers = [metrics];
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  gauge('millrace_workers_attached', 'Workers with a session here', () => listener.attached.size);
+  new Gauge({
+    name: 'millrace_worker_connections',
+    help: 'Connections of workers, also those that are not logged in',
+    labelNames: ['protocol'],
+    registers,
+    collect() {
+      for (const protocol of ['pb', 'msgpack'] as const) this.set({ protocol }, connections.count(protocol));
+      this.set({ protocol: 'unknown' }, connections.undecided);
+    },
+  });
+  gauge(
+    'millrace_worker_connections_max',
+    'Connections of workers that there is room for; +Inf when nothing limits them',
+    () => connections.limit.most,
+  );
+  gauge('millrace_open_files_limit', 'The limit of open files; NaN when it is not known', () =>
+    Number(connections.limit.descriptors ?? NaN),
+  );
+  gauge('millrace_worker_attach_backlog', 'Connections of workers that were accepted and have no session yet', () =>
+    Math.max(0, connections.size - listener.attached.size),
+  );
+  gauge('millrace_worker_unacknowledged_bytes', 'Updates of workers that were received and are not stored yet', () => {
+    let bytes = 0;
+    for (const { connection } of listener.attached.values()) bytes += connection.unacknowledgedBytes;
+    return bytes;
+  });
+  new Counter({
+    name: 'millrace_worker_attaches_total',
+    help: 'Sessions of workers that began here',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(listener.sessions.attaches);
+    },
+  });
+  new Counter({
+    name: 'millrace_worker_refused_total',
+    help: 'Connections that did not become sessions',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const reason of REFUSALS) this.inc({ reason }, failures.total(reason));
+    },
+  });
+  if (!tls) return;
+  gauge(
+    'millrace_worker_tls_certificate_current',
+    '1 while the files on disk are what is used, 0 after a bad change',
+    () => (tls.isCurrent ? 1 : 0),
+  );
+  gauge(
+    'millrace_worker_tls_certificate_expires_seconds',
+    'Unix time at which the certificate for workers expires',
+    () => tls.validUntilMs / 1000,
+  );
+}

@@ -1,0 +1,195 @@
+import { type AddressInfo, type BlockList, createServer, type Server, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { messageOf, OperationalError } from '@millrace/domain';
+import { portTaken } from '@millrace/master';
+import type { Refusal } from '../core/login-failures.js';
+import { parseProxyHeader } from '../core/proxy-header.js';
+import type { Connection, Connections, WorkerProtocol } from './connections.js';
+import type { TlsIdentity } from './tls-identity.js';
+
+/** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
+const LOGIN_WITHIN_MS = 90_000;
+/** For the balancer's word and the TLS handshake. */
+const PREPARED_WITHIN_MS = 15_000;
+const KEEP_ALIVE_AFTER_MS = 60_000;
+/**
+ * How long a connection may keep quiet before it is greeted as PB: there the master speaks first, over HTTP the worker does. When
+ * many knock at once those are slow to speak, and a greeting would spoil their handshake.
+ */
+const SPEAKS_FIRST_WITHIN_MS = 200;
+const LONGER_PER_UNDECIDED_MS = 3;
+const SPEAKS_FIRST_WITHIN_AT_MOST_MS = 3000;
+
+export interface WorkerPortOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The setting that names the port, for the message when it is taken. */
+  readonly setting: string;
+  /** Null: both, told apart by who speaks first. */
+  readonly protocol: WorkerProtocol | null;
+  readonly tls: TlsIdentity | null;
+  /** Peers whose connections begin with a PROXY header. */
+  readonly balancers: BlockList | null;
+  readonly connections: Connections;
+  /** The stream is paused: whoever takes it lets it flow. */
+  readonly onReady: (stream: Socket, connection: Connection) => void;
+  readonly onRefused: (reason: Refusal, connection: Connection, detail: string) => void;
+}
+
+/** One listening port: balancer's header, TLS and the question of the protocol are behind a connection when it is handed on. */
+export class WorkerPort {
+  private readonly server: Server;
+
+  constructor(private readonly options: WorkerPortOptions) {
+    this.server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS },
+      (socket) => {
+        const connection = options.connections.accept(socket);
+        if (connection) void this.prepare(socket, connection);
+      },
+    );
+  }
+
+  get address(): AddressInfo {
+    return this.server.address() as AddressInfo;
+  }
+
+  /** @throws UserError `port-taken` */
+  listen(): Promise<void> {
+    const { port, host, setting } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', (error: NodeJS.ErrnoException) =>
+        reject(error.code === 'EADDRINUSE' ? portTaken(port, setting) : error),
+      );
+      this.server.listen({ port, host, backlog: 4096 }, resolve);
+    });
+  }
+
+  /** Takes nothing more; resolves when the last connection is gone. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private async prepare(socket: Socket, connection: Connection): Promise<void> {
+    const { connections, tls, protocol, onReady, onRefused } = this.options;
+    const preparing = setTimeout(() => socket.destroy(), PREPARED_WITHIN_MS);
+    const loggingIn = setTimeout(() => {
+      if (!connection.isLoggedIn) socket.destroy();
+    }, LOGIN_WITHIN_MS);
+    socket.on('close', () => {
+      clearTimeout(preparing);
+      clearTimeout(loggingIn);
+    });
+    socket.on('error', () => socket.destroy());
+    try {
+      if (this.isBalancer(socket)) connection.address = await sourceAddress(socket, connection.address);
+      const stream = tls ? await secured(socket, tls) : socket;
+      clearTimeout(preparing);
+      connections.carry(stream, connection);
+      const patienceMs = SPEAKS_FIRST_WITHIN_MS + LONGER_PER_UNDECIDED_MS * connections.undecided;
+      connections.decide(
+        connection,
+        protocol ?? (await spoken(stream, Math.min(patienceMs, SPEAKS_FIRST_WITHIN_AT_MOST_MS))),
+      );
+      onReady(stream, connection);
+    } catch (error) {
+      const reason = error instanceof Unprepared ? error.reason : null;
+      if (reason) onRefused(reason, connection, messageOf(error));
+      socket.destroy();
+    }
+  }
+
+  private isBalancer({ remoteAddress, remoteFamily }: Socket): boolean {
+    const { balancers } = this.options;
+    if (!balancers || !remoteAddress) return false;
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remoteAddress)?.[1];
+    if (mapped) return balancers.check(mapped, 'ipv4');
+    return balancers.check(remoteAddress, remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
+  }
+}
+
+/** A connection that will never be a worker's. No reason: it just went, which is nobody's business. */
+class Unprepared extends OperationalError {
+  constructor(
+    readonly reason: Refusal | null,
+    message: string,
+  ) {
+    super('worker-unprepared', message);
+  }
+}
+
+/** The next bytes. The stream is left paused. @throws Unprepared when it closes first */
+function nextBytes(stream: Socket): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const closed = (): void => reject(new Unprepared(null, 'the connection was closed'));
+    if (stream.destroyed) return closed();
+    stream.once('close', closed);
+    stream.once('data', (bytes: Buffer) => {
+      stream.off('close', closed);
+      stream.pause();
+      resolve(bytes);
+    });
+    stream.resume();
+  });
+}
+
+/** What the balancer says; `own` when it speaks for itself. */
+async function sourceAddress(socket: Socket, own: string): Promise<string> {
+  let bytes = Buffer.alloc(0);
+  for (;;) {
+    bytes = Buffer.concat([bytes, await nextBytes(socket)]);
+    const header = parseProxyHeader(bytes);
+    if (header.kind === 'malformed') throw new Unprepared('proxy-header', `PROXY header: ${header.reason}`);
+    if (header.kind === 'incomplete') continue;
+    if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
+    return header.source?.address ?? own;
+  }
+}
+
+function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
+  const stream = new TLSSocket(socket, { isServer: true, secureContext: tls.context });
+  return new Promise((resolve, reject) => {
+    stream.once('secure', () => {
+      stream.off('close', closed);
+      resolve(stream);
+    });
+    let failure = 'the connection was closed in the TLS handshake';
+    const failed = (error: Error): void => void (failure = error.message);
+    const closed = (): void => reject(new Unprepared('tls', failure));
+    stream.on('error', failed);
+    stream.once('_tlsError', failed);
+    stream.once('close', closed);
+  });
+}
+
+/** What is spoken on a fresh connection. @throws Unprepared when it closes first */
+function spoken(stream: Socket, withinMs: number): Promise<WorkerProtocol> {
+  return new Promise((resolve, reject) => {
+    let hasSpoken = false;
+    const closed = (): void => {
+      clearTimeout(quiet);
+      reject(new Unprepared(null, 'the connection was closed'));
+    };
+    const speaks = (first: Buffer): void => {
+      hasSpoken = true;
+      clearTimeout(quiet);
+      stream.off('close', closed);
+      stream.pause();
+      stream.unshift(first);
+      resolve('msgpack');
+    };
+    const quiet = setTimeout(() => {
+      // After a pause of this process what has come meanwhile is read before this runs.
+      setImmediate(() => {
+        if (hasSpoken || stream.destroyed) return;
+        stream.off('data', speaks);
+        stream.off('close', closed);
+        stream.pause();
+        resolve('pb');
+      });
+    }, withinMs);
+    stream.once('data', speaks);
+    stream.once('close', closed);
+    stream.resume();
+  });
+}

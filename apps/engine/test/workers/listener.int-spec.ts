@@ -1,0 +1,270 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually, FakeWorker, freePort } from '@millrace/testing';
+import { Listening, makeCertificate, PB_GREETING, Talk, upgrade } from './listening.js';
+
+let listening: Listening;
+const workers: FakeWorker[] = [];
+const connect = async (name: string, url = listening.url, password = `password-of-${name}`): Promise<FakeWorker> => {
+  const worker = await FakeWorker.connect({ url, name, password });
+  workers.push(worker);
+  await eventually(() => listening.attached.includes(name), { what: `${name} attached` });
+  return worker;
+};
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+  await eventually(() => listening.listener.connections.size === 0, { what: 'no connections' });
+});
+
+describe('the ports for workers', () => {
+  beforeAll(async () => {
+    listening = await Listening.start(async () => ({
+      MILLRACE_WORKER_PB_PORT: String(await freePort()),
+      MILLRACE_WORKER_MSGPACK_PORT: String(await freePort()),
+    }));
+  });
+  afterAll(() => listening.stop());
+
+  it('are one for both protocols, and one for each', async () => {
+    const { workerMsgpackPort, workerPbPort, workerPort } = listening.settings;
+    await connect('w0');
+    await connect('w1', `ws://127.0.0.1:${workerMsgpackPort}`);
+    const talks = [Talk.with(workerPbPort!), Talk.with(workerPort)];
+    for (const talk of talks) await eventually(() => talk.heard.equals(PB_GREETING), { what: 'the greeting' });
+    expect(await listening.metric('millrace_worker_connections{protocol="pb"}')).toBe(2);
+    expect(await listening.metric('millrace_worker_connections{protocol="msgpack"}')).toBe(2);
+    expect(await listening.metric('millrace_worker_attach_backlog')).toBe(2);
+    expect(await listening.metric('millrace_worker_attaches_total')).toBe(2);
+    for (const talk of talks) talk.socket.destroy();
+  });
+
+  it('greets nobody as PB on the port for msgpack', async () => {
+    const talk = Talk.with(listening.settings.workerMsgpackPort!);
+    await eventually(() => listening.listener.connections.count('msgpack') === 1);
+    talk.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await talk.closed;
+    expect(talk.text).toMatch(/^HTTP\/1\.1 426 /);
+  });
+
+  it.each([
+    ['words that are no HTTP', () => listening.settings.workerPort, 'HELO x\r\n\r\n'],
+    ['HTTP on the port for PB', () => listening.settings.workerPbPort!, upgrade('w0', 'x')],
+    ['bytes that are no banana', () => listening.settings.workerPbPort!, Buffer.alloc(100)],
+  ])('closes a connection with %s, and says why', async (_what, port, words) => {
+    const before = listening.listener.failures.total('malformed');
+    await Talk.with(port(), words).closed;
+    expect(listening.listener.failures.total('malformed')).toBe(before + 1);
+    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
+    expect(listening.log.at(-1)).toMatchObject({ level: 'warn', message: 'worker refused: malformed' });
+  });
+});
+
+describe('refused logins', () => {
+  beforeAll(async () => {
+    listening = await Listening.start();
+  });
+  afterAll(() => listening.stop());
+
+  const answer = async (name: string, password: string): Promise<string> => {
+    const talk = Talk.with(listening.settings.workerPort, upgrade(name, password));
+    await talk.closed;
+    return talk.text.split('\r\n\r\n')[0]!;
+  };
+
+  it('are counted and shown, and throttled after some', async () => {
+    for (let i = 0; i < 6; i++) expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
+    expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 429 .*\r\nRetry-After: 1$/s);
+    expect(await answer('w0', 'password-of-w0')).toMatch(/^HTTP\/1\.1 429 /);
+    expect(await answer('nobody', 'password-of-w0')).toMatch(/^HTTP\/1\.1 401 /);
+    // Its neighbours at the same address have nothing to do with it.
+    await connect('w1');
+    expect(
+      listening.listener.refusals.map(({ name, reason, count, address }) => ({ name, reason, count, address })),
+    ).toEqual([
+      { name: 'nobody', reason: 'wrong-credentials', count: 1, address: '127.0.0.1' },
+      { name: 'w0', reason: 'too-many-failures', count: 2, address: '127.0.0.1' },
+      { name: 'w0', reason: 'wrong-credentials', count: 6, address: '127.0.0.1' },
+    ]);
+    expect(await listening.metric('millrace_worker_refused_total{reason="wrong-credentials"}')).toBe(7);
+    expect(listening.log.filter(({ level }) => level === 'warn')).toHaveLength(3);
+    await eventually(() => connect('w0').then(() => true), { what: 'the end of the throttling' });
+  });
+
+  it('of a second worker of the same name leave the first alone', async () => {
+    const first = await connect('w2');
+    const second = await FakeWorker.connect({ url: listening.url, name: 'w2', password: 'password-of-w2' });
+    await second.closed;
+    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w2', reason: 'duplicate' });
+    expect(first.printed).toContain('master got a duplicate connection');
+    expect(listening.attached).toEqual(['w2']);
+  });
+});
+
+describe('the maximum of connections', () => {
+  beforeAll(async () => {
+    listening = await Listening.start(async () => ({
+      MILLRACE_WORKER_MAX: '2',
+      MILLRACE_WORKER_PB_PORT: String(await freePort()),
+    }));
+  });
+  afterAll(() => listening.stop());
+
+  it('turns further workers away politely, and keeps those that are there', async () => {
+    const [first] = [await connect('w0'), await connect('w1')];
+    const refused = Talk.with(listening.settings.workerPort, upgrade('w2', 'password-of-w2'));
+    await refused.closed;
+    expect(refused.text).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n(.*\r\n)*Retry-After: 30\r\n/);
+    const pb = Talk.with(listening.settings.workerPbPort!);
+    await pb.closed;
+    expect(pb.heard).toEqual(PB_GREETING);
+    expect(listening.listener.failures.total('full')).toBe(2);
+    expect(listening.attached).toEqual(['w0', 'w1']);
+    await first.disconnect();
+    await eventually(() => connect('w2').then(() => true), { what: 'room for another' });
+  });
+
+  it('also when hundreds knock at once', async () => {
+    await connect('w0');
+    const crowd = Array.from({ length: 300 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'x')));
+    await Promise.all(crowd.map((talk) => talk.closed));
+    expect(listening.attached).toEqual(['w0']);
+    await connect('w1');
+  });
+});
+
+describe('TLS for workers', () => {
+  let files: { cert: string; key: string };
+  beforeAll(async () => {
+    listening = await Listening.start(async (folder) => {
+      files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+      makeCertificate(files.cert, files.key, 'first');
+      return {
+        MILLRACE_WORKER_TLS_CERT: files.cert,
+        MILLRACE_WORKER_TLS_KEY: files.key,
+        MILLRACE_WORKER_PB_PORT: String(await freePort()),
+      };
+    });
+  });
+  afterAll(() => listening.stop());
+
+  const open = (words = '', port = listening.settings.workerPort) => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    return { socket, talk: Talk.over(socket, words) };
+  };
+  const issuer = async (): Promise<string> => {
+    const { socket } = open();
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return String(CN);
+  };
+
+  it('is on all ports, for both protocols', async () => {
+    const msgpack = open(upgrade('w0', 'password-of-w0'));
+    await eventually(() => listening.attached.length === 0 && msgpack.talk.text.includes(' 101 '), { what: '101' });
+    const [pb, silent] = [open('', listening.settings.workerPbPort!), open()];
+    for (const { talk } of [pb, silent]) await eventually(() => talk.heard.equals(PB_GREETING));
+    for (const { socket } of [msgpack, pb, silent]) socket.destroy();
+  });
+
+  it('refuses what is no TLS', async () => {
+    await Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0')).closed;
+    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'tls', address: '127.0.0.1' });
+  });
+
+  it('takes a new certificate for new connections, and keeps the old one when the new one is bad', async () => {
+    expect(await issuer()).toBe('first');
+    const old = open();
+    await eventually(() => old.talk.heard.equals(PB_GREETING));
+
+    makeCertificate(files.cert, files.key, 'second');
+    await eventually(async () => (await issuer()) === 'second', { what: 'the new certificate' });
+    expect(old.socket.destroyed).toBe(false);
+
+    writeFileSync(files.cert, 'nonsense');
+    await eventually(() => listening.log.some(({ level }) => level === 'error'), { what: 'the complaint' });
+    expect(await issuer()).toBe('second');
+    expect(await listening.metric('millrace_worker_tls_certificate_current')).toBe(0);
+
+    // A certificate whose key is not there yet is as bad, and good as soon as it is.
+    makeCertificate(files.cert, join(listening.folder, 'other.pem'), 'third');
+    listening.listener.reload();
+    expect(await issuer()).toBe('second');
+    makeCertificate(files.cert, files.key, 'fourth');
+    listening.listener.reload();
+    expect(await issuer()).toBe('fourth');
+    expect(await listening.metric('millrace_worker_tls_certificate_current')).toBe(1);
+    old.socket.destroy();
+  });
+
+  it('does not start with files that cannot be used', async () => {
+    const start = Listening.start((folder) => {
+      const [cert, key] = [join(folder, 'c'), join(folder, 'k')];
+      writeFileSync(cert, 'x');
+      writeFileSync(key, 'x');
+      return { MILLRACE_WORKER_TLS_CERT: cert, MILLRACE_WORKER_TLS_KEY: key };
+    });
+    await expect(start).rejects.toMatchObject({ code: 'bad-tls' });
+  });
+});
+
+describe('the PROXY header', () => {
+  const header = (address: readonly number[]): Buffer =>
+    Buffer.concat([
+      Buffer.from('0d0a0d0a000d0a515549540a2111000c', 'hex'),
+      Buffer.from([...address, 127, 0, 0, 1, 0xd4, 0x31, 0x27, 0x05]),
+    ]);
+
+  describe('from a balancer', () => {
+    beforeAll(async () => {
+      listening = await Listening.start(() => ({
+        MILLRACE_WORKER_PROXY_PROTOCOL: 'v2',
+        MILLRACE_WORKER_PROXY_FROM: '10.0.0.0/8, 127.0.0.0/8',
+      }));
+    });
+    afterAll(() => listening.stop());
+
+    it('gives the real address, whatever parts it comes in', async () => {
+      const talk = Talk.with(listening.settings.workerPort);
+      talk.socket.setNoDelay(true);
+      const bytes = Buffer.concat([header([10, 1, 2, 3]), Buffer.from(upgrade('w0', 'wrong'))]);
+      for (let i = 0; i < bytes.length; i += 9) {
+        await new Promise((resolve) => talk.socket.write(bytes.subarray(i, i + 9), resolve));
+      }
+      await talk.closed;
+      expect(talk.text).toMatch(/^HTTP\/1\.1 401 /);
+      expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.1.2.3' });
+    });
+
+    it('comes before the greeting of PB', async () => {
+      const talk = Talk.with(listening.settings.workerPort, header([10, 1, 2, 4]));
+      await eventually(() => talk.heard.equals(PB_GREETING));
+      talk.socket.destroy();
+    });
+
+    it('has to be there', async () => {
+      const talk = Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0'));
+      await talk.closed;
+      expect(talk.text).toBe('');
+      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'proxy-header', address: '127.0.0.1' });
+    });
+  });
+
+  describe('from anybody else', () => {
+    beforeAll(async () => {
+      listening = await Listening.start(() => ({
+        MILLRACE_WORKER_PROXY_PROTOCOL: 'v2',
+        MILLRACE_WORKER_PROXY_FROM: '10.0.0.0/8',
+      }));
+    });
+    afterAll(() => listening.stop());
+
+    it('is not believed, and not needed', async () => {
+      await Talk.with(listening.settings.workerPort, Buffer.concat([header([10, 1, 2, 3]), Buffer.from('x')])).closed;
+      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
+      await connect('w0');
+    });
+  });
+});

@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ConfigurationStore,
+  type Database,
+  type Incarnation,
+  MasterStore,
+  migrate,
+  openDatabase,
+} from '@millrace/database';
+import { hashPassword } from '@millrace/domain';
+import { type Master, type MasterSettings, readSettings } from '@millrace/master';
+import { freePort } from '@millrace/testing';
+import { pbDigest } from '@millrace/worker-protocol';
+import { Registry } from 'prom-client';
+import type { WorkerDirectory } from '../../src/workers/login.js';
+import { WorkerListener } from '../../src/workers/listener.js';
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A worker listener on real ports, with a database and workers `w0` … whose passwords are `password-of-wN`. */
+export class Listening {
+  private constructor(
+    readonly listener: WorkerListener,
+    readonly settings: MasterSettings,
+    readonly folder: string,
+    readonly log: LogLine[],
+    private readonly metrics: Registry,
+    private readonly db: Database,
+  ) {}
+
+  static async start(
+    env: (folder: string) => Record<string, string> | Promise<Record<string, string>> = () => ({}),
+    workers = 10,
+  ): Promise<Listening> {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-listener-'));
+    const url = `sqlite:${join(folder, 'test.sqlite')}`;
+    await migrate(url);
+    const db = openDatabase(url);
+    const me: Incarnation = await new MasterStore(db).register({
+      name: 'engine',
+      role: 'engine',
+      host: 'test',
+      pid: process.pid,
+      version: 'test',
+      leaseMs: 600_000,
+      isAlive: () => true,
+    });
+    const names = Array.from({ length: workers }, (_, i) => `w${i}`);
+    const compiled = names.map((name) => ({ name, passwordHash: hashPassword(`password-of-${name}`), maxBuilds: 1 }));
+    const ids = await new ConfigurationStore(db).apply(
+      me,
+      { fingerprint: 'f', body: '{}' },
+      { projects: [], builders: [], workers: compiled, schedulers: [], changeSources: [] },
+      { serves: true },
+    );
+    const directory: WorkerDirectory = {
+      workers: new Map(compiled.map((worker) => [worker.name, worker])),
+      workerIds: ids.workers,
+      workerDigests: Object.fromEntries(names.map((name) => [name, pbDigest(`password-of-${name}`).toString('hex')])),
+      tokens: { check: () => null, checkPb: () => null },
+      builddirs: () => [],
+    };
+    const settings = readSettings('engine', {
+      MILLRACE_DATA: folder,
+      MILLRACE_WORKER_PORT: String(await freePort()),
+      ...(await env(folder)),
+    });
+    const log: LogLine[] = [];
+    const to =
+      (level: string) =>
+      (fields: Record<string, unknown>, message: string): void =>
+        void log.push({ level, message, fields });
+    const metrics = new Registry();
+    const master = {
+      me,
+      db,
+      settings,
+      metrics,
+      hints: { publish: () => undefined, subscribe: () => () => undefined },
+      log: { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') },
+    } as unknown as Master;
+    const listener = new WorkerListener(
+      master,
+      () => directory,
+      () => undefined,
+      () => undefined,
+      () => Promise.resolve(),
+    );
+    await listener.listen();
+    return new Listening(listener, settings, folder, log, metrics, db);
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.settings.workerPort}`;
+  }
+
+  get attached(): string[] {
+    return [...this.listener.attached.values()].map(({ name }) => name).sort();
+  }
+
+  /** The value of a metric, with its labels if it has any: `name{label="value"}`. */
+  async metric(name: string): Promise<number> {
+    const lines = (await this.metrics.metrics()).split('\n');
+    return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
+  }
+
+  async stop(): Promise<void> {
+    await this.listener.close();
+    await this.db.close();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** A connection that says something raw and keeps what it hears. */
+export class Talk {
+  heard = Buffer.alloc(0);
+  readonly closed: Promise<void>;
+
+  private constructor(readonly socket: Socket) {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => (this.heard = Buffer.concat([this.heard, bytes])));
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+  }
+
+  static with(port: number, words: string | Uint8Array = ''): Talk {
+    return Talk.over(connect(port, '127.0.0.1'), words);
+  }
+
+  static over(socket: Socket, words: string | Uint8Array = ''): Talk {
+    const talk = new Talk(socket);
+    if (words.length > 0) socket.write(words);
+    return talk;
+  }
+
+  get text(): string {
+    return this.heard.toString('latin1');
+  }
+}
+
+/** What the master says first over PB. */
+export const PB_GREETING = Buffer.from('02800282706204826e6f6e65', 'hex');
+
+/** What a msgpack worker says first. */
+export function upgrade(name: string, password: string): string {
+  return [
+    'GET / HTTP/1.1',
+    'Host: x',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Authorization: Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
+    'Sec-WebSocket-Key: L9eczmAycq6DZpthUHbyAw==',
+    'Sec-WebSocket-Version: 13',
+    '\r\n',
+  ].join('\r\n');
+}
+
+/** A certificate for 127.0.0.1 and localhost that signs itself. */
+export function makeCertificate(certFile: string, keyFile: string, commonName: string): void {
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+      ...['-subj', `/CN=${commonName}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+      ...['-addext', 'basicConstraints=critical,CA:TRUE', '-keyout', keyFile, '-out', certFile],
+    ],
+    { stdio: 'ignore' },
+  );
+}
