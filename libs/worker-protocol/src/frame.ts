@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { MsgpackReader } from './msgpack-reader.js';
+import { encodeValue } from './msgpack-writer.js';
 import { ProtocolError } from './protocol-error.js';
 
 /** One WebSocket message: a map with text keys, whose values are read on demand. Every reader names the key and the value that it cannot take. */
@@ -67,6 +68,14 @@ export class Frame {
   map(key: string): Record<string, unknown> {
     const value = this.value(key);
     return isRecord(value) ? value : this.bad(key, value, 'a map');
+  }
+
+  /** The same message with another number. */
+  renumbered(seq: number): Uint8Array {
+    const reader = this.at('seq_number');
+    const from = reader.offset;
+    reader.skip();
+    return Buffer.concat([this.bytes.subarray(0, from), encodeValue(seq).bytes, this.bytes.subarray(reader.offset)]);
   }
 
   bad(key: string, value: unknown, wanted: string): never {

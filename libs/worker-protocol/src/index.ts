@@ -21,6 +21,9 @@ export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-work
 export { PbCredentials, pbDigest } from './pb/login.js';
 export { PbMasterSession, type PbSessionOptions } from './pb/pb-master-session.js';
 export { ProtocolError, RemoteError } from './protocol-error.js';
+export { type RelayOpening } from './relay/relay-frames.js';
+export { type RelayChannel, type RelayClosing, RelayLink } from './relay/relay-link.js';
+export { RelayedWorker } from './relay/relayed-worker.js';
 export {
   isObfuscated,
   msgpackCommand,

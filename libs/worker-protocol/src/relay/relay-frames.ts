@@ -1,0 +1,98 @@
+import { MsgpackReader } from '../msgpack-reader.js';
+import { encodeMessage } from '../msgpack-writer.js';
+import { ProtocolError } from '../protocol-error.js';
+import { isRecord } from '../frame.js';
+
+/** What a relay knows of a worker that wants to an engine. */
+export interface RelayOpening {
+  readonly protocol: 'msgpack' | 'pb';
+  /** The worker's own `Authorization` header; PB workers log in on their connection. */
+  readonly authorization: string | null;
+  /** Where the relay sees the worker. */
+  readonly remoteAddress: string;
+}
+
+/**
+ * What relays and engines say to each other, one per WebSocket message: the kind in a byte, the channel in four, and the rest. A relay opens
+ * channels and gives them their numbers, which are used once. `data` is a WebSocket message of the worker's (msgpack) or bytes (PB).
+ */
+export type RelayFrame =
+  | { readonly kind: 'open'; readonly channel: number; readonly opening: RelayOpening }
+  | { readonly kind: 'accept'; readonly channel: number }
+  | { readonly kind: 'data'; readonly channel: number; readonly data: Uint8Array }
+  /** So much more may be sent. */
+  | { readonly kind: 'credit'; readonly channel: number; readonly bytes: number }
+  /** `status` is that of HTTP for a worker that is refused, else 0. */
+  | { readonly kind: 'close'; readonly channel: number; readonly status: number; readonly reason: string };
+
+const KINDS = ['open', 'accept', 'data', 'credit', 'close'] as const;
+const HEADER_BYTES = 5;
+
+export function encodeRelayFrame(frame: RelayFrame): Uint8Array {
+  const rest = encodeRest(frame);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + rest.length);
+  bytes[0] = KINDS.indexOf(frame.kind) + 1;
+  bytes.writeUInt32BE(frame.channel, 1);
+  bytes.set(rest, HEADER_BYTES);
+  return bytes;
+}
+
+function encodeRest(frame: RelayFrame): Uint8Array {
+  switch (frame.kind) {
+    case 'open':
+      return encodeMessage({ ...frame.opening });
+    case 'accept':
+      return new Uint8Array();
+    case 'data':
+      return frame.data;
+    case 'credit':
+      return uint32(frame.bytes);
+    case 'close':
+      return Buffer.concat([uint32(frame.status), Buffer.from(frame.reason)]);
+  }
+}
+
+/** @throws ProtocolError */
+export function decodeRelayFrame(message: Uint8Array): RelayFrame {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  const kind = KINDS[(bytes[0] ?? 0) - 1];
+  if (kind === undefined || bytes.length < HEADER_BYTES) throw new ProtocolError('a relay frame has no known kind');
+  const channel = bytes.readUInt32BE(1);
+  const rest = bytes.subarray(HEADER_BYTES);
+  switch (kind) {
+    case 'open':
+      return { kind, channel, opening: readOpening(rest) };
+    case 'accept':
+      return { kind, channel };
+    case 'data':
+      return { kind, channel, data: rest };
+    case 'credit':
+      return { kind, channel, bytes: readUint32(rest) };
+    case 'close':
+      return { kind, channel, status: readUint32(rest), reason: rest.toString('utf8', 4) };
+  }
+}
+
+function readOpening(bytes: Uint8Array): RelayOpening {
+  const value = new MsgpackReader(bytes).value();
+  const { protocol, authorization, remoteAddress } = isRecord(value) ? value : {};
+  if (
+    (protocol !== 'msgpack' && protocol !== 'pb') ||
+    (authorization !== null && typeof authorization !== 'string') ||
+    typeof remoteAddress !== 'string'
+  ) {
+    throw new ProtocolError('a relay opens a channel without saying for whom', { protocol });
+  }
+  return { protocol, authorization, remoteAddress };
+}
+
+function uint32(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function readUint32(bytes: Buffer): number {
+  if (bytes.length < 4) throw new ProtocolError('a relay frame ends within a number');
+  return bytes.readUInt32BE();
+}
