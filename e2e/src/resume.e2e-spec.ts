@@ -5,7 +5,7 @@ import { Result } from '@millrace/domain';
 import { type Cluster, eventually, type Extra } from '@millrace/testing';
 import { Balancer } from './balancer.js';
 import { Api, type Build } from './resources.js';
-import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
+import { availableStacks, FIXTURES, millrace, millraceSoon, type Stack, startStack } from './stacks.js';
 
 /** Of the long build; a longer form of everything here is run with more. */
 const LINES = Number(process.env['E2E_LINES'] ?? 2000);
@@ -49,11 +49,15 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     await stack?.stop();
   });
 
-  /** Kills the engine that the build is on. @returns its name */
-  async function killEngineOf(buildId: number): Promise<string> {
+  async function engineOf(buildId: number): Promise<string> {
     const { builds } = await cluster.api<{ builds: { masterid: number }[] }>(`/builds/${buildId}`);
     const { masters } = await cluster.api<{ masters: { masterid: number; name: string }[] }>('/masters');
-    const engine = masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
+    return masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
+  }
+
+  /** Kills the engine that the build is on. @returns its name */
+  async function killEngineOf(buildId: number): Promise<string> {
+    const engine = await engineOf(buildId);
     const extra = [second, third].find(({ process }) => process.name === engine);
     const pids = extra ? [extra.process.pid!] : cluster.pids('engine');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
@@ -174,6 +178,31 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
       expect(log.filter((line) => line === 'begin' || line === 'end')).toEqual(['begin', 'end']);
     }
   }, 400_000);
+
+  it(
+    'an engine that is drained finishes what it has, and its worker goes to another one',
+    async () => {
+      const build = await begun('long');
+      await eventually(async () => (await linesSoFar(build).catch(() => 0)) > 50, {
+        timeoutMs: 30_000,
+        what: 'its log',
+      });
+      const engine = await engineOf(build.buildid);
+      const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+      const drained = await millraceSoon(['drain', engine, '--database', database]);
+      expect(drained).toMatchObject({ status: 0, stderr: '' });
+      expect(drained.stdout).toMatch(/draining, 1 build left\n(.*\n)*.*has ended\n/);
+      await expectWhole(build);
+      expect(await adoptions(build.buildid)).toEqual([]);
+      expect(await engineOf(build.buildid)).toBe(engine);
+
+      const next = await begun('many');
+      expect(await engineOf(next.buildid)).not.toBe(engine);
+      expect((await ended(next)).results).toBe(Result.SUCCESS);
+      expect(millrace(['drain', 'nobody', '--database', database]).stderr).toMatch(/no master 'nobody' is running/);
+    },
+    120_000 + BUILD_TAKES_MS,
+  );
 
   it('a step that cannot go on half-way is tried again', async () => {
     const build = await begun('own');

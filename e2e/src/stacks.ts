@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import {
   Cluster,
   type MariaDb,
@@ -65,6 +66,22 @@ export async function startStack(name: StackName): Promise<Stack> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Runs the command line client while the test goes on. @returns what it printed */
+export async function millraceSoon(
+  args: readonly string[],
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(ROOT, 'apps/cli/dist/main.js'), ...args], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr, status] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1))),
+  ]);
+  return { status, stdout, stderr };
 }
 
 /** Runs the command line client. @returns what it printed */

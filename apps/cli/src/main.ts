@@ -4,6 +4,7 @@ import { MillraceError, messageOf } from '@millrace/domain';
 import { Command } from 'commander';
 import { checkConfig } from './commands/check-config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
+import { drain } from './commands/drain.js';
 import { reconfig } from './commands/reconfig.js';
 import { start } from './commands/start.js';
 import { trigger } from './commands/trigger.js';
@@ -40,6 +41,18 @@ program
   )
   .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
   .action(async (options: { database?: string }) => finish(await reconfig(databaseUrlOf(options.database))));
+
+program
+  .command('drain')
+  .description(
+    'Ask a master to take nothing new, to finish the builds it has, and to end. Says how many are left until it has ended. Its workers go to other engines one by one; under `millrace start` it begins again at once.',
+  )
+  .argument('<master>', 'The name of the master, as the masters page shows it.')
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .option('--no-wait', 'Only ask.')
+  .action(async (master: string, options: { database?: string; wait: boolean }) =>
+    finish(await drain(databaseUrlOf(options.database), master, options.wait)),
+  );
 
 const db = program.command('db').description('Look after the database schema.');
 db.command('migrate')

@@ -12,6 +12,7 @@ await runMaster({
     const engine = await EngineRuntime.start(master, configFileOf(master.settings));
     master.onStop(() => engine.stop());
     master.onReload(() => engine.reload());
+    master.onDrain(() => engine.drain());
     return {
       module: {
         module: EngineModule,

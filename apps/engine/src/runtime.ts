@@ -132,6 +132,21 @@ export class EngineRuntime {
     return `revision ${revision.fingerprint.slice(0, 12)}`;
   }
 
+  /**
+   * Claims nothing more, lets every worker go as soon as it has nothing to do here, and resolves when the last build has ended. New workers
+   * find other engines.
+   */
+  async drain(): Promise<void> {
+    await this.distributor.stop();
+    this.listener.refuseNew();
+    const letGo = (): void => {
+      for (const worker of this.listener.attached.values())
+        if (worker.builds.size === 0) worker.disconnect('the engine is draining');
+    };
+    letGo();
+    await this.builds.allEnded(letGo);
+  }
+
   async stop(): Promise<void> {
     await this.distributor.stop();
     await this.poll.stop();

@@ -24,8 +24,8 @@ export type Cancelled =
 /** A row that asks a master to do something (a message is only a hint that it is there). */
 export interface MasterCommand {
   readonly id: number;
-  /** `stop-build` (subject: the build), `reconfig` (reads its configuration again). */
-  readonly kind: 'stop-build' | 'reconfig';
+  /** `stop-build` (subject: the build), `reconfig` (reads its configuration again), `drain` (finishes what it has and leaves). */
+  readonly kind: 'stop-build' | 'reconfig' | 'drain';
   readonly subjectId: number;
   readonly args: { readonly reason?: string };
 }
@@ -195,6 +195,11 @@ export class ControlStore {
   /** Asks a master to read its configuration again. @returns the command, to wait for with `commandResult` */
   requestReconfig(masterId: number): Promise<number> {
     return this.db.transaction((tx) => command(tx, masterId, 'reconfig', 0, {}));
+  }
+
+  /** Asks a master to take nothing new, finish what it has, and end. @returns the command, to wait for with `commandResult` */
+  requestDrain(masterId: number): Promise<number> {
+    return this.db.transaction((tx) => command(tx, masterId, 'drain', 0, {}));
   }
 
   /** Null while it is not done. */

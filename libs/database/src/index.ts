@@ -37,6 +37,7 @@ export { decodeChunk, logPieces, type LogType, readLogLines, slugOf } from './lo
 export {
   type Incarnation,
   listActiveMasters,
+  masterNamed,
   type MasterRole,
   type MasterState,
   MasterStore,

@@ -174,6 +174,22 @@ export async function assertOwner(tx: Transaction, owner: Ownership): Promise<vo
   if (row?.epoch !== owner.epoch) throw new FencedError(`'${owner.name}'`, { ...owner });
 }
 
+/** A master by its name, dead or alive; `builds` are those that it has. Null: no master ever had that name. */
+export async function masterNamed(
+  db: Queryable,
+  name: string,
+): Promise<(Incarnation & { readonly role: MasterRole; readonly state: MasterState; readonly builds: number }) | null> {
+  const row = await db.get<Incarnation & { role: MasterRole; state: MasterState; alive: number; builds: number }>(
+    `SELECT m.id AS masterId, m.epoch, m.role, m.state, ${aliveSql(db, 'm.epoch')} AS alive,
+            (SELECT COUNT(*) FROM claims c WHERE c.master_id = m.id AND c.master_epoch = m.epoch) AS builds
+     FROM masters m WHERE m.name = ?`,
+    [name],
+  );
+  if (!row) return null;
+  const { alive, ...master } = row;
+  return { ...master, state: alive === 1 ? row.state : 'stopped' };
+}
+
 /** Masters whose lease stands, by the database's clock. */
 export async function listActiveMasters(
   db: Queryable,

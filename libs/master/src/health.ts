@@ -3,11 +3,11 @@ import { databaseNowMs } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import type { Master } from './master.js';
 
-export type Phase = 'starting' | 'running' | 'stopping';
+export type Phase = 'starting' | 'running' | 'draining' | 'stopping';
 
 /**
  * `/livez` (the main loop turns), `/readyz` (`ok`; `amber` without the bus: everything works, a little later; 503 without the
- * database, while starting and while stopping) and `/metrics`.
+ * database, while starting, draining and stopping) and `/metrics`.
  */
 export function addHealthRoutes(app: NestFastifyApplication, master: Master, phase: () => Phase): void {
   const http = app.getHttpAdapter().getInstance();

@@ -20,6 +20,8 @@ export interface Master {
   onStop(stop: () => Promise<void>): void;
   /** Runs on SIGHUP and on the command `reconfig`; returns what it did, in words. Rejects when nothing was changed. */
   onReload(reload: () => Promise<string>): void;
+  /** Runs on the command `drain`: takes nothing new and resolves when what was there is finished; the master then stops. */
+  onDrain(drain: () => Promise<void>): void;
   /** Handles command rows of this kind that are addressed to this master; the answer is stored with the row. */
   onCommand(kind: MasterCommand['kind'], handler: (command: MasterCommand) => Promise<string>): void;
 }

@@ -46,6 +46,7 @@ class MasterProcess {
   private readonly stops: (() => Promise<void>)[] = [];
   private reload: (() => Promise<string>) | null = null;
   private readonly handlers: CommandHandlers = new Map();
+  private drain: () => Promise<void> = () => Promise.resolve();
   private phase: Phase = 'starting';
   /** Until everything is up there is nothing to stop in order. */
   private onOrphaned: () => void = () => process.exit(0);
@@ -103,6 +104,7 @@ class MasterProcess {
       mayTakeOver: () => guard.mayTakeOver(performance.now()),
       onStop: (stop) => this.stops.unshift(stop),
       onReload: (reload) => (this.reload = reload),
+      onDrain: (drain) => (this.drain = drain),
       onCommand: (kind, handler) => this.handlers.set(kind, handler),
     };
     this.handlers.set('reconfig', () => this.reloadNow());
@@ -127,6 +129,18 @@ class MasterProcess {
       this.stops.push(() => commands.stop());
       void this.stop(signal, app, control, master);
     };
+    this.handlers.set('drain', async () => {
+      if (this.phase !== 'running') return this.phase;
+      this.phase = 'draining';
+      await new MasterStore(db).setState(me, 'draining');
+      control.publish(hints.master(me.masterId, 'started'));
+      log.info('draining: nothing new is taken');
+      void this.drain().then(
+        () => stop('drained'),
+        (error: unknown) => this.die('drain', error),
+      );
+      return 'draining';
+    });
     process.on('SIGTERM', () => stop('SIGTERM'));
     process.on('SIGINT', () => stop('SIGINT'));
     process.on('SIGHUP', () => void this.reloadNow());

@@ -158,6 +158,14 @@ export class RunningBuilds {
     return true;
   }
 
+  /** Resolves when no build is left; `onEach` is called whenever one has ended. No new ones must begin. */
+  async allEnded(onEach: () => void): Promise<void> {
+    while (this.entries.size > 0) {
+      await Promise.race([...this.entries.values()].map((entry) => entry.ended));
+      onEach();
+    }
+  }
+
   /**
    * For an engine that goes away: leaves to the workers what can go on at another engine; interrupts everything else and gives the
    * requests back.

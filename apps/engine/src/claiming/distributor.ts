@@ -41,6 +41,7 @@ export class Distributor {
   private readonly loop: Loop;
   private readonly unsubscribe: () => void;
   private stopped = false;
+  private readonly underWay = new Set<Promise<void>>();
 
   constructor(
     private readonly master: Master,
@@ -98,16 +99,19 @@ export class Distributor {
           properties: { ...builder.properties, ...this.assignments().workerProperties(workerId) },
         };
       });
-      void this.claim(candidates, byId);
+      const claim = this.claim(candidates, byId).finally(() => this.underWay.delete(claim));
+      this.underWay.add(claim);
     }
     // Queues whose heads have run out are looked at again as soon as anybody could use them.
     if (this.dirty.size > 0 && [...this.workers()].some((worker) => worker.freeSlots > 0)) this.loop.nudge();
   }
 
+  /** Claims nothing more; what was being claimed has begun when this resolves. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.unsubscribe();
     await this.loop.stop();
+    await Promise.all(this.underWay);
   }
 
   private async claim(

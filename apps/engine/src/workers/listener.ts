@@ -115,6 +115,11 @@ export class WorkerListener {
     await Promise.all(closed);
   }
 
+  /** Takes no more connections; those that are there stay. */
+  refuseNew(): void {
+    for (const port of this.ports) void port.close();
+  }
+
   /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
   refresh(workerIds?: Iterable<number>): Promise<void> {
     return this.sessions.refresh(workerIds);
