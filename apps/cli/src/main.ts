@@ -8,6 +8,7 @@ import { drain } from './commands/drain.js';
 import { reconfig } from './commands/reconfig.js';
 import { start } from './commands/start.js';
 import { trigger } from './commands/trigger.js';
+import { controlWorker, createWorker, listWorkers, revokeWorker, type WorkerAction } from './commands/worker.js';
 
 const program = new Command('millrace')
   .description(
@@ -64,6 +65,54 @@ db.command('status')
   .option('--database <url>', 'The database to look at (default: MILLRACE_DB).')
   .action(async (options: { database?: string }) => finish(await dbStatus(databaseUrlOf(options.database))));
 
+const worker = program.command('worker').description('Look after the workers of all engines.');
+const database = ['--database <url>', 'The database of the masters (default: MILLRACE_DB).'] as const;
+worker
+  .command('list')
+  .description('List the workers: what each is doing, where, and how many tokens it may log in with.')
+  .option(...database)
+  .action(async (options: { database?: string }) => finish(await listWorkers(databaseUrlOf(options.database))));
+worker
+  .command('create')
+  .description(
+    'Make a token for a worker and print it, once, with the line that starts the worker. Only its hash is stored. For a worker that has tokens this makes another one.',
+  )
+  .argument(
+    '<name>',
+    'The name of the worker: one of the configuration, or one that a template (such as linux-*) fits.',
+  )
+  .option('--revoke-old', 'End the earlier tokens of the worker. They work on beside the new one otherwise.', false)
+  .option('--pb', 'Let it log in over PB, too: then the MD5 of the token, which is all that takes, is stored.', false)
+  .option('--master <url>', 'Where workers connect (default: MILLRACE_WORKER_URL).', workerUrl())
+  .option(...database)
+  .action(async (name: string, options: { revokeOld: boolean; pb: boolean; master: string; database?: string }) =>
+    finish(await createWorker(databaseUrlOf(options.database), { ...options, name })),
+  );
+worker
+  .command('revoke')
+  .description('End all tokens of a worker. If it logged in with one, it is disconnected.')
+  .argument('<name>', 'The name of the worker.')
+  .option(...database)
+  .action(async (name: string, options: { database?: string }) =>
+    finish(await revokeWorker(databaseUrlOf(options.database), name)),
+  );
+const actions: Record<WorkerAction, string> = {
+  pause: 'Give the worker no more builds until it is unpaused. What it builds goes on.',
+  unpause:
+    'Let the worker build again, whatever held it back: a pause, a shutdown that has not come yet, a quarantine.',
+  stop: 'Give the worker no more builds, and shut it down when it has none.',
+  kill: 'Shut the worker down at once. What it builds is tried again elsewhere.',
+};
+for (const [action, description] of Object.entries(actions) as [WorkerAction, string][]) {
+  const command = worker.command(action).description(description).argument('<name>', 'The name of the worker.');
+  if (action !== 'unpause') command.option('--reason <text>', 'Say why.');
+  command
+    .option(...database)
+    .action(async (name: string, options: { reason?: string; database?: string }) =>
+      finish(await controlWorker(databaseUrlOf(options.database), action, name, options.reason ?? null)),
+    );
+}
+
 const pairs = (value: string, earlier: Record<string, string>): Record<string, string> => {
   const at = value.indexOf('=');
   if (at < 1) throw new Error(`--property '${value}': expected NAME=VALUE`);
@@ -99,6 +148,13 @@ program
       } & Partial<Record<'branch' | 'revision' | 'repository' | 'reason' | 'key', string>>,
     ) => finish(await trigger({ ...options, scheduler, builders: options.builder, properties: options.property })),
   );
+
+/** A guess from where people reach the UI, unless a setting says it. */
+function workerUrl(env: NodeJS.ProcessEnv = process.env): string {
+  const ui = env['MILLRACE_URL'] ?? 'http://localhost';
+  const host = URL.canParse(ui) ? new URL(ui).hostname : 'localhost';
+  return env['MILLRACE_WORKER_URL'] ?? `ws://${host}:${env['MILLRACE_WORKER_PORT'] ?? 9989}`;
+}
 
 /** Output may still be on its way to a pipe, so the process is left to end by itself. */
 function finish(code: number): void {
