@@ -146,12 +146,16 @@ describe('commands', () => {
     expect(await one('workers/w1', 'workers')).toMatchObject({ paused: true, pause_reason: 'repair' });
     expect((await call('workers/1', 'unpause')).status).toBe(200);
     expect(await one('workers/w1', 'workers')).toMatchObject({ paused: false, pause_reason: null });
+    expect((await call('workers/w1', 'stop', { reason: 'old' })).status).toBe(200);
+    expect(await one('workers/w1', 'workers')).toMatchObject({ graceful: true, shutdown_reason: 'old' });
+    expect((await call('workers/w1', 'unpause')).status).toBe(200);
+    expect(await one('workers/w1', 'workers')).toMatchObject({ graceful: false, shutdown_reason: null });
+    expect((await call('workers/w1', 'kill')).status).toBe(200);
     expect((await call('schedulers/1', 'enable', { enabled: false })).status).toBe(200);
     expect((await call('forceschedulers/force', 'force', { reason: 'x' })).status).toBe(400);
     expect((await call('schedulers/1', 'enable', { enabled: true })).status).toBe(200);
     expect(topics()).toEqual([
-      'workers.1.state_updated',
-      'workers.1.state_updated',
+      ...Array<string>(5).fill('workers.1.state_updated'),
       'schedulers.1.updated',
       'schedulers.1.updated',
     ]);
@@ -179,6 +183,8 @@ describe('commands', () => {
     ['builds/9999', { jsonrpc: '2.0', id: 1, method: 'rebuild', params: {} }, 'application/json', 404, -32600],
     ['builds/9999', { jsonrpc: '2.0', id: 1, method: 'stop', params: {} }, 'application/json', 404, -32600],
     ['workers/nobody', { jsonrpc: '2.0', id: 1, method: 'pause', params: {} }, 'application/json', 404, -32600],
+    ['workers/999', { jsonrpc: '2.0', id: 1, method: 'kill', params: {} }, 'application/json', 404, -32600],
+    ['workers/1', { jsonrpc: '2.0', id: 1, method: 'explode', params: {} }, 'application/json', 501, -32601],
     ['forceschedulers/nobody', { jsonrpc: '2.0', id: 1, method: 'force', params: {} }, 'application/json', 404, -32600],
   ])('refuses %s %j', async (path, body, type, status, code) => {
     const answer = await post(path, body, type);

@@ -13,6 +13,7 @@ import { PendingPage } from './pages/pending';
 import { RequestPage } from './pages/request';
 import { SchedulersPage } from './pages/schedulers';
 import { WaterfallPage } from './pages/waterfall';
+import { WorkerPage } from './pages/worker';
 import { WorkersPage } from './pages/workers';
 
 const LINKS = [
@@ -59,6 +60,7 @@ export function App(): ReactNode {
           <Route path="/changes" element={<ChangesPage />} />
           <Route path="/changes/:changeid" element={<ChangePage />} />
           <Route path="/workers" element={<WorkersPage />} />
+          <Route path="/workers/:workerid" element={<WorkerPage />} />
           <Route path="/schedulers" element={<SchedulersPage />} />
           <Route path="/masters" element={<MastersPage />} />
           <Route path="*" element={<NotFoundPage />} />

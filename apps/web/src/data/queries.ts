@@ -41,6 +41,17 @@ export function buildsOfBuilder(builderId: number, results: number | null): Live
   };
 }
 
+export function buildsOfWorker(workerId: number): LiveQuery<BuildResource> {
+  return {
+    path: `builds?workerid=${workerId}&order=-buildid&limit=50&${SHOWN_PROPERTIES}`,
+    plural: 'builds',
+    id: (build) => build.buildid,
+    topics: [`workers/${workerId}/builds/*/*`],
+    compare: newestFirst,
+    limit: 50,
+  };
+}
+
 /** @param builderIds null for all of the site */
 export function waterfallBuilds(builderIds: readonly number[] | null): LiveQuery<BuildResource> {
   const filter = builderIds ? `${builderIds.map((id) => `builderid=${id}`).join('&')}&` : '';

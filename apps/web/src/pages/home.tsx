@@ -8,6 +8,9 @@ import { useSite } from '../data/site';
 import { Ago, Badge, BuilderLink, BuildLink, Empty, Loading, usePageTitle, WorkerName } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
 
+/** More are only counted. */
+const MISSING_NAMED = 10;
+
 export function HomePage(): ReactNode {
   const site = useSite();
   const running = useLive<BuildResource>(runningBuilds);
@@ -18,6 +21,7 @@ export function HomePage(): ReactNode {
   return (
     <>
       <h1 className="sr">{site.title}</h1>
+      <MissingWorkers />
       <section>
         <h2>
           Running now{' '}
@@ -51,6 +55,26 @@ export function HomePage(): ReactNode {
         )}
       </section>
     </>
+  );
+}
+
+/** Workers that have been away for longer than their configuration allows. */
+function MissingWorkers(): ReactNode {
+  const missing = [...useSite().workers.values()].filter(
+    (worker) => worker.missing_since !== null && worker.connected_to.length === 0,
+  );
+  if (missing.length === 0) return null;
+  return (
+    <p className="notice" role="status">
+      {missing.length === 1 ? 'A worker is missing: ' : `${missing.length} workers are missing: `}
+      {missing.slice(0, MISSING_NAMED).map((worker, i) => (
+        <span key={worker.workerid}>
+          {i > 0 && ', '}
+          <Link to={`/workers/${worker.workerid}`}>{worker.name}</Link>
+        </span>
+      ))}
+      {missing.length > MISSING_NAMED && ' …'}
+    </p>
   );
 }
 

@@ -1,10 +1,12 @@
 import type { BuildResource, WorkerResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
-import { control } from '../data/api';
+import { Link } from 'react-router';
 import { useLive } from '../data/live';
 import { runningBuilds } from '../data/queries';
 import { useSite } from '../data/site';
-import { ActionButton, Ago, BuilderLink, BuildLink, Empty, Loading, usePageTitle } from '../parts/basics';
+import { infoText } from '../data/workers';
+import { Ago, BuilderLink, BuildLink, Empty, Loading, usePageTitle } from '../parts/basics';
+import { WorkerControls, WorkerState } from '../parts/worker-controls';
 
 export function WorkersPage(): ReactNode {
   const site = useSite();
@@ -26,6 +28,7 @@ export function WorkersPage(): ReactNode {
                 <th className="wide">Building</th>
                 <th>Host</th>
                 <th>Engine</th>
+                <th>Version</th>
                 <th className="right">Last seen</th>
                 <th />
               </tr>
@@ -46,27 +49,18 @@ export function WorkersPage(): ReactNode {
   );
 }
 
-function hostOf(worker: WorkerResource): string {
-  const { host } = worker.workerinfo;
-  return typeof host === 'string' ? host.trim() : '';
-}
-
 function Row({ worker, builds }: { worker: WorkerResource; builds: readonly BuildResource[] }): ReactNode {
   const { masters } = useSite();
   const connected = worker.connected_to.length > 0;
-  const state = !connected ? 'not connected' : worker.paused ? 'paused' : worker.graceful ? 'finishing' : 'connected';
   return (
     <tr>
       <td>
-        <strong>{worker.name}</strong>
+        <Link to={`/workers/${worker.workerid}`}>
+          <strong>{worker.name}</strong>
+        </Link>
       </td>
       <td>
-        <span
-          className={`dot ${!connected ? 'off' : worker.paused || worker.graceful ? 'paused' : 'on'}`}
-          aria-hidden="true"
-        />{' '}
-        {state}
-        {worker.paused && worker.pause_reason && <span className="muted"> ({worker.pause_reason})</span>}
+        <WorkerState worker={worker} />
       </td>
       <td className="wide">
         {builds.length === 0 && <span className="muted">{connected ? 'idle' : '–'}</span>}
@@ -79,23 +73,16 @@ function Row({ worker, builds }: { worker: WorkerResource; builds: readonly Buil
           {builds.length} of {worker.max_builds}
         </span>
       </td>
-      <td className="muted">{hostOf(worker) || '–'}</td>
+      <td className="muted">{infoText(worker, 'host') || '–'}</td>
       <td className="muted">
         {worker.connected_to.map((place) => masters.get(place.masterid)?.name ?? place.masterid).join(', ') || '–'}
       </td>
+      <td className="muted">{worker.version || '–'}</td>
       <td className="right muted">
         {connected ? 'now' : worker.last_seen_at ? <Ago at={worker.last_seen_at} /> : 'never'}
       </td>
       <td className="right">
-        <ActionButton
-          action={() =>
-            control(`workers/${worker.workerid}`, worker.paused ? 'unpause' : 'pause', {
-              reason: 'paused on the workers page',
-            })
-          }
-        >
-          {worker.paused ? 'Go on' : 'Pause'}
-        </ActionButton>
+        <WorkerControls worker={worker} />
       </td>
     </tr>
   );

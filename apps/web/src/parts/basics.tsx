@@ -36,7 +36,7 @@ export function BuilderLink({ id }: { id: number }): ReactNode {
 }
 
 export function WorkerName({ id }: { id: number }): ReactNode {
-  return useSite().workers.get(id)?.name ?? `worker ${id}`;
+  return <Link to={`/workers/${id}`}>{useSite().workers.get(id)?.name ?? `worker ${id}`}</Link>;
 }
 
 export function Ago({ at }: { at: number }): ReactNode {
