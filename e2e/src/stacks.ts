@@ -23,7 +23,7 @@ export interface Stack {
   readonly folder: string;
   readonly database: string | null;
   readonly bus: Service | null;
-  start(config: string, env?: Readonly<Record<string, string>>): Promise<Cluster>;
+  start(config: string, env?: Readonly<Record<string, string>>, args?: readonly string[]): Promise<Cluster>;
   stop(): Promise<void>;
 }
 
@@ -52,9 +52,10 @@ export async function startStack(name: StackName): Promise<Stack> {
     folder,
     database,
     bus,
-    start: (config, env = {}) =>
+    start: (config, env = {}, args = []) =>
       Cluster.start({
         config,
+        args,
         folder,
         ...(database ? { database } : {}),
         ...(bus ? { bus: bus.url } : {}),

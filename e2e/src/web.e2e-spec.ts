@@ -101,7 +101,28 @@ describeWeb('the pages, in a browser', () => {
       .waitFor();
   });
 
-  it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/schedulers', '/masters'])(
+  it('pauses a worker with a reason, lets it go on, and shuts it down', async () => {
+    await page.goto(`${cluster.url}/workers`);
+    const row = page.locator('tr', { hasText: 'local' });
+    await row.getByText('connected', { exact: true }).waitFor();
+    await row.getByRole('button', { name: 'Pause…' }).click();
+    await page.getByLabel('Reason').fill('new disk');
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click();
+    await row.getByText('(new disk)').waitFor();
+    await row.getByRole('button', { name: 'Go on' }).click();
+    await row.getByText('(new disk)').waitFor({ state: 'detached' });
+    await row.getByRole('link', { name: 'local' }).click();
+    await page.getByText('msgpack').waitFor();
+    const before = cluster.pids('worker');
+    await page.getByRole('button', { name: 'Shut down…' }).click();
+    await page.getByLabel('Reason').fill('old kernel');
+    await page.keyboard.press('Enter');
+    // Whoever supervises it starts it again, and then it builds.
+    await eventually(() => cluster.pids('worker').some((pid) => !before.includes(pid)), PATIENT);
+    await page.locator('.lead').getByText('connected', { exact: true }).waitFor();
+  });
+
+  it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/workers/1', '/schedulers', '/masters'])(
     'shows %s in light and dark without an error',
     async (path) => {
       errors.length = 0;
