@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack'];
+/** The last two are what Twisted needs for TLS. */
+const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack', 'pyopenssl', 'service-identity'];
+const MARKER = 'complete-with-tls';
 
 /** Where the stock worker lives: a virtual environment below `.services` of the checkout. */
 export function stockWorkerFolder(): string {
@@ -17,12 +19,12 @@ export function stockWorkerFolder(): string {
  */
 export function provisionStockWorker(): boolean {
   const folder = stockWorkerFolder();
-  if (existsSync(join(folder, 'complete'))) return true;
+  if (existsSync(join(folder, MARKER))) return true;
   const steps: [string, string[]][] = [
-    ['python3', ['-m', 'venv', '--clear', folder]],
+    ['python3', ['-m', 'venv', folder]],
     [join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]],
     // Last, so that an installation that was cut short is done again.
-    ['touch', [join(folder, 'complete')]],
+    ['touch', [join(folder, MARKER)]],
   ];
   for (const [program, args] of steps) {
     const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });

@@ -153,9 +153,10 @@ function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
       stream.off('close', closed);
       resolve(stream);
     });
-    let failure = 'the connection was closed in the TLS handshake';
+    let failure: string | null = null;
     const failed = (error: Error): void => void (failure = error.message);
-    const closed = (): void => reject(new Unprepared('tls', failure));
+    // A balancer's health check says nothing, which is no failure.
+    const closed = (): void => reject(new Unprepared(failure === null ? null : 'tls', failure ?? 'it was closed'));
     stream.on('error', failed);
     stream.once('_tlsError', failed);
     stream.once('close', closed);

@@ -54,7 +54,14 @@ export class Listening {
       isAlive: () => true,
     });
     const names = Array.from({ length: workers }, (_, i) => `w${i}`);
-    const compiled = names.map((name) => ({ name, passwordHash: hashPassword(`password-of-${name}`), maxBuilds: 1 }));
+    const compiled = names.map((name) => ({
+      name,
+      passwordHash: hashPassword(`password-of-${name}`),
+      maxBuilds: 1,
+      missingTimeoutMs: null,
+      env: {},
+      properties: {},
+    }));
     const ids = await new ConfigurationStore(db).apply(
       me,
       { fingerprint: 'f', body: '{}' },

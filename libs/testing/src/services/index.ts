@@ -1,5 +1,6 @@
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { freePort } from './free-port.js';
+export { type HaproxyOptions, startHaproxy } from './haproxy.js';
 export { type MariaDb, type MariaDbOptions, startMariaDb } from './mariadb.js';
 export { type NatsOptions, startNats } from './nats.js';
 export { requireService, type ServiceName } from './require-service.js';
