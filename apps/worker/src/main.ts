@@ -3,14 +3,16 @@ import { MillraceError, UserError } from '@millrace/domain';
 import { Command } from 'commander';
 import { plainLog } from './log.js';
 import {
+  checkedAddress,
   checkedName,
-  checkedUrl,
+  checkedUrls,
   required,
   secret,
   type SecretFlags,
   withoutSecrets,
   withSecretOptions,
 } from './options.js';
+import { Relay } from './relay/relay.js';
 import { Worker } from './worker.js';
 
 interface WorkerFlags extends SecretFlags {
@@ -20,17 +22,30 @@ interface WorkerFlags extends SecretFlags {
   readonly spoolMb: number;
 }
 
+interface RelayFlags extends SecretFlags {
+  readonly master?: string;
+  readonly name?: string;
+  readonly listen?: string;
+}
+
 const log = plainLog((line) => process.stdout.write(line));
 
 async function work(flags: WorkerFlags): Promise<void> {
-  const master = checkedUrl(flags.master);
+  const masters = checkedUrls(flags.master);
   const name = checkedName(flags.name);
   const basedir = required('--basedir', flags.basedir);
   const { spoolMb } = flags;
   if (!(spoolMb >= 0 && spoolMb < Infinity)) throw new UserError('bad-option', '--spool-mb must be zero or more');
   const { MILLRACE_SUPERVISED: _supervised, ...environ } = withoutSecrets(process.env) as Record<string, string>;
   const password = secret(flags, process.env);
-  await untilStopped(new Worker({ master, name, basedir, password, environ, spoolBytes: spoolMb * 1_000_000 }, log));
+  await untilStopped(new Worker({ masters, name, basedir, password, environ, spoolBytes: spoolMb * 1_000_000 }, log));
+}
+
+async function relay(flags: RelayFlags): Promise<void> {
+  const masters = checkedUrls(flags.master);
+  const name = checkedName(flags.name);
+  const { host, port } = checkedAddress('--listen', flags.listen);
+  await untilStopped(new Relay({ masters, name, password: secret(flags, process.env), host, port }, log));
 }
 
 /** Ends with its process: on a signal, or when the supervisor that started it over IPC is gone, and with it the reason to run. */
@@ -55,7 +70,7 @@ const program = withSecretOptions(
         'SIGTERM and SIGINT stop it, together with every command that it runs.',
     )
     .enablePositionalOptions()
-    .option('--master <url>', 'The address of the engine, ws://host:port or wss://host:port.')
+    .option('--master <url>', 'The address of the engine, ws://host:port or wss://host:port; several with commas.')
     .option('--name <name>', 'The name of this worker, as the configuration of the master knows it.')
     .option('--basedir <directory>', 'The folder in which builds are made. It is created if it does not exist.'),
 )
@@ -66,6 +81,20 @@ const program = withSecretOptions(
     1024,
   )
   .action(work);
+
+withSecretOptions(
+  program
+    .command('relay')
+    .description(
+      'Carries the connections of many workers over one to an engine. Workers connect to it as they would to the engine, and log in to the engine.',
+    )
+    .option(
+      '--master <url>',
+      'The address of the engine, or several with commas: the next one is taken when one is gone.',
+    )
+    .option('--name <name>', 'The name of this relay, as the configuration of the master knows it among its workers.')
+    .option('--listen <address>', 'Where workers connect, host:port.'),
+).action(relay);
 
 try {
   await program.parseAsync();

@@ -1,9 +1,4 @@
-import {
-  basicAuthorization,
-  type Credentials,
-  type MsgpackWorkerSession,
-  type Transport,
-} from '@millrace/worker-protocol';
+import { basicAuthorization, type Credentials, type Transport } from '@millrace/worker-protocol';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Log } from './log.js';
@@ -16,20 +11,27 @@ const PING_INTERVAL_MS = 20_000;
 const SILENCE_LIMIT_MS = 60_000;
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
-/** What the link asks of the worker. */
+/** What is fed with a connection. */
+export interface LinkSession {
+  receive(frame: Uint8Array): void;
+  closed(reason: string): void;
+}
+
+/** What the link asks of a worker, or of a relay. */
 export interface LinkOwner {
   /** A new connection. */
-  connected(transport: Transport): MsgpackWorkerSession;
+  connected(transport: Transport): LinkSession;
   /** That connection is gone, and the session closed. */
   disconnected(): void;
 }
 
-/** Keeps one connection to the master, for as long as it takes: whatever ends it, another attempt follows (`specs/worker-protocol.md` §2.1). */
+/** Keeps one connection to a master, the next one in turn, for as long as it takes: whatever ends it, another attempt follows (`specs/worker-protocol.md` §2.1). */
 export class MasterLink {
   private socket: WebSocket | undefined;
+  private attempts = 0;
 
   constructor(
-    private readonly url: string,
+    private readonly urls: readonly string[],
     private readonly credentials: Credentials,
     private readonly owner: LinkOwner,
     private readonly log: Log,
@@ -58,7 +60,8 @@ export class MasterLink {
 
   /** One connection from its attempt to its end. Returns whether the master's host was reached at all. */
   private connectOnce(signal: AbortSignal): Promise<boolean> {
-    const socket = new WebSocket(this.url, {
+    const url = this.urls[this.attempts++ % this.urls.length]!;
+    const socket = new WebSocket(url, {
       headers: { Authorization: basicAuthorization(this.credentials) },
       perMessageDeflate: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -66,20 +69,20 @@ export class MasterLink {
     });
     this.socket = socket;
     let reached = false;
-    let session: MsgpackWorkerSession | undefined;
+    let session: LinkSession | undefined;
     return new Promise((resolve) => {
       socket.on('unexpected-response', (request, response: IncomingMessage) => {
         reached = true;
         const status = response.statusCode;
         if (status === 401)
-          this.log.error('the master refused our name or password', { master: this.url, name: this.credentials.name });
-        else this.log.error('the master did not accept the connection', { master: this.url, status });
+          this.log.error('the master refused our name or password', { master: url, name: this.credentials.name });
+        else this.log.error('the master did not accept the connection', { master: url, status });
         request.destroy();
         resolve(reached);
       });
       socket.on('open', () => {
         reached = true;
-        this.log.info('connected', { master: this.url, name: this.credentials.name });
+        this.log.info('connected', { master: url, name: this.credentials.name });
         session = this.owner.connected(transportOver(socket, this.log));
         this.watchForSilence(socket);
       });
@@ -87,7 +90,7 @@ export class MasterLink {
         if (isBinary) session?.receive(data);
       });
       socket.on('error', (error) => {
-        if (!signal.aborted) this.log.warn('connection failed', { master: this.url, reason: error.message });
+        if (!signal.aborted) this.log.warn('connection failed', { master: url, reason: error.message });
       });
       socket.on('close', (code) => {
         if (session !== undefined) this.log.info('connection ended', { code });

@@ -41,14 +41,14 @@ export function withoutSecrets(environ: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environ).filter(([name]) => !hidden.includes(name)));
 }
 
-/** @throws UserError `bad-option` */
-export function checkedUrl(text: string | undefined): string {
-  const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'ws:' && url?.protocol !== 'wss:') {
-    const given = text === undefined ? '' : `, not '${text}'`;
-    throw new UserError('bad-option', `--master must be an address like ws://host:port${given}`);
-  }
-  return text!;
+/** One address or several with commas between them. @throws UserError `bad-option` */
+export function checkedUrls(text: string | undefined): string[] {
+  if (text === undefined) throw new UserError('bad-option', '--master must be given: an address like ws://host:port');
+  return text.split(',').map((address) => {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    if (url?.protocol === 'ws:' || url?.protocol === 'wss:') return address;
+    throw new UserError('bad-option', `--master must be an address like ws://host:port, not '${address}'`);
+  });
 }
 
 /** @throws UserError `bad-option` */
@@ -64,4 +64,14 @@ export function checkedName(name: string | undefined): string {
 export function required(flag: string, value: string | undefined): string {
   if (value === undefined) throw new UserError('bad-option', `give ${flag}`);
   return value;
+}
+
+/** `host:port` or a port on all interfaces. @throws UserError `bad-option` */
+export function checkedAddress(flag: string, text: string | undefined): { host: string | undefined; port: number } {
+  const [, host, port] = /^(?:\[?([^[\]]+)\]?:)?(\d{1,5})$/.exec(text ?? '') ?? [];
+  if (port === undefined || Number(port) > 65_535) {
+    const given = text === undefined ? '' : `, not '${text}'`;
+    throw new UserError('bad-option', `${flag} must be an address like 0.0.0.0:9989${given}`);
+  }
+  return { host, port: Number(port) };
 }

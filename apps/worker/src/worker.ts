@@ -20,7 +20,8 @@ const SHUTDOWN_DELAY_MS = 200;
 const SPOOL_FOLDER = '.spool';
 
 export interface WorkerOptions extends Credentials {
-  readonly master: string;
+  /** Addresses of engines, tried in turn. */
+  readonly masters: readonly string[];
   readonly basedir: string;
   /** The environment that commands get. */
   readonly environ: Readonly<Record<string, string>>;
@@ -53,12 +54,12 @@ export class Worker {
     for (const id of this.groups.takeOver())
       this.log.warn('killed a command that an earlier worker left running', { id });
     this.spool.empty();
-    const { master } = this.options;
+    const { masters } = this.options;
     const owner = {
       connected: (transport: Transport) => this.connected(transport),
       disconnected: () => this.commands.detach(),
     };
-    await new MasterLink(master, this.options, owner, this.log).run(this.stopping.signal);
+    await new MasterLink(masters, this.options, owner, this.log).run(this.stopping.signal);
     this.groups.killAll();
     this.spool.empty();
     this.groups.release();

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { CommandOutcome, CommandSink, CommandUpdate } from '@millrace/worker-protocol';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Attached, TestMaster } from './test-master.js';
+import { Record, sequence } from './record.js';
+import { TestMaster } from './test-master.js';
 import { isAlive, until, WorkerProcess } from './worker-process.js';
 
 jest.setTimeout(120_000);
@@ -47,58 +47,6 @@ function spooledBytes(): number {
   return readdirSync(spool).reduce((sum, name) => sum + size(name), 0);
 }
 
-/** What engines keep of a command: output by the number of its update, once each. */
-class Record implements CommandSink {
-  stored = 0;
-  readonly problems: string[] = [];
-  readonly outcomes: CommandOutcome[] = [];
-  chars = 0;
-  lines = 0;
-  text = '';
-
-  constructor(
-    readonly id: string,
-    private readonly keepText = true,
-    /** Called with each update that is stored; what it returns delays the acknowledgement. */
-    private readonly onStored: (number: number) => Promise<void> | void = () => undefined,
-  ) {}
-
-  updates = (batch: readonly CommandUpdate[], number: number | null): Promise<void> | void => {
-    if (number === null || number > this.stored + 1) this.problems.push(`${number} follows ${this.stored}`);
-    else if (number === this.stored + 1) {
-      this.stored = number;
-      for (const update of batch) {
-        if (update.kind !== 'stdout') continue;
-        this.chars += update.text.length;
-        this.lines += update.text.split('\n').length - 1;
-        if (this.keepText) this.text += update.text;
-      }
-    }
-    return this.onStored(this.stored);
-  };
-
-  completed = (outcome: CommandOutcome): Promise<void> => Promise.resolve(void this.outcomes.push(outcome));
-
-  /** Starts the command. Resolves with the code of the error, if that is how it ends. */
-  start({ session }: Attached, command: string, args = {}): Promise<CommandOutcome | string> {
-    const started = session.startCommand(
-      this.id,
-      'shell',
-      { workdir: build, command, logEnviron: false, ...args },
-      this,
-    );
-    return started.catch((error: { code: string }) => error.code);
-  }
-
-  resume({ session }: Attached): Promise<CommandOutcome | string> {
-    return session.resumeCommand(this.id, this).catch((error: { code: string }) => error.code);
-  }
-}
-
-function sequence(last: number): string {
-  return Array.from({ length: last }, (_none, index) => `${index + 1}\n`).join('');
-}
-
 describe('a command whose connection is lost', () => {
   /** A small generator with a seed, so that a failure can be repeated. */
   function random(seed: number): () => number {
@@ -119,7 +67,7 @@ describe('a command whose connection is lost', () => {
       if (cutAfter === 0) attached.socket.terminate();
       return acknowledge();
     };
-    const records = ['one', 'two'].map((id) => new Record(id, true, cutWhenDue));
+    const records = ['one', 'two'].map((id) => new Record(build, id, true, cutWhenDue));
     const chatty =
       'seq 1 60000; i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo t$i; sleep 0.01; done; seq 1 60000; exit 7';
     const expected = `${sequence(60_000)}${sequence(60).replaceAll(/^/gm, 't').slice(0, -1)}${sequence(60_000)}`;
@@ -147,7 +95,7 @@ describe('a command whose connection is lost', () => {
   it('says nothing before it is resumed, and then everything, also an outcome that nobody acknowledged', async () => {
     start();
     const first = await master.worker();
-    const record = new Record('c1');
+    const record = new Record(build, 'c1');
     let isAsked = false;
     const recorded = new Promise<void>((resolve) => {
       record.completed = () => {
@@ -182,7 +130,7 @@ describe('a command whose connection is lost', () => {
   it('can be resumed on the connection on which it runs, and twice in a row', async () => {
     start();
     const attached = await master.worker();
-    const record = new Record('c1', true, () => new Promise((resolve) => setTimeout(resolve, 2)));
+    const record = new Record(build, 'c1', true, () => new Promise((resolve) => setTimeout(resolve, 2)));
     const first = record.start(attached, 'seq 1 200000; sleep 0.5; seq 1 200000');
     await until('it has begun', () => record.stored > 2);
     const second = record.resume(attached);
@@ -197,7 +145,7 @@ describe('a command whose connection is lost', () => {
   it('waits when it has written more than may be spooled, without being taken for silent', async () => {
     start(['--spool-mb', '2']);
     const first = await master.worker();
-    const record = new Record('c1');
+    const record = new Record(build, 'c1');
     const done = join(basedir, 'done');
     const lost = record.start(first, `seq 1 1000000; touch ${done}; echo end`, { timeout: 1 });
     await until('it has begun', () => record.stored > 0);
@@ -218,7 +166,7 @@ describe('a command whose connection is lost', () => {
   it('can be forgotten: its processes end and its output is dropped', async () => {
     start();
     const first = await master.worker();
-    const record = new Record('c1');
+    const record = new Record(build, 'c1');
     void record.start(first, 'sleep 300 & echo $$ $!; seq 1 300000; wait');
     await until('it has begun', () => record.stored > 1);
     const pids = record.text.split('\n')[0]!.split(' ').map(Number);
@@ -237,7 +185,7 @@ describe('a command whose connection is lost', () => {
   it('is not held by a worker that is started again', async () => {
     const killed = start();
     const first = await master.worker();
-    const record = new Record('c1');
+    const record = new Record(build, 'c1');
     void record.start(first, 'seq 1 300000; sleep 300');
     await until('it has begun', () => record.stored > 0);
     first.socket.terminate();
@@ -280,7 +228,7 @@ describe('a command whose connection is lost', () => {
     const worker = start();
     const first = await master.worker();
     // Never acknowledged: what was under way comes again.
-    const record = new Record('c1', false, () => new Promise(() => undefined));
+    const record = new Record(build, 'c1', false, () => new Promise(() => undefined));
     const done = join(basedir, 'done');
     void record.start(first, `yes ${'x'.repeat(99)} | head -c 300000000; touch ${done}`);
     await until('it has begun', () => record.stored > 0);
@@ -288,7 +236,7 @@ describe('a command whose connection is lost', () => {
     const second = await master.worker();
     await until('it has written everything', () => existsSync(done), 60_000);
     expect(spooledBytes()).toBeGreaterThan(290_000_000);
-    const again = new Record('c1', false, () => new Promise((resolve) => setImmediate(resolve)));
+    const again = new Record(build, 'c1', false, () => new Promise((resolve) => setImmediate(resolve)));
     expect(await again.resume(second)).toMatchObject({ rc: 0 });
     expect(again).toMatchObject({ chars: 300_000_000, lines: 3_000_000, problems: [] });
     expect(worker.peakMemoryMiB()).toBeLessThan(250);

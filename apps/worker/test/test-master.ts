@@ -8,6 +8,11 @@ import {
   type CommandUpdate,
   MsgpackMasterSession,
   parseBasicAuthorization,
+  pbDigest,
+  PbMasterSession,
+  type RelayChannel,
+  RelayLink,
+  type Transport,
   type WorkerConnection,
 } from '@millrace/worker-protocol';
 import { uuidv7 } from '@millrace/domain';
@@ -76,7 +81,9 @@ export class TestMaster {
         socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
         return;
       }
-      sockets.handleUpgrade(request, socket, head, (ws) => void this.attach(ws));
+      sockets.handleUpgrade(request, socket, head, (ws) =>
+        request.url === '/relay' ? this.takeRelay(ws) : void this.attach(ws),
+      );
     });
   }
 
@@ -108,20 +115,74 @@ export class TestMaster {
     await once(this.server, 'close');
   }
 
-  private async attach(socket: WebSocket): Promise<void> {
-    const session = new MsgpackMasterSession({
-      send: (frame) => socket.send(frame),
-      close: (reason) => socket.close(1002, reason.slice(0, 100)),
-      bufferedBytes: () => socket.bufferedAmount,
+  /** Workers that came through a relay. */
+  readonly relayed: RelayChannel[] = [];
+
+  private takeRelay(socket: WebSocket): void {
+    const link = new RelayLink(transportOf(socket), (channel) => {
+      const { protocol, authorization } = channel.opening;
+      if (protocol === 'pb') return this.attachPb(channel);
+      if (parseBasicAuthorization(authorization ?? undefined)?.password !== this.password) {
+        this.refusals += 1;
+        return channel.close('wrong password', 401);
+      }
+      channel.accept();
+      this.relayed.push(channel);
+      const session = new MsgpackMasterSession({
+        send: (frame) => channel.send(frame),
+        close: (reason) => channel.close(reason),
+        bufferedBytes: () => channel.bufferedBytes,
+      });
+      session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? channel.pause() : channel.resume());
+      channel.onData = (data) => session.receive(data);
+      channel.onClosed = ({ reason }) => session.closed(reason);
+      void session.attach().then(() => this.arrived(new Attached(session, { terminate: () => channel.close('cut') })));
     });
+    socket.on('message', (data: Buffer) => link.receive(data));
+    socket.on('close', (code) => link.closed(`code ${code}`));
+  }
+
+  private attachPb(channel: RelayChannel): void {
+    channel.accept();
+    const session = new PbMasterSession(
+      {
+        send: (bytes) => channel.send(bytes),
+        close: (reason) => channel.close(reason),
+        bufferedBytes: () => channel.bufferedBytes,
+      },
+      {
+        onLogin: (credentials) => {
+          if (!credentials.matches(pbDigest(this.password))) return session.refuse();
+          const attached = new Attached(session, { terminate: () => channel.close('cut') });
+          void session.attach().then(() => this.arrived(attached));
+        },
+      },
+    );
+    channel.onData = (data) => session.receive(data);
+    channel.onClosed = ({ reason }) => session.closed(reason);
+  }
+
+  private async attach(socket: WebSocket): Promise<void> {
+    const session = new MsgpackMasterSession(transportOf(socket));
     // As an engine does: what is not acknowledged is held back in the worker.
     session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? socket.pause() : socket.resume());
     socket.on('message', (data: Buffer) => session.receive(data));
     socket.on('close', (code) => session.closed(`code ${code}`));
     await session.attach();
-    const attached = new Attached(session, socket);
+    this.arrived(new Attached(session, socket));
+  }
+
+  private arrived(attached: Attached): void {
     const waiting = this.waiting.shift();
     if (waiting === undefined) this.arrivals.push(attached);
     else waiting(attached);
   }
+}
+
+function transportOf(socket: WebSocket): Transport {
+  return {
+    send: (frame) => socket.send(frame),
+    close: (reason) => socket.close(1002, reason.slice(0, 100)),
+    bufferedBytes: () => socket.bufferedAmount,
+  };
 }

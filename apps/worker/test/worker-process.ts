@@ -18,8 +18,13 @@ export class WorkerProcess {
   }
 
   static start(url: string, basedir: string, env: Record<string, string> = {}, args: string[] = []): WorkerProcess {
+    return WorkerProcess.run(['--master', url, '--name', 'w1', '--basedir', basedir, ...args], env);
+  }
+
+  /** The program with these arguments. */
+  static run(args: readonly string[], env: Record<string, string> = {}): WorkerProcess {
     return new WorkerProcess(
-      spawn(process.execPath, [MAIN, '--master', url, '--name', 'w1', '--basedir', basedir, ...args], {
+      spawn(process.execPath, [MAIN, ...args], {
         env: {
           PATH: process.env['PATH'],
           HOME: '/nowhere',

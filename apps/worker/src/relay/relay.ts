@@ -1,0 +1,146 @@
+import { UserError } from '@millrace/domain';
+import { type Credentials, RelayLink, type Transport } from '@millrace/worker-protocol';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Log } from '../log.js';
+import { MasterLink } from '../master-link.js';
+import { PbMember } from './pb-member.js';
+import { WebSocketMember } from './web-socket-member.js';
+
+const RELAY_PATH = '/relay';
+const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+/** How long a connection may keep quiet before it is taken for PB: there the engine speaks first, over HTTP the worker does. */
+const SPEAKS_FIRST_WITHIN_MS = 200;
+const PING_EVERY_MS = 20_000;
+
+export interface RelayOptions extends Credentials {
+  /** Addresses of engines, tried in turn. */
+  readonly masters: readonly string[];
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/**
+ * Carries many workers' connections over one to an engine. When that engine is gone the next one gets them: msgpack workers keep their connections,
+ * PB workers are closed and come back.
+ */
+export class Relay {
+  private readonly stopping = new AbortController();
+  private readonly http = createHttpServer((_request, response) => {
+    response.writeHead(426, { 'content-type': 'text/plain' }).end('Workers connect here by WebSocket.\n');
+  });
+  private readonly server = createServer((socket) => this.connected(socket));
+  private readonly webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+  });
+  private readonly sockets = new Set<Socket>();
+  private readonly members = new Set<WebSocketMember>();
+  private link: RelayLink | undefined;
+
+  constructor(
+    private readonly options: RelayOptions,
+    private readonly log: Log,
+  ) {
+    this.http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.upgrade(request, socket, head),
+    );
+  }
+
+  /** Works until it is stopped. @throws UserError `cannot-listen` */
+  async run(): Promise<void> {
+    const { host, port } = this.options;
+    this.server.listen(port, host);
+    await once(this.server, 'listening').catch((error: Error) => {
+      throw new UserError('cannot-listen', `--listen: ${error.message}`, { host, port });
+    });
+    this.log.info('workers may connect', { address: this.server.address() });
+    const pinging = setInterval(() => this.ping(), PING_EVERY_MS);
+    const owner = {
+      connected: (transport: Transport) => this.joined(transport),
+      disconnected: () => void (this.link = undefined),
+    };
+    const urls = this.options.masters.map((master) => new URL(RELAY_PATH, master).href);
+    await new MasterLink(urls, this.options, owner, this.log).run(this.stopping.signal);
+    clearInterval(pinging);
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  private joined(transport: Transport): RelayLink {
+    const link = new RelayLink(transport);
+    this.link = link;
+    if (this.members.size > 0) this.log.info('workers move to this engine', { workers: this.members.size });
+    for (const member of this.members) member.join(link);
+    return link;
+  }
+
+  private connected(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, PING_EVERY_MS);
+    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    const quiet = setTimeout(() => {
+      // After a pause of this process what has come meanwhile is read before this runs.
+      setImmediate(() => {
+        if (socket.destroyed || socket.bytesRead > 0) return;
+        socket.off('data', speaks);
+        if (this.link === undefined) socket.destroy();
+        else new PbMember(socket, this.link);
+      });
+    }, SPEAKS_FIRST_WITHIN_MS);
+    const speaks = (first: Buffer): void => {
+      clearTimeout(quiet);
+      socket.pause();
+      socket.unshift(first);
+      this.http.emit('connection', socket);
+      socket.resume();
+    };
+    socket.once('data', speaks);
+    socket.once('close', () => clearTimeout(quiet));
+  }
+
+  /** The worker is let in when its engine has looked at its login. */
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: number): void => {
+      this.log.warn('worker refused', { status, from: request.socket.remoteAddress });
+      socket.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\n\r\n`);
+    };
+    const { link } = this;
+    if (link === undefined) return refuse(503);
+    const opening = {
+      protocol: 'msgpack',
+      authorization: request.headers.authorization ?? null,
+      remoteAddress: request.socket.remoteAddress ?? '',
+    } as const;
+    const channel = link.open(opening);
+    const left = (): void => channel.close('the worker is gone');
+    socket.once('close', left);
+    channel.onClosed = ({ status }) => {
+      socket.off('close', left);
+      refuse(status === 0 ? 503 : status);
+    };
+    channel.onAccepted = () => {
+      socket.off('close', left);
+      this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        const member = new WebSocketMember(webSocket, opening, this.log);
+        this.members.add(member);
+        webSocket.on('close', () => this.members.delete(member));
+        member.use(channel);
+      });
+    };
+  }
+
+  private ping(): void {
+    for (const member of this.members) member.ping();
+  }
+}
