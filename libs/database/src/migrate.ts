@@ -7,9 +7,10 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { FirstLight0001 } from './migrations/0001-first-light.js';
 import { Resume0002 } from './migrations/0002-resume.js';
 import { Fleet0003 } from './migrations/0003-fleet.js';
+import { Projects0004 } from './migrations/0004-projects.js';
 import { type DatabaseUrl, openDatabase, sqliteFile } from './open.js';
 
-const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003];
+const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004];
 const TABLE = 'migrations';
 
 export interface MigrationStatus {
