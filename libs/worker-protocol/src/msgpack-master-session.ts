@@ -12,6 +12,7 @@ import {
 import { OutstandingRequests } from './outstanding-requests.js';
 import { RemoteError } from './protocol-error.js';
 import { notResumable, RunningCommand } from './running-command.js';
+import { withoutSecrets } from './step-commands.js';
 import {
   type CommandName,
   type CommandOutcome,
@@ -68,10 +69,11 @@ export class MsgpackMasterSession implements WorkerConnection {
     sink: CommandSink,
   ): Promise<CommandOutcome> {
     if (this.commands.has(id)) throw new UnexpectedError('command-id-used', `command ${id} is running already`, { id });
+    const sent = name === 'shell' ? withoutSecrets(this.attached, args) : args;
     const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
     // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
     this.commands.set(id, command);
-    this.ask({ op: 'start_command', commandId: id, commandName: name, args }).catch((error: unknown) => {
+    this.ask({ op: 'start_command', commandId: id, commandName: name, args: sent }).catch((error: unknown) => {
       this.commands.delete(id);
       command.refuse(
         error instanceof RemoteError

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { basicAuthorization, parseBasicAuthorization } from './basic-auth.js';
-import { msgpackCommand } from './step-commands.js';
+import { withoutSecrets, msgpackCommand } from './step-commands.js';
 import { parseWorkerInfo } from './worker-info.js';
 import { builderPath, joinWorkerPath } from './worker-paths.js';
 
@@ -110,6 +110,12 @@ describe('msgpackCommand', () => {
     const onLine = { command: 'shell', workdir: '', line: ['git', 'clone', secret] } as const;
     expect(msgpackCommand(ours, 'b', onLine).args).toMatchObject({ command: ['git', 'clone', secret] });
     expect(() => msgpackCommand(stock, 'b', onLine)).toThrow("worker version '4.3.0' would show the secret");
+  });
+
+  it('leaves a command that holds no secrets as it is', () => {
+    const args = { command: ['make'], env: { A: '1' }, logEnviron: true };
+    expect(withoutSecrets(stock, args)).toEqual(args);
+    expect(withoutSecrets(stock, { command: 'make' })).toEqual({ command: 'make' });
   });
 });
 

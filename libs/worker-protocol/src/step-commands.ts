@@ -124,23 +124,10 @@ function limits(step: { timeoutSeconds?: number | null; maxTimeSeconds?: number 
 }
 
 function shellArguments(worker: WorkerInfo, workdir: string, step: ShellStepCommand): Record<string, unknown> {
-  const knowsObfuscation = worker.features.includes(FEATURE_OBFUSCATION);
-  const secretOnLine = typeof step.line !== 'string' && step.line.some(isObfuscated);
-  if (secretOnLine && !knowsObfuscation) {
-    throw new UserError(
-      'obfuscation-unsupported',
-      `worker version '${worker.version}' would show the secret on the command line; pass it in the environment instead`,
-      { version: worker.version },
-    );
-  }
-  const env = step.env ?? {};
-  const secretInEnv = Object.values(env).some(isObfuscated);
-  return {
+  return withoutSecrets(worker, {
     workdir,
     command: step.line,
-    env: knowsObfuscation
-      ? env
-      : Object.fromEntries(Object.entries(env).map(([name, value]) => [name, revealed(value)])),
+    env: step.env ?? {},
     want_stdout: step.wantStdout ?? true,
     want_stderr: step.wantStderr ?? true,
     logfiles: step.logfiles ?? {},
@@ -150,12 +137,35 @@ function shellArguments(worker: WorkerInfo, workdir: string, step: ShellStepComm
     sigtermTime: step.sigtermTimeSeconds ?? null,
     interruptSignal: step.interruptSignal ?? 'KILL',
     usePTY: step.usePty ?? false,
-    // A stock worker would print the secret with the rest of the environment.
-    logEnviron: (step.logEnviron ?? true) && (knowsObfuscation || !secretInEnv),
+    logEnviron: step.logEnviron ?? true,
     initial_stdin: step.initialStdin ?? null,
-  };
+  });
 }
 
-function revealed(value: string | readonly string[] | Obfuscated | null): string | readonly string[] | null {
-  return isObfuscated(value) ? value.value : value;
+/**
+ * The arguments of `shell` for a msgpack worker: one that knows nothing of secrets gets those in the environment as they are, and does not
+ * print it.
+ * @throws UserError `obfuscation-unsupported` for a secret on the command line, which such a worker would show
+ */
+export function withoutSecrets(
+  worker: WorkerInfo | undefined,
+  args: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const { command: line, env } = args;
+  if (worker?.features.includes(FEATURE_OBFUSCATION)) return { ...args };
+  const version = worker?.version ?? 'unknown';
+  if (Array.isArray(line) && line.some(isObfuscated)) {
+    throw new UserError(
+      'obfuscation-unsupported',
+      `worker version '${version}' would show the secret on the command line; pass it in the environment instead`,
+      { version },
+    );
+  }
+  const variables = typeof env === 'object' && env !== null ? Object.entries(env) : [];
+  if (!variables.some(([, value]) => isObfuscated(value))) return { ...args };
+  const revealed = variables.map(([name, value]: [string, unknown]) => [
+    name,
+    isObfuscated(value) ? value.value : value,
+  ]);
+  return { ...args, env: Object.fromEntries(revealed) as unknown, logEnviron: false };
 }
