@@ -12,6 +12,7 @@ import { type Connection, connectionLimit, Connections } from './connections.js'
 import { addListenerMetrics } from './listener-metrics.js';
 import { Login, type WorkerDirectory } from './login.js';
 import { PbSockets } from './pb-sockets.js';
+import { RELAY_PATH, RelaySockets } from './relay-sockets.js';
 import { holdBack, type SessionSocket, WorkerSessions } from './sessions.js';
 import { TlsIdentity } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
@@ -39,6 +40,7 @@ export class WorkerListener {
   });
   private readonly login: Login;
   private readonly pb: PbSockets;
+  private readonly relays: RelaySockets;
   private readonly alive = new WeakSet<WebSocket>();
   private readonly timers: NodeJS.Timeout[] = [];
 
@@ -54,7 +56,9 @@ export class WorkerListener {
     this.tls = settings.workerTls && new TlsIdentity(settings.workerTls, master.log);
     this.login = new Login(directory, new LoginThrottle());
     this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
-    this.pb = new PbSockets(master, directory, this.sessions, this.login, (...refusal) => this.refused(...refusal));
+    const onRefused = (...refusal: Parameters<WorkerListener['refused']>): void => this.refused(...refusal);
+    this.pb = new PbSockets(master, directory, this.sessions, this.login, onRefused);
+    this.relays = new RelaySockets(master, this.sessions, this.login, this.pb, onRefused);
     this.ports = this.createPorts();
     this.http = createHttpServer((_request, response) => {
       response
@@ -181,6 +185,9 @@ export class WorkerListener {
     }
     connection.isLoggedIn = true;
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.alive.add(webSocket);
+      webSocket.on('pong', () => this.alive.add(webSocket));
+      if (request.url === RELAY_PATH) return this.relays.accept(webSocket, result.worker, connection);
       void this.accept(webSocket, result.worker, connection).catch((error: unknown) => {
         const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
         this.refused(isDuplicate ? 'duplicate' : 'attach-failed', result.worker.name, connection, messageOf(error));
@@ -200,8 +207,6 @@ export class WorkerListener {
     });
     const socket = sessionSocket(webSocket, from);
     holdBack(session, socket);
-    this.alive.add(webSocket);
-    webSocket.on('pong', () => this.alive.add(webSocket));
     webSocket.on('message', (data: RawData, isBinary) => {
       if (isBinary) session.receive(data as Buffer);
     });

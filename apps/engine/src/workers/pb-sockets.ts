@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
@@ -13,9 +13,9 @@ const MAX_UNSENT_BYTES = 64 << 20;
 /** Connections that speak PB. */
 export class PbSockets {
   /** Those that are logged in. */
-  private readonly open = new Map<PbMasterSession, Socket>();
+  private readonly open = new Map<PbMasterSession, Duplex>();
   /** Those that have said something since they were last asked for a sign of life. */
-  private readonly alive = new WeakSet<Socket>();
+  private readonly alive = new WeakSet<Duplex>();
 
   constructor(
     private readonly master: Master,
@@ -26,7 +26,7 @@ export class PbSockets {
   ) {}
 
   /** A worker whose connection ends before its login was answered backs off, as after a refusal. */
-  turnAway(socket: Socket): void {
+  turnAway(socket: Duplex): void {
     new PbMasterSession(
       { send: (bytes) => socket.end(bytes), close: () => socket.destroy(), bufferedBytes: () => 0 },
       { onLogin: () => undefined },
@@ -34,7 +34,7 @@ export class PbSockets {
     socket.resume();
   }
 
-  greet(socket: Socket, connection: Connection): void {
+  greet(socket: Duplex, connection: Connection): void {
     const from = connection.address;
     let name = '';
     const session = new PbMasterSession(
@@ -60,12 +60,12 @@ export class PbSockets {
       },
     );
     holdBack(session, sessionSocket(socket, connection));
-    socket.once('data', (first) => {
+    socket.once('data', (first: Buffer) => {
       if (first.subarray(0, 4).toString('latin1') !== 'GET ') return;
       this.onRefused('malformed', '', connection, 'HTTP came after the greeting of PB: too late, or on the wrong port');
       socket.destroy();
     });
-    socket.on('data', (data) => {
+    socket.on('data', (data: Buffer) => {
       if (socket.destroyed) return;
       this.alive.add(socket);
       session.receive(data);
@@ -93,7 +93,7 @@ export class PbSockets {
 
   private async login(
     session: PbMasterSession,
-    socket: Socket,
+    socket: Duplex,
     connection: Connection,
     credentials: PbCredentials,
   ): Promise<void> {
@@ -121,7 +121,7 @@ export class PbSockets {
   }
 }
 
-function sessionSocket(socket: Socket, { address }: Connection): SessionSocket {
+function sessionSocket(socket: Duplex, { address }: Connection): SessionSocket {
   return {
     protocol: 'pb',
     address,

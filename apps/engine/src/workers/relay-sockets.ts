@@ -1,0 +1,133 @@
+import { messageOf, OperationalError } from '@millrace/domain';
+import type { Master } from '@millrace/master';
+import {
+  type Credentials,
+  MsgpackMasterSession,
+  parseBasicAuthorization,
+  type RelayChannel,
+  RelayLink,
+} from '@millrace/worker-protocol';
+import type { RawData, WebSocket } from 'ws';
+import type { Refusal } from '../core/login-failures.js';
+import { ChannelStream } from './channel-stream.js';
+import type { Connection } from './connections.js';
+import type { Login } from './login.js';
+import type { PbSockets } from './pb-sockets.js';
+import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
+import type { LoggedInWorker } from './tokens.js';
+
+/** Where relays connect; workers connect anywhere else. */
+export const RELAY_PATH = '/relay';
+
+/** Workers that come through relays, many on one connection. Each logs in itself, as on a connection of its own. */
+export class RelaySockets {
+  constructor(
+    private readonly master: Master,
+    private readonly sessions: WorkerSessions,
+    private readonly login: Login,
+    private readonly pb: Pick<PbSockets, 'greet'>,
+    private readonly onRefused: (reason: Refusal, name: string, connection: Connection, detail?: string) => void,
+  ) {}
+
+  /** A relay that has logged in under a worker's name. */
+  accept(webSocket: WebSocket, relay: LoggedInWorker, connection: Connection): void {
+    const fields = { relay: relay.name, from: connection.address };
+    const link = new RelayLink(
+      {
+        send: (frame) => webSocket.send(frame),
+        close: (reason) => {
+          this.master.log.warn({ ...fields, reason }, 'relay does not keep to the protocol');
+          webSocket.terminate();
+        },
+        bufferedBytes: () => webSocket.bufferedAmount,
+      },
+      (channel) => this.opened(channel, connection),
+    );
+    webSocket.on('message', (data: RawData, isBinary) => {
+      if (isBinary) link.receive(data as Buffer);
+    });
+    webSocket.on('error', (error) => this.master.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
+    webSocket.on('close', () => {
+      this.master.log.info(fields, 'relay disconnected');
+      link.closed('the connection of its relay was lost');
+    });
+    this.master.log.info(fields, 'relay connected');
+  }
+
+  private opened(channel: RelayChannel, { socket }: Connection): void {
+    const { protocol, remoteAddress } = channel.opening;
+    const connection: Connection = { socket, address: remoteAddress, protocol, isLoggedIn: false, isTooMany: false };
+    if (protocol === 'msgpack') return this.msgpack(channel, connection);
+    channel.accept();
+    this.pb.greet(new ChannelStream(channel), connection);
+  }
+
+  private msgpack(channel: RelayChannel, connection: Connection): void {
+    let credentials: Credentials | undefined;
+    try {
+      credentials = parseBasicAuthorization(channel.opening.authorization ?? undefined);
+    } catch (error) {
+      this.onRefused('malformed', '', connection, messageOf(error));
+      return channel.close('malformed credentials', 400);
+    }
+    if (!credentials) {
+      this.onRefused('no-credentials', '', connection);
+      return channel.close('no credentials', 401);
+    }
+    const result = this.login.withPassword(credentials, connection.address);
+    if ('refused' in result) {
+      this.onRefused(result.refused, credentials.name, connection);
+      return channel.close(result.refused, result.refused === 'wrong-credentials' ? 401 : 429);
+    }
+    connection.isLoggedIn = true;
+    channel.accept();
+    const { worker } = result;
+    this.attach(channel, worker, connection).catch((error: unknown) => {
+      const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
+      this.onRefused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));
+    });
+  }
+
+  private async attach(channel: RelayChannel, worker: LoggedInWorker, { address }: Connection): Promise<void> {
+    const session = new MsgpackMasterSession({
+      send: (frame) => channel.send(frame),
+      close: (reason) => {
+        this.master.log.warn({ worker: worker.name, from: address, reason }, 'session closed');
+        terminate();
+      },
+      bufferedBytes: () => channel.bufferedBytes,
+    });
+    const ended = (): void => {
+      session.closed('the connection was lost');
+      this.sessions.detach(session);
+    };
+    // A channel that is closed here is not told of its end.
+    const terminate = (): void => {
+      channel.close('disconnected by the engine');
+      ended();
+    };
+    const socket: SessionSocket = {
+      protocol: 'msgpack',
+      address,
+      get isOpen() {
+        return channel.isOpen;
+      },
+      get isPaused() {
+        return channel.isPaused;
+      },
+      pause: () => channel.pause(),
+      resume: () => channel.resume(),
+      terminate,
+    };
+    holdBack(session, socket);
+    channel.onData = (data) => session.receive(data);
+    channel.onClosed = ended;
+    try {
+      await this.sessions.displaceEarlier(worker);
+      await this.sessions.attach(session, socket, worker);
+    } catch (error) {
+      terminate();
+      throw error;
+    }
+  }
+}
