@@ -62,6 +62,18 @@ describe('checkPassword', () => {
     expect(checkPassword({ name, password }, directory)?.name).toBe(expected);
   });
 
+  it('lets a worker in with a token beside its password, and only one that the configuration knows', () => {
+    const tokens = {
+      check: ({ password }: { password: string }) => (password === 'token' ? 7 : null),
+      checkPb: () => 8,
+    };
+    const withTokens = { ...directory, workerDigests: {}, tokens };
+    expect(checkPassword({ name: 'w1', password: 'token' }, withTokens)).toMatchObject({ name: 'w1', tokenId: 7 });
+    expect(checkPassword({ name: 'w1', password: '' }, withTokens)).toBeNull();
+    expect(checkPassword({ name: 'nobody', password: 'token' }, withTokens)).toBeNull();
+    expect(checkAnswer(answer('w1', 'x'), withTokens)).toMatchObject({ name: 'w1', tokenId: 8 });
+  });
+
   it('knows only the new password after a rotation', () => {
     const rotated = { ...directory, workerDigests: { w1: pbDigest('new').toString('hex') } };
     expect(checkPassword({ name: 'w1', password: 'one' }, rotated)).toBeNull();
