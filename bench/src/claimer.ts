@@ -25,20 +25,30 @@ const me = await new MasterStore(db).register({
   isAlive: () => true,
 });
 const claimed: number[] = [];
+/** A worker for each claimer: claims for the same one wait for each other, as its engine's do. */
+const workerIds: number[] = [];
+for (let n = 0; n < setup.claimers; n++) {
+  const { insertId } = await db.run(
+    `INSERT INTO workers (name, info, max_builds, paused, graceful, session_epoch) VALUES (?, '{}', 1000000, 0, 0, 0)`,
+    [`${setup.name}-${n}`],
+  );
+  workerIds.push(insertId);
+}
 process.send!({ kind: 'ready' });
 await once(process, 'message');
-await Promise.all(Array.from({ length: setup.claimers }, () => claimAll(me)));
+await Promise.all(workerIds.map((workerId) => claimAll(me, workerId)));
 process.send!({ kind: 'done', claimed });
 await db.close();
 
 /** As an engine does it: the heads of queues that have anything in them, claimed for free slots, until nothing is left. */
-async function claimAll(self: Incarnation): Promise<void> {
+async function claimAll(self: Incarnation, workerId: number): Promise<void> {
   for (;;) {
     const builders = shuffled(await store.queuedBuilders());
     if (builders.length === 0) return;
     let candidates: ClaimCandidate[] = [];
     for (const [i, builderId] of builders.slice(0, 400).entries()) {
-      for (const head of await store.heads(builderId, HEADS)) candidates.push(candidate(head.requestId, builderId));
+      for (const head of await store.heads(builderId, HEADS))
+        candidates.push(candidate(head.requestId, builderId, workerId));
       if (candidates.length < SLOTS && i < builders.length - 1 && i < 399) continue;
       const builds = await store.claim(self, candidates.slice(0, SLOTS));
       claimed.push(...builds.map((build) => build.requestId));
@@ -47,8 +57,8 @@ async function claimAll(self: Incarnation): Promise<void> {
   }
 }
 
-function candidate(requestId: number, builderId: number): ClaimCandidate {
-  return { requestId, builderId, builderName: `builder-${builderId}`, workerId: 1, workerName: 'w', properties: {} };
+function candidate(requestId: number, builderId: number, workerId: number): ClaimCandidate {
+  return { requestId, builderId, builderName: `builder-${builderId}`, workerId, workerName: 'w', properties: {} };
 }
 
 function shuffled<T>(items: T[]): T[] {

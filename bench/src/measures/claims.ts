@@ -61,9 +61,6 @@ async function fillQueue(stack: Stack): Promise<void> {
       ids.flatMap((id) => [id, `builder-${id}`, '[]', 1]),
     );
   }
-  await db.run(
-    `INSERT INTO workers (id, name, info, max_builds, paused, graceful, session_epoch) VALUES (1, 'w', '{}', 1, 0, 0, 0)`,
-  );
   const wanted = Array.from({ length: REQUESTS }, (_, i) => builders[i % BUILDERS]!);
   for (const [i, builderIds] of chunked(wanted, 1000).entries()) {
     await db.transaction((tx) =>

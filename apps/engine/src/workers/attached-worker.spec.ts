@@ -61,6 +61,14 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(0);
   });
 
+  it('has been shut down, too, when it ends without an answer', async () => {
+    const { worker } = attached();
+    const told = new Promise<void>((resolve) => (worker.events = { ...worker.events, shutDown: resolve }));
+    worker.leave();
+    (worker.connection as MsgpackMasterSession).closed('it ended');
+    await told;
+  });
+
   it('ends at once when it is killed, whatever it builds', () => {
     const { worker, sent } = attached();
     worker.builds.set(7, 1);

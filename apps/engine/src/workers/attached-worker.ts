@@ -1,3 +1,4 @@
+import { MillraceError } from '@millrace/domain';
 import type { WorkerConnection } from '@millrace/worker-protocol';
 
 /** What becomes of a worker, for whoever keeps its session. */
@@ -109,7 +110,11 @@ export class AttachedWorker {
     this.told = true;
     this.connection.shutdown().then(
       () => this.events.shutDown(),
-      () => this.disconnect('it could not be told to shut down'),
+      (error: unknown) => {
+        // A worker that ends at once takes its answer with it.
+        if (error instanceof MillraceError && error.code === 'worker-lost') this.events.shutDown();
+        else this.disconnect('it could not be told to shut down');
+      },
     );
   }
 }
