@@ -30,6 +30,7 @@ export {
   type NewChange,
   type SchedulerBuildset,
   type SchedulerState,
+  WAITING_READ,
   type WaitingChange,
 } from './intake.js';
 export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';

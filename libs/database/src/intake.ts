@@ -55,6 +55,9 @@ export interface WaitingChange {
 
 export type SchedulerBuildset = Omit<NewBuildset, 'cause' | 'schedulerId'>;
 
+/** Changes that are looked at together, at most. */
+export const WAITING_READ = 1000;
+
 /** How long a message may be here; the rest is in the repository. */
 const COMMENTS_KEPT = 256 << 10;
 const FILES_KEPT_BYTES = 1 << 20;
@@ -235,7 +238,7 @@ export class IntakeStore {
   async waiting(schedulerId: number): Promise<WaitingChange[]> {
     const rows = await this.db.all<{ changeId: number; important: number; ageMs: number }>(
       `SELECT change_id AS changeId, important, ${this.db.dialect.nowMs} - decided_at_ms AS ageMs FROM scheduler_changes
-       WHERE scheduler_id = ? AND decision = 'waiting' ORDER BY change_id LIMIT 1000`,
+       WHERE scheduler_id = ? AND decision = 'waiting' ORDER BY change_id LIMIT ${WAITING_READ}`,
       [schedulerId],
     );
     return rows.map((row) => ({ ...row, important: row.important === 1 }));
@@ -272,7 +275,7 @@ export class IntakeStore {
     );
   }
 
-  /** Unimportant changes alone make no buildset; they are let go. */
+  /** Lets changes go that waited for others to ride along with. */
   async dropWaiting(owner: Ownership, schedulerId: number, changeIds: readonly number[]): Promise<void> {
     await this.db.transaction(async (tx) => {
       await assertOwner(tx, owner);

@@ -152,6 +152,14 @@ onEveryDatabase('intake', (get) => {
     ).toBeNull();
     expect(await intake.waiting(state.schedulerId)).toEqual([]);
     expect((await intake.changesOfBuildset(made!.buildsetId)).map((one) => one.changeId)).toEqual(changeIds);
+
+    const [late] = await intake.addChanges([change('wait-3')]);
+    const lateSeq = (await intake.changes([late!]))[0]!.seq;
+    const waits = { changeId: late!, decision: 'waiting', important: false } as const;
+    await intake.decide(owner, await intake.scheduler('all'), lateSeq, [{ decision: waits }]);
+    expect(await intake.waiting(state.schedulerId)).toMatchObject([{ changeId: late, important: false }]);
+    await intake.dropWaiting(owner, state.schedulerId, [late!]);
+    expect(await intake.waiting(state.schedulerId)).toEqual([]);
   });
 
   it('repeats the answer to the same delivery, refuses another body, under concurrency', async () => {

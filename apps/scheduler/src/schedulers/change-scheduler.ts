@@ -8,6 +8,7 @@ import {
   OwnershipStore,
   type SchedulerBuildset,
   type SchedulerState,
+  WAITING_READ,
 } from '@millrace/database';
 import { FencedError, mergeProperties, messageOf, propertiesFrom } from '@millrace/domain';
 import type { Master } from '@millrace/master';
@@ -77,10 +78,11 @@ export class ChangeSchedulerRunner {
     try {
       if (!(await this.judgement.passes(change))) return { decision: { changeId, decision: 'ignored', reason: null } };
       const important = await this.judgement.isImportant(change);
-      if (!important && this.scheduler.onlyImportant) {
+      // Without a timer nothing waits that it could ride along with.
+      if (!important && (this.scheduler.onlyImportant || this.scheduler.treeStableMs === null)) {
         return { decision: { changeId, decision: 'ignored', reason: 'not important' } };
       }
-      if (this.scheduler.treeStableMs !== null || !important) {
+      if (this.scheduler.treeStableMs !== null) {
         return { decision: { changeId, decision: 'waiting', important } };
       }
       return { decision: { changeId, decision: 'built', important }, buildset: this.buildset([change]) };
@@ -100,9 +102,10 @@ export class ChangeSchedulerRunner {
     const changes = new Map(
       (await this.intake.changes(waiting.map((row) => row.changeId))).map((change) => [change.changeId, change]),
     );
-    const { batches, againInMs } = decideStable(
+    const { batches, againInMs, letGo } = decideStable(
       waiting.map((row) => ({ ...row, group: groupOf(this.scheduler, changes.get(row.changeId)!) })),
       this.scheduler.treeStableMs ?? 0,
+      WAITING_READ,
     );
     for (const batch of batches) {
       const created = await this.intake.buildWaiting(
@@ -113,7 +116,9 @@ export class ChangeSchedulerRunner {
       );
       if (created) this.announce([created]);
     }
-    if (againInMs !== null) this.again(againInMs);
+    if (letGo.length > 0) await this.intake.dropWaiting(owner, schedulerId, letGo);
+    const nextInMs = letGo.length > 0 ? 0 : againInMs;
+    if (nextInMs !== null) this.again(nextInMs);
   }
 
   private buildset(changes: readonly Change[]): SchedulerBuildset {
