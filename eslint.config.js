@@ -21,7 +21,7 @@ const MAY_IMPORT = {
   worker: ['domain', 'worker-protocol'],
   cli: ['domain', 'contracts', 'config', 'database', 'bus', 'wamp-router'],
   e2e: ['domain', 'contracts', 'testing'],
-  bench: ['domain', 'contracts', 'testing', 'database', 'bus'],
+  bench: ['domain', 'contracts', 'testing', 'database', 'bus', 'worker-protocol'],
 };
 const NEST = ['@nestjs/*'];
 const DATABASE_DRIVERS = ['typeorm', 'mysql2', 'mysql2/*', 'libsql'];

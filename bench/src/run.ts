@@ -1,6 +1,7 @@
 import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
 import { claimsPerSecond } from './measures/claims.js';
+import { fuzz } from './measures/fuzz.js';
 import { historyReads } from './measures/history-reads.js';
 import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
@@ -21,6 +22,7 @@ export const MEASURES = [
   'router',
   'claims',
   'workers',
+  'fuzz',
   'queries',
 ] as const;
 export type MeasureName = (typeof MEASURES)[number];
@@ -35,6 +37,8 @@ export interface BenchOptions extends Workload {
   readonly events: number;
   /** That connect to one engine. */
   readonly workers: number;
+  /** Broken sequences of frames for each protocol. */
+  readonly cases: number;
 }
 
 type Say = (text: string) => void;
@@ -75,6 +79,14 @@ export async function runBench(
       await stack.stop();
     }
     await apart(name, results.at(-1)!, options, say);
+  }
+  if (options.only.has('fuzz')) {
+    say('fuzz');
+    const result: SystemFigures = { system: 'Millrace, sessions', figures: [], notes: [] };
+    const { figures, notes } = await fuzz(options.cases);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+    results.push(result);
   }
   return { results, peer };
 }

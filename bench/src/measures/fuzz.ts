@@ -1,0 +1,307 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { messageOf, OperationalError } from '@millrace/domain';
+import { eventually, FakeWorker } from '@millrace/testing';
+import {
+  basicAuthorization,
+  decodeWorkerMessage,
+  MsgpackMasterSession,
+  PbMasterSession,
+  type Transport,
+} from '@millrace/worker-protocol';
+import { WebSocket } from 'ws';
+import { Dice } from '../dice.js';
+import type { Figure } from '../figures.js';
+import { memoryBytes } from '../processes.js';
+import { Engine } from '../systems/engine.js';
+import { startStack } from '../systems/millrace.js';
+
+const CAPTURES = join(import.meta.dirname, '../../../libs/worker-protocol/test/captures');
+/** Workers that must not notice anything. */
+const BYSTANDERS = 20;
+const GARBAGE_CONNECTIONS = 10_000;
+const AT_ONCE = 50;
+const MIB = 2 ** 20;
+
+interface Fuzzed {
+  readonly perSecond: number;
+  readonly closed: number;
+  /** Of the heap, after a collection, from a tenth of the way to the end. */
+  readonly growthBytes: number;
+}
+
+/** Sessions of both protocols get `cases` sequences of frames that are broken in some way; then a real engine gets broken connections. */
+export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: string[] }> {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown): void => void rejections.push(reason);
+  process.on('unhandledRejection', onRejection);
+  // Nearly every case ends in an error, and its stack would be most of the work.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    const msgpack = await fuzzed(cases, msgpackFrames, feedMsgpack);
+    const pb = await fuzzed(cases, pbChunks, feedPb);
+    if (rejections.length > 0) throw new OperationalError('fuzz', `${rejections.length} promises were left rejected`);
+    const engine = await attackedEngine();
+    const figure = (name: string, unit: string, better: Figure['better'], value: number): Figure => ({
+      name,
+      unit,
+      better,
+      value,
+    });
+    return {
+      figures: [
+        figure('fuzz: msgpack sessions', '/s', 'more', msgpack.perSecond),
+        figure('fuzz: msgpack heap growth', 'MB', 'less', msgpack.growthBytes / MIB),
+        figure('fuzz: PB sessions', '/s', 'more', pb.perSecond),
+        figure('fuzz: PB heap growth', 'MB', 'less', pb.growthBytes / MIB),
+        figure('fuzz: malformed connections to an engine', '/s', 'more', engine.perSecond),
+        figure('fuzz: memory growth of that engine', 'MB', 'less', engine.growthBytes / MIB),
+      ],
+      notes: [
+        `fuzz: ${cases} cases each, none threw; ${msgpack.closed} msgpack and ${pb.closed} PB sessions were closed with a reason`,
+        `fuzz: ${GARBAGE_CONNECTIONS} malformed connections; ${BYSTANDERS} workers beside them stayed; ` +
+          `${engine.closed} were counted as refused or closed in the log (${engine.lines} lines)`,
+      ],
+    };
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+    process.off('unhandledRejection', onRejection);
+  }
+}
+
+/** What a session says and does; an error out of it is a crash of an engine. @returns whether it was closed */
+type Feed = (frames: readonly Uint8Array[]) => boolean;
+
+/** @throws OperationalError with the number of the case, which is its seed */
+async function fuzzed(cases: number, make: (dice: Dice) => Uint8Array[], feed: Feed): Promise<Fuzzed> {
+  const startedAt = performance.now();
+  let closed = 0;
+  let settled = 0;
+  for (let seed = 0; seed < cases; seed++) {
+    try {
+      if (feed(make(new Dice(seed)))) closed++;
+    } catch (cause) {
+      throw new OperationalError('fuzz', `case ${seed} of ${feed.name}: ${messageOf(cause)}`, { seed }, { cause });
+    }
+    if (seed % 1000 > 0) continue;
+    // What was left rejected is told of between two turns of the loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (settled === 0 && seed >= cases / 10) settled = usedHeap();
+  }
+  return {
+    perSecond: (cases / (performance.now() - startedAt)) * 1000,
+    closed,
+    growthBytes: usedHeap() - settled,
+  };
+}
+
+function usedHeap(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+function feedMsgpack(frames: readonly Uint8Array[]): boolean {
+  const { transport, closings } = recording();
+  const session = new MsgpackMasterSession(transport);
+  const ended = [
+    session.attach(),
+    // The ids that the captures have, so that their updates find a command.
+    ...commandIds.map((id) => session.startCommand(id, 'shell', {}, { updates: () => undefined })),
+  ];
+  for (const one of ended) one.catch(() => undefined);
+  for (const frame of frames) session.receive(frame);
+  return finish(session, closings);
+}
+
+function feedPb(chunks: readonly Uint8Array[]): boolean {
+  const { transport, closings } = recording();
+  const session = new PbMasterSession(transport, {
+    onLogin: () => void session.attach().catch(() => undefined),
+  });
+  for (const chunk of chunks) session.receive(chunk);
+  return finish(session, closings);
+}
+
+function finish(session: MsgpackMasterSession | PbMasterSession, closings: readonly string[]): boolean {
+  session.closed('the case is over');
+  if (closings.length > 1) throw new Error(`closed ${closings.length} times: ${closings.join('; ')}`);
+  if (closings[0] === '') throw new Error('closed without a reason');
+  return closings.length === 1;
+}
+
+function recording(): { transport: Transport; closings: string[] } {
+  const closings: string[] = [];
+  return {
+    transport: { send: () => undefined, close: (reason) => closings.push(reason), bufferedBytes: () => 0 },
+    closings,
+  };
+}
+
+/** What workers sent, as recorded: a list of frames per connection. */
+function recorded(folder: string, prefix: string): Buffer[][] {
+  return readdirSync(folder)
+    .filter((file) => file.startsWith(prefix) && file.endsWith('.jsonl'))
+    .map((file) =>
+      readFileSync(join(folder, file), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { hex?: string; payload_hex?: string; dir?: string })
+        .filter(({ dir }) => dir === 'W>M')
+        .map(({ hex, payload_hex }) => Buffer.from(hex ?? payload_hex ?? '', 'hex'))
+        .filter((frame) => frame.length > 0),
+    )
+    .filter((frames) => frames.length > 0);
+}
+
+const msgpackCaptures = recorded(CAPTURES, 'ms-');
+const pbCaptures = recorded(join(CAPTURES, 'pb'), 'pb-');
+const commandIds = [
+  ...new Set(
+    msgpackCaptures.flat().flatMap((frame) => {
+      // Not a WebSocket's own frames.
+      const isMap = frame[0]! >> 4 === 8 || frame[0] === 0xde;
+      if (!isMap) return [];
+      const message = decodeWorkerMessage(frame);
+      return 'commandId' in message ? [message.commandId] : [];
+    }),
+  ),
+].slice(0, 5);
+
+/** A frame with bytes changed, put in or cut off; or as it was. */
+function damaged(frame: Uint8Array, dice: Dice): Uint8Array {
+  let bytes = Buffer.from(frame);
+  for (let times = dice.nat(4); times > 0 && bytes.length > 0; times--) {
+    const where = dice.nat(bytes.length - 1);
+    const how = dice.nat(3);
+    if (how === 0) bytes = bytes.subarray(0, where);
+    else if (how === 1) bytes = Buffer.concat([bytes.subarray(0, where), dice.bytes(1), bytes.subarray(where)]);
+    // The markers of lengths and types are at the beginning more often than not.
+    else bytes[how === 2 ? where % 24 : where] = dice.nat(255);
+  }
+  return bytes;
+}
+
+/** Some of a recorded connection's frames, damaged or not, with garbage between them. */
+function sequence(captures: readonly Buffer[][], longest: number, dice: Dice): Uint8Array[] {
+  return Array.from({ length: 1 + dice.nat(longest - 1) }, () =>
+    dice.nat(5) === 0 ? dice.bytes(dice.nat(200)) : damaged(dice.pick(dice.pick(captures)), dice),
+  );
+}
+
+function msgpackFrames(dice: Dice): Uint8Array[] {
+  return sequence(msgpackCaptures, 5, dice);
+}
+
+/** A recorded connection up to somewhere, in order so that it gets beyond the login, and then damage. */
+function pbChunks(dice: Dice): Uint8Array[] {
+  return [...dice.pick(pbCaptures).slice(0, dice.nat(12)), ...sequence(pbCaptures, 4, dice)];
+}
+
+/** @throws OperationalError when a connection stays open, a bystander is lost, or the engine ends */
+async function attackedEngine(): Promise<Fuzzed & { lines: number }> {
+  const stack = await startStack('sqlite');
+  const token = randomBytes(32).toString('hex');
+  const engine = await Engine.create({
+    stack,
+    config: 'workers.config.ts',
+    env: { BENCH_WORKERS: '200', BENCH_TOKEN: token },
+  });
+  const bystanders: FakeWorker[] = [];
+  try {
+    await engine.start();
+    const url = `ws://127.0.0.1:${engine.workerPort}`;
+    for (let i = 0; i < BYSTANDERS; i++) {
+      bystanders.push(await FakeWorker.connect({ url, name: `w${i}`, password: `${token}-w${i}` }));
+    }
+    await engine.attached(BYSTANDERS);
+    await knock(engine, url, token, GARBAGE_CONNECTIONS / 10);
+    const before = memoryBytes(engine.pid);
+    const startedAt = performance.now();
+    await knock(engine, url, token, (GARBAGE_CONNECTIONS * 9) / 10);
+    const perSecond = ((GARBAGE_CONNECTIONS * 0.9) / (performance.now() - startedAt)) * 1000;
+    await eventually(async () => (await engine.metric('millrace_worker_connections')) === BYSTANDERS, {
+      timeoutMs: 120_000,
+      what: 'every malformed connection closed',
+    });
+    await engine.attached(BYSTANDERS);
+    const lost = (await Promise.all(bystanders.map((worker) => worker.keepaliveMs()))).filter((ms) => !(ms < 10_000));
+    if (lost.length > 0 || !engine.isRunning) throw new OperationalError('fuzz', 'the engine or a bystander is gone');
+    const ended = engine.log.filter((line) => line.includes('session closed')).length;
+    return {
+      perSecond,
+      closed: (await engine.metric('millrace_worker_refused_total')) + ended,
+      growthBytes: memoryBytes(engine.pid) - before,
+      lines: engine.log.length,
+    };
+  } finally {
+    await Promise.all(bystanders.map((worker) => worker.terminate()));
+    await engine.kill();
+    await stack.stop();
+  }
+}
+
+/** Malformed connections of all kinds, some at a time; resolves when the engine has closed each of them. */
+async function knock(engine: Engine, url: string, token: string, count: number): Promise<void> {
+  let left = count;
+  const one = async (slot: number): Promise<void> => {
+    while (left-- > 0) {
+      const i = left;
+      const kind = i % 4;
+      if (kind === 0) await raw(engine.workerPort, [randomBytes(1 + (i % 300))]);
+      else if (kind === 1) await raw(engine.workerPort, ['GET / HTTP/1.1\r\n', randomBytes(1 + (i % 50)), '\r\n\r\n']);
+      else if (kind === 2) await greeted(engine.workerPort, pbChunks(new Dice(i)));
+      else await loggedIn(url, `w${BYSTANDERS + slot}`, token, msgpackFrames(new Dice(i)));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, slot) => one(slot)));
+}
+
+/** Connects, says that, and waits for the end. */
+function raw(port: number, words: readonly (string | Uint8Array)[]): Promise<void> {
+  return ended(connect(port, '127.0.0.1'), (socket) => {
+    for (const word of words) socket.write(word);
+    socket.end();
+  });
+}
+
+/** The same as a PB worker that has waited for the greeting. */
+function greeted(port: number, chunks: readonly Uint8Array[]): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.once('data', () => {
+    for (const chunk of chunks) socket.write(chunk);
+    socket.end();
+  });
+  return ended(socket, () => undefined);
+}
+
+function ended(socket: Socket, onConnect: (socket: Socket) => void): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on('connect', () => onConnect(socket));
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
+}
+
+/** A worker with the right password that then sends frames that are none. */
+function loggedIn(url: string, name: string, token: string, frames: readonly Uint8Array[]): Promise<void> {
+  const socket = new WebSocket(url, {
+    perMessageDeflate: false,
+    headers: { Authorization: basicAuthorization({ name, password: `${token}-${name}` }) },
+  });
+  return new Promise((resolve) => {
+    socket.on('open', () => {
+      for (const frame of frames) socket.send(frame);
+      // Should all of it have been harmless.
+      socket.send(Buffer.from([0xc1]));
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve());
+  });
+}
