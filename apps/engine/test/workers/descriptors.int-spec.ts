@@ -50,8 +50,14 @@ describe('an engine with few descriptors', () => {
     for (const stream of [engine.stdout!, engine.stderr!]) {
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
     }
-    await eventually(async () => (await http('/readyz')).includes('"ok"'), { timeoutMs: 30_000, what: 'the engine' });
-  }, 60_000);
+    const ready = eventually(async () => (await http('/readyz')).includes('"ok"'), {
+      timeoutMs: 90_000,
+      what: 'the engine',
+    });
+    await ready.catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${output}`);
+    });
+  }, 100_000);
   afterAll(async () => {
     await Promise.all(workers.map((worker) => worker.terminate()));
     const exited = new Promise((resolve) => engine.once('exit', resolve));
