@@ -132,6 +132,9 @@ export const DEATHS_ALLOWED = 3;
 /** Attempts in all, whatever they end with: a build that takes its worker down every time must not do so for ever. */
 export const ATTEMPTS_ALLOWED = 20;
 
+/** More than a worker has at once. */
+const LATEST_ATTEMPTS = 50;
+
 const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 
 /** Queue and claims, as engines use them. */
@@ -212,6 +215,18 @@ export class ClaimStore {
       [workerId],
     );
     return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
+  }
+
+  /** Commands of a worker's latest attempts of which nobody knows that they ended: those that were cut off, in the first place. */
+  async leftRunning(workerId: number): Promise<string[]> {
+    const rows = await this.db.all<{ uuid: Buffer }>(
+      `SELECT c.uuid AS uuid FROM (SELECT id, results FROM builds WHERE worker_id = ? ORDER BY id DESC LIMIT ${LATEST_ATTEMPTS}) b
+       JOIN commands c ON c.build_id = b.id
+       WHERE (b.results IS NULL OR b.results IN (${Result.RETRY}, ${Result.CANCELLED}))
+         AND (c.outcome IS NULL OR c.outcome LIKE '{"rc":null,%')`,
+      [workerId],
+    );
+    return rows.map((row) => uuidFromBytes(row.uuid));
   }
 
   /**

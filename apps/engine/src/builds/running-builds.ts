@@ -93,11 +93,11 @@ export class RunningBuilds {
 
   /**
    * Goes on with what a worker brings along from its earlier sessions, on this engine or another (I9); what cannot go on is tried again.
-   * The worker is told to forget everything else.
+   * The worker is told to end and forget everything else.
    * @param setupOf what this engine's configuration says about a builder; null when it does not serve it
    */
   async adopt(worker: AttachedWorker, setupOf: (builderId: number) => BuildSetup | null): Promise<void> {
-    if (!resumes(worker)) return;
+    if (!resumes(worker)) return await this.endLeftOvers(worker);
     const { info } = worker.connection;
     const held = new Set(info.runningCommands);
     const before = [...this.entries.values()].filter((entry) => entry.worker.workerId === worker.workerId);
@@ -108,6 +108,15 @@ export class RunningBuilds {
       for (const id of await this.adoptOne(worker, claim, held, setupOf(claim.builderId))) held.delete(id);
     }
     await Promise.all([...held].map((id) => worker.connection.forget(id)));
+  }
+
+  /**
+   * A worker that cannot resume may go on with what it ran before its connection was lost (protocol §4.9): the next attempt, in the same
+   * folder, must not meet it. It gets no work before that has ended.
+   */
+  private async endLeftOvers({ workerId, connection }: AttachedWorker): Promise<void> {
+    const left = await this.claims.leftRunning(workerId);
+    await Promise.all(left.map((id) => connection.interrupt(id, 'nobody waits for it')));
   }
 
   /** @returns the ids of the commands that go on */
