@@ -28,7 +28,16 @@ export {
   type Triggered,
 } from './cluster.js';
 export { ExtraProcess, type ExtraProcessOptions } from './extra-process.js';
-export { provisionStockWorker, StockWorker, stockWorkerFolder, type StockWorkerOptions } from './stock-worker.js';
+export {
+  provisionStockWorker,
+  StockDaemon,
+  type StockKind,
+  stockKinds,
+  type StockProtocol,
+  StockWorker,
+  stockWorkerFolder,
+  type StockWorkerOptions,
+} from './stock-worker.js';
 export { examineQueries, type Examination, type Finding } from './queries/examine.js';
 export { exercise, type Exercise } from './queries/exercise.js';
 export { type HistoryShape, writeHistory } from './queries/history.js';

@@ -1,12 +1,14 @@
 import { OperationalError } from '@millrace/domain';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** The last two are what Twisted needs for TLS. */
 const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack', 'pyopenssl', 'service-identity'];
 const MARKER = 'complete-with-tls';
+/** Of Debian's package `buildbot-worker`. */
+const DEBIAN_PROGRAM = '/usr/bin/buildbot-worker';
 
 /** Where the stock worker lives: a virtual environment below `.services` of the checkout. */
 export function stockWorkerFolder(): string {
@@ -29,13 +31,46 @@ export function provisionStockWorker(): boolean {
   for (const [program, args] of steps) {
     const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
     if (status === 0) continue;
-    const message = `buildbot-worker cannot be installed: ${error?.message ?? stderr.trim()}`;
-    if (process.env['CI'] === 'true')
-      throw new OperationalError('service-missing', message, { service: 'buildbot-worker' });
-    process.stderr.write(`\n*** SKIPPED, ${message} ***\n`);
-    return false;
+    return missing(`buildbot-worker cannot be installed: ${error?.message ?? stderr.trim()}`);
   }
   return true;
+}
+
+function missing(message: string): false {
+  if (process.env['CI'] === 'true')
+    throw new OperationalError('service-missing', message, { service: 'buildbot-worker' });
+  process.stderr.write(`\n*** SKIPPED, ${message} ***\n`);
+  return false;
+}
+
+export type StockProtocol = 'msgpack' | 'pb';
+
+/** One way in which a stock worker can come along. */
+export interface StockKind {
+  /** Such as `3.7.0-pb`. */
+  readonly name: string;
+  readonly version: string;
+  readonly protocol: StockProtocol;
+  readonly program: string;
+}
+
+/**
+ * The newest buildbot-worker and Debian's, each over both protocols; those that are here.
+ * @throws OperationalError `service-missing` with CI=true when one is not
+ */
+export function stockKinds(): StockKind[] {
+  const programs: [string, string][] = [];
+  if (provisionStockWorker()) programs.push(['4.3.0', join(stockWorkerFolder(), 'bin/buildbot-worker')]);
+  if (existsSync(DEBIAN_PROGRAM)) programs.push([debianVersion(), DEBIAN_PROGRAM]);
+  else missing("Debian's buildbot-worker is not installed");
+  return programs.flatMap(([version, program]) =>
+    (['msgpack', 'pb'] as const).map((protocol) => ({ name: `${version}-${protocol}`, version, protocol, program })),
+  );
+}
+
+function debianVersion(): string {
+  const { stdout } = spawnSync(DEBIAN_PROGRAM, ['--version'], { encoding: 'utf8' });
+  return /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? 'debian';
 }
 
 export interface StockWorkerOptions {
@@ -44,7 +79,7 @@ export interface StockWorkerOptions {
   readonly password: string;
   readonly basedir: string;
   /** msgpack unless told otherwise; `create-worker` itself defaults to PB. */
-  readonly protocol?: 'msgpack' | 'pb';
+  readonly protocol?: StockProtocol;
   /** Another buildbot-worker than the provisioned one. */
   readonly program?: string;
   /** Further options of `create-worker`. */
@@ -52,50 +87,52 @@ export interface StockWorkerOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+interface Prepared {
+  readonly program: string;
+  readonly basedir: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Everything that the manual says to give to `create-worker`. */
+function prepared({ basedir, ...rest }: StockWorkerOptions): Prepared {
+  const program = rest.program ?? join(stockWorkerFolder(), 'bin/buildbot-worker');
+  const env = { PATH: `${dirname(program)}:/usr/local/bin:/usr/bin:/bin`, HOME: basedir, LANG: 'C.UTF-8', ...rest.env };
+  return { program, basedir, env };
+}
+
+function createArguments({ port, name, password, basedir, protocol, options = [] }: StockWorkerOptions): string[] {
+  const flag = `--protocol=${protocol === 'pb' ? 'pb' : 'msgpack_experimental_v7'}`;
+  return ['create-worker', flag, ...options, basedir, `127.0.0.1:${port}`, name, password];
+}
+
+function assertSucceeded(what: string, status: number | null, output: string): void {
+  if (status !== 0) throw new OperationalError('stock-worker', `${what} failed: ${output}`, { status });
+}
+
 /** An unmodified buildbot-worker that connects to 127.0.0.1, as a process of its own. Provision it first. */
 export class StockWorker {
   /** What it has written to standard output and error. */
   log = '';
-  private readonly exited: Promise<unknown>;
+  private child: ChildProcess;
+  private exited: Promise<unknown>;
 
-  private constructor(private readonly child: ChildProcess) {
-    const gather = (chunk: Buffer): void => void (this.log += chunk.toString());
-    child.stdout?.on('data', gather);
-    child.stderr?.on('data', gather);
-    this.exited = once(child, 'exit');
+  private constructor(private readonly prepared: Prepared) {
+    [this.child, this.exited] = this.launch();
   }
 
-  static start({
-    port,
-    name,
-    password,
-    basedir,
-    protocol = 'msgpack',
-    program = join(stockWorkerFolder(), 'bin/buildbot-worker'),
-    options = [],
-    env: more = {},
-  }: StockWorkerOptions): StockWorker {
-    const env = {
-      PATH: `${dirname(program)}:/usr/local/bin:/usr/bin:/bin`,
-      HOME: basedir,
-      LANG: 'C.UTF-8',
-      ...more,
-    };
-    const create = [
-      'create-worker',
-      `--protocol=${protocol === 'pb' ? 'pb' : 'msgpack_experimental_v7'}`,
-      ...options,
-      basedir,
-      `127.0.0.1:${port}`,
-      name,
-      password,
-    ];
-    const { status, stdout, stderr } = spawnSync(program, create, { env, encoding: 'utf8' });
-    if (status !== 0)
-      throw new OperationalError('stock-worker', `create-worker failed: ${stdout}${stderr}`, { status });
-    return new StockWorker(
-      spawn(program, ['start', '--nodaemon', '.'], { cwd: basedir, env, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+  static start(options: StockWorkerOptions): StockWorker {
+    const worker = prepared(options);
+    const { status, stdout, stderr } = spawnSync(worker.program, createArguments(options), {
+      ...worker,
+      encoding: 'utf8',
+    });
+    assertSucceeded('create-worker', status, stdout + stderr);
+    return new StockWorker(worker);
+  }
+
+  /** Null once it has ended. */
+  get pid(): number | null {
+    return this.hasExited ? null : (this.child.pid ?? null);
   }
 
   /** Its process has ended. */
@@ -107,8 +144,64 @@ export class StockWorker {
     this.child.kill(signal);
   }
 
+  /** Resolves when its process has ended. */
+  async ended(): Promise<void> {
+    await this.exited;
+  }
+
   async stop(): Promise<void> {
     if (!this.hasExited) this.signal('SIGTERM');
     await this.exited;
+  }
+
+  /** Once more, after it has ended. */
+  restart(): void {
+    [this.child, this.exited] = this.launch();
+  }
+
+  private launch(): [ChildProcess, Promise<unknown>] {
+    const { program, basedir: cwd, env } = this.prepared;
+    const child = spawn(program, ['start', '--nodaemon', '.'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const gather = (chunk: Buffer): void => void (this.log += chunk.toString());
+    child.stdout.on('data', gather);
+    child.stderr.on('data', gather);
+    return [child, once(child, 'exit')];
+  }
+}
+
+/** The same as a daemon: `buildbot-worker start`, which succeeds only when the worker hears that it is attached. */
+export class StockDaemon {
+  private constructor(private readonly prepared: Prepared) {}
+
+  static async start(options: StockWorkerOptions): Promise<StockDaemon> {
+    const daemon = new StockDaemon(prepared(options));
+    await daemon.run(createArguments(options), '/');
+    await daemon.start();
+    return daemon;
+  }
+
+  /** Null when it does not run. */
+  get pid(): number | null {
+    const file = join(this.prepared.basedir, 'twistd.pid');
+    return existsSync(file) ? Number(readFileSync(file, 'utf8')) : null;
+  }
+
+  async start(): Promise<void> {
+    await this.run(['start', '.']);
+  }
+
+  async stop(): Promise<void> {
+    if (this.pid !== null) await this.run(['stop', '.']);
+  }
+
+  private async run(args: readonly string[], cwd = this.prepared.basedir): Promise<void> {
+    const { program, env } = this.prepared;
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+    // Not 'close': the daemon holds on to what it inherited.
+    const [status] = (await once(child, 'exit')) as [number | null];
+    assertSucceeded(args[0]!, status, output);
   }
 }
