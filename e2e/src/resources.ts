@@ -32,6 +32,8 @@ export interface Step {
   readonly state_string: string;
 }
 
+const LINES_AT_ONCE = 20_000;
+
 /** What the tests read of the API, typed. */
 export class Api {
   constructor(private readonly cluster: Cluster) {}
@@ -62,12 +64,14 @@ export class Api {
   /** A log's lines without their stream letters. */
   async log(buildId: number, step: string, slug = 'stdio'): Promise<string[]> {
     const path = `/builds/${buildId}/steps/${step}/logs/${slug}/contents`;
-    const { logchunks } = await this.cluster.api<{ logchunks: { content: string }[] }>(path);
-    return logchunks
-      .map((chunk) => chunk.content)
-      .join('')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => line.slice(1));
+    const lines: string[] = [];
+    for (;;) {
+      const page = `${path}?offset=${lines.length}&limit=${LINES_AT_ONCE}`;
+      const { logchunks } = await this.cluster.api<{ logchunks: { content: string }[] }>(page);
+      const text = logchunks.map((chunk) => chunk.content).join('');
+      const more = text.split('\n').slice(0, -1);
+      for (const line of more) lines.push(line.slice(1));
+      if (more.length < LINES_AT_ONCE) return lines;
+    }
   }
 }
