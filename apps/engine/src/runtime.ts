@@ -90,6 +90,7 @@ export class EngineRuntime {
     );
     this.fleet = new FleetWatch(master, () => this.listener.attached.size);
     const { sessions } = this.listener;
+    sessions.onFree = () => this.distributor.assign();
     master.hints.subscribe('workers', (_topic, payload) => sessions.recheck(Number(payload['workerid'])));
     master.hints.subscribe('builds', (topic) => {
       if (topic.endsWith('.finished')) sessions.recheckFull();

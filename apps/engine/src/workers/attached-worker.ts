@@ -26,6 +26,8 @@ export class AttachedWorker {
   paused = false;
   /** Nothing is given to it until its row has been read (again). */
   unsure = false;
+  /** That is because a claim for it came to nothing, which happens a lot while engines compete. */
+  doubted = false;
   /** Builds that count against `maxBuilds` and are not ours: other engines still have them. */
   buildsElsewhere = 0;
   /** Failures of it that are counted against it. */
@@ -79,6 +81,7 @@ export class AttachedWorker {
   /** Somebody else has what was to be built on it, or it has no room after all. */
   claimLost(): void {
     this.unsure = true;
+    this.doubted = true;
     this.events.doubted();
   }
 

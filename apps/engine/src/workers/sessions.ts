@@ -45,6 +45,8 @@ export class WorkerSessions {
   /** Sessions that began, since the start. */
   attaches = 0;
   readonly attached = new Map<number, AttachedWorker>();
+  /** A worker that was in doubt may build after all: what is known of the queues will do. */
+  onFree: () => void = () => undefined;
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
   private readonly store: WorkerStore;
   private readonly fleet: FleetStore;
@@ -244,9 +246,11 @@ export class WorkerSessions {
     }
     for (const worker of workers) {
       if (this.attached.get(worker.workerId) !== worker) continue;
-      const before = worker.freeSlots;
+      const { freeSlots: before, doubted } = worker;
       this.apply(worker, states.get(worker.workerId));
-      if (worker.freeSlots > before) this.onAttached(worker);
+      if (worker.freeSlots <= before) continue;
+      if (doubted) this.onFree();
+      else this.onAttached(worker);
     }
   });
 
@@ -256,6 +260,7 @@ export class WorkerSessions {
       return worker.kill(`it was killed${state.shutdownReason === null ? '' : ` (${state.shutdownReason})`}`);
     }
     worker.unsure = false;
+    worker.doubted = false;
     worker.paused = state.paused || state.quarantinedForMs > 0;
     worker.failures = state.failures;
     if (state.graceful) worker.leave();
