@@ -192,6 +192,12 @@ export class EngineBuildHost implements BuildHost {
     await Promise.allSettled([...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)));
   }
 
+  /** The same for one that is somebody else's now: the worker need not keep anything of it for us. */
+  async forgetAll(): Promise<void> {
+    const sent = [...this.running].filter(([, running]) => running.sent);
+    await Promise.allSettled(sent.map(([uuid]) => this.worker.connection.forget(uuid)));
+  }
+
   private async interruptOne(uuid: string, running: Running, why: string): Promise<void> {
     if (this.parked) return;
     running.interrupted = true;

@@ -293,7 +293,7 @@ export class RunningBuilds {
     const entry = this.entries.get(buildId);
     if (!entry) return;
     this.master.log.warn({ buildId }, 'the build is no longer ours: stopping it');
-    await entry.host.interruptAll('another engine has taken over');
+    await entry.host.forgetAll();
     entry.running?.drop('another engine has taken over');
   }
 }
