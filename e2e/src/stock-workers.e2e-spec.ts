@@ -1,10 +1,11 @@
-import { readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result, resultName } from '@millrace/domain';
 import { type Cluster, eventually, type Extra, StockDaemon, type StockKind, stockKinds } from '@millrace/testing';
 import { Balancer } from './balancer.js';
 import { TestRepository } from './git-repository.js';
+import { processesBelow } from './processes.js';
 import { Api, type Build } from './resources.js';
 import { FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
 
@@ -83,18 +84,7 @@ const kinds = stockKinds();
 
   const resultsOf = (builds: readonly Build[]): (number | null)[] => builds.map(({ results }) => results);
 
-  /** Pids of what runs in the worker's folder beside the worker. */
-  function commandsOf({ name }: StockKind): number[] {
-    const folder = join(stack.folder, name);
-    return readdirSync('/proc').flatMap((entry) => {
-      try {
-        const isBelow = /^\d+$/.test(entry) && readlinkSync(`/proc/${entry}/cwd`).startsWith(`${folder}/`);
-        return isBelow ? [Number(entry)] : [];
-      } catch {
-        return []; // It ended while we looked, or is not ours to look at.
-      }
-    });
-  }
+  const commandsOf = ({ name }: StockKind): number[] => processesBelow(join(stack.folder, name));
 
   const nothingRuns = (): Promise<unknown> =>
     eventually(() => kinds.every((kind) => commandsOf(kind).length === 0), {
