@@ -39,6 +39,7 @@ const options = new Command('bench')
   .option('--lines <count>', 'Lines that the chatty step prints.', Number, 500_000)
   .option('--events <count>', 'Events that the router carries while a subscriber does not read.', Number, 50_000)
   .option('--workers <count>', 'Workers that connect to one engine.', Number, 5000)
+  .option('--minutes <count>', 'How long a fleet of stock workers is under load.', Number, 3)
   .option('--cases <count>', 'Broken sequences of frames for the fuzz of each protocol.', Number, 1_000_000)
   .option('--json <file>', 'Also write everything as JSON.')
   .parse()
@@ -51,6 +52,7 @@ const options = new Command('bench')
     lines: number;
     events: number;
     workers: number;
+    minutes: number;
     cases: number;
     json?: string;
   }>();
@@ -75,6 +77,7 @@ const { results, peer } = await runBench(
     lines: options.lines,
     events: options.events,
     workers: options.workers,
+    minutes: options.minutes,
     cases: options.cases,
   },
   say,

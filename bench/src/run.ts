@@ -7,6 +7,8 @@ import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
 import { slowSubscriber } from './measures/router.js';
 import { stalledCallback, stalledStep } from './measures/stall.js';
+import { stockFleet } from './measures/stock-fleet.js';
+import { stockLogs } from './measures/stock-logs.js';
 import { fleet } from './measures/workers.js';
 import { rounded } from './stats.js';
 import { installBuildbot, startBuildbot } from './systems/buildbot.js';
@@ -22,6 +24,8 @@ export const MEASURES = [
   'router',
   'claims',
   'workers',
+  'fleet',
+  'stock-logs',
   'fuzz',
   'queries',
 ] as const;
@@ -37,6 +41,8 @@ export interface BenchOptions extends Workload {
   readonly events: number;
   /** That connect to one engine. */
   readonly workers: number;
+  /** How long a fleet of stock workers is under load. */
+  readonly minutes: number;
   /** Broken sequences of frames for each protocol. */
   readonly cases: number;
 }
@@ -159,6 +165,16 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   }
   if (step('workers')) {
     const { figures, notes } = await fleet(name, options.workers);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('fleet')) {
+    const { figures, notes } = await stockFleet(name, options.minutes);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('stock-logs')) {
+    const { figures, notes } = await stockLogs(name, options.lines);
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }

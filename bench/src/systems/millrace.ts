@@ -25,6 +25,8 @@ export interface Stack {
   readonly folder: string;
   readonly url: string;
   readonly bus: Service | null;
+  /** Of the server; null where there is none. */
+  readonly databasePid: number | null;
   stop(): Promise<void>;
 }
 
@@ -33,11 +35,13 @@ export async function startStack(name: StackName): Promise<Stack> {
   const services: Service[] = [];
   let url = `sqlite:${join(folder, 'millrace.sqlite')}`;
   let bus: Service | null = null;
+  let databasePid: number | null = null;
   if (name === 'mariadb') {
     const server: MariaDb = await startMariaDb({ args: ['--innodb-buffer-pool-size=512M'] });
     url = await server.createDatabase();
     bus = await startCrossbar();
     services.push(bus, server);
+    databasePid = server.pid;
   }
   await migrate(url);
   return {
@@ -45,6 +49,7 @@ export async function startStack(name: StackName): Promise<Stack> {
     folder,
     url,
     bus,
+    databasePid,
     async stop() {
       for (const service of services) await service.stop();
       rmSync(folder, { recursive: true, force: true });
