@@ -93,8 +93,10 @@ async function fuzzed(cases: number, make: (dice: Dice) => Uint8Array[], feed: F
     await new Promise((resolve) => setImmediate(resolve));
     if (settled === 0 && seed >= cases / 10) settled = usedHeap();
   }
+  const perSecond = (cases / (performance.now() - startedAt)) * 1000;
+  await new Promise((resolve) => setImmediate(resolve));
   return {
-    perSecond: (cases / (performance.now() - startedAt)) * 1000,
+    perSecond,
     closed,
     growthBytes: usedHeap() - settled,
   };
