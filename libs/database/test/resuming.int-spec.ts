@@ -10,7 +10,7 @@ import {
   MasterStore,
   WorkerStore,
 } from '@millrace/database';
-import { FencedError, Result } from '@millrace/domain';
+import { FencedError, Result, resultName } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
 const NO_SOURCE = { branch: null, revision: null, repository: '', project: '', codebase: '' };
@@ -140,6 +140,26 @@ onEveryDatabase('builds that change engines', (get) => {
     ]);
     expect(both.filter(Boolean)).toHaveLength(1);
     await store().end(both.find(Boolean)!.build, { results: Result.SUCCESS, stateString: 'done' });
+  });
+
+  it('knows what a worker may still run of attempts that were cut off, and forgets attempts that came to their end', async () => {
+    const left = (): Promise<string[]> => store().leftRunning(workerId('w1'));
+    const outcome = async (rc: number | null, results: Result): Promise<void> => {
+      const build = await claimOne('w1');
+      const log = journal(first);
+      await beginBuild(build, log);
+      expect(await left()).toEqual([UUIDS[1]]);
+      await log.write(build, [
+        { kind: 'command-finished', step: 1, ordinal: 1, outcome: JSON.stringify({ rc, failure: null }) },
+      ]);
+      await store().end(build, { results, stateString: resultName(results) });
+    };
+    await outcome(2, Result.FAILURE);
+    expect(await left()).toEqual([]);
+    await outcome(0, Result.CANCELLED);
+    expect(await left()).toEqual([]);
+    await outcome(null, Result.CANCELLED);
+    expect(await left()).toEqual([UUIDS[1]]);
   });
 
   it('never uses an epoch twice for a request, whether it is adopted or tried again', async () => {
