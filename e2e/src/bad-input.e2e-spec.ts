@@ -37,12 +37,12 @@ describe('bad input', () => {
   });
 
   /** The finished build of a revision. */
-  const buildOf = async (revision: string): Promise<Build> =>
-    (await eventually(
+  const buildOf = (revision: string): Promise<Build> =>
+    eventually(
       async () =>
         (await api.builds()).find((build) => build.complete && build.properties['revision']?.[0] === revision) ?? false,
       { timeoutMs: 30_000, what: `a build of ${revision}` },
-    )) as Build;
+    );
   const works = async (): Promise<void> => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['true'] });
     await eventually(async () => (await api.request(requests[0]!.id)).results === Result.SUCCESS, {

@@ -24,7 +24,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
         return request.complete && [request.results];
       },
       { timeoutMs, what: `request ${requestId}` },
-    ).then((results) => (results as number[])[0]!);
+    ).then((results) => results[0]!);
   const run = async (builder: string, properties = {}): Promise<{ requestId: number; results: number }> => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: [builder], properties });
     return { requestId: requests[0]!.id, results: await finished(requests[0]!.id) };
