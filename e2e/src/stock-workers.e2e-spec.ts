@@ -288,17 +288,33 @@ const kinds = stockKinds();
     await nothingRuns();
   }, 120_000);
 
-  it('a build is tried again when its engine was killed, and nothing of the first attempt disturbs the second', async () => {
-    const requests = await ofEach(async (kind) => {
-      const request = await requested('haunted', kind);
-      await begun(request, 'first');
-      return request;
-    });
-    for (const pid of [...cluster.pids('engine'), second.process.pid!]) process.kill(pid, 'SIGKILL');
-    const attempts = await ofEach(async (kind) => resultsOf(await ended(requests[kind.name]!)));
-    expect(attempts).toEqual(forEach(() => [Result.RETRY, Result.SUCCESS]));
-    await nothingRuns();
-  }, 120_000);
+  it.each([
+    [
+      'its engine was killed',
+      () => [...cluster.pids('engine'), second.process.pid!].forEach((pid) => process.kill(pid, 'SIGKILL')),
+    ],
+    [
+      'the network failed',
+      () => {
+        balancer.loseNetwork();
+        balancer.restoreNetwork();
+      },
+    ],
+  ])(
+    'a build is tried again when %s, and nothing of the first attempt disturbs the second',
+    async (_what, happens) => {
+      const requests = await ofEach(async (kind) => {
+        const request = await requested('haunted', kind);
+        await begun(request, 'first');
+        return request;
+      });
+      happens();
+      const attempts = await ofEach(async (kind) => resultsOf(await ended(requests[kind.name]!)));
+      expect(attempts).toEqual(forEach(() => [Result.RETRY, Result.SUCCESS]));
+      await nothingRuns();
+    },
+    120_000,
+  );
 
   it('an engine that is drained finishes their builds, and they go to another one', async () => {
     const running = await ofEach(async (kind) => begun(await requested('brief', kind), 'brief'));
