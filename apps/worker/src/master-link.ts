@@ -6,9 +6,9 @@ import { reconnectDelayMs } from './reconnect.js';
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
 const HANG_UP_PATIENCE_MS = 1000;
-const PING_INTERVAL_MS = 20_000;
+const PING_INTERVAL_MS = 5_000;
 /** Without a sign of life for so long the master is taken for dead. One that holds us back does not read our pings, but sends its own. */
-const SILENCE_LIMIT_MS = 60_000;
+const SILENCE_LIMIT_MS = 30_000;
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 /** What is fed with a connection. */

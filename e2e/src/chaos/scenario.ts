@@ -58,6 +58,8 @@ const ROUNDS = 6;
 const START_MS = 90_000;
 /** Nothing new in the ledger for so long: no more will come. */
 const STALL_MS = 25_000;
+/** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
+const RESUME_WAIT_MS = 3500;
 /** From the end of a lease to the first sign of a takeover. One frozen while it holds SQLite's only lock is not overtaken. */
 const TAKEOVER_MS = 6000;
 /** How long something frozen stays so after its work was taken over: commands that were on their way are over by then. */
@@ -77,6 +79,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
       CHAOS_REPOSITORY: history.url,
       MILLRACE_LEASE_MS: String(LEASE_MS),
       MILLRACE_POLL_MS: String(POLL_MS),
+      MILLRACE_RESUME_WAIT_MS: String(RESUME_WAIT_MS),
       ...(options.sabotage ? { MILLRACE_TEST_SABOTAGE: options.sabotage } : {}),
     });
     try {
