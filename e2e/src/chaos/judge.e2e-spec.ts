@@ -54,6 +54,16 @@ describe('the judge', () => {
   it.each<[string, Evidence]>([
     ['one undisturbed build', evidence(lines(1, 'begin@100 middle@500 end@900'))],
     [
+      'a build that outlived its engine',
+      evidence(lines(1, 'begin@100 middle@4500 end@9000'), { disruptions: [kill(300)] }),
+    ],
+    [
+      'a build that outlived its engine, and again after its worker was killed',
+      evidence([...lines(1, 'begin@100 middle@14000'), ...lines(2, 'begin@16000 end@16100')], {
+        disruptions: [kill(300), kill(15_000, 'worker')],
+      }),
+    ],
+    [
       'a build again after its engine was killed',
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], { disruptions: [kill(300)] }),
     ],

@@ -142,9 +142,11 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs }: Ev
         `overlap: ${name} began its command '${line.what}' ${line.atMs - next.begunMs} ms after attempt ${next.attempt} had begun`,
       );
     }
-    const engineKill = hits.find((hit) => hit.kind === 'engine' && hit.action === 'kill');
+    const engineKill = hits.findLast((hit) => hit.kind === 'engine' && hit.action === 'kill');
     if (!engineKill) continue;
-    const waitedMs = next.begunMs - rerunFrom(engineKill, disruptions, leaseMs);
+    // It may have gone on at another engine until something else was done to it.
+    const laterMs = hits.filter((hit) => hit.atMs > engineKill.atMs).map((hit) => hit.backMs);
+    const waitedMs = next.begunMs - Math.max(rerunFrom(engineKill, disruptions, leaseMs), ...laterMs);
     rerunsMs.push(waitedMs);
     if (waitedMs > RERUN_MS) {
       violations.push(
