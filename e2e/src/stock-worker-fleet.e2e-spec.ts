@@ -10,7 +10,7 @@ const MEBIBYTE = 2 ** 20;
     const report = await runFleet({
       stack: 'embedded',
       workers: 24,
-      seconds: 40,
+      seconds: 30,
       seed: 20_261_122,
       say: (text) => said.push(text),
     });

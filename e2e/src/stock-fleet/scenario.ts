@@ -87,7 +87,9 @@ class Fleet {
   private readonly members: Member[] = [];
   private readonly requests = new Map<number, string>();
   private readonly open = new Set<number>();
+  /** Requests, and builds that have been told. */
   private readonly stopped = new Set<number>();
+  private readonly told = new Set<number>();
   private readonly returning = new Set<Promise<void>>();
   private readonly counts = { stops: 0, workersKilled: 0, workersStopped: 0, enginesKilled: 0 };
   private second!: Extra;
@@ -192,10 +194,15 @@ class Fleet {
   }
 
   private async stopBuild({ buildid, buildrequestid }: Build): Promise<void> {
+    if (this.told.has(buildid)) return;
     this.stopped.add(buildrequestid);
-    this.counts.stops++;
-    // It may have ended meanwhile.
-    await this.cluster.call(`/builds/${buildid}`, 'stop', { reason: 'enough' }).catch(() => undefined);
+    try {
+      await this.cluster.call(`/builds/${buildid}`, 'stop', { reason: 'enough' });
+      this.told.add(buildid);
+      this.counts.stops++;
+    } catch {
+      // It has ended meanwhile, or is told the next time.
+    }
   }
 
   private async disturb(): Promise<void> {
