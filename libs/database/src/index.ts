@@ -1,4 +1,11 @@
 export {
+  AdoptionStore,
+  type RecordedBuild,
+  type RecordedCommand,
+  type RecordedStep,
+  type WorkersClaim,
+} from './adoptions.js';
+export {
   completeRequest,
   createBuildset,
   type CreatedBuildset,
@@ -16,10 +23,6 @@ export {
   type EndedBuild,
   type Orphan,
   type QueuedRequest,
-  type RecordedBuild,
-  type RecordedCommand,
-  type RecordedStep,
-  type WorkersClaim,
 } from './claims.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';

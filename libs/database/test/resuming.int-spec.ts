@@ -1,5 +1,6 @@
 import { beforeAll, expect, it } from '@jest/globals';
 import {
+  AdoptionStore,
   type ClaimedBuild,
   ClaimStore,
   ControlStore,
@@ -31,6 +32,7 @@ onEveryDatabase('builds that change engines', (get) => {
   const workerId = (name: string): number => ids.workers.get(name)!;
   const journal = (me: Incarnation): Journal => new Journal(get().db, me, () => undefined);
   const store = (): ClaimStore => new ClaimStore(get().db);
+  const adoptions = (): AdoptionStore => new AdoptionStore(get().db);
   const attach = (me: Incarnation, name = 'w0', resumes = true): Promise<number> =>
     new WorkerStore(get().db).attached(workerId(name), me, {}, { resumes });
 
@@ -93,8 +95,8 @@ onEveryDatabase('builds that change engines', (get) => {
     await new ControlStore(get().db).stopBuild(build.buildId, 'changed my mind');
 
     const session = await attach(second);
-    const [claim] = await store().ofWorker(workerId('w0'));
-    const recorded = await store().adopt(second, claim!, workerId('w0'), session);
+    const [claim] = await adoptions().ofWorker(workerId('w0'));
+    const recorded = await adoptions().adopt(second, claim!, workerId('w0'), session);
     expect(recorded).toMatchObject({
       build: { buildId: build.buildId, uuid: build.uuid, number: build.number, attempt: 1, epoch: build.epoch + 1 },
       fingerprint: 'f1',
@@ -132,18 +134,18 @@ onEveryDatabase('builds that change engines', (get) => {
     const build = await claimOne();
     const stale = await attach(second);
     const session = await attach(first);
-    const [claim] = (await store().ofWorker(workerId('w0'))).filter((one) => one.buildId === build.buildId);
-    expect(await store().adopt(second, claim!, workerId('w0'), stale)).toBeNull();
+    const [claim] = (await adoptions().ofWorker(workerId('w0'))).filter((one) => one.buildId === build.buildId);
+    expect(await adoptions().adopt(second, claim!, workerId('w0'), stale)).toBeNull();
     const both = await Promise.all([
-      store().adopt(first, claim!, workerId('w0'), session),
-      store().adopt(first, claim!, workerId('w0'), session),
+      adoptions().adopt(first, claim!, workerId('w0'), session),
+      adoptions().adopt(first, claim!, workerId('w0'), session),
     ]);
     expect(both.filter(Boolean)).toHaveLength(1);
     await store().end(both.find(Boolean)!.build, { results: Result.SUCCESS, stateString: 'done' });
   });
 
   it('knows what a worker may still run of attempts that were cut off, and forgets attempts that came to their end', async () => {
-    const left = (): Promise<string[]> => store().leftRunning(workerId('w1'));
+    const left = (): Promise<string[]> => adoptions().leftRunning(workerId('w1'));
     const outcome = async (rc: number | null, results: Result): Promise<void> => {
       const build = await claimOne('w1');
       const log = journal(first);
@@ -166,8 +168,8 @@ onEveryDatabase('builds that change engines', (get) => {
     await attach(first);
     const build = await claimOne();
     const session = await attach(second);
-    const [claim] = await store().ofWorker(workerId('w0'));
-    const adopted = (await store().adopt(second, claim!, workerId('w0'), session))!.build;
+    const [claim] = await adoptions().ofWorker(workerId('w0'));
+    const adopted = (await adoptions().adopt(second, claim!, workerId('w0'), session))!.build;
     await store().end(adopted, { results: Result.RETRY, stateString: 'retry' });
     const [again] = await store().claim(second, [
       { ...build, builderName: 'b0', workerName: 'w0', workerId: workerId('w0'), properties: {} },
@@ -207,8 +209,8 @@ onEveryDatabase('builds that change engines', (get) => {
     await journal(first).write(build, [{ kind: 'build-parked' }]);
     const seen = (await orphan(build))!;
     const session = await attach(first, 'w1');
-    const [claim] = await store().ofWorker(workerId('w1'));
-    const adopted = await store().adopt(first, claim!, workerId('w1'), session);
+    const [claim] = await adoptions().ofWorker(workerId('w1'));
+    const adopted = await adoptions().adopt(first, claim!, workerId('w1'), session);
     expect(await store().reap(seen)).toBeNull();
     expect(await orphan(build)).toBeUndefined();
     await store().end(adopted!.build, { results: Result.SUCCESS, stateString: 'done' });
@@ -226,8 +228,8 @@ onEveryDatabase('builds that change engines', (get) => {
     await new MasterStore(get().db).stop(dead);
     expect(await orphan(build)).toMatchObject({ engineIsAlive: false, mayResume: true, parkedForMs: null });
     const session = await attach(second, 'w1');
-    const [claim] = await store().ofWorker(workerId('w1'));
-    expect(await store().adopt(second, claim!, workerId('w1'), session)).toMatchObject({ adoptions: 1 });
+    const [claim] = await adoptions().ofWorker(workerId('w1'));
+    expect(await adoptions().adopt(second, claim!, workerId('w1'), session)).toMatchObject({ adoptions: 1 });
     expect(await orphan(build)).toBeUndefined();
   });
 

@@ -1,5 +1,6 @@
 import type { CompiledBuilder } from '@millrace/contracts';
 import {
+  AdoptionStore,
   type BuildEnd,
   type ClaimedBuild,
   ClaimStore,
@@ -42,6 +43,7 @@ export class RunningBuilds {
   private readonly entries = new Map<number, Entry>();
   private readonly intake: IntakeStore;
   private readonly claims: ClaimStore;
+  private readonly adoptions: AdoptionStore;
   private draining = false;
   readonly stats = { adopted: 0, parked: 0 };
   private sealing: Promise<void> = Promise.resolve();
@@ -55,6 +57,7 @@ export class RunningBuilds {
   ) {
     this.intake = new IntakeStore(master.db);
     this.claims = new ClaimStore(master.db);
+    this.adoptions = new AdoptionStore(master.db);
   }
 
   get size(): number {
@@ -103,7 +106,7 @@ export class RunningBuilds {
     const before = [...this.entries.values()].filter((entry) => entry.worker.workerId === worker.workerId);
     for (const entry of before) this.park(entry);
     await Promise.all(before.filter((entry) => entry.host.isParked).map((entry) => entry.ended));
-    for (const claim of await this.claims.ofWorker(worker.workerId)) {
+    for (const claim of await this.adoptions.ofWorker(worker.workerId)) {
       if (this.entries.has(claim.buildId)) continue;
       for (const id of await this.adoptOne(worker, claim, held, setupOf(claim.builderId))) held.delete(id);
     }
@@ -115,7 +118,7 @@ export class RunningBuilds {
    * folder, must not meet it. It gets no work before that has ended.
    */
   private async endLeftOvers({ workerId, connection }: AttachedWorker): Promise<void> {
-    const left = await this.claims.leftRunning(workerId);
+    const left = await this.adoptions.leftRunning(workerId);
     await Promise.all(left.map((id) => connection.interrupt(id, 'nobody waits for it')));
   }
 
@@ -127,7 +130,7 @@ export class RunningBuilds {
     setup: BuildSetup | null,
   ): Promise<string[]> {
     const { me, log, hints: bus } = this.master;
-    const recorded = await this.claims.adopt(me, claim, worker.workerId, worker.sessionEpoch);
+    const recorded = await this.adoptions.adopt(me, claim, worker.workerId, worker.sessionEpoch);
     if (!recorded) return [];
     const { build } = recorded;
     const reason = whyNotResumable(recorded, { fingerprint: setup?.builder.fingerprint ?? null, held });

@@ -1,0 +1,163 @@
+import { type Properties, Result, type Uuid, uuidFromBytes } from '@millrace/domain';
+import { type BuildKey, type ClaimedBuild, type RequestRow, requestsOf } from './claims.js';
+import { assertLeased, type Incarnation } from './masters.js';
+import type { Database, Transaction } from './sql.js';
+
+/** A build that a worker had when it attached anew. */
+export interface WorkersClaim extends BuildKey {
+  readonly uuid: Uuid;
+  readonly masterId: number;
+}
+
+/** A step as recorded; `results` is null for the one that was running. */
+export interface RecordedStep {
+  readonly number: number;
+  readonly name: string;
+  readonly results: Result | null;
+  readonly stateString: string;
+  readonly resumable: boolean;
+}
+
+/** A remote command of the step that was running. */
+export interface RecordedCommand {
+  readonly ordinal: number;
+  readonly name: string;
+  readonly uuid: Uuid;
+  readonly argsHash: string;
+  /** JSON; null: it had not ended, as far as was recorded. */
+  readonly outcome: string | null;
+  /** Number of the last update of it whose lines are stored. */
+  readonly updatesStored: number;
+  /** Standard output so far, of a command whose step asked for it. */
+  readonly captured: string | null;
+}
+
+/** Everything that is known of a build that is to go on here. */
+export interface RecordedBuild {
+  readonly build: ClaimedBuild;
+  /** Null: it was claimed before that was recorded. */
+  readonly fingerprint: string | null;
+  readonly steps: readonly RecordedStep[];
+  /** Of the step that was running. */
+  readonly commands: readonly RecordedCommand[];
+  /** Logs of that step. */
+  readonly logs: readonly { readonly name: string; readonly type: string; readonly lines: number }[];
+  /** How often the build has changed engines, this time included. */
+  readonly adoptions: number;
+}
+
+/** More than a worker has at once. */
+const LATEST_ATTEMPTS = 50;
+
+/** Claims that move with their worker to another engine, or to another life of the same one (design §5 *Resuming*). */
+export class AdoptionStore {
+  constructor(private readonly db: Database) {}
+
+  /** What a worker had before its newest session, wherever that was. */
+  async ofWorker(workerId: number): Promise<WorkersClaim[]> {
+    const rows = await this.db.all<Omit<WorkersClaim, 'uuid'> & { uuid: Buffer }>(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
+              c.epoch AS epoch, c.master_id AS masterId, b.uuid AS uuid
+       FROM claims c JOIN builds b ON b.id = c.build_id WHERE c.worker_id = ? ORDER BY c.build_id`,
+      [workerId],
+    );
+    return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
+  }
+
+  /** Commands of a worker's latest attempts of which nobody knows that they ended: those that were cut off, in the first place. */
+  async leftRunning(workerId: number): Promise<string[]> {
+    const rows = await this.db.all<{ uuid: Buffer }>(
+      `SELECT c.uuid AS uuid FROM (SELECT id, results FROM builds WHERE worker_id = ? ORDER BY id DESC LIMIT ${LATEST_ATTEMPTS}) b
+       JOIN commands c ON c.build_id = b.id
+       WHERE (b.results IS NULL OR b.results IN (${Result.RETRY}, ${Result.CANCELLED}))
+         AND (c.outcome IS NULL OR c.outcome LIKE '{"rc":null,%')`,
+      [workerId],
+    );
+    return rows.map((row) => uuidFromBytes(row.uuid));
+  }
+
+  /**
+   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (design §5: a claim moves together with the
+   * worker's session epoch). From then on whoever had it is fenced off. Null when the build ended, or the worker went on, meanwhile.
+   */
+  adopt(me: Incarnation, claim: WorkersClaim, workerId: number, sessionEpoch: number): Promise<RecordedBuild | null> {
+    return this.db.transaction(async (tx) => {
+      const { forUpdate, nowMs } = tx.dialect;
+      await assertLeased(tx, me);
+      const row = await tx.get(`SELECT request_id FROM claims WHERE request_id = ? AND epoch = ?${forUpdate}`, [
+        claim.requestId,
+        claim.epoch,
+      ]);
+      const session = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
+        workerId,
+      ]);
+      if (!row || session?.epoch !== sessionEpoch) return null;
+      await tx.run(`UPDATE build_requests SET epoch = epoch + 1, claimed_by_master_id = ? WHERE id = ?`, [
+        me.masterId,
+        claim.requestId,
+      ]);
+      const request = (await requestsOf(tx, [claim.requestId])).get(claim.requestId)!;
+      await tx.run(
+        `UPDATE claims SET master_id = ?, master_epoch = ?, epoch = ?, parked_at_ms = NULL WHERE request_id = ?`,
+        [me.masterId, me.epoch, request.epoch, claim.requestId],
+      );
+      await tx.run(`UPDATE builds SET master_id = ? WHERE id = ?`, [me.masterId, claim.buildId]);
+      await tx.run(
+        `INSERT INTO adoptions (build_id, epoch, from_master_id, to_master_id, adopted_at_ms) VALUES (?, ?, ?, ?, ${nowMs})`,
+        [claim.buildId, request.epoch, claim.masterId, me.masterId],
+      );
+      // Who asked for a stop asked whichever engine had it then.
+      await tx.run(
+        `UPDATE master_commands SET master_id = ? WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+        [me.masterId, claim.buildId],
+      );
+      return recordOf(tx, claim, request, workerId);
+    });
+  }
+}
+
+async function recordOf(
+  tx: Transaction,
+  key: WorkersClaim,
+  request: RequestRow,
+  workerId: number,
+): Promise<RecordedBuild> {
+  const build = (await tx.get<{ number: number; attempt: number; properties: string; fingerprint: string | null }>(
+    `SELECT number, attempt, properties, fingerprint FROM builds WHERE id = ?`,
+    [key.buildId],
+  ))!;
+  const steps = await tx.all<Omit<RecordedStep, 'resumable'> & { id: number; resumable: number }>(
+    `SELECT id, number, name, results, state_string AS stateString, resumable FROM steps WHERE build_id = ? ORDER BY number`,
+    [key.buildId],
+  );
+  const open = steps.find((step) => step.results === null);
+  const commands = await tx.all<Omit<RecordedCommand, 'uuid'> & { uuid: Buffer }>(
+    `SELECT ordinal, name, uuid, args_hash AS argsHash, outcome, updates_stored AS updatesStored, captured
+     FROM commands WHERE build_id = ? AND step_number = ? ORDER BY ordinal`,
+    [key.buildId, open?.number ?? -1],
+  );
+  const logs = await tx.all<{ name: string; type: string; lines: number }>(
+    `SELECT name, type, num_lines AS \`lines\` FROM logs WHERE step_id = ?`,
+    [open?.id ?? 0],
+  );
+  const { adoptions } = (await tx.get<{ adoptions: number }>(
+    `SELECT COUNT(*) AS adoptions FROM adoptions WHERE build_id = ?`,
+    [key.buildId],
+  ))!;
+  return {
+    build: {
+      ...key,
+      epoch: request.epoch,
+      number: build.number,
+      attempt: build.attempt,
+      workerId,
+      properties: JSON.parse(build.properties) as Properties,
+      sourceStamp: request.sourceStamp,
+    },
+    fingerprint: build.fingerprint,
+    steps: steps.map(({ id: _id, resumable, ...step }) => ({ ...step, resumable: resumable === 1 })),
+    commands: commands.map((command) => ({ ...command, uuid: uuidFromBytes(command.uuid) })),
+    logs,
+    adoptions,
+  };
+}
