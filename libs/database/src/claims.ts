@@ -5,7 +5,6 @@ import {
   propertiesFrom,
   Result,
   type Uuid,
-  uuidFromBytes,
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
