@@ -59,7 +59,7 @@ const START_MS = 90_000;
 /** Nothing new in the ledger for so long: no more will come. */
 const STALL_MS = 25_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
-const RESUME_WAIT_MS = 3500;
+const RESUME_WAIT_MS = 2500;
 /** From the end of a lease to the first sign of a takeover. One frozen while it holds SQLite's only lock is not overtaken. */
 const TAKEOVER_MS = 6000;
 /** How long something frozen stays so after its work was taken over: commands that were on their way are over by then. */
