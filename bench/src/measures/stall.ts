@@ -9,7 +9,7 @@ import { triggerLatency } from './builds.js';
 import { sampleReads } from './reads.js';
 
 const READ_EVERY_MS = 20;
-const QUIET_MS = 5000;
+const QUIET_MS = 10_000;
 const BUILDS = 15;
 
 interface Felt {

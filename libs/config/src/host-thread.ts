@@ -1,3 +1,6 @@
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnexpectedError } from '@millrace/domain';
 import type { Callback } from './callback-table.js';
@@ -6,12 +9,19 @@ import { type HostCall, type HostMessage, type HostThreadData, sendable } from '
 import { loadConfig } from './load.js';
 import { isJson } from './object-reader.js';
 
+/** Lets the master's own threads, and everything else, go first (I5). Linux alone has priorities for single threads. */
+function giveWay(): void {
+  if (process.platform === 'linux')
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL);
+}
+
 /** The thread of a ConfigHost: everything of the user's that is not a step runs here. */
 async function main(): Promise<void> {
   if (!parentPort) throw new UnexpectedError('not-a-thread', 'host-thread runs as a worker thread only');
   const port = parentPort;
   const send = (message: HostMessage) => port.postMessage(message);
   const { file, snapshot } = workerData as HostThreadData;
+  giveWay();
   let callbacks: ReadonlyMap<string, Callback>;
   try {
     const loaded = await loadConfig(file, snapshot ?? {});
