@@ -1,19 +1,11 @@
-import { readlinkSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
-import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnexpectedError } from '@millrace/domain';
 import type { Callback } from './callback-table.js';
 import { compileConfig } from './compile.js';
+import { giveWay } from './give-way.js';
 import { type HostCall, type HostMessage, type HostThreadData, sendable } from './host-messages.js';
 import { loadConfig } from './load.js';
 import { isJson } from './object-reader.js';
-
-/** Lets the master's own threads, and everything else, go first (I5). Linux alone has priorities for single threads. */
-function giveWay(): void {
-  if (process.platform === 'linux')
-    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL);
-}
 
 /** The thread of a ConfigHost: everything of the user's that is not a step runs here. */
 async function main(): Promise<void> {
@@ -21,12 +13,12 @@ async function main(): Promise<void> {
   const port = parentPort;
   const send = (message: HostMessage) => port.postMessage(message);
   const { file, snapshot } = workerData as HostThreadData;
-  giveWay();
   let callbacks: ReadonlyMap<string, Callback>;
   try {
     const loaded = await loadConfig(file, snapshot ?? {});
     const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
     callbacks = compiled.callbacks;
+    giveWay();
     const { revision, fingerprint, builderFingerprints, workerDigests } = compiled;
     send({
       kind: 'ready',

@@ -1,3 +1,4 @@
+export { giveWay } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
 export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { compileConfig, ConfigError, loadConfig, type MasterConfig } from '@millrace/config';
+import { compileConfig, ConfigError, giveWay, loadConfig, type MasterConfig } from '@millrace/config';
 import { UnexpectedError } from '@millrace/domain';
 import type { BuildHost, HostMethod } from './build-host.js';
 import { BuildWalk } from './build-walk.js';
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     const loaded = await loadConfig(generation.configFile, generation.snapshot ?? {});
     if (!generation.snapshot) requireFingerprint(generation, compileConfig(loaded.user, loaded).fingerprint);
     config = loaded.user as MasterConfig;
+    giveWay();
     send({ kind: 'ready', snapshot: loaded.snapshot });
   } catch (error) {
     send({ kind: 'load-failed', error: toSent(error) });
