@@ -154,8 +154,10 @@ function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
       resolve(stream);
     });
     let failure: string | null = null;
-    const failed = (error: Error): void => void (failure = error.message);
-    // A balancer's health check says nothing, which is no failure.
+    const failed = (error: NodeJS.ErrnoException): void => {
+      // A balancer's health check says nothing and may end with a reset, which is no failure.
+      if (error.code !== 'ECONNRESET') failure = error.message;
+    };
     const closed = (): void => reject(new Unprepared(failure === null ? null : 'tls', failure ?? 'it was closed'));
     stream.on('error', failed);
     stream.once('_tlsError', failed);

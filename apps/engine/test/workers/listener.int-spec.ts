@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -7,7 +9,7 @@ import { Listening, makeCertificate, PB_GREETING, Talk, upgrade } from './listen
 
 let listening: Listening;
 const workers: FakeWorker[] = [];
-const connect = async (name: string, url = listening.url, password = `password-of-${name}`): Promise<FakeWorker> => {
+const attach = async (name: string, url = listening.url, password = `password-of-${name}`): Promise<FakeWorker> => {
   const worker = await FakeWorker.connect({ url, name, password });
   workers.push(worker);
   await eventually(() => listening.attached.includes(name), { what: `${name} attached` });
@@ -29,8 +31,8 @@ describe('the ports for workers', () => {
 
   it('are one for both protocols, and one for each', async () => {
     const { workerMsgpackPort, workerPbPort, workerPort } = listening.settings;
-    await connect('w0');
-    await connect('w1', `ws://127.0.0.1:${workerMsgpackPort}`);
+    await attach('w0');
+    await attach('w1', `ws://127.0.0.1:${workerMsgpackPort}`);
     const talks = [Talk.with(workerPbPort!), Talk.with(workerPort)];
     for (const talk of talks) await eventually(() => talk.heard.equals(PB_GREETING), { what: 'the greeting' });
     expect(await listening.metric('millrace_worker_connections{protocol="pb"}')).toBe(2);
@@ -79,7 +81,7 @@ describe('refused logins', () => {
     expect(await answer('w0', 'password-of-w0')).toMatch(/^HTTP\/1\.1 429 /);
     expect(await answer('nobody', 'password-of-w0')).toMatch(/^HTTP\/1\.1 401 /);
     // Its neighbours at the same address have nothing to do with it.
-    await connect('w1');
+    await attach('w1');
     expect(
       listening.listener.refusals.map(({ name, reason, count, address }) => ({ name, reason, count, address })),
     ).toEqual([
@@ -89,11 +91,11 @@ describe('refused logins', () => {
     ]);
     expect(await listening.metric('millrace_worker_refused_total{reason="wrong-credentials"}')).toBe(7);
     expect(listening.log.filter(({ level }) => level === 'warn')).toHaveLength(3);
-    await eventually(() => connect('w0').then(() => true), { what: 'the end of the throttling' });
+    await eventually(() => attach('w0').then(() => true), { what: 'the end of the throttling' });
   });
 
   it('of a second worker of the same name leave the first alone', async () => {
-    const first = await connect('w2');
+    const first = await attach('w2');
     const second = await FakeWorker.connect({ url: listening.url, name: 'w2', password: 'password-of-w2' });
     await second.closed;
     expect(listening.listener.refusals[0]).toMatchObject({ name: 'w2', reason: 'duplicate' });
@@ -112,7 +114,7 @@ describe('the maximum of connections', () => {
   afterAll(() => listening.stop());
 
   it('turns further workers away politely, and keeps those that are there', async () => {
-    const [first] = [await connect('w0'), await connect('w1')];
+    const [first] = [await attach('w0'), await attach('w1')];
     const refused = Talk.with(listening.settings.workerPort, upgrade('w2', 'password-of-w2'));
     await refused.closed;
     expect(refused.text).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n(.*\r\n)*Retry-After: 30\r\n/);
@@ -122,15 +124,15 @@ describe('the maximum of connections', () => {
     expect(listening.listener.failures.total('full')).toBe(2);
     expect(listening.attached).toEqual(['w0', 'w1']);
     await first.disconnect();
-    await eventually(() => connect('w2').then(() => true), { what: 'room for another' });
+    await eventually(() => attach('w2').then(() => true), { what: 'room for another' });
   });
 
   it('also when hundreds knock at once', async () => {
-    await connect('w0');
+    await attach('w0');
     const crowd = Array.from({ length: 300 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'x')));
     await Promise.all(crowd.map((talk) => talk.closed));
     expect(listening.attached).toEqual(['w0']);
-    await connect('w1');
+    await attach('w1');
   });
 });
 
@@ -172,6 +174,21 @@ describe('TLS for workers', () => {
   it('refuses what is no TLS', async () => {
     await Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0')).closed;
     expect(listening.listener.refusals[0]).toMatchObject({ reason: 'tls', address: '127.0.0.1' });
+  });
+
+  it.each([
+    ['closed', (socket: Socket) => socket.end()],
+    ['reset', (socket: Socket) => socket.resetAndDestroy()],
+  ])('has nothing against a connection that says nothing and is %s', async (_how, end) => {
+    const before = listening.listener.failures.total('tls');
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(listening.settings.workerPort, '127.0.0.1');
+      await once(socket, 'connect');
+      await eventually(() => listening.listener.connections.size === 1, { what: 'the connection' });
+      end(socket);
+      await eventually(() => listening.listener.connections.size === 0, { what: 'its end' });
+    }
+    expect(listening.listener.failures.total('tls')).toBe(before);
   });
 
   it('takes a new certificate for new connections, and keeps the old one when the new one is bad', async () => {
@@ -264,7 +281,7 @@ describe('the PROXY header', () => {
     it('is not believed, and not needed', async () => {
       await Talk.with(listening.settings.workerPort, Buffer.concat([header([10, 1, 2, 3]), Buffer.from('x')])).closed;
       expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
-      await connect('w0');
+      await attach('w0');
     });
   });
 });
