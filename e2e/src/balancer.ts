@@ -9,7 +9,7 @@ export class Balancer {
 
   private constructor(
     private readonly server: Server,
-    private readonly backends: readonly number[],
+    private backends: readonly number[],
   ) {}
 
   static async start(backends: readonly number[]): Promise<Balancer> {
@@ -23,6 +23,11 @@ export class Balancer {
 
   get port(): number {
     return (this.server.address() as AddressInfo).port;
+  }
+
+  /** New connections go to these backends; those that are there stay where they are. */
+  offer(backends: readonly number[]): void {
+    this.backends = backends;
   }
 
   /** From now on nothing gets through in either direction, and nobody is told. */

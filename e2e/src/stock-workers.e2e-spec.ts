@@ -320,6 +320,8 @@ const kinds = stockKinds();
     const running = await ofEach(async (kind) => begun(await requested('brief', kind), 'brief'));
     const engines = await ofEach(({ name }) => engineOf(running[name]!));
     const drained = Object.values(engines)[0]!;
+    // Its supervisor starts it again, and what is started again takes workers.
+    balancer.offer([drained === second.process.name ? cluster.ports.workers : second.workerPort!]);
     const { status } = await millraceSoon([
       'drain',
       drained,

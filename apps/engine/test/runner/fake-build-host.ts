@@ -39,8 +39,13 @@ export class FakeBuildHost implements BuildHost {
   async interrupt(stepNumber: number, why: string): Promise<void> {
     this.events.push(`interrupt ${stepNumber}: ${why}`);
     this.interrupted.add(stepNumber);
+    this.killInterrupted(stepNumber);
+  }
+
+  /** Also for a process that was not there yet when it was interrupted. */
+  private killInterrupted(stepNumber: number): void {
     const pid = this.processes.get(stepNumber)?.pid;
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    if (pid !== undefined && this.interrupted.has(stepNumber)) process.kill(-pid, 'SIGKILL');
   }
 
   async appendLog(stepNumber: number, log: string, stream: string, text: string): Promise<void> {
@@ -110,6 +115,7 @@ export class FakeBuildHost implements BuildHost {
     if (log !== null) this.append(stepNumber, log, `${rest.join(' ')}\n`);
     const child = spawn(file, rest, { cwd: workdir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.processes.set(stepNumber, child);
+    this.killInterrupted(stepNumber);
     let stdout = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
