@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { hints } from '@millrace/contracts';
 import { Result } from '@millrace/domain';
-import { eventually } from '@millrace/testing';
+import { eventually, slamDoor } from '@millrace/testing';
 import { WebSocket } from 'ws';
 import { startUi, type UiServer } from './server.js';
 import { type Json, Site } from './site.js';
@@ -76,6 +76,14 @@ describe('/ws', () => {
   afterAll(async () => {
     await ui.close();
     await site.close();
+  });
+
+  it('outlives clients that it refuses and that reset the connection', async () => {
+    for (let i = 0; i < 20; i++) {
+      expect(await slamDoor(`${ui.url}/nowhere`)).toBe('HTTP/1.1 404 Not Found');
+      expect(await slamDoor(`${ui.url}/ws`, { Origin: 'http://elsewhere' })).toBe('HTTP/1.1 403 Forbidden');
+    }
+    await (await open()).consume('builds/*/*');
   });
 
   it('tells a build under all its keys, whole and with its properties', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { FakeWorker, provisionStockWorker, StockWorker } from '@millrace/testing';
+import { FakeWorker, provisionStockWorker, slamDoor, StockWorker } from '@millrace/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +55,16 @@ describe('a relay', () => {
     await until('it was refused', () => stranger.log.includes('the master refused our name or password'));
     one.password = 's3cret';
     await one.worker();
+  });
+
+  it('outlives workers that are refused and reset the connection', async () => {
+    const authorization = `Basic ${Buffer.from('a:wrong').toString('base64')}`;
+    for (let i = 0; i < 20; i++) {
+      expect(await slamDoor(url.replace('ws:', 'http:'), { authorization })).toMatch(/^HTTP\/1\.1 401 /);
+    }
+    worker('a');
+    await one.worker();
+    expect(connections(relay)).toBe(1);
   });
 
   it('lets no worker starve because another one is held back', async () => {

@@ -41,3 +41,4 @@ export {
 export { examineQueries, type Examination, type Finding } from './queries/examine.js';
 export { exercise, type Exercise } from './queries/exercise.js';
 export { type HistoryShape, writeHistory } from './queries/history.js';
+export { slamDoor } from './slammed-door.js';
