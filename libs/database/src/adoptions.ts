@@ -92,22 +92,22 @@ export class AdoptionStore {
         workerId,
       ]);
       if (!row || session?.epoch !== sessionEpoch) return null;
-      await tx.run(`UPDATE build_requests SET epoch = epoch + 1, claimed_by_master_id = ? WHERE id = ?`, [
+      await tx.defer(`UPDATE build_requests SET epoch = epoch + 1, claimed_by_master_id = ? WHERE id = ?`, [
         me.masterId,
         claim.requestId,
       ]);
       const request = (await requestsOf(tx, [claim.requestId])).get(claim.requestId)!;
-      await tx.run(
+      await tx.defer(
         `UPDATE claims SET master_id = ?, master_epoch = ?, epoch = ?, parked_at_ms = NULL WHERE request_id = ?`,
         [me.masterId, me.epoch, request.epoch, claim.requestId],
       );
-      await tx.run(`UPDATE builds SET master_id = ? WHERE id = ?`, [me.masterId, claim.buildId]);
-      await tx.run(
+      await tx.defer(`UPDATE builds SET master_id = ? WHERE id = ?`, [me.masterId, claim.buildId]);
+      await tx.defer(
         `INSERT INTO adoptions (build_id, epoch, from_master_id, to_master_id, adopted_at_ms) VALUES (?, ?, ?, ?, ${nowMs})`,
         [claim.buildId, request.epoch, claim.masterId, me.masterId],
       );
       // Who asked for a stop asked whichever engine had it then.
-      await tx.run(
+      await tx.defer(
         `UPDATE master_commands SET master_id = ? WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
         [me.masterId, claim.buildId],
       );

@@ -34,7 +34,7 @@ export interface CreatedBuildset {
 export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promise<number> {
   const parts = [stamp.branch, stamp.revision, stamp.repository, stamp.project, stamp.codebase];
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-  await tx.run(
+  await tx.defer(
     `${tx.dialect.insertIgnore} INTO source_stamps (hash, branch, revision, repository, project, codebase, created_at_ms)
      VALUES (?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`,
     [hash, ...parts],
@@ -64,14 +64,14 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
   if (inserted.affected === 0) return null;
   const buildsetId = inserted.insertId;
   for (const stamp of buildset.sourceStamps) {
-    await tx.run(`INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES (?, ?)`, [
+    await tx.defer(`INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES (?, ?)`, [
       buildsetId,
       await sourceStampId(tx, stamp),
     ]);
   }
   const changeIds = buildset.changeIds ?? [];
   if (changeIds.length > 0) {
-    await tx.run(
+    await tx.defer(
       `INSERT INTO buildset_changes (buildset_id, change_id) VALUES ${rowPlaceholders(changeIds.length, 2)}`,
       changeIds.flatMap((changeId) => [buildsetId, changeId]),
     );
@@ -85,7 +85,7 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
        VALUES (?, ?, ?, ?, 0, ${now}, 0, 0)`,
       [uuidToBytes(requestUuid), buildsetId, builderId, priority],
     );
-    await tx.run(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ${now})`, [
+    await tx.defer(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ${now})`, [
       request.insertId,
       builderId,
       -priority,
@@ -93,7 +93,7 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
   }
   if (requests.length === 0) {
-    await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
+    await tx.defer(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
       Result.SUCCESS,
       buildsetId,
     ]);
@@ -112,13 +112,13 @@ export async function completeRequest(
   reason: string | null = null,
 ): Promise<number | null> {
   const now = tx.dialect.nowMs;
-  await tx.run(`UPDATE build_requests SET complete_at_ms = ${now}, results = ?, reason = ? WHERE id = ?`, [
+  await tx.defer(`UPDATE build_requests SET complete_at_ms = ${now}, results = ?, reason = ? WHERE id = ?`, [
     results,
     reason,
     request.requestId,
   ]);
   // The row lock taken here makes the last of several concurrent finishers see all the others' results.
-  await tx.run(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
+  await tx.defer(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
   const buildset = await tx.get<{ left: number }>(`SELECT requests_left AS \`left\` FROM buildsets WHERE id = ?`, [
     request.buildsetId,
   ]);
@@ -126,7 +126,7 @@ export async function completeRequest(
   const all = await tx.all<{ results: Result | null }>(`SELECT results FROM build_requests WHERE buildset_id = ?`, [
     request.buildsetId,
   ]);
-  await tx.run(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
+  await tx.defer(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
     worstOf(all.map((row) => row.results ?? Result.EXCEPTION)),
     request.buildsetId,
   ]);

@@ -222,8 +222,8 @@ export async function claimIn(
   if (won.length === 0) return [];
   const ids = won.map((candidate) => candidate.requestId);
   const now = tx.dialect.nowMs;
-  await tx.run(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
-  await tx.run(
+  await tx.defer(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
+  await tx.defer(
     `UPDATE build_requests SET attempts = attempts + 1, epoch = epoch + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
      WHERE id IN ${placeholders(ids.length)}`,
     [me.masterId, ...ids],
@@ -284,7 +284,7 @@ export async function claimIn(
   );
   // The ids of a simple multi-row insert are consecutive on both databases.
   const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: inserted.insertId + i }));
-  await tx.run(
+  await tx.defer(
     `INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
      VALUES ${rowPlaceholders(claimed.length, 7)}`,
     claimed.flatMap((build) => [
@@ -340,7 +340,7 @@ async function takeNumbers(tx: Transaction, won: readonly ClaimCandidate[]): Pro
   const wanted = new Map<number, number>();
   for (const { builderId } of won) wanted.set(builderId, (wanted.get(builderId) ?? 0) + 1);
   const builderIds = [...wanted.keys()].sort((a, b) => a - b);
-  await tx.run(
+  await tx.defer(
     `UPDATE builders SET next_number = next_number + CASE id ${'WHEN ? THEN ? '.repeat(builderIds.length)}ELSE 0 END
      WHERE id IN ${placeholders(builderIds.length)}`,
     [...builderIds.flatMap((id) => [id, wanted.get(id)!]), ...builderIds],
@@ -365,23 +365,23 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
     [key.requestId],
   ))!;
   const { results, stateString } = await verdict(tx, key, request, end);
-  await tx.run(
+  await tx.defer(
     `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
     [results, stateString, key.buildId],
   );
-  await tx.run(`UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`, [
-    results,
-    key.buildId,
-  ]);
-  await tx.run(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
-  await tx.run(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
+  await tx.defer(
+    `UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`,
+    [results, key.buildId],
+  );
+  await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
+  await tx.defer(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
   const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId };
   if (results === Result.RETRY) {
-    await tx.run(
+    await tx.defer(
       `UPDATE build_requests SET claimed_at_ms = NULL, claimed_by_master_id = NULL, deaths = deaths + ? WHERE id = ?`,
       [end.death ? 1 : 0, key.requestId],
     );
-    await tx.run(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ?)`, [
+    await tx.defer(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ?)`, [
       key.requestId,
       key.builderId,
       -request.priority,
@@ -390,12 +390,12 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
     return { ...ended, requeued: true, completedBuildsetId: null };
   }
   const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
-  await tx.run(
+  await tx.defer(
     `UPDATE builders SET latest_build_id = ?, latest_results = ? WHERE id = ? AND (latest_build_id IS NULL OR latest_build_id < ?)`,
     [key.buildId, results, key.builderId, key.buildId],
   );
   if (results === Result.SUCCESS || results === Result.WARNINGS) {
-    await tx.run(
+    await tx.defer(
       `UPDATE builders SET latest_green_build_id = ? WHERE id = ? AND (latest_green_build_id IS NULL OR latest_green_build_id < ?)`,
       [key.buildId, key.builderId, key.buildId],
     );
@@ -416,7 +416,7 @@ async function verdict(
     [key.buildId],
   );
   if (stop) {
-    await tx.run(`UPDATE master_commands SET done_at_ms = ${tx.dialect.nowMs}, result = 'cancelled' WHERE id = ?`, [
+    await tx.defer(`UPDATE master_commands SET done_at_ms = ${tx.dialect.nowMs}, result = 'cancelled' WHERE id = ?`, [
       stop.id,
     ]);
     return { results: Result.CANCELLED, stateString: 'cancelled' };

@@ -47,14 +47,14 @@ export class ConfigurationStore {
   ): Promise<DefinitionIds> {
     return this.db.transaction(async (tx) => {
       const now = tx.dialect.nowMs;
-      await tx.run(
+      await tx.defer(
         `${tx.dialect.insertIgnore} INTO revisions (fingerprint, body, created_at_ms) VALUES (?, ?, ${now})`,
         [revision.fingerprint, revision.body],
       );
       const stored = await tx.get<{ id: number }>(`SELECT id FROM revisions WHERE fingerprint = ?`, [
         revision.fingerprint,
       ]);
-      await tx.run(`UPDATE masters SET revision_id = ? WHERE id = ?`, [stored!.id, me.masterId]);
+      await tx.defer(`UPDATE masters SET revision_id = ? WHERE id = ?`, [stored!.id, me.masterId]);
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
       });
@@ -97,7 +97,7 @@ async function serveBuilders(
   definitions: Definitions,
   builders: ReadonlyMap<string, number>,
 ): Promise<void> {
-  await tx.run(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
+  await tx.defer(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
   const served = definitions.builders.map(({ name, fingerprint }) => [builders.get(name)!, me.masterId, fingerprint]);
   await insertRows(tx, 'builder_masters', ['builder_id', 'master_id', 'fingerprint'], served);
 }
@@ -117,7 +117,7 @@ async function serveWorkers(
     if (ids) ids.push(workerId);
     else ofEntry.set(entry, [workerId]);
   }
-  await tx.run(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
+  await tx.defer(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
   const pairs = definitions.builders.flatMap((builder) =>
     [...new Set(builder.workers)].flatMap((entry) =>
       (ofEntry.get(entry) ?? []).map((workerId) => [workerId, builders.get(builder.name)!, me.masterId]),
@@ -134,7 +134,7 @@ async function insertRows(
 ): Promise<void> {
   for (const chunk of chunked(rows)) {
     const values = rowPlaceholders(chunk.length, columns.length);
-    await tx.run(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${values}`, chunk.flat());
+    await tx.defer(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${values}`, chunk.flat());
   }
 }
 
@@ -185,7 +185,7 @@ async function nameIds<T extends { readonly name: string }>(
     if (missing.length > 0) {
       const columnList = ['name', ...Object.keys(first)].join(', ');
       const row = `(${['?', ...Object.values(first)].join(', ')})`;
-      await tx.run(
+      await tx.defer(
         `${tx.dialect.insertIgnore} INTO ${table} (${columnList}) VALUES ${missing.map(() => row).join(', ')}`,
         missing.map(({ name }) => name),
       );
@@ -196,7 +196,7 @@ async function nameIds<T extends { readonly name: string }>(
       ids.set(item.name, row.id);
       const values = names.map((name) => columns[name]!(item));
       if (names.every((name, i) => row[name] === values[i])) continue;
-      await tx.run(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`, [
+      await tx.defer(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`, [
         ...values,
         row.id,
       ]);

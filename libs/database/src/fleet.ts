@@ -63,7 +63,7 @@ export class FleetStore {
       );
       const after = decide(before?.failures ?? 0, before?.sinceLastMs ?? null);
       const isQuarantined = after.quarantinedForMs > 0;
-      await tx.run(
+      await tx.defer(
         `UPDATE workers SET failures = ?, failed_at_ms = ${now}, quarantine_reason = ?,
            quarantined_until_ms = ${isQuarantined ? `${now} + ${Math.round(after.quarantinedForMs)}` : 'quarantined_until_ms'}
          WHERE id = ?`,

@@ -113,7 +113,7 @@ export class IntakeStore {
     }
     if (fresh.length === 0) return [];
     // Last, and held until the commit: the order of `seq` is then the order in which changes become visible (design §5).
-    await tx.run(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
+    await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
     const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
     const firstSeq = counter!.value - fresh.length + 1;
     const ids: number[] = [];
@@ -269,7 +269,7 @@ export class IntakeStore {
     changeIds: readonly number[],
     buildsetId: number,
   ): Promise<void> {
-    await tx.run(
+    await tx.defer(
       `UPDATE scheduler_changes SET decision = 'built', buildset_id = ? WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)}`,
       [buildsetId, schedulerId, ...changeIds],
     );
@@ -279,7 +279,7 @@ export class IntakeStore {
   async dropWaiting(owner: Ownership, schedulerId: number, changeIds: readonly number[]): Promise<void> {
     await this.db.transaction(async (tx) => {
       await assertOwner(tx, owner);
-      await tx.run(
+      await tx.defer(
         `UPDATE scheduler_changes SET decision = 'ignored' WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)}`,
         [schedulerId, ...changeIds],
       );
@@ -326,7 +326,7 @@ export class IntakeStore {
     }
     const answer = (await createBuildset(tx, buildset))!;
     if (delivery) {
-      await tx.run(
+      await tx.defer(
         `INSERT INTO deliveries (scope, delivery_key, body_hash, answer, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
         [delivery.scope, delivery.key, bodyHash, JSON.stringify(answer)],
       );
@@ -341,7 +341,7 @@ function causeOf(cause: string): string {
 
 async function setState(tx: Transaction, owner: string, name: string, value: unknown): Promise<void> {
   if (value === null) {
-    await tx.run(`DELETE FROM object_state WHERE owner = ? AND name = ?`, [owner, name]);
+    await tx.defer(`DELETE FROM object_state WHERE owner = ? AND name = ?`, [owner, name]);
     return;
   }
   const text = JSON.stringify(value);
@@ -351,7 +351,7 @@ async function setState(tx: Transaction, owner: string, name: string, value: unk
     name,
   ]);
   if (affected === 0)
-    await tx.run(`INSERT INTO object_state (owner, name, value) VALUES (?, ?, ?)`, [owner, name, text]);
+    await tx.defer(`INSERT INTO object_state (owner, name, value) VALUES (?, ?, ?)`, [owner, name, text]);
 }
 
 async function selectChanges(db: Queryable, tail: string, params: readonly (number | string)[]): Promise<Change[]> {

@@ -326,57 +326,57 @@ class EntryWriter {
         this.memory.steps.set(entry.number, insertId);
         this.steps.push({ stepId: insertId, event: 'started' });
         if (entry.number === 0)
-          await tx.run(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
+          await tx.defer(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
         return;
       }
       case 'step-changed': {
         const stepId = this.step(entry.number);
         if (entry.stateString !== undefined) {
-          await tx.run(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
+          await tx.defer(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
         }
         if (entry.urls !== undefined) {
           const row = await tx.get<{ urls: string }>(`SELECT urls FROM steps WHERE id = ?`, [stepId]);
           const urls = JSON.parse(row!.urls) as { name: string; url: string }[];
           for (const { name, url } of entry.urls)
             if (!urls.some((known) => known.name === name && known.url === url)) urls.push({ name, url });
-          await tx.run(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(urls), stepId]);
+          await tx.defer(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(urls), stepId]);
         }
         this.steps.push({ stepId, event: 'updated' });
         return;
       }
       case 'step-finished': {
         const stepId = this.step(entry.number);
-        await tx.run(
+        await tx.defer(
           `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ? WHERE id = ?`,
           [entry.results, entry.stateString, entry.hidden, stepId],
         );
-        await tx.run(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
+        await tx.defer(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
         this.steps.push({ stepId, event: 'finished' });
         return;
       }
       case 'command-intended':
-        await tx.run(
+        await tx.defer(
           `INSERT INTO commands (build_id, step_number, ordinal, name, uuid, args_hash, sent_at_ms) VALUES (?, ?, ?, ?, ?, ?, ${now})`,
           [build.buildId, entry.step, entry.ordinal, entry.name, uuidToBytes(entry.uuid), entry.argsHash],
         );
         return;
       case 'command-stored':
-        await tx.run(
+        await tx.defer(
           `UPDATE commands SET updates_stored = ?, captured = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
           [entry.update, entry.captured, build.buildId, entry.step, entry.ordinal],
         );
         return;
       case 'command-resent':
-        await tx.run(
+        await tx.defer(
           `UPDATE commands SET uuid = ?, sent_at_ms = ${now} WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
           [uuidToBytes(entry.uuid), build.buildId, entry.step, entry.ordinal],
         );
         return;
       case 'build-parked':
-        await tx.run(`UPDATE claims SET parked_at_ms = ${now} WHERE request_id = ?`, [build.requestId]);
+        await tx.defer(`UPDATE claims SET parked_at_ms = ${now} WHERE request_id = ?`, [build.requestId]);
         return;
       case 'command-finished':
-        await tx.run(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [
+        await tx.defer(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [
           entry.outcome,
           build.buildId,
           entry.step,
@@ -390,7 +390,7 @@ class EntryWriter {
         await this.mergeProperties(entry.properties);
         return;
       case 'build-state':
-        await tx.run(`UPDATE builds SET state_string = ? WHERE id = ?`, [entry.stateString, build.buildId]);
+        await tx.defer(`UPDATE builds SET state_string = ? WHERE id = ?`, [entry.stateString, build.buildId]);
         return;
     }
   }
@@ -406,7 +406,7 @@ class EntryWriter {
       this.build.buildId,
     ]);
     const merged = { ...(JSON.parse(row!.properties) as Properties), ...properties };
-    await this.tx.run(`UPDATE builds SET properties = ? WHERE id = ?`, [JSON.stringify(merged), this.build.buildId]);
+    await this.tx.defer(`UPDATE builds SET properties = ? WHERE id = ?`, [JSON.stringify(merged), this.build.buildId]);
   }
 
   private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {
@@ -419,13 +419,13 @@ class EntryWriter {
     }
     for (const piece of pieces(entry.text, entry.lines)) {
       const { codec, content } = await encodeChunk(piece.text);
-      await this.tx.run(
+      await this.tx.defer(
         `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
         [log.logId, log.lines, piece.lines, codec, content],
       );
       log.lines += piece.lines;
     }
-    await this.tx.run(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
+    await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
     if (this.logs.get(log.logId)?.event !== 'new')
       this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
   }

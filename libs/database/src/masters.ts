@@ -63,7 +63,7 @@ export class MasterStore {
           { name: master.name, leftMs: row.leftMs },
         );
       }
-      await tx.run(
+      await tx.defer(
         `UPDATE masters SET role = ?, host = ?, pid = ?, version = ?, epoch = epoch + 1, state = 'active', started_at_ms = ${now},
            last_active_at_ms = ${now}, lease_until_ms = ${now} + ?, lease_ms = ? WHERE id = ?`,
         [master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs, row.id],
@@ -122,7 +122,7 @@ export class OwnershipStore {
     if (seen && isMine(seen, me)) return { name, epoch: seen.epoch };
     return this.db.transaction(async (tx) => {
       const { nowMs, forUpdate, insertIgnore } = tx.dialect;
-      await tx.run(
+      await tx.defer(
         `${insertIgnore} INTO ownerships (name, master_id, master_epoch, epoch, since_ms) VALUES (?, 0, 0, 0, ${nowMs})`,
         [name],
       );
@@ -140,7 +140,7 @@ export class OwnershipStore {
       ]);
       if (alive) return null;
       await assertLeased(tx, me);
-      await tx.run(
+      await tx.defer(
         `UPDATE ownerships SET master_id = ?, master_epoch = ?, epoch = epoch + 1, since_ms = ${nowMs} WHERE name = ?`,
         [me.masterId, me.epoch, name],
       );

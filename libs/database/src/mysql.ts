@@ -11,12 +11,14 @@ import {
 } from './sql.js';
 
 const TRANSACTION_TRIES = 5;
+/** More than this is not kept back: a packet has a maximum (`max_allowed_packet`), by default 16 MB on MariaDB. */
+const DEFERRED_CHARACTERS = 1 << 20;
 
 /** MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). */
 export class MysqlDatabase implements Database {
   readonly dialect = MYSQL;
   private readonly pool: Pool;
-  private readonly direct: Statements;
+  private readonly direct: MysqlDirect;
 
   constructor(url: string, connections = 10) {
     this.pool = createPool({
@@ -25,14 +27,20 @@ export class MysqlDatabase implements Database {
       timezone: 'Z',
       charset: 'utf8mb4_bin',
       flags: ['FOUND_ROWS'],
+      // For `MysqlTransaction`; values never become SQL without being escaped.
+      multipleStatements: true,
       enableKeepAlive: true,
     });
     this.pool.pool.on('connection', (connection) => {
+      // The server's own mode might cut values off silently, or read a backslash in an escaped value as itself.
+      connection.query(
+        `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'`,
+      );
       connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`);
       // On MariaDB (MySQL cannot): a process that stands still in the middle of a transaction loses it, and its row locks with it.
       connection.query(`SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`);
     });
-    this.direct = new Statements(this.pool);
+    this.direct = new MysqlDirect(this.pool);
   }
 
   all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
@@ -54,9 +62,9 @@ export class MysqlDatabase implements Database {
       });
       let reusable = true;
       try {
-        await connection.query('START TRANSACTION');
-        const result = await work(new MysqlTransaction(connection));
-        await connection.query('COMMIT');
+        const tx = new MysqlTransaction(connection);
+        const result = await work(tx);
+        await tx.commit();
         return result;
       } catch (error) {
         // A connection that cannot even roll back is not given to the next one.
@@ -75,18 +83,13 @@ export class MysqlDatabase implements Database {
 }
 
 /** `query`, not `execute`: the text protocol sends integers as integers, so plans and LIMIT behave the same everywhere. */
-class Statements implements Queryable {
+abstract class Statements implements Queryable {
   readonly dialect = MYSQL;
 
-  constructor(private readonly connection: Pool | PoolConnection) {}
+  protected abstract query<T>(sql: string, params: readonly SqlValue[]): Promise<T>;
 
   async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
-    try {
-      const [rows] = await this.connection.query(sql, [...params]);
-      return rows as T[];
-    } catch (error) {
-      throw asOperational(error);
-    }
+    return this.query<T[]>(sql, params);
   }
 
   async get<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {
@@ -94,17 +97,62 @@ class Statements implements Queryable {
   }
 
   async run(sql: string, params: readonly SqlValue[] = []): Promise<Written> {
+    const result = await this.query<ResultSetHeader>(sql, params);
+    return { affected: result.affectedRows, insertId: result.insertId };
+  }
+}
+
+/** Each statement commits itself, on whichever connection is free. */
+class MysqlDirect extends Statements {
+  constructor(private readonly pool: Pool) {
+    super();
+  }
+
+  protected async query<T>(sql: string, params: readonly SqlValue[]): Promise<T> {
     try {
-      const [result] = await this.connection.query<ResultSetHeader>(sql, [...params]);
-      return { affected: result.affectedRows, insertId: result.insertId };
+      return (await this.pool.query(sql, [...params]))[0] as T;
     } catch (error) {
       throw asOperational(error);
     }
   }
 }
 
+/** What is deferred goes with the next statement, as one text: the server stops at the first that fails, the commit included. */
 class MysqlTransaction extends Statements implements Transaction {
   readonly inTransaction = true;
+  private deferred = ['START TRANSACTION'];
+  private characters = 0;
+
+  constructor(private readonly connection: PoolConnection) {
+    super();
+  }
+
+  async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
+    const statement = this.connection.format(sql, [...params]);
+    if (this.characters + statement.length > DEFERRED_CHARACTERS) return this.send(statement);
+    this.deferred.push(statement);
+    this.characters += statement.length;
+  }
+
+  async commit(): Promise<void> {
+    await this.send('COMMIT');
+  }
+
+  protected query<T>(sql: string, params: readonly SqlValue[]): Promise<T> {
+    return this.send(this.connection.format(sql, [...params]));
+  }
+
+  private async send<T>(statement: string): Promise<T> {
+    const { deferred } = this;
+    this.deferred = [];
+    this.characters = 0;
+    try {
+      const [results] = await this.connection.query([...deferred, statement].join(';\n'));
+      return (deferred.length > 0 ? (results as unknown[]).at(-1) : results) as T;
+    } catch (error) {
+      throw asOperational(error);
+    }
+  }
 }
 
 async function retrying<T>(attempt: () => Promise<T>): Promise<T> {

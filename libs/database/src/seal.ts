@@ -68,8 +68,8 @@ function merge(db: Database, logId: number, run: readonly ChunkSize[]): Promise<
     let text = '';
     for (const row of rows) text += await decodeChunk(row.codec, row.content);
     const { codec, content } = await encodeChunk(text);
-    await tx.run(`DELETE FROM log_chunks WHERE log_id = ? AND first_line BETWEEN ? AND ?`, range);
-    await tx.run(`INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`, [
+    await tx.defer(`DELETE FROM log_chunks WHERE log_id = ? AND first_line BETWEEN ? AND ?`, range);
+    await tx.defer(`INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`, [
       logId,
       run[0]!.firstLine,
       run.reduce((sum, chunk) => sum + chunk.lines, 0),

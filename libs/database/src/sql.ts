@@ -23,6 +23,11 @@ export interface Queryable {
 /** A transaction; only what `Database.transaction` hands out, so a repository method that takes one cannot be called without. */
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
+  /**
+   * A write whose result nobody needs. It goes to the server together with the next statement, or with the commit, in the order given: one
+   * way there and back instead of two. Its error is thrown by whatever it went with.
+   */
+  defer(sql: string, params?: readonly SqlValue[]): Promise<void>;
 }
 
 export interface Database extends Queryable {

@@ -84,6 +84,10 @@ class SqliteTransaction implements Transaction {
   async run(sql: string, params: readonly SqlValue[] = []): Promise<Written> {
     return this.writer.run(sql, params);
   }
+
+  async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
+    this.writer.run(sql, params);
+  }
 }
 
 /** A connection with its prepared statements, least recently used first out. */

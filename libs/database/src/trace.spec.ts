@@ -33,7 +33,7 @@ describe('traced', () => {
     };
     const database: Database = {
       ...plain,
-      transaction: (work) => work({ ...plain, inTransaction: true }),
+      transaction: (work) => work({ ...plain, inTransaction: true, defer: async (sql: string) => void ran.push(sql) }),
       close: async () => undefined,
     };
     const db = traced(database, file);

@@ -34,7 +34,14 @@ export function traced(db: Database, file: string): Database {
   });
   return {
     ...noting(db),
-    transaction: (work) => db.transaction((tx: Transaction) => work({ ...noting(tx), inTransaction: true })),
+    transaction: (work) =>
+      db.transaction((tx: Transaction) =>
+        work({
+          ...noting(tx),
+          inTransaction: true,
+          defer: (sql, params) => (note(sql, params), tx.defer(sql, params)),
+        }),
+      ),
     close: () => db.close(),
   };
 }

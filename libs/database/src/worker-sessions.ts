@@ -43,7 +43,7 @@ export function beginSessions(db: Database, starts: readonly SessionStart[]): Pr
   const values = Object.values(COLUMNS).flatMap((value) => starts.flatMap((start) => [start.workerId, value(start)]));
   return db.transaction(async (tx) => {
     const now = tx.dialect.nowMs;
-    await tx.run(
+    await tx.defer(
       `UPDATE workers SET session_epoch = session_epoch + 1, master_id = ?, master_epoch = ?, connected_since_ms = ${now},
          last_seen_at_ms = ${now}, missing_at_ms = NULL, ${cases.join(', ')} WHERE id IN ${placeholders(ids.length)}`,
       [me.masterId, me.epoch, ...values, ...ids],

@@ -42,7 +42,7 @@ export class WorkerTokenStore {
     return this.db.transaction(async (tx) => {
       const now = tx.dialect.nowMs;
       if (token.revokeOld) await revokeIn(tx, token.workerName);
-      await tx.run(
+      await tx.defer(
         `INSERT INTO worker_tokens (worker_name, token_hash, pb_digest, created_at_ms) VALUES (?, ?, ?, ${now})`,
         [token.workerName, token.hash, token.pbDigest],
       );
@@ -108,5 +108,5 @@ async function revokeIn(tx: Transaction, workerName: string): Promise<number> {
 }
 
 async function changed(tx: Transaction): Promise<void> {
-  await tx.run(`UPDATE counters SET value = value + 1 WHERE name = 'worker-tokens'`);
+  await tx.defer(`UPDATE counters SET value = value + 1 WHERE name = 'worker-tokens'`);
 }

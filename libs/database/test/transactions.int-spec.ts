@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { isUniqueViolation, type Transaction } from '@millrace/database';
+import { onEveryDatabase } from './databases.js';
+
+onEveryDatabase('transactions', (get) => {
+  beforeAll(async () => {
+    await get().db.run(`CREATE TABLE notes (id INTEGER PRIMARY KEY, body LONGTEXT NOT NULL)`);
+  });
+  const note = (tx: Transaction, id: number, text = `note ${id}`): Promise<void> =>
+    tx.defer(`INSERT INTO notes (id, body) VALUES (?, ?)`, [id, text]);
+  const ids = async (): Promise<number[]> =>
+    (await get().db.all<{ id: number }>(`SELECT id FROM notes ORDER BY id`)).map(({ id }) => id);
+  const emptied = (): Promise<unknown> => get().db.run(`DELETE FROM notes`);
+
+  describe('with deferred writes', () => {
+    it('are seen by the statements after them, in order, and committed', async () => {
+      await emptied();
+      const seen = await get().db.transaction(async (tx) => {
+        await note(tx, 1);
+        await note(tx, 2);
+        await tx.defer(`DELETE FROM notes WHERE id = 1`);
+        const { affected } = await tx.run(`UPDATE notes SET body = 'changed'`);
+        const rows = await tx.all<{ id: number; body: string }>(`SELECT id, body FROM notes`);
+        await note(tx, 3);
+        return { affected, rows };
+      });
+      expect(seen).toEqual({ affected: 1, rows: [{ id: 2, body: 'changed' }] });
+      expect(await ids()).toEqual([2, 3]);
+    });
+
+    it('leave nothing behind when one of them fails, whatever it went with', async () => {
+      await emptied();
+      await get().db.run(`INSERT INTO notes (id, body) VALUES (7, 'there')`);
+      const withCommit = get().db.transaction(async (tx) => {
+        await note(tx, 5);
+        await note(tx, 7);
+        await note(tx, 6);
+      });
+      expect(isUniqueViolation(await withCommit.catch((error: unknown) => error))).toBe(true);
+      const withStatement = get().db.transaction(async (tx) => {
+        await note(tx, 5);
+        await note(tx, 7);
+        await tx.get(`SELECT 1`);
+        await note(tx, 6);
+      });
+      expect(isUniqueViolation(await withStatement.catch((error: unknown) => error))).toBe(true);
+      expect(await ids()).toEqual([7]);
+    });
+
+    it('leave nothing behind when the work itself fails', async () => {
+      await emptied();
+      const failing = get().db.transaction(async (tx) => {
+        await note(tx, 1);
+        throw new Error('changed my mind');
+      });
+      await expect(failing).rejects.toThrow('changed my mind');
+      expect(await ids()).toEqual([]);
+    });
+
+    it('carry values that look like SQL, and more of them than a packet takes', async () => {
+      await emptied();
+      const odd = `'; DROP TABLE notes; -- \\' \\" %`;
+      const long = 'x'.repeat(700_000);
+      await get().db.transaction(async (tx) => {
+        await note(tx, 1, odd);
+        for (let id = 2; id < 40; id++) await note(tx, id, long);
+      });
+      const rows = await get().db.all<{ body: string }>(`SELECT body FROM notes ORDER BY id`);
+      expect(rows).toHaveLength(39);
+      expect(rows[0]!.body).toBe(odd);
+      expect(rows.slice(1).every(({ body }) => body === long)).toBe(true);
+    });
+  });
+});
