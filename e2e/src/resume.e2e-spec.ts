@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
-import { type Cluster, eventually, type Extra } from '@millrace/testing';
-import { Balancer } from './balancer.js';
+import { Balancer, type Cluster, eventually, type Extra } from '@millrace/testing';
 import { Api, type Build } from './resources.js';
 import { availableStacks, FIXTURES, millrace, millraceSoon, type Stack, startStack } from './stacks.js';
 

@@ -2,8 +2,15 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result, resultName } from '@millrace/domain';
-import { type Cluster, eventually, type Extra, StockDaemon, type StockKind, stockKinds } from '@millrace/testing';
-import { Balancer } from './balancer.js';
+import {
+  Balancer,
+  type Cluster,
+  eventually,
+  type Extra,
+  StockDaemon,
+  type StockKind,
+  stockKinds,
+} from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { processesBelow } from './processes.js';
 import { Api, type Build } from './resources.js';

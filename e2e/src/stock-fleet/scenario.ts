@@ -1,8 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Result, resultName } from '@millrace/domain';
-import { type Cluster, eventually, type Extra, type StockKind, stockKinds, StockWorker } from '@millrace/testing';
-import { Balancer } from '../balancer.js';
+import {
+  Balancer,
+  type Cluster,
+  eventually,
+  type Extra,
+  type StockKind,
+  stockKinds,
+  StockWorker,
+} from '@millrace/testing';
 import { Random } from '../chaos/random.js';
 import { memoryBytes, processesBelow, signal } from '../processes.js';
 import { Api, type Build } from '../resources.js';

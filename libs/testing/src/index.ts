@@ -27,6 +27,7 @@ export {
   type ExtraRole,
   type Triggered,
 } from './cluster.js';
+export { Balancer } from './balancer.js';
 export { ExtraProcess, type ExtraProcessOptions } from './extra-process.js';
 export {
   provisionStockWorker,
