@@ -5,6 +5,7 @@ import {
   propertiesFrom,
   Result,
   type Uuid,
+  uuidFromBytes,
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
@@ -282,8 +283,8 @@ export async function claimIn(
       won[i]!.fingerprint ?? null,
     ]),
   );
-  // The ids of a simple multi-row insert are consecutive on both databases.
-  const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: inserted.insertId + i }));
+  const buildIds = await idsOf(tx, builds, inserted.insertId);
+  const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: buildIds[i]! }));
   await tx.defer(
     `INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
      VALUES ${rowPlaceholders(claimed.length, 7)}`,
@@ -298,6 +299,17 @@ export async function claimIn(
     ]),
   );
   return claimed;
+}
+
+/** Of builds that were just inserted. Only the first is known: the nodes of a cluster may take turns with the others. */
+async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[], first: number): Promise<number[]> {
+  if (builds.length === 1) return [first];
+  const rows = await tx.all<{ id: number; uuid: Buffer }>(
+    `SELECT id, uuid FROM builds WHERE uuid IN ${placeholders(builds.length)}`,
+    builds.map(({ uuid }) => uuidToBytes(uuid)),
+  );
+  const ids = new Map(rows.map(({ id, uuid }) => [uuidFromBytes(uuid), id]));
+  return builds.map(({ uuid }) => ids.get(uuid)!);
 }
 
 /** A request, as whoever begins or continues an attempt at it has to know it. */

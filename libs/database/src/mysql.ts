@@ -1,5 +1,6 @@
 import { createPool, type Pool, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
 import { OperationalError } from '@millrace/domain';
+import { asOperational, isRolledBack } from './mysql-errors.js';
 import {
   type Database,
   MYSQL,
@@ -13,14 +14,31 @@ import {
 const TRANSACTION_TRIES = 5;
 /** More than this is not kept back: a packet has a maximum (`max_allowed_packet`), by default 16 MB on MariaDB. */
 const DEFERRED_CHARACTERS = 1 << 20;
+/** A server that says nothing for so long is given up: after some failovers nobody tells TCP that the other end is gone. */
+const ANSWER_WITHIN_MS = 60_000;
+const KEEP_ALIVE_AFTER_MS = 10_000;
+
+export interface MysqlOptions {
+  readonly connections?: number;
+  readonly answerWithinMs?: number;
+}
+
+/** The server's own settings might be others, and would cut values off silently or let the clock of the leases jump in autumn. */
+const SESSION = [
+  `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
+  `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'`,
+  // On MariaDB (MySQL cannot): a process that stands still in the middle of a transaction loses it, and its row locks with it.
+  `SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`,
+];
 
 /** MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). */
 export class MysqlDatabase implements Database {
   readonly dialect = MYSQL;
   private readonly pool: Pool;
-  private readonly direct: MysqlDirect;
+  private readonly answerWithinMs: number;
 
-  constructor(url: string, connections = 10) {
+  constructor(url: string, { connections = 10, answerWithinMs = ANSWER_WITHIN_MS }: MysqlOptions = {}) {
+    this.answerWithinMs = answerWithinMs;
     this.pool = createPool({
       uri: url,
       connectionLimit: connections,
@@ -30,51 +48,62 @@ export class MysqlDatabase implements Database {
       // For `MysqlTransaction`; values never become SQL without being escaped.
       multipleStatements: true,
       enableKeepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     });
     this.pool.pool.on('connection', (connection) => {
-      // The server's own mode might cut values off silently, or read a backslash in an escaped value as itself.
-      connection.query(
-        `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'`,
-      );
-      connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`);
-      // On MariaDB (MySQL cannot): a process that stands still in the middle of a transaction loses it, and its row locks with it.
-      connection.query(`SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`);
+      for (const setting of SESSION) connection.query(setting);
     });
-    this.direct = new MysqlDirect(this.pool);
   }
 
-  all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
-    return this.direct.all<T>(sql, params);
+  async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
+    return this.connected((connection) => new MysqlStatements(connection, this.answerWithinMs).all<T>(sql, params));
   }
 
-  get<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {
-    return this.direct.get<T>(sql, params);
+  async get<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {
+    return (await this.all<T>(sql, params))[0];
   }
 
-  async run(sql: string, params: readonly SqlValue[] = []): Promise<Written> {
-    return retrying(() => this.direct.run(sql, params));
+  run(sql: string, params: readonly SqlValue[] = []): Promise<Written> {
+    return retrying(() =>
+      this.connected((connection) => new MysqlStatements(connection, this.answerWithinMs).run(sql, params)),
+    );
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return retrying(async () => {
-      const connection = await this.pool.getConnection().catch((error: unknown) => {
-        throw asOperational(error);
-      });
-      let reusable = true;
-      try {
-        const tx = new MysqlTransaction(connection);
-        const result = await work(tx);
-        await tx.commit();
-        return result;
-      } catch (error) {
-        // A connection that cannot even roll back is not given to the next one.
-        await connection.query('ROLLBACK').catch(() => (reusable = false));
-        throw asOperational(error);
-      } finally {
-        if (reusable) connection.release();
-        else connection.destroy();
-      }
-    });
+    return retrying(() =>
+      this.connected(async (connection) => {
+        const tx = new MysqlTransaction(connection, this.answerWithinMs);
+        try {
+          const result = await work(tx);
+          await tx.commit();
+          return result;
+        } catch (error) {
+          if (!losesConnection(error)) await tx.rollback();
+          throw error;
+        }
+      }),
+    );
+  }
+
+  private async connected<T>(use: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    let connection: PoolConnection;
+    try {
+      connection = await this.pool.getConnection();
+    } catch (error) {
+      throw asOperational(error);
+    }
+    let reusable = false;
+    try {
+      const result = await use(connection);
+      reusable = true;
+      return result;
+    } catch (error) {
+      reusable = !losesConnection(error);
+      throw asOperational(error);
+    } finally {
+      if (reusable) connection.release();
+      else connection.destroy();
+    }
   }
 
   async close(): Promise<void> {
@@ -83,13 +112,16 @@ export class MysqlDatabase implements Database {
 }
 
 /** `query`, not `execute`: the text protocol sends integers as integers, so plans and LIMIT behave the same everywhere. */
-abstract class Statements implements Queryable {
+class MysqlStatements implements Queryable {
   readonly dialect = MYSQL;
 
-  protected abstract query<T>(sql: string, params: readonly SqlValue[]): Promise<T>;
+  constructor(
+    protected readonly connection: PoolConnection,
+    private readonly answerWithinMs: number,
+  ) {}
 
-  async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
-    return this.query<T[]>(sql, params);
+  all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
+    return this.send<T[]>(this.format(sql, params));
   }
 
   async get<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {
@@ -97,38 +129,41 @@ abstract class Statements implements Queryable {
   }
 
   async run(sql: string, params: readonly SqlValue[] = []): Promise<Written> {
-    const result = await this.query<ResultSetHeader>(sql, params);
+    const result = await this.send<ResultSetHeader>(this.format(sql, params));
     return { affected: result.affectedRows, insertId: result.insertId };
   }
-}
 
-/** Each statement commits itself, on whichever connection is free. */
-class MysqlDirect extends Statements {
-  constructor(private readonly pool: Pool) {
-    super();
+  protected format(sql: string, params: readonly SqlValue[]): string {
+    return this.connection.format(sql, [...params]);
   }
 
-  protected async query<T>(sql: string, params: readonly SqlValue[]): Promise<T> {
+  /** @returns rows, or the header of a write; of several statements an array of these */
+  protected async send<T>(text: string): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const message = `database: no answer within ${this.answerWithinMs} ms`;
+        reject(new OperationalError('database-unavailable', message, { code: 'silent' }));
+      }, this.answerWithinMs);
+    });
     try {
-      return (await this.pool.query(sql, [...params]))[0] as T;
+      return (await Promise.race([this.connection.query(text), silence]))[0] as T;
     } catch (error) {
       throw asOperational(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
 
 /** What is deferred goes with the next statement, as one text: the server stops at the first that fails, the commit included. */
-class MysqlTransaction extends Statements implements Transaction {
+class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
   private deferred = ['START TRANSACTION'];
   private characters = 0;
 
-  constructor(private readonly connection: PoolConnection) {
-    super();
-  }
-
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
-    const statement = this.connection.format(sql, [...params]);
+    const statement = this.format(sql, params);
     if (this.characters + statement.length > DEFERRED_CHARACTERS) return this.send(statement);
     this.deferred.push(statement);
     this.characters += statement.length;
@@ -138,21 +173,23 @@ class MysqlTransaction extends Statements implements Transaction {
     await this.send('COMMIT');
   }
 
-  protected query<T>(sql: string, params: readonly SqlValue[]): Promise<T> {
-    return this.send(this.connection.format(sql, [...params]));
+  async rollback(): Promise<void> {
+    this.deferred = [];
+    await this.send('ROLLBACK');
   }
 
-  private async send<T>(statement: string): Promise<T> {
+  protected override async send<T>(statement: string): Promise<T> {
     const { deferred } = this;
     this.deferred = [];
     this.characters = 0;
-    try {
-      const [results] = await this.connection.query([...deferred, statement].join(';\n'));
-      return (deferred.length > 0 ? (results as unknown[]).at(-1) : results) as T;
-    } catch (error) {
-      throw asOperational(error);
-    }
+    if (deferred.length === 0) return super.send<T>(statement);
+    return (await super.send<T[]>([...deferred, statement].join(';\n'))).at(-1)!;
   }
+}
+
+/** Whether the connection is not to be used again: the server rolls back when it is closed, and somebody else gets a fresh one. */
+function losesConnection(error: unknown): boolean {
+  return error instanceof OperationalError && !isRolledBack(error);
 }
 
 async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
@@ -164,27 +201,4 @@ async function retrying<T>(attempt: () => Promise<T>): Promise<T> {
       await new Promise((resolve) => setTimeout(resolve, 5 * tries * Math.random()));
     }
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-/** A deadlock's victim (also a Galera certification failure at COMMIT) or a lock wait that took too long: safe to run again. */
-function isRolledBack(error: unknown): boolean {
-  const code = error instanceof OperationalError ? String(error.fields.code) : codeOf(error);
-  return code === 'ER_LOCK_DEADLOCK' || code === 'ER_LOCK_WAIT_TIMEOUT';
-}
-
-const OUTSIDE =
-  /^(ER_LOCK_DEADLOCK|ER_LOCK_WAIT_TIMEOUT|ER_CON_COUNT_ERROR|ER_SERVER_SHUTDOWN|ER_QUERY_INTERRUPTED|ER_ACCESS_DENIED_ERROR|PROTOCOL_|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_)/;
-
-function asOperational(error: unknown): Error {
-  const code = codeOf(error);
-  if (!(error instanceof Error)) return new Error(String(error));
-  if (error instanceof OperationalError) return error;
-  // mysql2 reports a dead connection in words only.
-  const closed = /closed state|Connection lost|server closed/i.test(error.message);
-  if (!closed && !OUTSIDE.test(code)) return error;
-  return new OperationalError('database-unavailable', `database: ${error.message}`, { code }, { cause: error });
 }

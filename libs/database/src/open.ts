@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '@millrace/domain';
-import { MysqlDatabase } from './mysql.js';
+import { MysqlDatabase, type MysqlOptions } from './mysql.js';
 import type { Database } from './sql.js';
 import { SqliteDatabase } from './sqlite.js';
 import { traced } from './trace.js';
@@ -15,23 +15,23 @@ export function sqliteFile(url: DatabaseUrl): string | null {
 }
 
 /**
- * Connects (MySQL: lazily). Does not migrate and does not look at the schema: see `migrate` and `checkSchema`.
+ * Connects (MySQL: lazily; the options are about that only). Does not migrate and does not look at the schema: see `migrate` and `checkSchema`.
  * @throws UserError `bad-database-url`
  */
-export function openDatabase(url: DatabaseUrl, options: { connections?: number } = {}): Database {
+export function openDatabase(url: DatabaseUrl, options: MysqlOptions = {}): Database {
   const db = connect(url, options);
   const trace = process.env['MILLRACE_TRACE_SQL'];
   return trace ? traced(db, trace) : db;
 }
 
-function connect(url: DatabaseUrl, options: { connections?: number }): Database {
+function connect(url: DatabaseUrl, options: MysqlOptions): Database {
   const file = sqliteFile(url);
   if (file !== null) {
     mkdirSync(dirname(file), { recursive: true });
     return new SqliteDatabase(file);
   }
   if (/^(mysql|mariadb):\/\//.test(url)) {
-    return new MysqlDatabase(url.replace(/^mariadb:/, 'mysql:'), options.connections);
+    return new MysqlDatabase(url.replace(/^mariadb:/, 'mysql:'), options);
   }
   throw new UserError(
     'bad-database-url',

@@ -15,7 +15,7 @@ if (!port) throw new UnexpectedError('no-parent', 'the control thread was starte
 const setup = workerData as ControlSetup;
 const say = (message: FromControl): void => port.postMessage(message);
 
-const db = openDatabase(setup.databaseUrl, { connections: 1 });
+const db = openDatabase(setup.databaseUrl, { connections: 1, answerWithinMs: setup.leaseMs });
 const masters = new MasterStore(db);
 const heartbeat = new BigInt64Array(setup.heartbeat);
 const bus = createBus(setup.bus);
