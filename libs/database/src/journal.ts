@@ -121,7 +121,8 @@ const SOON_MS = 3;
  * gathers, and an idle journal commits at once (design §5 *No timers on the way*). Order is kept per build. A promise resolves only
  * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3).
  *
- * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back.
+ * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back. A commit whose
+ * answer was lost may have happened: each group leaves its number behind, and one that did is not written twice.
  */
 export class Journal {
   private entries: EntryItem[] = [];
@@ -129,6 +130,7 @@ export class Journal {
   private running: Promise<void> | null = null;
   private soon: NodeJS.Timeout | null = null;
   private closed = false;
+  private groups = 0;
   private readonly memory = new Map<number, BuildMemory>();
   readonly stats = { transactions: 0, entries: 0, retries: 0 };
 
@@ -220,12 +222,23 @@ export class Journal {
   }
 
   private async commit(items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<void> {
+    const group = ++this.groups;
+    let settle: (() => void) | null = null;
     for (let tries = 0; ; tries++) {
       try {
-        const settle = await this.db.transaction((tx) => this.apply(tx, items, claims));
+        await this.db.transaction(async (tx) => {
+          if (settle !== null && (await this.wasCommitted(tx, group))) return;
+          // First, so that whoever asks waits for a transaction of the lost connection that is still under way.
+          await tx.defer(`UPDATE journals SET master_epoch = ?, group_number = ? WHERE master_id = ?`, [
+            this.me.epoch,
+            group,
+            this.me.masterId,
+          ]);
+          settle = await this.apply(tx, items, claims);
+        });
         this.stats.transactions += 1;
         this.stats.entries += items.length;
-        settle();
+        settle!();
         return;
       } catch (error) {
         if (!(error instanceof OperationalError) || this.closed) {
@@ -237,6 +250,14 @@ export class Journal {
         await new Promise((resolve) => setTimeout(resolve, Math.min(50 * 2 ** tries, 2000)));
       }
     }
+  }
+
+  private async wasCommitted(tx: Transaction, group: number): Promise<boolean> {
+    const row = await tx.get<{ epoch: number; group: number }>(
+      `SELECT master_epoch AS epoch, group_number AS \`group\` FROM journals WHERE master_id = ?${tx.dialect.forUpdate}`,
+      [this.me.masterId],
+    );
+    return row?.epoch === this.me.epoch && row.group === group;
   }
 
   /** One bad item must not take the others of its group down. */

@@ -53,6 +53,7 @@ export class MasterStore {
            VALUES (?, ?, ?, ?, ?, 1, 'active', ${now}, ${now}, ${now} + ?, ?)`,
           [master.name, master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs],
         );
+        await tx.defer(`INSERT INTO journals (master_id, master_epoch, group_number) VALUES (?, 0, 0)`, [insertId]);
         return { masterId: insertId, epoch: 1 };
       }
       const elsewhere = row.host !== master.host || (row.pid !== master.pid && master.isAlive(row.pid));
@@ -95,7 +96,7 @@ export class MasterStore {
   }
 }
 
-/** Locks our own master row and makes sure that the lease still stands. @throws FencedError */
+/** Makes sure that our own lease still stands. @throws FencedError */
 export async function assertLeased(tx: Transaction, me: Incarnation): Promise<void> {
   const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
     me.masterId,
