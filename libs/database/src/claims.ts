@@ -134,7 +134,8 @@ export class ClaimStore {
               (w.resumes = 1 AND NOT EXISTS (SELECT 1 FROM steps s
                 WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)) AS mayResume
        FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id JOIN workers w ON w.id = c.worker_id
-       WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive} LIMIT 200`,
+       WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive}
+       ORDER BY mayResume LIMIT 200`,
     );
     return rows.map(({ alive: engineIsAlive, mayResume, elsewhere, ...row }) => ({
       ...row,

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdirSync, openSync, closeSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import { OperationalError, UserError } from '@millrace/domain';
@@ -97,7 +97,7 @@ async function locked<T>(url: DatabaseUrl, work: () => Promise<T>): Promise<T> {
 
 async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Promise<T> {
   // A connection pool of one: the lock belongs to the connection and goes with it, however this process ends.
-  const db = openDatabase(url, { connections: 1 });
+  const db = openDatabase(url, { connections: 1, answerWithinMs: 2 * LOCK_PATIENCE_MS });
   try {
     const row = await db.get<{ taken: number }>(
       `SELECT GET_LOCK(CONCAT('millrace-migrate-', DATABASE()), ?) AS taken`,
@@ -111,33 +111,28 @@ async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Prom
   }
 }
 
-async function lockedByFile<T>(lock: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(dirname(lock), { recursive: true });
-  const giveUpAt = Date.now() + LOCK_PATIENCE_MS;
-  for (;;) {
-    try {
-      closeSync(openSync(lock, 'wx'));
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      // Left behind by a migrator that was killed.
-      if (ageMs(lock) > LOCK_PATIENCE_MS) rmSync(lock, { force: true });
-      else if (Date.now() > giveUpAt)
-        throw new OperationalError('migration-locked', `${lock} is held by another process`);
-      else await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+/** Held by a transaction on a file of its own, which ends with this process however that happens. */
+async function lockedByFile<T>(file: string, work: () => Promise<T>): Promise<T> {
+  mkdirSync(dirname(file), { recursive: true });
+  const lock = new Libsql(file, { timeout: 0 });
   try {
+    const giveUpAt = Date.now() + LOCK_PATIENCE_MS;
+    while (!isTaken(lock)) {
+      if (Date.now() > giveUpAt) throw new OperationalError('migration-locked', `${file} is held by another process`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     return await work();
   } finally {
-    rmSync(lock, { force: true });
+    lock.close();
   }
 }
 
-function ageMs(file: string): number {
+function isTaken(lock: InstanceType<typeof Libsql>): boolean {
   try {
-    return Date.now() - statSync(file).mtimeMs;
-  } catch {
-    return 0;
+    lock.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') return false;
+    throw error;
   }
 }

@@ -26,6 +26,11 @@ describe('planMerges', () => {
         [8, 9],
       ],
     ],
+    [
+      'nor one of too many lines that repeat themselves',
+      chunks(50, 50, 50, 50).map((chunk, i) => ({ ...chunk, lines: i === 3 ? 6000 : 2000 })),
+      [[0, 1]],
+    ],
   ])('%s', (_name, input, expected) => {
     expect(planMerges(input).map((run) => run.map((chunk) => chunk.firstLine))).toEqual(expected);
   });

@@ -12,25 +12,30 @@ export interface ChunkSize {
 const SMALL_BYTES = 8 << 10;
 /** What a merged chunk holds at most, in stored bytes. */
 const MERGED_BYTES = 64 << 10;
+/** And how many lines: what repeats itself takes little room as stored, and is read as a whole. */
+const MERGED_LINES = 5000;
 
 /** Runs of neighbouring small chunks that are worth becoming one. Pure; `chunks` in order. */
 export function planMerges(chunks: readonly ChunkSize[]): ChunkSize[][] {
   const runs: ChunkSize[][] = [];
   let run: ChunkSize[] = [];
   let bytes = 0;
+  let lines = 0;
   const close = (): void => {
     if (run.length > 1) runs.push(run);
     run = [];
     bytes = 0;
+    lines = 0;
   };
   for (const chunk of chunks) {
-    if (chunk.bytes > SMALL_BYTES) {
+    if (chunk.bytes > SMALL_BYTES || chunk.lines > MERGED_LINES) {
       close();
       continue;
     }
-    if (bytes + chunk.bytes > MERGED_BYTES) close();
+    if (bytes + chunk.bytes > MERGED_BYTES || lines + chunk.lines > MERGED_LINES) close();
     run.push(chunk);
     bytes += chunk.bytes;
+    lines += chunk.lines;
   }
   close();
   return runs;

@@ -52,6 +52,13 @@ export const BUILDS: HistoryTable = {
     { given: ['buildid'], order: null },
     { given: ['buildrequestid'], order: null, index: 'builds_request' },
     { given: ['builderid', 'number'], order: null, index: 'builds_number' },
+    {
+      given: [],
+      fixed: { complete: false },
+      where: 'b.complete_at_ms IS NULL',
+      order: 'buildid',
+      index: 'builds_complete',
+    },
     { given: [], fixed: { complete: false }, where: 'b.complete_at_ms IS NULL', order: null, index: 'builds_complete' },
     { given: ['builderid', 'results'], order: 'buildid', index: 'builds_builder_results' },
     { given: ['builderid'], order: 'buildid', index: 'builds_builder' },

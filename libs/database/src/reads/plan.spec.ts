@@ -46,6 +46,12 @@ describe('the plan of a query on builds', () => {
       [11_000, 2, 0],
     ],
     [
+      'that run, however many',
+      query({ filters: [eq('complete', false)], order: [down('buildid')], limit: 20 }),
+      'INDEXED BY builds_complete WHERE b.complete_at_ms IS NULL ORDER BY b.id DESC LIMIT ? OFFSET ?',
+      [21, 0],
+    ],
+    [
       'of two builders, each by its index',
       query({ filters: [eq('builderid', 1, 2)], order: [down('started_at')], limit: 3 }),
       'ORDER BY k.cursorValue DESC LIMIT ? OFFSET ?',
