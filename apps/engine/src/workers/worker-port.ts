@@ -147,6 +147,7 @@ async function sourceAddress(socket: Socket, own: string): Promise<string> {
 }
 
 function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
+  const saidBefore = socket.bytesRead - socket.readableLength;
   const stream = new TLSSocket(socket, { isServer: true, secureContext: tls.context });
   return new Promise((resolve, reject) => {
     stream.once('secure', () => {
@@ -154,11 +155,12 @@ function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
       resolve(stream);
     });
     let failure: string | null = null;
-    const failed = (error: NodeJS.ErrnoException): void => {
-      // A balancer's health check says nothing and may end with a reset, which is no failure.
-      if (error.code !== 'ECONNRESET') failure = error.message;
+    const failed = (error: Error): void => void (failure = error.message);
+    const closed = (): void => {
+      // A balancer's health check says nothing, which is no failure, however it ends.
+      const isSilent = socket.bytesRead === saidBefore;
+      reject(new Unprepared(isSilent || failure === null ? null : 'tls', failure ?? 'it was closed'));
     };
-    const closed = (): void => reject(new Unprepared(failure === null ? null : 'tls', failure ?? 'it was closed'));
     stream.on('error', failed);
     stream.once('_tlsError', failed);
     stream.once('close', closed);
