@@ -1,8 +1,15 @@
 import { join } from 'node:path';
 import { ConfigHost, type ConfigSnapshot } from '@millrace/config';
 import { type CompiledBuilder, type CompiledConfig, hints } from '@millrace/contracts';
-import { type ClaimedBuild, ConfigurationStore, type DefinitionIds, Journal, sabotaged } from '@millrace/database';
-import { propertiesFrom, type Properties, UnexpectedError, workerEntries } from '@millrace/domain';
+import {
+  type ClaimedBuild,
+  ConfigurationStore,
+  ControlStore,
+  type DefinitionIds,
+  Journal,
+  sabotaged,
+} from '@millrace/database';
+import { propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
 import { Loop, type Master } from '@millrace/master';
 import { Counter, Gauge } from 'prom-client';
 import { FolderBlobs } from './blobs/folder-blobs.js';
@@ -55,7 +62,7 @@ export class EngineRuntime {
     this.builds = new RunningBuilds(master, this.journal, new FolderBlobs(join(settings.dataFolder, 'blobs')), () =>
       this.distributor.assign(),
     );
-    this.reaper = new Reaper(master, (buildId) => this.builds.isRunning(buildId));
+    this.reaper = new Reaper(master, this.builds);
     this.listener = new WorkerListener(
       master,
       () => this.revision,
@@ -70,24 +77,32 @@ export class EngineRuntime {
       this.journal,
       () => this.revision,
       () => this.listener.attached.values(),
-      (build, worker) => this.begin(build, worker),
+      (build, worker, fingerprint) => this.begin(build, worker, fingerprint),
     );
     this.poll = new Loop({
       name: 'engine',
       everyMs: settings.pollIntervalMs,
       log: master.log,
       round: async () => {
-        await this.refreshTokens();
-        await this.refreshWorkers();
-        await this.reaper.round();
-        if (sabotaged('poll') && !this.asked) return;
+        const asked = this.asked || !sabotaged('poll');
         this.asked = false;
-        await this.distributor.poll();
+        // One that fails does not keep the others from their turn.
+        const duties = [
+          () => this.refreshTokens(),
+          () => this.refreshWorkers(),
+          () => this.reaper.round(),
+          ...(asked ? [() => this.distributor.poll()] : []),
+        ];
+        const failures: unknown[] = [];
+        for (const duty of duties) await duty().catch((error: unknown) => failures.push(error));
+        if (failures.length > 0) throw failures[0];
       },
     });
-    master.onCommand('stop-build', async (command) =>
-      this.builds.stop(command.subjectId, command.args.reason ?? 'no reason') ? 'stopping' : 'not running here',
-    );
+    const control = new ControlStore(master.db);
+    master.onCommand('stop-build', async (command) => {
+      if (this.builds.stop(command.subjectId, command.args.reason ?? 'no reason')) return null;
+      return (await control.passStopOn(command)) ? null : 'the build has ended';
+    });
     this.fleet = new FleetWatch(master, () => this.listener.attached.size);
     const { sessions } = this.listener;
     sessions.onFree = () => this.distributor.assign();
@@ -191,11 +206,11 @@ export class EngineRuntime {
     await this.listener.refresh();
   }
 
-  private begin(build: ClaimedBuild, worker: AttachedWorker): void {
+  /** The configuration may have changed since the build was claimed: then it is claimed again, under the new one or elsewhere. */
+  private begin(build: ClaimedBuild, worker: AttachedWorker, fingerprint: string): void {
     const setup = this.setupOf(build.builderId);
-    if (!setup)
-      throw new UnexpectedError('unknown-builder', `claimed build ${build.buildId} of a builder that is not ours`);
-    this.builds.begin(build, worker, setup);
+    if (setup?.builder.fingerprint === fingerprint) this.builds.begin(build, worker, setup);
+    else this.builds.refuse(build, worker, 'its builder was configured anew');
   }
 
   private setupOf(builderId: number): BuildSetup | null {

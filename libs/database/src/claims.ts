@@ -10,6 +10,7 @@ import {
   uuidv7,
 } from '@millrace/domain';
 import { completeRequest, type SourceStamp } from './buildsets.js';
+import type { MasterCommand } from './control.js';
 import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { sabotaged } from './sabotage.js';
 import { type Database, placeholders, type Queryable, rowPlaceholders, type Transaction } from './sql.js';
@@ -60,7 +61,7 @@ export interface Orphan extends BuildKey {
   readonly master: string;
   /** Its engine holds its lease; only the worker is away. */
   readonly engineIsAlive: boolean;
-  /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. */
+  /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. Not when it is to be stopped. */
   readonly mayResume: boolean;
   /** Its worker has a session at another incarnation than the claim's: what it brings along is adopted there, if anywhere. */
   readonly workerIsElsewhere: boolean;
@@ -132,7 +133,9 @@ export class ClaimStore {
               ${alive} AS alive, COALESCE(w.master_id <> c.master_id OR w.master_epoch <> c.master_epoch, 0) AS elsewhere,
               ${this.db.dialect.nowMs} - c.parked_at_ms AS parkedForMs,
               (w.resumes = 1 AND NOT EXISTS (SELECT 1 FROM steps s
-                WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)) AS mayResume
+                WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)
+               AND NOT EXISTS (SELECT 1 FROM master_commands o
+                WHERE o.done_at_ms IS NULL AND o.kind = 'stop-build' AND o.subject_id = c.build_id)) AS mayResume
        FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id JOIN workers w ON w.id = c.worker_id
        WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive}
        ORDER BY mayResume LIMIT 200`,
@@ -388,6 +391,11 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
   );
   await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
   await tx.defer(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
+  await tx.defer(
+    `UPDATE master_commands SET done_at_ms = ${now}, result = 'the build has ended'
+     WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+    [key.buildId],
+  );
   const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId };
   if (results === Result.RETRY) {
     await tx.defer(
@@ -424,15 +432,13 @@ async function verdict(
   end: BuildEnd,
 ): Promise<{ results: Result; stateString: string }> {
   if (end.results !== Result.RETRY) return end;
-  const stop = await tx.get<{ id: number }>(
-    `SELECT id FROM master_commands WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+  const stop = await tx.get<{ args: string }>(
+    `SELECT args FROM master_commands WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ? ORDER BY id LIMIT 1`,
     [key.buildId],
   );
   if (stop) {
-    await tx.defer(`UPDATE master_commands SET done_at_ms = ${tx.dialect.nowMs}, result = 'cancelled' WHERE id = ?`, [
-      stop.id,
-    ]);
-    return { results: Result.CANCELLED, stateString: 'cancelled' };
+    const { reason = 'no reason' } = JSON.parse(stop.args) as MasterCommand['args'];
+    return { results: Result.CANCELLED, stateString: `cancelled (${reason})` };
   }
   if (end.death && request.deaths + 1 >= DEATHS_ALLOWED) {
     return {

@@ -91,7 +91,7 @@ export class ControlStore {
     });
   }
 
-  /** Asks the engine that runs the build to stop it. @returns that engine, or null when the build is over. */
+  /** Asks the engine that has the build to stop it; the command is done when the build has ended. @returns that engine, or null when the build is over. */
   stopBuild(buildId: number, reason: string): Promise<{ masterId: number } | null> {
     return this.db.transaction(async (tx) => {
       const claim = await tx.get<{ masterId: number }>(`SELECT master_id AS masterId FROM claims WHERE build_id = ?`, [
@@ -103,6 +103,21 @@ export class ControlStore {
       }
       if (!(await tx.get(`SELECT id FROM builds WHERE id = ?`, [buildId]))) throw notFound('build', buildId);
       return null;
+    });
+  }
+
+  /**
+   * For an engine that was asked to stop a build that it does not run: the build may wait for its worker, be on its way here, or have moved
+   * on, and the wish with it. False: it is over.
+   */
+  passStopOn(stop: MasterCommand): Promise<boolean> {
+    return this.db.transaction(async (tx) => {
+      const claim = await tx.get<{ masterId: number }>(`SELECT master_id AS masterId FROM claims WHERE build_id = ?`, [
+        stop.subjectId,
+      ]);
+      if (!claim) return false;
+      await tx.defer(`UPDATE master_commands SET master_id = ? WHERE id = ?`, [claim.masterId, stop.id]);
+      return true;
     });
   }
 

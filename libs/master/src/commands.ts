@@ -4,7 +4,9 @@ import { messageOf } from '@millrace/domain';
 import { Loop } from './loop.js';
 import type { Master } from './master.js';
 
-export type CommandHandlers = Map<MasterCommand['kind'], (command: MasterCommand) => Promise<string>>;
+/** Null: it is under way, and whoever ends what it is about answers it; until then the handler is called again now and then. */
+export type CommandHandler = (command: MasterCommand) => Promise<string | null>;
+export type CommandHandlers = Map<MasterCommand['kind'], CommandHandler>;
 
 /** Carries out the command rows addressed to this master: on hint, and by poll for the hints that were lost (I1). */
 export function commandLoop(master: Master, handlers: CommandHandlers): Loop {
@@ -19,7 +21,7 @@ export function commandLoop(master: Master, handlers: CommandHandlers): Loop {
         const result = handler
           ? await handler(command).catch((error: unknown) => `failed: ${messageOf(error)}`)
           : `failed: a ${master.settings.role} does not know '${command.kind}'`;
-        await store.finishCommand(command.id, result);
+        if (result !== null) await store.finishCommand(command.id, result);
       }
     },
   });

@@ -2,6 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Database, Incarnation, MasterCommand } from '@millrace/database';
 import type { Registry } from 'prom-client';
+import type { CommandHandler } from './commands.js';
 import type { Hints } from './control/client.js';
 import type { Logger } from './logging.js';
 import type { MasterSettings } from './settings.js';
@@ -23,7 +24,7 @@ export interface Master {
   /** Runs on the command `drain`: takes nothing new and resolves when what was there is finished; the master then stops. */
   onDrain(drain: () => Promise<void>): void;
   /** Handles command rows of this kind that are addressed to this master; the answer is stored with the row. */
-  onCommand(kind: MasterCommand['kind'], handler: (command: MasterCommand) => Promise<string>): void;
+  onCommand(kind: MasterCommand['kind'], handler: CommandHandler): void;
 }
 
 export interface MasterParts {

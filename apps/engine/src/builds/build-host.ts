@@ -52,6 +52,8 @@ export class EngineBuildHost implements BuildHost {
     private readonly blobs: Blobs,
     private readonly publish: (hint: Hint) => void,
     private readonly onFenced: () => void,
+    /** Something could not be written, and never will be. */
+    private readonly onBroken: (error: unknown) => void,
     /** The connection went while a command ran that can go on without it. */
     private readonly onWorkerAway: () => void,
     private readonly replay: Replay | null = null,
@@ -322,7 +324,8 @@ export class EngineBuildHost implements BuildHost {
   }
 
   private failed(error: unknown): void {
-    if (this.isFenced || !(error instanceof FencedError)) return;
+    if (!(error instanceof FencedError)) return this.onBroken(error);
+    if (this.isFenced) return;
     this.isFenced = true;
     this.onFenced();
   }

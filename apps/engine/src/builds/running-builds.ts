@@ -27,6 +27,8 @@ interface Entry {
   readonly finishedSteps: readonly FinishedStep[];
   running: RunningBuild | null;
   stopReason: string | null;
+  /** Why not everything that happened in it could be recorded. */
+  broken: string | null;
   ended: Promise<void>;
 }
 
@@ -68,6 +70,14 @@ export class RunningBuilds {
     return this.entries.has(buildId);
   }
 
+  held(): number[] {
+    return [...this.entries.values()].filter(({ host }) => !host.isParked).map(({ build }) => build.buildId);
+  }
+
+  lose(buildId: number): void {
+    void this.fencedOff(buildId);
+  }
+
   begin(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null = null): void {
     const host = new EngineBuildHost(
       build,
@@ -76,7 +86,8 @@ export class RunningBuilds {
       this.journal,
       this.blobs,
       (hint) => this.master.hints.publish(hint),
-      () => void this.fencedOff(build.buildId),
+      () => this.lose(build.buildId),
+      (error) => this.broken(entry, error),
       () => this.park(entry),
       recorded && replayOf(recorded),
     );
@@ -88,6 +99,7 @@ export class RunningBuilds {
       finishedSteps,
       running: null,
       stopReason: null,
+      broken: null,
       ended: Promise.resolve(),
     };
     this.entries.set(build.buildId, entry);
@@ -146,6 +158,8 @@ export class RunningBuilds {
     worker.builds.set(build.buildId, build.builderId);
     this.begin(build, worker, setup, recorded);
     bus.publish(hints.build(build.buildId, 'update'));
+    // Who wanted it stopped asked whoever had it then.
+    bus.publish(hints.command(me.masterId));
     return recorded.commands.filter(({ outcome }) => outcome === null).map(({ uuid }) => uuid);
   }
 
@@ -164,10 +178,25 @@ export class RunningBuilds {
   /** @returns false when the build is not (or no longer) run here */
   stop(buildId: number, reason: string): boolean {
     const entry = this.entries.get(buildId);
-    if (!entry) return false;
-    entry.stopReason = reason;
-    entry.running?.stop(reason);
+    if (!entry || entry.host.isParked) return false;
+    if (entry.stopReason === null) {
+      entry.stopReason = reason;
+      entry.running?.stop(reason);
+    }
     return true;
+  }
+
+  /** Gives back what was claimed and cannot be run here. */
+  refuse(build: ClaimedBuild, worker: AttachedWorker, reason: string): void {
+    const log = this.master.log.child({ buildId: build.buildId, worker: worker.name });
+    log.info({ reason }, 'a claimed build is given back');
+    this.claims.end(build, { results: Result.RETRY, stateString: `retry: ${reason}` }).then(
+      (ended) => announceEnd(this.master, ended),
+      // The reaper finds a claim that we hold and do not run.
+      (error: unknown) => log.warn({ err: error }, `giving it back failed: ${messageOf(error)}`),
+    );
+    worker.release(build.buildId);
+    this.onSlotFree();
   }
 
   /** Resolves when no build is left; `onEach` is called whenever one has ended. No new ones must begin. */
@@ -253,6 +282,7 @@ export class RunningBuilds {
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
     const { unresumable } = entry.host;
+    if (entry.broken !== null) return { results: Result.EXCEPTION, stateString: `exception: ${entry.broken}` };
     if (unresumable !== null) return { results: Result.RETRY, stateString: `retry: ${unresumable}` };
     if (outcome.kind === 'died') return deathOf(outcome);
     const { results, stateString } = outcome;
@@ -290,6 +320,13 @@ export class RunningBuilds {
       builddir: setup.builder.builddir,
       finishedSteps,
     };
+  }
+
+  /** A build of which something is missing must not look as if it had gone well. */
+  private broken(entry: Entry, error: unknown): void {
+    this.master.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
+    entry.broken ??= `not everything that happened could be recorded: ${messageOf(error)}`;
+    entry.running?.stop('it cannot be recorded');
   }
 
   private async fencedOff(buildId: number): Promise<void> {

@@ -23,6 +23,8 @@ export interface Assignments {
   workerProperties(workerId: number): Properties;
 }
 
+type Candidate = ClaimCandidate & { readonly fingerprint: string };
+
 /**
  * Brings queued requests and free workers together. The heads of the queues are kept in memory and claimed by primary key, in
  * whatever transaction the journal is about to make; a hint or a poll says when to look at a queue again.
@@ -48,7 +50,8 @@ export class Distributor {
     private readonly journal: Journal,
     private readonly assignments: () => Assignments,
     private readonly workers: () => Iterable<AttachedWorker>,
-    private readonly begin: (build: ClaimedBuild, worker: AttachedWorker) => void,
+    /** With the builder's fingerprint at the time of the claim. */
+    private readonly begin: (build: ClaimedBuild, worker: AttachedWorker, fingerprint: string) => void,
   ) {
     this.store = new ClaimStore(master.db);
     this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log: master.log });
@@ -83,7 +86,7 @@ export class Distributor {
       (builderId, workerId) => builders.get(builderId)?.workerIds.has(workerId) ?? false,
     );
     if (assigned.length > 0) {
-      const candidates = assigned.map(({ head, workerId }): ClaimCandidate => {
+      const candidates = assigned.map(({ head, workerId }): Candidate => {
         const worker = byId.get(workerId)!;
         const builder = builders.get(head.builderId)!;
         this.take(head);
@@ -114,10 +117,7 @@ export class Distributor {
     await Promise.all(this.underWay);
   }
 
-  private async claim(
-    candidates: readonly ClaimCandidate[],
-    workers: ReadonlyMap<number, AttachedWorker>,
-  ): Promise<void> {
+  private async claim(candidates: readonly Candidate[], workers: ReadonlyMap<number, AttachedWorker>): Promise<void> {
     let claimed: ClaimedBuild[] = [];
     try {
       claimed = await this.journal.claim(candidates);
@@ -137,7 +137,7 @@ export class Distributor {
         continue;
       }
       worker.begin(build.buildId, build.builderId);
-      this.begin(build, worker);
+      this.begin(build, worker, candidate.fingerprint);
       this.master.hints.publish(hints.request(build.requestId, build.builderId, 'claimed'));
       this.master.hints.publish(hints.build(build.buildId, 'new'));
     }

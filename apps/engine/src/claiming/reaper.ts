@@ -6,17 +6,28 @@ import type { Master } from '@millrace/master';
 /** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
 const ADOPTION_TAKES_MS = 10_000;
 
+/** What this engine works on. */
+export interface OwnBuilds {
+  isRunning(buildId: number): boolean;
+  /** Those that it may write about. */
+  held(): number[];
+  /** Lets go of one that is somebody else's now. */
+  lose(buildId: number): void;
+}
+
 /** Finds attempts that nobody works on any more and gives their requests back to the queue. */
 export class Reaper {
   private readonly store: ClaimStore;
+  /** Held without being run, by build, when we looked last. */
   private suspects = new Set<number>();
+  /** Run without being held. */
+  private strays = new Set<number>();
   /** Since when we know that nobody works on them, by build and epoch. */
   private seenAtMs = new Map<string, number>();
 
   constructor(
     private readonly master: Master,
-    /** Is this engine working on the build? */
-    private readonly isRunning: (buildId: number) => boolean,
+    private readonly builds: OwnBuilds,
   ) {
     this.store = new ClaimStore(master.db);
   }
@@ -38,7 +49,7 @@ export class Reaper {
       announceEnd(this.master, ended);
     }
     this.seenAtMs = seenAtMs;
-    await this.reapLostClaims();
+    await this.compareClaims();
   }
 
   /** How long its worker may take to come back with it (I9). */
@@ -58,12 +69,19 @@ export class Reaper {
 
   /**
    * A commit whose answer was lost with the connection may have claimed something that we never heard of. What we hold without
-   * running it, twice in a row, is such a claim.
+   * running it, twice in a row, is such a claim. What we run without holding it was taken over while we were away, and says nothing that would
+   * tell us so.
    */
-  private async reapLostClaims(): Promise<void> {
-    const unknown = (await this.store.held(this.master.me)).filter((key) => !this.isRunning(key.buildId));
+  private async compareClaims(): Promise<void> {
+    const running = this.builds.held();
+    const held = await this.store.held(this.master.me);
+    const unknown = held.filter((key) => !this.builds.isRunning(key.buildId));
     for (const key of unknown) if (this.suspects.has(key.buildId)) await this.giveBack(key);
     this.suspects = new Set(unknown.map((key) => key.buildId));
+    const ours = new Set(held.map((key) => key.buildId));
+    const lost = running.filter((buildId) => !ours.has(buildId));
+    for (const buildId of lost) if (this.strays.has(buildId)) this.builds.lose(buildId);
+    this.strays = new Set(lost);
   }
 
   private async giveBack(key: BuildKey): Promise<void> {
