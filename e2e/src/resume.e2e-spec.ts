@@ -54,6 +54,16 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     return masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
   }
 
+  /** The ports of all engines but that one. */
+  const portsBut = (engine?: string): number[] => {
+    const extras = [second, third].map(({ process, workerPort }) => [process.name, workerPort!] as const);
+    const first = extras.some(([name]) => name === engine) ? undefined : engine;
+    return [
+      ...(first === undefined ? [cluster.ports.workers] : []),
+      ...extras.filter(([name]) => name !== engine).map(([, port]) => port),
+    ];
+  };
+
   /** Kills the engine that the build is on. @returns its name */
   async function killEngineOf(buildId: number): Promise<string> {
     const engine = await engineOf(buildId);
@@ -187,6 +197,8 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
         what: 'its log',
       });
       const engine = await engineOf(build.buildid);
+      // Its supervisor starts it again, and what is started again takes workers.
+      balancer.offer(portsBut(engine));
       const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
       const drained = await millraceSoon(['drain', engine, '--database', database]);
       expect(drained).toMatchObject({ status: 0, stderr: '' });
@@ -199,6 +211,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
       expect(await engineOf(next.buildid)).not.toBe(engine);
       expect((await ended(next)).results).toBe(Result.SUCCESS);
       expect(millrace(['drain', 'nobody', '--database', database]).stderr).toMatch(/no master 'nobody' is running/);
+      balancer.offer(portsBut());
     },
     120_000 + BUILD_TAKES_MS,
   );
@@ -208,6 +221,21 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     await eventually(() => ledger().includes(`own ${build.buildrequestid} 1`), { what: 'the step' });
     await killEngineOf(build.buildid);
     expect(await ended(build, 120_000)).toMatchObject({ attempt: 2, results: Result.SUCCESS });
+  }, 180_000);
+
+  it('a build whose worker was cut off from an engine that lives can be stopped, and the worker goes on', async () => {
+    const build = await begun('silent');
+    await eventually(() => ledger().includes(`sleep ${build.buildrequestid} 1`), { what: 'the step' });
+    balancer.offer([]);
+    balancer.drop();
+    await cluster.call(`/builds/${build.buildid}`, 'stop', { reason: 'enough' });
+    expect(await ended(build, 30_000)).toMatchObject({
+      buildid: build.buildid,
+      results: Result.CANCELLED,
+      state_string: 'cancelled (enough)',
+    });
+    balancer.offer(portsBut());
+    expect((await ended(await begun('many'), 120_000)).results).toBe(Result.SUCCESS);
   }, 180_000);
 
   it('a build that waits for its worker, or was adopted, can be stopped', async () => {

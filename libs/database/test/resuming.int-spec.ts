@@ -203,6 +203,28 @@ onEveryDatabase('builds that change engines', (get) => {
     });
   });
 
+  it('does not let a build wait for its worker that is to be stopped, wherever the wish was sent', async () => {
+    await attach(first, 'w1');
+    const build = await claimOne('w1');
+    await journal(first).write(build, [{ kind: 'build-parked' }]);
+    expect(await orphan(build)).toMatchObject({ mayResume: true });
+    const control = new ControlStore(get().db);
+    await control.stopBuild(build.buildId, 'enough');
+    expect(await orphan(build)).toMatchObject({ mayResume: false });
+
+    const [stop] = (await control.openCommands(first.masterId)).filter(({ subjectId }) => subjectId === build.buildId);
+    await get().db.run(`UPDATE claims SET master_id = ? WHERE build_id = ?`, [second.masterId, build.buildId]);
+    expect(await control.passStopOn(stop!)).toBe(true);
+    expect(await control.openCommands(second.masterId)).toContainEqual(stop);
+
+    expect(await store().reap((await orphan(build))!)).toMatchObject({ requeued: false });
+    expect(await get().db.get(`SELECT state_string AS state FROM builds WHERE id = ?`, [build.buildId])).toEqual({
+      state: 'cancelled (enough)',
+    });
+    expect(await control.commandResult(stop!.id)).toBe('the build has ended');
+    expect(await control.passStopOn(stop!)).toBe(false);
+  });
+
   it('takes no build from an engine that is alive and has its worker', async () => {
     await attach(first, 'w1');
     const build = await claimOne('w1');

@@ -42,17 +42,18 @@ export class Balancer {
   /** What was lost stays lost; new connections get through. */
   restoreNetwork(): void {
     this.cut = false;
-    this.dropAll();
+    this.drop();
   }
 
   async stop(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
-    this.dropAll();
+    this.drop();
     await closed;
   }
 
-  private dropAll(): void {
+  /** Ends all connections, as both ends see. */
+  drop(): void {
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
   }
 
