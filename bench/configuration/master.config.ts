@@ -1,5 +1,5 @@
 import { anyBranch, builder, customStep, defineConfig, force, trigger, worker } from '@millrace/config';
-import { shell } from '@millrace/steps';
+import { Result, shell } from '@millrace/steps';
 
 /** The same work as `bench/peer/master.cfg` gives Buildbot: 20 trivial builders, one that prints, one that burns CPU, 4 workers. */
 const BURN_MS = Number(process.env['BENCH_BURN_SECONDS'] ?? '20') * 1000;
@@ -33,7 +33,7 @@ export default defineConfig({
       factory: [
         customStep('stall', async () => {
           burn();
-          return 0;
+          return Result.SUCCESS;
         }),
       ],
     }),
