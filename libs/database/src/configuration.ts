@@ -85,7 +85,7 @@ export class ConfigurationStore {
         return id === undefined ? [] : [[name, id]];
       });
       const workers = new Map([...named, ...(await workerRows(tx, await templateWorkers(tx, definitions)))]);
-      await serveWorkers(tx, me, definitions, known.builders, workers);
+      await serveChangedWorkers(tx, me, definitions, known.builders, workers);
       return workers;
     });
   }
@@ -109,6 +109,40 @@ async function serveWorkers(
   builders: ReadonlyMap<string, number>,
   workers: ReadonlyMap<string, number>,
 ): Promise<void> {
+  await tx.defer(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
+  await insertWorkers(tx, me, definitions, builders, workers);
+}
+
+/** The same when only workers came or went: of thousands that build hundreds of builders, only their rows are written. */
+async function serveChangedWorkers(
+  tx: Transaction,
+  me: Incarnation,
+  definitions: Definitions,
+  builders: ReadonlyMap<string, number>,
+  workers: ReadonlyMap<string, number>,
+): Promise<void> {
+  const rows = await tx.all<{ workerId: number }>(
+    `SELECT DISTINCT worker_id AS workerId FROM worker_builders WHERE master_id = ?`,
+    [me.masterId],
+  );
+  const before = new Set(rows.map(({ workerId }) => workerId));
+  const now = new Set(workers.values());
+  for (const ids of chunked([...before].filter((id) => !now.has(id)))) {
+    await tx.defer(`DELETE FROM worker_builders WHERE master_id = ? AND worker_id IN ${placeholders(ids.length)}`, [
+      me.masterId,
+      ...ids,
+    ]);
+  }
+  await insertWorkers(tx, me, definitions, builders, new Map([...workers].filter(([, id]) => !before.has(id))));
+}
+
+async function insertWorkers(
+  tx: Transaction,
+  me: Incarnation,
+  definitions: Definitions,
+  builders: ReadonlyMap<string, number>,
+  workers: ReadonlyMap<string, number>,
+): Promise<void> {
   const entryOf = workerEntries(definitions.workers.map((worker) => worker.name));
   const ofEntry = new Map<string, number[]>();
   for (const [name, workerId] of workers) {
@@ -117,7 +151,6 @@ async function serveWorkers(
     if (ids) ids.push(workerId);
     else ofEntry.set(entry, [workerId]);
   }
-  await tx.defer(`DELETE FROM worker_builders WHERE master_id = ?`, [me.masterId]);
   const pairs = definitions.builders.flatMap((builder) =>
     [...new Set(builder.workers)].flatMap((entry) =>
       (ofEntry.get(entry) ?? []).map((workerId) => [workerId, builders.get(builder.name)!, me.masterId]),
