@@ -71,7 +71,7 @@ export interface CommandOutcome {
   readonly failure: string | null;
   /** `timeout`, `timeout_without_output` or `max_lines_failure`, when the worker itself ended the command. */
   readonly failureReason: string | null;
-  /** With `capture`: standard output, cut at `maxBytes`. */
+  /** With `capture`: standard output, cut at `maxBytes`, and at 1 MiB. */
   readonly stdout?: string;
   /** Of `glob` and `listdir`. */
   readonly files?: readonly string[];

@@ -11,6 +11,9 @@ import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { transferSink, type TransferSink } from './transfers.js';
 
+/** Whatever a step asks for: it is recorded whole with every update (I9). */
+const MOST_CAPTURED = 1 << 20;
+
 /** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes (design §5 *Resuming*). */
 export interface Replay {
   readonly stepNumber: number;
@@ -104,7 +107,9 @@ export class EngineBuildHost implements BuildHost {
     const recorded = before && !isTransfer(request.name) ? before : null;
     const uuid = recorded?.uuid ?? randomUUID();
     const { stepNumber: step, ordinal, name } = request;
-    const capture = request.capture ? new Capture(request.capture.maxBytes, recorded?.captured ?? '') : null;
+    const capture = request.capture
+      ? new Capture(Math.min(request.capture.maxBytes, MOST_CAPTURED), recorded?.captured ?? '')
+      : null;
     const running: Running = { request, recorded, capture, interrupted: false, sent: false };
     this.running.set(uuid, running);
     try {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dropLines, prefixLines, wholeLines } from './log-text.js';
+import { dropLines, firstPiece, prefixLines, wholeLines } from './log-text.js';
 
 describe('prefixLines', () => {
   it.each([
@@ -10,6 +10,21 @@ describe('prefixLines', () => {
     ['a\n\nb\n', 'oa\no\nob\n'],
   ])('%j', (text, expected) => {
     expect(prefixLines('o', text)).toBe(expected);
+  });
+});
+
+describe('firstPiece', () => {
+  it.each([
+    ['', ''],
+    ['abcd', 'abcd'],
+    ['abcde', 'abcd'],
+    ['ab\ncdef\n', 'ab\n'],
+    ['abc\ndef', 'abc\n'],
+    ['a\nb\nc\nd', 'a\nb\n'],
+    ['abc😀', 'abc'],
+    ['ab😀c', 'ab😀'],
+  ])('of %j is %j', (text, expected) => {
+    expect(firstPiece(text, 4)).toBe(expected);
   });
 });
 

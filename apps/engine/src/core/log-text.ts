@@ -12,6 +12,19 @@ export function wholeLines(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
+/**
+ * The beginning of a text that is logged in pieces: whole lines of at most `most` characters together, or the beginning of a longer line,
+ * which is then continued on the next.
+ */
+export function firstPiece(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const end = text.lastIndexOf('\n', most - 1) + 1;
+  if (end > 0) return text.slice(0, end);
+  // Not through the middle of a character.
+  const isSplit = /[\uD800-\uDBFF]/.test(text[most - 1]!);
+  return text.slice(0, isSplit ? most - 1 : most);
+}
+
 /** `text`, which consists of whole lines, without the first `count` of them. */
 export function dropLines(text: string, count: number): string {
   let at = 0;

@@ -9,6 +9,7 @@ import {
   type StepContext,
 } from '@millrace/config';
 import type { JsonValue, Properties } from '@millrace/domain';
+import { firstPiece } from '../core/log-text.js';
 import { workerPath } from '../core/worker-path.js';
 import type { BuildHost, BuildJob, CommandRequest } from './build-host.js';
 
@@ -218,6 +219,9 @@ export class StepRun {
   }
 }
 
+/** What a step logs at once may be of any size; the engine gets it in pieces that it can hold many of. */
+const PIECE_CHARACTERS = 256 << 10;
+
 /** Text on its way into one log: while a piece is being committed the next ones gather, so a chatty step makes few calls. */
 class LogFlow implements LogWriter {
   private waiting = '';
@@ -239,8 +243,8 @@ class LogFlow implements LogWriter {
 
   private async run(): Promise<void> {
     while (this.waiting !== '') {
-      const text = this.waiting;
-      this.waiting = '';
+      const text = firstPiece(this.waiting, PIECE_CHARACTERS);
+      this.waiting = this.waiting.slice(text.length);
       await this.send(text);
     }
     this.flow = null;
