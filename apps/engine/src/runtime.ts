@@ -284,8 +284,12 @@ function assemble(
   const byEntry = new Map(entries.map((entry) => [entry.name, entry]));
   const entryOf = new Map([...ids.workers.keys()].map((name) => [name, entryFor(name)!]));
   const workers = new Map([...entryOf].map(([name, entry]) => [name, { ...byEntry.get(entry)!, name }]));
-  const idsOfEntry = new Map<string, number[]>(entryNames.map((entry) => [entry, []]));
-  for (const [name, entry] of entryOf) idsOfEntry.get(entry)!.push(ids.workers.get(name)!);
+  const buildersOfEntry = new Map<string, Set<number>>(entryNames.map((entry) => [entry, new Set()]));
+  for (const builder of builders)
+    for (const entry of builder.workers) buildersOfEntry.get(entry)?.add(ids.builders.get(builder.name)!);
+  const buildersOf = new Map(
+    [...entryOf].map(([name, entry]) => [ids.workers.get(name)!, buildersOfEntry.get(entry)!]),
+  );
   const properties = new Map<number, Properties>(
     [...workers].map(([name, worker]) => [ids.workers.get(name)!, propertiesFrom(worker.properties, 'Worker')]),
   );
@@ -306,10 +310,10 @@ function assemble(
           name: builder.name,
           fingerprint: builder.fingerprint,
           properties: propertiesFrom(builder.properties, 'Builder'),
-          workerIds: new Set(builder.workers.flatMap((entry) => idsOfEntry.get(entry) ?? [])),
         },
       ]),
     ),
+    buildersOf: (workerId) => buildersOf.get(workerId) ?? new Set(),
     workerProperties: (id) => properties.get(id) ?? {},
   };
 }

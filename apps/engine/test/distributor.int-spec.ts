@@ -11,6 +11,7 @@ import {
   MasterStore,
   migrate,
   openDatabase,
+  WorkerStore,
 } from '@millrace/database';
 import type { Master } from '@millrace/master';
 import { eventually } from '@millrace/testing';
@@ -84,15 +85,15 @@ describe('Distributor', () => {
       hints: { publish: () => undefined, subscribe: () => () => undefined },
       log: { debug: fail, warn: fail, error: fail },
     } as unknown as Master;
-    const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, 1, () => undefined);
+    const session = await new WorkerStore(db).attached(workerId, me, {});
+    const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, session, () => undefined);
     const begun: { requestId: number; buildId: number }[] = [];
     const distributor = new Distributor(
       master,
       new Journal(db, me, fail),
       () => ({
-        builders: new Map([
-          [builderId, { name: 'b', fingerprint: 'f', properties: {}, workerIds: new Set([workerId]) }],
-        ]),
+        builders: new Map([[builderId, { name: 'b', fingerprint: 'f', properties: {} }]]),
+        buildersOf: () => new Set([builderId]),
         workerProperties: () => ({}),
       }),
       () => [worker],

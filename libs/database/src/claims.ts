@@ -34,6 +34,8 @@ export interface ClaimCandidate {
   readonly properties: Properties;
   /** Of the configuration revision that the build runs under. */
   readonly fingerprint?: string;
+  /** The worker's session here that the build is to begin in. Undefined: whichever it has. */
+  readonly sessionEpoch?: number;
 }
 
 /** Names one attempt; `epoch` fences every write about it (I3). */

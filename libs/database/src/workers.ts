@@ -111,16 +111,23 @@ export class WorkerStore {
 
 /**
  * Which of these claims their workers have room for (I11): not paused, not leaving, with fewer builds on all engines together than they
- * may have, and not in a newer session elsewhere. Their rows stay locked, so that two engines do not count the same room.
+ * may have, and still in the session that was seen, not in a newer one here or elsewhere. Their rows stay locked, so that two engines do not
+ * count the same room.
  */
-export async function withRoom<T extends { readonly workerId: number }>(
+export async function withRoom<T extends { readonly workerId: number; readonly sessionEpoch?: number }>(
   tx: Transaction,
   me: Incarnation,
   claims: readonly T[],
 ): Promise<T[]> {
   const ids = [...new Set(claims.map((claim) => claim.workerId))].sort((a, b) => a - b);
-  const rows = await tx.all<{ workerId: number; maxBuilds: number; held: number; elsewhere: number }>(
-    `SELECT id AS workerId, max_builds AS maxBuilds,
+  const rows = await tx.all<{
+    workerId: number;
+    maxBuilds: number;
+    held: number;
+    elsewhere: number;
+    sessionEpoch: number | null;
+  }>(
+    `SELECT id AS workerId, max_builds AS maxBuilds, CASE WHEN master_id IS NULL THEN NULL ELSE session_epoch END AS sessionEpoch,
        CASE WHEN paused = 1 OR graceful = 1 OR quarantined_until_ms > ${tx.dialect.nowMs} THEN 1 ELSE 0 END AS held,
        CASE WHEN master_id <> ? OR master_epoch <> ? THEN 1 ELSE 0 END AS elsewhere
      FROM workers WHERE id IN ${placeholders(ids.length)} ORDER BY id${tx.dialect.forUpdate}`,
@@ -140,7 +147,9 @@ export async function withRoom<T extends { readonly workerId: number }>(
       row.held === 1 || row.elsewhere === 1 ? 0 : row.maxBuilds - (builds.get(row.workerId) ?? 0),
     ]),
   );
-  return claims.filter(({ workerId }) => {
+  const sessions = new Map(rows.map((row) => [row.workerId, row.sessionEpoch]));
+  return claims.filter(({ workerId, sessionEpoch }) => {
+    if (sessionEpoch !== undefined && sessions.get(workerId) !== sessionEpoch) return false;
     const left = room.get(workerId) ?? 0;
     room.set(workerId, left - 1);
     return left > 0;

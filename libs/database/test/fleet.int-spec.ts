@@ -84,6 +84,17 @@ onEveryDatabase('the fleet', (get) => {
       expect(await claim(there, [three!, four!])).toHaveLength(1);
     });
 
+    it('come to nothing when the session that they were made for is over', async () => {
+      const [wanted] = await candidates(1);
+      const sessionEpoch = await workers.attached(worker(0), here, {});
+      const inSession = (epoch: number): Promise<ClaimedBuild[]> => claim(here, [{ ...wanted!, sessionEpoch: epoch }]);
+      await workers.detached(worker(0), sessionEpoch);
+      expect(await inSession(sessionEpoch)).toEqual([]);
+      const next = await workers.attached(worker(0), here, {});
+      expect(await inSession(sessionEpoch)).toEqual([]);
+      expect(await inSession(next)).toHaveLength(1);
+    });
+
     it('of two engines at the same moment count the same room once', async () => {
       // The loser's rows are told apart from the winner's only by when it looks.
       const wanted = await candidates(4);

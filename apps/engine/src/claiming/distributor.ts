@@ -17,9 +17,9 @@ export interface Assignments {
       readonly name: string;
       readonly fingerprint: string;
       readonly properties: Properties;
-      readonly workerIds: ReadonlySet<number>;
     }
   >;
+  buildersOf(workerId: number): ReadonlySet<number>;
   workerProperties(workerId: number): Properties;
 }
 
@@ -77,14 +77,11 @@ export class Distributor {
   /** Claims at once from the heads in memory; call it in the same turn as a journal write to share its transaction. */
   assign(): void {
     if (this.stopped) return;
-    const { builders } = this.assignments();
+    const assignments = this.assignments();
+    const { builders } = assignments;
     const free = [...this.workers()].filter((worker) => worker.freeSlots > 0);
     const byId = new Map(free.map((worker) => [worker.workerId, worker]));
-    const assigned = distribute(
-      [...this.heads.values()].flat(),
-      free,
-      (builderId, workerId) => builders.get(builderId)?.workerIds.has(workerId) ?? false,
-    );
+    const assigned = distribute(this.heads, free, (workerId) => assignments.buildersOf(workerId));
     if (assigned.length > 0) {
       const candidates = assigned.map(({ head, workerId }): Candidate => {
         const worker = byId.get(workerId)!;
@@ -98,8 +95,9 @@ export class Distributor {
           builderName: builder.name,
           workerId,
           workerName: worker.name,
+          sessionEpoch: worker.sessionEpoch,
           fingerprint: builder.fingerprint,
-          properties: { ...builder.properties, ...this.assignments().workerProperties(workerId) },
+          properties: { ...builder.properties, ...assignments.workerProperties(workerId) },
         };
       });
       const claim = this.claim(candidates, byId).finally(() => this.underWay.delete(claim));

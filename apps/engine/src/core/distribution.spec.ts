@@ -9,12 +9,20 @@ const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: num
   busyBuilders: new Set(busy),
   idleSince,
 });
+function queuesOf(heads: readonly Head[]): Map<number, Head[]> {
+  const queues = new Map<number, Head[]>();
+  for (const one of heads) queues.set(one.builderId, [...(queues.get(one.builderId) ?? []), one]);
+  return queues;
+}
 const pairs = (
   heads: Head[],
   workers: FreeWorker[],
-  mayBuild = (_b: number, _w: number): boolean => true,
+  builders: readonly number[] = heads.map(({ builderId }) => builderId),
 ): [number, number][] =>
-  distribute(heads, workers, mayBuild).map(({ head: { requestId }, workerId }) => [requestId, workerId]);
+  distribute(queuesOf(heads), workers, () => new Set(builders)).map(({ head: { requestId }, workerId }) => [
+    requestId,
+    workerId,
+  ]);
 
 describe('distribute', () => {
   it.each<[string, Head[], FreeWorker[], [number, number][]]>([
@@ -48,7 +56,22 @@ describe('distribute', () => {
   });
 
   it('passes over what no free worker may build', () => {
-    expect(pairs([head(1, 7), head(2, 8)], [worker(1)], (builderId) => builderId === 8)).toEqual([[2, 1]]);
+    expect(pairs([head(1, 7), head(2, 8)], [worker(1)], [8, 9, 10])).toEqual([[2, 1]]);
+  });
+
+  it('asks little when thousands wait for others than those that are free', () => {
+    const queues = new Map(Array.from({ length: 4000 }, (_, id) => [id, [head(id, id)]]));
+    let asked = 0;
+    class Builders extends Set<number> {
+      override [Symbol.iterator](): ReturnType<Set<number>['values']> {
+        asked += this.size;
+        return super.values();
+      }
+    }
+    const own = new Builders([5000, 5001, 3999]);
+    const idle = Array.from({ length: 500 }, (_, id) => worker(id));
+    expect(distribute(queues, idle, () => own)).toHaveLength(1);
+    expect(asked).toBe(1500);
   });
 
   it('never uses a request twice nor more slots than there are', () => {
@@ -71,7 +94,11 @@ describe('distribute', () => {
     );
     fc.assert(
       fc.property(heads, workers, (queued, free) => {
-        const assigned = distribute(queued, free, (builderId, workerId) => (builderId + workerId) % 2 === 0);
+        const assigned = distribute(
+          queuesOf(queued),
+          free,
+          (workerId) => new Set(workerId % 2 === 0 ? [0, 2] : [1, 3]),
+        );
         expect(new Set(assigned.map((one) => one.head.requestId)).size).toBe(assigned.length);
         for (const { workerId, freeSlots } of free) {
           expect(assigned.filter((one) => one.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
@@ -79,6 +106,19 @@ describe('distribute', () => {
         const places = assigned.map((one) => `${one.head.builderId} on ${one.workerId}`);
         expect(new Set(places).size).toBe(places.length);
         for (const one of assigned) expect((one.head.builderId + one.workerId) % 2).toBe(0);
+        // Nobody is left waiting who could be served.
+        const left = new Map(free.map(({ workerId, freeSlots }) => [workerId, freeSlots]));
+        for (const { workerId } of assigned) left.set(workerId, left.get(workerId)! - 1);
+        const served = new Set(assigned.map((one) => one.head.requestId));
+        for (const one of queued.filter(({ requestId }) => !served.has(requestId))) {
+          const idle = free.filter(
+            ({ workerId }) =>
+              left.get(workerId)! > 0 &&
+              (one.builderId + workerId) % 2 === 0 &&
+              !places.includes(`${one.builderId} on ${workerId}`),
+          );
+          expect(idle).toEqual([]);
+        }
       }),
     );
   });

@@ -26,26 +26,51 @@ export interface Assignment {
  * time: the builds of a builder share a folder on it.
  */
 export function distribute(
-  heads: readonly Head[],
+  queues: ReadonlyMap<number, readonly Head[]>,
   workers: readonly FreeWorker[],
-  mayBuild: (builderId: number, workerId: number) => boolean,
+  buildersOf: (workerId: number) => ReadonlySet<number>,
 ): Assignment[] {
   const slots = new Map(workers.map((worker) => [worker.workerId, worker.freeSlots]));
-  const busy = new Map(workers.map((worker) => [worker.workerId, new Set(worker.busyBuilders)]));
-  const byIdleness = [...workers].sort((a, b) => a.idleSince - b.idleSince);
-  let free = workers.reduce((sum, worker) => sum + worker.freeSlots, 0);
+  const candidates = candidatesByBuilder(queues, workers, buildersOf);
   const assignments: Assignment[] = [];
-  for (const head of [...heads].sort((a, b) => a.rank - b.rank || a.requestId - b.requestId)) {
-    if (free === 0) break;
-    const worker = byIdleness.find(
-      ({ workerId }) =>
-        slots.get(workerId)! > 0 && !busy.get(workerId)!.has(head.builderId) && mayBuild(head.builderId, workerId),
-    );
-    if (!worker) continue;
-    busy.get(worker.workerId)!.add(head.builderId);
-    slots.set(worker.workerId, slots.get(worker.workerId)! - 1);
-    free -= 1;
-    assignments.push({ head, workerId: worker.workerId });
+  // Each of a builder's candidates builds it once, so no more of its queue matters.
+  const heads = [...candidates].flatMap(([builderId, ids]) => sorted(queues.get(builderId)!).slice(0, ids.length));
+  for (const head of sorted(heads)) {
+    const ids = candidates.get(head.builderId)!;
+    let workerId = ids.shift();
+    while (workerId !== undefined && slots.get(workerId) === 0) workerId = ids.shift();
+    if (workerId === undefined) continue;
+    slots.set(workerId, slots.get(workerId)! - 1);
+    assignments.push({ head, workerId });
   }
   return assignments;
+}
+
+/**
+ * The free workers of each builder that anything is queued for, the longest idle first. There may be thousands of either that have nothing to do
+ * with each other: of the builders that wait and those of a worker the fewer are looked at.
+ */
+function candidatesByBuilder(
+  queues: ReadonlyMap<number, readonly Head[]>,
+  workers: readonly FreeWorker[],
+  buildersOf: (workerId: number) => ReadonlySet<number>,
+): Map<number, number[]> {
+  const queued = new Set([...queues].flatMap(([builderId, heads]) => (heads.length > 0 ? [builderId] : [])));
+  const candidates = new Map<number, number[]>();
+  for (const { workerId, freeSlots, busyBuilders } of [...workers].sort((a, b) => a.idleSince - b.idleSince)) {
+    if (freeSlots === 0) continue;
+    const own = buildersOf(workerId);
+    const [fewer, more] = own.size < queued.size ? [own, queued] : [queued, own];
+    for (const builderId of fewer) {
+      if (!more.has(builderId) || busyBuilders.has(builderId)) continue;
+      const ids = candidates.get(builderId);
+      if (ids) ids.push(workerId);
+      else candidates.set(builderId, [workerId]);
+    }
+  }
+  return candidates;
+}
+
+function sorted(heads: readonly Head[]): Head[] {
+  return [...heads].sort((a, b) => a.rank - b.rank || a.requestId - b.requestId);
 }
