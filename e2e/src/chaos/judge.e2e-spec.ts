@@ -45,6 +45,7 @@ const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence 
   linesPerLog: 3,
   leaseMs: LEASE_MS,
   missing: [],
+  trouble: null,
   ...more,
 });
 
@@ -148,6 +149,11 @@ describe('the judge', () => {
       'a rerun that comes late',
       'late:',
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@14000 end@14100')], { disruptions: [kill(300)] }),
+    ],
+    [
+      'a request that was built to its last step and never completed',
+      'halted:',
+      evidence(lines(1, 'begin@100 end@200'), { trouble: 'halted: the storm: nothing has moved for 25000 ms' }),
     ],
     ['a build that never ended', 'unfinished:', evidence(lines(1, 'begin@100 middle@200'))],
     [

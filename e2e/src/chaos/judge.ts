@@ -42,6 +42,8 @@ export interface Evidence {
   readonly leaseMs: number;
   /** Processes that were not running or not ready at the end, with what they said. */
   readonly missing: readonly string[];
+  /** Why what was to be done to the cluster was not done to its end; null when it was. */
+  readonly trouble: string | null;
 }
 
 export interface Verdict {
@@ -72,6 +74,7 @@ export function judge(evidence: Evidence): Verdict {
   const reruns = judged.flatMap((one) => one.rerunsMs);
   return {
     violations: [
+      ...(evidence.trouble === null ? [] : [evidence.trouble]),
       ...evidence.missing.map((name) => `not alive at the end: ${name}`),
       ...judgeCauses(requests, evidence),
       ...judged.flatMap((one) => one.violations),

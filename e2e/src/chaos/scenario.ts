@@ -94,6 +94,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   }
 }
 
+/** Why there is no going on, as a violation; null: there is. */
+type Trouble = string | null;
+
 class Scenario {
   private readonly random: Random;
   private readonly commits: Commit[] = [];
@@ -121,14 +124,14 @@ class Scenario {
       throw new Error(`the cluster did not start: ${missing.join('; ')}\n${this.cluster.output.slice(-60).join('\n')}`);
     }
     this.push(1);
-    let isSettled = await this.settle('the first commit');
-    const phases: Record<Phase, () => Promise<boolean>> = {
+    let trouble = await this.settle('the first commit');
+    const phases: Record<Phase, () => Promise<Trouble>> = {
       storm: () => this.storm(),
       'frozen-engine': () => this.frozenEngine(),
       'frozen-scheduler': () => this.frozenScheduler(),
       outage: () => this.outage(),
     };
-    for (const phase of this.options.phases) if (isSettled) isSettled = await phases[phase]();
+    for (const phase of this.options.phases) trouble ??= await phases[phase]();
     const stillMissing = await missingOf(this.places, 20_000);
     const ledger = this.ledger();
     return {
@@ -140,11 +143,12 @@ class Scenario {
       linesPerLog: LINES_PER_LOG,
       leaseMs: LEASE_MS,
       missing: stillMissing,
+      trouble,
     };
   }
 
   /** Commits and kills at seeded instants. */
-  private async storm(): Promise<boolean> {
+  private async storm(): Promise<Trouble> {
     const { commits, kills } = this.options;
     const durationMs = Math.max(commits * MS_PER_COMMIT, kills * KINDS.length * MS_PER_KILL);
     const plan: { atMs: number; act: () => void }[] = [];
@@ -189,15 +193,16 @@ class Scenario {
    * An engine is frozen past the end of its lease in the middle of a build, and thawed when another engine has begun the build again:
    * nothing that it does about the build from then on may count.
    */
-  private async frozenEngine(): Promise<boolean> {
+  private async frozenEngine(): Promise<Trouble> {
     const engines = this.places.filter((place) => place.kind === 'engine');
     for (let round = 0; round < ROUNDS; round++) {
       const revisions = new Set(this.push(FEW));
       const begun = await this.fresh((line) => revisions.has(line.revision) && line.builder === 'steps');
       const engine = engines.find(({ worker }) => worker === begun?.worker);
       if (!begun || !engine) {
-        if (await this.settle('commits for an engine to be frozen')) continue;
-        return false;
+        const trouble = await this.settle('commits for an engine to be frozen');
+        if (trouble) return trouble;
+        continue;
       }
       const [pid] = await this.pidsOf(engine);
       const { atMs, untilMs, overtaken } = await this.freeze(pid!, () =>
@@ -208,20 +213,22 @@ class Scenario {
       await delay(AFTERMATH_MS);
       const outlived = engine.pids().includes(pid!);
       this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
-      if (!(await this.settle(`round ${round + 1} with a frozen engine`))) return false;
-      if (outlived && overtaken) return true;
+      const trouble = await this.settle(`round ${round + 1} with a frozen engine`);
+      if (trouble) return trouble;
+      if (outlived && overtaken) return null;
     }
-    return true;
+    return `unproven: in ${ROUNDS} rounds no frozen engine was overtaken and went on`;
   }
 
   /** A scheduler is frozen while it judges changes, and thawed when another one has made their buildsets. */
-  private async frozenScheduler(): Promise<boolean> {
+  private async frozenScheduler(): Promise<Trouble> {
     for (let round = 0; round < ROUNDS; round++) {
       const revisions = this.push(BURST);
       const pid = await this.judging(revisions);
       if (pid === null) {
-        if (await this.settle('commits for a scheduler to be frozen')) continue;
-        return false;
+        const trouble = await this.settle('commits for a scheduler to be frozen');
+        if (trouble) return trouble;
+        continue;
       }
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
       const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areBegun(revisions));
@@ -237,14 +244,15 @@ class Scenario {
       await delay(AFTERMATH_MS);
       const outlived = this.places.some((place) => place.kind === 'scheduler' && place.pids().includes(pid));
       this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
-      if (!(await this.settle(`round ${round + 1} with a frozen scheduler`))) return false;
-      if (outlived && overtaken) return true;
+      const trouble = await this.settle(`round ${round + 1} with a frozen scheduler`);
+      if (trouble) return trouble;
+      if (outlived && overtaken) return null;
     }
-    return true;
+    return `unproven: in ${ROUNDS} rounds no frozen scheduler was overtaken and went on`;
   }
 
   /** No bus at all, and work arrives: everything is found by polls. */
-  private async outage(): Promise<boolean> {
+  private async outage(): Promise<Trouble> {
     const { outageMs } = this.options;
     const { bus } = this.stack;
     const atMs = Date.now();
@@ -267,8 +275,8 @@ class Scenario {
     if (bus) await bus.restart();
     const untilMs = Date.now();
     this.disruptions.push({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs, backMs: untilMs });
-    if (!isBegun) this.say('what was pushed meanwhile had not been begun when the bus came back');
-    return isBegun && this.settle('the outage of the bus');
+    if (!isBegun) return 'halted: what was pushed while the bus was down had not been begun when it came back';
+    return this.settle('the outage of the bus');
   }
 
   /** SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */
@@ -313,8 +321,8 @@ class Scenario {
     return null;
   }
 
-  /** Waits until every commit has been begun by every builder and nothing is left to do. @returns false when it came to a halt before */
-  private async settle(what: string): Promise<boolean> {
+  /** Waits until every commit has been begun by every builder and nothing is left to do. */
+  private async settle(what: string): Promise<Trouble> {
     let lines = -1;
     let progressMs = Date.now();
     for (;;) {
@@ -323,11 +331,10 @@ class Scenario {
       lines = ledger.length;
       if (this.areBegun(this.commits.map((commit) => commit.revision)) && (await this.isIdle())) {
         this.say(`${what}: settled, ${this.commits.length} commits, ${lines} lines in the ledger`);
-        return true;
+        return null;
       }
       if (Date.now() - progressMs > STALL_MS) {
-        this.say(`${what}: nothing has moved for ${STALL_MS} ms`);
-        return false;
+        return `halted: ${what}: nothing has moved for ${STALL_MS} ms, and not everything is done`;
       }
       await delay(200);
     }
