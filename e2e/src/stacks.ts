@@ -45,7 +45,8 @@ export async function startStack(name: StackName): Promise<Stack> {
     mariadb = await startMariaDb();
     database = await mariadb.createDatabase();
     bus = name === 'MariaDB + NATS' ? await startNats() : await startCrossbar();
-    millrace(['db', 'migrate', '--database', database]);
+    const { status, stderr } = millrace(['db', 'migrate', '--database', database]);
+    if (status !== 0) throw new Error(`db migrate ended with ${status}: ${stderr}`);
   }
   return {
     name,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { OperationalError } from '@millrace/domain';
 import { ExtraProcess } from './extra-process.js';
 import { eventually } from './services/eventually.js';
@@ -96,7 +97,7 @@ export class Cluster {
     );
     const lines: string[] = [];
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
+      createInterface({ input: stream }).on('line', (line) => lines.push(line));
     }
     const cluster = new Cluster(child, ports, lines, options, env);
     await eventually(

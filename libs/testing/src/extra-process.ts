@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 const RESTART_AFTER_MS = 250;
 
@@ -51,9 +52,7 @@ export class ExtraProcess {
     const child = spawn(process.execPath, [script, ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.child = child;
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        for (const line of text.split('\n').filter(Boolean)) onLine(`${name} | ${line}`);
-      });
+      createInterface({ input: stream }).on('line', (line) => onLine(`${name} | ${line}`));
     }
     child.once('exit', (code, signal) => {
       this.child = null;

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import {
   type Database,
+  isUniqueViolation,
   openDatabase,
   type Queryable,
   type SqlValue,
   statementKey,
   type TracedStatement,
+  type Transaction,
 } from '@millrace/database';
 import { judgeSqlitePlan, type PlanRow } from './sqlite-plan.js';
 
@@ -60,7 +62,7 @@ async function onSqlite(db: Database, sql: string): Promise<string | null> {
   return judgeSqlitePlan(sql, await db.all<PlanRow>(`EXPLAIN QUERY PLAN ${sql}`));
 }
 
-/** Runs it, whatever it is, and takes it back: InnoDB itself says how many rows it touched. */
+/** Runs it and takes it back: InnoDB itself says how many rows it touched. An INSERT is only of interest for what it selects. */
 async function onMysql(db: Database, sql: string, params: readonly SqlValue[]): Promise<string | null> {
   if (!/^\s*(SELECT|INSERT|UPDATE|DELETE)/i.test(sql) || /GET_LOCK/.test(sql)) return null;
   let problem: string | null = null;
@@ -69,7 +71,7 @@ async function onMysql(db: Database, sql: string, params: readonly SqlValue[]): 
       const before = await counters(tx);
       let returned: number;
       if (/^\s*SELECT/i.test(sql)) returned = (await tx.all(sql, params)).length;
-      else if (/^\s*INSERT/i.test(sql)) returned = 1;
+      else if (/^\s*INSERT/i.test(sql)) returned = /SELECT/i.test(sql) ? await inserted(tx, sql, params) : 1;
       else returned = (await tx.run(sql, params)).affected;
       const after = await counters(tx);
       const examined = after.examined - before.examined;
@@ -86,6 +88,16 @@ async function onMysql(db: Database, sql: string, params: readonly SqlValue[]): 
 }
 
 class TakeBack extends Error {}
+
+/** The row is there already, as a rule; what was selected for it has been counted then. */
+async function inserted(tx: Transaction, sql: string, params: readonly SqlValue[]): Promise<number> {
+  try {
+    return (await tx.run(sql, params)).affected;
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    return 1;
+  }
+}
 
 async function counters(db: Queryable): Promise<{ examined: number; sorted: number }> {
   const rows = await db.all<{ Variable_name: string; Value: string }>(
