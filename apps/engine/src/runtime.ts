@@ -118,17 +118,17 @@ export class EngineRuntime {
   static async start(master: Master, file: string): Promise<EngineRuntime> {
     const tokens = new WorkerTokens(master.db);
     await tokens.refresh();
-    const revision = await loadRevision(master, file, tokens);
+    const loaded = await load(file, tokens);
     const pool = new RunnerPool({
       configFile: file,
-      fingerprint: revision.fingerprint,
-      snapshot: revision.snapshot,
+      fingerprint: loaded.fingerprint,
+      snapshot: loaded.snapshot,
       threadMemoryMb: master.settings.runnerMemoryMb,
       log: poolLog(master),
       onStall: (stall) => master.log.warn(stall, 'a step keeps its runner thread busy'),
     });
     await pool.start();
-    return new EngineRuntime(master, file, revision, tokens, pool);
+    return new EngineRuntime(master, file, await stored(master, loaded), tokens, pool);
   }
 
   /** Begins to take workers and work. */
@@ -140,9 +140,17 @@ export class EngineRuntime {
 
   async reload(): Promise<string> {
     this.listener.reload();
-    const revision = await loadRevision(this.master, this.file, this.tokens);
-    await this.pool.switchTo(this.file, revision.fingerprint, revision.snapshot);
-    this.revision = revision;
+    const before = this.revision;
+    const loaded = await load(this.file, this.tokens);
+    await this.pool.switchTo(this.file, loaded.fingerprint, loaded.snapshot);
+    try {
+      this.revision = await stored(this.master, loaded);
+    } catch (error) {
+      // All of it or nothing.
+      await this.pool.switchTo(this.file, before.fingerprint, before.snapshot);
+      throw error;
+    }
+    const { revision } = this;
     this.sessionsReconfigured();
     this.look();
     return `revision ${revision.fingerprint.slice(0, 12)}`;
@@ -260,24 +268,26 @@ export class EngineRuntime {
   }
 }
 
-async function loadRevision(master: Master, file: string, tokens: WorkerTokens): Promise<Revision> {
+type Loaded = Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests' | 'tokens' | 'config'>;
+
+/** @throws ConfigError when the configuration is bad */
+async function load(file: string, tokens: WorkerTokens): Promise<Loaded> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(file);
   const { revision: config, fingerprint, snapshot, workerDigests } = host;
   await host.close();
-  const ids = await new ConfigurationStore(master.db).apply(
-    master.me,
-    { fingerprint, body: JSON.stringify(config) },
-    config,
-    { serves: true },
-  );
-  return assemble({ file, fingerprint, snapshot, workerDigests, tokens, config }, ids);
+  return { file, fingerprint, snapshot, workerDigests, tokens, config };
 }
 
-function assemble(
-  source: Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests' | 'tokens' | 'config'>,
-  ids: DefinitionIds,
-): Revision {
+/** From then on this engine is known to serve it. */
+async function stored(master: Master, loaded: Loaded): Promise<Revision> {
+  const { fingerprint, config } = loaded;
+  const store = new ConfigurationStore(master.db);
+  const ids = await store.apply(master.me, { fingerprint, body: JSON.stringify(config) }, config, { serves: true });
+  return assemble(loaded, ids);
+}
+
+function assemble(source: Loaded, ids: DefinitionIds): Revision {
   const { builders, workers: entries } = source.config;
   const entryNames = entries.map((entry) => entry.name);
   const entryFor = workerEntries(entryNames);

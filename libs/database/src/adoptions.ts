@@ -88,9 +88,11 @@ export class AdoptionStore {
         claim.requestId,
         claim.epoch,
       ]);
-      const session = await tx.get<{ epoch: number }>(`SELECT session_epoch AS epoch FROM workers WHERE id = ?`, [
-        workerId,
-      ]);
+      // Locked, so that the worker cannot go on to another engine before that engine sees whose the claim is now.
+      const session = await tx.get<{ epoch: number }>(
+        `SELECT session_epoch AS epoch FROM workers WHERE id = ?${forUpdate}`,
+        [workerId],
+      );
       if (!row || session?.epoch !== sessionEpoch) return null;
       await tx.defer(`UPDATE build_requests SET epoch = epoch + 1, claimed_by_master_id = ? WHERE id = ?`, [
         me.masterId,

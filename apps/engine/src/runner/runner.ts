@@ -105,7 +105,11 @@ export class RunnerPool {
     const generation =
       job.fingerprint === current.fingerprint
         ? current
-        : { configFile: job.configFile, fingerprint: job.fingerprint, snapshot: null };
+        : {
+            configFile: job.configFile,
+            fingerprint: job.fingerprint,
+            snapshot: this.snapshots.get(job.fingerprint) ?? null,
+          };
     const build: Build = { job, host, generation, settle, commands: new Map(), isSent: false, step: null };
     if (this.closed) settle({ kind: 'died', fault: 'runner', reason: 'the runner is closed', step: null });
     else {

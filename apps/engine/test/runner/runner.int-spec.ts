@@ -350,6 +350,19 @@ describe('configurations', () => {
       SUCCESS,
     );
   });
+
+  it('runs what was claimed under an earlier one as that was, whatever the file says now', async () => {
+    const configFile = join(folder, 'moving.config.ts');
+    await writeFile(configFile, CONFIG);
+    const { fingerprint } = await loadAndCompile(configFile);
+    const pool = await startPool({ configFile, fingerprint });
+    await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
+    const next = await loadAndCompile(configFile);
+    await pool.switchTo(configFile, next.fingerprint);
+    const host = new FakeBuildHost();
+    expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
+    expect(host.log('shell')).not.toContain('next');
+  });
 });
 
 describe('speed', () => {
