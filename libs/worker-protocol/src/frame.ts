@@ -3,6 +3,9 @@ import { MsgpackReader } from './msgpack-reader.js';
 import { encodeValue } from './msgpack-writer.js';
 import { ProtocolError } from './protocol-error.js';
 
+/** Messages have up to six. */
+const MAX_KEYS = 32;
+
 /** One WebSocket message: a map with text keys, whose values are read on demand. Every reader names the key and the value that it cannot take. */
 export class Frame {
   /** Where the value of each key begins. */
@@ -12,7 +15,9 @@ export class Frame {
 
   constructor(private readonly bytes: Uint8Array) {
     const reader = new MsgpackReader(bytes);
-    for (let left = reader.mapLength(); left > 0; left--) {
+    const keys = reader.mapLength();
+    if (keys > MAX_KEYS) throw new ProtocolError(`the message has ${keys} keys; ${MAX_KEYS} are the most`);
+    for (let left = keys; left > 0; left--) {
       const key = reader.text();
       this.offsets.set(key, reader.offset);
       reader.skip();

@@ -102,6 +102,17 @@ describe('MsgpackReader', () => {
     );
   });
 
+  it('takes no memory for lists of which each claims the rest of the frame, and keeps no more values than its limit', () => {
+    const claims = Array.from({ length: 30 }, () => [0xdd, 0x01, 0xc0, 0, 0]).flat();
+    const nested = Buffer.concat([Buffer.from(claims), Buffer.alloc(32 << 20)]);
+    const empty = Buffer.concat([Buffer.from([0xdd, 0x01, 0xc0, 0, 0]), Buffer.alloc(32 << 20, 0x90)]);
+    for (const frame of [nested, empty]) {
+      const before = process.memoryUsage().heapUsed;
+      expect(() => new MsgpackReader(frame).value()).toThrow('more than 2097152 values');
+      expect(process.memoryUsage().heapUsed - before).toBeLessThan(50 << 20);
+    }
+  });
+
   it('does not believe a forged length', () => {
     expect(() => new MsgpackReader(Buffer.from('ddffffffff00', 'hex')).value()).toThrow(/ends within/);
     expect(() => new MsgpackReader(Buffer.from('91'.repeat(100), 'hex')).value()).toThrow(/nested/);
@@ -177,6 +188,11 @@ describe('update messages', () => {
   ])('name what is wrong: %s', (_name, args, message) => {
     const bytes = encode({ op: 'update', args, command_id: 'c1', seq_number: 7 });
     expect(() => decodeWorkerMessage(bytes)).toThrow(message);
+  });
+
+  it('have a limit of keys', () => {
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`key${index}`, null]));
+    expect(() => decodeWorkerMessage(encode({ op: 'update', seq_number: 1, ...many }))).toThrow('has 42 keys');
   });
 
   it.each([

@@ -2,6 +2,8 @@ import { ProtocolError } from './protocol-error.js';
 
 /** Nothing that workers or masters say is nested deeper; garbage may be. */
 const MAX_DEPTH = 32;
+/** Values in lists and maps that one reader hands out: each may take dozens of times the memory that it takes in its frame. */
+const MAX_KEPT_VALUES = 1 << 21;
 
 /**
  * Reads MessagePack values one by one from a frame, and can step over those that nobody wants: the line positions and times of a big update cost
@@ -9,6 +11,7 @@ const MAX_DEPTH = 32;
  */
 export class MsgpackReader {
   private readonly bytes: Buffer;
+  private kept = 0;
 
   constructor(
     frame: Uint8Array,
@@ -28,7 +31,7 @@ export class MsgpackReader {
     if (type >= 0xe0) return this.scalar(1, () => type - 0x100);
     if (isText(type)) return this.text();
     if (isBinary(type)) return this.binary();
-    if (isArray(type)) return Array.from({ length: this.arrayLength() }, () => this.value(depth + 1));
+    if (isArray(type)) return this.list(() => this.value(depth + 1));
     if (isMap(type)) return this.map(depth);
     const at = this.offset + 1;
     switch (type) {
@@ -81,6 +84,16 @@ export class MsgpackReader {
     return this.bytes.subarray(from, from + length);
   }
 
+  /** A list of what `read` makes of each value; undefined is left out. */
+  list<T>(read: () => T | undefined): T[] {
+    const items: T[] = [];
+    for (let left = this.keep(this.arrayLength()); left > 0; left--) {
+      const item = read();
+      if (item !== undefined) items.push(item);
+    }
+    return items;
+  }
+
   /** Enters an array: the number of values that follow. */
   arrayLength(): number {
     const type = this.peek();
@@ -114,7 +127,7 @@ export class MsgpackReader {
 
   private map(depth: number): Record<string, unknown> {
     const result: Record<string, unknown> = {};
-    for (let left = this.mapLength(); left > 0; left--) {
+    for (let left = this.keep(this.mapLength()); left > 0; left--) {
       const key = this.text();
       if (key === '__proto__') throw new ProtocolError(`'${key}' is not a possible key`);
       result[key] = this.value(depth + 1);
@@ -141,9 +154,15 @@ export class MsgpackReader {
     return size === 0 ? undefined : this.bytes.readUIntBE(from + 1, size);
   }
 
-  /** A count of values, each of which takes a byte at least: keeps a forged count from allocating memory. */
+  /** A count of values, each of which takes a byte at least. */
   private plausible(count: number): number {
     if (count > this.bytes.length - this.offset) throw this.truncated();
+    return count;
+  }
+
+  private keep(count: number): number {
+    this.kept += count;
+    if (this.kept > MAX_KEPT_VALUES) throw new ProtocolError(`a message has more than ${MAX_KEPT_VALUES} values`);
     return count;
   }
 

@@ -9,14 +9,10 @@ import type { CommandUpdate } from './worker-connection.js';
  */
 export function readUpdates(frame: Frame, wantTimes: boolean): CommandUpdate[] {
   const reader = frame.at('args');
-  const updates: CommandUpdate[] = [];
-  for (let left = reader.arrayLength(); left > 0; left--) {
+  return reader.list(() => {
     expectLength(reader, 2, 'an update');
-    const key = reader.text();
-    const update = readUpdate(reader, key, wantTimes);
-    if (update !== undefined) updates.push(update);
-  }
-  return updates;
+    return readUpdate(reader, reader.text(), wantTimes);
+  });
 }
 
 function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): CommandUpdate | undefined {
@@ -35,9 +31,9 @@ function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): Com
     case 'failure_reason':
       return { kind: key, reason: reader.text() };
     case 'files':
-      return { kind: key, files: Array.from({ length: reader.arrayLength() }, () => reader.text()) };
+      return { kind: key, files: reader.list(() => reader.text()) };
     case 'stat':
-      return { kind: key, stat: Array.from({ length: reader.arrayLength() }, () => readInteger(reader, key)) };
+      return { kind: key, stat: reader.list(() => readInteger(reader, key)) };
     default:
       reader.skip();
       return undefined;
@@ -54,7 +50,7 @@ function readLines(reader: MsgpackReader, wantTimes: boolean): { text: string; t
     reader.skip();
     return { text };
   }
-  return { text, times: Array.from({ length: reader.arrayLength() }, () => readNumber(reader, 'times')) };
+  return { text, times: reader.list(() => readNumber(reader, 'times')) };
 }
 
 function readNumber(reader: MsgpackReader, key: string): number {
