@@ -1,7 +1,6 @@
-import { inspect } from 'node:util';
 import { MsgpackReader } from './msgpack-reader.js';
 import { encodeValue } from './msgpack-writer.js';
-import { ProtocolError } from './protocol-error.js';
+import { ProtocolError, shown } from './protocol-error.js';
 
 /** Messages have up to six. */
 const MAX_KEYS = 32;
@@ -84,12 +83,11 @@ export class Frame {
   }
 
   bad(key: string, value: unknown, wanted: string): never {
-    const shown = inspect(value, { depth: 1, maxArrayLength: 5, maxStringLength: 100, breakLength: Infinity });
-    throw new ProtocolError(`'${key}' must be ${wanted}, not ${shown}${this.place()}`, { key, value });
+    throw new ProtocolError(`'${key}' must be ${wanted}, not ${shown(value)}${this.place()}`, { key, value });
   }
 
   private place(): string {
-    return this.op === undefined ? '' : ` (op '${this.op}')`;
+    return this.op === undefined ? '' : ` (op ${shown(this.op)})`;
   }
 }
 

@@ -99,7 +99,7 @@ export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): Worke
     case 'update_read_file':
       return { op, seq, commandId: frame.text('command_id'), length: frame.integer('length') };
     default:
-      return { op: 'invalid', seq, problem: `Command ${op} does not exist.` };
+      return { op: 'invalid', seq, problem: `Command ${op.slice(0, 100)} does not exist.` };
   }
 }
 
@@ -139,7 +139,7 @@ function decodeMasterRequest(frame: Frame): MasterMessage {
     case 'forget_command':
       return { op, seq, commandId: frame.text('command_id') };
     default:
-      return { op: 'invalid', seq, problem: `Command ${op} does not exist.` };
+      return { op: 'invalid', seq, problem: `Command ${op.slice(0, 100)} does not exist.` };
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type WorkerRequest,
 } from './messages.js';
 import { OutstandingRequests } from './outstanding-requests.js';
-import { RemoteError } from './protocol-error.js';
+import { RemoteError, shown } from './protocol-error.js';
 import { notResumable, RunningCommand } from './running-command.js';
 import { withoutSecrets } from './step-commands.js';
 import {
@@ -158,7 +158,7 @@ export class MsgpackMasterSession implements WorkerConnection {
       default: {
         const command = this.commands.get(message.commandId);
         if (command === undefined) {
-          this.respond(message.seq, `there is no command '${message.commandId}' on this connection`, true);
+          this.respond(message.seq, `there is no command ${shown(message.commandId)} on this connection`, true);
         } else if (message.op === 'update') {
           this.update(command, message, bytes);
         } else if (message.op === 'complete') {

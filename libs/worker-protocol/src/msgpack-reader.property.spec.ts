@@ -180,7 +180,7 @@ describe('update messages', () => {
   });
 
   it.each([
-    ['a text for rc', [['rc', 'x']], "'rc' must be a number, not x"],
+    ['a text for rc', [['rc', 'x']], "'rc' must be a number, not 'x'"],
     ['a float in stat', [['stat', [1.5]]], "'stat' must be a list of integers, not 1.5"],
     ['bytes for text', [['stdout', [new Uint8Array([1]), [], []]]], /expected text/],
     ['a short value', [['stdout', ['a\n', []]]], 'the value of a log update must have 3 parts, not 2'],

@@ -1,4 +1,4 @@
-import { ProtocolError, RemoteError } from './protocol-error.js';
+import { ProtocolError, RemoteError, shown } from './protocol-error.js';
 import type { Response } from './messages.js';
 
 interface Waiting {
@@ -40,7 +40,7 @@ export class OutstandingRequests {
     const request = this.waiting.get(seq);
     if (request === undefined) throw new ProtocolError(`there is no request ${seq} to answer`, { seq_number: seq });
     this.waiting.delete(seq);
-    if (isException) request.reject(new RemoteError(request.op, String(result)));
+    if (isException) request.reject(new RemoteError(request.op, typeof result === 'string' ? result : shown(result)));
     else {
       request.answered?.();
       request.resolve(result);

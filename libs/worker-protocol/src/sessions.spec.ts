@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { OperationalError, UserError } from '@millrace/domain';
-import { encodeWorkerRequest } from './messages.js';
+import { encodeResponse, encodeWorkerRequest } from './messages.js';
 import { MsgpackMasterSession } from './msgpack-master-session.js';
 import { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
 import type { CommandSink, CommandUpdate, Transport } from './worker-connection.js';
@@ -280,6 +280,22 @@ describe('a master and a worker session', () => {
     await expect(started).rejects.toBeInstanceOf(UserError);
     await expect(started).rejects.toThrow("unrecognized WorkerCommand 'glob'");
     await expect(master.ping()).resolves.toBeUndefined();
+  });
+
+  it.each([
+    ['a map that is no text', { toString: 1, message: 'm' }, "print: { toString: 1, message: 'm' }"],
+    ['nothing', null, 'print: null'],
+  ])('settle a request that is answered with an exception of %s', async (_what, result, message) => {
+    const { master } = connect();
+    const asked = master.print('x');
+    master.receive(encodeResponse({ seq: 0, result, isException: true }));
+    await expect(asked).rejects.toThrow(message);
+  });
+
+  it('repeat no more than the beginning of a long id', async () => {
+    const { worker } = connect();
+    const long = worker.sendUpdates('x'.repeat(100_000), []).acknowledged;
+    await expect(long).rejects.toThrow(/^update: there is no command 'x{100}'\.\.\. 99900 more characters on/);
   });
 
   it('answer the updates of a command from another connection with an exception', async () => {

@@ -1,6 +1,6 @@
 import type { Frame } from './frame.js';
 import type { MsgpackReader } from './msgpack-reader.js';
-import { ProtocolError } from './protocol-error.js';
+import { ProtocolError, shown } from './protocol-error.js';
 import type { CommandUpdate } from './worker-connection.js';
 
 /**
@@ -56,14 +56,14 @@ function readLines(reader: MsgpackReader, wantTimes: boolean): { text: string; t
 function readNumber(reader: MsgpackReader, key: string): number {
   const value = reader.value();
   if (typeof value !== 'number')
-    throw new ProtocolError(`'${key}' must be a number, not ${String(value)}`, { key, value });
+    throw new ProtocolError(`'${key}' must be a number, not ${shown(value)}`, { key, value });
   return value;
 }
 
 function readInteger(reader: MsgpackReader, key: string): number | bigint {
   const value = reader.value();
   if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) {
-    throw new ProtocolError(`'${key}' must be a list of integers, not ${String(value)}`, { key, value });
+    throw new ProtocolError(`'${key}' must be a list of integers, not ${shown(value)}`, { key, value });
   }
   return value as number | bigint;
 }
