@@ -34,6 +34,9 @@ export type WorkerRequest =
     }
   | { readonly op: 'update_read_file'; readonly commandId: string; readonly length: number };
 
+/** One step of moving a file. */
+export type TransferRequest = Exclude<WorkerRequest, { op: 'update' | 'complete' }>;
+
 /** What a master asks of a worker (§4.3). */
 export type MasterRequest =
   | { readonly op: 'print'; readonly message: string }

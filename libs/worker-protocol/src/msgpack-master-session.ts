@@ -6,6 +6,7 @@ import {
   type MasterRequest,
   type Numbered,
   resultMap,
+  type TransferRequest,
   type WorkerMessage,
   type WorkerRequest,
 } from './messages.js';
@@ -18,6 +19,8 @@ import {
   type CommandOutcome,
   type CommandSink,
   DEFAULT_WORKER_SETTINGS,
+  MAX_UNSENT_BYTES,
+  TAKES_TOO_LITTLE,
   type Transport,
   type WorkerConnection,
   type WorkerSettings,
@@ -132,8 +135,7 @@ export class MsgpackMasterSession implements WorkerConnection {
     try {
       this.dispatch(decodeWorkerMessage(frame, this.options.wantLineTimes), frame.byteLength);
     } catch (error) {
-      this.transport.close(messageOf(error));
-      this.closed(messageOf(error));
+      this.end(messageOf(error));
     }
   }
 
@@ -147,6 +149,11 @@ export class MsgpackMasterSession implements WorkerConnection {
     for (const command of commands) command.refuse(lost);
     this.unacknowledged = 0;
     this.onUnacknowledged?.(0);
+  }
+
+  private end(reason: string): void {
+    this.transport.close(reason);
+    this.closed(reason);
   }
 
   private dispatch(message: WorkerMessage, bytes: number): void {
@@ -170,7 +177,7 @@ export class MsgpackMasterSession implements WorkerConnection {
               this.canResume ? this.respond(message.seq, messageOf(error), true) : this.respond(message.seq, null),
           );
         } else {
-          void this.transfer(command, message);
+          void this.transfer(command, message, bytes);
         }
       }
     }
@@ -195,13 +202,14 @@ export class MsgpackMasterSession implements WorkerConnection {
     this.respond(seq, null);
   }
 
-  private async transfer(
-    command: RunningCommand,
-    message: Numbered<Exclude<WorkerRequest, { op: 'update' | 'complete' }>>,
-  ): Promise<void> {
+  private async transfer(command: RunningCommand, message: Numbered<TransferRequest>, bytes: number): Promise<void> {
+    this.count(bytes);
     try {
-      this.respond(message.seq, await command.transfer(message));
+      const result = await command.transfer(message);
+      this.count(-bytes);
+      this.respond(message.seq, result);
     } catch (error) {
+      this.count(-bytes);
       this.respond(message.seq, messageOf(error), true);
       this.interruptAfterFailure(message.commandId, error);
     }
@@ -219,12 +227,17 @@ export class MsgpackMasterSession implements WorkerConnection {
   }
 
   private ask(request: MasterRequest, answered?: () => void): Promise<unknown> {
-    return this.requests.ask(request.op, (seq) => this.transport.send(encodeMasterRequest(seq, request)), answered);
+    return this.requests.ask(request.op, (seq) => this.send(encodeMasterRequest(seq, request)), answered);
   }
 
   private respond(seq: number, result: unknown, isException = false): void {
     if (this.isClosed) return;
-    this.transport.send(encodeResponse({ seq, result, isException }));
+    this.send(encodeResponse({ seq, result, isException }));
+  }
+
+  private send(frame: Uint8Array): void {
+    if (this.transport.bufferedBytes() > MAX_UNSENT_BYTES) this.end(TAKES_TOO_LITTLE);
+    else this.transport.send(frame);
   }
 
   private count(bytes: number): void {

@@ -1,5 +1,5 @@
 import { UnexpectedError, UserError } from '@millrace/domain';
-import type { WorkerRequest } from './messages.js';
+import type { TransferRequest } from './messages.js';
 import type { CommandOutcome, CommandSink, CommandUpdate } from './worker-connection.js';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -16,6 +16,8 @@ export class RunningCommand {
     elapsedSeconds: null,
   };
   private readonly storing = new Set<Promise<void>>();
+  /** The latest step of a transfer: the next one waits for it, whether or not the worker does. */
+  private transferred: Promise<unknown> = Promise.resolve();
   private sinkFailure: { readonly error: unknown } | undefined;
 
   /** `completed` records the outcome before anybody hears of it. */
@@ -47,19 +49,21 @@ export class RunningCommand {
     return tracked;
   }
 
-  /** Serves one step of a file transfer and returns what the worker is to be answered. */
-  async transfer(request: Exclude<WorkerRequest, { op: 'update' | 'complete' }>): Promise<unknown> {
-    try {
+  /** Serves one step of a file transfer, after those before it, and returns what the worker is to be answered. Nothing is written after a failure. */
+  transfer(request: TransferRequest): Promise<unknown> {
+    const served = this.transferred.then(async () => {
+      if (this.sinkFailure !== undefined && 'block' in request) throw this.sinkFailure.error;
       return (await this.serve(request)) ?? null;
-    } catch (error) {
-      return this.failWith(error);
-    }
+    });
+    const tracked = served.catch((error: unknown) => this.failWith(error));
+    this.transferred = tracked.catch(() => undefined);
+    return tracked;
   }
 
   /** Ends the command when everything that it said before is stored and its outcome recorded. Rejects, as the command does, when that failed. */
   async complete(failure: string | null): Promise<void> {
     try {
-      await Promise.allSettled(this.storing);
+      await Promise.allSettled([...this.storing, this.transferred]);
       if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
       const outcome = { ...this.result, failure };
       await this.completed?.(outcome);
@@ -75,7 +79,7 @@ export class RunningCommand {
     this.reject(this.sinkFailure === undefined ? error : this.sinkFailure.error);
   }
 
-  private serve(request: Exclude<WorkerRequest, { op: 'update' | 'complete' }>): Promise<unknown> {
+  private serve(request: TransferRequest): Promise<unknown> {
     const { sink } = this;
     switch (request.op) {
       case 'update_upload_file_write':

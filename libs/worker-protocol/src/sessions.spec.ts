@@ -56,6 +56,78 @@ function gathering(): CommandSink & { batches: (readonly CommandUpdate[])[] } {
 
 const RESUMING = { info: () => ({ millrace_features: ['resume'], running_commands: ['c1'], incarnation: 'i1' }) };
 
+/** A session whose worker asks and does not read what it is answered. */
+function unread() {
+  const sent: Uint8Array[] = [];
+  const closings: string[] = [];
+  let bufferedBytes = 0;
+  const session = new MsgpackMasterSession({
+    send: (frame) => {
+      sent.push(frame);
+      bufferedBytes += frame.length;
+    },
+    close: (reason) => void closings.push(reason),
+    bufferedBytes: () => bufferedBytes,
+  });
+  return { session, sent, closings };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('a session with a worker that does not wait for answers', () => {
+  const write = (seq: number, block: Uint8Array): Uint8Array =>
+    encodeWorkerRequest(seq, { op: 'update_upload_file_write', commandId: 'c1', block });
+  const read = (seq: number): Uint8Array =>
+    encodeWorkerRequest(seq, { op: 'update_read_file', commandId: 'c1', length: 1 << 20 });
+
+  it('closes when too much waits for it to be read', async () => {
+    const { session, sent, closings } = unread();
+    const readDownload = (length: number): Promise<Uint8Array> => Promise.resolve(new Uint8Array(length));
+    const lost = session.startCommand('c1', 'download_file', {}, { ...gathering(), readDownload });
+    for (let seq = 0; seq < 200; seq++) session.receive(read(seq));
+    await expect(lost).rejects.toMatchObject({ code: 'worker-lost' });
+    expect(closings).toEqual([expect.stringContaining('does not take what it asks for')]);
+    expect(sent.length).toBeLessThan(70);
+    expect(session.unacknowledgedBytes).toBe(0);
+  });
+
+  it('writes the blocks of a file one after the other, counts them until then, and only then ends the command', async () => {
+    const { session, sent, closings } = unread();
+    const written: number[] = [];
+    let release: () => void = () => undefined;
+    const writeUpload = async (block: Uint8Array): Promise<void> => {
+      await new Promise<void>((resolve) => (release = resolve));
+      written.push(block[0]!);
+    };
+    const outcome = session.startCommand('c1', 'upload_file', {}, { ...gathering(), writeUpload });
+    let ended = false;
+    void outcome.then(() => (ended = true));
+    for (let seq = 0; seq < 3; seq++) session.receive(write(seq, new Uint8Array(1000).fill(seq)));
+    session.receive(encodeWorkerRequest(3, { op: 'complete', commandId: 'c1', failure: null }));
+    for (const left of [3, 2, 1]) {
+      await settled();
+      expect([ended, written.length, Math.floor(session.unacknowledgedBytes / 1000)]).toEqual([false, 3 - left, left]);
+      release();
+    }
+    await outcome;
+    expect(written).toEqual([0, 1, 2]);
+    await settled();
+    expect([session.unacknowledgedBytes, sent.length, closings]).toEqual([0, 5, []]);
+  });
+
+  it('writes nothing after a block that could not be written', async () => {
+    const { session } = unread();
+    let tries = 0;
+    const writeUpload = (): Promise<void> =>
+      tries++ === 0 ? Promise.reject(new Error('disk full')) : Promise.resolve();
+    const outcome = session.startCommand('c1', 'upload_file', {}, { ...gathering(), writeUpload });
+    for (let seq = 0; seq < 3; seq++) session.receive(write(seq, new Uint8Array(10)));
+    session.receive(encodeWorkerRequest(3, { op: 'complete', commandId: 'c1', failure: null }));
+    await expect(outcome).rejects.toThrow('disk full');
+    expect(tries).toBe(1);
+  });
+});
+
 describe('a session with a worker that can resume', () => {
   const line: CommandUpdate = { kind: 'stdout', text: 'a\n' };
 

@@ -8,6 +8,10 @@ export interface Transport {
   bufferedBytes(): number;
 }
 
+/** A worker that takes less than it asks for is cut off when so much waits for it. */
+export const MAX_UNSENT_BYTES = 64 << 20;
+export const TAKES_TOO_LITTLE = `it does not take what it asks for: more than ${MAX_UNSENT_BYTES} bytes wait`;
+
 /** The eleven things a worker can do, by their names in the msgpack protocol. */
 export const COMMAND_NAMES = [
   'shell',

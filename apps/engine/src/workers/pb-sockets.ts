@@ -7,9 +7,6 @@ import type { Connection } from './connections.js';
 import type { Login, WorkerDirectory } from './login.js';
 import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
 
-/** A worker that takes less than it asks for is cut off when so much waits for it. */
-const MAX_UNSENT_BYTES = 64 << 20;
-
 /** Connections that speak PB. */
 export class PbSockets {
   /** Those that are logged in. */
@@ -40,8 +37,7 @@ export class PbSockets {
     const session = new PbMasterSession(
       {
         send: (bytes) => {
-          if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy();
-          else if (!socket.destroyed) socket.write(bytes);
+          if (!socket.destroyed) socket.write(bytes);
         },
         close: (reason) => {
           if (this.open.has(session)) this.master.log.warn({ worker: name, from, reason }, 'session closed');

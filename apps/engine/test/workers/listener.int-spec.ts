@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, FakeWorker, freePort } from '@millrace/testing';
+import { basicAuthorization, MsgpackWorkerSession } from '@millrace/worker-protocol';
+import { WebSocket } from 'ws';
 import { Listening, makeCertificate, PB_GREETING, Talk, upgrade } from './listening.js';
 
 let listening: Listening;
@@ -133,6 +135,46 @@ describe('the maximum of connections', () => {
     await Promise.all(crowd.map((talk) => talk.closed));
     expect(listening.attached).toEqual(['w0']);
     await attach('w1');
+  });
+});
+
+describe('a worker that asks and does not read', () => {
+  beforeAll(async () => {
+    listening = await Listening.start();
+  });
+  afterAll(() => listening.stop());
+
+  it('is cut off when too much waits for it', async () => {
+    const authorization = basicAuthorization({ name: 'w0', password: 'password-of-w0' });
+    const socket = new WebSocket(listening.url, { headers: { authorization } });
+    const session = new MsgpackWorkerSession(
+      { send: (frame) => socket.send(frame), close: () => socket.terminate(), bufferedBytes: () => 0 },
+      {
+        print: () => undefined,
+        info: () => ({ basedir: '/w' }),
+        settings: () => undefined,
+        startCommand: (id) => {
+          socket.pause();
+          for (let i = 0; i < 100; i++) session.readDownload(id, 1 << 20).catch(() => undefined);
+        },
+        interrupt: () => undefined,
+        shutdown: () => undefined,
+      },
+    );
+    socket.on('message', (data: Buffer) => session.receive(data));
+    await eventually(() => listening.attached.length === 1, { what: 'attached' });
+    const { connection } = [...listening.listener.attached.values()][0]!;
+    const sink = {
+      updates: () => undefined,
+      readDownload: (length: number) => Promise.resolve(new Uint8Array(length)),
+    };
+    await expect(connection.startCommand('c1', 'download_file', {}, sink)).rejects.toMatchObject({
+      code: 'worker-lost',
+      message: expect.stringContaining('does not take what it asks for'),
+    });
+    await eventually(() => listening.attached.length === 0, { what: 'detached' });
+    socket.terminate();
+    session.closed('the test is over');
   });
 });
 

@@ -34,6 +34,8 @@ class Bench {
   readonly answers = new Map<number, Jelly>();
   readonly errors = new Map<number, Jelly>();
   readonly closings: string[] = [];
+  /** What the worker has not read. */
+  unreadBytes = 0;
   private request = 0;
   private readonly decoder = new BananaDecoder((element) => this.received(element));
 
@@ -42,7 +44,7 @@ class Bench {
       {
         send: (bytes) => this.decoder.receive(bytes),
         close: (reason) => this.closings.push(reason),
-        bufferedBytes: () => 0,
+        bufferedBytes: () => this.unreadBytes,
       },
       { onLogin: () => undefined, ...options },
     );
@@ -401,6 +403,46 @@ describe('PbMasterSession', () => {
     bench.answer('interruptCommand', null);
     bench.call(progress, 'complete', null);
     await expect(running).rejects.toThrow('gone');
+  });
+
+  it('writes the blocks of a worker that does not wait one after the other, and counts them until then', async () => {
+    const bench = await Bench.attached();
+    const written: string[] = [];
+    let release: () => void = () => undefined;
+    const running = bench.session.startCommand(
+      'u',
+      'upload_file',
+      { path: '/w/f', maxsize: null, blocksize: 10 },
+      {
+        ...nothing,
+        writeUpload: async (block) => {
+          await new Promise<void>((resolve) => (release = resolve));
+          written.push(utf8(block));
+        },
+      },
+    );
+    const { progress, args } = await bench.started('uploadFile');
+    const writer = (args.get('writer') as Reference).luid;
+    for (const block of ['one', 'two']) bench.call(writer, 'write', Buffer.from(block));
+    bench.call(progress, 'complete', null);
+    const counted: number[] = [];
+    for (let blocks = 0; blocks < 2; blocks++) {
+      await settle();
+      expect(written).toHaveLength(blocks);
+      counted.push(bench.session.unacknowledgedBytes);
+      release();
+    }
+    await running;
+    expect(written).toEqual(['one', 'two']);
+    expect(counted[0]).toBe(2 * counted[1]!);
+    expect(bench.session.unacknowledgedBytes).toBe(0);
+  });
+
+  it('closes when a worker asks and does not read', async () => {
+    const bench = await Bench.attached();
+    bench.unreadBytes = 65 << 20;
+    await expect(bench.session.ping()).rejects.toMatchObject({ code: 'worker-lost' });
+    expect(bench.closings).toEqual([expect.stringContaining('does not take what it asks for')]);
   });
 
   it('forgets objects when the worker drops them', async () => {

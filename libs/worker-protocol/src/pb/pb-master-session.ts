@@ -6,6 +6,8 @@ import {
   type CommandOutcome,
   type CommandSink,
   DEFAULT_WORKER_SETTINGS,
+  MAX_UNSENT_BYTES,
+  TAKES_TOO_LITTLE,
   type Transport,
   type WorkerConnection,
   type WorkerSettings,
@@ -69,7 +71,7 @@ export class PbMasterSession implements WorkerConnection {
     private readonly transport: Transport,
     private readonly options: PbSessionOptions,
   ) {
-    this.broker = new Broker(transport, { call: (call) => this.root(call) });
+    this.broker = new Broker({ send: (bytes) => this.send(bytes) }, { call: (call) => this.root(call) });
   }
 
   get info(): WorkerInfo {
@@ -163,8 +165,7 @@ export class PbMasterSession implements WorkerConnection {
     try {
       this.broker.receive(chunk);
     } catch (error) {
-      this.transport.close(messageOf(error));
-      this.closed(messageOf(error));
+      this.end(messageOf(error));
     }
   }
 
@@ -178,6 +179,16 @@ export class PbMasterSession implements WorkerConnection {
     for (const command of running) command.refuse(lost);
     this.unacknowledged = 0;
     this.onUnacknowledged?.(0);
+  }
+
+  private end(reason: string): void {
+    this.transport.close(reason);
+    this.closed(reason);
+  }
+
+  private send(bytes: Uint8Array): void {
+    if (this.transport.bufferedBytes() > MAX_UNSENT_BYTES) this.end(TAKES_TOO_LITTLE);
+    else this.transport.send(bytes);
   }
 
   private async run(

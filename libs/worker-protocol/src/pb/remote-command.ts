@@ -1,4 +1,4 @@
-import type { WorkerRequest } from '../messages.js';
+import type { TransferRequest } from '../messages.js';
 import { ProtocolError } from '../protocol-error.js';
 import type { RunningCommand } from '../running-command.js';
 import { Float, MAX_BANANA_LENGTH } from './banana.js';
@@ -7,12 +7,10 @@ import { describeFailure } from './failure.js';
 import { itemsOf, type Jelly } from './jelly.js';
 import type { UpdateReader } from './pb-updates.js';
 
-type FileRequest = Exclude<WorkerRequest, { op: 'update' | 'complete' }>;
-
 export type FileKind = 'upload' | 'directory' | 'download';
 
 export interface CommandHooks {
-  /** Bytes of an update that came, and, negative, of one that is stored. */
+  /** Bytes of an update or of file data that came, and, negative, of what is stored. */
   count(bytes: number): void;
   /** The sink cannot take what the worker sends. */
   failed(error: unknown): void;
@@ -80,24 +78,27 @@ export class FileObject implements LocalObject {
     private readonly id: string,
     private readonly kind: FileKind,
     private readonly command: RunningCommand,
-    private readonly hooks: Pick<CommandHooks, 'failed'>,
+    private readonly hooks: Pick<CommandHooks, 'count' | 'failed'>,
   ) {}
 
   call(call: Call): Jelly | Promise<Jelly> {
     const request = this.request(call);
     const nothing = request.op === 'update_read_file' ? new Uint8Array() : null;
     if (this.hasFailed) return nothing;
-    return this.command.transfer(request).then(
-      (result) => (result instanceof Uint8Array ? result : nothing),
-      (error: unknown) => {
+    this.hooks.count(call.bytes);
+    return this.command
+      .transfer(request)
+      .catch((error: unknown) => {
+        if (!this.hasFailed) this.hooks.failed(error);
         this.hasFailed = true;
-        this.hooks.failed(error);
-        return nothing;
-      },
-    );
+      })
+      .then((result) => {
+        this.hooks.count(-call.bytes);
+        return result instanceof Uint8Array ? result : nothing;
+      });
   }
 
-  private request({ method, args: [argument] }: Call): FileRequest {
+  private request({ method, args: [argument] }: Call): TransferRequest {
     const commandId = this.id;
     switch (method) {
       case 'write': {

@@ -34,7 +34,7 @@ function connect() {
   const over = (wire: Uint8Array[]): Transport => ({
     send: (bytes) => void wire.push(bytes),
     close: (reason) => void closings.push(reason),
-    bufferedBytes: () => 0,
+    bufferedBytes: () => wire.reduce((bytes, { length }) => bytes + length, 0),
   });
   const accepted: RelayChannel[] = [];
   const relay = new RelayLink(over(wires.up));
@@ -143,6 +143,20 @@ describe('channels', () => {
     const data = new Uint8Array(RELAY_WINDOW_BYTES);
     for (let count = 0; count < 3; count++) engine.receive(encodeRelayFrame({ kind: 'data', channel: 1, data }));
     expect(closings).toEqual(['a channel sends more than it may']);
+  });
+
+  it('close the link of a relay that grants what it does not take', () => {
+    const { engine, accepted, closings, relay, deliver, wires } = connect();
+    relay.open(OPENING);
+    deliver();
+    const data = new Uint8Array(1 << 20);
+    for (let count = 0; count < 200 && closings.length === 0; count++) {
+      engine.receive(encodeRelayFrame({ kind: 'credit', channel: 1, bytes: data.length + 100 }));
+      accepted[0]!.send(data);
+    }
+    expect(closings).toEqual([expect.stringContaining('does not take what it asks for')]);
+    expect(wires.down.length).toBeLessThan(70);
+    expect(accepted[0]!.isOpen).toBe(false);
   });
 
   it('end alone, with a status, or all together with their link', () => {

@@ -1,6 +1,6 @@
 import { messageOf } from '@millrace/domain';
 import { ProtocolError } from '../protocol-error.js';
-import type { Transport } from '../worker-connection.js';
+import { MAX_UNSENT_BYTES, TAKES_TOO_LITTLE, type Transport } from '../worker-connection.js';
 import { decodeRelayFrame, encodeRelayFrame, type RelayFrame, type RelayOpening } from './relay-frames.js';
 
 /** What one side of a channel may have sent that the other has not taken; a frame may go beyond it. */
@@ -168,8 +168,7 @@ export class RelayLink {
         throw new ProtocolError(`channel ${frame.channel} cannot be opened`);
       } else this.onOpen(this.channel(frame.channel, frame.opening));
     } catch (error) {
-      this.transport.close(messageOf(error));
-      this.closed(messageOf(error));
+      this.end(messageOf(error));
     }
   }
 
@@ -191,7 +190,16 @@ export class RelayLink {
   }
 
   private write(frame: RelayFrame): void {
-    if (!this.isClosed) this.transport.send(encodeRelayFrame(frame));
+    if (this.isClosed) return;
+    // Credit keeps each channel within its window and a frame, unless the other side grants what it has not taken.
+    const most = MAX_UNSENT_BYTES + 2 * RELAY_WINDOW_BYTES * this.channels.size;
+    if (this.transport.bufferedBytes() > most) this.end(TAKES_TOO_LITTLE);
+    else this.transport.send(encodeRelayFrame(frame));
+  }
+
+  private end(reason: string): void {
+    this.transport.close(reason);
+    this.closed(reason);
   }
 }
 
