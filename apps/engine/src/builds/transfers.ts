@@ -1,4 +1,4 @@
-import type { Uuid } from '@millrace/domain';
+import { UserError, type Uuid } from '@millrace/domain';
 import type { CommandSink } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import type { CommandRequest } from '../runner/runner.js';
@@ -14,7 +14,7 @@ export async function transferSink(blobs: Blobs, build: Uuid, request: CommandRe
   if (request.upload) {
     const isDirectory = request.name === 'upload_directory';
     const writer = await blobs.writer(build, isDirectory ? `${request.upload.blob}.tar` : request.upload.blob);
-    const write = (block: Uint8Array): Promise<void> => writer.write(block);
+    const write = limited(request, (block) => writer.write(block));
     return {
       sink: {
         writeUpload: write,
@@ -37,6 +37,26 @@ export async function transferSink(blobs: Blobs, build: Uuid, request: CommandRe
     };
   }
   return null;
+}
+
+/** The worker keeps to `maxsize` itself; one that does not is stopped. */
+function limited(
+  { args, upload }: CommandRequest,
+  write: (block: Uint8Array) => Promise<void>,
+): (block: Uint8Array) => Promise<void> {
+  const limit = typeof args['maxsize'] === 'number' ? args['maxsize'] : Infinity;
+  let written = 0;
+  return async (block) => {
+    written += block.length;
+    if (written > limit) {
+      const name = upload?.blob;
+      throw new UserError('upload-too-large', `the worker sends more of '${name}' than the ${limit} bytes allowed`, {
+        name,
+        limit,
+      });
+    }
+    await write(block);
+  };
 }
 
 function fromContent(content: Buffer): { read(length: number): Promise<Uint8Array>; close(): Promise<void> } {
