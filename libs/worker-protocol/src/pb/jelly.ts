@@ -1,5 +1,5 @@
 import { ProtocolError } from '../protocol-error.js';
-import { type Banana, Float, latin1, utf8 } from './banana.js';
+import { type Banana, DEFAULT_BANANA_LIMITS, Float, latin1, utf8 } from './banana.js';
 
 /** A Python tuple; lists are arrays. */
 export class Tuple {
@@ -49,13 +49,27 @@ const TUPLE = bytesOf('tuple');
 const LIST = bytesOf('list');
 const DICTIONARY = bytesOf('dictionary');
 
-/** @throws ProtocolError for what is no jelly. An object that occurs twice is the same object twice; one within itself is refused. */
-export function decodeJelly(form: Banana): Jelly {
-  return decode(form, new Map());
+interface Shared {
+  /** By number, with what each is worth of `size`. */
+  readonly objects: Map<number, { readonly value: Jelly; readonly size: number }>;
+  /** Elements and bytes of strings, as if everything were written out as often as it occurs. */
+  size: number;
 }
 
-function decode(form: Banana, shared: Map<number, Jelly>): Jelly {
-  if (!Array.isArray(form)) return form;
+/**
+ * @throws ProtocolError for what is no jelly. An object that occurs twice is the same object twice; one within itself is refused, and so is
+ * what would be longer than a message may be if it referred to nothing: whoever walks through it does not see that.
+ */
+export function decodeJelly(form: Banana): Jelly {
+  return decode(form, { objects: new Map(), size: 0 });
+}
+
+function decode(form: Banana, shared: Shared): Jelly {
+  shared.size += 1;
+  if (!Array.isArray(form)) {
+    if (form instanceof Uint8Array) shared.size += form.length;
+    return form;
+  }
   const [head, first, second] = form as readonly Banana[];
   if (!(head instanceof Uint8Array)) throw new ProtocolError('a jelly form does not begin with its type');
   const tag = latin1(head);
@@ -67,6 +81,7 @@ function decode(form: Banana, shared: Map<number, Jelly>): Jelly {
       return decodeBoolean(first);
     case 'unicode':
       if (!(first instanceof Uint8Array)) throw new ProtocolError("'unicode' without a string");
+      shared.size += first.length;
       return utf8(first);
     case 'list':
       return rest();
@@ -78,14 +93,19 @@ function decode(form: Banana, shared: Map<number, Jelly>): Jelly {
     case 'local':
       return new Reference(tag, luidOf(first));
     case 'reference': {
+      const before = shared.size;
       const value = decode(second ?? [], shared);
-      shared.set(luidOf(first), value);
+      shared.objects.set(luidOf(first), { value, size: shared.size - before });
       return value;
     }
     case 'dereference': {
-      const value = shared.get(luidOf(first));
-      if (value === undefined) throw new ProtocolError('there is no object of that number to refer to');
-      return value;
+      const object = shared.objects.get(luidOf(first));
+      if (object === undefined) throw new ProtocolError('there is no object of that number to refer to');
+      shared.size += object.size;
+      if (shared.size > DEFAULT_BANANA_LIMITS.maxMessageBytes) {
+        throw new ProtocolError('a message refers to its own parts too often', { size: shared.size });
+      }
+      return object.value;
     }
     default:
       if (!tag.includes('.') && !TAGS_LEFT_ALONE.has(tag)) {
@@ -101,7 +121,7 @@ function decodeBoolean(value: Banana | undefined): boolean {
   return text === 'true';
 }
 
-function decodePair(pair: Banana, shared: Map<number, Jelly>): [Jelly, Jelly] {
+function decodePair(pair: Banana, shared: Shared): [Jelly, Jelly] {
   const [key, value, ...more] = Array.isArray(pair) ? (pair as readonly Banana[]) : [];
   if (key === undefined || value === undefined || more.length > 0) {
     throw new ProtocolError('a dictionary has an entry that is no pair');

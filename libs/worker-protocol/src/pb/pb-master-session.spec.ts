@@ -445,6 +445,27 @@ describe('PbMasterSession', () => {
     expect(bench.closings).toEqual([expect.stringContaining('does not take what it asks for')]);
   });
 
+  it('closes when an update repeats its text beyond what a message may hold, before anybody sees it', async () => {
+    const bench = await Bench.attached();
+    const sizes: number[] = [];
+    const sink: CommandSink = { updates: (batch) => void sizes.push(batch.length) };
+    const running = bench.session.startCommand('c', 'shell', SHELL, sink);
+    const { progress } = await bench.started();
+    const word = (text: string): Buffer => Buffer.from(text);
+    const pair = encodeJelly(update(['stdout', `${'x'.repeat(640_000)}\n`])) as readonly Banana[];
+    const repeated = (times: number): Banana[] => {
+      const again = Array.from({ length: times }, (): Banana => [word('dereference'), 1]);
+      const list = [word('list'), [word('reference'), 1, pair[1]!], ...again];
+      const args = [word('tuple'), list];
+      return [word('message'), 1000, progress, word('update'), 1, args, encodeJelly(new Map())];
+    };
+    bench.send(...repeated(3));
+    bench.send(...repeated(1000));
+    await expect(running).rejects.toMatchObject({ code: 'worker-lost' });
+    expect(bench.closings).toEqual(['a message refers to its own parts too often']);
+    expect(sizes).toEqual([4]);
+  });
+
   it('forgets objects when the worker drops them', async () => {
     const bench = await Bench.attached();
     const running = bench.session.startCommand('c', 'shell', SHELL, nothing);

@@ -103,6 +103,16 @@ describe('jelly', () => {
     ['a dictionary of no pairs', [word('dictionary'), [1, 2, 3]]],
     ['a reference to nothing', [word('dereference'), 1]],
     ['a list within itself', [word('reference'), 1, [word('list'), [word('dereference'), 1]]]],
+    [
+      'lists that refer to the one before twice, thirty deep',
+      [
+        word('list'),
+        ...Array.from({ length: 30 }, (_none, luid): Banana => {
+          const inner = luid === 0 ? word('x') : [word('dereference'), luid - 1];
+          return [word('reference'), luid, [word('list'), inner, inner]];
+        }),
+      ],
+    ],
     ['a remote object without a number', [word('remote'), word('one')]],
   ])('refuses %s', (_what, form) => {
     expect(() => decodeJelly(form)).toThrow(ProtocolError);
