@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { msgpackCommand, type StepCommand } from '@millrace/worker-protocol';
+import type { CommandSink } from '@millrace/worker-protocol';
 import { provisionStockWorker, requireService, StockWorker } from '@millrace/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,18 +34,10 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     rmSync(basedir, { recursive: true, force: true });
   });
 
-  async function step(command: StepCommand, sink = {}, id?: string): Promise<Ran> {
-    const { name, args } = msgpackCommand(attached.session.info, 'b', command);
-    return attached.run(name, args, sink, id);
-  }
-
-  const shell = (line: string | string[], more = {}): StepCommand => ({
-    command: 'shell',
-    workdir: 'build',
-    line,
-    logEnviron: false,
-    ...more,
-  });
+  /** An absolute path below a builder's directory, as an engine sends it. */
+  const at = (...parts: string[]): string => join(basedir, 'b', ...parts);
+  const shell = (command: string | string[], more = {}, sink: Partial<CommandSink> = {}, id?: string): Promise<Ran> =>
+    attached.shell(at('build'), command, { env: {}, timeout: null, usePTY: false, ...more }, sink, id);
 
   it('tells about itself', () => {
     const { info } = attached.session;
@@ -61,7 +53,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
 
   it('runs a line and a list, with the same header', async () => {
     for (const line of ['echo "it\'s é"; echo e >&2; exit 4', ['sh', '-c', 'echo "it\'s é"; echo e >&2; exit 4']]) {
-      const ran = await step(shell(line, { timeoutSeconds: 20 }));
+      const ran = await shell(line, { timeout: 20 });
       expect(ran).toMatchObject({ rc: 4, failure: null, failureReason: null, stdout: "it's é\n", stderr: 'e\n' });
       expect(ran.elapsedSeconds).toBeGreaterThan(0);
       const header = ran.header.replaceAll(basedir, '/w').replace(/[\d.]+\n$/, '…\n');
@@ -76,9 +68,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
   });
 
   it('passes long lines, odd bytes and carriage returns', async () => {
-    const ran = await step(
-      shell(`head -c 20000 /dev/zero | tr '\\0' x; echo; printf 'caf\\351\\n10%%\\r20%%\\r\\nend'`),
-    );
+    const ran = await shell(`head -c 20000 /dev/zero | tr '\\0' x; echo; printf 'caf\\351\\n10%%\\r20%%\\r\\nend'`);
     const [long, ...others] = ran.stdout.split(/\n(?!x|\n)/);
     expect(others.join('\n')).toBe('caf\ufffd\n10%\n20%\nend\n');
     // Over PB the worker itself cuts lines of 4,096 and more characters, and loses some of them (protocol §7.3).
@@ -89,16 +79,16 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
   it('kills what takes too long and says why', async () => {
     // Before version 3.2 of the commands only the header says it; `max_lines` came with 3.3.
     const why = (reason: string): string | null => (commandVersion < '3.2' ? null : reason);
-    expect(await step(shell('sleep 60', { timeoutSeconds: 1 }))).toMatchObject({
+    expect(await shell('sleep 60', { timeout: 1 })).toMatchObject({
       rc: -1,
       failureReason: why('timeout_without_output'),
     });
-    expect(await step(shell('sleep 60', { maxTimeSeconds: 1 }))).toMatchObject({
+    expect(await shell('sleep 60', { maxTime: 1 })).toMatchObject({
       rc: -1,
       failureReason: why('timeout'),
     });
     if (commandVersion < '3.3') return;
-    expect(await step(shell('seq 1 30; sleep 60', { maxLines: 5 }))).toMatchObject({
+    expect(await shell('seq 1 30; sleep 60', { max_lines: 5 })).toMatchObject({
       rc: -1,
       failureReason: 'max_lines_failure',
     });
@@ -111,7 +101,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
         for (const update of batch) if (update.kind === 'header' && 'text' in update) header += String(update.text);
       },
     };
-    const running = step(shell('sleep 60'), sink, 'to-interrupt');
+    const running = shell('sleep 60', {}, sink, 'to-interrupt');
     await until('it has begun', () => header.includes('using PTY'));
     await attached.session.interrupt('to-interrupt', 'enough');
     expect(await running).toMatchObject({ rc: -1 });
@@ -120,15 +110,13 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
 
   it('moves files both ways', async () => {
     const content = Buffer.from(Array.from({ length: 1000 }, (_none, index) => index % 256));
-    let at = 0;
+    let offset = 0;
     const source = {
-      readDownload: (length: number) => Promise.resolve(content.subarray(at, (at += length))),
+      readDownload: (length: number) => Promise.resolve(content.subarray(offset, (offset += length))),
       closeDownload: () => Promise.resolve(),
     };
-    const down = await step(
-      { command: 'downloadFile', workdir: 'build', destination: 'sub/f', blockSize: 300, mode: 0o600 },
-      source,
-    );
+    const transfer = { maxsize: null, blocksize: 300 };
+    const down = await attached.run('download_file', { path: at('build/sub/f'), ...transfer, mode: 0o600 }, source);
     expect(down).toMatchObject({ rc: 0, failure: null });
     const blocks: Buffer[] = [];
     const calls: string[] = [];
@@ -137,10 +125,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
       closeUpload: () => Promise.resolve(void calls.push('close')),
       uploadTimes: () => Promise.resolve(void calls.push('times')),
     };
-    const up = await step(
-      { command: 'uploadFile', workdir: 'build', source: 'sub/f', blockSize: 300, keepStamp: true },
-      target,
-    );
+    const up = await attached.run('upload_file', { path: at('build/sub/f'), ...transfer, keepstamp: true }, target);
     expect(up).toMatchObject({ rc: 0, failure: null, header: `sending ${basedir}/b/build/sub/f\n` });
     expect(Buffer.concat(blocks)).toEqual(content);
     expect(calls).toEqual(['close', 'times']);
@@ -149,27 +134,37 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
       writeDirectory: (block: Uint8Array) => Promise.resolve(void archive.push(Buffer.from(block))),
       unpackDirectory: () => Promise.resolve(void calls.push('unpack')),
     };
-    const dir = await step({ command: 'uploadDirectory', workdir: 'build', source: 'sub', compress: 'gz' }, directory);
+    const dir = await attached.run(
+      'upload_directory',
+      { path: at('build/sub'), ...transfer, compress: 'gz' },
+      directory,
+    );
     expect(dir).toMatchObject({ rc: 0, failure: null });
     expect(Buffer.concat(archive).subarray(0, 2).toString('hex')).toBe('1f8b');
     expect(calls.at(-1)).toBe('unpack');
-    const missing = await step({ command: 'uploadFile', workdir: 'build', source: 'gone' }, target);
+    const missing = await attached.run(
+      'upload_file',
+      { path: at('build/gone'), ...transfer, keepstamp: false },
+      target,
+    );
     expect(missing).toMatchObject({ rc: 1, stderr: `Cannot open file '${basedir}/b/build/gone' for upload\n` });
   });
 
   it('works on files and directories', async () => {
-    expect(await step({ command: 'mkdir', dirs: ['t/a/b', 't/c'] })).toMatchObject({ rc: 0 });
-    expect((await step({ command: 'listdir', path: 't' })).files?.toSorted()).toEqual(['a', 'c']);
-    expect((await step({ command: 'glob', path: 't/**/b' })).files).toEqual([join(basedir, 'b/t/a/b')]);
-    expect((await step({ command: 'stat', path: 't/a' })).stat).toHaveLength(10);
-    expect(await step({ command: 'cpdir', from: 't', to: 'u' })).toMatchObject({ rc: 0 });
-    expect(await step({ command: 'rmdir', dirs: ['t', 'u/a'] })).toMatchObject({ rc: 0 });
-    expect((await step({ command: 'listdir', path: 'u' })).files).toEqual(['c']);
-    const gone = join(basedir, 'b/t');
-    for (const command of ['stat', 'listdir', 'rmfile'] as const) {
-      expect(await step({ command, path: 't' })).toMatchObject({
+    const limits = { timeout: null, logEnviron: false };
+    const onPath = (name: 'listdir' | 'glob' | 'stat' | 'rmfile', path: string): Promise<Ran> =>
+      attached.run(name, { path: at(path) });
+    expect(await attached.run('mkdir', { paths: [at('t/a/b'), at('t/c')] })).toMatchObject({ rc: 0 });
+    expect((await onPath('listdir', 't')).files?.toSorted()).toEqual(['a', 'c']);
+    expect((await onPath('glob', 't/**/b')).files).toEqual([at('t/a/b')]);
+    expect((await onPath('stat', 't/a')).stat).toHaveLength(10);
+    expect(await attached.run('cpdir', { from_path: at('t'), to_path: at('u'), ...limits })).toMatchObject({ rc: 0 });
+    expect(await attached.run('rmdir', { paths: [at('t'), at('u/a')], ...limits })).toMatchObject({ rc: 0 });
+    expect((await onPath('listdir', 'u')).files).toEqual(['c']);
+    for (const name of ['stat', 'listdir', 'rmfile'] as const) {
+      expect(await onPath(name, 't')).toMatchObject({
         rc: 2,
-        header: `${command}: No such file or directory: ${gone}\n`,
+        header: `${name}: No such file or directory: ${at('t')}\n`,
       });
     }
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type CommandSink, msgpackCommand, type StepCommand } from '@millrace/worker-protocol';
+import type { CommandSink } from '@millrace/worker-protocol';
 import { provisionStockWorker, StockWorker } from '@millrace/testing';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,21 +34,13 @@ jest.setTimeout(60_000);
     return worker;
   }
 
-  function step(attached: Attached, command: StepCommand, sink: Partial<CommandSink> = {}, id?: string): Promise<Ran> {
-    const { name, args } = msgpackCommand(attached.session.info, 'b', command);
-    return attached.run(name, args, sink, id);
-  }
-
+  const at = (...parts: string[]): string => join(basedir, 'b', ...parts);
   const shell = (
-    line: string | readonly (string | { obfuscated: string; value: string })[],
+    attached: Attached,
+    command: string | readonly (string | { obfuscated: string; value: string })[],
     more = {},
-  ): StepCommand => ({
-    command: 'shell',
-    workdir: 'build',
-    line,
-    logEnviron: false,
-    ...more,
-  });
+    sink: Partial<CommandSink> = {},
+  ): Promise<Ran> => attached.shell(at('build'), command, { env: {}, timeout: null, usePTY: false, ...more }, sink);
 
   const log = (): string => {
     const file = join(basedir, 'twistd.log');
@@ -79,7 +71,7 @@ jest.setTimeout(60_000);
     start();
     const attached = await master.worker();
     const ran = await Promise.all(
-      Array.from({ length: 10 }, (_none, index) => step(attached, shell(`echo ${index}; sleep 1; exit ${index}`))),
+      Array.from({ length: 10 }, (_none, index) => shell(attached, `echo ${index}; sleep 1; exit ${index}`)),
     );
     expect(ran.map(({ rc, stdout }) => [rc, stdout])).toEqual(ran.map((_one, index) => [index, `${index}\n`]));
   });
@@ -88,13 +80,10 @@ jest.setTimeout(60_000);
     start();
     const attached = await master.worker();
     const secret = { obfuscated: '<key>', value: 'hush' };
-    const ran = await step(
-      attached,
-      shell(['sh', '-c', 'test "$0" = "$TOKEN" && test ${#TOKEN} = 4', secret], {
-        env: { TOKEN: secret },
-        logEnviron: true,
-      }),
-    );
+    const ran = await shell(attached, ['sh', '-c', 'test "$0" = "$TOKEN" && test ${#TOKEN} = 4', secret], {
+      env: { TOKEN: secret },
+      logEnviron: true,
+    });
     expect(ran).toMatchObject({ rc: 0, failure: null });
     expect(ran.header).toContain('<key>');
     expect(ran.header).not.toContain('hush');
@@ -103,26 +92,23 @@ jest.setTimeout(60_000);
   it('ends an upload that the master cannot store, and can be used again', async () => {
     start();
     const attached = await master.worker();
-    await step(attached, shell('head -c 3000000 /dev/zero > big'));
-    for (const command of ['uploadFile', 'uploadDirectory'] as const) {
+    await shell(attached, 'head -c 3000000 /dev/zero > big');
+    const transfer = { maxsize: null, blocksize: 10_000_000 };
+    const file = { path: at('build/big'), ...transfer, keepstamp: false };
+    for (const name of ['upload_file', 'upload_directory'] as const) {
       const full = (): Promise<never> => Promise.reject(new Error('the disk is full'));
-      const source = command === 'uploadFile' ? 'big' : '.';
-      const upload = step(
-        attached,
-        { command, workdir: 'build', source, blockSize: 10_000_000 },
+      const upload = attached.run(
+        name,
+        name === 'upload_file' ? file : { path: at('build'), ...transfer, compress: null },
         { writeUpload: full, closeUpload: full, writeDirectory: full, unpackDirectory: full },
       );
       await expect(upload).rejects.toThrow('the disk is full');
     }
     let bytes = 0;
-    const again = await step(
-      attached,
-      { command: 'uploadFile', workdir: 'build', source: 'big', blockSize: 10_000_000 },
-      {
-        writeUpload: (block) => Promise.resolve(void (bytes += block.length)),
-        closeUpload: () => Promise.resolve(),
-      },
-    );
+    const again = await attached.run('upload_file', file, {
+      writeUpload: (block) => Promise.resolve(void (bytes += block.length)),
+      closeUpload: () => Promise.resolve(),
+    });
     expect(again).toMatchObject({ rc: 0, failure: null });
     expect(bytes).toBe(3_000_000);
   });
@@ -130,7 +116,7 @@ jest.setTimeout(60_000);
   it('follows a log file', async () => {
     start();
     const attached = await master.worker();
-    const ran = await step(attached, shell('echo one > log; sleep 3; echo two >> log', { logfiles: { extra: 'log' } }));
+    const ran = await shell(attached, 'echo one > log; sleep 3; echo two >> log', { logfiles: { extra: 'log' } });
     const lines = ran.updates.flatMap((one) => (one.kind === 'log' && one.name === 'extra' ? [one.text] : []));
     expect(lines.join('')).toBe('one\ntwo\n');
   });
@@ -139,17 +125,22 @@ jest.setTimeout(60_000);
     start();
     const first = await master.worker();
     let pid = 0;
-    const running = step(first, shell('echo $$; sleep 5.5; sleep 300'), {
-      updates: (batch) => {
-        for (const update of batch) if (update.kind === 'stdout') pid = Number(update.text);
+    const running = shell(
+      first,
+      'echo $$; sleep 5.5; sleep 300',
+      {},
+      {
+        updates: (batch) => {
+          for (const update of batch) if (update.kind === 'stdout') pid = Number(update.text);
+        },
       },
-    });
+    );
     await until('it has begun', () => pid > 0);
     first.socket.terminate();
     await expect(running).rejects.toMatchObject({ code: 'worker-lost' });
     const second = await master.worker();
     await until('the command is gone', () => !isAlive(pid));
-    expect(await step(second, shell('echo on'))).toMatchObject({ rc: 0, stdout: 'on\n' });
+    expect(await shell(second, 'echo on')).toMatchObject({ rc: 0, stdout: 'on\n' });
   });
 
   it('asks for a graceful end, and ends when it is told to', async () => {
@@ -159,7 +150,7 @@ jest.setTimeout(60_000);
     worker.signal('SIGHUP');
     await until('it asks', () => master.leaving.length > 0);
     expect(master.leaving).toEqual(['w1']);
-    expect(await step(attached, shell('echo still'))).toMatchObject({ rc: 0 });
+    expect(await shell(attached, 'echo still')).toMatchObject({ rc: 0 });
     await attached.session.shutdown();
     await until('it has ended', () => worker.hasExited);
   });
@@ -181,12 +172,17 @@ jest.setTimeout(60_000);
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
     let lines = 0;
-    const running = step(attached, shell('seq 1000000'), {
-      updates: async (batch) => {
-        await gate;
-        for (const update of batch) if (update.kind === 'stdout') lines += update.text.split('\n').length - 1;
+    const running = shell(
+      attached,
+      'seq 1000000',
+      {},
+      {
+        updates: async (batch) => {
+          await gate;
+          for (const update of batch) if (update.kind === 'stdout') lines += update.text.split('\n').length - 1;
+        },
       },
-    });
+    );
     await until('it is held back', () => attached.session.unacknowledgedBytes > 1_000_000);
     expect(attached.session.unacknowledgedBytes).toBeLessThan(3_000_000);
     release();

@@ -18,19 +18,13 @@ export {
 } from './messages.js';
 export { type MasterSessionOptions, MsgpackMasterSession } from './msgpack-master-session.js';
 export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
+export { isObfuscated, type Obfuscated } from './obfuscation.js';
 export { PbCredentials, pbDigest } from './pb/login.js';
 export { PbMasterSession, type PbSessionOptions } from './pb/pb-master-session.js';
 export { ProtocolError, RemoteError } from './protocol-error.js';
 export { type RelayOpening } from './relay/relay-frames.js';
 export { type RelayChannel, type RelayClosing, RelayLink } from './relay/relay-link.js';
 export { RelayedWorker } from './relay/relayed-worker.js';
-export {
-  isObfuscated,
-  msgpackCommand,
-  type Obfuscated,
-  type ShellStepCommand,
-  type StepCommand,
-} from './step-commands.js';
 export {
   COMMAND_NAMES,
   type CommandName,
@@ -43,4 +37,3 @@ export {
   type WorkerSettings,
 } from './worker-connection.js';
 export { FEATURE_OBFUSCATION, FEATURE_RESUME, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
-export { builderPath, expandWorkerHome, joinWorkerPath, type PathFlavour } from './worker-paths.js';

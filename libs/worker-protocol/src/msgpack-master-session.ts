@@ -13,7 +13,7 @@ import {
 import { OutstandingRequests } from './outstanding-requests.js';
 import { RemoteError, shown } from './protocol-error.js';
 import { notResumable, RunningCommand } from './running-command.js';
-import { withoutSecrets } from './step-commands.js';
+import { withoutSecrets } from './obfuscation.js';
 import {
   type CommandName,
   type CommandOutcome,

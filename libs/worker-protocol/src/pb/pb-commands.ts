@@ -1,4 +1,4 @@
-import { isObfuscated } from '../step-commands.js';
+import { isObfuscated } from '../obfuscation.js';
 import type { CommandName } from '../worker-connection.js';
 import { MAX_BANANA_LENGTH } from './banana.js';
 import { type Jelly, jellyOf, type Reference, Tuple } from './jelly.js';
