@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { RelayChannel } from '@millrace/worker-protocol';
 
 export type WorkerProtocol = 'pb' | 'msgpack';
 
-/** One TCP connection of what may be a worker. */
+/** One connection of what may be a worker: over TCP, or a channel of a relay's. */
 export interface Connection {
   readonly socket: Socket;
-  /** The worker's own, also behind a balancer that says so. */
+  /** Whose connection carries it. */
+  readonly relay?: Connection;
+  /** The worker's own, also behind a balancer or a relay that says so. */
   address: string;
   /** Not known before it has spoken, or kept silent for long enough. */
   protocol: WorkerProtocol | null;
@@ -16,6 +19,8 @@ export interface Connection {
   readonly isTooMany: boolean;
 }
 
+/** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
+const LOGIN_WITHIN_MS = 90_000;
 /** Descriptors that everything but workers may use: database, files, pipes to runners, and workers that are being turned away. */
 const RESERVED_DESCRIPTORS = 256;
 /** Connections at a time that are turned away with an answer; those beyond are closed without one. */
@@ -96,6 +101,18 @@ export class Connections {
     return connection;
   }
 
+  /** A relay's channel takes no descriptor, but room: it counts like a socket. One that is too many is the caller's to refuse. */
+  relayed(channel: RelayChannel, relay: Connection): Connection {
+    const { protocol, remoteAddress: address } = channel.opening;
+    const isTooMany = this.admitted.size >= this.limit.most;
+    const connection = { socket: relay.socket, relay, address, protocol, isLoggedIn: false, isTooMany };
+    if (!isTooMany) {
+      this.admitted.add(connection);
+      channel.onEnded = () => this.admitted.delete(connection);
+    }
+    return connection;
+  }
+
   /** Remembers whose stream that is: the socket itself, or TLS on it. */
   carry(stream: Duplex, connection: Connection): void {
     this.byStream.set(stream, connection);
@@ -108,4 +125,17 @@ export class Connections {
   closeAll(): void {
     for (const { socket } of [...this.admitted, ...this.turnedAway]) socket.destroy();
   }
+}
+
+/** Ends the connection when it does not log in. */
+export function expectLogin(connection: Connection, stream: Duplex): void {
+  const late = setTimeout(() => {
+    if (!connection.isLoggedIn) stream.destroy();
+  }, LOGIN_WITHIN_MS);
+  stream.once('close', () => clearTimeout(late));
+}
+
+/** Where failures to log in count. A relay may say of each worker what it likes, so that is where the relay is. */
+export function loginAddress({ relay, address }: Connection): string {
+  return relay?.address ?? address;
 }

@@ -58,7 +58,7 @@ export class WorkerListener {
     this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
     const onRefused = (...refusal: Parameters<WorkerListener['refused']>): void => this.refused(...refusal);
     this.pb = new PbSockets(master, directory, this.sessions, this.login, onRefused);
-    this.relays = new RelaySockets(master, this.sessions, this.login, this.pb, onRefused);
+    this.relays = new RelaySockets(master, this.connections, this.sessions, this.login, this.pb, onRefused);
     this.ports = this.createPorts();
     this.http = createHttpServer((_request, response) => {
       response

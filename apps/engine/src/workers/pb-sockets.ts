@@ -3,7 +3,7 @@ import { messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
 import type { Refusal } from '../core/login-failures.js';
-import type { Connection } from './connections.js';
+import { type Connection, loginAddress } from './connections.js';
 import type { Login, WorkerDirectory } from './login.js';
 import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
 
@@ -95,7 +95,7 @@ export class PbSockets {
   ): Promise<void> {
     const { name } = credentials;
     try {
-      const result = this.gate.withAnswer(credentials, connection.address);
+      const result = this.gate.withAnswer(credentials, loginAddress(connection));
       if ('refused' in result) {
         this.onRefused(result.refused, name, connection);
         return session.refuse();

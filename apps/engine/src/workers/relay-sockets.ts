@@ -10,7 +10,7 @@ import {
 import type { RawData, WebSocket } from 'ws';
 import type { Refusal } from '../core/login-failures.js';
 import { ChannelStream } from './channel-stream.js';
-import type { Connection } from './connections.js';
+import { type Connection, type Connections, expectLogin, loginAddress } from './connections.js';
 import type { Login } from './login.js';
 import type { PbSockets } from './pb-sockets.js';
 import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
@@ -23,6 +23,7 @@ export const RELAY_PATH = '/relay';
 export class RelaySockets {
   constructor(
     private readonly master: Master,
+    private readonly connections: Connections,
     private readonly sessions: WorkerSessions,
     private readonly login: Login,
     private readonly pb: Pick<PbSockets, 'greet'>,
@@ -54,12 +55,17 @@ export class RelaySockets {
     this.master.log.info(fields, 'relay connected');
   }
 
-  private opened(channel: RelayChannel, { socket }: Connection): void {
-    const { protocol, remoteAddress } = channel.opening;
-    const connection: Connection = { socket, address: remoteAddress, protocol, isLoggedIn: false, isTooMany: false };
-    if (protocol === 'msgpack') return this.msgpack(channel, connection);
+  private opened(channel: RelayChannel, relay: Connection): void {
+    const connection = this.connections.relayed(channel, relay);
+    if (connection.isTooMany) {
+      this.onRefused('full', '', connection);
+      return channel.close('there is no room for another worker', 503);
+    }
+    if (connection.protocol === 'msgpack') return this.msgpack(channel, connection);
     channel.accept();
-    this.pb.greet(new ChannelStream(channel), connection);
+    const stream = new ChannelStream(channel);
+    expectLogin(connection, stream);
+    this.pb.greet(stream, connection);
   }
 
   private msgpack(channel: RelayChannel, connection: Connection): void {
@@ -74,7 +80,7 @@ export class RelaySockets {
       this.onRefused('no-credentials', '', connection);
       return channel.close('no credentials', 401);
     }
-    const result = this.login.withPassword(credentials, connection.address);
+    const result = this.login.withPassword(credentials, loginAddress(connection));
     if ('refused' in result) {
       this.onRefused(result.refused, credentials.name, connection);
       return channel.close(result.refused, result.refused === 'wrong-credentials' ? 401 : 429);

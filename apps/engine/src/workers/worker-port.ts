@@ -4,11 +4,9 @@ import { messageOf, OperationalError } from '@millrace/domain';
 import { portTaken } from '@millrace/master';
 import type { Refusal } from '../core/login-failures.js';
 import { parseProxyHeader } from '../core/proxy-header.js';
-import type { Connection, Connections, WorkerProtocol } from './connections.js';
+import { type Connection, type Connections, expectLogin, type WorkerProtocol } from './connections.js';
 import type { TlsIdentity } from './tls-identity.js';
 
-/** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
-const LOGIN_WITHIN_MS = 90_000;
 /** For the balancer's word and the TLS handshake. */
 const PREPARED_WITHIN_MS = 15_000;
 const KEEP_ALIVE_AFTER_MS = 60_000;
@@ -73,13 +71,8 @@ export class WorkerPort {
   private async prepare(socket: Socket, connection: Connection): Promise<void> {
     const { connections, tls, protocol, onReady, onRefused } = this.options;
     const preparing = setTimeout(() => socket.destroy(), PREPARED_WITHIN_MS);
-    const loggingIn = setTimeout(() => {
-      if (!connection.isLoggedIn) socket.destroy();
-    }, LOGIN_WITHIN_MS);
-    socket.on('close', () => {
-      clearTimeout(preparing);
-      clearTimeout(loggingIn);
-    });
+    expectLogin(connection, socket);
+    socket.on('close', () => clearTimeout(preparing));
     socket.on('error', () => socket.destroy());
     try {
       if (this.isBalancer(socket)) connection.address = await sourceAddress(socket, connection.address);

@@ -1,7 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, FakeWorker, freePort, provisionStockWorker, StockWorker } from '@millrace/testing';
+import {
+  basicAuthorization,
+  type RelayChannel,
+  type RelayClosing,
+  RelayLink,
+  type RelayOpening,
+} from '@millrace/worker-protocol';
+import { WebSocket } from 'ws';
 import { Listening } from './listening.js';
 
 const NODE_WORKER = join(import.meta.dirname, '../../../worker/dist/main.js');
@@ -45,7 +54,8 @@ describe('workers behind a relay', () => {
     startWorker('w0');
     startWorker('w1');
     await eventually(() => attached(one) === 'w0 w1', { what: 'both attached', timeoutMs: 20_000 });
-    expect(one.listener.connections.size).toBe(1);
+    expect(one.listener.connections.size).toBe(3);
+    expect(one.listener.connections.count('msgpack')).toBe(3);
     const stranger = FakeWorker.connect({ url: `ws://127.0.0.1:${port}`, name: 'w2', password: 'wrong' });
     await expect(stranger).rejects.toThrow('401');
     expect(one.listener.refusals[0]).toMatchObject({ reason: 'wrong-credentials', name: 'w2', address: '127.0.0.1' });
@@ -68,5 +78,82 @@ describe('workers behind a relay', () => {
     await one.stop();
     await eventually(() => attached(other).startsWith('w0 w1'), { what: 'moved', timeoutMs: 20_000 });
     for (const { connection } of other.listener.attached.values()) await connection.ping();
+  });
+});
+
+/** A relay that does as it likes. */
+describe('a relay', () => {
+  let listening: Listening;
+  let socket: WebSocket;
+  let link: RelayLink;
+  beforeEach(async () => {
+    // The relay and two workers.
+    listening = await Listening.start(() => ({ MILLRACE_WORKER_MAX: '3' }));
+    const authorization = basicAuthorization({ name: 'w9', password: 'password-of-w9' });
+    socket = new WebSocket(`${listening.url}/relay`, { headers: { authorization } });
+    link = new RelayLink({
+      send: (frame) => socket.send(frame),
+      close: () => socket.terminate(),
+      bufferedBytes: () => socket.bufferedAmount,
+    });
+    socket.on('message', (message: Buffer) => link.receive(message));
+    await once(socket, 'open');
+  });
+  afterEach(async () => {
+    socket.terminate();
+    await listening.stop();
+  });
+
+  const open = (
+    opening: Partial<RelayOpening> = {},
+  ): { channel: RelayChannel; came: Promise<'accepted' | RelayClosing> } => {
+    const channel = link.open({ protocol: 'pb', authorization: null, remoteAddress: '10.0.0.1', ...opening });
+    const came = new Promise<'accepted' | RelayClosing>((resolve) => {
+      channel.onAccepted = () => resolve('accepted');
+      channel.onClosed = resolve;
+    });
+    return { channel, came };
+  };
+
+  it('brings no more workers than there is room for', async () => {
+    const { connections, failures } = listening.listener;
+    const [first, second] = [open(), open()];
+    expect([await first.came, await second.came]).toEqual(['accepted', 'accepted']);
+    expect(await open().came).toMatchObject({ status: 503, isLinkLost: false });
+    expect(failures.total('full')).toBe(1);
+    expect(await listening.metric('millrace_worker_connections{protocol="pb"}')).toBe(2);
+    first.channel.close('it went');
+    await eventually(() => connections.size === 2, { what: 'room for another' });
+    expect(await open().came).toBe('accepted');
+    socket.terminate();
+    await eventually(() => connections.size === 0, { what: 'all of them gone with the relay' });
+  });
+
+  it('cannot keep a channel on which nobody logs in', async () => {
+    jest.useFakeTimers({
+      doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setInterval', 'clearInterval'],
+    });
+    try {
+      const { channel, came } = open();
+      expect(await came).toBe('accepted');
+      const ended = new Promise<RelayClosing>((resolve) => (channel.onClosed = resolve));
+      jest.advanceTimersByTime(90_000);
+      expect(await ended).toMatchObject({ isLinkLost: false });
+      expect(listening.listener.connections.size).toBe(1);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('cannot guess passwords by saying that each guess is from elsewhere', async () => {
+    const guess = (i: number): Promise<'accepted' | RelayClosing> =>
+      open({
+        protocol: 'msgpack',
+        authorization: basicAuthorization({ name: 'w0', password: `guess ${i}` }),
+        remoteAddress: `10.0.0.${i}`,
+      }).came;
+    for (let i = 0; i < 6; i++) expect(await guess(i)).toMatchObject({ status: 401 });
+    expect(await guess(6)).toMatchObject({ status: 429 });
+    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.0.0.6' });
   });
 });

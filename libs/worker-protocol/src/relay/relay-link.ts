@@ -23,6 +23,8 @@ export class RelayChannel {
   onData: (data: Uint8Array) => void = () => undefined;
   /** Once at most, and not after `close`. */
   onClosed: (closing: RelayClosing) => void = () => undefined;
+  /** Once, whoever ends it. */
+  onEnded: () => void = () => undefined;
   /** After `isWritable` was false. */
   onWritable: () => void = () => undefined;
   isOpen = true;
@@ -179,11 +181,14 @@ export class RelayLink {
   }
 
   private channel(id: number, opening: RelayOpening): RelayChannel {
-    const channel = new RelayChannel(
+    const channel: RelayChannel = new RelayChannel(
       id,
       opening,
       (frame) => this.write(frame),
-      () => this.channels.delete(id),
+      () => {
+        this.channels.delete(id);
+        channel.onEnded();
+      },
     );
     this.channels.set(id, channel);
     return channel;
