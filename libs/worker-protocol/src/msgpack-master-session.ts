@@ -77,7 +77,8 @@ export class MsgpackMasterSession implements WorkerConnection {
     // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
     this.commands.set(id, command);
     this.ask({ op: 'start_command', commandId: id, commandName: name, args: sent }).catch((error: unknown) => {
-      this.commands.delete(id);
+      // It may have been resumed meanwhile.
+      if (this.commands.get(id) === command) this.commands.delete(id);
       command.refuse(
         error instanceof RemoteError
           ? new UserError('command-refused', `the worker does not start '${name}': ${error.message}`, { id, name })

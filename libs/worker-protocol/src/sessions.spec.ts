@@ -195,6 +195,22 @@ describe('a session with a worker that can resume', () => {
     expect(answers).toEqual(['c1 recorded', 'c2 complete: fenced']);
   });
 
+  it('keeps a command that is resumed at the moment at which its start is refused', async () => {
+    const { session } = unread();
+    const answer = (seq: number, result: unknown, isException = false): void =>
+      session.receive(encodeResponse({ seq, result, isException }));
+    const attaching = session.attach();
+    for (const seq of [0, 1, 2]) answer(seq, RESUMING.info());
+    await attaching;
+    const started = session.startCommand('c1', 'shell', {}, gathering());
+    const resumed = session.resumeCommand('c1', gathering());
+    answer(3, 'too late', true);
+    answer(4, null);
+    await expect(started).rejects.toThrow();
+    session.receive(encodeWorkerRequest(0, { op: 'complete', commandId: 'c1', failure: null }));
+    await expect(resumed).resolves.toMatchObject({ failure: null });
+  });
+
   it('forgets, and is refused what the worker does not hold', async () => {
     const forgotten: string[] = [];
     const { master } = connect(undefined, {
