@@ -106,6 +106,7 @@ export class EngineRuntime {
     this.fleet = new FleetWatch(master, () => this.listener.attached.size);
     const { sessions } = this.listener;
     sessions.onFree = () => this.distributor.assign();
+    sessions.mayStay = ({ tokenId }) => tokenId === null || this.tokens.isWorking(tokenId);
     master.hints.subscribe('workers', (_topic, payload) => sessions.recheck(Number(payload['workerid'])));
     master.hints.subscribe('builds', (topic) => {
       if (topic.endsWith('.finished')) sessions.recheckFull();
@@ -163,12 +164,8 @@ export class EngineRuntime {
   async drain(): Promise<void> {
     await this.distributor.stop();
     this.listener.refuseNew();
-    const letGo = (): void => {
-      for (const worker of this.listener.attached.values())
-        if (worker.builds.size === 0) worker.disconnect('the engine is draining');
-    };
-    letGo();
-    await this.builds.allEnded(letGo);
+    this.listener.letGo();
+    await this.builds.allEnded(() => this.listener.letGo());
   }
 
   async stop(): Promise<void> {
@@ -199,7 +196,7 @@ export class EngineRuntime {
   }
 
   private sessionsReconfigured(): void {
-    this.listener.sessions.reconfigured(({ tokenId }) => tokenId === null || this.tokens.isWorking(tokenId));
+    this.listener.sessions.reconfigured();
   }
 
   private look(): void {

@@ -1,5 +1,6 @@
 import { MillraceError } from '@millrace/domain';
 import type { WorkerConnection } from '@millrace/worker-protocol';
+import type { Connection } from './connections.js';
 
 /** What becomes of a worker, for whoever keeps its session. */
 export interface AttachedWorkerEvents {
@@ -38,6 +39,8 @@ export class AttachedWorker {
   env: Readonly<Record<string, string | null>> = {};
   /** What it logged in with; null: a password. */
   tokenId: number | null = null;
+  /** The connection of the relay that it is behind. */
+  relay: Connection | null = null;
   events = NO_EVENTS;
   private begunAt = -Infinity;
   private leaving = false;

@@ -13,7 +13,7 @@ import { addListenerMetrics } from './listener-metrics.js';
 import { Login, type WorkerDirectory } from './login.js';
 import { PbSockets } from './pb-sockets.js';
 import { RELAY_PATH, RelaySockets } from './relay-sockets.js';
-import { holdBack, type SessionSocket, WorkerSessions } from './sessions.js';
+import { type SessionSocket, WorkerSessions } from './sessions.js';
 import { TlsIdentity } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
 import { WorkerPort } from './worker-port.js';
@@ -122,6 +122,17 @@ export class WorkerListener {
   /** Takes no more connections; those that are there stay. */
   refuseNew(): void {
     for (const port of this.ports) void port.close();
+    this.relays.refuseNew();
+  }
+
+  /** Sends every worker that has no build here to another engine, and every relay that has none behind it. */
+  letGo(): void {
+    const busyRelays = new Set<Connection>();
+    for (const worker of this.attached.values()) {
+      if (worker.builds.size === 0) worker.disconnect('the engine is draining');
+      else if (worker.relay) busyRelays.add(worker.relay);
+    }
+    this.relays.letGo(busyRelays);
   }
 
   /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
@@ -206,7 +217,7 @@ export class WorkerListener {
       bufferedBytes: () => webSocket.bufferedAmount,
     });
     const socket = sessionSocket(webSocket, from);
-    holdBack(session, socket);
+    this.sessions.holdBack(session, socket);
     webSocket.on('message', (data: RawData, isBinary) => {
       if (isBinary) session.receive(data as Buffer);
     });

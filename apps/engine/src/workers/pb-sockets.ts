@@ -5,7 +5,7 @@ import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
 import type { Refusal } from '../core/login-failures.js';
 import { type Connection, loginAddress } from './connections.js';
 import type { Login, WorkerDirectory } from './login.js';
-import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
+import { type SessionSocket, type WorkerSessions } from './sessions.js';
 
 /** Connections that speak PB. */
 export class PbSockets {
@@ -55,7 +55,7 @@ export class PbSockets {
         builddirs: () => this.directory().builddirs(name),
       },
     );
-    holdBack(session, sessionSocket(socket, connection));
+    this.sessions.holdBack(session, sessionSocket(socket, connection));
     socket.once('data', (first: Buffer) => {
       if (first.subarray(0, 4).toString('latin1') !== 'GET ') return;
       this.onRefused('malformed', '', connection, 'HTTP came after the greeting of PB: too late, or on the wrong port');
@@ -117,10 +117,11 @@ export class PbSockets {
   }
 }
 
-function sessionSocket(socket: Duplex, { address }: Connection): SessionSocket {
+function sessionSocket(socket: Duplex, { address, relay }: Connection): SessionSocket {
   return {
     protocol: 'pb',
     address,
+    ...(relay && { relay }),
     get isOpen() {
       return !socket.destroyed;
     },

@@ -13,7 +13,7 @@ import { ChannelStream } from './channel-stream.js';
 import { type Connection, type Connections, expectLogin, loginAddress } from './connections.js';
 import type { Login } from './login.js';
 import type { PbSockets } from './pb-sockets.js';
-import { holdBack, type SessionSocket, type WorkerSessions } from './sessions.js';
+import { type SessionSocket, type WorkerSessions } from './sessions.js';
 import type { LoggedInWorker } from './tokens.js';
 
 /** Where relays connect; workers connect anywhere else. */
@@ -21,6 +21,9 @@ export const RELAY_PATH = '/relay';
 
 /** Workers that come through relays, many on one connection. Each logs in itself, as on a connection of its own. */
 export class RelaySockets {
+  private readonly open = new Map<Connection, WebSocket>();
+  private isRefusing = false;
+
   constructor(
     private readonly master: Master,
     private readonly connections: Connections,
@@ -50,12 +53,26 @@ export class RelaySockets {
     webSocket.on('error', (error) => this.master.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
     webSocket.on('close', () => {
       this.master.log.info(fields, 'relay disconnected');
+      this.open.delete(connection);
       link.closed('the connection of its relay was lost');
     });
+    this.open.set(connection, webSocket);
     this.master.log.info(fields, 'relay connected');
   }
 
+  /** Lets nobody in any more; those that are in stay. */
+  refuseNew(): void {
+    this.isRefusing = true;
+  }
+
+  /** Ends the connections of all relays but those: they, and who is behind them, go to another engine. */
+  letGo(busy: ReadonlySet<Connection>): void {
+    for (const [connection, webSocket] of this.open)
+      if (!busy.has(connection)) webSocket.close(1001, 'the engine is draining');
+  }
+
   private opened(channel: RelayChannel, relay: Connection): void {
+    if (this.isRefusing) return channel.close('the engine is draining', 503);
     const connection = this.connections.relayed(channel, relay);
     if (connection.isTooMany) {
       this.onRefused('full', '', connection);
@@ -94,7 +111,8 @@ export class RelaySockets {
     });
   }
 
-  private async attach(channel: RelayChannel, worker: LoggedInWorker, { address }: Connection): Promise<void> {
+  private async attach(channel: RelayChannel, worker: LoggedInWorker, connection: Connection): Promise<void> {
+    const { address, relay } = connection;
     const session = new MsgpackMasterSession({
       send: (frame) => channel.send(frame),
       close: (reason) => {
@@ -115,6 +133,7 @@ export class RelaySockets {
     const socket: SessionSocket = {
       protocol: 'msgpack',
       address,
+      ...(relay && { relay }),
       get isOpen() {
         return channel.isOpen;
       },
@@ -125,7 +144,7 @@ export class RelaySockets {
       resume: () => channel.resume(),
       terminate,
     };
-    holdBack(session, socket);
+    this.sessions.holdBack(session, socket);
     channel.onData = (data) => session.receive(data);
     channel.onClosed = ended;
     try {

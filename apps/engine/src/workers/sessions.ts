@@ -3,16 +3,14 @@ import { type Failed, FleetStore, type WorkerState, WorkerStore, WorkerTokenStor
 import { messageOf, MillraceError, OperationalError } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { FEATURE_RESUME, type WorkerConnection, type WorkerInfo } from '@millrace/worker-protocol';
+import { BackPressure } from '../core/back-pressure.js';
 import { coalesced } from '../core/coalesced.js';
 import { afterFailure, LOST_AT_ONCE_MS, type WorkerFailure } from '../core/quarantine.js';
 import { AttachedWorker } from './attached-worker.js';
-import type { WorkerProtocol } from './connections.js';
+import type { Connection, WorkerProtocol } from './connections.js';
 import type { WorkerDirectory } from './login.js';
 import type { LoggedInWorker } from './tokens.js';
 
-/** A worker whose unacknowledged updates exceed this is not read from until they are below the other mark (I8). */
-const HIGH_WATER_BYTES = 8 << 20;
-const LOW_WATER_BYTES = 2 << 20;
 const DUPLICATE_PING_MS = 3000;
 /** The rows of more workers than these are read by reading all. */
 const READ_ONE_BY_ONE = 500;
@@ -24,20 +22,14 @@ export interface SessionSocket {
   readonly protocol: WorkerProtocol;
   /** The worker's own, also behind a balancer. */
   readonly address: string;
+  /** That of the relay that carries it. */
+  readonly relay?: Connection;
   readonly isOpen: boolean;
   readonly isPaused: boolean;
   pause(): void;
   resume(): void;
   /** At once, without a farewell. */
   terminate(): void;
-}
-
-/** Reads from the socket only as long as what was read gets stored. */
-export function holdBack(connection: WorkerConnection, socket: SessionSocket): void {
-  connection.onUnacknowledged = (bytes) => {
-    if (bytes > HIGH_WATER_BYTES && !socket.isPaused) socket.pause();
-    else if (bytes < LOW_WATER_BYTES && socket.isPaused) socket.resume();
-  };
 }
 
 /** The workers that are attached to this engine, whatever protocol they speak. */
@@ -47,6 +39,9 @@ export class WorkerSessions {
   readonly attached = new Map<number, AttachedWorker>();
   /** A worker that was in doubt may build after all: what is known of the queues will do. */
   onFree: () => void = () => undefined;
+  /** Whether what it logged in with still lets it in. */
+  mayStay: (worker: AttachedWorker) => boolean = () => true;
+  private readonly pressure = new BackPressure();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
   private readonly store: WorkerStore;
   private readonly fleet: FleetStore;
@@ -67,6 +62,16 @@ export class WorkerSessions {
     this.store = new WorkerStore(master.db);
     this.fleet = new FleetStore(master.db);
     this.tokens = new WorkerTokenStore(master.db);
+  }
+
+  /** Reads from the socket only as long as what was read gets stored. */
+  holdBack(connection: WorkerConnection, socket: SessionSocket): void {
+    const judge = this.pressure.share();
+    connection.onUnacknowledged = (bytes) => {
+      const action = judge(bytes, socket.isPaused);
+      if (action === 'pause') socket.pause();
+      else if (action === 'resume') socket.resume();
+    };
   }
 
   /**
@@ -122,6 +127,7 @@ export class WorkerSessions {
     worker.unsure = true;
     worker.env = configured.env;
     worker.tokenId = configured.tokenId ?? null;
+    worker.relay = socket.relay ?? null;
     worker.events = {
       doubted: () => this.recheck(workerId),
       buildEnded: () => this.buildEnded(worker),
@@ -130,6 +136,12 @@ export class WorkerSessions {
     this.byConnection.set(connection, worker);
     await this.adopt(worker);
     if (!socket.isOpen) return;
+    // Meanwhile another connection of it may have attached, and the configuration or its token may have gone.
+    const other = this.attached.get(workerId);
+    if (other && other.sessionEpoch > sessionEpoch) return worker.disconnect('a newer connection took its place');
+    if (!this.directory().workers.has(worker.name) || !this.mayStay(worker))
+      return worker.disconnect('it may no longer log in');
+    other?.disconnect('a new connection took its place');
     this.attached.set(workerId, worker);
     this.master.hints.publish(hints.worker(workerId, 'connected'));
     if (worker.tokenId !== null) this.used(worker, worker.tokenId);
@@ -196,12 +208,12 @@ export class WorkerSessions {
   }
 
   /** The configuration, or what workers may log in with, is another one. */
-  reconfigured(mayStay: (worker: AttachedWorker) => boolean): void {
+  reconfigured(): void {
     const { workers } = this.directory();
     for (const worker of this.attached.values()) {
       const configured = workers.get(worker.name);
       if (!configured) worker.disconnect('it is no longer configured');
-      else if (!mayStay(worker)) worker.disconnect('its token was revoked');
+      else if (!this.mayStay(worker)) worker.disconnect('its token was revoked');
       else Object.assign(worker, { maxBuilds: configured.maxBuilds, env: configured.env });
     }
   }

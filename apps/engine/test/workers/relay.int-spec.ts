@@ -79,6 +79,21 @@ describe('workers behind a relay', () => {
     await eventually(() => attached(other).startsWith('w0 w1'), { what: 'moved', timeoutMs: 20_000 });
     for (const { connection } of other.listener.attached.values()) await connection.ping();
   });
+
+  it('leave an engine that drains with their relay, when none of them builds there any more', async () => {
+    const next = await Listening.start(() => ({ MILLRACE_WORKER_PORT: String(one.settings.workerPort) }));
+    stops.push(() => next.stop());
+    const w0 = [...other.listener.attached.values()].find(({ name }) => name === 'w0')!;
+    w0.begin(1, 1);
+    other.listener.refuseNew();
+    other.listener.letGo();
+    await eventually(() => attached(other) === 'w0', { what: 'only the one that builds', timeoutMs: 20_000 });
+    expect(attached(next)).toBe('');
+    w0.release(1);
+    other.listener.letGo();
+    await eventually(() => attached(next).startsWith('w0 w1'), { what: 'all of them moved', timeoutMs: 40_000 });
+    expect(attached(other)).toBe('');
+  });
 });
 
 /** A relay that does as it likes. */
