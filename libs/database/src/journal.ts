@@ -119,7 +119,8 @@ const SOON_MS = 3;
 /**
  * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
  * gathers, and an idle journal commits at once (design §5 *No timers on the way*). Order is kept per build. A promise resolves only
- * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3).
+ * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3). After an entry that cannot
+ * be written nothing more of its build is, but its end: what is recorded has no gaps.
  *
  * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back. A commit whose
  * answer was lost may have happened: each group leaves its number behind, and one that did is not written twice.
@@ -132,6 +133,8 @@ export class Journal {
   private closed = false;
   private groups = 0;
   private readonly memory = new Map<number, BuildMemory>();
+  /** Builds of which something could not be written, and why. */
+  private readonly broken = new Map<number, unknown>();
   readonly stats = { transactions: 0, entries: 0, retries: 0 };
 
   constructor(
@@ -188,6 +191,7 @@ export class Journal {
   /** Forgets what is kept of a build that has ended here. */
   forget(buildId: number): void {
     this.memory.delete(buildId);
+    this.broken.delete(buildId);
   }
 
   /** Waits for what is under way; what comes later is refused. */
@@ -263,6 +267,7 @@ export class Journal {
   /** One bad item must not take the others of its group down. */
   private async isolate(items: readonly EntryItem[], claims: readonly ClaimItem[], error: unknown): Promise<void> {
     if (items.length + claims.length <= 1 || this.closed) {
+      if (!this.closed) for (const { build } of items) this.broken.set(build.buildId, error);
       for (const item of [...items, ...claims]) item.reject(error);
       return;
     }
@@ -282,6 +287,10 @@ export class Journal {
         if (!ours.has(build.buildId)) {
           const fenced = new FencedError(`build ${build.buildId}`, { ...build });
           after.push(() => item.reject(fenced));
+          continue;
+        }
+        if (this.broken.has(build.buildId) && !item.entries.some(({ kind }) => kind === 'build-finished')) {
+          after.push(() => item.reject(this.broken.get(build.buildId)));
           continue;
         }
         const memory = staged.get(build.buildId) ?? copyOf(this.memory.get(build.buildId));

@@ -88,11 +88,39 @@ onEveryDatabase('claims and journal', (get) => {
 
   it('claims nothing without a lease', async () => {
     const { requestIds } = await submit([0]);
+    const late = await register(get().db, 'engine');
+    await get().db.run(`UPDATE masters SET lease_until_ms = lease_until_ms - 61000 WHERE id = ?`, [late.masterId]);
     const past = { masterId: me.masterId, epoch: me.epoch - 1 };
-    await expect(new ClaimStore(get().db).claim(past, [candidate(requestIds[0]!, 0)])).rejects.toMatchObject({
-      code: 'fenced',
-    });
+    for (const one of [past, late]) {
+      await expect(new ClaimStore(get().db).claim(one, [candidate(requestIds[0]!, 0)])).rejects.toMatchObject({
+        code: 'fenced',
+      });
+    }
     expect(await get().db.get(`SELECT 1 FROM queue WHERE request_id = ?`, [requestIds[0]!])).toBeDefined();
+  });
+
+  it('writes nothing more of a build after what could not be written, but its end, and others go on', async () => {
+    const [build, other] = [await claimOne(1), await claimOne(2)];
+    const log = journal();
+    const line = (text: string) =>
+      ({ kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: `o${text}\n`, lines: 1 }) as const;
+    for (const one of [build, other])
+      await log.write(one, [{ kind: 'step-started', number: 0, name: 'make', hidden: false }, line('one')]);
+    const written = await Promise.allSettled([
+      log.write(build, [{ kind: 'step-changed', number: 7, stateString: 'never started' }]),
+      log.write(build, [line('two')]),
+      log.write(other, [line('two')]),
+    ]);
+    expect(written.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    await expect(log.write(build, [line('three')])).rejects.toThrow('step 7 was never started');
+    const { ended } = await log.write(build, [
+      { kind: 'build-finished', end: { results: Result.EXCEPTION, stateString: 'exception' } },
+    ]);
+    expect(ended).toMatchObject({ buildId: build.buildId });
+    const lines = (buildId: number) =>
+      get().db.get<{ count: number }>(`SELECT num_lines AS count FROM logs WHERE build_id = ?`, [buildId]);
+    expect([await lines(build.buildId), await lines(other.buildId)]).toEqual([{ count: 1 }, { count: 2 }]);
+    await new ClaimStore(get().db).end(other, { results: Result.SUCCESS, stateString: 'done' });
   });
 
   it('writes what happens in a build and completes its buildset', async () => {

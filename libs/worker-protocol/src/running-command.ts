@@ -37,6 +37,8 @@ export class RunningCommand {
     if (number === 0) return undefined;
     let stored: Promise<void> | void;
     try {
+      // What comes after something that was not stored would leave a gap (I8).
+      if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
       stored = this.sink.updates(updates, number);
     } catch (error) {
       stored = Promise.resolve().then(() => this.failWith(error));
