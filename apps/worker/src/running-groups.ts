@@ -1,4 +1,4 @@
-import { UserError } from '@millrace/domain';
+import { messageOf, UserError } from '@millrace/domain';
 import {
   closeSync,
   ftruncateSync,
@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { ProcessGroups } from './commands/command.js';
+import type { Log } from './log.js';
+import { signalGroup } from './process-group.js';
 
 interface Identity {
   readonly pid: number;
@@ -35,15 +37,18 @@ export class RunningGroups implements ProcessGroups {
   private journal: number | undefined;
   private entries = 0;
 
-  constructor(private readonly basedir: string) {
+  constructor(
+    private readonly basedir: string,
+    private readonly log: Log,
+  ) {
     this.file = join(basedir, 'running-commands.jsonl');
   }
 
   /**
-   * Takes the base directory over. Returns the ids of commands of an earlier worker that had to be killed.
+   * Takes the base directory over and kills what an earlier worker left running.
    * @throws UserError `basedir-in-use`
    */
-  takeOver(): string[] {
+  takeOver(): void {
     const { worker, groups } = this.read();
     if (worker !== undefined && worker.pid !== process.pid && isRunning(worker)) {
       const { pid } = worker;
@@ -51,27 +56,29 @@ export class RunningGroups implements ProcessGroups {
         pid,
       });
     }
-    const leftovers = [...groups].filter(([, leader]) => this.isLeftover(leader));
-    for (const [, leader] of leftovers) killGroup(leader.pid);
+    for (const [id, leader] of groups) {
+      if (!this.isLeftover(leader)) continue;
+      if (signalGroup(leader.pid, 'SIGKILL')) {
+        this.log.warn('killed a command that an earlier worker left running', { id });
+      } else this.log.error('cannot kill a command that an earlier worker left running', { id, pid: leader.pid });
+    }
     this.begin();
-    return leftovers.map(([id]) => id);
   }
 
   began(commandId: string, pid: number): void {
     const leader = identityOf(pid);
     this.groups.set(commandId, leader);
-    this.append({ began: commandId, leader });
+    this.note({ began: commandId, leader });
   }
 
   ended(commandId: string): void {
     if (!this.groups.delete(commandId)) return;
-    if (this.groups.size === 0 && this.entries >= LONG_JOURNAL_ENTRIES) this.begin();
-    else this.append({ ended: commandId });
+    this.note({ ended: commandId });
   }
 
-  /** Kills every group at once. */
+  /** Kills every group that can be killed. */
   killAll(): void {
-    for (const { pid } of this.groups.values()) killGroup(pid);
+    for (const { pid } of this.groups.values()) signalGroup(pid, 'SIGKILL');
   }
 
   /** Leaves the base directory to others. */
@@ -107,9 +114,20 @@ export class RunningGroups implements ProcessGroups {
     this.append({ worker: identityOf(process.pid) });
   }
 
+  /** As well as it can: a command does not fail, or go on unwatched, because the disk is full. */
+  private note(entry: Entry): void {
+    try {
+      if (this.groups.size === 0 && this.entries >= LONG_JOURNAL_ENTRIES) this.begin();
+      else this.append(entry);
+    } catch (error) {
+      this.log.error('cannot write down which commands run', { reason: messageOf(error) });
+    }
+  }
+
   private append(entry: Entry): void {
     if (this.journal === undefined) return;
-    writeSync(this.journal, `${JSON.stringify(entry)}\n`);
+    // The newline comes first: whatever a full disk has left of the last entry does not spoil this one.
+    writeSync(this.journal, `\n${JSON.stringify(entry)}`);
     this.entries += 1;
   }
 }
@@ -138,15 +156,6 @@ function identityOf(pid: number): Identity {
 
 function isRunning({ pid, startTime }: Identity): boolean {
   return startTime !== null && startTimeOf(pid) === startTime;
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch (error) {
-    // It has ended in the meantime.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 /** The fields of `/proc/<pid>/stat` after the name; undefined where there is no such process or no `/proc`. */

@@ -43,7 +43,7 @@ export class Worker {
     private readonly log: Log,
   ) {
     this.basedir = resolve(options.basedir);
-    this.groups = new RunningGroups(this.basedir);
+    this.groups = new RunningGroups(this.basedir, log);
     this.spool = new Spool(join(this.basedir, SPOOL_FOLDER), options.spoolBytes, log);
     this.commands = new CommandTable(this.basedir, options.environ, this.groups, this.spool, log);
   }
@@ -51,8 +51,9 @@ export class Worker {
   /** Works until it is stopped, by `stop` or by its master. No command outlives it. */
   async run(): Promise<void> {
     prepareBasedir(this.basedir);
-    for (const id of this.groups.takeOver())
-      this.log.warn('killed a command that an earlier worker left running', { id });
+    this.groups.takeOver();
+    // Also when this process ends by an error that nobody expected.
+    process.once('exit', () => this.groups.killAll());
     this.spool.empty();
     const { masters } = this.options;
     const owner = {

@@ -17,14 +17,21 @@ export class WorkerProcess {
     this.exited = once(child, 'exit');
   }
 
-  static start(url: string, basedir: string, env: Record<string, string> = {}, args: string[] = []): WorkerProcess {
-    return WorkerProcess.run(['--master', url, '--name', 'w1', '--basedir', basedir, ...args], env);
+  static start(
+    url: string,
+    basedir: string,
+    env: Record<string, string> = {},
+    args: string[] = [],
+    starter: string[] = [],
+  ): WorkerProcess {
+    return WorkerProcess.run(['--master', url, '--name', 'w1', '--basedir', basedir, ...args], env, starter);
   }
 
-  /** The program with these arguments. */
-  static run(args: readonly string[], env: Record<string, string> = {}): WorkerProcess {
+  /** The program with these arguments, which `starter` begins if there is one. */
+  static run(args: readonly string[], env: Record<string, string> = {}, starter: string[] = []): WorkerProcess {
+    const [program = '', ...rest] = [...starter, process.execPath, MAIN, ...args];
     return new WorkerProcess(
-      spawn(process.execPath, [MAIN, ...args], {
+      spawn(program, rest, {
         env: {
           PATH: process.env['PATH'],
           HOME: '/nowhere',

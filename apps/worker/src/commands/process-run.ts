@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { signalGroup } from '../process-group.js';
 import { reprBytes, shellQuoted } from '../python-repr.js';
 import { CommandFailure, type CommandContext } from './command.js';
 import type { ProcessEnvironment } from './environment.js';
@@ -232,15 +233,9 @@ export class ProcessRun {
     });
   }
 
+  /** A group that cannot be signalled is given up like one that does not end. */
   private signalGroup(signal: NodeJS.Signals): void {
-    const pid = this.child?.pid;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch (error) {
-      // Nothing of the group is left.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-    }
+    if (this.child?.pid !== undefined) signalGroup(this.child.pid, signal);
   }
 
   private dropPipesWhenKilled(child: ChildProcess): void {
