@@ -1,5 +1,5 @@
 import type { CommandOutcome, Renderable, Step, StepContext, StepOptions, StepOutcome } from '@millrace/config';
-import { Result, UserError } from '@millrace/domain';
+import { Result, UserError, worstOf } from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
 import { resultOf, succeeded } from './outcome.js';
 import { checkEnv } from './shell.js';
@@ -35,6 +35,10 @@ export interface GitStepOptions extends StepOptions {
 }
 
 const FETCHED = 'refs/millrace/fetched';
+/** In the builder's folder. The same for every build, so that the next one replaces, and removes, what a worker that died has left. */
+const CREDENTIALS_FILE = '.millrace-git-credentials';
+/** What `rmfile` ends with when there is no such file. */
+const ENOENT = 2;
 
 /** Names that git would take for options, or that could not be names. */
 function checkedName(what: string, name: string): string {
@@ -143,7 +147,7 @@ class Checkout {
  * the worker's user can read and that is deleted afterwards: no log, no command line and no environment shows them.
  */
 export function git(options: GitStepOptions): Step {
-  const run = async (step: StepContext): Promise<StepOutcome> => {
+  const checkOut = async (step: StepContext, file: string): Promise<StepOutcome> => {
     const repository = await step.render(options.repository);
     const workdir = await step.render(options.workdir ?? 'build');
     const env = await step.render<Readonly<Record<string, string | null>>>(
@@ -151,43 +155,52 @@ export function git(options: GitStepOptions): Step {
     );
     const branch = step.sourceStamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
     step.setState(`checking out ${branch ?? 'the default branch'}`);
-    const file = step.path(`.millrace-git-${step.buildNumber}`);
     const settings: string[] = [];
-    try {
-      if (options.credentials) {
-        const line = credentialLine(repository, options.credentials);
-        const sent = await step.download({ content: line }, { workerDest: file, mode: 0o600 });
-        if (!succeeded(sent)) return { result: resultOf(sent), stateString: 'credentials not written' };
-        settings.push(
-          '-c',
-          'credential.helper=',
-          '-c',
-          `credential.helper=store --file='${file.replaceAll("'", `'\\''`)}'`,
-        );
-      }
-      const checkout = new Checkout(step, workdir, env, settings, options.timeoutSeconds);
-      const update = () => checkout.update(repository, branch, step.sourceStamp.revision, options);
-      let outcome = await update();
-      const mayClobber = checkout.existed && (options.clobberOnFailure ?? true) && outcome.failureReason === null;
-      if (resultOf(outcome) === Result.FAILURE && mayClobber) {
-        const removed = await step.command(
-          'rmdir',
-          { paths: [step.path(workdir)], timeout: null, logEnviron: false },
-          { log: 'stdio' },
-        );
-        outcome = succeeded(removed) ? await update() : removed;
-      }
-      if (!succeeded(outcome)) return { result: resultOf(outcome), stateString: 'update' };
-
-      const head = await checkout.git(['rev-parse', 'HEAD'], { capture: { maxBytes: 4_096 } });
-      const revision = head.stdout?.trim() ?? '';
-      if (!succeeded(head) || !revision)
-        return { result: succeeded(head) ? Result.FAILURE : resultOf(head), stateString: 'update' };
-      step.properties.set('got_revision', revision, 'Git');
-      return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
-    } finally {
-      if (options.credentials) await step.command('rmfile', { path: file }, { evenIfStopped: true });
+    if (options.credentials) {
+      const line = credentialLine(repository, options.credentials);
+      const sent = await step.download({ content: line }, { workerDest: file, mode: 0o600 });
+      if (!succeeded(sent)) return { result: resultOf(sent), stateString: 'credentials not written' };
+      settings.push(
+        '-c',
+        'credential.helper=',
+        '-c',
+        `credential.helper=store --file='${file.replaceAll("'", `'\\''`)}'`,
+      );
     }
+    const checkout = new Checkout(step, workdir, env, settings, options.timeoutSeconds);
+    const update = () => checkout.update(repository, branch, step.sourceStamp.revision, options);
+    let outcome = await update();
+    const mayClobber = checkout.existed && (options.clobberOnFailure ?? true) && outcome.failureReason === null;
+    if (resultOf(outcome) === Result.FAILURE && mayClobber) {
+      const removed = await step.command(
+        'rmdir',
+        { paths: [step.path(workdir)], timeout: null, logEnviron: false },
+        { log: 'stdio' },
+      );
+      outcome = succeeded(removed) ? await update() : removed;
+    }
+    if (!succeeded(outcome)) return { result: resultOf(outcome), stateString: 'update' };
+
+    const head = await checkout.git(['rev-parse', 'HEAD'], { capture: { maxBytes: 4_096 } });
+    const revision = head.stdout?.trim() ?? '';
+    if (!succeeded(head) || !revision)
+      return { result: succeeded(head) ? Result.FAILURE : resultOf(head), stateString: 'update' };
+    step.properties.set('got_revision', revision, 'Git');
+    return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
+  };
+  const run = async (step: StepContext): Promise<StepOutcome> => {
+    const file = step.path(CREDENTIALS_FILE);
+    let removed: CommandOutcome | undefined;
+    let outcome: StepOutcome;
+    try {
+      outcome = await checkOut(step, file);
+    } finally {
+      if (options.credentials)
+        removed = await step.command('rmfile', { path: file }, { log: 'stdio', evenIfStopped: true });
+    }
+    if (!removed || succeeded(removed) || removed.rc === ENOENT) return outcome;
+    const stateString = `${outcome.stateString}, credentials not removed`;
+    return { result: worstOf([outcome.result, resultOf(removed)]), stateString };
   };
   const { credentials, ...rest } = options;
   return makeStep(git, options, {
