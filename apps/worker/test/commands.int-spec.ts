@@ -140,9 +140,15 @@ describe('shell', () => {
   it('says what it cannot start', async () => {
     const list = await attached.shell(build, ['no-such-program-here']);
     expect(list).toMatchObject({ rc: 1, failure: null });
-    expect(list.stderr).toContain("cannot start 'no-such-program-here'");
+    expect(list.stderr).toBe("cannot start 'no-such-program-here': ENOENT\n");
     expect((await attached.shell(build, 'no-such-program-here')).rc).toBe(127);
     expect((await attached.shell(build, ['echo', 'a\0b'])).stderr).toContain("cannot start 'echo'");
+    const secrets = ['hunter2', 'hunter\u00002'].map((value) => ({ obfuscated: 'XXX', value }));
+    for (const command of [secrets, ['echo', ...secrets]]) {
+      const ran = await attached.shell(build, command);
+      expect(ran.stderr).toMatch(/^cannot start '(XXX|echo)': ERR_INVALID_ARG_VALUE\n$/);
+    }
+    expect((await attached.shell(build, secrets.slice(0, 1))).stderr).toBe("cannot start 'XXX': ENOENT\n");
     const blocked = await attached.shell('/proc/nowhere/build', 'true');
     expect(blocked).toMatchObject({ rc: null, failure: expect.stringContaining('/proc/nowhere') });
   });
@@ -178,6 +184,15 @@ describe('a command that takes too long', () => {
     const ran = await attached.shell(build, 'while :; do echo a; sleep 0.1; done', { maxTime: 1, timeout: 5 });
     expect(ran).toMatchObject({ rc: -1, failureReason: 'timeout' });
     expect(ran.header).toContain('\ncommand timed out: 1 seconds elapsed running ');
+  });
+
+  it('may have more time than a timer can wait for', async () => {
+    const forever = { timeout: 3e6, maxTime: 1e12, sigtermTime: 3e6 };
+    expect(await attached.shell(build, 'sleep 0.2; echo a', forever)).toMatchObject({
+      rc: 0,
+      stdout: 'a\n',
+      header: expect.not.stringContaining('timed out'),
+    });
   });
 
   it('is killed after so many lines', async () => {
@@ -290,6 +305,23 @@ describe('watched log files', () => {
     expect(logs).toEqual({ new: 'one\ntwo\n', old: 'before\nmore\n', followed: 'more\n' });
     expect(ran.header).toContain("'followed': {'filename': 'followed.log', 'follow': True}");
   });
+
+  const readsFail = '/sys/class/net/lo/speed';
+  (existsSync(readsFail) ? it : it.skip)(
+    'that cannot be read end the command with everything that it started',
+    async () => {
+      let sleeping = 0;
+      const ran = attached.shell(
+        build,
+        `ln -s ${readsFail} unreadable.log; echo $$; sleep 300`,
+        { logfiles: { log: 'unreadable.log' } },
+        { updates: (batch) => batch.forEach((update) => update.kind === 'stdout' && (sleeping = Number(update.text))) },
+      );
+      expect(await ran).toMatchObject({ rc: null, failure: expect.stringContaining('EINVAL') });
+      expect(sleeping).toBeGreaterThan(0);
+      expect(isAlive(sleeping)).toBe(false);
+    },
+  );
 
   it('are read while the command runs and count as a sign of life', async () => {
     let seen = '';

@@ -14,6 +14,8 @@ const LOG_FILE_POLL_MS = 2000;
 const KILL_PATIENCE_MS = 5000;
 /** How long the pipes of a killed command may stay open after its end: something that left its process group may hold them for ever. */
 const PIPE_PATIENCE_MS = 1000;
+/** The longest that `setTimeout` can wait: beyond it, it does not wait at all. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface ProcessOptions {
   /** A text is run by the shell, a list as it is. */
@@ -103,14 +105,14 @@ export class ProcessRun {
       });
     } catch (error) {
       // Arguments that no process can get, such as a NUL byte, are refused before anything is started.
-      return this.notStarted(file, error);
+      return this.notStarted(error);
     }
     this.child = child;
     if (child.pid !== undefined) this.context.groups.began(this.context.id, child.pid);
     const ended = this.whenEnded(child);
     if (child.pid !== undefined) this.superviseFor(child, stdin);
     const result = await ended;
-    if (result instanceof Error) return this.notStarted(file, result);
+    if (result instanceof Error) return this.notStarted(result);
     if (this.isKilled) this.signalGroup('SIGKILL');
     this.context.groups.ended(this.context.id);
     await Promise.all(this.options.logFiles.map((log) => log.end()));
@@ -169,10 +171,10 @@ export class ProcessRun {
 
   private pollLogFiles(): void {
     this.after(LOG_FILE_POLL_MS, () => {
-      // A file that cannot be read fails the command as its last poll would.
+      // The last poll of a file that cannot be read fails again, and the command with it.
       void Promise.all(this.options.logFiles.map((log) => log.poll())).then(
         () => this.pollLogFiles(),
-        (error: Error) => this.giveUp(error),
+        (error: unknown) => this.kill(`cannot read a log file: ${messageOf(error)}`),
       );
     });
   }
@@ -248,16 +250,24 @@ export class ProcessRun {
 
   private after(delayMs: number, action: () => void): void {
     if (this.isOver) return;
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
-      if (!this.isOver) action();
-    }, delayMs);
+    const timer = setTimeout(
+      () => {
+        this.timers.delete(timer);
+        if (this.isOver) return;
+        if (delayMs > MAX_TIMER_MS) this.after(delayMs - MAX_TIMER_MS, action);
+        else action();
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    );
     this.timers.add(timer);
   }
 
-  /** As a shell would put it, but with the exit status that a stock worker has for this. */
-  private notStarted(file: string, error: unknown): number {
-    this.context.output.write('stderr', `cannot start '${file}': ${messageOf(error)}\n`);
+  /** As a shell would put it, but with the exit status that a stock worker has for this. The error's own text may quote what is secret. */
+  private notStarted(error: unknown): number {
+    const { shownCommand } = this.options;
+    const file = typeof shownCommand === 'string' ? '/bin/sh' : shownCommand[0];
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    this.context.output.write('stderr', `cannot start '${file}': ${code}\n`);
     return 1;
   }
 
