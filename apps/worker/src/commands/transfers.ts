@@ -166,7 +166,8 @@ export class DownloadFileCommand extends TransferCommand {
 
   private async openTarget(): Promise<FileHandle> {
     await makeDirectories(dirname(this.path));
-    const file = await open(this.path, 'w');
+    // Created with its mode: what is secret is at no time readable by others. What is there already gets it before it is written.
+    const file = await open(this.path, 'w', this.mode ?? undefined);
     if (this.mode !== null) await file.chmod(this.mode);
     return file;
   }
