@@ -48,7 +48,7 @@ export class CommandTable {
     const outbox = new Outbox(
       id,
       this.spool,
-      { idle: () => output.flushWhenDue(), delivered: () => this.held.delete(id) },
+      { idle: () => output.flushWhenDue(), delivered: () => this.held.delete(id), broken: () => this.forget(id) },
       this.log,
     );
     const output = new CommandOutput(outbox, connection.settings);

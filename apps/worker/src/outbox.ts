@@ -23,6 +23,8 @@ export interface OutboxOwner {
   idle(): void;
   /** The outcome has arrived: nothing is left to be held. */
   delivered(): void;
+  /** Nothing of the command can reach a master any more: it is to be dropped, and the command to be ended. */
+  broken(): void;
 }
 
 /** An update that was sent and not yet acknowledged: one from the spool is kept there, the others here. */
@@ -165,8 +167,7 @@ export class Outbox {
       // Nothing after a gap may be sent: the command ends for its master with what could not be read.
       this.log.error('spooled output cannot be read', { id: this.commandId, reason: messageOf(error) });
       link.session.complete(this.commandId, `the worker lost output: ${messageOf(error)}`).catch(() => undefined);
-      this.drop();
-      this.owner.delivered();
+      this.owner.broken();
       return false;
     }
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Record, sequence } from './record.js';
@@ -178,6 +178,22 @@ describe('a command whose connection is lost', () => {
     await until('its processes are gone', () => !pids.some(isAlive));
     expect(spooledBytes()).toBe(0);
     expect(await record.resume(second)).toBe('command-unknown');
+    second.socket.terminate();
+    expect((await master.worker()).session.info.runningCommands).toEqual([]);
+  });
+
+  it('ends, with everything that it started, when what was spooled cannot be read', async () => {
+    start();
+    const first = await master.worker();
+    const record = new Record(build, 'c1');
+    void record.start(first, 'echo $$; seq 1 300000; sleep 300');
+    await until('it has begun', () => record.stored > 1);
+    first.socket.terminate();
+    const second = await master.worker();
+    await until('output waits', () => spooledBytes() > 0);
+    for (const name of readdirSync(spool)) truncateSync(join(spool, name), 2);
+    expect(await record.resume(second)).toMatchObject({ failure: expect.stringContaining('the worker lost output') });
+    await until('its process is gone', () => !isAlive(Number(record.text.split('\n')[0])));
     second.socket.terminate();
     expect((await master.worker()).session.info.runningCommands).toEqual([]);
   });
