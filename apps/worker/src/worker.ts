@@ -1,3 +1,4 @@
+import { UserError } from '@millrace/domain';
 import {
   type Credentials,
   DEFAULT_WORKER_SETTINGS,
@@ -81,7 +82,16 @@ export class Worker {
         this.commands.detach();
         return workerInfo(this.basedir, this.options.environ, this.commands.heldIds, this.incarnation);
       },
-      settings: (wanted) => void (settings = wanted),
+      // Lines end, and output is sent, as the defaults for `newline_re` and `buffer_timeout` would have it.
+      settings: (wanted) => {
+        const { maxLineLength } = wanted;
+        // Shorter lines could not take a surrogate pair.
+        if (maxLineLength < 2)
+          throw new UserError('bad-argument', `max_line_length must be at least 2, not ${maxLineLength}`, {
+            maxLineLength,
+          });
+        settings = wanted;
+      },
       startCommand: (id, name, args) => this.commands.start({ session, window, settings }, id, name, args),
       interrupt: (id, why) => this.commands.interrupt(id, why),
       resume: (id) => this.commands.resume({ session, window }, id),

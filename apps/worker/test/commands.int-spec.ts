@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { MsgpackMasterSession } from '@millrace/worker-protocol';
 import { list } from 'tar';
 import { gunzipSync } from 'node:zlib';
 import { type Attached, TestMaster } from './test-master.js';
@@ -135,6 +137,12 @@ describe('shell', () => {
   it('passes a line of 20,000 characters whole', async () => {
     const ran = await attached.shell(build, "head -c 20000 /dev/zero | tr '\\0' x; echo; echo end");
     expect(ran.stdout).toBe(`${'x'.repeat(20_000)}\nend\n`);
+  });
+
+  it('refuses lines without length, and goes on with those that it had', async () => {
+    const session = attached.session as MsgpackMasterSession;
+    await expect(session.attach({ maxLineLength: 0 })).rejects.toThrow('max_line_length must be at least 2, not 0');
+    expect((await attached.shell(build, 'echo abc')).stdout).toBe('abc\n');
   });
 
   it('says what it cannot start', async () => {
@@ -445,6 +453,17 @@ describe('transfers', () => {
     const none = await attached.run('upload_file', { path: `${path}.gone`, maxsize: null, blocksize: 300 }, sink);
     expect(none).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}.gone' for upload\n` });
     expect(closed).toBe(3);
+  });
+
+  it('do not wait for the other end of a FIFO', async () => {
+    const path = join(basedir, 'fifo');
+    expect(spawnSync('mkfifo', [path]).status).toBe(0);
+    const sink = { closeUpload: () => Promise.resolve(), closeDownload: () => Promise.resolve() };
+    const up = await attached.run('upload_file', { path, maxsize: null, blocksize: 300 }, sink);
+    expect(up).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}' for upload\n` });
+    const down = await attached.run('download_file', { path, maxsize: null, blocksize: 300, mode: null }, sink);
+    expect(down).toMatchObject({ rc: 1, stderr: expect.stringContaining('ENXIO') });
+    expect(await attached.shell(basedir, 'echo a', { logfiles: { log: path } })).toMatchObject({ rc: 0 });
   });
 
   it('end with the error of a master that cannot take the data', async () => {

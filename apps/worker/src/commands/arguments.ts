@@ -8,7 +8,7 @@ export class Arguments {
     private readonly values: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** Present or null: a key that an older worker insists on even where it may be null. */
+  /** As it was sent; null where it is absent. */
   raw(key: string): unknown {
     return this.values[key] ?? null;
   }

@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { StringDecoder } from 'node:string_decoder';
 import type { CommandOutput } from '../command-output.js';
@@ -41,7 +41,8 @@ export class LogFileWatcher {
   }
 
   private async readNew(): Promise<void> {
-    const file = await open(this.path, 'r').catch(() => undefined);
+    // Without O_NONBLOCK a FIFO would hold a thread of the pool until somebody writes to it.
+    const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
     // A file that is not there yet, or no longer, has nothing to say.
     if (file === undefined) return;
     try {

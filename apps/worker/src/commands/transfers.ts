@@ -1,9 +1,13 @@
 import { messageOf } from '@millrace/domain';
+import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { create } from 'tar';
 import { type Command, CommandFailure, type CommandContext } from './command.js';
 import { makeDirectories } from './make-directories.js';
+
+// Without O_NONBLOCK a FIFO would hold a thread of the pool until its other end is opened.
+const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
 
 /** What uploads and downloads share: they move blocks one by one and stop before the next one when interrupted. */
 abstract class TransferCommand implements Command {
@@ -67,13 +71,13 @@ export class UploadFileCommand extends TransferCommand {
     let file: FileHandle | undefined;
     try {
       output.header(`sending ${this.path}\n`);
-      file = await open(this.path, 'r').catch(() => undefined);
+      file = await open(this.path, O_RDONLY | O_NONBLOCK).catch(() => undefined);
       const from = file;
       // Reading changes the time of the last access.
       const stamp = await from?.stat();
       const rc = await this.transfer(
         () =>
-          from === undefined
+          from === undefined || stamp?.isFIFO()
             ? Promise.resolve(this.fail(`Cannot open file '${this.path}' for upload`))
             : this.send(from),
         () => session.closeUpload(id),
@@ -167,7 +171,7 @@ export class DownloadFileCommand extends TransferCommand {
   private async openTarget(): Promise<FileHandle> {
     await makeDirectories(dirname(this.path));
     // Created with its mode: what is secret is at no time readable by others. What is there already gets it before it is written.
-    const file = await open(this.path, 'w', this.mode ?? undefined);
+    const file = await open(this.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, this.mode ?? undefined);
     if (this.mode !== null) await file.chmod(this.mode);
     return file;
   }
