@@ -29,6 +29,8 @@ export function dialNats(settings: BusSettings): Dial {
       noEcho: true,
       reconnect: false,
       maxReconnectAttempts: 0,
+      // Otherwise the server decides whether there is TLS, and so does whoever stands before it.
+      ...(settings.url.startsWith('tls:') && { tls: {} }),
       timeout: 2 * settings.heartbeatMs,
       pingInterval: settings.heartbeatMs,
       maxPingOut: 2,
