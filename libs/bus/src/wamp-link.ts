@@ -19,6 +19,11 @@ const AutobahnSession = autobahn.Session as new (
   onInternalError: ErrorHandler,
 ) => autobahn.Session;
 
+/** What its types do not know of either. */
+interface Cancellable {
+  cancel?(options: { readonly mode: 'kill' }): void;
+}
+
 /** What autobahn rejects with. */
 interface WampError {
   readonly error: string;
@@ -81,7 +86,9 @@ class WampLink implements Link {
       try {
         const sent = this.session.publish(this.uri(topic), [payload], {}, acknowledge ? { acknowledge } : {});
         if (acknowledge) acknowledged = sent;
-      } catch {
+      } catch (error) {
+        // After the broker's GOODBYE: the hints are for the next link.
+        if (!this.session.isOpen) throw new OperationalError('bus-disconnected', messageOf(error));
         refused++; // It cannot be encoded as JSON.
       }
     });
@@ -124,8 +131,16 @@ class WampLink implements Link {
     };
   }
 
-  async call(procedure: string, args: BusPayload): Promise<unknown> {
-    return wampCall(this.session.call<unknown>(this.uri(procedure), [args]), procedure);
+  async call(procedure: string, args: BusPayload, timeoutMs: number): Promise<unknown> {
+    const answer: PromiseLike<unknown> & Cancellable = this.session.call<unknown>(this.uri(procedure), [args]);
+    // Without `kill` autobahn forgets the call, and takes the broker's answer for a violation of the protocol.
+    const cancel = (): void => void (this.session.isOpen && answer.cancel?.({ mode: 'kill' }));
+    const timer = setTimeout(cancel, timeoutMs + 1_000).unref(); // The bus's own timer comes first.
+    try {
+      return await wampCall(answer, procedure);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async close(): Promise<void> {

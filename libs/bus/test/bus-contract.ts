@@ -231,6 +231,16 @@ export function describeBusContract(underTest: BusUnderTest): void {
         expect(caller.stats.reconnects).toBe(0);
       });
 
+      it('of a procedure that never answers do not use up the broker', async () => {
+        const [caller, callee] = [await connected(), unconnected()];
+        callee.register('never', (args) => (args['n'] === undefined ? {} : new Promise(() => undefined)));
+        await callee.ready(20_000);
+        const calls = Array.from({ length: 1_000 }, (_none, n) => caller.call('never', { n }, { timeoutMs: 100 }));
+        for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected');
+        await eventually(async () => expect(await caller.call('never', {})).toEqual({}), { what: 'an answer' });
+        expect(caller.stats.reconnects).toBe(0);
+      });
+
       it('refuse a second registration of a name on the same bus', async () => {
         const bus = await connected();
         bus.register('once', () => ({}));
@@ -326,6 +336,11 @@ export function describeBusContract(underTest: BusUnderTest): void {
         expect(bus.state).toBe('off');
         await expect(bus.ready(50)).rejects.toMatchObject({ code: 'bus-unreachable' });
       });
+    });
+
+    it('is not reached without TLS when the URL asks for TLS', async () => {
+      const secure = service.url.replace('ws:', 'wss:').replace('nats:', 'tls:');
+      await expect(unconnected({ url: secure, ...FAST }).ready(500)).rejects.toMatchObject({ code: 'bus-unreachable' });
     });
 
     it('lets in who has the secret and nobody else', async () => {
