@@ -24,6 +24,8 @@ export interface RealmStats {
   denied: number;
 }
 
+const UNAVAILABLE = 'wamp.error.unavailable';
+
 const FEATURES = {
   broker: { features: { publisher_exclusion: true, pattern_based_subscription: true } },
   dealer: { features: { registration_revocation: true, call_canceling: true } },
@@ -224,7 +226,9 @@ export class Realm {
       return sendError(session, code, request, 'wamp.error.option_not_allowed', [[`match: ${match}`]]);
     const refusal = this.refusal(role, 'subscribe', topic);
     if (refusal) return sendError(session, code, request, refusal);
-    session.send([Code.SUBSCRIBED, request, this.subscriptions.add(session, match, topic).id]);
+    const subscription = this.subscriptions.add(session, match, topic);
+    if (!subscription) return sendError(session, code, request, UNAVAILABLE, [['too many subscriptions']]);
+    session.send([Code.SUBSCRIBED, request, subscription.id]);
   }
 
   private register(session: Session, role: string, message: ClientMessage & { code: typeof Code.REGISTER }): void {
@@ -244,7 +248,9 @@ export class Realm {
       const revocation = { registration: held.id, reason: 'wamp.registration.revoked' };
       if (held.callee.takesRevocation) held.callee.send([Code.UNREGISTERED, 0, revocation]);
     }
-    session.send([Code.REGISTERED, request, this.dealer.register(session, procedure).id]);
+    const registration = this.dealer.register(session, procedure);
+    if (!registration) return sendError(session, code, request, UNAVAILABLE, [['too many registrations']]);
+    session.send([Code.REGISTERED, request, registration.id]);
   }
 
   private call(session: Session, role: string, message: ClientMessage & { code: typeof Code.CALL }): void {
@@ -254,8 +260,7 @@ export class Realm {
     const registration = this.dealer.find(procedure);
     if (!registration) return sendError(session, code, request, 'wamp.error.no_such_procedure', [[procedure]]);
     const invocation = this.dealer.invoke(registration, session, request);
-    if (!invocation)
-      return sendError(session, code, request, 'wamp.error.unavailable', [['too many calls are under way']]);
+    if (!invocation) return sendError(session, code, request, UNAVAILABLE, [['too many calls are under way']]);
     registration.callee.send([Code.INVOCATION, invocation.id, registration.id, {}, ...payload]);
   }
 

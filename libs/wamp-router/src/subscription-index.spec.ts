@@ -11,21 +11,30 @@ function listeners(index: SubscriptionIndex<string>, topic: string): string[] {
 describe('SubscriptionIndex', () => {
   it('gives the same subscription to everybody who asks for the same thing, and its own to exact and prefix', () => {
     const index = new SubscriptionIndex<string>();
-    const exact = index.add('a', 'exact', 't');
-    expect(index.add('b', 'exact', 't').id).toBe(exact.id);
-    expect(index.add('b', 'prefix', 't').id).not.toBe(exact.id);
+    const exact = index.add('a', 'exact', 't')!;
+    expect(index.add('b', 'exact', 't')!.id).toBe(exact.id);
+    expect(index.add('b', 'prefix', 't')!.id).not.toBe(exact.id);
     expect(listeners(index, 't').sort()).toEqual(['a exact t', 'b exact t', 'b prefix t']);
     expect(listeners(index, 't.1')).toEqual(['b prefix t']);
   });
 
   it('lets nobody end the subscription of another', () => {
     const index = new SubscriptionIndex<string>();
-    const { id } = index.add('a', 'exact', 't');
+    const { id } = index.add('a', 'exact', 't')!;
     expect(index.remove('b', id)).toBe(false);
     expect(index.remove('a', id + 1)).toBe(false);
     expect(index.remove('a', id)).toBe(true);
     expect(index.remove('a', id)).toBe(false);
     expect(index.size).toBe(0);
+  });
+
+  it('bounds the subscriptions of one session', () => {
+    const index = new SubscriptionIndex<string>();
+    for (let n = 0; n < 10_000; n++) expect(index.add('a', 'exact', `t.${n}`)).toBeDefined();
+    expect(index.add('a', 'exact', 't')).toBeUndefined();
+    expect(index.add('a', 'exact', 't.7')).toBeDefined();
+    expect(index.add('b', 'exact', 't')).toBeDefined();
+    expect(index.size).toBe(10_001);
   });
 
   it('finds what a plain search finds, after any adding and removing', () => {
@@ -51,7 +60,7 @@ describe('SubscriptionIndex', () => {
               index.remove(known.session, known.id);
               model.delete(key);
             } else if (!isRemoval) {
-              model.set(key, { ...one, id: index.add(one.session, one.match, one.topic).id });
+              model.set(key, { ...one, id: index.add(one.session, one.match, one.topic)!.id });
             }
           }
           index.removeSession(leaver);

@@ -7,6 +7,9 @@ export interface Subscription<S> {
   readonly sessions: Set<S>;
 }
 
+/** Of one session. */
+const MAX_SUBSCRIPTIONS = 10_000;
+
 /** Who listens to what. A topic finds its subscriptions by one look-up per distinct prefix length, however many there are. */
 export class SubscriptionIndex<S> {
   private readonly byId = new Map<number, Subscription<S>>();
@@ -22,9 +25,12 @@ export class SubscriptionIndex<S> {
     return this.byId.size;
   }
 
-  /** Joins the one subscription that (match, topic) has; asking twice is the same subscription. */
-  add(session: S, match: Match, topic: string): Subscription<S> {
+  /** Joins the one subscription that (match, topic) has; asking twice is the same subscription. Undefined when the session has too many. */
+  add(session: S, match: Match, topic: string): Subscription<S> | undefined {
+    let own = this.bySession.get(session);
+    if (!own) this.bySession.set(session, (own = new Set()));
     let subscription = this.byTopic[match].get(topic);
+    if (own.size >= MAX_SUBSCRIPTIONS && !(subscription && own.has(subscription))) return undefined;
     if (!subscription) {
       subscription = { id: ++this.lastId, topic, match, sessions: new Set() };
       this.byId.set(subscription.id, subscription);
@@ -32,8 +38,6 @@ export class SubscriptionIndex<S> {
       if (match === 'prefix') this.prefixLengths.set(topic.length, (this.prefixLengths.get(topic.length) ?? 0) + 1);
     }
     subscription.sessions.add(session);
-    let own = this.bySession.get(session);
-    if (!own) this.bySession.set(session, (own = new Set()));
     own.add(subscription);
     return subscription;
   }

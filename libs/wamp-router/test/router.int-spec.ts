@@ -165,6 +165,19 @@ describe('broker and dealer', () => {
     expect(caller.heard).toEqual([]);
   });
 
+  it('refuse calls at a callee that never answers, and carry those at others', async () => {
+    const { url } = await start();
+    const [caller, callee, other] = [await RawClient.join(url), await RawClient.join(url), await RawClient.join(url)];
+    await callee.ask([64, 1, {}, 'org.millrace.never'], 65);
+    await other.ask([64, 1, {}, 'org.millrace.p'], 65);
+    for (let n = 1; n <= 1_000; n++) caller.send([48, n, {}, 'org.millrace.never']);
+    const refused = await caller.ask([48, 1_001, {}, 'org.millrace.never'], 8);
+    expect(refused).toEqual([8, 48, 1_001, {}, 'wamp.error.unavailable', ['too many calls are under way']]);
+    caller.send([48, 1_002, {}, 'org.millrace.p']);
+    other.send([70, (await other.next(68))[1], {}]);
+    expect(await caller.next(50)).toEqual([50, 1_002, {}]);
+  });
+
   it('say goodbye when asked and when they close', async () => {
     const router = await start();
     const [leaving, staying] = [await RawClient.join(router.url), await RawClient.join(router.url)];
