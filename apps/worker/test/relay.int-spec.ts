@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { FakeWorker, provisionStockWorker, slamDoor, StockWorker } from '@millrace/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Record, sequence } from './record.js';
@@ -64,6 +66,24 @@ describe('a relay', () => {
     }
     worker('a');
     await one.worker();
+    expect(connections(relay)).toBe(1);
+  });
+
+  it('closes connections that do not log in, and the channel of one whose handshake is wrong', async () => {
+    const authorization = `Basic ${Buffer.from('a:s3cret').toString('base64')}`;
+    const upgrade = `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nAuthorization: ${authorization}\r\n`;
+    const closed = ['', 'GET / HTTP/1.1\r\n', `${upgrade}\r\n`].map((said) => {
+      const socket = connect(port, '127.0.0.1').resume();
+      socket.write(said);
+      return once(socket, 'close');
+    });
+    worker('a');
+    const attached = await one.worker();
+    await Promise.all(closed);
+    await until('their channels are closed', () => one.relayed.filter(({ isOpen }) => isOpen).length === 1);
+    // The worker's own, and that of the upgrade without a key.
+    expect(one.relayed).toHaveLength(2);
+    expect((await attached.shell(folder, 'echo on')).stdout).toBe('on\n');
     expect(connections(relay)).toBe(1);
   });
 

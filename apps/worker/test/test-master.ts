@@ -136,7 +136,12 @@ export class TestMaster {
       session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? channel.pause() : channel.resume());
       channel.onData = (data) => session.receive(data);
       channel.onClosed = ({ reason }) => session.closed(reason);
-      void session.attach().then(() => this.arrived(new Attached(session, { terminate: () => channel.close('cut') })));
+      const attached = new Attached(session, { terminate: () => channel.close('cut') });
+      // A worker that goes before it is attached never arrives.
+      session.attach().then(
+        () => this.arrived(attached),
+        () => undefined,
+      );
     });
     socket.on('message', (data: Buffer) => link.receive(data));
     socket.on('close', (code) => link.closed(`code ${code}`));

@@ -14,6 +14,8 @@ const RELAY_PATH = '/relay';
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 /** How long a connection may keep quiet before it is taken for PB: there the engine speaks first, over HTTP the worker does. */
 const SPEAKS_FIRST_WITHIN_MS = 200;
+/** A connection that no engine has let in by then, or over PB: that has said nothing, is closed. */
+const LOGIN_WITHIN_MS = 10_000;
 const PING_EVERY_MS = 20_000;
 
 export interface RelayOptions extends Credentials {
@@ -38,7 +40,8 @@ export class Relay {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  private readonly sockets = new Set<Socket>();
+  /** With the deadline for the login of each. */
+  private readonly sockets = new Map<Duplex, NodeJS.Timeout>();
   private readonly members = new Set<WebSocketMember>();
   private link: RelayLink | undefined;
 
@@ -58,6 +61,7 @@ export class Relay {
     await once(this.server, 'listening').catch((error: Error) => {
       throw new UserError('cannot-listen', `--listen: ${error.message}`, { host, port });
     });
+    this.server.on('error', (error) => this.log.error('cannot accept a connection', { reason: error.message }));
     this.log.info('workers may connect', { address: this.server.address() });
     const pinging = setInterval(() => this.ping(), PING_EVERY_MS);
     const owner = {
@@ -68,7 +72,7 @@ export class Relay {
     await new MasterLink(urls, this.options, owner, this.log).run(this.stopping.signal);
     clearInterval(pinging);
     this.server.close();
-    for (const socket of this.sockets) socket.destroy();
+    for (const socket of this.sockets.keys()) socket.destroy();
   }
 
   stop(): void {
@@ -84,18 +88,23 @@ export class Relay {
   }
 
   private connected(socket: Socket): void {
-    this.sockets.add(socket);
+    const deadline = setTimeout(() => socket.destroy(), LOGIN_WITHIN_MS);
+    this.sockets.set(socket, deadline);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, PING_EVERY_MS);
-    socket.on('close', () => this.sockets.delete(socket));
+    socket.on('close', () => {
+      clearTimeout(deadline);
+      this.sockets.delete(socket);
+    });
     socket.on('error', () => socket.destroy());
     const quiet = setTimeout(() => {
       // After a pause of this process what has come meanwhile is read before this runs.
       setImmediate(() => {
         if (socket.destroyed || socket.bytesRead > 0) return;
         socket.off('data', speaks);
-        if (this.link === undefined) socket.destroy();
-        else new PbMember(socket, this.link);
+        if (this.link === undefined) return socket.destroy();
+        new PbMember(socket, this.link);
+        socket.once('data', () => clearTimeout(deadline));
       });
     }, SPEAKS_FIRST_WITHIN_MS);
     const speaks = (first: Buffer): void => {
@@ -130,8 +139,10 @@ export class Relay {
       refuse(status === 0 ? 503 : status);
     };
     channel.onAccepted = () => {
-      socket.off('close', left);
+      // Without effect where the handshake is wrong: the socket is closed then.
       this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        socket.off('close', left);
+        clearTimeout(this.sockets.get(socket));
         const member = new WebSocketMember(webSocket, opening, this.log);
         this.members.add(member);
         webSocket.on('close', () => this.members.delete(member));
