@@ -2,7 +2,7 @@ import type { CommandOutcome, Renderable, Step, StepContext, StepOptions, StepOu
 import { Result, UserError, worstOf } from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
 import { resultOf, succeeded } from './outcome.js';
-import { checkEnv } from './shell.js';
+import { checkEnv, type Environment } from './shell.js';
 
 export interface GitCredentials {
   /** `git` by default. */
@@ -29,7 +29,7 @@ export interface GitStepOptions extends StepOptions {
   readonly clobberOnFailure?: boolean;
   /** `build` by default. */
   readonly workdir?: Renderable<string>;
-  readonly env?: Readonly<Record<string, Renderable<string | null>>>;
+  readonly env?: Environment;
   /** Without output; 1200 by default. */
   readonly timeoutSeconds?: number | null;
 }
@@ -150,9 +150,7 @@ export function git(options: GitStepOptions): Step {
   const checkOut = async (step: StepContext, file: string): Promise<StepOutcome> => {
     const repository = await step.render(options.repository);
     const workdir = await step.render(options.workdir ?? 'build');
-    const env = await step.render<Readonly<Record<string, string | null>>>(
-      (options.env ?? {}) as Record<string, string | null>,
-    );
+    const env = await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>);
     const branch = step.sourceStamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
     step.setState(`checking out ${branch ?? 'the default branch'}`);
     const settings: string[] = [];

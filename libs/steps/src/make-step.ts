@@ -1,5 +1,6 @@
 import { describeValue, locate, ObjectReader, ProblemList, type Step, type StepOptions } from '@millrace/config';
 import { DEFAULT_STEP_FLAGS, type JsonValue, type StepFlags } from '@millrace/domain';
+import { withoutSecrets } from './obfuscated.js';
 
 const FLAGS = Object.keys(DEFAULT_STEP_FLAGS) as (keyof StepFlags)[];
 
@@ -24,7 +25,7 @@ export function makeStep(helper: Function, options: StepOptions, { kind, flags, 
   const hideStepIf = reader.raw('hideStepIf') as Step['hideStepIf'];
   check(reader);
   reader.done();
-  const description: JsonValue = describeValue(shown ?? options);
+  const description: JsonValue = withoutSecrets(describeValue(shown ?? options));
   return locate(helper, {
     kind,
     name: name || kind,

@@ -1,5 +1,6 @@
 import type { CommandOutcome } from '@millrace/config';
 import { Result } from '@millrace/domain';
+import type { Obfuscated } from './obfuscated.js';
 
 /** What a command's end means for its step; `decodeRC` maps exit codes, 0 alone being a success without it. */
 export function resultOf(
@@ -18,8 +19,9 @@ export function succeeded(outcome: CommandOutcome): boolean {
 }
 
 /** `'make test ...'`: the first two words, as a state string. */
-export function summaryOf(command: string | readonly string[]): string {
-  const words = typeof command === 'string' ? command.trim().split(/\s+/) : command;
+export function summaryOf(command: string | readonly (string | Obfuscated)[]): string {
+  const parts = typeof command === 'string' ? command.trim().split(/\s+/) : command;
+  const words = parts.map((part) => (typeof part === 'string' ? part : part.obfuscated));
   const first = words.slice(0, 2).map((word) => word.split('\n', 1)[0]!.slice(0, 40));
   return `'${first.join(' ')}${words.length > 2 ? ' ...' : ''}'`;
 }

@@ -9,7 +9,7 @@ import {
 import { type JsonValue, Result } from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
 import { resultOf, succeeded } from './outcome.js';
-import { checkCommand, checkEnv, type CommandLine } from './shell.js';
+import { checkCommand, checkEnv, type CommandLine, type Environment } from './shell.js';
 
 export interface SetPropertyOptions extends StepOptions {
   readonly property: string;
@@ -19,11 +19,11 @@ export interface SetPropertyOptions extends StepOptions {
   readonly value?: Renderable<JsonValue>;
   /** For `command`; `build` by default. */
   readonly workdir?: Renderable<string>;
-  readonly env?: Readonly<Record<string, Renderable<string | null>>>;
+  readonly env?: Environment;
   readonly timeoutSeconds?: number | null;
 }
 
-const MAX_OUTPUT_BYTES = 65_536;
+const MAX_OUTPUT_CHARS = 65_536;
 
 /** Sets a property of the build. */
 export function setProperty(options: SetPropertyOptions): Step {
@@ -35,16 +35,18 @@ export function setProperty(options: SetPropertyOptions): Step {
       return { result: Result.SUCCESS, stateString };
     }
     const outcome = await step.shell({
-      command: await step.render<string | readonly string[]>(options.command as Renderable<string | readonly string[]>),
+      command: await step.render(options.command as Renderable<string | readonly string[]>),
       workdir: await step.render(options.workdir ?? 'build'),
-      env: await step.render<Readonly<Record<string, string | null>>>(
-        (options.env ?? {}) as Record<string, string | null>,
-      ),
+      env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
       timeoutSeconds: options.timeoutSeconds,
-      capture: { maxBytes: MAX_OUTPUT_BYTES },
+      // One more than may be: what is cut would be a wrong value.
+      capture: { maxBytes: MAX_OUTPUT_CHARS + 1 },
     });
+    const { stdout = '' } = outcome;
     if (!succeeded(outcome)) return { result: resultOf(outcome), stateString: `property '${property}' not set` };
-    step.properties.set(property, (outcome.stdout ?? '').trim());
+    if (stdout.length > MAX_OUTPUT_CHARS)
+      return { result: Result.FAILURE, stateString: `property '${property}' not set: more than 64 kB of output` };
+    step.properties.set(property, stdout.trim());
     return { result: Result.SUCCESS, stateString };
   };
   return makeStep(setProperty, options, {

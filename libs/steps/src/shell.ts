@@ -1,4 +1,5 @@
 import {
+  describeValue,
   type ObjectReader,
   type Renderable,
   type Step,
@@ -8,16 +9,19 @@ import {
 } from '@millrace/config';
 import { isResult, type Result } from '@millrace/domain';
 import { checkRenderable, isRenderable, makeStep } from './make-step.js';
+import { isObfuscated, type Obfuscated, withoutSecrets } from './obfuscated.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
 
-export type CommandLine = Renderable<string | readonly string[]> | readonly Renderable<string>[];
+export type CommandLine = Renderable<string | readonly string[]> | readonly (Renderable<string> | Obfuscated)[];
+/** Null removes a variable. */
+export type Environment = Readonly<Record<string, Renderable<string | null> | Obfuscated>>;
 
 export interface ShellStepOptions extends StepOptions {
   /** A list is run directly, a string by the worker's shell. */
   readonly command: CommandLine;
   /** `build` by default. */
   readonly workdir?: Renderable<string>;
-  readonly env?: Readonly<Record<string, Renderable<string | null>>>;
+  readonly env?: Environment;
   /** Ends the command when it prints nothing for so long; 1200 by default, null for no limit. */
   readonly timeoutSeconds?: number | null;
   /** Ends the command when it takes so long in all. */
@@ -26,8 +30,8 @@ export interface ShellStepOptions extends StepOptions {
   readonly sigtermTimeSeconds?: number;
   readonly interruptSignal?: string;
   readonly maxLines?: number;
-  /** Files that are followed while the command runs: log name → path relative to `workdir`. */
-  readonly logfiles?: Readonly<Record<string, string>>;
+  /** Files that are watched while the command runs: log name → path relative to `workdir`; with `follow`, only what is added to them. */
+  readonly logfiles?: Readonly<Record<string, string | { readonly filename: string; readonly follow?: boolean }>>;
   /** Exit code → result, for commands that tell warnings apart; others than these are failures. */
   readonly decodeRC?: Readonly<Record<number, Result>>;
   /** Shows the environment in the log; false by default, since environments hold secrets. */
@@ -41,38 +45,48 @@ export interface ShellStepOptions extends StepOptions {
 export function checkCommand(reader: ObjectReader, key: string): void {
   const value = reader.raw(key);
   if (isRenderable(value)) return;
-  if (Array.isArray(value) && value.length > 0 && value.every((part) => part === '' || isRenderable(part))) return;
-  reader.problem(key, 'a string, a list of strings or a callback');
+  if (Array.isArray(value) && value.length > 0 && value.every((part) => part === '' || isWord(part))) return;
+  const shown = value === undefined ? undefined : withoutSecrets(describeValue(value));
+  reader.into.add(reader.at(key), shown, 'a string, a list of strings or a callback', reader.where);
 }
 
 export function checkEnv(reader: ObjectReader): void {
   reader.record(
     'env',
-    (value) => value === null || value === '' || isRenderable(value),
+    (value) => value === null || value === '' || isWord(value),
     'a string, null, a template or a callback',
+  );
+}
+
+function isWord(value: unknown): boolean {
+  return isObfuscated(value) ? value.value === '' || isRenderable(value.value) : isRenderable(value);
+}
+
+function isLogFile(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string' && value !== '';
+  const { filename, follow = false, ...rest } = value as Readonly<Record<string, unknown>>;
+  return (
+    typeof filename === 'string' && filename !== '' && typeof follow === 'boolean' && Object.keys(rest).length === 0
   );
 }
 
 /** Runs a command on the worker. */
 export function shell(options: ShellStepOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    const command = await step.render<string | readonly string[]>(
-      options.command as Renderable<string | readonly string[]>,
-    );
+    // To `StepContext` everything is text; secrets and `follow` go to the worker as they are.
+    const command = await step.render(options.command as Renderable<string | readonly string[]>);
     const summary = options.description === undefined ? summaryOf(command) : await step.render(options.description);
     step.setState(summary);
     const outcome = await step.shell({
       command,
       workdir: await step.render(options.workdir ?? 'build'),
-      env: await step.render<Readonly<Record<string, string | null>>>(
-        (options.env ?? {}) as Record<string, string | null>,
-      ),
+      env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
       timeoutSeconds: options.timeoutSeconds,
       maxTimeSeconds: options.maxTimeSeconds,
       sigtermTimeSeconds: options.sigtermTimeSeconds,
       interruptSignal: options.interruptSignal,
       maxLines: options.maxLines,
-      logfiles: options.logfiles,
+      logfiles: options.logfiles as Readonly<Record<string, string>> | undefined,
       logEnviron: options.logEnviron,
       usePty: options.usePty,
       ...(options.stdin !== undefined && { stdin: await step.render(options.stdin) }),
@@ -90,7 +104,7 @@ export function shell(options: ShellStepOptions): Step {
       for (const key of ['maxTimeSeconds', 'sigtermTimeSeconds', 'maxLines'])
         reader.number(key, { default: null, min: 0.001 });
       reader.text('interruptSignal', { default: 'KILL', expected: "a signal such as 'TERM'" });
-      reader.record('logfiles', (value) => typeof value === 'string' && value !== '', 'a path');
+      reader.record('logfiles', isLogFile, 'a path or { filename, follow? }');
       const codes = reader.record('decodeRC', isResult, 'a result such as Result.WARNINGS');
       if (Object.keys(codes).some((code) => !/^-?\d+$/.test(code))) reader.problem('decodeRC', 'exit codes as keys');
       reader.boolean('logEnviron', false);

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { type CommandOutcome, compileConfig, ConfigError, interpolate, type Step } from '@millrace/config';
+import {
+  type CommandOutcome,
+  compileConfig,
+  ConfigError,
+  interpolate,
+  type ShellOptions,
+  type Step,
+  type StepContext,
+} from '@millrace/config';
 import { Result } from '@millrace/domain';
 import { git } from './git.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
@@ -33,15 +41,21 @@ describe('options', () => {
       'shell with everything',
       shell({
         name: 'n',
-        command: ['a', '', interpolate('%(prop:x)s'), (build) => build.builderName],
+        command: [
+          'a',
+          '',
+          interpolate('%(prop:x)s'),
+          (build) => build.builderName,
+          { obfuscated: 'S', value: () => 's' },
+        ],
         workdir: 'w',
-        env: { A: null, B: '', C: () => 'c' },
+        env: { A: null, B: '', C: () => 'c', D: { obfuscated: 'S', value: '' } },
         timeoutSeconds: null,
         maxTimeSeconds: 1,
         sigtermTimeSeconds: 2,
         interruptSignal: 'TERM',
         maxLines: 5,
-        logfiles: { l: 'l.txt' },
+        logfiles: { l: 'l.txt', m: { filename: 'm.txt', follow: true } },
         decodeRC: { 0: Result.SUCCESS, 2: Result.WARNINGS },
         logEnviron: true,
         usePty: true,
@@ -83,6 +97,21 @@ describe('options', () => {
       'a flag that is no boolean',
       shell(odd({ command: 'x', alwaysRun: 'yes' })),
       'STEP.alwaysRun is "yes"; expected true or false',
+    ],
+    [
+      'a secret without its value',
+      shell(odd({ command: ['x', { obfuscated: 'KEY', value: 'hunter2' }, { obfuscated: 'TOKEN' }] })),
+      'STEP.command is ["x",{"obfuscated":"KEY"},{"obfuscated":"TOKEN"}]; expected a string, a list of strings or a callback',
+    ],
+    [
+      'a variable whose secret is not set',
+      setProperty(odd({ property: 'p', command: 'x', env: { T: { obfuscated: 'TOKEN', value: undefined } } })),
+      'STEP.env.T is {"obfuscated":"TOKEN"}; expected a string, null, a template or a callback',
+    ],
+    [
+      'a log file without a name',
+      shell(odd({ command: 'x', logfiles: { l: { file: 'l.txt' } } })),
+      'STEP.logfiles.l is {"file":"l.txt"}; expected a path or { filename, follow? }',
     ],
     [
       'a result that is none',
@@ -129,6 +158,54 @@ describe('options', () => {
       git({ repository: 'r', credentials: { password: 'hunter3' } }).describe(),
     ]);
     expect(texts).not.toMatch(/hunter/);
+  });
+
+  it('shows secrets of commands and environments as they are to be shown', () => {
+    const secret = { obfuscated: 'XXX', value: 'hunter2' };
+    const command = ['deploy', secret];
+    const steps = [shell({ command, env: { T: secret } }), setProperty({ property: 'p', command, env: { T: secret } })];
+    const shown = { command: ['deploy', { obfuscated: 'XXX' }], env: { T: { obfuscated: 'XXX' } } };
+    for (const step of steps) {
+      expect(problemsOf(step)).toEqual([]);
+      expect(step.describe()).toMatchObject(shown);
+    }
+  });
+});
+
+describe('commands', () => {
+  const done: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
+  /** Runs a step on a worker on which every command prints `stdout`. */
+  async function run(step: Step, stdout = '') {
+    const states: string[] = [];
+    const set: unknown[] = [];
+    const commands: ShellOptions[] = [];
+    const context: Partial<StepContext> = {
+      render: (value) => Promise.resolve(value) as Promise<never>,
+      setState: (state) => states.push(state),
+      properties: { get: () => undefined, has: () => false, set: (_name, value) => set.push(value) },
+      shell: (options) => {
+        commands.push(options);
+        return Promise.resolve({ ...done, stdout: stdout.slice(0, options.capture?.maxBytes) });
+      },
+    };
+    return { outcome: await step.run(context as StepContext), states, set, commands };
+  }
+
+  it('get secrets and log files as they are, and no state shows a secret', async () => {
+    const secret = { obfuscated: 'XXX', value: 'hunter2' };
+    const logfiles = { all: 'a.log', added: { filename: 'b.log', follow: true } };
+    const ran = await run(shell({ command: [secret, 'x'], env: { T: secret }, logfiles }));
+    expect(ran.commands).toMatchObject([{ command: [secret, 'x'], env: { T: secret }, logfiles }]);
+    expect(ran.outcome).toEqual({ result: Result.SUCCESS, stateString: "'XXX x'" });
+    expect(ran.states).toEqual(["'XXX x'"]);
+  });
+
+  it('whose output is too long for a property set none', async () => {
+    const step = setProperty({ property: 'p', command: 'x' });
+    expect((await run(step, ` ${'x'.repeat(65_534)}\n`)).set).toEqual(['x'.repeat(65_534)]);
+    const { outcome, set } = await run(step, `${'x'.repeat(65_536)}\n`);
+    expect(outcome).toEqual({ result: Result.FAILURE, stateString: "property 'p' not set: more than 64 kB of output" });
+    expect(set).toEqual([]);
   });
 });
 
