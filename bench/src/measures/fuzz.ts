@@ -1,26 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { messageOf, OperationalError } from '@millrace/domain';
 import { eventually, FakeWorker } from '@millrace/testing';
-import {
-  basicAuthorization,
-  decodeWorkerMessage,
-  MsgpackMasterSession,
-  PbMasterSession,
-  type Transport,
-} from '@millrace/worker-protocol';
+import { basicAuthorization } from '@millrace/worker-protocol';
+import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb, msgpackFrames, pbChunks } from '@millrace/worker-protocol/fuzzing';
 import { WebSocket } from 'ws';
-import { Dice } from '../dice.js';
 import type { Figure } from '../figures.js';
 import { memoryBytes } from '../processes.js';
 import { Engine } from '../systems/engine.js';
 import { startStack } from '../systems/millrace.js';
 
-const CAPTURES = join(import.meta.dirname, '../../../libs/worker-protocol/test/captures');
 /** Workers that must not notice anything. */
 const BYSTANDERS = 20;
 const GARBAGE_CONNECTIONS = 10_000;
@@ -34,7 +25,7 @@ interface Fuzzed {
   readonly growthBytes: number;
 }
 
-/** Sessions of both protocols get `cases` sequences of frames that are broken in some way; then a real engine gets broken connections. */
+/** Sessions of both protocols get `cases` workers that are broken in some way; then a real engine gets broken connections. */
 export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -43,8 +34,8 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
-    const msgpack = await fuzzed(cases, msgpackFrames, feedMsgpack);
-    const pb = await fuzzed(cases, pbChunks, feedPb);
+    const msgpack = await fuzzed(cases, fuzzMsgpack);
+    const pb = await fuzzed(cases, fuzzPb);
     if (rejections.length > 0) throw new OperationalError('fuzz', `${rejections.length} promises were left rejected`);
     const engine = await attackedEngine();
     const figure = (name: string, unit: string, better: Figure['better'], value: number): Figure => ({
@@ -74,135 +65,27 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
   }
 }
 
-/** What a session says and does; an error out of it is a crash of an engine. @returns whether it was closed */
-type Feed = (frames: readonly Uint8Array[]) => boolean;
-
 /** @throws OperationalError with the number of the case, which is its seed */
-async function fuzzed(cases: number, make: (dice: Dice) => Uint8Array[], feed: Feed): Promise<Fuzzed> {
+async function fuzzed(cases: number, fuzzOne: (dice: Dice) => Promise<FuzzedCase>): Promise<Fuzzed> {
   const startedAt = performance.now();
   let closed = 0;
   let settled = 0;
   for (let seed = 0; seed < cases; seed++) {
     try {
-      if (feed(make(new Dice(seed)))) closed++;
+      if ((await fuzzOne(new Dice(seed))).isClosed) closed++;
     } catch (cause) {
-      throw new OperationalError('fuzz', `case ${seed} of ${feed.name}: ${messageOf(cause)}`, { seed }, { cause });
+      throw new OperationalError('fuzz', `case ${seed} of ${fuzzOne.name}: ${messageOf(cause)}`, { seed }, { cause });
     }
-    if (seed % 1000 > 0) continue;
-    // What was left rejected is told of between two turns of the loop.
-    await new Promise((resolve) => setImmediate(resolve));
     if (settled === 0 && seed >= cases / 10) settled = usedHeap();
   }
   const perSecond = (cases / (performance.now() - startedAt)) * 1000;
-  await new Promise((resolve) => setImmediate(resolve));
-  return {
-    perSecond,
-    closed,
-    growthBytes: usedHeap() - settled,
-  };
+  return { perSecond, closed, growthBytes: usedHeap() - settled };
 }
 
 function usedHeap(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
   return process.memoryUsage().heapUsed;
-}
-
-function feedMsgpack(frames: readonly Uint8Array[]): boolean {
-  const { transport, closings } = recording();
-  const session = new MsgpackMasterSession(transport);
-  const ended = [
-    session.attach(),
-    // The ids that the captures have, so that their updates find a command.
-    ...commandIds.map((id) => session.startCommand(id, 'shell', {}, { updates: () => undefined })),
-  ];
-  for (const one of ended) one.catch(() => undefined);
-  for (const frame of frames) session.receive(frame);
-  return finish(session, closings);
-}
-
-function feedPb(chunks: readonly Uint8Array[]): boolean {
-  const { transport, closings } = recording();
-  const session = new PbMasterSession(transport, {
-    onLogin: () => void session.attach().catch(() => undefined),
-  });
-  for (const chunk of chunks) session.receive(chunk);
-  return finish(session, closings);
-}
-
-function finish(session: MsgpackMasterSession | PbMasterSession, closings: readonly string[]): boolean {
-  session.closed('the case is over');
-  if (closings.length > 1) throw new Error(`closed ${closings.length} times: ${closings.join('; ')}`);
-  if (closings[0] === '') throw new Error('closed without a reason');
-  return closings.length === 1;
-}
-
-function recording(): { transport: Transport; closings: string[] } {
-  const closings: string[] = [];
-  return {
-    transport: { send: () => undefined, close: (reason) => closings.push(reason), bufferedBytes: () => 0 },
-    closings,
-  };
-}
-
-/** What workers sent, as recorded: a list of frames per connection. */
-function recorded(folder: string, prefix: string): Buffer[][] {
-  return readdirSync(folder)
-    .filter((file) => file.startsWith(prefix) && file.endsWith('.jsonl'))
-    .map((file) =>
-      readFileSync(join(folder, file), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { hex?: string; payload_hex?: string; dir?: string })
-        .filter(({ dir }) => dir === 'W>M')
-        .map(({ hex, payload_hex }) => Buffer.from(hex ?? payload_hex ?? '', 'hex'))
-        .filter((frame) => frame.length > 0),
-    )
-    .filter((frames) => frames.length > 0);
-}
-
-const msgpackCaptures = recorded(CAPTURES, 'ms-');
-const pbCaptures = recorded(join(CAPTURES, 'pb'), 'pb-');
-const commandIds = [
-  ...new Set(
-    msgpackCaptures.flat().flatMap((frame) => {
-      // Not a WebSocket's own frames.
-      const isMap = frame[0]! >> 4 === 8 || frame[0] === 0xde;
-      if (!isMap) return [];
-      const message = decodeWorkerMessage(frame);
-      return 'commandId' in message ? [message.commandId] : [];
-    }),
-  ),
-].slice(0, 5);
-
-/** A frame with bytes changed, put in or cut off; or as it was. */
-function damaged(frame: Uint8Array, dice: Dice): Uint8Array {
-  let bytes = Buffer.from(frame);
-  for (let times = dice.nat(4); times > 0 && bytes.length > 0; times--) {
-    const where = dice.nat(bytes.length - 1);
-    const how = dice.nat(3);
-    if (how === 0) bytes = bytes.subarray(0, where);
-    else if (how === 1) bytes = Buffer.concat([bytes.subarray(0, where), dice.bytes(1), bytes.subarray(where)]);
-    // The markers of lengths and types are at the beginning more often than not.
-    else bytes[how === 2 ? where % 24 : where] = dice.nat(255);
-  }
-  return bytes;
-}
-
-/** Some of a recorded connection's frames, damaged or not, with garbage between them. */
-function sequence(captures: readonly Buffer[][], longest: number, dice: Dice): Uint8Array[] {
-  return Array.from({ length: 1 + dice.nat(longest - 1) }, () =>
-    dice.nat(5) === 0 ? dice.bytes(dice.nat(200)) : damaged(dice.pick(dice.pick(captures)), dice),
-  );
-}
-
-function msgpackFrames(dice: Dice): Uint8Array[] {
-  return sequence(msgpackCaptures, 5, dice);
-}
-
-/** A recorded connection up to somewhere, in order so that it gets beyond the login, and then damage. */
-function pbChunks(dice: Dice): Uint8Array[] {
-  return [...dice.pick(pbCaptures).slice(0, dice.nat(12)), ...sequence(pbCaptures, 4, dice)];
 }
 
 /** @throws OperationalError when a connection stays open, a bystander is lost, or the engine ends */

@@ -1,11 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ProtocolError } from '../protocol-error.js';
 import { type Banana, BananaDecoder, encodeBanana, Float, MAX_BANANA_LENGTH } from './banana.js';
 import { decodeJelly } from './jelly.js';
-import { PbMasterSession } from './pb-master-session.js';
 
 const { banana } = fc.letrec<{ banana: Banana }>((tie) => ({
   banana: fc.oneof(
@@ -26,16 +23,6 @@ function plain(value: Banana): unknown {
   if (Object.is(value, -0)) return 0;
   return Array.isArray(value) ? (value as Banana[]).map(plain) : value;
 }
-
-const recorded = readFileSync(
-  join(import.meta.dirname, '../../test/captures/pb/pb-real-master37-worker43-full-build.jsonl'),
-  'utf8',
-)
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line) as { hex?: string; dir: string })
-  .filter((line) => line.dir === 'W>M' && line.hex !== undefined)
-  .map((line) => Buffer.from(line.hex!, 'hex'));
 
 describe('BananaDecoder', () => {
   it('reads what the encoder writes, in either dialect and however it is cut', () => {
@@ -95,33 +82,6 @@ describe('BananaDecoder', () => {
     expect(() => new BananaDecoder(() => undefined, small).receive(longest)).toThrow(/1000 bytes/);
     const list = encodeBanana([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 'pb');
     expect(() => new BananaDecoder(() => undefined, small).receive(list)).toThrow(/10 elements/);
-  });
-});
-
-describe('a session', () => {
-  it('never throws, whatever a worker sends: it closes the connection and says why', () => {
-    const stream = Buffer.concat(recorded);
-    const change = fc.record({ at: fc.nat(stream.length - 1), byte: fc.nat(255) });
-    fc.assert(
-      fc.property(fc.array(change, { minLength: 1, maxLength: 5 }), fc.nat(4000), (changes, length) => {
-        const bytes = Buffer.from(stream.subarray(0, length));
-        for (const { at, byte } of changes) if (at < bytes.length) bytes[at] = byte;
-        const closings: string[] = [];
-        let sent = 0;
-        const session = new PbMasterSession(
-          {
-            send: (frame) => void (sent += frame.length),
-            close: (reason) => closings.push(reason),
-            bufferedBytes: () => 0,
-          },
-          { onLogin: () => session.refuse() },
-        );
-        expect(() => session.receive(bytes)).not.toThrow();
-        expect(closings.length).toBeLessThanOrEqual(1);
-        expect(sent).toBeLessThan(10_000 + length * 100);
-      }),
-      { numRuns: 3000 },
-    );
   });
 });
 

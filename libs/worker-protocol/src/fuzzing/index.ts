@@ -1,0 +1,5 @@
+/** Broken workers for tests and measurements: what they send is the same for the same seed. */
+export { Dice } from './dice.js';
+export { fuzzMsgpack, msgpackFrames } from './fuzz-msgpack.js';
+export { fuzzPb, pbChunks } from './fuzz-pb.js';
+export type { FuzzedCase } from './fuzzed-case.js';
