@@ -160,12 +160,14 @@ export class Journal {
   }
 
   private add(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    if (this.closed) return Promise.reject(isOver());
     const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
     return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
   }
 
   /** Claims ride in the same transaction as what is written meanwhile: finishing a build and claiming the next is one. */
   claim(candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+    if (this.closed) return Promise.reject(isOver());
     return new Promise((resolve, reject) => {
       this.claims.push({ candidates, resolve, reject });
       this.wake();
@@ -314,6 +316,10 @@ export class Journal {
     }
     return () => after.forEach((settle) => settle());
   }
+}
+
+function isOver(): OperationalError {
+  return new OperationalError('journal-closed', 'this engine has stopped writing');
 }
 
 function copyOf(memory: BuildMemory | undefined): BuildMemory {
