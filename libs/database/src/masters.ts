@@ -53,7 +53,7 @@ export class MasterStore {
            VALUES (?, ?, ?, ?, ?, 1, 'active', ${now}, ${now}, ${now} + ?, ?)`,
           [master.name, master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs],
         );
-        await tx.defer(`INSERT INTO journals (master_id, master_epoch, group_number) VALUES (?, 0, 0)`, [insertId]);
+        await addJournal(tx, insertId);
         return { masterId: insertId, epoch: 1 };
       }
       const elsewhere = row.host !== master.host || (row.pid !== master.pid && master.isAlive(row.pid));
@@ -69,6 +69,8 @@ export class MasterStore {
            last_active_at_ms = ${now}, lease_until_ms = ${now} + ?, lease_ms = ? WHERE id = ?`,
         [master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs, row.id],
       );
+      // A master of the release before has none.
+      await addJournal(tx, row.id);
       return { masterId: row.id, epoch: row.epoch + 1 };
     });
   }
@@ -94,6 +96,12 @@ export class MasterStore {
   async setState(me: Incarnation, state: MasterState): Promise<void> {
     await this.db.run(`UPDATE masters SET state = ? WHERE id = ? AND epoch = ?`, [state, me.masterId, me.epoch]);
   }
+}
+
+function addJournal(tx: Transaction, masterId: number): Promise<void> {
+  return tx.defer(`${tx.dialect.insertIgnore} INTO journals (master_id, master_epoch, group_number) VALUES (?, 0, 0)`, [
+    masterId,
+  ]);
 }
 
 /** Makes sure that our own lease still stands. @throws FencedError */
