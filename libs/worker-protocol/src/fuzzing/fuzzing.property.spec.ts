@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb } from './index.js';
 
-const CASES = 10_000;
+/** Of each protocol. */
+const CASES = 5_000;
 
 describe('a session never throws, whatever a worker sends: it closes once, says why, and leaves nothing open', () => {
   const { stackTraceLimit } = Error;
-  // Nearly every case ends in an error, and its stack would be most of the work.
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   beforeAll(() => {
+    // Nearly every case ends in an error, and its stack would be most of the work.
     Error.stackTraceLimit = 0;
     process.on('unhandledRejection', onRejection);
   });
