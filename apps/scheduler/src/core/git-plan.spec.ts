@@ -1,30 +1,85 @@
 import { describe, expect, it } from '@jest/globals';
-import { planPoll } from './git-plan.js';
+import { type BranchMove, knownTo, planPoll } from './git-plan.js';
+
+const move = (branch: string, from: string | null, to: string, headOnly = false): BranchMove => ({
+  branch,
+  from,
+  to,
+  headOnly,
+});
+const nothing = { moved: [], gone: [], remembered: {} };
 
 describe('planPoll', () => {
-  it('only remembers the heads on first sight', () => {
-    expect(planPoll({}, { main: 'a', dev: 'b' }, false)).toEqual({
-      moved: [],
-      gone: [],
-      remembered: [
-        { branch: 'dev', from: null, to: 'b' },
-        { branch: 'main', from: null, to: 'a' },
-      ],
-    });
+  it.each([
+    [
+      'only remembers the heads on first sight',
+      {},
+      false,
+      { main: 'a', dev: 'b' },
+      false,
+      { remembered: { dev: 'b', main: 'a' } },
+    ],
+    [
+      'takes in heads alone on first sight where wanted',
+      {},
+      false,
+      { main: 'a' },
+      true,
+      { moved: [move('main', null, 'a', true)] },
+    ],
+    ['has nothing to do in an empty repository', {}, false, {}, false, {}],
+    [
+      'takes in the first branch of one that was empty',
+      {},
+      true,
+      { main: 'a' },
+      false,
+      { moved: [move('main', null, 'a')] },
+    ],
+    [
+      'goes on with a first round that was cut short: what has a cursor moved, the others are first seen',
+      { dev: 'd', main: 'a' },
+      false,
+      { dev: 'd', main: 'b', topic: 't' },
+      true,
+      { moved: [move('main', 'a', 'b'), move('topic', null, 't', true)] },
+    ],
+    [
+      'takes a cursor for the end of a first round that only remembers',
+      { main: 'a' },
+      false,
+      { main: 'a', topic: 't' },
+      false,
+      { moved: [move('topic', null, 't')] },
+    ],
+    [
+      'takes in moved and new branches, forgets those that are gone, leaves the rest alone',
+      { main: 'a', old: 'x', same: 's' },
+      true,
+      { main: 'b', same: 's', fresh: 'n' },
+      false,
+      { moved: [move('fresh', null, 'n'), move('main', 'a', 'b')], gone: ['old'] },
+    ],
+  ] as const)('%s', (_what, cursors, seen, heads, build, expected) => {
+    expect(planPoll({ cursors, seen }, heads, build)).toEqual({ ...nothing, ...expected });
   });
+});
 
-  it('builds them on first sight where wanted', () => {
-    expect(planPoll({}, { main: 'a' }, true).moved).toEqual([{ branch: 'main', from: null, to: 'a' }]);
-  });
-
-  it('takes in moved and new branches, forgets those that are gone, leaves the rest alone', () => {
-    expect(planPoll({ main: 'a', old: 'x', same: 's' }, { main: 'b', same: 's', fresh: 'n' }, false)).toEqual({
-      moved: [
-        { branch: 'fresh', from: null, to: 'n' },
-        { branch: 'main', from: 'a', to: 'b' },
-      ],
-      gone: ['old'],
-      remembered: [],
-    });
+describe('knownTo', () => {
+  const cursors = { main: 'm1', topic: 't1' };
+  const heads = { main: 'm2', topic: 't2', fresh: 'f1' };
+  it.each<[string, BranchMove, string[], readonly string[] | null]>([
+    ['everything that was taken in', move('main', 'm1', 'm2'), [], ['m1', 't1']],
+    ['nothing on first sight', move('main', null, 'm2', true), [], null],
+    ['not what another branch lost', move('main', 'm1', 'm2'), ['t1'], ['m1']],
+    ['only the head of a branch that lost its own', move('topic', 't1', 't2'), ['t1'], null],
+    [
+      'the heads of today for a new branch, where one lost its own',
+      move('fresh', null, 'f1'),
+      ['m1'],
+      ['t1', 'm2', 't2'],
+    ],
+  ])('%s', (_what, moved, missing, known) => {
+    expect(knownTo(moved, cursors, heads, new Set(missing))).toEqual(known);
   });
 });

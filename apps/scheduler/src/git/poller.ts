@@ -2,12 +2,17 @@ import { hints, type CompiledChangeSource } from '@millrace/contracts';
 import { IntakeStore, type NewChange, type Ownership, OwnershipStore } from '@millrace/database';
 import { FencedError, messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
-import { type BranchCursors, type BranchMove, planPoll } from '../core/git-plan.js';
+import { type BranchMove, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
 import { type Commit, GitRepository } from './repository.js';
 
 const BATCH = 200;
 const BRANCH_STATE = 'branch:';
+/** Set once every head of the first round is stored. */
+const SEEN_STATE = 'seen';
+/** What `object_state` has room for. */
+const BRANCH_MAX = 190 - BRANCH_STATE.length;
+const SAY_AGAIN_MS = 600_000;
 
 /** Resolves `branches` callbacks of the configuration, in its own thread. */
 export type BranchChooser = (branches: readonly string[]) => Promise<ReadonlySet<string>>;
@@ -17,7 +22,8 @@ export class GitPoller {
   private readonly repository: GitRepository;
   private readonly intake: IntakeStore;
   private readonly ownerships: OwnershipStore;
-  private failing = false;
+  private failure: { readonly message: string; readonly saidAt: number } | null = null;
+  private readonly tooLong = new Set<string>();
 
   constructor(
     private readonly source: CompiledChangeSource,
@@ -41,50 +47,56 @@ export class GitPoller {
     await this.limit(async () => {
       try {
         await this.pollAs(owner, signal);
-        if (this.failing) this.master.log.info({ repository: this.source.name }, 'the repository can be reached again');
-        this.failing = false;
+        if (this.failure) this.master.log.info({ repository: this.source.name }, 'the repository can be reached again');
+        this.failure = null;
       } catch (error) {
-        if (signal.aborted || error instanceof FencedError) return;
-        // Said once, not at every poll; the cursors stay where they are, so nothing is missed when it comes back.
-        if (!this.failing)
-          this.master.log.warn({ repository: this.source.name, err: error }, `poll failed: ${messageOf(error)}`);
-        this.failing = true;
+        if (!signal.aborted && !(error instanceof FencedError)) this.complain(error);
       }
     });
   }
 
+  /** Now and then, not at every poll; the cursors stay where they are, so nothing is missed when it works again. */
+  private complain(error: unknown): void {
+    const message = messageOf(error);
+    const now = performance.now();
+    if (this.failure?.message === message && now - this.failure.saidAt < SAY_AGAIN_MS) return;
+    this.failure = { message, saidAt: now };
+    this.master.log.warn({ repository: this.source.name, err: error }, `poll failed: ${message}`);
+  }
+
   private async pollAs(owner: Ownership, signal: AbortSignal): Promise<void> {
     const heads = await this.chosenHeads(signal);
-    const state = await this.intake.state<string>(owner.name);
+    const state = await this.intake.state<string | true>(owner.name);
     const cursors: Record<string, string> = {};
     for (const [name, head] of Object.entries(state)) {
-      if (name.startsWith(BRANCH_STATE)) cursors[name.slice(BRANCH_STATE.length)] = head;
+      if (name.startsWith(BRANCH_STATE)) cursors[name.slice(BRANCH_STATE.length)] = String(head);
     }
-    const plan = planPoll(cursors, heads, this.source.buildHeadsOnFirstSight);
-    if (plan.gone.length + plan.remembered.length > 0) {
-      await this.intake.addChanges([], {
-        owner,
-        state: Object.fromEntries<string | null>([
-          ...plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]),
-          ...plan.remembered.map((move): [string, string] => [BRANCH_STATE + move.branch, move.to]),
-        ]),
-      });
-    }
-    if (plan.moved.length === 0) return;
-    await this.repository.fetch(
-      plan.moved.map((move) => move.branch),
-      signal,
-    );
-    const firstSight = Object.keys(cursors).length === 0;
-    for (const branch of plan.gone) delete cursors[branch];
-    for (const move of plan.moved) {
-      await this.takeIn(owner, move, cursors, firstSight, signal);
-      cursors[move.branch] = move.to;
-    }
+    const seen = state[SEEN_STATE] === true;
+    const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight);
+    const remember = (entries: readonly [string, string | true | null][]): Promise<unknown> =>
+      this.intake.addChanges([], { owner, state: Object.fromEntries(entries) });
+    const forgotten = plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]);
+    const remembered = Object.entries(plan.remembered).map(([branch, head]): [string, string] => [
+      BRANCH_STATE + branch,
+      head,
+    ]);
+    if (forgotten.length + remembered.length > 0) await remember([...forgotten, ...remembered]);
+    if (plan.moved.length > 0) await this.takeInAll(owner, plan.moved, cursors, heads, signal);
+    if (!seen) await remember([[SEEN_STATE, true]]);
   }
 
   private async chosenHeads(signal: AbortSignal): Promise<Record<string, string>> {
     const heads = await this.repository.heads(signal);
+    for (const branch of Object.keys(heads)) {
+      if (branch.length <= BRANCH_MAX) continue;
+      delete heads[branch];
+      if (this.tooLong.has(branch)) continue;
+      this.tooLong.add(branch);
+      this.master.log.warn(
+        { repository: this.source.name, branch },
+        `a branch is not watched: its name is longer than ${BRANCH_MAX} characters`,
+      );
+    }
     const { branches } = this.source;
     if (branches === 'all') return heads;
     const chosen = Array.isArray(branches)
@@ -93,19 +105,46 @@ export class GitPoller {
     return Object.fromEntries(Object.entries(heads).filter(([branch]) => chosen.has(branch)));
   }
 
+  /** One branch that cannot be taken in does not keep the others from it. @throws the first failure, at the end */
+  private async takeInAll(
+    owner: Ownership,
+    moves: readonly BranchMove[],
+    cursors: Record<string, string>,
+    heads: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.repository.fetch(
+      moves.map((move) => move.branch),
+      signal,
+    );
+    const known = Object.values(cursors);
+    let missing = await this.repository.missing(known, signal);
+    if (missing.size > 0) {
+      // A mirror of ours has only what moved while it was ours.
+      await this.repository.fetch(Object.keys(heads), signal);
+      missing = await this.repository.missing(known, signal);
+    }
+    const failures: unknown[] = [];
+    for (const move of moves) {
+      try {
+        await this.takeIn(owner, move, knownTo(move, cursors, heads, missing), signal);
+        cursors[move.branch] = move.to;
+      } catch (error) {
+        if (signal.aborted || error instanceof FencedError) throw error;
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
   /** The cursor moves in the transaction of the last batch; earlier batches that are seen again are known by their keys. */
   private async takeIn(
     owner: Ownership,
     move: BranchMove,
-    cursors: BranchCursors,
-    firstSight: boolean,
+    known: readonly string[] | null,
     signal: AbortSignal,
   ): Promise<void> {
-    let revisions: string[];
-    if (firstSight) revisions = [move.to];
-    else revisions = await this.repository.revisionsSince(move.to, Object.values(cursors), signal);
-    // A branch that moved to a commit we know from another one: its head is news for this branch all the same.
-    if (revisions.length === 0) revisions = [move.to];
+    const revisions = known === null ? [move.to] : await this.repository.revisionsSince(move.to, known, signal);
     for (let i = 0; i < revisions.length; i += BATCH) {
       const commits = await this.repository.commits(revisions.slice(i, i + BATCH), signal);
       const last = i + BATCH >= revisions.length;

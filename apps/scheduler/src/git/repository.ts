@@ -10,6 +10,8 @@ const run = promisify(execFile);
 const LIST_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 600_000;
 const OUTPUT_LIMIT_BYTES = 256 << 20;
+/** What the user of this machine prefers must not change what we read. */
+const SETTINGS = ['-c', 'i18n.logOutputEncoding=UTF-8', '-c', 'log.showSignature=false'];
 
 export interface Commit {
   readonly revision: string;
@@ -31,7 +33,7 @@ export class GitRepository {
     readonly url: string,
     folder: string,
   ) {
-    this.mirror = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 16)}.git`);
+    this.mirror = join(folder, `${hashOf(url).slice(0, 16)}.git`);
   }
 
   /** Every branch with its head. @throws OperationalError `git` when the repository cannot be reached */
@@ -49,33 +51,47 @@ export class GitRepository {
     return heads;
   }
 
+  /** Branches are kept under their hashes: `topic` may go and `topic/one` come. */
   async fetch(branches: readonly string[], signal: AbortSignal): Promise<void> {
     await this.ensureMirror();
-    const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/heads/${branch}`);
-    await this.git(['fetch', '--quiet', '--no-tags', '--force', '--', this.url, ...refspecs], {
+    const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/branches/${hashOf(branch)}\n`);
+    await this.git(['fetch', '--quiet', '--no-tags', '--force', '--stdin', '--', this.url], {
       timeoutMs: FETCH_TIMEOUT_MS,
       signal,
+      input: refspecs.join(''),
     });
   }
 
-  /** Revisions of `head` that none of `known` reaches, oldest first. A known revision that vanished from the repository is ignored. */
+  /** Those of `revisions` that have not been fetched. */
+  async missing(revisions: readonly string[], signal: AbortSignal): Promise<Set<string>> {
+    const out = await this.git(['cat-file', '--batch-check'], {
+      timeoutMs: FETCH_TIMEOUT_MS,
+      signal,
+      input: revisions.map((revision) => `${revision}\n`).join(''),
+    });
+    return new Set([...out.toString('utf8').matchAll(/^(\S+) missing$/gm)].map((match) => match[1]!));
+  }
+
+  /**
+   * Revisions of `head` that none of `known` reaches, oldest first. `head` alone where that is none, which is news for its branch all the
+   * same, or where the two histories have nothing in common.
+   */
   async revisionsSince(head: string, known: readonly string[], signal: AbortSignal): Promise<string[]> {
     const input = [head, ...known.map((revision) => `^${revision}`)].join('\n');
-    const out = await this.git(['rev-list', '--reverse', '--topo-order', '--ignore-missing', '--stdin'], {
+    const out = await this.git(['rev-list', '--reverse', '--topo-order', '--boundary', '--stdin'], {
       timeoutMs: FETCH_TIMEOUT_MS,
       signal,
       input: `${input}\n`,
     });
-    return out.toString('utf8').split('\n').filter(Boolean);
+    const lines = out.toString('utf8').split('\n').filter(Boolean);
+    const revisions = lines.filter((line) => !line.startsWith('-'));
+    return revisions.length > 0 && revisions.length < lines.length ? revisions : [head];
   }
 
   async commits(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
     const options = { timeoutMs: FETCH_TIMEOUT_MS, signal, input: `${revisions.join('\n')}\n` };
     const format = '--format=%H%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%B%x00';
-    const log = await this.git(
-      ['-c', 'i18n.logOutputEncoding=UTF-8', 'log', '--no-walk=unsorted', '--stdin', format],
-      options,
-    );
+    const log = await this.git(['log', '--no-walk=unsorted', '--stdin', format], options);
     const names = await this.git(
       ['diff-tree', '--stdin', '-z', '-r', '--root', '--name-only', '--no-renames', '--diff-merges=first-parent'],
       options,
@@ -103,14 +119,15 @@ export class GitRepository {
     await run('git', ['init', '--quiet', '--bare', this.mirror]);
   }
 
-  private git(
+  private async git(
     args: readonly string[],
     options: { timeoutMs: number; signal: AbortSignal; input?: string; mirror?: boolean },
   ): Promise<Buffer> {
-    const all = options.mirror === false ? args : ['--git-dir', this.mirror, ...args];
+    const all = [...SETTINGS, ...(options.mirror === false ? [] : ['--git-dir', this.mirror]), ...args];
+    const ssh = await sshCommand();
     return new Promise((resolve, reject) => {
       const child = spawn('git', all, {
-        env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+        env: { ...process.env, ...ssh, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
         signal: options.signal,
         timeout: options.timeoutMs,
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -134,13 +151,29 @@ export class GitRepository {
           reject(
             new OperationalError(
               'git',
-              `git ${args[0] === '-c' ? args[2] : args[0]} of ${withoutPassword(this.url)} ended with ${code ?? signal}: ${complaint.trim()}`,
+              `git ${args[0]} of ${withoutPassword(this.url)} ended with ${code ?? signal}: ${complaint.trim()}`,
               { repository: withoutPassword(this.url), code, signal },
             ),
           );
       });
     });
   }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+let ssh: Promise<NodeJS.ProcessEnv> | undefined;
+
+/** Nobody is there to answer ssh's questions; whoever has said how to call it has said that, too. */
+function sshCommand(): Promise<NodeJS.ProcessEnv> {
+  const isSet = process.env['GIT_SSH_COMMAND'] ?? process.env['GIT_SSH'];
+  ssh ??= run('git', ['config', '--get', 'core.sshCommand']).then(
+    () => ({}),
+    () => (isSet ? {} : { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' }),
+  );
+  return ssh;
 }
 
 export function withoutPassword(url: string): string {

@@ -1,0 +1,157 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Database, migrate, openDatabase } from '@millrace/database';
+import { eventually, ExtraProcess, freePort } from '@millrace/testing';
+
+const SCRIPT = join(import.meta.dirname, '../dist/main.js');
+const IDENTITY = {
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.org',
+  GIT_COMMITTER_NAME: 'Ada',
+  GIT_COMMITTER_EMAIL: 'ada@example.org',
+};
+
+/** A repository that a test commits to. */
+export class Repository {
+  constructor(readonly folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.git('init', '--quiet', '--initial-branch=main');
+  }
+
+  get url(): string {
+    return pathToFileURL(this.folder).href;
+  }
+
+  git(...args: string[]): string {
+    const env = { ...process.env, ...IDENTITY };
+    return execFileSync('git', args, { cwd: this.folder, encoding: 'utf8', env, stdio: 'pipe' }).trim();
+  }
+
+  /** @returns the revision */
+  commit(message: string): string {
+    this.git('commit', '--quiet', '--allow-empty', '--message', message);
+    return this.git('rev-parse', 'HEAD');
+  }
+
+  /** Branches off at `start`, with one commit. */
+  branch(name: string, start: string): string {
+    this.git('checkout', '--quiet', '-B', name, start);
+    const revision = this.commit(`${name} from ${start}`);
+    this.git('checkout', '--quiet', 'main');
+    return revision;
+  }
+}
+
+export interface Scheduler {
+  readonly process: ExtraProcess;
+  readonly url: string;
+  /** Where `POST /trigger` is. */
+  readonly trigger: string;
+}
+
+/** Schedulers as real processes over one SQLite database, without a bus: they find everything by polling. */
+export class Site {
+  readonly config: string;
+  readonly output: string[] = [];
+  private readonly schedulers: Scheduler[] = [];
+
+  private constructor(
+    readonly folder: string,
+    readonly db: Database,
+    private readonly databaseUrl: string,
+  ) {
+    this.config = join(folder, 'master.config.ts');
+  }
+
+  static async make(): Promise<Site> {
+    // Outside of the repository, as a user's.
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-scheduler-'));
+    const url = `sqlite:${join(folder, 'millrace.sqlite')}`;
+    await migrate(url);
+    return new Site(folder, openDatabase(url), url);
+  }
+
+  /** Writes the configuration: `schedulers` and `changeSources` as source text, for one builder `b`. */
+  configure(parts: { readonly schedulers?: string; readonly changeSources?: string }): void {
+    writeFileSync(
+      this.config,
+      `import { anyBranch, builder, customStep, defineConfig, gitPoller, trigger, worker } from '@millrace/config';
+export default defineConfig({
+  workers: [worker('w', { password: 'x' })],
+  builders: [builder('b', { workers: ['w'], factory: [customStep('do', async () => 0)] })],
+  schedulers: [${parts.schedulers ?? ''}],
+  changeSources: [${parts.changeSources ?? ''}],
+});
+`,
+    );
+  }
+
+  /** Starts a scheduler with a data folder, and so with mirrors, of its own. */
+  async start(name = 'one'): Promise<Scheduler> {
+    const [http, trigger] = [await freePort(), await freePort()];
+    const cwd = join(this.folder, name);
+    mkdirSync(cwd, { recursive: true });
+    const scheduler: Scheduler = {
+      url: `http://127.0.0.1:${http}`,
+      trigger: `http://127.0.0.1:${trigger}/trigger`,
+      process: new ExtraProcess({
+        name,
+        script: SCRIPT,
+        cwd,
+        onLine: (line) => this.output.push(line),
+        env: {
+          PATH: process.env['PATH'],
+          HOME: process.env['HOME'],
+          MILLRACE_NAME: name,
+          MILLRACE_DATA: cwd,
+          MILLRACE_DB: this.databaseUrl,
+          MILLRACE_CONFIG: this.config,
+          MILLRACE_HTTP_PORT: String(http),
+          MILLRACE_TRIGGER_PORT: String(trigger),
+          MILLRACE_POLL_MS: '100',
+        },
+      }),
+    };
+    this.schedulers.push(scheduler);
+    await eventually(async () => (await fetch(`${scheduler.url}/readyz`)).ok, { timeoutMs: 30_000, what: name }).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}\n${this.output.join('\n')}`, { cause: error });
+      },
+    );
+    return scheduler;
+  }
+
+  /** What a poll of the repository has remembered: each branch's head. */
+  async heads(poller: string): Promise<Record<string, string>> {
+    const rows = await this.db.all<{ name: string; value: string }>(
+      `SELECT name, value FROM object_state WHERE owner = ?`,
+      [`poller:${poller}`],
+    );
+    return Object.fromEntries(rows.map(({ name, value }) => [name, String(JSON.parse(value))]));
+  }
+
+  /** Revisions of the changes on a branch, in order. */
+  async changes(branch: string): Promise<string[]> {
+    const rows = await this.db.all<{ revision: string }>(`SELECT revision FROM changes WHERE branch = ? ORDER BY seq`, [
+      branch,
+    ]);
+    return rows.map(({ revision }) => revision);
+  }
+
+  /** Waits until a poll has stored that head of the branch. */
+  async took(poller: string, branch: string, head: string): Promise<void> {
+    await eventually(async () => (await this.heads(poller))[`branch:${branch}`] === head, {
+      timeoutMs: 20_000,
+      what: `${branch} at ${head}`,
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.schedulers.map(({ process }) => process.stop()));
+    await this.db.close();
+    rmSync(this.folder, { recursive: true });
+  }
+}
