@@ -4,6 +4,10 @@ import type { CallbackTable } from './callback-table.js';
 import { isJson, ObjectReader, references } from './object-reader.js';
 
 const KINDS = ['any-branch', 'single-branch', 'force', 'trigger'] as const;
+/** How far priorities go, in either direction. */
+export const PRIORITY_LIMIT = 1_000_000;
+/** Node's timers hold 24 days. */
+export const TIMER_MAX_SECONDS = 1_000_000;
 const ANY_TEXT = { accepts: () => true, expected: 'a string' };
 
 export function compileScheduler(
@@ -23,7 +27,7 @@ export function compileScheduler(
     builders: [...new Set(names)],
     reason: reader.text('reason', { default: '', ...ANY_TEXT }),
     properties: reader.properties(),
-    priority: reader.number('priority', { default: 0, integer: true }),
+    priority: reader.number('priority', { default: 0, min: -PRIORITY_LIMIT, max: PRIORITY_LIMIT, integer: true }),
   };
   const compiled = ((): CompiledScheduler => {
     switch (kind) {
@@ -41,7 +45,7 @@ export function compileScheduler(
 }
 
 function compileOnChange(kind: 'any-branch' | 'single-branch', reader: ObjectReader, callbacks: CallbackTable) {
-  const treeStableSeconds = reader.number('treeStableSeconds', { default: null, min: 0 });
+  const treeStableSeconds = reader.number('treeStableSeconds', { default: null, min: 0, max: TIMER_MAX_SECONDS });
   const filter: { -readonly [K in keyof ChangeFilter]: ChangeFilter[K] } = compileFilter(reader, callbacks);
   if (kind === 'single-branch') {
     const branch = reader.raw('branch');
@@ -108,7 +112,7 @@ const field = (
 });
 
 function compileForce(reader: ObjectReader, name: string) {
-  const codebases = reader.list('codebases', (item, path) => {
+  const given = reader.list('codebases', (item, path) => {
     const codebase = new ObjectReader(item, path, reader.into, reader.where);
     const compiled: CompiledForceCodebase = {
       codebase: codebase.text('codebase', { default: '', ...ANY_TEXT }),
@@ -120,10 +124,28 @@ function compileForce(reader: ObjectReader, name: string) {
     codebase.done();
     return compiled;
   });
+  if (given.length > 1) reader.problem('codebases', 'one codebase: a build has one so far');
+  const open = (key: string) => field('text', key, '', { label: `${key}:`, size: 40 });
+  const codebases = reader.has('codebases')
+    ? given
+    : [
+        {
+          codebase: '',
+          branch: open('branch'),
+          revision: open('revision'),
+          repository: open('repository'),
+          project: open('project'),
+        },
+      ];
   const asked = reader.list('fields', (item, path) =>
     compileField(new ObjectReader(item, path, reader.into, reader.where)),
   );
-  const taken = new Set(['username', 'reason', 'priority', 'builderid', 'builderNames']);
+  const taken = new Set([
+    ...['username', 'reason', 'priority', 'builderid', 'builderNames'],
+    ...codebases.flatMap(({ codebase }) =>
+      ['branch', 'revision', 'repository', 'project'].map((key) => (codebase === '' ? key : `${codebase}_${key}`)),
+    ),
+  ]);
   asked.forEach(({ name: fieldName }, index) => {
     if (taken.has(fieldName)) {
       reader.into.add(
@@ -135,24 +157,13 @@ function compileForce(reader: ObjectReader, name: string) {
     }
     taken.add(fieldName);
   });
-  const open = (key: string) => field('text', key, '', { label: `${key}:`, size: 40 });
   return {
     label: reader.text('label', { default: name }),
     buttonName: reader.text('buttonName', { default: reader.text('label', { default: name }) }),
     username: field('username', 'username', '', { label: 'your name:', size: 30 }),
     reasonField: field('text', 'reason', 'force build', { label: 'reason:', size: 20 }),
     priorityField: field('int', 'priority', 0, { size: 10 }),
-    codebases: reader.has('codebases')
-      ? codebases
-      : [
-          {
-            codebase: '',
-            branch: open('branch'),
-            revision: open('revision'),
-            repository: open('repository'),
-            project: open('project'),
-          },
-        ],
+    codebases,
     fields: asked,
   };
 }
@@ -220,7 +231,17 @@ function compileFieldType(type: (typeof FIELD_TYPES)[number], reader: ObjectRead
 function compileRegex(reader: ObjectReader): string | null {
   const value = reader.raw('regex');
   if (value === undefined || value === null) return null;
-  if (value instanceof RegExp) return value.source;
+  if (value instanceof RegExp) {
+    // The form keeps the source alone.
+    if (value.flags !== '') {
+      reader.problem(
+        'regex',
+        'no flags',
+        `${reader.at('regex')} is ${String(value)}; expected an expression without flags`,
+      );
+    }
+    return value.source;
+  }
   if (typeof value === 'string') {
     try {
       return new RegExp(value).source;

@@ -46,7 +46,10 @@ describe('compileConfig', () => {
     builders: [{ name: 'b', workers: ['w'], factory: [step], ...options }],
   });
   const schedulers = (...list: unknown[]) => ({ ...good(), schedulers: list });
-  const sources = (options: object) => ({ ...good(), changeSources: [{ kind: 'git', repository: 'r', ...options }] });
+  const sources = (...list: object[]) => ({
+    ...good(),
+    changeSources: list.map((options) => ({ kind: 'git', repository: 'r', ...options })),
+  });
   const workers = (options: object) => ({ ...good(), workers: [{ name: 'w', ...options }] });
 
   it.each<[string, unknown, string[]]>([
@@ -201,9 +204,57 @@ describe('compileConfig', () => {
       ['schedulers[0].fields[0].regex is "("; expected a regular expression'],
     ],
     [
+      'an expression with flags, which would be lost',
+      schedulers(force('f', { builders: ['b'], fields: [fields.text('t', { regex: /v\d+/i })] })),
+      ['schedulers[0].fields[0].regex is /v\\d+/i; expected an expression without flags'],
+    ],
+    [
+      'a field named like one of the codebase',
+      schedulers(
+        force('f', { builders: ['b'], fields: [fields.text('branch')] }),
+        force('g', {
+          builders: ['b'],
+          codebases: [{ codebase: 'app' }],
+          fields: [fields.text('branch'), fields.text('app_branch')],
+        }),
+      ),
+      [
+        'schedulers[0].fields[0].name is "branch"; expected a name that the form does not have yet',
+        'schedulers[1].fields[1].name is "app_branch"; expected a name that the form does not have yet',
+      ],
+    ],
+    [
+      'two codebases',
+      schedulers(force('f', { builders: ['b'], codebases: [{ codebase: 'a' }, { codebase: 'b' }] })),
+      [`schedulers[0].codebases is [{"codebase":"a"},{"codebase":"b"}]; expected one codebase: a build has one so far`],
+    ],
+    [
+      'numbers that nothing can hold',
+      {
+        ...schedulers(
+          trigger('t', { builders: ['b'], priority: 1e300 }),
+          anyBranch('a', { builders: ['b'], treeStableSeconds: 1e9 }),
+        ),
+        ...sources({ pollIntervalSeconds: 1e9 }, { repository: 's', category: 'c'.repeat(191) }),
+      },
+      [
+        'schedulers[0].priority is 1e+300; expected a whole number from -1000000 to 1000000',
+        'schedulers[1].treeStableSeconds is 1000000000; expected a number from 0 to 1000000',
+        'changeSources[0].pollIntervalSeconds is 1000000000; expected a number from 0.1 to 1000000',
+        expect.stringContaining('changeSources[1].category'),
+      ],
+    ],
+    [
+      'a repository whose address is too long for a name',
+      sources({ repository: 'r'.repeat(181) }),
+      [
+        'changeSources[0].name is missing; expected a name of 1 to 180 characters (the repository, where none is given)',
+      ],
+    ],
+    [
       'a poll that never rests',
       sources({ pollIntervalSeconds: 0 }),
-      ['changeSources[0].pollIntervalSeconds is 0; expected a number of at least 0.1'],
+      ['changeSources[0].pollIntervalSeconds is 0; expected a number from 0.1 to 1000000'],
     ],
     [
       'wrong branches',

@@ -8,7 +8,7 @@ import type {
 } from '@millrace/contracts';
 import { hashPassword, isWorkerName, isWorkerTemplate, type JsonValue } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
-import { compileScheduler } from './compile-scheduler.js';
+import { compileScheduler, TIMER_MAX_SECONDS } from './compile-scheduler.js';
 import { compileSteps, describeStep } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { ObjectReader, ProblemList, references } from './object-reader.js';
@@ -257,17 +257,24 @@ function isTemplate(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'interpolate' in value;
 }
 
+/** What the database has room for: a branch's changes carry all of these. */
+const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
+
 function compileChangeSource(reader: ObjectReader, callbacks: CallbackTable): CompiledChangeSource {
   const repository = reader.text('repository', { expected: 'the address of a Git repository' });
+  const name = reader.text('name', { default: repository });
+  if (name.length > 180) reader.problem('name', 'a name of 1 to 180 characters (the repository, where none is given)');
   const compiled: CompiledChangeSource = {
     kind: reader.oneOf('kind', ['git']),
-    name: reader.text('name', { default: repository }),
+    name,
     repository,
     branches: compileBranches(reader, callbacks),
-    pollIntervalMs: Math.round(reader.number('pollIntervalSeconds', { default: 60, min: 0.1 }) * 1000),
-    project: reader.text('project', { default: '', accepts: () => true, expected: 'a string' }),
-    category: reader.optionalText('category'),
-    codebase: reader.text('codebase', { default: '', accepts: () => true, expected: 'a string' }),
+    pollIntervalMs: Math.round(
+      reader.number('pollIntervalSeconds', { default: 60, min: 0.1, max: TIMER_MAX_SECONDS }) * 1000,
+    ),
+    project: reader.text('project', { default: '', ...SHORT }),
+    category: reader.has('category') && reader.raw('category') !== null ? reader.text('category', SHORT) : null,
+    codebase: reader.text('codebase', { default: '', ...SHORT }),
     buildHeadsOnFirstSight: reader.boolean('buildHeadsOnFirstSight', false),
   };
   reader.done();

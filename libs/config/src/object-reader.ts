@@ -18,6 +18,12 @@ export class ProblemList {
   }
 }
 
+interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+  readonly integer?: boolean;
+}
+
 /**
  * Reads a user's object field by field. Every method returns something usable whatever it finds and notes what is wrong, so
  * that one pass finds all problems. `done()` reports the keys that nobody asked for.
@@ -76,16 +82,18 @@ export class ObjectReader {
       : this.text(key, { accepts: () => true, expected: 'a string' });
   }
 
-  number(key: string, options: { default: number; min?: number; integer?: boolean }): number;
-  number(key: string, options: { default: null; min?: number; integer?: boolean }): number | null;
-  number(key: string, options: { default: number | null; min?: number; integer?: boolean }): number | null {
+  number(key: string, options: { default: number } & NumberRange): number;
+  number(key: string, options: { default: null } & NumberRange): number | null;
+  number(key: string, options: { default: number | null } & NumberRange): number | null {
     const value = this.raw(key);
     if (value === undefined || (value === null && options.default === null)) return options.default;
-    const { min = -Infinity, integer = false } = options;
-    if (typeof value === 'number' && value >= min && Number.isFinite(value) && (!integer || Number.isInteger(value)))
-      return value;
-    const range = min === -Infinity ? '' : ` of at least ${min}`;
-    this.problem(key, integer ? `a whole number${range}` : `a number${range}`);
+    const { min = -Infinity, max = Infinity, integer = false } = options;
+    const fits = typeof value === 'number' && value >= min && value <= max && Number.isFinite(value);
+    if (fits && (!integer || Number.isInteger(value))) return value;
+    const most = max === Infinity ? '' : max;
+    const range =
+      min === -Infinity ? most && ` of at most ${most}` : most ? ` from ${min} to ${most}` : ` of at least ${min}`;
+    this.problem(key, `${integer ? 'a whole number' : 'a number'}${range}`);
     return options.default;
   }
 
