@@ -18,6 +18,7 @@ interface QueuedCall {
   readonly handle: string;
   readonly args: readonly JsonValue[];
   readonly timeoutMs: number;
+  readonly freshThread: boolean;
   readonly resolve: (value: JsonValue) => void;
   readonly reject: (error: Error) => void;
 }
@@ -75,13 +76,18 @@ export class ConfigHost {
   }
 
   /**
-   * Calls a callback by its handle. `timeoutMs` counts from when it begins, not while others are before it.
+   * Calls a callback by its handle. `timeoutMs` counts from when it begins, not while others are before it. `freshThread` rules out
+   * that it fails of what earlier calls left behind.
    *
    * @throws OperationalError `callback-timeout`, `callback-failed` (it threw; the message is its own), `callback-died`.
    */
-  call(handle: string, args: readonly JsonValue[], { timeoutMs }: { readonly timeoutMs: number }): Promise<JsonValue> {
+  call(
+    handle: string,
+    args: readonly JsonValue[],
+    { timeoutMs, freshThread = false }: { readonly timeoutMs: number; readonly freshThread?: boolean },
+  ): Promise<JsonValue> {
     return new Promise((resolve, reject) => {
-      this.queue.push({ handle, args, timeoutMs, resolve, reject });
+      this.queue.push({ handle, args, timeoutMs, freshThread, resolve, reject });
       void this.work();
     });
   }
@@ -123,6 +129,7 @@ export class ConfigHost {
 
   private async run(call: QueuedCall): Promise<JsonValue> {
     if (this.closed) throw closedError();
+    if (call.freshThread && this.thread) await this.retire(this.thread);
     if (!this.thread) {
       const { thread } = await startThread({ file: this.file, snapshot: this.loaded.snapshot }, this.options);
       if (this.closed) {
@@ -136,12 +143,14 @@ export class ConfigHost {
       return await this.runIn(thread, call);
     } catch (error) {
       const isUsable = error instanceof OperationalError && error.code === 'callback-failed';
-      if (!isUsable && this.thread === thread) {
-        this.thread = null;
-        await thread.terminate();
-      }
+      if (!isUsable && this.thread === thread) await this.retire(thread);
       throw error;
     }
+  }
+
+  private async retire(thread: Worker): Promise<void> {
+    this.thread = null;
+    await thread.terminate();
   }
 
   private runIn(thread: Worker, { handle, args, timeoutMs }: QueuedCall): Promise<JsonValue> {

@@ -13,17 +13,11 @@ import {
 import { FencedError, mergeProperties, messageOf, propertiesFrom } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { decideStable } from '../core/tree-stable.js';
+import { isCallbackFailure, type Judgement } from './judgement.js';
 
 const BATCH = 100;
 
 export type ChangeScheduler = Extract<CompiledScheduler, { kind: 'any-branch' | 'single-branch' }>;
-
-/** The configuration's callbacks, run in its own thread (I5). */
-export interface Judgement {
-  /** Does the filter let this change through? */
-  passes(change: Change): Promise<boolean>;
-  isImportant(change: Change): Promise<boolean>;
-}
 
 /** Turns changes into buildsets; active on one master at a time, from a durable cursor (I2, I4). */
 export class ChangeSchedulerRunner {
@@ -87,9 +81,10 @@ export class ChangeSchedulerRunner {
       }
       return { decision: { changeId, decision: 'built', important }, buildset: this.buildset([change]) };
     } catch (error) {
+      if (!isCallbackFailure(error)) throw error;
       this.master.log.warn(
         { scheduler: this.scheduler.name, changeId, err: error },
-        `a callback failed: ${messageOf(error)}`,
+        `a callback keeps failing: ${messageOf(error)}`,
       );
       return { decision: { changeId, decision: 'failed', reason: messageOf(error) } };
     }

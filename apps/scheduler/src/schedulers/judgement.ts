@@ -1,15 +1,40 @@
 import type { ChangeInfo, ConfigHost } from '@millrace/config';
 import type { Change } from '@millrace/database';
-import { filterChange, type JsonValue } from '@millrace/domain';
-import type { ChangeScheduler, Judgement } from './change-scheduler.js';
+import { filterChange, type JsonValue, OperationalError } from '@millrace/domain';
+import type { ChangeScheduler } from './change-scheduler.js';
+
+/** The configuration's callbacks, run in its own thread (I5). */
+export interface Judgement {
+  /** Does the filter let this change through? */
+  passes(change: Change): Promise<boolean>;
+  isImportant(change: Change): Promise<boolean>;
+}
 
 /** A callback that takes longer is cut off and counts as failed. */
 const CALLBACK_TIMEOUT_MS = 60_000;
 
+/** Anything may fail once; what still fails the last time, in a fresh thread, keeps failing. */
+const TRIES = 3;
+const FAILURES = ['callback-failed', 'callback-timeout', 'callback-died'];
+
+/** Whether it is the callback that failed, not what was to run it. */
+export function isCallbackFailure(error: unknown): boolean {
+  return error instanceof OperationalError && FAILURES.includes(error.code);
+}
+
 /** Filters are plain data as far as possible; the rest is asked of the configuration's own thread (I5). */
 export function judgementOf(scheduler: ChangeScheduler, host: ConfigHost): Judgement {
-  const ask = async (handle: string, value: JsonValue): Promise<boolean> =>
-    Boolean(await host.call(handle, [value], { timeoutMs: CALLBACK_TIMEOUT_MS }));
+  const ask = async (handle: string, value: JsonValue): Promise<boolean> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return Boolean(
+          await host.call(handle, [value], { timeoutMs: CALLBACK_TIMEOUT_MS, freshThread: tries === TRIES }),
+        );
+      } catch (error) {
+        if (tries === TRIES || !isCallbackFailure(error)) throw error;
+      }
+    }
+  };
   return {
     async passes(change) {
       const decision = filterChange(scheduler.filter, change);
