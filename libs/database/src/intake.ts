@@ -216,7 +216,11 @@ export class IntakeStore {
         });
         if (!made) continue;
         created.push(made);
-        await this.markBuilt(tx, scheduler.schedulerId, [decision.changeId], made.buildsetId);
+        await tx.defer(`UPDATE scheduler_changes SET buildset_id = ? WHERE scheduler_id = ? AND change_id = ?`, [
+          made.buildsetId,
+          scheduler.schedulerId,
+          decision.changeId,
+        ]);
       }
       await this.moveCursor(tx, scheduler, cursorSeq);
       return created;
@@ -244,7 +248,10 @@ export class IntakeStore {
     return rows.map((row) => ({ ...row, important: row.important === 1 }));
   }
 
-  /** Makes the one buildset of a batch of waiting changes. Null when it was made before. */
+  /**
+   * Makes the one buildset of a batch of waiting changes. Null when it was made before.
+   * @throws FencedError when one of them waits no longer; nothing was made then
+   */
   buildWaiting(
     owner: Ownership,
     schedulerId: number,
@@ -258,21 +265,16 @@ export class IntakeStore {
         schedulerId,
         cause: causeOf(`changes:${changeIds[0]}-${changeIds.at(-1)}`),
       });
-      if (created) await this.markBuilt(tx, schedulerId, changeIds, created.buildsetId);
+      if (!created) return null;
+      const { affected } = await tx.run(
+        `UPDATE scheduler_changes SET decision = 'built', buildset_id = ?
+         WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)} AND decision = 'waiting'`,
+        [created.buildsetId, schedulerId, ...changeIds],
+      );
+      if (affected !== changeIds.length && !sabotaged('cause'))
+        throw new FencedError(`the waiting changes of scheduler ${schedulerId}`);
       return created;
     });
-  }
-
-  private async markBuilt(
-    tx: Transaction,
-    schedulerId: number,
-    changeIds: readonly number[],
-    buildsetId: number,
-  ): Promise<void> {
-    await tx.defer(
-      `UPDATE scheduler_changes SET decision = 'built', buildset_id = ? WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)}`,
-      [buildsetId, schedulerId, ...changeIds],
-    );
   }
 
   /** Lets changes go that waited for others to ride along with. */
@@ -280,19 +282,21 @@ export class IntakeStore {
     await this.db.transaction(async (tx) => {
       await assertOwner(tx, owner);
       await tx.defer(
-        `UPDATE scheduler_changes SET decision = 'ignored' WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)}`,
+        `UPDATE scheduler_changes SET decision = 'ignored'
+         WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)} AND decision = 'waiting'`,
         [schedulerId, ...changeIds],
       );
     });
   }
 
   /**
-   * Makes a buildset for a request from outside, once per delivery: the same key with the same body repeats the first answer.
-   * @throws UserError `idempotency-conflict` for the same key with another body
+   * Makes a buildset for a request from outside, once per delivery: the same key with the same body repeats the first answer, whatever
+   * has become of the configuration since, so `buildset` is asked only for what is new.
+   * @throws UserError `idempotency-conflict` for the same key with another body, `disabled` where the scheduler is
    */
   async deliver(
     delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
-    buildset: NewBuildset,
+    buildset: () => NewBuildset,
   ): Promise<{ readonly answer: CreatedBuildset; readonly repeated: boolean }> {
     for (;;) {
       try {
@@ -307,7 +311,7 @@ export class IntakeStore {
   private async deliverIn(
     tx: Transaction,
     delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
-    buildset: NewBuildset,
+    buildset: () => NewBuildset,
   ): Promise<{ answer: CreatedBuildset; repeated: boolean }> {
     const bodyHash = delivery && createHash('sha256').update(delivery.body).digest('hex');
     if (delivery) {
@@ -324,7 +328,15 @@ export class IntakeStore {
       }
       if (earlier) return { answer: JSON.parse(earlier.answer) as CreatedBuildset, repeated: true };
     }
-    const answer = (await createBuildset(tx, buildset))!;
+    const wanted = buildset();
+    const scheduler = await tx.get<{ enabled: number }>(`SELECT enabled FROM schedulers WHERE id = ?`, [
+      wanted.schedulerId,
+    ]);
+    if (scheduler?.enabled === 0) {
+      const name = wanted.schedulerName;
+      throw new UserError('disabled', `scheduler '${name}' is disabled: enable it first`, { scheduler: name });
+    }
+    const answer = (await createBuildset(tx, wanted))!;
     if (delivery) {
       await tx.defer(
         `INSERT INTO deliveries (scope, delivery_key, body_hash, answer, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,

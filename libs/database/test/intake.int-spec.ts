@@ -160,6 +160,33 @@ onEveryDatabase('intake', (get) => {
     expect(await intake.waiting(state.schedulerId)).toMatchObject([{ changeId: late, important: false }]);
     await intake.dropWaiting(owner, state.schedulerId, [late!]);
     expect(await intake.waiting(state.schedulerId)).toEqual([]);
+
+    const gone = intake.buildWaiting(owner, state.schedulerId, [late!], buildset([...ids.builders.values()]));
+    await expect(gone).rejects.toMatchObject({ code: 'fenced' });
+    expect(await db.get(`SELECT COUNT(*) AS n FROM buildsets WHERE cause LIKE ?`, [`changes:${late}-%`])).toEqual({
+      n: 0,
+    });
+  });
+
+  it('makes nothing for a disabled scheduler, but repeats what it answered before', async () => {
+    const { db } = get();
+    const ids = await configure(db, await register(db, 'scheduler'), { builders: 1, workers: 1 });
+    const intake = new IntakeStore(db);
+    const schedulerId = ids.schedulers.get('all')!;
+    const deliver = (key: string) =>
+      intake.deliver({ scope: 'trigger', key, body: 'body' }, () => ({
+        ...buildset([...ids.builders.values()]),
+        schedulerId,
+        cause: `trigger:${key}`,
+      }));
+    const first = await deliver('before');
+    await db.run(`UPDATE schedulers SET enabled = 0 WHERE id = ?`, [schedulerId]);
+    try {
+      await expect(deliver('after')).rejects.toMatchObject({ code: 'disabled' });
+      expect(await deliver('before')).toEqual({ answer: first.answer, repeated: true });
+    } finally {
+      await db.run(`UPDATE schedulers SET enabled = 1 WHERE id = ?`, [schedulerId]);
+    }
   });
 
   it('repeats the answer to the same delivery, refuses another body, under concurrency', async () => {
@@ -173,10 +200,10 @@ onEveryDatabase('intake', (get) => {
     ];
     const request = { ...buildset([...ids.builders.values()]), schedulerId: null, cause: 'trigger:1' };
     const delivery = { scope: 'trigger', key: `key-${Math.random()}`, body: 'body' };
-    const answers = await Promise.all([...stores, ...stores].map((store) => store.deliver(delivery, request)));
+    const answers = await Promise.all([...stores, ...stores].map((store) => store.deliver(delivery, () => request)));
     expect(new Set(answers.map(({ answer }) => answer.uuid)).size).toBe(1);
     expect(answers.filter(({ repeated }) => !repeated)).toHaveLength(1);
-    await expect(stores[0]!.deliver({ ...delivery, body: 'other' }, request)).rejects.toMatchObject({
+    await expect(stores[0]!.deliver({ ...delivery, body: 'other' }, () => request)).rejects.toMatchObject({
       code: 'idempotency-conflict',
     });
   });

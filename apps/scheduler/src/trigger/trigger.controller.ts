@@ -7,6 +7,7 @@ import { type TriggerAnswer, TriggerService } from './trigger.service.js';
 const STATUS: Readonly<Record<string, number>> = {
   'not-found': 404,
   'idempotency-conflict': 409,
+  disabled: 409,
   'bad-token': 401,
 };
 

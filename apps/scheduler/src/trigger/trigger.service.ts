@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
-import { type CreatedBuildset, IntakeStore } from '@millrace/database';
+import { type CreatedBuildset, IntakeStore, type NewBuildset } from '@millrace/database';
 import { propertiesFrom, UserError, type Uuid } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { CurrentRuntime } from '../runtime.js';
@@ -39,37 +39,40 @@ export class TriggerService {
     if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
       throw new UserError('bad-key', `Idempotency-Key has ${idempotencyKey.length} characters: expected 1 to 190`);
     }
-    const { host, ids } = this.runtime.current;
-    const scheduler = findScheduler(host.revision, request.scheduler);
-    const builders = chosenBuilders(scheduler, request.builders);
-    const stamp = request.sourceStamp;
     const { answer, repeated } = await this.intake.deliver(
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
-      {
-        schedulerId: ids.schedulers.get(scheduler.name)!,
-        schedulerName: scheduler.name,
-        cause: `trigger:${randomUUID()}`,
-        reason: request.reason ?? scheduler.reason,
-        sourceStamps: [
-          {
-            branch: stamp?.branch ?? null,
-            revision: stamp?.revision ?? null,
-            repository: stamp?.repository ?? '',
-            project: stamp?.project ?? '',
-            codebase: stamp?.codebase ?? '',
-          },
-        ],
-        properties: {
-          ...propertiesFrom(scheduler.properties, 'Scheduler'),
-          ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-          ...propertiesFrom(request.properties ?? {}, 'Trigger'),
-        },
-        builderIds: builders.map((name) => ids.builders.get(name)!),
-        priority: request.priority ?? scheduler.priority,
-      },
+      () => this.buildset(request),
     );
     if (!repeated) announceBuildset(this.master, answer);
     return this.answer(answer, repeated);
+  }
+
+  private buildset(request: TriggerRequest): NewBuildset {
+    const { host, ids } = this.runtime.current;
+    const scheduler = findScheduler(host.revision, request.scheduler);
+    const stamp = request.sourceStamp;
+    return {
+      schedulerId: ids.schedulers.get(scheduler.name)!,
+      schedulerName: scheduler.name,
+      cause: `trigger:${randomUUID()}`,
+      reason: request.reason ?? scheduler.reason,
+      sourceStamps: [
+        {
+          branch: stamp?.branch ?? null,
+          revision: stamp?.revision ?? null,
+          repository: stamp?.repository ?? '',
+          project: stamp?.project ?? '',
+          codebase: stamp?.codebase ?? '',
+        },
+      ],
+      properties: {
+        ...propertiesFrom(scheduler.properties, 'Scheduler'),
+        ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
+        ...propertiesFrom(request.properties ?? {}, 'Trigger'),
+      },
+      builderIds: chosenBuilders(scheduler, request.builders).map((name) => ids.builders.get(name)!),
+      priority: request.priority ?? scheduler.priority,
+    };
   }
 
   private answer(created: CreatedBuildset, repeated: boolean): TriggerAnswer {
