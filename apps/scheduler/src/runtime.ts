@@ -16,6 +16,7 @@ export class SchedulerRuntime {
   private readonly loops: Loop[] = [];
   private readonly unsubscribes: (() => void)[] = [];
   private readonly timers = new Set<NodeJS.Timeout>();
+  private stopped = false;
 
   private constructor(
     private readonly master: Master,
@@ -23,31 +24,38 @@ export class SchedulerRuntime {
     readonly ids: DefinitionIds,
   ) {}
 
-  /** Loads, stores and starts the configuration in `file`. @throws ConfigError; nothing was changed then */
-  static async start(master: Master, file: string): Promise<SchedulerRuntime> {
+  /** Loads and stores the configuration in `file`; nothing of it runs yet. @throws ConfigError; nothing was changed then */
+  static async create(master: Master, file: string): Promise<SchedulerRuntime> {
     const host = await ConfigHost.start(file, {
       onStall: (handle, ms) => master.log.warn({ handle, ms }, 'a callback of the configuration is slow'),
     });
     const { revision, fingerprint } = host;
-    const ids = await new ConfigurationStore(master.db).apply(
-      master.me,
-      { fingerprint, body: JSON.stringify(revision) },
-      revision,
-      { serves: false },
-    );
-    const runtime = new SchedulerRuntime(master, host, ids);
-    runtime.begin();
-    return runtime;
+    try {
+      const ids = await new ConfigurationStore(master.db).apply(
+        master.me,
+        { fingerprint, body: JSON.stringify(revision) },
+        revision,
+        { serves: false },
+      );
+      return new SchedulerRuntime(master, host, ids);
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
   }
 
+  /** A callback under way is given up: its change is looked at again. */
   async stop(): Promise<void> {
+    this.stopped = true;
     for (const unsubscribe of this.unsubscribes) unsubscribe();
     for (const timer of this.timers) clearTimeout(timer);
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    const loops = this.loops.map((loop) => loop.stop());
     await this.host.close();
+    await Promise.all(loops);
   }
 
-  private begin(): void {
+  begin(): void {
+    if (this.stopped) return;
     const { revision } = this.host;
     const limit = createLimit(CONCURRENT_POLLS);
     const mirrors = join(this.master.settings.dataFolder, 'git');
@@ -96,28 +104,37 @@ export class SchedulerRuntime {
 
 /** The runtime in force; switched at once or not at all. */
 export class CurrentRuntime {
+  private stopped = false;
+
   private constructor(
     private readonly master: Master,
     private readonly file: string,
     private runtime: SchedulerRuntime,
-  ) {}
+  ) {
+    runtime.begin();
+  }
 
   static async start(master: Master, file: string): Promise<CurrentRuntime> {
-    return new CurrentRuntime(master, file, await SchedulerRuntime.start(master, file));
+    return new CurrentRuntime(master, file, await SchedulerRuntime.create(master, file));
   }
 
   get current(): SchedulerRuntime {
     return this.runtime;
   }
 
+  /** One at a time. Old and new are the same owner to the database, so the old one has ended before the new one begins. */
   async reload(): Promise<string> {
+    const next = await SchedulerRuntime.create(this.master, this.file);
     const old = this.runtime;
-    this.runtime = await SchedulerRuntime.start(this.master, this.file);
+    this.runtime = next;
     await old.stop();
-    return `revision ${this.runtime.host.fingerprint.slice(0, 12)}`;
+    if (this.stopped) await next.stop();
+    next.begin();
+    return `revision ${next.host.fingerprint.slice(0, 12)}`;
   }
 
   stop(): Promise<void> {
+    this.stopped = true;
     return this.runtime.stop();
   }
 }

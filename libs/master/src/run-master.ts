@@ -45,6 +45,7 @@ export async function runMaster(options: {
 class MasterProcess {
   private readonly stops: (() => Promise<void>)[] = [];
   private reload: (() => Promise<string>) | null = null;
+  private reloading: Promise<string> = Promise.resolve('');
   private readonly handlers: CommandHandlers = new Map();
   private drain: () => Promise<void> = () => Promise.resolve();
   private phase: Phase = 'starting';
@@ -202,8 +203,13 @@ class MasterProcess {
     process.exit(0);
   }
 
-  /** Never rejects: what went wrong is the answer. */
-  private async reloadNow(): Promise<string> {
+  /** One after the other. Never rejects: what went wrong is the answer. */
+  private reloadNow(): Promise<string> {
+    this.reloading = this.reloading.then(() => this.reloadOnce());
+    return this.reloading;
+  }
+
+  private async reloadOnce(): Promise<string> {
     if (!this.reload) return 'this master has no configuration of its own';
     try {
       const answer = await this.reload();

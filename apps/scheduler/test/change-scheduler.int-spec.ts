@@ -1,0 +1,116 @@
+import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ControlStore, IntakeStore } from '@millrace/database';
+import { eventually } from '@millrace/testing';
+import { Site } from './site.js';
+
+let site: Site;
+beforeEach(async () => {
+  site = await Site.make();
+});
+afterEach(() => site.close());
+
+let changes = 0;
+async function change(): Promise<number> {
+  const revision = `r${++changes}`;
+  const [id] = await new IntakeStore(site.db).addChanges([
+    {
+      ...{ dedupKey: revision, author: 'Ada', committer: null, comments: '', revlink: '', category: null, whenMs: 0 },
+      ...{ branch: 'main', revision, repository: 'r', project: '', codebase: '', files: [], properties: {} },
+    },
+  ]);
+  return id!;
+}
+
+const decided = (changeId: number): Promise<{ decision: string; reason: string | null }> =>
+  eventually(
+    async () =>
+      (await site.db.get<{ decision: string; reason: string | null }>(
+        `SELECT decision, reason FROM scheduler_changes WHERE change_id = ?`,
+        [changeId],
+      )) ?? false,
+    { timeoutMs: 20_000, what: `a decision about change ${changeId}` },
+  );
+
+const buildsets = async (): Promise<number[]> =>
+  (await site.db.all<{ id: number }>(`SELECT change_id AS id FROM buildset_changes ORDER BY change_id`)).map(
+    ({ id }) => id,
+  );
+
+const masterId = async (): Promise<number> => (await site.db.get<{ id: number }>(`SELECT id FROM masters`))!.id;
+
+describe('a scheduler over changes', () => {
+  it('keeps waiting for a stable tree over a restart, and builds once', async () => {
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 2 })` });
+    const one = await site.start();
+    const id = await change();
+    expect(await decided(id)).toMatchObject({ decision: 'waiting' });
+    await one.process.stop();
+    expect(await buildsets()).toEqual([]);
+    await site.start();
+    await eventually(async () => (await buildsets()).length > 0, { what: 'a buildset' });
+    expect(await decided(id)).toMatchObject({ decision: 'built' });
+    expect(await buildsets()).toEqual([id]);
+  });
+
+  it('tries a callback again before it gives up on a change, the last time in a fresh thread', async () => {
+    const mark = join(site.folder, 'was-here');
+    const bad = join(site.folder, 'bad');
+    const fails = `async (change) => {
+      const { existsSync, writeFileSync } = await import('node:fs');
+      if (existsSync('${bad}')) process.exit(1);
+      if (existsSync('${mark}')) return true;
+      writeFileSync('${mark}', '');
+      throw new Error('just once');
+    }`;
+    const spoilt = `() => (globalThis.calls = (globalThis.calls ?? 0) + 1) < 2 || (() => { throw new Error('worn out') })()`;
+    site.configure({
+      schedulers: `anyBranch('s', { builders: ['b'], isImportant: ${fails}, filter: { project: ${spoilt} } })`,
+    });
+    await site.start();
+    const first = await change();
+    expect(await decided(first)).toMatchObject({ decision: 'built' });
+    expect(existsSync(mark)).toBe(true);
+    const second = await change();
+    expect(await decided(second)).toMatchObject({ decision: 'built' });
+
+    writeFileSync(bad, '');
+    const third = await change();
+    expect(await decided(third)).toMatchObject({ decision: 'failed', reason: expect.stringMatching(/ended with 1/) });
+    expect(await buildsets()).toEqual([first, second]);
+  });
+
+  it('switches to a new configuration one reload at a time, and leaves nothing of the old ones', async () => {
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'] })` });
+    const { process: scheduler } = await site.start();
+    const threads = (): number => readdirSync(`/proc/${scheduler.pid}/task`).length;
+    const reloaded = (): number => site.output.filter((line) => line.includes('reconfigured')).length;
+    const control = new ControlStore(site.db);
+    const reload = async (times: number): Promise<void> => {
+      const target = reloaded() + times;
+      await Promise.all(Array.from({ length: times }, async () => control.requestReconfig(await masterId())));
+      await eventually(() => reloaded() === target, { timeoutMs: 30_000, what: `${target} reloads` });
+    };
+    await reload(1);
+    const before = threads();
+    await reload(4);
+    await eventually(() => threads() <= before, { what: `${before} threads, as after one reload` });
+    const id = await change();
+    expect(await decided(id)).toMatchObject({ decision: 'built' });
+  });
+
+  it('drains while a reconfiguration takes its time', async () => {
+    site.configure({});
+    await site.start();
+    const control = new ControlStore(site.db);
+    appendFileSync(site.config, 'await new Promise((resolve) => setTimeout(resolve, 50_000));\n');
+    const reload = await control.requestReconfig(await masterId());
+    await control.requestDrain(await masterId());
+    await eventually(() => site.output.some((line) => line.includes('draining: nothing new is taken')), {
+      timeoutMs: 20_000,
+      what: 'a drain',
+    });
+    expect(await control.commandResult(reload)).toBeNull();
+  });
+});
