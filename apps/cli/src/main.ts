@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { ConfigError, formatProblems } from '@millrace/config';
 import { MillraceError, messageOf } from '@millrace/domain';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { checkConfig } from './commands/check-config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { drain } from './commands/drain.js';
@@ -115,7 +115,7 @@ for (const [action, description] of Object.entries(actions) as [WorkerAction, st
 
 const pairs = (value: string, earlier: Record<string, string>): Record<string, string> => {
   const at = value.indexOf('=');
-  if (at < 1) throw new Error(`--property '${value}': expected NAME=VALUE`);
+  if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
   return { ...earlier, [value.slice(0, at)]: value.slice(at + 1) };
 };
 program
@@ -133,7 +133,7 @@ program
   .option(
     '--url <url>',
     'The trigger API of a scheduler.',
-    process.env['MILLRACE_TRIGGER_URL'] ?? `http://127.0.0.1:${process.env['MILLRACE_TRIGGER_PORT'] ?? 8020}`,
+    process.env['MILLRACE_TRIGGER_URL'] || `http://127.0.0.1:${process.env['MILLRACE_TRIGGER_PORT'] || 8020}`,
   )
   .option('--token <token>', 'Its token.', process.env['MILLRACE_TRIGGER_TOKEN'])
   .action(
@@ -151,9 +151,9 @@ program
 
 /** A guess from where people reach the UI, unless a setting says it. */
 function workerUrl(env: NodeJS.ProcessEnv = process.env): string {
-  const ui = env['MILLRACE_URL'] ?? 'http://localhost';
+  const ui = env['MILLRACE_URL'] || 'http://localhost';
   const host = URL.canParse(ui) ? new URL(ui).hostname : 'localhost';
-  return env['MILLRACE_WORKER_URL'] ?? `ws://${host}:${env['MILLRACE_WORKER_PORT'] ?? 9989}`;
+  return env['MILLRACE_WORKER_URL'] || `ws://${host}:${env['MILLRACE_WORKER_PORT'] || 9989}`;
 }
 
 /** Output may still be on its way to a pipe, so the process is left to end by itself. */

@@ -245,9 +245,19 @@ async function listen(app: NestFastifyApplication, settings: MasterSettings): Pr
   try {
     await app.listen(settings.httpPort, settings.httpHost);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw portTaken(settings.httpPort, 'MILLRACE_HTTP_PORT');
+    throw portRefused(error, settings.httpPort, 'MILLRACE_HTTP_PORT');
   }
+}
+
+/** What to throw when a port could not be listened on. */
+export function portRefused(error: unknown, port: number, setting: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return portTaken(port, setting);
+  if (code !== 'EACCES') return error;
+  return new UserError('port-refused', `port ${port} is not for this user: set ${setting} to another port`, {
+    port,
+    setting,
+  });
 }
 
 export function portTaken(port: number, setting: string): UserError {

@@ -3,10 +3,7 @@ import { UserError } from '@millrace/domain';
 
 /** @throws UserError `no-database` */
 export function databaseUrlOf(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  const url =
-    option ??
-    env['MILLRACE_DB'] ??
-    (env['MILLRACE_DATA'] ? `sqlite:${env['MILLRACE_DATA']}/millrace.sqlite` : 'sqlite:.millrace/millrace.sqlite');
+  const url = option ?? (env['MILLRACE_DB'] || `sqlite:${env['MILLRACE_DATA'] || '.millrace'}/millrace.sqlite`);
   if (url) return url;
   throw new UserError('no-database', 'which database? Set MILLRACE_DB or give --database URL');
 }

@@ -8,10 +8,9 @@ import { loadAndCompile } from '@millrace/config';
 import type { CompiledConfig } from '@millrace/contracts';
 import { checkSchema, migrate, sqliteFile } from '@millrace/database';
 import { LogLines } from '../supervisor/log-lines.js';
-import { checkPorts, type PortName, readPorts } from '../supervisor/ports.js';
+import { checkPorts, hostOf, type PortName, reachableAt, readPorts } from '../supervisor/ports.js';
 import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
 
-const HOST = '127.0.0.1';
 /** All of it stops within five seconds of Ctrl-C. */
 const PATIENCE_MS = 3500;
 
@@ -31,7 +30,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   const ports = readPorts(env);
   const needsRouter = !env['MILLRACE_BUS'];
   const { router: _router, ...otherPorts } = ports;
-  await checkPorts(needsRouter ? ports : otherPorts, HOST);
+  await checkPorts(needsRouter ? ports : otherPorts, env);
 
   const workerPassword = env['MILLRACE_WORKER_PASSWORD'] || secretFile(join(dataFolder, 'worker-password'));
   const busTicket = env['MILLRACE_BUS_TICKET'] || secretFile(join(dataFolder, 'bus-ticket'));
@@ -44,7 +43,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
     MILLRACE_URL: env['MILLRACE_URL'] || `http://localhost:${ports.ui}`,
     ...(needsRouter
       ? {
-          MILLRACE_BUS: `ws://${HOST}:${ports.router}/ws`,
+          MILLRACE_BUS: `ws://${reachableAt('router', ports.router, env)}/ws`,
           MILLRACE_BUS_USER: 'millrace',
           MILLRACE_BUS_TICKET: busTicket,
         }
@@ -82,7 +81,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   if (process.connected) process.on('disconnect', () => stopped(1));
   // Whatever ends this process abruptly, the end of its IPC channels ends the others.
   for (const child of supervised) child.start();
-  void announce(ports, say);
+  void announce(supervised, ports, env, say);
   const code = await ended;
   say('stopping');
   await stopAll(supervised);
@@ -131,6 +130,7 @@ function processes(
       ...shared,
       // A name belongs to one master.
       ...(shared['MILLRACE_NAME'] ? { MILLRACE_NAME: `${role}@${shared['MILLRACE_NAME']}` } : {}),
+      MILLRACE_HTTP_HOST: hostOf(role, shared),
       MILLRACE_HTTP_PORT: String(ports[role]),
       MILLRACE_WORKER_PORT: String(ports.workers),
       MILLRACE_TRIGGER_PORT: String(ports.trigger),
@@ -144,7 +144,7 @@ function processes(
             script: join(dirname(fileURLToPath(import.meta.resolve('@millrace/wamp-router'))), 'main.js'),
             env: {
               ...shared,
-              MILLRACE_ROUTER_HOST: HOST,
+              MILLRACE_ROUTER_HOST: hostOf('router', shared),
               MILLRACE_ROUTER_PORT: String(ports.router),
               MILLRACE_ROUTER_TICKET: shared['MILLRACE_BUS_TICKET']!,
             },
@@ -161,7 +161,7 @@ function processes(
             script: script('worker'),
             args: [
               '--master',
-              `ws://${HOST}:${ports.workers}`,
+              workerAddress(shared, ports.workers),
               '--name',
               worker,
               '--basedir',
@@ -172,6 +172,12 @@ function processes(
         ]
       : []),
   ];
+}
+
+/** Where the worker here connects. A certificate is for a name, which `MILLRACE_WORKER_URL` says. */
+export function workerAddress(env: NodeJS.ProcessEnv, port: number): string {
+  const here = reachableAt('workers', port, env);
+  return env['MILLRACE_WORKER_TLS_CERT'] ? env['MILLRACE_WORKER_URL'] || `wss://${here}` : `ws://${here}`;
 }
 
 /** What builds run with knows nothing of the masters' database, bus or tokens. */
@@ -187,10 +193,17 @@ function secretFile(path: string): string {
 }
 
 /** Says where to look once every role is ready; what keeps one from it is in that role's own log lines. */
-async function announce(ports: Record<PortName, number>, say: (text: string) => void): Promise<void> {
+async function announce(
+  supervised: readonly SupervisedProcess[],
+  ports: Record<PortName, number>,
+  env: NodeJS.ProcessEnv,
+  say: (text: string) => void,
+): Promise<void> {
   for (const role of ['scheduler', 'engine', 'ui'] as const) {
-    while (!(await isReady(`http://${HOST}:${ports[role]}/readyz`))) await delay(100);
+    while (!(await isReady(`http://${reachableAt(role, ports[role], env)}/readyz`))) await delay(100);
+    supervised.find((child) => child.name === role)?.hasBeenReady();
   }
+  for (const child of supervised) child.hasBeenReady();
   say(`Millrace is up: http://localhost:${ports.ui}`);
 }
 

@@ -29,13 +29,16 @@ interface Answer {
 const TRIES = 20;
 const RETRY_MS = 500;
 const POLL_MS = 300;
+const ANSWER_TIMEOUT_MS = 20_000;
+/** How long `--wait` goes on without any answer. */
+const PATIENCE_MS = 60_000;
 
 /** `millrace trigger`. @returns 0; with `wait`, 1 when a build did not succeed */
-export async function trigger(options: TriggerOptions): Promise<number> {
+export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS): Promise<number> {
   const answer = await post(options);
   for (const request of answer.requests) process.stdout.write(`${request.builder}: ${request.link}\n`);
   if (!options.wait) return 0;
-  const results = await Promise.all(answer.requests.map((request) => finished(request)));
+  const results = await Promise.all(answer.requests.map((request) => finished(request, patienceMs)));
   return results.every((result) => result === Result.SUCCESS || result === Result.WARNINGS) ? 0 : 1;
 }
 
@@ -74,7 +77,7 @@ async function post(options: TriggerOptions): Promise<Answer> {
   }
 }
 
-async function reach(url: URL, init: RequestInit): Promise<Response> {
+async function reach(url: URL, init: RequestInit, nobody = 'no scheduler'): Promise<Response> {
   try {
     return await fetch(url, init);
   } catch (error) {
@@ -82,27 +85,52 @@ async function reach(url: URL, init: RequestInit): Promise<Response> {
     const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error);
     throw new OperationalError(
       'trigger-unreachable',
-      `no scheduler answers at ${url.origin}: ${why}`,
+      `${nobody} answers at ${url.origin}: ${why}`,
       { url: url.href },
       { cause: error },
     );
   }
 }
 
-async function finished(request: Answer['requests'][number]): Promise<Result> {
-  const api = new URL(`/api/v2/buildrequests/${request.id}`, request.link);
+/** @throws UserError `wait-refused`, OperationalError after `patienceMs` without an answer */
+async function finished(request: Answer['requests'][number], patienceMs: number): Promise<Result> {
+  const api = new URL(`../api/v2/buildrequests/${request.id}`, request.link);
+  let answeredAt = performance.now();
+  let said = '';
   for (;;) {
     try {
-      const response = await fetch(api, { headers: { accept: 'application/json' } });
-      const body = (await response.json()) as { buildrequests?: { complete: boolean; results: Result }[] };
-      const state = body.buildrequests?.[0];
-      if (state?.complete) {
+      const state = await stateOf(api);
+      if (state.complete) {
         process.stdout.write(`${request.builder}: ${resultName(state.results)}\n`);
         return state.results;
       }
+      answeredAt = performance.now();
     } catch (error) {
-      process.stderr.write(`${messageOf(error)}; asking again\n`);
+      if (error instanceof UserError || performance.now() - answeredAt > patienceMs) throw error;
+      const message = messageOf(error);
+      if (message !== said) process.stderr.write(`${message}; asking again\n`);
+      said = message;
     }
     await delay(POLL_MS);
+  }
+}
+
+async function stateOf(api: URL): Promise<{ complete: boolean; results: Result }> {
+  const init = { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+  const response = await reach(api, init, 'no user interface');
+  const text = await response.text();
+  if (response.status >= 400 && response.status < 500) {
+    throw new UserError('wait-refused', `${api.href} answered ${response.status}: ${text.slice(0, 500)}`);
+  }
+  const [state] = requestsIn(text);
+  if (response.ok && state) return state;
+  throw new OperationalError('wait-unavailable', `${api.href} answered ${response.status}, and no build request`);
+}
+
+function requestsIn(text: string): { complete: boolean; results: Result }[] {
+  try {
+    return (JSON.parse(text) as { buildrequests?: { complete: boolean; results: Result }[] }).buildrequests ?? [];
+  } catch {
+    return []; // Some other server's page.
   }
 }

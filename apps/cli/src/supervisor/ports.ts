@@ -1,21 +1,23 @@
 import { createServer } from 'node:net';
 import { UserError } from '@millrace/domain';
 
-/** Every port of the all-in-one, with the setting that moves it. */
+const LOOPBACK = '127.0.0.1';
+
+/** Every port of the all-in-one, with the setting that moves it, and the one that says on which address it listens. */
 export const PORTS = {
-  ui: { setting: 'MILLRACE_UI_PORT', port: 8010 },
-  scheduler: { setting: 'MILLRACE_SCHEDULER_PORT', port: 8011 },
-  engine: { setting: 'MILLRACE_ENGINE_PORT', port: 8012 },
-  router: { setting: 'MILLRACE_ROUTER_PORT', port: 8013 },
-  trigger: { setting: 'MILLRACE_TRIGGER_PORT', port: 8020 },
-  workers: { setting: 'MILLRACE_WORKER_PORT', port: 9989 },
+  ui: { setting: 'MILLRACE_UI_PORT', port: 8010, host: 'MILLRACE_HTTP_HOST' },
+  scheduler: { setting: 'MILLRACE_SCHEDULER_PORT', port: 8011, host: null },
+  engine: { setting: 'MILLRACE_ENGINE_PORT', port: 8012, host: null },
+  router: { setting: 'MILLRACE_ROUTER_PORT', port: 8013, host: null },
+  trigger: { setting: 'MILLRACE_TRIGGER_PORT', port: 8020, host: 'MILLRACE_TRIGGER_HOST' },
+  workers: { setting: 'MILLRACE_WORKER_PORT', port: 9989, host: 'MILLRACE_WORKER_HOST' },
 } as const;
 export type PortName = keyof typeof PORTS;
 
 /** @throws UserError `bad-settings` */
 export function readPorts(env: NodeJS.ProcessEnv): Record<PortName, number> {
   const entries = Object.entries(PORTS).map(([name, { setting, port }]) => {
-    const value = Number(env[setting] ?? port);
+    const value = Number(env[setting] || port);
     if (Number.isInteger(value) && value > 0 && value < 65536) return [name, value];
     throw new UserError('bad-settings', `${setting} is '${env[setting]}': expected a port from 1 to 65535`, {
       setting,
@@ -24,22 +26,46 @@ export function readPorts(env: NodeJS.ProcessEnv): Record<PortName, number> {
   return Object.fromEntries(entries) as Record<PortName, number>;
 }
 
-/** @throws UserError `port-taken` naming every port that is taken and its setting */
-export async function checkPorts(ports: Readonly<Partial<Record<PortName, number>>>, host: string): Promise<void> {
-  const taken: string[] = [];
-  for (const [name, port] of Object.entries(ports)) {
-    if (!(await isFree(port, host)))
-      taken.push(`port ${port} is taken: stop what uses it, or set ${PORTS[name as PortName].setting} to another port`);
-  }
-  if (taken.length > 0) throw new UserError('port-taken', taken.join('\n'));
+/** The address that it listens on. */
+export function hostOf(name: PortName, env: NodeJS.ProcessEnv): string {
+  const { host } = PORTS[name];
+  return (host && env[host]) || LOOPBACK;
 }
 
-function isFree(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
+/** `host:port` for what this machine has there, also where it listens on every address. */
+export function reachableAt(name: PortName, port: number, env: NodeJS.ProcessEnv): string {
+  const listens = hostOf(name, env);
+  const host = listens === '0.0.0.0' ? LOOPBACK : listens === '::' ? '::1' : listens;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** @throws UserError `port-taken` naming every port that cannot be listened on and its setting */
+export async function checkPorts(
+  ports: Readonly<Partial<Record<PortName, number>>>,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const problems: string[] = [];
+  for (const [name, port] of Object.entries(ports) as [PortName, number][]) {
+    const host = hostOf(name, env);
+    const code = await listenFailure(port, host);
+    if (code !== null) problems.push(portProblem(name, port, host, code));
+  }
+  if (problems.length > 0) throw new UserError('port-taken', problems.join('\n'));
+}
+
+export function portProblem(name: PortName, port: number, host: string, code: string): string {
+  const { setting, host: hostSetting } = PORTS[name];
+  if (code === 'EADDRINUSE') return `port ${port} is taken: stop what uses it, or set ${setting} to another port`;
+  if (code === 'EACCES')
+    return `port ${port} is not for this user: set ${setting} to another port, such as one above 1023`;
+  return `port ${port} of ${host} cannot be listened on (${code}): set ${hostSetting ?? setting} to what this machine has`;
+}
+
+/** The error code, null when the port is free. */
+function listenFailure(port: number, host: string): Promise<string | null> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
-    );
-    server.listen(port, host, () => server.close(() => resolve(true)));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen(port, host, () => server.close(() => resolve(null)));
   });
 }

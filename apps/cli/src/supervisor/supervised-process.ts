@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { messageOf } from '@millrace/domain';
 import { Backoff } from './backoff.js';
 
 /** sysexits' EX_CONFIG: starting again would only fail again. */
@@ -26,6 +27,7 @@ export class SupervisedProcess {
   private child: ChildProcess | null = null;
   private timer: NodeJS.Timeout | null = null;
   private stopping = false;
+  private wasReady = false;
   private readonly backoff = new Backoff();
   private exited: Promise<void> = Promise.resolve();
 
@@ -42,8 +44,41 @@ export class SupervisedProcess {
     return this.child?.pid;
   }
 
+  /** From now on it is started again whatever it ends with: one that refuses now did start with what it finds changed since. */
+  hasBeenReady(): void {
+    this.wasReady = true;
+  }
+
   start(): void {
     const startedAt = Date.now();
+    this.exited = new Promise((resolve) => {
+      const ended = (how: string, code: number | null = null): void => {
+        this.child = null;
+        resolve();
+        if (this.stopping) return;
+        if (code === EXIT_CONFIG && !this.wasReady) return this.events.refused(this.spec.name);
+        const waitMs = this.backoff.ended(Date.now() - startedAt);
+        const why = code === EXIT_CONFIG ? `${how}: what it says above has to be mended` : how;
+        this.events.note(this.spec.name, `ended (${why}); starts again in ${waitMs} ms`);
+        this.timer = setTimeout(() => this.start(), waitMs);
+      };
+      try {
+        const child = this.spawn();
+        child.on('error', (error) => {
+          if (child.pid === undefined) ended(error.message);
+          else this.events.note(this.spec.name, error.message);
+        });
+        child.once('exit', (code, signal) => {
+          this.killGroup(child);
+          ended(signal ?? `code ${code}`, code);
+        });
+      } catch (error) {
+        ended(messageOf(error));
+      }
+    });
+  }
+
+  private spawn(): ChildProcess {
     // The IPC channel carries nothing: its end tells the process that its supervisor is gone, however that happened.
     const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
       env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
@@ -51,22 +86,11 @@ export class SupervisedProcess {
       detached: true,
     });
     this.child = child;
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream as Readable }).on('line', (line) => this.events.line(this.spec.name, line));
+    // Where no process could be made, there may be no streams either.
+    for (const stream of [child.stdout, child.stderr] as (Readable | null | undefined)[]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => this.events.line(this.spec.name, line));
     }
-    child.on('error', (error) => this.events.note(this.spec.name, error.message));
-    this.exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.killGroup(child);
-        this.child = null;
-        resolve();
-        if (this.stopping) return;
-        if (code === EXIT_CONFIG) return this.events.refused(this.spec.name);
-        const waitMs = this.backoff.ended(Date.now() - startedAt);
-        this.events.note(this.spec.name, `ended (${signal ?? `code ${code}`}); starts again in ${waitMs} ms`);
-        this.timer = setTimeout(() => this.start(), waitMs);
-      });
-    });
+    return child;
   }
 
   /** Asks it to end, and makes it end when it does not within `patienceMs`. */

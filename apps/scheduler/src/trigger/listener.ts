@@ -3,7 +3,7 @@ import { Module, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { UserError } from '@millrace/domain';
-import { type Master, portTaken } from '@millrace/master';
+import { type Master, portRefused } from '@millrace/master';
 import { strangerAt } from '../core/strangers.js';
 import type { CurrentRuntime } from '../runtime.js';
 import { TriggerController } from './trigger.controller.js';
@@ -46,8 +46,7 @@ export async function startTriggerListener(master: Master, runtime: CurrentRunti
   try {
     await app.listen(triggerPort, triggerHost);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw portTaken(triggerPort, 'MILLRACE_TRIGGER_PORT');
+    throw portRefused(error, triggerPort, 'MILLRACE_TRIGGER_PORT');
   }
   return app;
 }
