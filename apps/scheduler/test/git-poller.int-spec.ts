@@ -36,18 +36,18 @@ describe('a polled repository', () => {
     expect(await site.changes('pages')).toEqual([pages]);
   });
 
-  it('goes on from where another scheduler was, with an empty mirror and rewritten branches', async () => {
+  it('is taken over by another scheduler, whose mirror is empty, from where the first one was', async () => {
     for (const message of ['1', '2', '3']) repository.commit(message);
     poll();
     const one = await site.start('one');
     await firstRound();
+    await site.start('two');
     const next = repository.commit('4');
     await site.took('r', 'main', next);
     await one.process.stop();
 
     const fifth = repository.commit('5');
     const topic = repository.branch('topic', 'main~3');
-    await site.start('two');
     await site.took('r', 'main', fifth);
     await site.took('r', 'topic', topic);
     expect(await site.changes('main')).toEqual([next, fifth]);

@@ -142,6 +142,7 @@ export class ConfigHost {
     try {
       return await this.runIn(thread, call);
     } catch (error) {
+      if (this.closed) throw closedError();
       const isUsable = error instanceof OperationalError && error.code === 'callback-failed';
       if (!isUsable && this.thread === thread) await this.retire(thread);
       throw error;

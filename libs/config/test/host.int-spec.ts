@@ -155,8 +155,14 @@ describe('ConfigHost', () => {
   it('rejects what waits when it is closed', async () => {
     const host = await start(await write('() => new Promise(() => {})'));
     const calls = [1, 2].map(() => host.call(HANDLE, [], { timeoutMs: 60_000 }));
-    const settled = Promise.allSettled(calls);
+    const settled = Promise.all(calls.map((call) => call.catch((error: unknown) => error)));
     await host.close();
-    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await settled).toMatchObject([{ code: 'config-host-closed' }, { code: 'config-host-closed' }]);
+  });
+
+  it('calls in a fresh thread where that is asked for', async () => {
+    const host = await start(await write('() => ++calls', 'let calls = 0;'));
+    const call = (freshThread: boolean) => host.call(HANDLE, [], { timeoutMs: 5_000, freshThread });
+    expect([await call(false), await call(false), await call(true), await call(false)]).toEqual([1, 2, 1, 2]);
   });
 });

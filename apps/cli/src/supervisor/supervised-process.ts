@@ -44,7 +44,7 @@ export class SupervisedProcess {
     return this.child?.pid;
   }
 
-  /** From now on it is started again whatever it ends with: one that refuses now did start with what it finds changed since. */
+  /** From now on it is started again whatever it ends with: what it refuses then has changed since, and may change back. */
   hasBeenReady(): void {
     this.wasReady = true;
   }
