@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readLogLines } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { requireService, startMariaDb, type MariaDb } from '@millrace/testing';
 import { startUi, type UiServer } from './server.js';
@@ -199,6 +200,32 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await raw.text()).toBe(
       'Builder: linux-tests\nBuild number: 1\nWorker name: w1\none header\none line\nwarning\n',
     );
+  });
+
+  it('serves long lines by the megabyte, and says where to go on', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    const lines = Array.from('abcdefghij', (letter) => `o${letter.repeat(1 << 20)}`);
+    await site.write(build, [{ kind: 'step-started', number: 0, name: 'test', hidden: false }]);
+    for (const line of ['hshort', ...lines]) {
+      await site.write(build, [{ kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: `${line}\n`, lines: 1 }]);
+    }
+    await site.write(build, [{ kind: 'build-finished', end: { results: 0, stateString: 'build successful' } }]);
+    const path = `builds/${build.buildId}/steps/test/logs/stdio/contents`;
+    const contents = async (from: string): Promise<{ content: string; next: string | undefined }> => {
+      const { body } = await get(from);
+      return { content: body.logchunks![0]!.content as string, next: body.meta.next as string | undefined };
+    };
+    for (const query of ['?limit=100', '?offset=0']) {
+      const first = await contents(path + query);
+      expect(first.content.length).toBeLessThan(8 << 20);
+      const second = await contents(first.next!.slice('/api/v2/'.length));
+      expect(second.next).toBeUndefined();
+      expect(first.content + second.content === `${['hshort', ...lines].join('\n')}\n`).toBe(true);
+    }
+    expect((await contents(`${path}?limit=3`)).next).toBeUndefined();
+    const logId = (await get(path)).body.logchunks![0]!.logid as number;
+    expect(await readLogLines(site.db, logId, 1, 5, 100)).toHaveLength((1 << 20) + 2);
   });
 
   it('takes the stream letter off lines only, not after a carriage return', async () => {

@@ -49,13 +49,27 @@ interface ChunkRow {
   content: Buffer;
 }
 
+/** What one read of lines answers at most, in characters; a line may be a million long. */
+const READ_CHARACTERS = 8 << 20;
+
 /**
- * Lines `offset` … `offset + limit − 1` of a log, each with its newline, as one text; less at the log's end.
- * Reads only the chunks that hold them.
+ * Lines `offset` … `offset + limit − 1` of a log, each with its newline, as one text; less at the log's end, and where they are more
+ * than `maxCharacters`, but at least one. Reads only the chunks that hold them.
  */
-export async function readLogLines(db: Queryable, logId: number, offset: number, limit: number): Promise<string> {
+export async function readLogLines(
+  db: Queryable,
+  logId: number,
+  offset: number,
+  limit: number,
+  maxCharacters = READ_CHARACTERS,
+): Promise<string> {
   let out = '';
-  for await (const piece of logPieces(db, logId, offset, limit)) out += piece;
+  for await (const piece of logPieces(db, logId, offset, limit)) {
+    out += piece;
+    if (out.length <= maxCharacters) continue;
+    const end = out.lastIndexOf('\n', maxCharacters - 1);
+    return out.slice(0, (end < 0 ? out.indexOf('\n') : end) + 1);
+  }
   return out;
 }
 

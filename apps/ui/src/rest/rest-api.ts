@@ -78,9 +78,18 @@ export class RestApi {
     const limit = lineCount(params, 'limit');
     const log = logId === null ? undefined : (await this.reads.steps.logsByIds([logId]))[0];
     if (!log || limit === 0 || (limit === null && offset > 0 && offset >= log.num_lines)) throw notFound(path);
-    // Only complete pages are ever cut: whoever wants more than the cap asks again from where this ended.
     const content = await readLogLines(this.reads.db, log.logid, offset, Math.min(limit ?? MAX_LINES, MAX_LINES));
-    return envelope('logchunks', [{ content, firstline: offset, logid: log.logid }], {}, accept);
+    const next = offset + countLines(content);
+    const end = limit === null ? log.num_lines : Math.min(log.num_lines, offset + limit);
+    // Whoever gets fewer lines than there are asks again from where this ended.
+    const meta =
+      content !== '' && next < end
+        ? {
+            has_more: true,
+            next: `/api/v2/${path}?offset=${next}${limit === null ? '' : `&limit=${offset + limit - next}`}`,
+          }
+        : {};
+    return envelope('logchunks', [{ content, firstline: offset, logid: log.logid }], meta, accept);
   }
 
   private async raw(logId: number | null, path: string, inline: boolean): Promise<Answer> {
@@ -136,6 +145,12 @@ function envelope(plural: string, items: readonly object[], meta: object, accept
     return { status: 200, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) };
   }
   return { status: 200, headers: { 'content-type': TEXT_TYPE }, body: `${JSON.stringify(body, null, 2)}\n` };
+}
+
+function countLines(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
 }
 
 function lineCount(params: URLSearchParams, name: 'offset' | 'limit'): number | null {
