@@ -3,6 +3,7 @@ import type { LogChunkResource } from '@millrace/contracts';
 
 export const PAGE_LINES = 1000;
 const PAGES_KEPT = 60;
+const RETRY_MS = 2000;
 
 interface LoadedPage {
   lines: readonly string[];
@@ -10,8 +11,8 @@ interface LoadedPage {
 }
 
 /**
- * The lines of one log, loaded by pages as they are looked at. The last page of a growing log is asked for again from where it
- * ended; pages that nobody looked at for long are dropped.
+ * The lines of one log, loaded by pages as they are looked at. A page that came in part (the log grows, or its lines are long) is asked
+ * for again from where it ended, as long as it is wanted; pages that nobody looked at for long are dropped.
  */
 export class LogLines {
   private readonly pages = new Map<number, LoadedPage>();
@@ -19,11 +20,13 @@ export class LogLines {
   private version = 0;
   private total = 0;
   private error: string | null = null;
+  private wanted = { from: 0, to: 0 };
 
   constructor(
     readonly logId: number,
     private readonly fetchLines: (offset: number, limit: number) => Promise<string> = (offset, limit) =>
       linesOf(logId, offset, limit),
+    private readonly retryMs = RETRY_MS,
   ) {}
 
   subscribe = (listener: () => void): (() => void) => {
@@ -48,6 +51,7 @@ export class LogLines {
 
   /** Sees to it that lines `from` … `to − 1` are there or on their way. */
   want(from: number, to: number): void {
+    this.wanted = { from, to };
     for (let page = Math.floor(from / PAGE_LINES); page * PAGE_LINES < Math.min(to, this.total); page++)
       this.load(page);
   }
@@ -60,12 +64,13 @@ export class LogLines {
     const expected = Math.min(PAGE_LINES, this.total - number * PAGE_LINES);
     if (page.loading || page.lines.length >= expected) return;
     page.loading = true;
+    let came = false;
     this.fetchLines(number * PAGE_LINES + page.lines.length, PAGE_LINES - page.lines.length)
       .then(
         (text) => {
           this.error = null;
-          if (text !== '')
-            page.lines = [...page.lines, ...text.slice(0, text.endsWith('\n') ? -1 : undefined).split('\n')];
+          came = text !== '';
+          if (came) page.lines = [...page.lines, ...text.slice(0, text.endsWith('\n') ? -1 : undefined).split('\n')];
         },
         (error: Error) => (this.error = error.message),
       )
@@ -74,7 +79,13 @@ export class LogLines {
         this.evict();
         this.version += 1;
         for (const listener of this.listeners) listener();
+        if (came) this.wantStill();
+        else setTimeout(() => this.wantStill(), this.retryMs);
       });
+  }
+
+  private wantStill(): void {
+    if (this.listeners.size > 0) this.want(this.wanted.from, this.wanted.to);
   }
 
   private evict(): void {
