@@ -15,6 +15,7 @@ import { UI_HOST, type UiHost } from './host.js';
 import { ChangePoller } from './live/change-poller.js';
 import { LiveEvents } from './live/live-events.js';
 import { Subscriptions } from './live/subscriptions.js';
+import { rowEventOf } from './live/topics.js';
 import { WsGateway } from './live/ws-gateway.js';
 import { Reads } from './reads.js';
 import { ApiDispatcher } from './rest/api-dispatcher.js';
@@ -81,7 +82,12 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
 
   onApplicationBootstrap(): void {
     this.gateway.attach(this.adapterHost.httpAdapter.getHttpServer<Server>());
-    this.host.hints.subscribe('', (topic, payload) => this.live.hint(topic, payload));
+    this.host.hints.subscribe('', (topic, payload) => {
+      const event = rowEventOf(topic, payload);
+      if (!event) return;
+      this.poller.heard(event);
+      this.live.changed(event);
+    });
     this.host.hints.onState((bus) => {
       this.live.broadcast('bus', { bus });
       // Whatever was hinted at while it was away is found by reading again.

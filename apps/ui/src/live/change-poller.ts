@@ -3,9 +3,9 @@ import { messageOf } from '@millrace/domain';
 import type { UiHost } from '../host.js';
 import type { LiveEvents } from './live-events.js';
 import type { Subscriptions } from './subscriptions.js';
-import type { EventKind } from './topics.js';
+import type { EventKind, RowEvent } from './topics.js';
 
-/** How many new rows of a table one round tells about; more than that and everybody refetches. */
+/** How many rows of a table that no hint told of one round tells about; more than that and everybody refetches. */
 const NEW_ROWS = 200;
 
 interface StateRow {
@@ -23,6 +23,8 @@ interface Watched {
   readonly changed: string;
   /** The row no longer runs; null where rows do not vanish. */
   readonly vanished: string | null;
+  /** Whether a state says so already, with the row still there. */
+  readonly isOver?: (state: string) => boolean;
 }
 
 const RUNNING_STEPS = `FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`;
@@ -48,13 +50,15 @@ const WATCHED: readonly Watched[] = [
     appeared: 'started',
     changed: 'updated',
     vanished: 'finished',
+    isOver: (state) => !state.endsWith('/-1'),
   },
   {
     kind: 'log',
-    sql: `SELECT l.id, l.num_lines AS state FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
+    sql: `SELECT l.id, CONCAT(l.num_lines, '/', l.complete) AS state FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
     appeared: 'new',
     changed: 'append',
     vanished: 'finished',
+    isOver: (state) => state.endsWith('/1'),
   },
   {
     kind: 'worker',
@@ -105,8 +109,9 @@ const OVERLAP_MS = 5000;
 
 /**
  * Finds by comparing what no hint told (I1): all of it while there is no bus, and what got lost while there is one. Every round costs
- * the same whatever the history: it reads what runs and what is new. A build that began and ended between two rounds is new, and so
- * told with its final state.
+ * the same whatever the history: it reads what runs and what is new. What happens once to a row is not told again after a hint did;
+ * changes are, as one hint does not stand for the next. A build that began and ended between two rounds is new, and so told with its
+ * final state.
  */
 export class ChangePoller {
   private timer: NodeJS.Timeout | null = null;
@@ -115,6 +120,10 @@ export class ChangePoller {
   private readonly seen = new Map<Watched, Fingerprints>();
   private readonly highest = new Map<string, number>();
   private readonly ended = new Map<string, { latestMs: number; told: Map<number, number> }>();
+  /** What hints told since the last round began (whatever this one finds came to pass after that), and since this one did. */
+  private heardBefore = new Set<string>();
+  private heardNow = new Set<string>();
+  private isTooMuch = false;
 
   constructor(
     private readonly host: UiHost,
@@ -143,8 +152,15 @@ export class ChangePoller {
     await this.round;
   }
 
+  /** A hint that browsers are told of. */
+  heard(event: RowEvent): void {
+    if (!this.subscriptions.isEmpty) this.heardNow.add(nameOf(event));
+  }
+
   /** One round. The first one after a time without listeners only takes notes. */
   async poll(): Promise<void> {
+    this.heardBefore = this.heardNow;
+    this.heardNow = new Set();
     if (this.subscriptions.isEmpty) {
       this.seen.clear();
       this.highest.clear();
@@ -154,6 +170,8 @@ export class ChangePoller {
     for (const { kind, table } of GROWING) await this.growth(this.host.db, kind, table);
     for (const { kind, table } of ENDING) await this.endings(this.host.db, kind, table);
     for (const watched of WATCHED) this.compare(watched, await this.host.db.all<StateRow>(watched.sql));
+    if (this.isTooMuch) this.live.broadcast('resync', {});
+    this.isTooMuch = false;
   }
 
   private async growth(db: Database, kind: EventKind, table: string): Promise<void> {
@@ -161,32 +179,41 @@ export class ChangePoller {
     const row = await db.get<{ id: number | null }>(`SELECT MAX(id) AS id FROM ${table}`);
     const highest = row?.id ?? 0;
     this.highest.set(table, highest);
-    if (known === undefined || highest <= known) return;
-    if (highest - known > NEW_ROWS) return this.live.broadcast('resync', {});
-    for (let id = known + 1; id <= highest; id++) {
-      this.live.changed({ kind, id, event: 'new' });
-      if (kind === 'build') this.live.changed({ kind, id, event: 'update' });
+    if (known === undefined) return;
+    const untold: RowEvent[] = [];
+    for (let id = known + 1; id <= highest && untold.length <= NEW_ROWS; id++) {
+      if (!this.isHeard({ kind, id, event: 'new' })) untold.push({ kind, id, event: 'new' });
+      if (kind === 'build' && !this.isHeard({ kind, id, event: 'finished' }))
+        this.live.changed({ kind, id, event: 'update' });
     }
+    if (untold.length > NEW_ROWS) this.isTooMuch = true;
+    else for (const event of untold) this.live.changed(event);
   }
 
   private async endings(db: Database, kind: EventKind, table: string): Promise<void> {
-    const known = this.ended.get(table);
-    if (!known) {
-      const row = await db.get<{ at: number | null }>(`SELECT MAX(complete_at_ms) AS at FROM ${table}`);
-      this.ended.set(table, { latestMs: row?.at ?? 0, told: new Map() });
+    const latestMs = async (): Promise<number> =>
+      (await db.get<{ at: number | null }>(`SELECT MAX(complete_at_ms) AS at FROM ${table}`))?.at ?? 0;
+    const before = this.ended.get(table);
+    const known = before ?? { latestMs: await latestMs(), told: new Map<number, number>() };
+    this.ended.set(table, known);
+    const fromMs = known.latestMs - OVERLAP_MS;
+    for (const [id, at] of known.told) if (at <= fromMs) known.told.delete(id);
+    const limit = NEW_ROWS + known.told.size + this.heardBefore.size;
+    const rows = await db.all<{ id: number; at: number }>(
+      `SELECT id, complete_at_ms AS at FROM ${table} WHERE complete_at_ms > ? ORDER BY complete_at_ms LIMIT ?`,
+      [fromMs, limit],
+    );
+    if (rows.length === limit) {
+      // Everybody fetches what ended up to now, so it need not be looked at again.
+      this.isTooMuch ||= before !== undefined;
+      this.ended.set(table, { latestMs: (await latestMs()) + OVERLAP_MS, told: new Map() });
       return;
     }
-    const fromMs = known.latestMs - OVERLAP_MS;
-    const rows = await db.all<{ id: number; at: number }>(
-      `SELECT id, complete_at_ms AS at FROM ${table} WHERE complete_at_ms > ? ORDER BY complete_at_ms LIMIT ${NEW_ROWS}`,
-      [fromMs],
-    );
-    for (const [id, at] of known.told) if (at <= fromMs) known.told.delete(id);
     for (const { id, at } of rows) {
       known.latestMs = Math.max(known.latestMs, at);
       if (known.told.has(id)) continue;
       known.told.set(id, at);
-      this.live.changed({ kind, id, event: 'complete' });
+      if (before) this.tellOnce({ kind, id, event: 'complete' });
     }
   }
 
@@ -195,14 +222,32 @@ export class ChangePoller {
     const now: Fingerprints = new Map(rows.flatMap((row) => (row.id === null ? [] : [[row.id, String(row.state)]])));
     this.seen.set(watched, now);
     if (!before) return;
+    const { kind, appeared, changed, vanished, isOver = () => false } = watched;
     for (const [id, state] of now) {
       const old = before.get(id);
-      if (old === undefined) this.live.changed({ kind: watched.kind, id, event: watched.appeared });
-      else if (old !== state) this.live.changed({ kind: watched.kind, id, event: watched.changed });
+      if (old === state) continue;
+      if (vanished !== null && isOver(state)) this.tellOnce({ kind, id, event: vanished });
+      else if (old === undefined && !this.isHeard({ kind, id, event: appeared }))
+        this.live.changed({ kind, id, event: appeared });
+      else if (old !== undefined || changed !== appeared) this.live.changed({ kind, id, event: changed });
     }
-    if (watched.vanished === null) return;
-    for (const id of before.keys()) {
-      if (!now.has(id)) this.live.changed({ kind: watched.kind, id, event: watched.vanished });
+    if (vanished === null) return;
+    for (const [id, state] of before) {
+      if (!now.has(id) && !isOver(state) && !this.isHeard({ kind, id, event: 'unclaimed' }))
+        this.tellOnce({ kind, id, event: vanished });
     }
   }
+
+  private tellOnce(event: RowEvent): void {
+    if (!this.isHeard(event)) this.live.changed(event);
+  }
+
+  private isHeard(event: RowEvent): boolean {
+    const name = nameOf(event);
+    return this.heardBefore.has(name) || this.heardNow.has(name);
+  }
+}
+
+function nameOf({ kind, id, event }: RowEvent): string {
+  return `${kind}/${id}/${event}`;
 }

@@ -1,7 +1,6 @@
-import type { Hint } from '@millrace/contracts';
 import type { Reads } from '../reads.js';
 import type { Subscriptions } from './subscriptions.js';
-import { type EventKind, type EventRows, inOrderOfLife, KEYS, type RowEvent, rowEventOf } from './topics.js';
+import { type EventKind, type EventRows, inOrderOfLife, KEYS, type RowEvent } from './topics.js';
 
 /** Between two rounds of reading; hints that come meanwhile about the same row cost one read. */
 const GATHER_MS = 25;
@@ -51,11 +50,6 @@ export class LiveEvents {
       builder: (ids) => catalog.builders(ids),
       scheduler: () => catalog.schedulers(),
     };
-  }
-
-  hint(topic: string, payload: Hint['payload']): void {
-    const event = rowEventOf(topic, payload);
-    if (event) this.changed(event);
   }
 
   changed({ kind, id, event }: RowEvent): void {

@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Result } from '@millrace/domain';
+import { eventually } from '@millrace/testing';
+import type { UiHost } from '../src/host.js';
+import { ChangePoller } from '../src/live/change-poller.js';
+import { LiveEvents } from '../src/live/live-events.js';
+import { Subscriptions } from '../src/live/subscriptions.js';
+import { rowEventOf } from '../src/live/topics.js';
+import { Reads } from '../src/reads.js';
+import { Site } from './site.js';
+
+/** Rounds of its own, one after the other, between what happens and what hints tell of it. */
+describe('ChangePoller', () => {
+  let site: Site;
+  let live: LiveEvents;
+  let poller: ChangePoller;
+  let keys: string[];
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+  });
+  afterAll(() => site.close());
+
+  beforeEach(async () => {
+    keys = [];
+    const subscriptions = new Subscriptions();
+    const listener = { send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
+    for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
+      subscriptions.add(filter, listener);
+    live = new LiveEvents(new Reads(site.db), subscriptions, (error) => keys.push(String(error)));
+    const nothing = (): void => undefined;
+    const host: UiHost = {
+      db: site.db,
+      hints: { state: 'off', publish: nothing, subscribe: () => nothing, onState: () => nothing },
+      log: { warn: nothing, error: nothing },
+      settings: { publicUrl: 'http://ci.example.invalid', pollIntervalMs: 2000 },
+      onStop: nothing,
+    };
+    poller = new ChangePoller(host, live, subscriptions);
+    await poller.poll();
+  });
+  afterEach(() => live.stop());
+
+  const hint = (topic: string): void => {
+    const event = rowEventOf(topic, {})!;
+    poller.heard(event);
+    live.changed(event);
+  };
+  /** All that was told up to now. */
+  const told = async (): Promise<string[]> => {
+    live.changed({ kind: 'master', id: 1, event: 'started' });
+    await eventually(() => expect(keys.at(-1)).toBe('masters/1/started'), { what: 'the last event' });
+    return keys.splice(0).slice(0, -1);
+  };
+
+  it('tells what no hint told', async () => {
+    const { buildId, requestId, buildsetId } = await site.built('docs', Result.SUCCESS);
+    await poller.poll();
+    expect((await told()).sort()).toEqual([
+      `buildrequests/${requestId}/complete`,
+      `buildrequests/${requestId}/new`,
+      `builds/${buildId}/new`,
+      `builds/${buildId}/update`,
+      `buildsets/${buildsetId}/complete`,
+      `buildsets/${buildsetId}/new`,
+    ]);
+  });
+
+  it('tells nothing again that a hint told', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const { requestId } = created.requests[0]!;
+    const build = await site.claim(requestId, 'docs');
+    hint(`buildsets.${created.buildsetId}.new`);
+    for (const event of ['new', 'claimed']) hint(`buildrequests.${requestId}.${event}`);
+    hint(`builds.${build.buildId}.new`);
+    await told();
+    await poller.poll();
+    // That it runs is told as it stands: it may have changed after the hint.
+    expect(await told()).toEqual([`builds/${build.buildId}/update`]);
+    await site.finish(build, Result.SUCCESS);
+    hint(`builds.${build.buildId}.finished`);
+    hint(`buildrequests.${requestId}.complete`);
+    hint(`buildsets.${created.buildsetId}.complete`);
+    await told();
+    for (let round = 0; round < 3; round++) await poller.poll();
+    expect(await told()).toEqual([]);
+  });
+
+  it('tells the end of a step when it ends, and not once more with its build', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    await poller.poll();
+    const written = await site.write(build, [
+      { kind: 'step-started', number: 0, name: 'test', hidden: false },
+      { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: 'oone\n', lines: 1 },
+    ]);
+    const { stepId, logId } = written.logs[0]!;
+    await poller.poll();
+    expect(await told()).toEqual(expect.arrayContaining([`steps/${stepId}/started`, `logs/${logId}/new`]));
+    await site.write(build, [
+      { kind: 'step-finished', number: 0, results: 0, stateString: 'test done', hidden: false },
+    ]);
+    await poller.poll();
+    expect(await told()).toEqual(expect.arrayContaining([`steps/${stepId}/finished`, `logs/${logId}/finished`]));
+    await poller.poll();
+    await site.write(build, [{ kind: 'build-finished', end: { results: 0, stateString: 'build successful' } }]);
+    await poller.poll();
+    expect((await told()).filter((key) => /^(steps|logs)/.test(key))).toEqual([]);
+  });
+
+  it('has everybody refetch, once, when there is too much to tell, and goes on from there', async () => {
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    await site.finish(build, Result.SUCCESS);
+    await poller.poll();
+    await told();
+    for (let n = 0; n < 250; n++) await site.buildset({ builders: ['docs'] });
+    await site.db.run('UPDATE buildsets SET complete_at_ms = ? WHERE complete_at_ms IS NULL', [Date.now()]);
+    await site.db.run('UPDATE build_requests SET complete_at_ms = ? WHERE complete_at_ms IS NULL', [Date.now()]);
+    await poller.poll();
+    expect(await told()).toEqual(['resync']);
+    const { buildId, requestId } = await site.built('docs', Result.SUCCESS);
+    await poller.poll();
+    const after = await told();
+    expect(after).not.toContain('resync');
+    expect(after).toContain(`builds/${buildId}/new`);
+    expect(after).toContain(`buildrequests/${requestId}/complete`);
+  });
+});
