@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { hints } from '@millrace/contracts';
 import { Result } from '@millrace/domain';
@@ -84,6 +86,16 @@ describe('/ws', () => {
       expect(await slamDoor(`${ui.url}/ws`, { Origin: 'http://elsewhere' })).toBe('HTTP/1.1 403 Forbidden');
     }
     await (await open()).consume('builds/*/*');
+  });
+
+  it('keeps no connection that it refused, whatever the client does with its half', async () => {
+    const { hostname, port } = new URL(ui.url);
+    const client = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    client.on('error', () => undefined);
+    client.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+    client.resume();
+    await once(client, 'end');
+    await eventually(() => client.destroyed || (client.write('still here'), false), { what: 'the end of both halves' });
   });
 
   it('tells a build under all its keys, whole and with its properties', async () => {

@@ -131,7 +131,8 @@ class Connection implements Subscriber {
 function refuse(socket: Duplex, status: string): void {
   // The client may be gone already; there is nobody left to tell.
   socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // A client that never closes its half would keep the descriptor.
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
 }
 
 function rawText(data: RawData): string {
