@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readLogLines } from '@millrace/database';
+import { CatalogReads, readLogLines } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { requireService, startMariaDb, type MariaDb } from '@millrace/testing';
 import { startUi, type UiServer } from './server.js';
@@ -102,6 +102,13 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     const uuid = body.buildrequests![0]!.uuid as string;
     expect((await get(`buildrequests/${uuid}`)).body.buildrequests).toEqual(body.buildrequests);
     expect(await ids(`buildrequests/${uuid}/builds`, 'builds', 'buildid')).toEqual([1]);
+  });
+
+  it('reads single workers and builders as it reads all', async () => {
+    const catalog = new CatalogReads(site.db);
+    expect(await catalog.workers([2, 99])).toEqual((await catalog.workers()).filter((worker) => worker.workerid === 2));
+    expect(await catalog.builders([2])).toEqual((await catalog.builders()).filter((one) => one.builderid === 2));
+    expect(await catalog.workers([])).toEqual([]);
   });
 
   it('selects, orders, pages and filters', async () => {

@@ -45,9 +45,9 @@ export class LiveEvents {
       properties: (ids) => reads.builds.byIds(ids),
       step: (ids) => reads.steps.byIds(ids),
       log: (ids) => reads.steps.logsByIds(ids),
-      worker: () => catalog.workers(),
+      worker: (ids) => catalog.workers(few(ids)),
       master: () => catalog.masters(),
-      builder: (ids) => catalog.builders(ids),
+      builder: (ids) => catalog.builders(few(ids)),
       scheduler: () => catalog.schedulers(),
     };
   }
@@ -108,6 +108,11 @@ export class LiveEvents {
       subscriber.send(frame);
     }
   }
+}
+
+/** Of more than some hundred it is all that are read. */
+function few(ids: readonly number[]): readonly number[] | undefined {
+  return ids.length > 500 ? undefined : ids;
 }
 
 type BuildProperties = { readonly properties: object };

@@ -15,7 +15,7 @@ export interface Site {
   readonly projects: ReadonlyMap<number, ProjectResource>;
   /** False until the names are known. */
   readonly ready: boolean;
-  readonly refetch: () => void;
+  readonly refetchMasters: () => void;
 }
 
 const SiteContext = createContext<Site | null>(null);
@@ -76,12 +76,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
       masters: new Map(masters.items?.map((master) => [master.masterid, master])),
       projects: new Map(projects.items?.map((project) => [project.projectid, project])),
       ready: builders.items !== null && workers.items !== null && projects.items !== null && masters.items !== null,
-      refetch: () => {
-        builders.refetch();
-        workers.refetch();
-        masters.refetch();
-        projects.refetch();
-      },
+      refetchMasters: masters.refetch,
     }),
     [config, builders.items, workers.items, masters.items, projects.items],
   );

@@ -11,12 +11,12 @@ const REFRESH_MS = 5000;
 export function MastersPage(): ReactNode {
   const site = useSite();
   usePageTitle('Masters');
-  const { refetch } = site;
+  const { refetchMasters } = site;
   // A lease that is renewed is no event.
   useEffect(() => {
-    const timer = setInterval(refetch, REFRESH_MS);
+    const timer = setInterval(refetchMasters, REFRESH_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [refetchMasters]);
   const masters = [...site.masters.values()].sort(
     (a, b) =>
       Number(b.active) - Number(a.active) ||

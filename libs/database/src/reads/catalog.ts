@@ -115,6 +115,10 @@ function aliveSql(db: Queryable): string {
   return `(m.state <> 'stopped' AND m.lease_until_ms > ${db.dialect.nowMs})`;
 }
 
+function onlyIn(column: string, ids: readonly number[] | undefined): string {
+  return ids ? ` WHERE ${column} IN ${placeholders(ids.length)}` : '';
+}
+
 /** What the configuration names, and the masters: tables that do not grow with history, read whole. */
 export class CatalogReads {
   constructor(private readonly db: Queryable) {}
@@ -160,7 +164,6 @@ export class CatalogReads {
   /** @param ids at most some hundred; all builders when not given */
   async builders(ids?: readonly number[]): Promise<BuilderResource[]> {
     if (ids?.length === 0) return [];
-    const only = (column: string): string => (ids ? ` WHERE ${column} IN ${placeholders(ids.length)}` : '');
     const rows = await this.db.all<{
       id: number;
       name: string;
@@ -172,13 +175,13 @@ export class CatalogReads {
       latestGreenBuildId: number | null;
     }>(
       `SELECT id, name, description, project_id AS projectId, tags, latest_build_id AS latestBuildId, latest_results AS latestResults,
-         latest_green_build_id AS latestGreenBuildId FROM builders${only('id')} ORDER BY id`,
+         latest_green_build_id AS latestGreenBuildId FROM builders${onlyIn('id', ids)} ORDER BY id`,
       ids,
     );
     const served = new Map<number, { masterIds: number[]; fingerprints: Set<string> }>();
     const serving = await this.db.all<{ builderId: number; masterId: number; fingerprint: string; alive: number }>(
       `SELECT b.builder_id AS builderId, b.master_id AS masterId, b.fingerprint, ${aliveSql(this.db)} AS alive
-       FROM builder_masters b JOIN masters m ON m.id = b.master_id${only('b.builder_id')} ORDER BY b.builder_id, b.master_id`,
+       FROM builder_masters b JOIN masters m ON m.id = b.master_id${onlyIn('b.builder_id', ids)} ORDER BY b.builder_id, b.master_id`,
       ids,
     );
     for (const row of serving) {
@@ -207,7 +210,9 @@ export class CatalogReads {
     return (await this.db.get<{ id: number }>(`SELECT id FROM builders WHERE name = ?`, [name]))?.id ?? null;
   }
 
-  async workers(): Promise<WorkerResource[]> {
+  /** @param ids at most some hundred; all workers when not given */
+  async workers(ids?: readonly number[]): Promise<WorkerResource[]> {
+    if (ids?.length === 0) return [];
     const rows = await this.db.all<{
       id: number;
       name: string;
@@ -231,12 +236,14 @@ export class CatalogReads {
          w.missing_at_ms AS missingAtMs, w.protocol, w.address, w.shutdown_reason AS shutdownReason,
          CASE WHEN w.quarantined_until_ms > ${this.db.dialect.nowMs} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
          w.quarantine_reason AS quarantineReason
-       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${aliveSql(this.db)} ORDER BY w.id`,
+       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${aliveSql(this.db)}${onlyIn('w.id', ids)} ORDER BY w.id`,
+      ids,
     );
     const configured = new Map<number, { builderid: number; masterid: number }[]>();
     const pairs = await this.db.all<{ workerId: number; builderId: number; masterId: number }>(
-      `SELECT worker_id AS workerId, builder_id AS builderId, master_id AS masterId FROM worker_builders
+      `SELECT worker_id AS workerId, builder_id AS builderId, master_id AS masterId FROM worker_builders${onlyIn('worker_id', ids)}
        ORDER BY worker_id, builder_id, master_id`,
+      ids,
     );
     for (const { workerId, builderId, masterId } of pairs) {
       const list = configured.get(workerId);
