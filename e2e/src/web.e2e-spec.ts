@@ -136,6 +136,86 @@ describeWeb('the pages, in a browser', () => {
     },
   );
 
+  it('misses nothing between its first fetch and the opening of its socket', async () => {
+    const late = await browser.newPage();
+    let open = (): void => undefined;
+    const opening = new Promise<void>((resolve) => (open = resolve));
+    await late.routeWebSocket('**/ws', async (socket) => {
+      await opening;
+      socket.connectToServer();
+    });
+    await late.goto(`${cluster.url}/changes`);
+    await late.getByText('good once more').first().waitFor();
+    repository.commit('while the socket was opening');
+    await eventually(async () => {
+      const { changes } = await cluster.api<{ changes: { comments: string }[] }>('/changes?limit=1&order=-changeid');
+      return changes[0]!.comments.startsWith('source: while');
+    }, PATIENT);
+    open();
+    await late.getByText('while the socket was opening').first().waitFor();
+    await late.close();
+  });
+
+  it('tries again what the server could not answer, and says so', async () => {
+    const unlucky = await browser.newPage();
+    await unlucky.route('**/api/v2/changes?*', (route) =>
+      route.fulfill({ status: 503, body: '{"error":"no database"}' }),
+    );
+    await unlucky.goto(`${cluster.url}/changes`);
+    await unlucky.getByRole('alert').getByText('no database').waitFor();
+    await unlucky.unroute('**/api/v2/changes?*');
+    await unlucky.getByText('good once more').first().waitFor();
+    await unlucky.getByText('no database').waitFor({ state: 'detached' });
+    await unlucky.close();
+  });
+
+  it('takes its time with older builds that it cannot have', async () => {
+    const unlucky = await browser.newPage();
+    const times: number[] = [];
+    await unlucky.route('**/api/v2/builds?*limit=150*', (route) =>
+      route.continue({ url: route.request().url().replace('limit=150', 'limit=1') }),
+    );
+    await unlucky.route(/cursor=/, (route) => {
+      times.push(performance.now());
+      return route.fulfill({ status: 503, body: '{"error":"no database"}' });
+    });
+    await unlucky.goto(`${cluster.url}/waterfall`);
+    await unlucky.getByText('no database').waitFor();
+    await eventually(() => times.length > 1, PATIENT);
+    expect(times[1]! - times[0]!).toBeGreaterThan(1000);
+    await unlucky.unroute(/cursor=/);
+    await unlucky.getByText('The first build is above.').waitFor();
+    await unlucky.close();
+  });
+
+  it('shows a log as soon as there is one, and what becomes of its step', async () => {
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['slow'] });
+    const path = `/buildrequests/${requests[0]!.id}/builds`;
+    const build = await eventually(async () => {
+      const { builds } = await cluster.api<{ builds: { buildid: number; builderid: number; number: number }[] }>(path);
+      return builds[0] ?? false;
+    }, PATIENT);
+    const steps = `${cluster.url}/builders/${build.builderid}/builds/${build.number}/steps`;
+    await page.goto(`${steps}/0/logs/stdio`);
+    await page.getByText('begun', { exact: true }).waitFor();
+    await page.locator('h1').getByText('running').waitFor();
+    const early = await browser.newPage();
+    await early.goto(`${steps}/1/logs/stdio`);
+    await early.getByText('There is no such log.').waitFor();
+    await early.evaluate(
+      (url) =>
+        fetch(url, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: '{"jsonrpc":"2.0","id":1,"method":"stop","params":{}}',
+        }),
+      `${cluster.url}/api/v2/builds/${build.buildid}`,
+    );
+    await page.locator('h1').getByText('cancelled').waitFor();
+    await early.locator('.log').getByText('after', { exact: true }).waitFor();
+    await early.close();
+  });
+
   it('says that it lost the server, and comes back by itself', async () => {
     await page.goto(`${cluster.url}/`);
     await page.getByText('Projects').first().waitFor();

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { NavLink, Route, Routes } from 'react-router';
-import { useSocketState } from './data/live';
+import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
@@ -72,11 +72,15 @@ export function App(): ReactNode {
 
 function Notices(): ReactNode {
   const connection = useSocketState();
+  const trouble = useTrouble();
   const { bus } = useSite();
   return (
     <div aria-live="polite">
       {connection === 'reconnecting' && (
         <p className="notice">Connection to the server lost; reconnecting. What you see may be old.</p>
+      )}
+      {connection === 'open' && trouble !== null && (
+        <p className="notice">Not everything could be fetched; trying again. What you see may be old. ({trouble})</p>
       )}
       {connection === 'open' && bus === 'connecting' && (
         <p className="notice">The message bus is away. Everything goes on, and shows here a little later.</p>

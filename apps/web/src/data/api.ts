@@ -22,25 +22,17 @@ const BASE = '/api/v2/';
 /** @param path below `/api/v2/`, with its query string */
 export async function fetchPage<T>(path: string, plural: string, signal?: AbortSignal): Promise<Page<T>> {
   const response = await fetch(BASE + path, { headers: { accept: 'application/json' }, signal: signal ?? null });
-  const body = (await response.json()) as Record<string, unknown> & {
-    meta?: { next?: string; total?: number };
-    error?: string;
-  };
-  if (!response.ok) throw new ApiError(response.status, body.error ?? `the server answered ${response.status}`);
+  if (!response.ok) {
+    // A proxy's errors are no JSON.
+    const { error } = (await response.json().catch(() => ({}))) as { error?: string };
+    throw new ApiError(response.status, error ?? `the server answered ${response.status}`);
+  }
+  const body = (await response.json()) as Record<string, unknown> & { meta?: { next?: string; total?: number } };
   return {
     items: body[plural] as T[],
     next: body.meta?.next?.slice(BASE.length) ?? null,
     total: body.meta?.total,
   };
-}
-
-export async function fetchOne<T>(path: string, plural: string, signal?: AbortSignal): Promise<T | null> {
-  try {
-    return (await fetchPage<T>(path, plural, signal)).items[0] ?? null;
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
-    throw error;
-  }
 }
 
 /** A command to a resource (JSON-RPC). */

@@ -1,6 +1,9 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import { fetchPage } from './api';
+import { ApiError, fetchPage, type Page } from './api';
 import { socket, type SocketState } from './socket';
+
+const FIRST_RETRY_MS = 2000;
+const LONGEST_RETRY_MS = 30_000;
 
 export interface LiveQuery<T> {
   /** Below `/api/v2/`; another path is another query. */
@@ -36,7 +39,10 @@ interface State<T> {
 
 const empty = <T>(path: string): State<T> => ({ path, items: null, error: null, next: null, loaded: 0 });
 
-/** A list that is fetched once and then kept up to date by events. Null: nothing is wanted yet. */
+/**
+ * A list that is fetched once and then kept up to date by events. Where there is nothing yet it is empty, and events may fill it.
+ * Null: nothing is wanted yet.
+ */
 export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
   const path = query?.path ?? '';
   const current = useRef(query);
@@ -74,19 +80,37 @@ export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
       }
     };
     const ends = topics === '' ? [] : topics.split(' ').map((topic) => socket.consume(topic, listener));
-    fetchPage<T>(path, wanted.plural, abort.signal).then(
-      (page) => {
-        arrived = true;
-        const fetched: State<T> = { path, items: page.items, error: null, next: page.next, loaded: page.items.length };
-        setState({ ...fetched, items: early.size > 0 ? merged(fetched, [...early.values()], wanted) : page.items });
-      },
-      (error: Error) => {
-        if (!abort.signal.aborted)
-          setState((old) => ({ ...(old.path === path ? old : empty<T>(path)), error: error.message }));
-      },
-    );
+    let retry: ReturnType<typeof setTimeout> | undefined;
+    const load = (retryMs: number): void => {
+      fetchPage<T>(path, wanted.plural, abort.signal)
+        .catch(nothingThere<T>)
+        .then(
+          (page) => {
+            arrived = true;
+            setTrouble(abort, null);
+            const fetched: State<T> = {
+              path,
+              items: page.items,
+              error: null,
+              next: page.next,
+              loaded: page.items.length,
+            };
+            setState({ ...fetched, items: early.size > 0 ? merged(fetched, [...early.values()], wanted) : page.items });
+          },
+          (error: Error) => {
+            if (abort.signal.aborted) return;
+            setState((old) => ({ ...(old.path === path ? old : empty<T>(path)), error: error.message }));
+            if (!mayPass(error)) return;
+            setTrouble(abort, error.message);
+            retry = setTimeout(() => load(Math.min(retryMs * 2, LONGEST_RETRY_MS)), retryMs);
+          },
+        );
+    };
+    load(FIRST_RETRY_MS);
     return () => {
       abort.abort();
+      clearTimeout(retry);
+      setTrouble(abort, null);
       cancelAnimationFrame(frame);
       for (const end of ends) end();
     };
@@ -104,7 +128,7 @@ export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
             if (old.path !== path || !old.items) return old;
             const known = new Set(old.items.map(id));
             const items = [...old.items, ...page.items.filter((item) => !known.has(id(item)))];
-            return { ...old, items, next: page.next, loaded: items.length };
+            return { ...old, items, error: null, next: page.next, loaded: items.length };
           }),
         (error: Error) => setState((old) => ({ ...old, error: error.message })),
       )
@@ -114,6 +138,36 @@ export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
 
   const shown = state.path === path ? state : empty<T>(path);
   return { items: shown.items, error: shown.error, next: shown.next, loadingMore, loadMore, refetch };
+}
+
+function nothingThere<T>(error: unknown): Page<T> {
+  if (error instanceof ApiError && error.status === 404) return { items: [], next: null, total: 0 };
+  throw error;
+}
+
+/** Whether it may work when it is tried again. */
+function mayPass(error: Error): boolean {
+  return !(error instanceof ApiError) || error.status >= 500;
+}
+
+/** What is being tried again, for whoever shows something older meanwhile. */
+const troubles = new Map<AbortController, string>();
+const troubleListeners = new Set<() => void>();
+
+function setTrouble(query: AbortController, message: string | null): void {
+  if (message === null ? !troubles.delete(query) : troubles.get(query) === message) return;
+  if (message !== null) troubles.set(query, message);
+  for (const listener of troubleListeners) listener();
+}
+
+export function useTrouble(): string | null {
+  return useSyncExternalStore(
+    (listener) => {
+      troubleListeners.add(listener);
+      return () => troubleListeners.delete(listener);
+    },
+    () => [...troubles.values()][0] ?? null,
+  );
 }
 
 function merged<T>(state: State<T>, brought: readonly T[], query: LiveQuery<T>): readonly T[] {
@@ -133,8 +187,7 @@ export function useLiveOne<T extends object>(
   query: LiveQuery<T> | null,
 ): { item: T | null | undefined; error: string | null; refetch: () => void } {
   const { items, error, refetch } = useLive(query);
-  const missing = items?.length === 0 || (error?.startsWith('not found') ?? false);
-  return { item: missing ? null : items?.[0], error: missing ? null : error, refetch };
+  return { item: items && (items[0] ?? null), error, refetch };
 }
 
 export function useSocketState(): SocketState {

@@ -5,8 +5,8 @@ const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 10_000;
 
 /**
- * The page's one WebSocket. Filters are counted, so each is consumed once however many parts of the page want it; after a
- * reconnect everything is consumed again and `onResync` tells the page to fetch what it may have missed.
+ * The page's one WebSocket. Filters are counted, so each is consumed once however many parts of the page want it. When it opens, for
+ * the first time or again, all of them are consumed and `onResync` tells the page to fetch what it may have missed.
  */
 export class LiveSocket {
   private socket: WebSocket | null = null;
@@ -26,7 +26,7 @@ export class LiveSocket {
       this.retryMs = FIRST_RETRY_MS;
       for (const filter of this.listeners.keys()) this.command('startConsuming', filter);
       this.setState('open');
-      if (this.wasOpen) this.resync();
+      if (this.listeners.size > 0) this.resync();
       this.wasOpen = true;
     };
     socket.onmessage = (event) => this.receive(String(event.data));

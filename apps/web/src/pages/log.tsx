@@ -19,12 +19,18 @@ export function LogPage(): ReactNode {
     id: (one) => one.buildid,
     topics: [`builders/${Number(builderid)}/builds/${Number(number)}/*`],
   });
-  const { item: step } = useLiveOne<StepResource>(
+  const { item: step, error: stepError } = useLiveOne<StepResource>(
     build
-      ? { path: `builds/${build.buildid}/steps/${stepKey}`, plural: 'steps', id: (one) => one.stepid, topics: [] }
+      ? {
+          path: `builds/${build.buildid}/steps/${stepKey}`,
+          plural: 'steps',
+          id: (one) => one.stepid,
+          topics: [`builds/${build.buildid}/steps/*/*`],
+          keep: (one) => String(one.number) === stepKey || one.name === stepKey,
+        }
       : null,
   );
-  const { item: log } = useLiveOne<LogResource>(
+  const { item: log, error: logError } = useLiveOne<LogResource>(
     step
       ? {
           path: `steps/${step.stepid}/logs/${slug}`,
@@ -36,7 +42,7 @@ export function LogPage(): ReactNode {
   );
   usePageTitle(builder && step ? `${step.name} ${slug} · #${number} ${builder.name}` : 'Log');
   if (build === null || step === null || log === null) return <NotFoundPage what="There is no such log." />;
-  if (!build || !step || !log) return <Loading error={error} />;
+  if (!build || !step || !log) return <Loading error={error ?? stepError ?? logError} />;
   const buildPath = `/builders/${build.builderid}/builds/${build.number}`;
   const linked = /^#L(\d+)$/.exec(hash);
   return (

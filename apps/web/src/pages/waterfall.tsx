@@ -14,6 +14,8 @@ const DEFAULT_ZOOM = 16;
 /** More columns than this are no picture any more. */
 const MAX_COLUMNS = 150;
 const RUNNING_STEP_SECONDS = 5;
+/** Before older builds are asked for again that could not be had. */
+const RETRY_MS = 3000;
 
 export function WaterfallPage(): ReactNode {
   const site = useSite();
@@ -123,7 +125,7 @@ function Picture({
   const builds = useLive<BuildResource>(waterfallBuilds(filtered ? (ids ?? []).slice(0, MAX_COLUMNS) : null));
   const now = Math.floor(useNow() / RUNNING_STEP_SECONDS) * RUNNING_STEP_SECONDS;
   const end = useRef<HTMLDivElement>(null);
-  const { items, next, loadMore } = builds;
+  const { items, error, next, loadMore } = builds;
 
   const columns = useMemo(() => {
     const built = new Set(items?.map((build) => build.builderid));
@@ -143,16 +145,20 @@ function Picture({
   const byId = useMemo(() => new Map(items?.map((build) => [build.buildid, build])), [items]);
 
   useEffect(() => {
-    if (!next || !end.current) return;
+    const element = end.current;
+    if (!next || !element) return;
     const observer = new IntersectionObserver(
       (entries) => entries.some((entry) => entry.isIntersecting) && loadMore(),
       { rootMargin: '600px' },
     );
-    observer.observe(end.current);
-    return () => observer.disconnect();
-  }, [next, loadMore, picture.heightPx]);
+    const timer = setTimeout(() => observer.observe(element), error === null ? 0 : RETRY_MS);
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
+  }, [next, loadMore, error, picture.heightPx]);
 
-  if (!items) return <Loading error={builds.error} />;
+  if (!items) return <Loading error={error} />;
   if (items.length === 0) return <Empty>Nothing has been built yet.</Empty>;
   const template = { gridTemplateColumns: `4.5rem repeat(${columns.length}, minmax(8.5rem, 24rem))` };
   return (
@@ -190,7 +196,7 @@ function Picture({
           ))}
       </div>
       <div ref={end} className="more muted">
-        {builds.loadingMore ? 'Loading…' : next ? '' : 'The first build is above.'}
+        {builds.loadingMore ? 'Loading…' : next ? error : 'The first build is above.'}
       </div>
     </div>
   );

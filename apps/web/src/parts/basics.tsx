@@ -108,14 +108,19 @@ export function ActionButton({
 export function More({
   live,
 }: {
-  live: { next: string | null; loadingMore: boolean; loadMore: () => void };
+  live: { next: string | null; error: string | null; loadingMore: boolean; loadMore: () => void };
 }): ReactNode {
   if (!live.next) return null;
   return (
     <p className="more">
       <button type="button" disabled={live.loadingMore} onClick={live.loadMore}>
         {live.loadingMore ? 'Loading…' : 'Show older'}
-      </button>
+      </button>{' '}
+      {live.error && (
+        <span className="error" role="alert">
+          {live.error}
+        </span>
+      )}
     </p>
   );
 }
