@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ControlStore } from '@millrace/database';
 import { type JsonValue, Result } from '@millrace/domain';
+import { readForm } from '../src/control/force-form.js';
 import { startUi, type UiServer } from './server.js';
-import { type Json, Site } from './site.js';
+import { CONFIG, type Json, Site } from './site.js';
 
 describe('commands', () => {
   let site: Site;
@@ -89,6 +90,31 @@ describe('commands', () => {
     expect(Object.keys(error.message).sort()).toEqual(['builderid', 'level', 'priority', 'reason', 'revision']);
   });
 
+  it.each([
+    ['priority', 1_000_001, 'between'],
+    ['priority', -1e15, 'between'],
+    ['branch', 'b'.repeat(191), '190'],
+    ['revision', 'a'.repeat(191), '190'],
+    ['project', 'p'.repeat(191), '190'],
+    // Exponential in its length.
+    ['ticket', `${'A'.repeat(40)}!`, 'does not match'],
+  ])('refuses a form whose %s is %s', async (name, value, problem) => {
+    const { status, body } = await call('forceschedulers/force', 'force', { [name]: value });
+    expect(status).toBe(400);
+    const { message } = body.error as { message: Record<string, string> };
+    expect(Object.keys(message)).toEqual([name]);
+    expect(message[name]).toContain(problem);
+  });
+
+  it('refuses a form of several codebases instead of building from the first', () => {
+    const scheduler = CONFIG.schedulers.find((one) => one.kind === 'force')!;
+    const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));
+    expect(readForm({ ...scheduler, codebases }, {})).toMatchObject({
+      ok: false,
+      problems: { lib: expect.stringContaining('one codebase') },
+    });
+  });
+
   it('cancels what is queued', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const requestId = created.requests[0]!.requestId;
@@ -138,6 +164,7 @@ describe('commands', () => {
       priority: 9,
     });
     expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: 'high' })).status).toBe(400);
+    expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: -1_000_001 })).status).toBe(400);
   });
 
   it('pauses workers and switches schedulers', async () => {

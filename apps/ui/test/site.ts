@@ -89,6 +89,7 @@ export const CONFIG: CompiledConfig = {
       ],
       fields: [
         field('level', { type: 'list', label: 'level', choices: ['quick', 'full'], default: 'quick', strict: true }),
+        field('ticket', { regex: '([A-Z]+)*' }),
         field('clean', { type: 'bool', label: 'clean first', default: false }),
       ],
     },

@@ -4,7 +4,7 @@ import { isUuid, type JsonValue, MillraceError, UserError } from '@millrace/doma
 import type { Reads } from '../reads.js';
 import { PathTable, type PathArgument } from '../rest/path-table.js';
 import { statusOf } from '../rest/rest-api.js';
-import { readForm } from './force-form.js';
+import { MAX_PRIORITY, readForm } from './force-form.js';
 import { compiledForceSchedulers } from './force-schedulers.js';
 import { readCall, RPC, rpcError, type RpcAnswer, type RpcParams, rpcResult } from './json-rpc.js';
 
@@ -178,10 +178,12 @@ export class ControlApi {
 
   private async setPriority(requestId: number, params: RpcParams): Promise<null> {
     const { priority } = params;
-    if (typeof priority !== 'number' || !Number.isSafeInteger(priority)) {
-      throw new UserError('bad-priority', `priority is ${JSON.stringify(priority)}: expected a whole number`, {
-        priority,
-      });
+    if (typeof priority !== 'number' || !Number.isSafeInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
+      throw new UserError(
+        'bad-priority',
+        `priority is ${JSON.stringify(priority)}: expected a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`,
+        { priority },
+      );
     }
     if (await this.store.setPriority(requestId, priority)) {
       const request = await this.reads.requests.one(requestId, []);

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import type { ForceField } from '@millrace/contracts';
 import type { SourceStamp } from '@millrace/database';
 import { type JsonValue, type Properties, propertiesFrom } from '@millrace/domain';
@@ -17,14 +18,27 @@ export type FormOutcome =
   | { readonly ok: false; readonly problems: Readonly<Record<string, string>> };
 
 const SOURCE = 'Force Build Form';
+/** Either way. */
+export const MAX_PRIORITY = 1_000_000;
+/** What a change may have as its branch, revision and project. */
+const MAX_SHORT_TEXT = 190;
+/** How long a pattern of the configuration may keep this thread. */
+const PATTERN_MS = 100;
 
 /** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
 export function readForm(scheduler: CompiledForceScheduler, params: Readonly<Record<string, JsonValue>>): FormOutcome {
   const problems: Record<string, string> = {};
   const values = new Map<string, JsonValue>();
+  const several = scheduler.codebases[1];
+  if (several) problems[several.codebase] = 'a build has one codebase, and this form asks for several';
+  const short = new Set(scheduler.codebases.flatMap(({ branch, revision, project }) => [branch, revision, project]));
   for (const { fullName, field } of formLeaves(scheduler)) {
     const read = readField(field, field.type === 'fixed' ? undefined : params[fullName]);
     if ('problem' in read) problems[fullName] = read.problem;
+    else if (short.has(field) && text(read.value).length > MAX_SHORT_TEXT)
+      problems[fullName] = `'${field.label}' is longer than ${MAX_SHORT_TEXT} characters`;
+    else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > MAX_PRIORITY)
+      problems[fullName] = `'${field.label}' is not between -${MAX_PRIORITY} and ${MAX_PRIORITY}`;
     else values.set(fullName, read.value);
   }
   if (Object.keys(problems).length > 0) return { ok: false, problems };
@@ -106,8 +120,19 @@ function readText(field: ForceField, given: string): { value: JsonValue } | { pr
   if (field.maxsize !== null && given.length > field.maxsize) {
     return { problem: `'${field.label}' is longer than ${field.maxsize} characters` };
   }
-  if (field.regex !== null && given !== '' && !new RegExp(`^(?:${field.regex})$`).test(given)) {
+  if (field.regex !== null && given !== '' && !fits(field.regex, given)) {
     return { problem: `${field.label}: '${given}' does not match pattern '${field.regex}'` };
   }
   return { value: given };
+}
+
+/** False also for a text on which the pattern does not come to an end: it is the user's, and backtracks here (I5). */
+function fits(pattern: string, given: string): boolean {
+  try {
+    const context = { pattern: `^(?:${pattern})$`, given };
+    return runInNewContext('new RegExp(pattern).test(given)', context, { timeout: PATTERN_MS }) === true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return false;
+    throw error;
+  }
 }
