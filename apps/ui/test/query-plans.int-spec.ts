@@ -8,6 +8,7 @@ import {
   type HistoryTable,
   planQuery,
   type ResourceQuery,
+  SOURCE_STAMPS,
 } from '@millrace/database';
 import { Site } from './site.js';
 
@@ -41,7 +42,7 @@ describe('every declared way to read history', () => {
   afterAll(() => site.close());
 
   it.each(
-    [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES].flatMap((table) =>
+    [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES, SOURCE_STAMPS].flatMap((table) =>
       queriesOf(table).map(([name, query]) => [name, table, query] as const),
     ),
   )('uses an index: %s', async (_name, table, query) => {

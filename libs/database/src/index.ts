@@ -71,7 +71,7 @@ export {
 } from './sql.js';
 export { statementKey, type TracedStatement } from './trace.js';
 export { ADOPTION_SHAPE, BuildReads, BUILDS } from './reads/builds.js';
-export { BUILDSETS, BuildsetReads, SOURCE_STAMP_SHAPE } from './reads/buildset-reads.js';
+export { BUILDSETS, BuildsetReads, SOURCE_STAMPS } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';
 export { ChangeReads, CHANGES } from './reads/changes.js';
 export { evaluate } from './reads/evaluate.js';

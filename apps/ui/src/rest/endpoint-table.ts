@@ -10,7 +10,7 @@ import {
   type Page,
   type ResourceQuery,
   type ResourceShape,
-  SOURCE_STAMP_SHAPE,
+  SOURCE_STAMPS,
   withFilter,
 } from '@millrace/database';
 import { isUuid } from '@millrace/domain';
@@ -156,7 +156,7 @@ function addRequests(table: PathTable<Endpoint>, reads: Reads): void {
     });
     table.add(`${prefix.pattern}/sourcestamps`, {
       kind: 'collection',
-      shape: SOURCE_STAMP_SHAPE,
+      shape: SOURCE_STAMPS.shape,
       list: (args, query) =>
         ifFound(prefix.id(args), async (id) => {
           const [buildset] = await buildsets.byIds([id]);
@@ -164,9 +164,14 @@ function addRequests(table: PathTable<Endpoint>, reads: Reads): void {
         }),
     });
   }
+  table.add('sourcestamps', {
+    kind: 'collection',
+    shape: SOURCE_STAMPS.shape,
+    list: (_args, query) => buildsets.stamps(query),
+  });
   table.add('sourcestamps/:n', {
     kind: 'single',
-    shape: SOURCE_STAMP_SHAPE,
+    shape: SOURCE_STAMPS.shape,
     get: ([id]) => buildsets.stamp(id as number),
   });
 }

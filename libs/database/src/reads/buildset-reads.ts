@@ -3,21 +3,32 @@ import { type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrac
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery, ResourceShape } from './query.js';
+import type { Page, ResourceQuery } from './query.js';
 
-export const SOURCE_STAMP_SHAPE: ResourceShape = {
-  plural: 'sourcestamps',
-  id: 'ssid',
-  fields: {
-    branch: 'string',
-    codebase: 'string',
-    created_at: 'time',
-    patch: 'json',
-    project: 'string',
-    repository: 'string',
-    revision: 'string',
-    ssid: 'int',
+export const SOURCE_STAMPS: HistoryTable = {
+  shape: {
+    plural: 'sourcestamps',
+    id: 'ssid',
+    fields: {
+      branch: 'string',
+      codebase: 'string',
+      created_at: 'time',
+      patch: 'json',
+      project: 'string',
+      repository: 'string',
+      revision: 'string',
+      ssid: 'int',
+    },
   },
+  from: { table: 'source_stamps t' },
+  id: 't.id',
+  columns: { ssid: { sql: 't.id' } },
+  orderAliases: {},
+  cheap: [],
+  paths: [
+    { given: ['ssid'], order: null },
+    { given: [], order: 'ssid' },
+  ],
 };
 
 export const BUILDSETS: HistoryTable = {
@@ -132,6 +143,10 @@ export class BuildsetReads {
   async properties(id: number): Promise<Properties | null> {
     const row = await this.db.get<{ properties: string }>(`SELECT properties FROM buildsets WHERE id = ?`, [id]);
     return row ? (JSON.parse(row.properties) as Properties) : null;
+  }
+
+  stamps(query: ResourceQuery): Promise<Page<SourceStampResource>> {
+    return readHistory<StampRow, SourceStampResource>(this.db, SOURCE_STAMPS, STAMP_COLUMNS, query, toStamp);
   }
 
   async stamp(id: number): Promise<SourceStampResource | null> {
