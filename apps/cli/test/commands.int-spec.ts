@@ -10,7 +10,7 @@ import { trigger } from '../src/commands/trigger.js';
 
 describe('millrace trigger --wait', () => {
   let server: Server;
-  afterEach(() => server.close());
+  afterEach(() => void server.close());
 
   /** A scheduler whose links lead to a server that answers with `status` and `body`. */
   async function wait(status: number, body: string): Promise<number> {
