@@ -46,10 +46,10 @@ describe('a polled repository', () => {
     await site.took('r', 'main', next);
     await one.process.stop();
 
-    const fifth = repository.commit('5');
-    const topic = repository.branch('topic', 'main~3');
-    await site.took('r', 'main', fifth);
+    const topic = repository.branch('topic', 'main~2');
     await site.took('r', 'topic', topic);
+    const fifth = repository.commit('5');
+    await site.took('r', 'main', fifth);
     expect(await site.changes('main')).toEqual([next, fifth]);
     expect(await site.changes('topic')).toEqual([topic]);
   });

@@ -241,7 +241,7 @@ describe('compileConfig', () => {
         'schedulers[0].priority is 1e+300; expected a whole number from -1000000 to 1000000',
         'schedulers[1].treeStableSeconds is 1000000000; expected a number from 0 to 1000000',
         'changeSources[0].pollIntervalSeconds is 1000000000; expected a number from 0.1 to 1000000',
-        expect.stringContaining('changeSources[1].category'),
+        `changeSources[1].category is "${'c'.repeat(76)}...; expected a string of at most 190 characters`,
       ],
     ],
     [
