@@ -14,7 +14,7 @@ export interface UiHost {
     warn(fields: object, message: string): void;
     error(fields: object, message: string): void;
   };
-  readonly settings: { readonly publicUrl: string; readonly pollIntervalMs: number };
+  readonly settings: { readonly httpHost: string; readonly publicUrl: string; readonly pollIntervalMs: number };
   onStop(stop: () => Promise<void>): void;
 }
 

@@ -32,7 +32,7 @@ describe('ChangePoller', () => {
       db: site.db,
       hints: { state: 'off', publish: nothing, subscribe: () => nothing, onState: () => nothing },
       log: { warn: nothing, error: nothing },
-      settings: { publicUrl: 'http://ci.example.invalid', pollIntervalMs: 2000 },
+      settings: { httpHost: '127.0.0.1', publicUrl: 'http://ci.example.invalid', pollIntervalMs: 2000 },
       onStop: nothing,
     };
     poller = new ChangePoller(host, live, subscriptions);

@@ -84,6 +84,7 @@ describe('/ws', () => {
     for (let i = 0; i < 20; i++) {
       expect(await slamDoor(`${ui.url}/nowhere`)).toBe('HTTP/1.1 404 Not Found');
       expect(await slamDoor(`${ui.url}/ws`, { Origin: 'http://elsewhere' })).toBe('HTTP/1.1 403 Forbidden');
+      expect(await slamDoor(`${ui.url}/ws`, { Host: 'evil.example' })).toBe('HTTP/1.1 421 Misdirected Request');
     }
     await (await open()).consume('builds/*/*');
   });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CatalogReads, EVERYTHING, planQuery, readLogLines, SOURCE_STAMPS } from '@millrace/database';
 import { Result } from '@millrace/domain';
@@ -271,6 +272,20 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await from('http://evil.example')).toBe(400);
     expect(await from('http://ci.example.invalid')).toBe(200);
     expect(await from(ui.url)).toBe(200);
+  });
+
+  it('answers to its own names only, as it is on loopback', async () => {
+    const named = (host: string, path: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        request(ui.url + path, { headers: { host } }, (response) => resolve(response.resume().statusCode))
+          .on('error', reject)
+          .end();
+      });
+    for (const path of ['/', '/config', '/api/v2/logs/1/raw']) {
+      expect(await named('evil.example', path)).toBe(421);
+      expect(await named('ci.example.invalid', path)).not.toBe(421);
+      expect(await named('localhost:8010', path)).not.toBe(421);
+    }
   });
 });
 

@@ -45,7 +45,11 @@ export async function startUi(
       },
     },
     log: { warn: (fields) => warnings.push(fields), error: (fields) => warnings.push(fields) },
-    settings: { publicUrl: 'http://ci.example.invalid', pollIntervalMs: options.pollIntervalMs ?? 2000 },
+    settings: {
+      httpHost: '127.0.0.1',
+      publicUrl: 'http://ci.example.invalid',
+      pollIntervalMs: options.pollIntervalMs ?? 2000,
+    },
     onStop: (stop) => stops.push(stop),
   };
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -1,11 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { originAllowed } from '../origin.js';
+import { hostAllowed, originAllowed } from '../origin.js';
 import type { Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
 export interface GatewayOptions {
+  readonly httpHost: string;
   readonly publicUrl: string;
   /** A client that lets more than this pile up is cut off; it reconnects and refetches. */
   readonly maxBufferedBytes?: number;
@@ -47,9 +48,11 @@ export class WsGateway {
     const path = (request.url ?? '').split('?')[0];
     const { origin, host } = request.headers;
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
-    if (!originAllowed(origin, host, this.options.publicUrl)) {
+    const { httpHost, publicUrl } = this.options;
+    const isNamed = hostAllowed(host, httpHost, publicUrl);
+    if (!isNamed || !originAllowed(origin, host, publicUrl)) {
       this.stats.refused += 1;
-      return refuse(socket, '403 Forbidden');
+      return refuse(socket, isNamed ? '403 Forbidden' : '421 Misdirected Request');
     }
     this.server.handleUpgrade(request, socket, head, (websocket) => this.accept(websocket));
   }
