@@ -42,14 +42,14 @@ const masterId = async (): Promise<number> => (await site.db.get<{ id: number }>
 
 describe('a scheduler over changes', () => {
   it('keeps waiting for a stable tree over a restart, and builds once', async () => {
-    site.configure({ schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 2 })` });
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 5 })` });
     const one = await site.start();
     const id = await change();
     expect(await decided(id)).toMatchObject({ decision: 'waiting' });
     await one.process.stop();
     expect(await buildsets()).toEqual([]);
     await site.start();
-    await eventually(async () => (await buildsets()).length > 0, { what: 'a buildset' });
+    await eventually(async () => (await buildsets()).length > 0, { timeoutMs: 20_000, what: 'a buildset' });
     expect(await decided(id)).toMatchObject({ decision: 'built' });
     expect(await buildsets()).toEqual([id]);
   });

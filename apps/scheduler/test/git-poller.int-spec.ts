@@ -28,10 +28,7 @@ describe('a polled repository', () => {
     await site.took('r', 'topic', topic);
     expect(await site.changes('topic')).toEqual([topic]);
 
-    repository.git('checkout', '--quiet', '--orphan', 'pages');
-    for (const message of ['p1', 'p2']) repository.commit(message);
-    const pages = repository.git('rev-parse', 'HEAD');
-    repository.git('checkout', '--quiet', 'main');
+    const pages = repository.orphan('pages');
     await site.took('r', 'pages', pages);
     expect(await site.changes('pages')).toEqual([pages]);
   });

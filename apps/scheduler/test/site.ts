@@ -36,12 +36,21 @@ export class Repository {
     return this.git('rev-parse', 'HEAD');
   }
 
-  /** Branches off at `start`, with one commit. */
+  /** Branches off at `start`, with one commit; a poll sees both or neither. */
   branch(name: string, start: string): string {
-    this.git('checkout', '--quiet', '-B', name, start);
+    this.git('checkout', '--quiet', '--detach', start);
     const revision = this.commit(`${name} from ${start}`);
+    this.git('branch', name);
     this.git('checkout', '--quiet', 'main');
     return revision;
+  }
+
+  /** A branch of two commits that has nothing in common with any other. */
+  orphan(name: string): string {
+    const first = this.git('commit-tree', '-m', 'first', 'main^{tree}');
+    const second = this.git('commit-tree', '-m', 'second', '-p', first, 'main^{tree}');
+    this.git('branch', name, second);
+    return second;
   }
 }
 
