@@ -123,7 +123,7 @@ describeWeb('the pages, in a browser', () => {
   });
 
   it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/workers/1', '/schedulers', '/masters'])(
-    'shows %s in light and dark without an error',
+    'shows %s in light, dark and narrow without an error',
     async (path) => {
       errors.length = 0;
       for (const colorScheme of ['light', 'dark'] as const) {
@@ -132,6 +132,9 @@ describeWeb('the pages, in a browser', () => {
         await page.getByRole('navigation').first().waitFor();
         await page.waitForLoadState('networkidle');
       }
+      await page.setViewportSize({ width: 400, height: 800 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(400);
+      await page.setViewportSize({ width: 1280, height: 800 });
       expect(errors).toEqual([]);
     },
   );

@@ -4,7 +4,7 @@ import { Link, useParams } from 'react-router';
 import { dateTime, firstLine, shortRevision } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import { newestChanges, SHOWN_PROPERTIES } from '../data/queries';
-import { Ago, Empty, Loading, More, usePageTitle } from '../parts/basics';
+import { Ago, Branch, Empty, Loading, More, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
 import { NotFoundPage } from './not-found';
 
@@ -32,7 +32,7 @@ export function ChangeList({ changes }: { changes: readonly ChangeResource[] }):
             <Link to={`/changes/${change.changeid}`}>{firstLine(change.comments) || '(no message)'}</Link>{' '}
             <span className="muted">{change.author.replace(/\s*<.*/, '')}</span>
           </span>
-          {change.branch && <span className="branch">{change.branch}</span>}
+          {change.branch && <Branch name={change.branch} />}
           <span className="muted when">
             <Ago at={change.when_timestamp} />
           </span>

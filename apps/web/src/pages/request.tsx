@@ -5,7 +5,7 @@ import { control } from '../data/api';
 import { useLive, useLiveOne } from '../data/live';
 import { SHOWN_PROPERTIES } from '../data/queries';
 import { lookOfResults, RUNNING, WAITING } from '../data/results';
-import { ActionButton, Ago, Badge, BuilderLink, Empty, Loading, usePageTitle } from '../parts/basics';
+import { ActionButton, Ago, Badge, Branch, BuilderLink, Empty, Loading, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
 import { NotFoundPage } from './not-found';
 
@@ -89,8 +89,8 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
           <div key={stamp.ssid} className="contents">
             <dt>Source</dt>
             <dd>
-              {stamp.branch && <span className="branch">{stamp.branch}</span>}{' '}
-              {stamp.revision && <code>{stamp.revision}</code>} <span className="muted">{stamp.repository}</span>
+              {stamp.branch && <Branch name={stamp.branch} />} {stamp.revision && <code>{stamp.revision}</code>}{' '}
+              <span className="muted">{stamp.repository || (stamp.branch || stamp.revision ? '' : '–')}</span>
             </dd>
           </div>
         ))}

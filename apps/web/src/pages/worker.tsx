@@ -39,11 +39,13 @@ function Worker({ worker }: { worker: WorkerResource }): ReactNode {
         </div>
       </header>
       <Facts worker={worker} />
-      <h2>Builds</h2>
-      {!builds.items && <Loading error={builds.error} />}
-      {builds.items?.length === 0 && <Empty>It has built nothing yet.</Empty>}
-      {builds.items && builds.items.length > 0 && <BuildTable builds={builds.items} />}
-      <More live={builds} />
+      <section>
+        <h2>Builds</h2>
+        {!builds.items && <Loading error={builds.error} />}
+        {builds.items?.length === 0 && <Empty>It has built nothing yet.</Empty>}
+        {builds.items && builds.items.length > 0 && <BuildTable builds={builds.items} />}
+        <More live={builds} />
+      </section>
     </>
   );
 }

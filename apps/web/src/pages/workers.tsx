@@ -55,7 +55,7 @@ function Row({ worker, builds }: { worker: WorkerResource; builds: readonly Buil
   return (
     <tr>
       <td>
-        <Link to={`/workers/${worker.workerid}`}>
+        <Link to={`/workers/${worker.workerid}`} title={worker.name}>
           <strong>{worker.name}</strong>
         </Link>
       </td>
@@ -73,7 +73,11 @@ function Row({ worker, builds }: { worker: WorkerResource; builds: readonly Buil
           {builds.length} of {worker.max_builds}
         </span>
       </td>
-      <td className="muted">{infoText(worker, 'host') || '–'}</td>
+      <td className="muted">
+        <span className="cut" title={infoText(worker, 'host')}>
+          {infoText(worker, 'host') || '–'}
+        </span>
+      </td>
       <td className="muted">
         {worker.connected_to.map((place) => masters.get(place.masterid)?.name ?? place.masterid).join(', ') || '–'}
       </td>

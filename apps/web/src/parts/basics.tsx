@@ -31,12 +31,25 @@ export function BuildLink({ build, children }: { build: BuildResource; children?
 }
 
 export function BuilderLink({ id }: { id: number }): ReactNode {
-  const builder = useSite().builders.get(id);
-  return <Link to={`/builders/${id}`}>{builder?.name ?? `builder ${id}`}</Link>;
+  const name = useSite().builders.get(id)?.name ?? `builder ${id}`;
+  return (
+    <Link to={`/builders/${id}`} title={name}>
+      {name}
+    </Link>
+  );
 }
 
 export function WorkerName({ id }: { id: number }): ReactNode {
   return <Link to={`/workers/${id}`}>{useSite().workers.get(id)?.name ?? `worker ${id}`}</Link>;
+}
+
+/** Cut to what there is room for. */
+export function Branch({ name }: { name: string }): ReactNode {
+  return (
+    <span className="branch" title={name}>
+      {name}
+    </span>
+  );
 }
 
 export function Ago({ at }: { at: number }): ReactNode {

@@ -2,7 +2,7 @@ import type { BuildResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { duration, property, shortRevision } from '../data/format';
 import { useNow } from '../data/live';
-import { Ago, BuilderLink, BuildLink, Took, WorkerName } from './basics';
+import { Ago, Branch, BuilderLink, BuildLink, Took, WorkerName } from './basics';
 
 export function BuildTable({
   builds,
@@ -63,8 +63,7 @@ export function Source({ build }: { build: BuildResource }): ReactNode {
   if (!branch && !revision) return <span className="muted">–</span>;
   return (
     <>
-      {branch && <span className="branch">{branch}</span>}{' '}
-      {revision && <code title={revision}>{shortRevision(revision)}</code>}
+      {branch && <Branch name={branch} />} {revision && <code title={revision}>{shortRevision(revision)}</code>}
     </>
   );
 }

@@ -5,7 +5,7 @@ import { control } from '../data/api';
 import { property, shortRevision } from '../data/format';
 import { useLive } from '../data/live';
 import { pendingRequests } from '../data/queries';
-import { ActionButton, Ago, BuilderLink, Empty, Loading, More } from './basics';
+import { ActionButton, Ago, Branch, BuilderLink, Empty, Loading, More } from './basics';
 
 /** Sources are fetched for so many. */
 const BUILDSETS_SHOWN = 150;
@@ -59,7 +59,11 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
                 <td className="wide">
                   <RequestSource request={request} buildset={buildsetOf.get(request.buildsetid)} />
                 </td>
-                <td>{property(request.properties, 'owner') ?? <span className="muted">–</span>}</td>
+                <td>
+                  <span className="cut" title={property(request.properties, 'owner') ?? undefined}>
+                    {property(request.properties, 'owner') ?? '–'}
+                  </span>
+                </td>
                 <td className="right num">{request.priority}</td>
                 <td className="right muted">
                   <Ago at={request.submitted_at} />
@@ -97,7 +101,7 @@ function RequestSource({
   const revision = stamp?.revision ?? property(request.properties, 'revision');
   return (
     <>
-      {branch && <span className="branch">{branch}</span>} {revision && <code>{shortRevision(revision)}</code>}{' '}
+      {branch && <Branch name={branch} />} {revision && <code>{shortRevision(revision)}</code>}{' '}
       <span className="muted">{buildset?.reason}</span>
     </>
   );

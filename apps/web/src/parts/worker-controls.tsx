@@ -16,8 +16,12 @@ export function WorkerState({ worker }: { worker: WorkerResource }): ReactNode {
   const { dot, text, reason } = lookOfWorker(worker, useNow());
   return (
     <>
-      <span className={`dot ${dot}`} aria-hidden="true" /> {text}
-      {reason && <span className="muted"> ({reason})</span>}
+      <span className={`dot ${dot}`} aria-hidden="true" /> {text}{' '}
+      {reason && (
+        <span className="muted cut" title={reason}>
+          ({reason})
+        </span>
+      )}
     </>
   );
 }
