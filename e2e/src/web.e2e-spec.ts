@@ -133,7 +133,7 @@ describeWeb('the pages, in a browser', () => {
         await page.waitForLoadState('networkidle');
       }
       await page.setViewportSize({ width: 400, height: 800 });
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(400);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(400);
       await page.setViewportSize({ width: 1280, height: 800 });
       expect(errors).toEqual([]);
     },
