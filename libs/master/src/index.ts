@@ -3,5 +3,5 @@ export { type Logger } from './logging.js';
 export { Loop, type LoopOptions } from './loop.js';
 export { OutageGuard } from './outage-guard.js';
 export { type Master, type MasterParts } from './master.js';
-export { portRefused, portTaken, runMaster, VERSION } from './run-master.js';
+export { portRefused, runMaster, VERSION } from './run-master.js';
 export { configFileOf, type MasterSettings, readSettings } from './settings.js';

@@ -245,13 +245,13 @@ async function listen(app: NestFastifyApplication, settings: MasterSettings): Pr
   try {
     await app.listen(settings.httpPort, settings.httpHost);
   } catch (error) {
-    throw portRefused(error, settings.httpPort, 'MILLRACE_HTTP_PORT');
+    throw portRefused(error as Error, settings.httpPort, 'MILLRACE_HTTP_PORT');
   }
 }
 
 /** What to throw when a port could not be listened on. */
-export function portRefused(error: unknown, port: number, setting: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
+export function portRefused(error: NodeJS.ErrnoException, port: number, setting: string): Error {
+  const { code } = error;
   if (code === 'EADDRINUSE') return portTaken(port, setting);
   if (code !== 'EACCES') return error;
   return new UserError('port-refused', `port ${port} is not for this user: set ${setting} to another port`, {
@@ -260,7 +260,7 @@ export function portRefused(error: unknown, port: number, setting: string): unkn
   });
 }
 
-export function portTaken(port: number, setting: string): UserError {
+function portTaken(port: number, setting: string): UserError {
   return new UserError('port-taken', `port ${port} is taken: stop what uses it, or set ${setting} to another port`, {
     port,
     setting,

@@ -1,7 +1,7 @@
 import { type AddressInfo, type BlockList, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { messageOf, OperationalError } from '@millrace/domain';
-import { portTaken } from '@millrace/master';
+import { portRefused } from '@millrace/master';
 import type { Refusal } from '../core/login-failures.js';
 import { parseProxyHeader } from '../core/proxy-header.js';
 import { type Connection, type Connections, expectLogin, type WorkerProtocol } from './connections.js';
@@ -52,13 +52,11 @@ export class WorkerPort {
     return this.server.address() as AddressInfo;
   }
 
-  /** @throws UserError `port-taken` */
+  /** @throws UserError `port-taken`, `port-refused` */
   listen(): Promise<void> {
     const { port, host, setting } = this.options;
     return new Promise((resolve, reject) => {
-      this.server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'EADDRINUSE' ? portTaken(port, setting) : error),
-      );
+      this.server.once('error', (error) => reject(portRefused(error, port, setting)));
       this.server.listen({ port, host, backlog: 4096 }, resolve);
     });
   }

@@ -46,7 +46,7 @@ export async function startTriggerListener(master: Master, runtime: CurrentRunti
   try {
     await app.listen(triggerPort, triggerHost);
   } catch (error) {
-    throw portRefused(error, triggerPort, 'MILLRACE_TRIGGER_PORT');
+    throw portRefused(error as Error, triggerPort, 'MILLRACE_TRIGGER_PORT');
   }
   return app;
 }
