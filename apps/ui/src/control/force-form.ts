@@ -23,7 +23,7 @@ export const MAX_PRIORITY = 1_000_000;
 /** What a change may have as its branch, revision and project. */
 const MAX_SHORT_TEXT = 190;
 /** How long a pattern of the configuration may keep this thread. */
-const PATTERN_MS = 100;
+const PATTERN_MS = 250;
 
 /** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
 export function readForm(scheduler: CompiledForceScheduler, params: Readonly<Record<string, JsonValue>>): FormOutcome {
@@ -120,19 +120,18 @@ function readText(field: ForceField, given: string): { value: JsonValue } | { pr
   if (field.maxsize !== null && given.length > field.maxsize) {
     return { problem: `'${field.label}' is longer than ${field.maxsize} characters` };
   }
-  if (field.regex !== null && given !== '' && !fits(field.regex, given)) {
-    return { problem: `${field.label}: '${given}' does not match pattern '${field.regex}'` };
-  }
-  return { value: given };
+  const problem = field.regex === null || given === '' ? null : mismatch(field.regex, given);
+  return problem === null ? { value: given } : { problem: `${field.label}: '${given}' ${problem}` };
 }
 
-/** False also for a text on which the pattern does not come to an end: it is the user's, and backtracks here (I5). */
-function fits(pattern: string, given: string): boolean {
+/** Null when the whole text matches. The pattern is the user's and may backtrack for ever (I5). */
+function mismatch(regex: string, given: string): string | null {
+  const context = { pattern: `^(?:${regex})$`, given };
   try {
-    const context = { pattern: `^(?:${pattern})$`, given };
-    return runInNewContext('new RegExp(pattern).test(given)', context, { timeout: PATTERN_MS }) === true;
+    const matches: unknown = runInNewContext('new RegExp(pattern).test(given)', context, { timeout: PATTERN_MS });
+    return matches === true ? null : `does not match pattern '${regex}'`;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    return `takes too long to compare with pattern '${regex}'`;
   }
 }
