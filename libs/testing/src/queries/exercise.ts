@@ -132,6 +132,7 @@ async function paths(cluster: Cluster): Promise<string[]> {
     ...['-buildid', 'buildid', '-started_at'].map((order) => `builds?order=${order}&limit=20`),
     ...['-complete_at', 'complete_at'].map((order) => `builds?complete=true&order=${order}&limit=20`),
     ...['-number', 'number'].map((order) => `builds?builderid=${builderId}&order=${order}&limit=20`),
+    ...['-ssid', 'ssid'].map((order) => `sourcestamps?order=${order}&limit=20`),
     `builds?complete=true&order=-buildid&limit=20`,
     `builds?builderid=${builderId}&complete=true&order=-buildid&limit=20`,
     `builds?builderid=${builderId}&number=${String(build['number'])}`,
