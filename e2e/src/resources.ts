@@ -67,11 +67,14 @@ export class Api {
     const lines: string[] = [];
     for (;;) {
       const page = `${path}?offset=${lines.length}&limit=${LINES_AT_ONCE}`;
-      const { logchunks } = await this.cluster.api<{ logchunks: { content: string }[] }>(page);
+      const { logchunks, meta } = await this.cluster.api<{
+        logchunks: { content: string }[];
+        meta: { has_more?: boolean };
+      }>(page);
       const text = logchunks.map((chunk) => chunk.content).join('');
       const more = text.split('\n').slice(0, -1);
       for (const line of more) lines.push(line.slice(1));
-      if (more.length < LINES_AT_ONCE) return lines;
+      if (more.length < LINES_AT_ONCE && !meta.has_more) return lines;
     }
   }
 }
