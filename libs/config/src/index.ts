@@ -1,4 +1,4 @@
-export { giveWay } from './give-way.js';
+export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
 export { PRIORITY_LIMIT } from './compile-scheduler.js';

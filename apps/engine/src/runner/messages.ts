@@ -41,7 +41,7 @@ export interface HostReply {
 export type ToThread =
   { readonly kind: 'run'; readonly job: BuildJob } | { readonly kind: 'stop'; readonly reason: string } | HostReply;
 export type FromThread =
-  | { readonly kind: 'ready'; readonly snapshot: ConfigSnapshot }
+  | { readonly kind: 'ready'; readonly snapshot: ConfigSnapshot; readonly threadId: number | null }
   | { readonly kind: 'load-failed'; readonly error: SentError }
   | { readonly kind: 'step'; readonly step: { readonly number: number; readonly name: string } | null }
   | HostCall

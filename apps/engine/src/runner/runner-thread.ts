@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ConfigSnapshot } from '@millrace/config';
+import { type ConfigSnapshot, giveWayToAll } from '@millrace/config';
 import { messageOf, Result } from '@millrace/domain';
 import { stepStateString } from '../core/step-sequence.js';
 import type { BuildJob, BuildOutcome } from './build-host.js';
@@ -28,6 +28,8 @@ export class RunnerThread {
   readonly heartbeat = new Heartbeat();
   private readonly worker: Worker;
   private isReady = false;
+  private threadId: number | null = null;
+  private hasGivenWay = false;
   private stopReason: string | null = null;
   private endReason: string | null = null;
 
@@ -68,6 +70,13 @@ export class RunnerThread {
     }, this.limits.stopGraceMs + 200).unref();
   }
 
+  /** Its step keeps a core busy: the steps of others go first until its build has ended, and the thread with it. */
+  giveWay(): void {
+    if (this.hasGivenWay || this.threadId === null) return;
+    this.hasGivenWay = true;
+    giveWayToAll(this.threadId);
+  }
+
   /** Ends the thread at once; its build dies of `reason`, or is cancelled when it is being stopped. */
   end(reason: string): void {
     this.endReason ??= reason;
@@ -82,6 +91,7 @@ export class RunnerThread {
     switch (message.kind) {
       case 'ready':
         this.isReady = true;
+        this.threadId = message.threadId;
         this.events.ready(message.snapshot);
         break;
       case 'load-failed':
@@ -95,7 +105,8 @@ export class RunnerThread {
         if (this.job) this.events.call(this.job.buildId, message);
         break;
       case 'done':
-        this.finish(message.outcome, true);
+        this.finish(message.outcome, !this.hasGivenWay);
+        if (this.hasGivenWay) this.end('it had given way');
         break;
     }
   }

@@ -5,6 +5,8 @@ import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from '
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;
+/** A loop that has not turned for so long is busy. */
+const BUSY_MS = 2 * BEAT_MS;
 /** What the process needs for itself, whatever the threads hold. */
 const OWN_MEMORY_MB = 256;
 const MB = 1024 * 1024;
@@ -178,6 +180,7 @@ export class ThreadPool {
     this.guardMemory();
     for (const [buildId, thread] of this.building) {
       const ms = thread.heartbeat.ageMs;
+      if (ms > BUSY_MS) thread.giveWay();
       const reported = this.reportedMs.get(buildId) ?? STALL_MS / 2;
       if (ms <= STALL_MS) this.reportedMs.delete(buildId);
       else if (ms >= reported * 2) {

@@ -28,8 +28,7 @@ async function main(): Promise<void> {
     const loaded = await loadConfig(generation.configFile, generation.snapshot ?? {});
     if (!generation.snapshot) requireFingerprint(generation, compileConfig(loaded.user, loaded).fingerprint);
     config = loaded.user as MasterConfig;
-    giveWay();
-    send({ kind: 'ready', snapshot: loaded.snapshot });
+    send({ kind: 'ready', snapshot: loaded.snapshot, threadId: giveWay() });
   } catch (error) {
     send({ kind: 'load-failed', error: toSent(error) });
     return;

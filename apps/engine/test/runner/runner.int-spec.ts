@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -248,6 +249,27 @@ describe('damage', () => {
     expect(await burning.outcome).toEqual(SUCCESS);
     expect(stalls[0]).toMatchObject({ step: 'burn' });
     expect(stalls[0]!.ms).toBeGreaterThan(1_000);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('lets everything go before a step that burns CPU', async () => {
+    const pool = await startPool();
+    await expectWorking(pool);
+    const niceness = (): number[] =>
+      readdirSync(`/proc/${pool.pid}/task`).map((id) => {
+        try {
+          const stat = readFileSync(`/proc/${pool.pid}/task/${id}/stat`, 'utf8');
+          // The 19th field; the second, in brackets, may contain anything.
+          return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+        } catch {
+          // The thread has ended since they were listed.
+          return 0;
+        }
+      });
+    const { outcome } = start(pool, 'burn');
+    await eventually(() => niceness().includes(19), 'the burning thread gives way');
+    expect(await outcome).toEqual(SUCCESS);
+    await eventually(() => !niceness().includes(19), 'the thread has ended with its build');
+    await expectWorking(pool);
   });
 
   it.each([
