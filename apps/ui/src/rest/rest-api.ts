@@ -1,4 +1,4 @@
-import type { Page } from '@millrace/database';
+import { countLines, type Page } from '@millrace/database';
 import { logPieces, readLogLines } from '@millrace/database';
 import { type MillraceError, OperationalError, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
@@ -145,12 +145,6 @@ function envelope(plural: string, items: readonly object[], meta: object, accept
     return { status: 200, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) };
   }
   return { status: 200, headers: { 'content-type': TEXT_TYPE }, body: `${JSON.stringify(body, null, 2)}\n` };
-}
-
-function countLines(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
-  return count;
 }
 
 function lineCount(params: URLSearchParams, name: 'offset' | 'limit'): number | null {
