@@ -42,6 +42,8 @@ export class WorkerPort {
     this.server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS },
       (socket) => {
+        // Reset before it was taken up: nobody is there any more, whatever was said, and it has no address that could be asked for.
+        if (socket.remoteAddress === undefined) return void socket.destroy();
         const connection = options.connections.accept(socket);
         if (connection) void this.prepare(socket, connection);
       },

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -230,6 +231,18 @@ describe('TLS for workers', () => {
       end(socket);
       await eventually(() => listening.listener.connections.size === 0, { what: 'its end' });
     }
+    expect(listening.listener.failures.total('tls')).toBe(before);
+  });
+
+  it('has nothing against a connection that was reset before it was taken up', async () => {
+    const before = listening.listener.failures.total('tls');
+    const speakAndReset = `const socket = require('net').connect(${listening.settings.workerPort}, '127.0.0.1', () =>
+      socket.write('PROXY', () => socket.resetAndDestroy()))`;
+    // This process, which listens, stands still meanwhile.
+    expect(spawnSync(process.execPath, ['-e', speakAndReset]).status).toBe(0);
+    // Connections are taken up in their order.
+    await issuer();
+    await eventually(() => listening.listener.connections.size === 0, { what: 'its end' });
     expect(listening.listener.failures.total('tls')).toBe(before);
   });
 
