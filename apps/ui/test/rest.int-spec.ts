@@ -105,6 +105,20 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await ids(`buildrequests/${uuid}/builds`, 'builds', 'buildid')).toEqual([1]);
   });
 
+  it('tells those who filter by it which projects are active', async () => {
+    const all = (await get('projects')).body.projects!;
+    expect(all.map(({ name, active }) => [name, active])).toEqual([
+      ['widgets', null],
+      ['docs', null],
+    ]);
+    expect((await get('projects?active=true')).body.projects).toEqual(all.map((one) => ({ ...one, active: true })));
+    await site.db.run(`INSERT INTO projects (name) VALUES ('without builders')`);
+    expect((await get('projects?active=false')).body.projects).toMatchObject([
+      { name: 'without builders', active: false },
+    ]);
+    await site.db.run(`DELETE FROM projects WHERE name = 'without builders'`);
+  });
+
   it('reads single workers and builders as it reads all', async () => {
     const catalog = new CatalogReads(site.db);
     expect(await catalog.workers([2, 99])).toEqual((await catalog.workers()).filter((worker) => worker.workerid === 2));

@@ -38,20 +38,13 @@ export function addCatalog(table: PathTable<Endpoint>, { catalog }: Reads): void
     kind: 'collection',
     shape: CATALOG.projects,
     async list(_args, query) {
-      const page = evaluate(await catalog.projects(), query, CATALOG_LIMIT);
-      // Buildbot tells only those who ask for it.
-      if (query.filters.some((filter) => filter.field === 'active')) return page;
-      return { ...page, rows: page.rows.map((project) => ({ ...project, active: null })) };
+      const tellActive = query.filters.some((filter) => filter.field === 'active');
+      return evaluate(await catalog.projects({ tellActive }), query, CATALOG_LIMIT);
     },
   });
-  table.add(
-    'projects/:n',
-    singleOf(CATALOG.projects, () => catalog.projects(), 'projectid'),
-  );
-  table.add(
-    'projects/:s',
-    singleOf(CATALOG.projects, () => catalog.projects(), 'name'),
-  );
+  const projects = (): Promise<object[]> => catalog.projects({ tellActive: false });
+  table.add('projects/:n', singleOf(CATALOG.projects, projects, 'projectid'));
+  table.add('projects/:s', singleOf(CATALOG.projects, projects, 'name'));
   table.add(
     'projects/:n/builders',
     collectionOf(CATALOG.builders, async ([id]) =>

@@ -299,16 +299,14 @@ export class CatalogReads {
     }));
   }
 
-  /** `active` is told only to those who filter by it, as Buildbot does. */
-  async projects(): Promise<ProjectResource[]> {
-    const rows = await this.db.all<{ id: number; name: string; description: string | null; active: number | null }>(
-      // A LIMIT instead of EXISTS: MariaDB would read the builders of all projects first.
-      `SELECT p.id, p.name, p.description, (SELECT 1 FROM builders b JOIN builder_masters s ON s.builder_id = b.id
-         JOIN masters m ON m.id = s.master_id AND ${aliveSql(this.db)} WHERE b.project_id = p.id LIMIT 1) AS active
-       FROM projects p ORDER BY p.id`,
+  /** @param tellActive only those who filter by `active` are told, as in Buildbot: for that, the builders are read as well */
+  async projects({ tellActive }: { readonly tellActive: boolean }): Promise<ProjectResource[]> {
+    const rows = await this.db.all<{ id: number; name: string; description: string | null }>(
+      `SELECT id, name, description FROM projects ORDER BY id`,
     );
+    const active = tellActive ? await this.activeProjects() : null;
     return rows.map((row) => ({
-      active: row.active === 1,
+      active: active && active.has(row.id),
       description: row.description,
       description_format: null,
       description_html: null,
@@ -316,6 +314,15 @@ export class CatalogReads {
       projectid: row.id,
       slug: row.name.replace(/[^a-zA-Z0-9._-]/g, '_'),
     }));
+  }
+
+  /** Those with a builder that a living master serves. */
+  private async activeProjects(): Promise<Set<number>> {
+    const rows = await this.db.all<{ id: number }>(
+      `SELECT b.project_id AS id FROM builder_masters s JOIN masters m ON m.id = s.master_id AND ${aliveSql(this.db)}
+       JOIN builders b ON b.id = s.builder_id WHERE b.project_id IS NOT NULL`,
+    );
+    return new Set(rows.map((row) => row.id));
   }
 
   /**
