@@ -192,6 +192,20 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect((await run('true')).results).toBe(Result.SUCCESS);
   });
 
+  it('reads it again on SIGHUP, and goes on', async () => {
+    const masters = ['scheduler', 'engine', 'ui'] as const;
+    const pids = masters.flatMap((role) => cluster.pids(role));
+    const mark = cluster.output.length;
+    cluster.signalSupervisor('SIGHUP');
+    for (const role of ['scheduler', 'engine'])
+      await eventually(
+        () => cluster.output.slice(mark).some((line) => line.startsWith(role) && line.includes('reconfigured')),
+        { what: `a reconfigured ${role}` },
+      );
+    expect((await run('true')).results).toBe(Result.SUCCESS);
+    expect(masters.flatMap((role) => cluster.pids(role))).toEqual(pids);
+  });
+
   it('reports its health', async () => {
     for (const port of ['ui', 'scheduler', 'engine'] as const) {
       const base = `http://127.0.0.1:${cluster.ports[port]}`;

@@ -115,7 +115,6 @@ class MasterProcess {
       logger: nestLogger(log),
       abortOnError: false,
     });
-    app.enableShutdownHooks([]);
     addHealthRoutes(app, master, () => this.phase);
     await listen(app, settings);
     await parts.onReady?.(app);
