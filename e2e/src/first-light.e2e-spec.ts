@@ -215,6 +215,14 @@ describe.each(availableStacks())('first light on %s', (name) => {
     }
   });
 
+  it('leaves Ctrl-C, which reaches everything in a terminal, to the supervisor', async () => {
+    const processes = ['router', 'scheduler', 'engine', 'runner', 'ui', 'worker'] as const;
+    const pids = processes.flatMap((process) => cluster.pids(process));
+    for (const pid of pids) process.kill(pid, 'SIGINT');
+    expect((await run('true')).results).toBe(Result.SUCCESS);
+    expect(processes.flatMap((process) => cluster.pids(process))).toEqual(pids);
+  });
+
   it('stops within 5 s of Ctrl-C with nothing left behind, and keeps all data', async () => {
     const before = await api.builds();
     const pids = (['scheduler', 'engine', 'runner', 'ui', 'worker'] as const).flatMap((process) =>

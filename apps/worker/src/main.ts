@@ -50,14 +50,17 @@ async function relay(flags: RelayFlags): Promise<void> {
 
 /** Ends with its process: on a signal, or when the supervisor that started it over IPC is gone, and with it the reason to run. */
 async function untilStopped(running: { run(): Promise<void>; stop(): void }): Promise<void> {
+  const isSupervised = process.env['MILLRACE_SUPERVISED'] === '1';
   // A supervisor that died while this process was being loaded is not heard of again.
-  if (process.env['MILLRACE_SUPERVISED'] === '1' && !process.connected) return;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      log.info('stopping', { signal });
-      running.stop();
-    });
-  }
+  if (isSupervised && !process.connected) return;
+  const stop = (signal: string): void => {
+    log.info('stopping', { signal });
+    running.stop();
+  };
+  process.once('SIGTERM', stop);
+  // What a terminal says to everything in it is the supervisor's to decide.
+  if (isSupervised) for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  else process.once('SIGINT', stop);
   if (process.connected) process.once('disconnect', () => running.stop());
   await running.run();
   log.info('stopped');

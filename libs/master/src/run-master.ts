@@ -142,7 +142,8 @@ class MasterProcess {
       return 'draining';
     });
     process.on('SIGTERM', () => stop('SIGTERM'));
-    process.on('SIGINT', () => stop('SIGINT'));
+    // Ctrl-C reaches a supervised master as well as its supervisor, which stops everything in its order.
+    process.on('SIGINT', () => this.settings.isSupervised || stop('SIGINT'));
     process.on('SIGHUP', () => void this.reloadNow());
     this.onOrphaned = () => stop('the supervisor is gone');
   }

@@ -22,7 +22,11 @@ export interface ProcessEvents {
   refused(name: string): void;
 }
 
-/** A process that is started again when it ends, in a process group of its own, so that nothing of it stays behind. */
+/**
+ * A process that is started again when it ends. It stays in this one's session: with `sched_autogroup_enabled`, the kernel's default, the
+ * niceness of threads that run user code would mean nothing to processes of other sessions. So Ctrl-C reaches it too, which it leaves to its
+ * supervisor.
+ */
 export class SupervisedProcess {
   private child: ChildProcess | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -69,7 +73,6 @@ export class SupervisedProcess {
           else this.events.note(this.spec.name, error.message);
         });
         child.once('exit', (code, signal) => {
-          this.killGroup(child);
           ended(signal ?? `code ${code}`, code);
         });
       } catch (error) {
@@ -83,7 +86,6 @@ export class SupervisedProcess {
     const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
       env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      detached: true,
     });
     this.child = child;
     // Where no process could be made, there may be no streams either.
@@ -100,7 +102,7 @@ export class SupervisedProcess {
     const { child } = this;
     if (!child) return;
     child.kill('SIGTERM');
-    const kill = setTimeout(() => this.killGroup(child), patienceMs);
+    const kill = setTimeout(() => child.kill('SIGKILL'), patienceMs);
     await this.exited;
     clearTimeout(kill);
   }
@@ -108,15 +110,6 @@ export class SupervisedProcess {
   /** For a second Ctrl-C. */
   kill(): void {
     this.stopping = true;
-    if (this.child) this.killGroup(this.child);
-  }
-
-  private killGroup(child: ChildProcess): void {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    } catch (error) {
-      // ESRCH: the group is empty, as it should be.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    this.child?.kill('SIGKILL');
   }
 }
