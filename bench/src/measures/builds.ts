@@ -5,9 +5,14 @@ import { type Latencies, latencies } from '../stats.js';
 
 /** One trivial build at a time on an idle system, from the force to the API saying complete (asked every 3 ms). */
 export async function triggerLatency(api: Api, count: number): Promise<Latencies> {
+  return latencies(await sampleTriggers(api, count));
+}
+
+/** The same, each build's milliseconds. */
+export async function sampleTriggers(api: Api, count: number): Promise<number[]> {
   const samples: number[] = [];
   for (let i = 0; i < count; i++) samples.push(await api.forceAndWait('b0', 3));
-  return latencies(samples);
+  return samples;
 }
 
 /** Trivial builds of 20 builders, all forced at once. @returns builds per second, from the first force to the last end */

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from '../api.js';
-import { type Latencies, latencies } from '../stats.js';
 
 export const LIST = '/api/v2/builds?order=-buildid&limit=20';
 /** What the waterfall page of five builders asks for. */
@@ -21,8 +20,8 @@ export async function readsPerSecond(api: Api, path: string, forMs: number): Pro
   return (count / (performance.now() - startedAt)) * 1000;
 }
 
-/** One read every `everyMs`, whether or not the one before has been answered: what a person with a browser feels. */
-export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean): Promise<Latencies> {
+/** One read every `everyMs`, whether or not the one before has been answered: what a person with a browser feels. @returns milliseconds */
+export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean): Promise<number[]> {
   const samples: number[] = [];
   const pending: Promise<void>[] = [];
   while (goOn()) {
@@ -31,5 +30,5 @@ export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean
     await delay(everyMs);
   }
   await Promise.all(pending);
-  return latencies(samples);
+  return samples;
 }
