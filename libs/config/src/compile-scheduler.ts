@@ -1,11 +1,14 @@
-import type { CompiledForceCodebase, CompiledScheduler, ForceField } from '@millrace/contracts';
+import {
+  type CompiledForceCodebase,
+  type CompiledScheduler,
+  type ForceField,
+  PRIORITY_LIMIT,
+} from '@millrace/contracts';
 import { type ChangeFilter, FILTERED_ATTRIBUTES, type JsonValue, type ValueMatch } from '@millrace/domain';
 import type { CallbackTable } from './callback-table.js';
 import { isJson, ObjectReader, references } from './object-reader.js';
 
 const KINDS = ['any-branch', 'single-branch', 'force', 'trigger'] as const;
-/** How far priorities go, in either direction. */
-export const PRIORITY_LIMIT = 1_000_000;
 /** Node's timers hold 24 days. */
 export const TIMER_MAX_SECONDS = 1_000_000;
 const ANY_TEXT = { accepts: () => true, expected: 'a string' };

@@ -1,7 +1,6 @@
 export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
-export { PRIORITY_LIMIT } from './compile-scheduler.js';
 export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';

@@ -55,13 +55,16 @@ export interface CompiledBuilder {
   readonly fingerprint: string;
 }
 
+/** How far priorities of requests go, in either direction. */
+export const PRIORITY_LIMIT = 1_000_000;
+
 interface SchedulerCommon {
   readonly name: string;
   /** Names of the builders it may start, never empty. */
   readonly builders: readonly string[];
   readonly reason: string;
   readonly properties: Readonly<Record<string, JsonValue>>;
-  /** Higher is sooner. */
+  /** Higher is sooner; at most `PRIORITY_LIMIT` either way. */
   readonly priority: number;
 }
 

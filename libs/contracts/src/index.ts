@@ -7,6 +7,7 @@ export {
   type StepEvent,
   type WorkerEvent,
 } from './hints.js';
+export { PRIORITY_LIMIT } from './config.js';
 export type {
   CompiledBuilder,
   CompiledChangeSource,

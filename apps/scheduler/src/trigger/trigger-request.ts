@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { PRIORITY_LIMIT } from '@millrace/config';
+import { PRIORITY_LIMIT } from '@millrace/contracts';
 import type { JsonValue } from '@millrace/domain';
 
 /** What to build; everything that is left out is what the scheduler's builders do without a change. */

@@ -1,10 +1,10 @@
-import { type Hint, hints } from '@millrace/contracts';
+import { type Hint, hints, PRIORITY_LIMIT } from '@millrace/contracts';
 import { ControlStore, type CreatedBuildset } from '@millrace/database';
 import { isUuid, type JsonValue, MillraceError, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { PathTable, type PathArgument } from '../rest/path-table.js';
 import { statusOf } from '../rest/rest-api.js';
-import { MAX_PRIORITY, readForm } from './force-form.js';
+import { readForm } from './force-form.js';
 import { compiledForceSchedulers } from './force-schedulers.js';
 import { readCall, RPC, rpcError, type RpcAnswer, type RpcParams, rpcResult } from './json-rpc.js';
 
@@ -178,10 +178,10 @@ export class ControlApi {
 
   private async setPriority(requestId: number, params: RpcParams): Promise<null> {
     const { priority } = params;
-    if (typeof priority !== 'number' || !Number.isSafeInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
+    if (typeof priority !== 'number' || !Number.isSafeInteger(priority) || Math.abs(priority) > PRIORITY_LIMIT) {
       throw new UserError(
         'bad-priority',
-        `priority is ${JSON.stringify(priority)}: expected a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`,
+        `priority is ${JSON.stringify(priority)}: expected a whole number from -${PRIORITY_LIMIT} to ${PRIORITY_LIMIT}`,
         { priority },
       );
     }

@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm';
-import type { ForceField } from '@millrace/contracts';
+import { type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
 import type { SourceStamp } from '@millrace/database';
 import { type JsonValue, type Properties, propertiesFrom } from '@millrace/domain';
 import { codebaseLeaves, type CompiledForceScheduler, formLeaves } from './force-schedulers.js';
@@ -18,8 +18,6 @@ export type FormOutcome =
   | { readonly ok: false; readonly problems: Readonly<Record<string, string>> };
 
 const SOURCE = 'Force Build Form';
-/** Either way. */
-export const MAX_PRIORITY = 1_000_000;
 /** What a change may have as its branch, revision and project. */
 const MAX_SHORT_TEXT = 190;
 /** How long a pattern of the configuration may keep this thread. */
@@ -37,8 +35,8 @@ export function readForm(scheduler: CompiledForceScheduler, params: Readonly<Rec
     if ('problem' in read) problems[fullName] = read.problem;
     else if (short.has(field) && text(read.value).length > MAX_SHORT_TEXT)
       problems[fullName] = `'${field.label}' is longer than ${MAX_SHORT_TEXT} characters`;
-    else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > MAX_PRIORITY)
-      problems[fullName] = `'${field.label}' is not between -${MAX_PRIORITY} and ${MAX_PRIORITY}`;
+    else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > PRIORITY_LIMIT)
+      problems[fullName] = `'${field.label}' is not between -${PRIORITY_LIMIT} and ${PRIORITY_LIMIT}`;
     else values.set(fullName, read.value);
   }
   if (Object.keys(problems).length > 0) return { ok: false, problems };
