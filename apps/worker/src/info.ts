@@ -1,24 +1,15 @@
 import { COMMAND_NAMES, FEATURE_OBFUSCATION, FEATURE_RESUME } from '@millrace/worker-protocol';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { arch, availableParallelism, hostname, release, type } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_VERSION } from './commands/index.js';
 
 export const WORKER_VERSION = 'millrace-0.1.0';
 
-/** Makes the base directory with its `info` folder; what people wrote there stays. */
+/** Makes the base directory with its `info` folder, for people to write to. */
 export function prepareBasedir(basedir: string): void {
-  const info = join(basedir, 'info');
-  mkdirSync(info, { recursive: true });
-  const texts = {
-    admin: 'Your Name Here <admin@youraddress.invalid>\n',
-    host: 'Please put a description of this build host here\n',
-  };
-  for (const [name, text] of Object.entries(texts)) {
-    const file = join(info, name);
-    if (!existsSync(file)) writeFileSync(file, text);
-  }
+  mkdirSync(join(basedir, 'info'), { recursive: true });
 }
 
 /** What this worker says about itself (`specs/worker-protocol.md` §2.3), with our own keys. */
@@ -29,6 +20,8 @@ export async function workerInfo(
   incarnation: string,
 ): Promise<Record<string, unknown>> {
   return {
+    admin: '',
+    host: `${hostname()}: ${type()} ${release()} on ${arch()}, Node ${process.versions.node}\n`,
     ...(await infoFiles(join(basedir, 'info'))),
     ...(await operatingSystem()),
     environ,
