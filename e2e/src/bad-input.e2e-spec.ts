@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
-import { Cluster, type ClusterProcess, eventually, FakeWorker, freePort } from '@millrace/testing';
+import { Cluster, type ClusterProcess, eventually, FakeWorker, freePort, requireOfMachine } from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { Api, type Build } from './resources.js';
 import { FIXTURES, millrace, type Stack, startStack } from './stacks.js';
@@ -185,10 +185,8 @@ describe('what the command line says', () => {
   });
 });
 
-const canMount = process.getuid?.() === 0;
-if (!canMount)
-  process.stderr.write('\n*** SKIPPED, only root can mount the small disk that the full-disk test fills ***\n');
-(canMount || process.env['CI'] === 'true' ? describe : describe.skip)('a full disk', () => {
+const canMount = requireOfMachine(process.getuid?.() === 0, 'root, to mount the small disk that they fill');
+(canMount ? describe : describe.skip)('a full disk', () => {
   it('loses nothing that was accepted, refuses what cannot be committed, and goes on when there is room again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-full-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder]);

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { requireOfMachine } from '@millrace/testing';
 import type { CommandSink } from '@millrace/worker-protocol';
 import { TestMaster } from './test-master.js';
 import { isAlive, until, WorkerProcess } from './worker-process.js';
@@ -159,40 +160,43 @@ describe('the worker process', () => {
 
   // Root without the right to signal the processes of others.
   const isRoot = process.getuid?.() === 0;
-  (isRoot ? it : it.skip)('lives on with commands that it may not kill, and kills the others', async () => {
-    const powerless = ['setpriv', '--bounding-set=-kill', '--inh-caps=-kill'];
-    const other = ['setpriv', '--reuid=65534', '--clear-groups', 'sh', '-c', 'echo $$; exec sleep 300'];
-    const foreign: number[] = [];
-    const updates: CommandSink['updates'] = (batch) => {
-      for (const update of batch) if (update.kind === 'stdout') foreign.push(Number(update.text));
-    };
-    try {
-      let worker = start(master.url, {}, powerless);
-      const first = await master.worker();
-      const interrupted = first.shell(basedir, other, {}, { updates }, 'foreign');
-      await until('it runs', () => foreign.length === 1);
-      await first.session.interrupt('foreign', 'stop it');
-      expect(await interrupted).toMatchObject({ rc: -1, failure: 'SIGKILL failed to kill the process' });
-      const own = await sleeping(first, 'own');
-      await worker.stop();
-      expect(worker.child.exitCode).toBe(0);
-      await until('what may be killed is gone', () => !own.pids.some(isAlive));
+  (requireOfMachine(isRoot, 'root') ? it : it.skip)(
+    'lives on with commands that it may not kill, and kills the others',
+    async () => {
+      const powerless = ['setpriv', '--bounding-set=-kill', '--inh-caps=-kill'];
+      const other = ['setpriv', '--reuid=65534', '--clear-groups', 'sh', '-c', 'echo $$; exec sleep 300'];
+      const foreign: number[] = [];
+      const updates: CommandSink['updates'] = (batch) => {
+        for (const update of batch) if (update.kind === 'stdout') foreign.push(Number(update.text));
+      };
+      try {
+        let worker = start(master.url, {}, powerless);
+        const first = await master.worker();
+        const interrupted = first.shell(basedir, other, {}, { updates }, 'foreign');
+        await until('it runs', () => foreign.length === 1);
+        await first.session.interrupt('foreign', 'stop it');
+        expect(await interrupted).toMatchObject({ rc: -1, failure: 'SIGKILL failed to kill the process' });
+        const own = await sleeping(first, 'own');
+        await worker.stop();
+        expect(worker.child.exitCode).toBe(0);
+        await until('what may be killed is gone', () => !own.pids.some(isAlive));
 
-      worker = start(master.url, {}, powerless);
-      const second = await master.worker();
-      second.shell(basedir, other, {}, { updates }, 'foreign').catch(() => undefined);
-      await until('it runs', () => foreign.length === 2);
-      const left = await sleeping(second, 'left');
-      await worker.stop('SIGKILL');
-      worker = start(master.url, {}, powerless);
-      await master.worker();
-      await until('what may be killed is gone', () => !left.pids.some(isAlive));
-      expect(worker.log).toContain('cannot kill a command that an earlier worker left running id=foreign');
-      expect(foreign.every(isAlive)).toBe(true);
-    } finally {
-      for (const pid of foreign) process.kill(pid, 'SIGKILL');
-    }
-  });
+        worker = start(master.url, {}, powerless);
+        const second = await master.worker();
+        second.shell(basedir, other, {}, { updates }, 'foreign').catch(() => undefined);
+        await until('it runs', () => foreign.length === 2);
+        const left = await sleeping(second, 'left');
+        await worker.stop('SIGKILL');
+        worker = start(master.url, {}, powerless);
+        await master.worker();
+        await until('what may be killed is gone', () => !left.pids.some(isAlive));
+        expect(worker.log).toContain('cannot kill a command that an earlier worker left running id=foreign');
+        expect(foreign.every(isAlive)).toBe(true);
+      } finally {
+        for (const pid of foreign) process.kill(pid, 'SIGKILL');
+      }
+    },
+  );
 
   it('does not share its base directory', async () => {
     const first = start();

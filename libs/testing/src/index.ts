@@ -7,6 +7,7 @@ export {
   type MariaDb,
   type MariaDbOptions,
   type NatsOptions,
+  requireOfMachine,
   requireService,
   type Service,
   type ServiceName,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAndCompile } from '@millrace/config';
 import { FencedError, Result } from '@millrace/domain';
+import { requireOfMachine } from '@millrace/testing';
 import { type BuildOutcome, RunnerPool, type RunnerPoolOptions, type RunningBuild } from '../../dist/runner/runner.js';
 import { FakeBuildHost, jobFor } from './fake-build-host.js';
 
@@ -251,26 +252,29 @@ describe('damage', () => {
     expect(stalls[0]!.ms).toBeGreaterThan(1_000);
   });
 
-  (process.platform === 'linux' ? it : it.skip)('lets everything go before a step that burns CPU', async () => {
-    const pool = await startPool();
-    await expectWorking(pool);
-    const niceness = (): number[] =>
-      readdirSync(`/proc/${pool.pid}/task`).map((id) => {
-        try {
-          const stat = readFileSync(`/proc/${pool.pid}/task/${id}/stat`, 'utf8');
-          // The 19th field; the second, in brackets, may contain anything.
-          return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
-        } catch {
-          // The thread has ended since they were listed.
-          return 0;
-        }
-      });
-    const { outcome } = start(pool, 'burn');
-    await eventually(() => niceness().includes(19), 'the burning thread gives way');
-    expect(await outcome).toEqual(SUCCESS);
-    await eventually(() => !niceness().includes(19), 'the thread has ended with its build');
-    await expectWorking(pool);
-  });
+  (requireOfMachine(process.platform === 'linux', 'Linux') ? it : it.skip)(
+    'lets everything go before a step that burns CPU',
+    async () => {
+      const pool = await startPool();
+      await expectWorking(pool);
+      const niceness = (): number[] =>
+        readdirSync(`/proc/${pool.pid}/task`).map((id) => {
+          try {
+            const stat = readFileSync(`/proc/${pool.pid}/task/${id}/stat`, 'utf8');
+            // The 19th field; the second, in brackets, may contain anything.
+            return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+          } catch {
+            // The thread has ended since they were listed.
+            return 0;
+          }
+        });
+      const { outcome } = start(pool, 'burn');
+      await eventually(() => niceness().includes(19), 'the burning thread gives way');
+      expect(await outcome).toEqual(SUCCESS);
+      await eventually(() => !niceness().includes(19), 'the thread has ended with its build');
+      await expectWorking(pool);
+    },
+  );
 
   it.each([
     ['calls process.exit', 'exits', 'quit', "step 'quit' called process.exit(3)"],

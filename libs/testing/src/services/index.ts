@@ -3,6 +3,6 @@ export { freePort } from './free-port.js';
 export { type HaproxyOptions, startHaproxy } from './haproxy.js';
 export { type MariaDb, type MariaDbOptions, startMariaDb } from './mariadb.js';
 export { type NatsOptions, startNats } from './nats.js';
-export { requireService, type ServiceName } from './require-service.js';
+export { requireOfMachine, requireService, type ServiceName } from './require-service.js';
 export { type Service } from './service-process.js';
 export { crossbarFolder, startCrossbar, startEmbeddedRouter, type WampOptions } from './wamp.js';

@@ -31,6 +31,17 @@ export function requireService(name: ServiceName): boolean {
   return false;
 }
 
+/**
+ * The same for what the machine itself has to have: root, a kernel. @returns `isThere`
+ * @throws OperationalError `machine-unfit` when CI=true
+ */
+export function requireOfMachine(isThere: boolean, what: string): boolean {
+  if (isThere) return true;
+  if (process.env['CI'] === 'true') throw new OperationalError('machine-unfit', `tests need ${what}`, { what });
+  process.stderr.write(`\n*** SKIPPED, tests need ${what} ***\n`);
+  return false;
+}
+
 function findProgram(program: string): boolean {
   const path = serviceEnvironment()['PATH']!.split(delimiter);
   const candidates = program.includes('/') ? [program] : path.map((folder) => join(folder, program));
