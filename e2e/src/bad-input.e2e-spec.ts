@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,7 +11,7 @@ import { Result } from '@millrace/domain';
 import { Cluster, type ClusterProcess, eventually, FakeWorker, freePort, requireOfMachine } from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { Api, type Build } from './resources.js';
-import { FIXTURES, millrace, type Stack, startStack } from './stacks.js';
+import { CLI, FIXTURES, millrace, type Stack, startStack } from './stacks.js';
 
 const PROCESSES: readonly ClusterProcess[] = ['router', 'scheduler', 'engine', 'runner', 'ui', 'worker'];
 
@@ -170,6 +171,30 @@ describe('what the command line says', () => {
     server.close();
     expect(status).toBe(1);
     expect(stderr).toContain(`port ${port} is taken: stop what uses it, or set MILLRACE_UI_PORT to another port`);
+  });
+
+  it('stops on Ctrl-C also before it is up', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-early-'));
+    const env: Record<string, string> = { MILLRACE_DATA: folder, E2E_REPOSITORY: folder };
+    for (const name of ['UI', 'SCHEDULER', 'ENGINE', 'ROUTER', 'TRIGGER', 'WORKER'])
+      env[`MILLRACE_${name}_PORT`] = String(await freePort());
+    const child = spawn(process.execPath, [CLI, 'start', '--config', join(FIXTURES, 'first-light.config.ts')], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const said = text(child.stdout);
+      await once(child.stdout, 'data');
+      const exited = once(child, 'exit');
+      const startedAt = performance.now();
+      child.kill('SIGINT');
+      expect(await exited).toEqual([0, null]);
+      expect(performance.now() - startedAt).toBeLessThan(5000);
+      expect(await said).not.toContain('Millrace is up');
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('refuses malformed settings, all of them at once', () => {

@@ -14,6 +14,7 @@ import {
 } from '@millrace/testing';
 
 const ROOT = join(import.meta.dirname, '../..');
+export const CLI = join(ROOT, 'apps/cli/dist/main.js');
 
 /** Where a cluster keeps its state and what carries its hints. */
 export type StackName = 'embedded' | 'MariaDB + crossbar' | 'MariaDB + NATS';
@@ -74,7 +75,7 @@ export async function startStack(name: StackName): Promise<Stack> {
 export async function millraceSoon(
   args: readonly string[],
 ): Promise<{ status: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [join(ROOT, 'apps/cli/dist/main.js'), ...args], {
+  const child = spawn(process.execPath, [CLI, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -91,7 +92,7 @@ export function millrace(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): { status: number; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'apps/cli/dist/main.js'), ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
   });

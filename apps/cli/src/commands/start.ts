@@ -81,8 +81,10 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   if (process.connected) process.on('disconnect', () => stopped(1));
   // Whatever ends this process abruptly, the end of its IPC channels ends the others.
   for (const child of supervised) child.start();
-  void announce(supervised, ports, env, say);
+  const untilStopped = new AbortController();
+  void announce(supervised, ports, env, say, untilStopped.signal);
   const code = await ended;
+  untilStopped.abort();
   say('stopping');
   await stopAll(supervised);
   say('stopped');
@@ -198,20 +200,25 @@ async function announce(
   ports: Record<PortName, number>,
   env: NodeJS.ProcessEnv,
   say: (text: string) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   for (const role of ['scheduler', 'engine', 'ui'] as const) {
-    while (!(await isReady(`http://${reachableAt(role, ports[role], env)}/readyz`))) await delay(100);
+    while (!(await isReady(`http://${reachableAt(role, ports[role], env)}/readyz`, signal))) {
+      // What is stopped before it is up never will be; waiting on would keep this process alive.
+      if (signal.aborted) return;
+      await delay(100);
+    }
     supervised.find((child) => child.name === role)?.hasBeenReady();
   }
   for (const child of supervised) child.hasBeenReady();
   say(`Millrace is up: http://localhost:${ports.ui}`);
 }
 
-async function isReady(url: string): Promise<boolean> {
+async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   try {
-    return (await fetch(url)).ok;
+    return (await fetch(url, { signal })).ok;
   } catch {
-    // It does not listen yet.
+    // It does not listen yet, or never will.
     return false;
   }
 }
