@@ -72,9 +72,7 @@ export class SupervisedProcess {
           if (child.pid === undefined) ended(error.message);
           else this.events.note(this.spec.name, error.message);
         });
-        child.once('exit', (code, signal) => {
-          ended(signal ?? `code ${code}`, code);
-        });
+        child.once('exit', (code, signal) => ended(signal ?? `code ${code}`, code));
       } catch (error) {
         ended(messageOf(error));
       }

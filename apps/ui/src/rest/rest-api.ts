@@ -1,5 +1,4 @@
-import { countLines, type Page } from '@millrace/database';
-import { logPieces, readLogLines } from '@millrace/database';
+import { countLines, logPieces, type Page, readLogLines } from '@millrace/database';
 import { type MillraceError, OperationalError, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { type Endpoint, PROPERTIES_SHAPE } from './endpoints.js';
