@@ -3,16 +3,16 @@ import { OperationalError } from '@millrace/domain';
 import { eventually } from '@millrace/testing';
 import type { Figure } from '../figures.js';
 import { cpuMs } from '../processes.js';
+import { latencies } from '../stats.js';
 import type { MillraceSystem } from '../systems/millrace.js';
 import type { System } from '../systems/system.js';
-import { latencies } from '../stats.js';
 import { sampleTriggers } from './builds.js';
 import { sampleReads } from './reads.js';
 
 const READ_EVERY_MS = 10;
 const QUIET_MS = 10_000;
 const BUILDS = 30;
-/** Quiet and burning in turns, so that both meet the machine in the same moods; a hundredth of one turn would be five reads. */
+/** Quiet and burning in turns, so that both meet the machine in the same moods; a hundredth of one turn would be ten reads. */
 const ROUNDS = 3;
 
 /** What people feel who read pages and trigger builds. */
