@@ -1,3 +1,4 @@
+export { redactAddresses, secretInAddress } from './addresses.js';
 export {
   type ChangeFilter,
   filterChange,
@@ -10,7 +11,9 @@ export {
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
 export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
+export { checkJsonLimits, type JsonLimits, parseJson } from './json-limits.js';
 export { hashPassword, verifyPassword } from './passwords.js';
+export { printable } from './printable.js';
 export {
   type InterpolationSources,
   interpolate,
