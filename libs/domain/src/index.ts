@@ -8,6 +8,7 @@ export {
   type FilteredChange,
   type ValueMatch,
 } from './change-filter.js';
+export { harmlessEnvironment } from './environment.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
 export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
@@ -35,4 +36,5 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export { shellWord } from './shell-words.js';
 export { isWorkerName, isWorkerTemplate, workerEntries } from './worker-names.js';

@@ -26,5 +26,7 @@ describe('isWorkerName', () => {
     ['a/b', false],
     ['linux-*', false],
     ['x'.repeat(51), false],
+    ['a\u001b[2J', false],
+    ['a\u202eb', false],
   ])('%j: %s', (name, expected) => expect(isWorkerName(name)).toBe(expected));
 });

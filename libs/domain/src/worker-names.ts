@@ -1,6 +1,11 @@
-/** A colon would end the name in the worker's login; the length is what Buildbot's clients expect of an identifier. */
+import { printable } from './printable.js';
+
+/**
+ * Whether a worker may be called that: 1 to 50 characters, which is what Buildbot's clients expect of an identifier, without colons
+ * (one would end the name in the worker's login), slashes, spaces, asterisks and what a terminal would obey.
+ */
 export function isWorkerName(name: string): boolean {
-  return /^[^:\s/\\*]{1,50}$/.test(name);
+  return /^[^:\s/\\*]{1,50}$/.test(name) && printable(name) === name;
 }
 
 /** `linux-*` stands for every worker that was made by `millrace worker create` under a name that begins so. */
