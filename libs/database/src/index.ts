@@ -55,6 +55,7 @@ export { type NewWorkerToken, type WorkerToken, WorkerTokenStore } from './worke
 export { type SessionKind } from './worker-sessions.js';
 export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
+export { keepFolderPrivate, keepSqlitePrivate, readSecretFile, secretFile } from './private-files.js';
 export { type DatabaseUrl, isUniqueViolation, openDatabase, sqliteFile } from './open.js';
 export {
   chunked,

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { UserError } from '@millrace/domain';
+import { redactAddresses, UserError } from '@millrace/domain';
 import { MysqlDatabase, type MysqlOptions } from './mysql.js';
 import type { Database } from './sql.js';
 import { SqliteDatabase } from './sqlite.js';
@@ -27,7 +27,7 @@ export function openDatabase(url: DatabaseUrl, options: MysqlOptions = {}): Data
 function connect(url: DatabaseUrl, options: MysqlOptions): Database {
   const file = sqliteFile(url);
   if (file !== null) {
-    mkdirSync(dirname(file), { recursive: true });
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     return new SqliteDatabase(file);
   }
   if (/^(mysql|mariadb):\/\//.test(url)) {
@@ -35,7 +35,7 @@ function connect(url: DatabaseUrl, options: MysqlOptions): Database {
   }
   throw new UserError(
     'bad-database-url',
-    `MILLRACE_DB is '${url.replace(/:[^:@/]*@/, ':***@')}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
+    `MILLRACE_DB is '${redactAddresses(url)}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
     { setting: 'MILLRACE_DB' },
   );
 }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { setDefaultResultOrder } from 'node:dns';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
@@ -7,7 +8,17 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
-import { checkSchema, type Database, type Incarnation, MasterStore, openDatabase, sabotaged } from '@millrace/database';
+import {
+  checkSchema,
+  type Database,
+  type Incarnation,
+  keepFolderPrivate,
+  keepSqlitePrivate,
+  MasterStore,
+  openDatabase,
+  sabotaged,
+  sqliteFile,
+} from '@millrace/database';
 import { MillraceError, messageOf, OperationalError, UserError } from '@millrace/domain';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { ControlClient } from './control/client.js';
@@ -29,6 +40,8 @@ export async function runMaster(options: {
   setup: (master: Master) => Promise<MasterParts>;
 }): Promise<void> {
   let log: Logger | undefined;
+  // Databases, mirrors and uploads hold what not everybody on the machine may read.
+  process.umask(0o077);
   try {
     const settings = readSettings(options.role);
     log = createLogger(settings);
@@ -63,6 +76,7 @@ class MasterProcess {
     if (settings.isSupervised && !process.connected) process.exit(0);
     if (process.connected) process.once('disconnect', () => this.onOrphaned());
     setDefaultResultOrder('ipv4first');
+    this.keepPrivate();
     for (const guarantee of ['fence', 'cause', 'poll'] as const) {
       if (sabotaged(guarantee))
         log.error({ guarantee }, 'MILLRACE_TEST_SABOTAGE is set: this master breaks its guarantees on purpose');
@@ -149,6 +163,18 @@ class MasterProcess {
   }
 
   /** A database that is not there yet is waited for; one with an old schema is the person's business. */
+  /** @throws UserError `data-folder-shared` */
+  private keepPrivate(): void {
+    const { dataFolder, databaseUrl } = this.settings;
+    const file = sqliteFile(databaseUrl);
+    // A role that keeps no data needs no folder.
+    const repairs = [
+      existsSync(dataFolder) ? keepFolderPrivate(dataFolder) : null,
+      file === null ? null : keepSqlitePrivate(file),
+    ];
+    for (const repair of repairs) if (repair !== null) this.log.warn({ repair }, repair);
+  }
+
   private async schemaReady(): Promise<void> {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
