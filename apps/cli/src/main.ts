@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { ConfigError, formatProblems } from '@millrace/config';
-import { MillraceError, messageOf } from '@millrace/domain';
+import { readSecretFile } from '@millrace/database';
+import { MillraceError, messageOf, redactAddresses } from '@millrace/domain';
 import { Command, InvalidArgumentError } from 'commander';
 import { checkConfig } from './commands/check-config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
@@ -9,6 +10,10 @@ import { reconfig } from './commands/reconfig.js';
 import { start } from './commands/start.js';
 import { trigger } from './commands/trigger.js';
 import { controlWorker, createWorker, listWorkers, revokeWorker, type WorkerAction } from './commands/worker.js';
+import { say } from './output.js';
+
+// What commands make holds secrets: databases, tickets, tokens.
+const umask = process.umask(0o077);
 
 const program = new Command('millrace')
   .description(
@@ -27,7 +32,7 @@ program
   .option('--config <file>', 'Use this configuration file.', 'master.config.ts')
   .option('--worker <name>', 'Start a worker under this configured name.', 'local')
   .option('--no-worker', 'Start no worker here.')
-  .action(async (options: { config: string; worker: string | false }) => finish(await start(options)));
+  .action(async (options: { config: string; worker: string | false }) => finish(await start({ ...options, umask })));
 
 program
   .command('check-config')
@@ -81,12 +86,16 @@ worker
     '<name>',
     'The name of the worker: one of the configuration, or one that a template (such as linux-*) fits.',
   )
+  .option('--token-file <file>', 'Write the token into this new file instead of printing it.')
   .option('--revoke-old', 'End the earlier tokens of the worker. They work on beside the new one otherwise.', false)
   .option('--pb', 'Let it log in over PB, too: then the MD5 of the token, which is all that takes, is stored.', false)
   .option('--master <url>', 'Where workers connect (default: MILLRACE_WORKER_URL).', workerUrl())
   .option(...database)
-  .action(async (name: string, options: { revokeOld: boolean; pb: boolean; master: string; database?: string }) =>
-    finish(await createWorker(databaseUrlOf(options.database), { ...options, name })),
+  .action(
+    async (
+      name: string,
+      options: { revokeOld: boolean; pb: boolean; master: string; tokenFile?: string; database?: string },
+    ) => finish(await createWorker(databaseUrlOf(options.database), { ...options, name })),
   );
 worker
   .command('revoke')
@@ -135,7 +144,8 @@ program
     'The trigger API of a scheduler.',
     process.env['MILLRACE_TRIGGER_URL'] || `http://127.0.0.1:${process.env['MILLRACE_TRIGGER_PORT'] || 8020}`,
   )
-  .option('--token <token>', 'Its token.', process.env['MILLRACE_TRIGGER_TOKEN'])
+  .option('--token-file <file>', 'The file that holds its token (default: the setting MILLRACE_TRIGGER_TOKEN).')
+  .option('--token <token>', 'Its token. Others on this machine can see it in the list of processes.')
   .action(
     async (
       scheduler: string,
@@ -145,8 +155,13 @@ program
         wait: boolean;
         url: string;
         token?: string;
+        tokenFile?: string;
       } & Partial<Record<'branch' | 'revision' | 'repository' | 'reason' | 'key', string>>,
-    ) => finish(await trigger({ ...options, scheduler, builders: options.builder, properties: options.property })),
+    ) => {
+      const { builder: builders, property: properties, tokenFile } = options;
+      const token = options.token ?? (tokenFile ? readSecretFile(tokenFile) : process.env['MILLRACE_TRIGGER_TOKEN']);
+      finish(await trigger({ ...options, scheduler, builders, properties, token }));
+    },
   );
 
 /** A guess from where people reach the UI, unless a setting says it. */
@@ -154,6 +169,12 @@ function workerUrl(env: NodeJS.ProcessEnv = process.env): string {
   const ui = env['MILLRACE_URL'] || 'http://localhost';
   const host = URL.canParse(ui) ? new URL(ui).hostname : 'localhost';
   return env['MILLRACE_WORKER_URL'] || `ws://${host}:${env['MILLRACE_WORKER_PORT'] || 9989}`;
+}
+
+function complaint(error: unknown): string {
+  if (error instanceof ConfigError) return formatProblems(error.problems);
+  if (error instanceof MillraceError) return `millrace: ${error.message}`;
+  return `millrace: ${error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error)}`;
 }
 
 /** Output may still be on its way to a pipe, so the process is left to end by itself. */
@@ -164,11 +185,7 @@ function finish(code: number): void {
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof ConfigError) process.stderr.write(`${formatProblems(error.problems)}\n`);
-  else if (error instanceof MillraceError) process.stderr.write(`millrace: ${error.message}\n`);
-  else
-    process.stderr.write(
-      `millrace: ${error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error)}\n`,
-    );
+  // It may quote what others wrote, and addresses with passwords in them.
+  say(redactAddresses(complaint(error)), process.stderr);
   process.exitCode = 1;
 }

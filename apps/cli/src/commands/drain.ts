@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ControlStore, masterNamed, openDatabase } from '@millrace/database';
 import { UserError } from '@millrace/domain';
+import { say } from '../output.js';
 
 const LOOK_EVERY_MS = 500;
 
@@ -13,19 +14,19 @@ export async function drain(databaseUrl: string, name: string, wait: boolean): P
       throw new UserError('no-master', `no master '${name}' is running on this database`, { name });
     await new ControlStore(db).requestDrain(before.masterId);
     let said = '';
-    const say = (text: string): void => {
-      if (text !== said) process.stdout.write(`${text}\n`);
+    const sayOnce = (text: string): void => {
+      if (text !== said) say(text);
       said = text;
     };
-    say(`${name}: asked to drain`);
+    sayOnce(`${name}: asked to drain`);
     while (wait) {
       const now = await masterNamed(db, name);
       if (!now || now.epoch !== before.epoch || now.state === 'stopped') break;
       if (now.state === 'draining')
-        say(`${name}: draining, ${now.builds} ${now.builds === 1 ? 'build' : 'builds'} left`);
+        sayOnce(`${name}: draining, ${now.builds} ${now.builds === 1 ? 'build' : 'builds'} left`);
       await delay(LOOK_EVERY_MS);
     }
-    if (wait) say(`${name}: has ended`);
+    if (wait) sayOnce(`${name}: has ended`);
     return 0;
   } finally {
     await db.close();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ControlStore, listActiveMasters, openDatabase } from '@millrace/database';
+import { say } from '../output.js';
 
 const PATIENCE_MS = 60_000;
 
@@ -24,7 +25,7 @@ export async function reconfig(databaseUrl: string): Promise<number> {
         await delay(100);
         result = await control.commandResult(commandId);
       }
-      process.stdout.write(`${master.name}: ${result ?? 'no answer yet; it will do so when it comes back'}\n`);
+      say(`${master.name}: ${result ?? 'no answer yet; it will do so when it comes back'}`);
       if (result === null || /^(refused|failed)/.test(result)) code = 1;
     }
     return code;

@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadAndCompile } from '@millrace/config';
 import type { CompiledConfig } from '@millrace/contracts';
-import { checkSchema, migrate, sqliteFile } from '@millrace/database';
+import { checkSchema, keepFolderPrivate, keepSqlitePrivate, migrate, secretFile, sqliteFile } from '@millrace/database';
+import { workerEnvironment } from '../supervisor/environment.js';
 import { LogLines } from '../supervisor/log-lines.js';
 import { checkPorts, hostOf, type PortName, reachableAt, readPorts } from '../supervisor/ports.js';
 import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
@@ -20,12 +19,14 @@ export interface StartOptions {
   readonly config: string;
   /** The configured worker to start here; false for none. */
   readonly worker: string | false;
+  /** Of the person: what builds make may be read by whoever may read what that person makes. */
+  readonly umask: number;
 }
 
 /** `millrace start`: every role as a process of its own on this machine, supervised. Resolves when told to stop. */
 export async function start(options: StartOptions, env: NodeJS.ProcessEnv = process.env): Promise<number> {
   const dataFolder = resolve(env['MILLRACE_DATA'] || '.millrace');
-  mkdirSync(dataFolder, { recursive: true });
+  const repairs = [keepFolderPrivate(dataFolder)];
   const databaseUrl = env['MILLRACE_DB'] || `sqlite:${join(dataFolder, 'millrace.sqlite')}`;
   const ports = readPorts(env);
   const needsRouter = !env['MILLRACE_BUS'];
@@ -53,10 +54,13 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
   Object.assign(process.env, { MILLRACE_DATA: dataFolder, MILLRACE_WORKER_PASSWORD: workerPassword });
   const config = (await loadAndCompile(resolve(options.config))).revision;
   await prepareDatabase(databaseUrl);
+  const file = sqliteFile(databaseUrl);
+  if (file !== null) repairs.push(keepSqlitePrivate(file));
 
   const lines = new LogLines();
   const say = (text: string): void => lines.write('millrace', text);
-  const specs = processes(shared, ports, needsRouter, workerOf(config, options.worker, say));
+  for (const repair of repairs) if (repair !== null) say(repair);
+  const specs = processes(shared, ports, needsRouter, workerOf(config, options.worker, say), options.umask);
   let stopped: (code: number) => void;
   const ended = new Promise<number>((resolveEnd) => (stopped = resolveEnd));
   const supervised = specs.map(
@@ -122,6 +126,7 @@ function processes(
   ports: Record<PortName, number>,
   router: boolean,
   worker: string | null,
+  umask: number,
 ): ProcessSpec[] {
   const script = (app: string): string =>
     join(dirname(require.resolve(`@millrace/${app}/package.json`)), 'dist/main.js');
@@ -170,6 +175,7 @@ function processes(
               join(shared['MILLRACE_DATA']!, 'worker'),
             ],
             env: workerEnvironment(shared),
+            umask,
           },
         ]
       : []),
@@ -180,18 +186,6 @@ function processes(
 export function workerAddress(env: NodeJS.ProcessEnv, port: number): string {
   const here = reachableAt('workers', port, env);
   return env['MILLRACE_WORKER_TLS_CERT'] ? env['MILLRACE_WORKER_URL'] || `wss://${here}` : `ws://${here}`;
-}
-
-/** What builds run with knows nothing of the masters' database, bus or tokens. */
-function workerEnvironment(shared: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const env = Object.fromEntries(Object.entries(shared).filter(([name]) => !name.startsWith('MILLRACE_')));
-  return { ...env, MILLRACE_WORKER_PASSWORD: shared['MILLRACE_WORKER_PASSWORD'] };
-}
-
-/** A secret of this installation, made once. */
-function secretFile(path: string): string {
-  if (!existsSync(path)) writeFileSync(path, randomBytes(24).toString('base64url'), { mode: 0o600 });
-  return readFileSync(path, 'utf8').trim();
 }
 
 /** Says where to look once every role is ready; what keeps one from it is in that role's own log lines. */

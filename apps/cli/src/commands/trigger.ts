@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, OperationalError, Result, resultName, UserError } from '@millrace/domain';
+import { say } from '../output.js';
 
 export interface TriggerOptions {
   readonly scheduler: string;
@@ -36,7 +37,7 @@ const PATIENCE_MS = 60_000;
 /** `millrace trigger`. @returns 0; with `wait`, 1 when a build did not succeed */
 export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS): Promise<number> {
   const answer = await post(options);
-  for (const request of answer.requests) process.stdout.write(`${request.builder}: ${request.link}\n`);
+  for (const request of answer.requests) say(`${request.builder}: ${request.link}`);
   if (!options.wait) return 0;
   const results = await Promise.all(answer.requests.map((request) => finished(request, patienceMs)));
   return results.every((result) => result === Result.SUCCESS || result === Result.WARNINGS) ? 0 : 1;
@@ -71,7 +72,7 @@ async function post(options: TriggerOptions): Promise<Answer> {
       throw new OperationalError('trigger-unavailable', `the scheduler answered ${response.status}: ${text}`);
     } catch (error) {
       if (error instanceof UserError || tries === TRIES) throw error;
-      process.stderr.write(`${messageOf(error)}; trying again\n`);
+      say(`${messageOf(error)}; trying again`, process.stderr);
       await delay(RETRY_MS);
     }
   }
@@ -101,14 +102,14 @@ async function finished(request: Answer['requests'][number], patienceMs: number)
     try {
       const state = await stateOf(api);
       if (state.complete) {
-        process.stdout.write(`${request.builder}: ${resultName(state.results)}\n`);
+        say(`${request.builder}: ${resultName(state.results)}`);
         return state.results;
       }
       answeredAt = performance.now();
     } catch (error) {
       if (error instanceof UserError || performance.now() - answeredAt > patienceMs) throw error;
       const message = messageOf(error);
-      if (message !== said) process.stderr.write(`${message}; asking again\n`);
+      if (message !== said) say(`${message}; asking again`, process.stderr);
       said = message;
     }
     await delay(POLL_MS);

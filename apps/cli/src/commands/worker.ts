@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createBus } from '@millrace/bus';
 import { type Hint, hints, type WorkerResource } from '@millrace/contracts';
 import { CatalogReads, ControlStore, type Database, openDatabase, WorkerTokenStore } from '@millrace/database';
-import { isWorkerName, isWorkerTemplate, UserError, workerEntries } from '@millrace/domain';
+import { isWorkerName, isWorkerTemplate, messageOf, shellWord, UserError, workerEntries } from '@millrace/domain';
+import { say, sayTable } from '../output.js';
 
 /** For the bus to carry a hint; without it engines find out by polling. */
 const BUS_PATIENCE_MS = 2000;
@@ -14,13 +16,15 @@ export interface CreateOptions {
   readonly pb: boolean;
   /** Where workers connect. */
   readonly master: string;
+  /** A new file for the token; it is printed when this is left out. */
+  readonly tokenFile?: string | undefined;
 }
 
 export type WorkerAction = 'pause' | 'unpause' | 'stop' | 'kill';
 
-/** `millrace worker create`: prints a new token, which is stored nowhere, and how to use it. */
+/** `millrace worker create`: prints a new token, or writes it into a file, and says how to use it. Only its hash is stored. */
 export function createWorker(databaseUrl: string, options: CreateOptions): Promise<number> {
-  const { name, master } = options;
+  const { name, master, tokenFile } = options;
   if (!isWorkerName(name)) {
     throw new UserError(
       'bad-worker-name',
@@ -37,6 +41,8 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
   return withDatabase(databaseUrl, async (db) => {
     const token = `mrw_${randomBytes(32).toString('base64url')}`;
     const digest = (algorithm: string): string => createHash(algorithm).update(token, 'utf8').digest('hex');
+    // First: a token that cannot be written anywhere is not made.
+    if (tokenFile !== undefined) writeToken(tokenFile, token);
     await new WorkerTokenStore(db).create({
       workerName: name,
       hash: digest('sha256'),
@@ -44,17 +50,34 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
       revokeOld: options.revokeOld,
     });
     await announce(hints.workerTokens());
-    const { host } = new URL(master);
-    process.stdout.write(
-      `The token of worker '${name}', which cannot be shown again:\n\n  ${token}\n\nOn its machine:\n\n` +
-        `  npx millrace-worker --master ${master} --name ${name} --basedir ./${name} --token ${token}\n\n` +
-        (options.pb
-          ? `or a stock worker:\n\n  buildbot-worker create-worker ./${name} ${host} ${name} ${token}\n\n`
-          : ''),
-    );
+    say(howToUse(token, options));
     await noteEntry(db, name);
     return 0;
   });
+}
+
+/** @throws UserError `token-file` when the file is there already, or cannot be made */
+function writeToken(path: string, token: string): void {
+  try {
+    writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    throw new UserError('token-file', `the token cannot be written: ${messageOf(cause)}`, { path }, { cause });
+  }
+}
+
+/** No line of it has the token among a program's arguments, where everybody on the machine can read it for as long as the program runs. */
+function howToUse(token: string, { name, master, pb, tokenFile }: CreateOptions): string {
+  const there = shellWord(`${name}.token`);
+  const given =
+    tokenFile === undefined
+      ? `The token of worker '${name}', which cannot be shown again:\n\n  ${token}\n\nOn its machine, put it into a file of the worker's user, here ${there}, and start the worker:`
+      : `The token of worker '${name}' is in ${tokenFile}. Move that to the worker's machine, here as ${there}, and start the worker:`;
+  const run = `npx millrace-worker --master ${shellWord(master)} --name ${shellWord(name)} --basedir ${shellWord(`./${name}`)} --token-file ${there}`;
+  const stock = `buildbot-worker create-worker ${shellWord(`./${name}`)} ${shellWord(new URL(master).host)} ${shellWord(name)} "$(cat ${there})"`;
+  return [
+    `${given}\n\n  chmod 600 ${there}\n  ${run}\n`,
+    ...(pb ? [`or a stock worker, which keeps the token in its buildbot.tac:\n\n  ${stock}\n`] : []),
+  ].join('\n');
 }
 
 /** `millrace worker revoke`: no token of the worker works from then on, and its session ends. */
@@ -62,7 +85,7 @@ export function revokeWorker(databaseUrl: string, name: string): Promise<number>
   return withDatabase(databaseUrl, async (db) => {
     const revoked = await new WorkerTokenStore(db).revoke(name);
     await announce(hints.workerTokens());
-    process.stdout.write(`${revoked} ${revoked === 1 ? 'token' : 'tokens'} of worker '${name}' revoked.\n`);
+    say(`${revoked} ${revoked === 1 ? 'token' : 'tokens'} of worker '${name}' revoked.`);
     return 0;
   });
 }
@@ -106,16 +129,7 @@ export function listWorkers(databaseUrl: string): Promise<number> {
       worker.address ?? '-',
       String(tokens.get(worker.name)?.tokens ?? 0),
     ]);
-    const table = [['WORKER', 'STATE', 'ENGINE', 'LAST SEEN', 'VERSION', 'ADDRESS', 'TOKENS'], ...rows];
-    const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-    for (const row of table) {
-      process.stdout.write(
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-      );
-    }
+    sayTable([['WORKER', 'STATE', 'ENGINE', 'LAST SEEN', 'VERSION', 'ADDRESS', 'TOKENS'], ...rows]);
     return 0;
   });
 }
@@ -136,11 +150,10 @@ async function noteEntry(db: Database, name: string): Promise<void> {
   if (!entries) return;
   const entry = workerEntries(entries)(name);
   if (entry === null) {
-    process.stdout.write(
-      `Note: no worker() of the configuration has this name, and no template (such as '${name.replace(/[^-_.]*$/, '')}*') fits it: until one does, no engine lets it in.\n`,
+    say(
+      `Note: no worker() of the configuration has this name, and no template (such as '${name.replace(/[^-_.]*$/, '')}*') fits it: until one does, no engine lets it in.`,
     );
-  } else if (isWorkerTemplate(entry))
-    process.stdout.write(`It goes by the template '${entry}' of the configuration.\n`);
+  } else if (isWorkerTemplate(entry)) say(`It goes by the template '${entry}' of the configuration.`);
 }
 
 async function withDatabase(url: string, work: (db: Database) => Promise<number>): Promise<number> {

@@ -1,9 +1,16 @@
 import { styleText } from 'node:util';
+import { type JsonValue, printable } from '@millrace/domain';
 import pretty from 'pino-pretty';
 
 const COLOURS = ['cyan', 'magenta', 'yellow', 'green', 'blue', 'red'] as const;
 
-/** Makes the JSON log lines of the processes readable, each with the name of its process before it. */
+/** A line of a process that is longer is cut. */
+const MAX_LINE_CHARACTERS = 20_000;
+
+/**
+ * Makes the JSON log lines of the processes readable, each with the name of its process before it. They quote what others wrote: control
+ * characters in it are shown, not obeyed by the terminal.
+ */
 export class LogLines {
   private readonly format = pretty.prettyFactory({
     colorize: process.stdout.isTTY,
@@ -14,8 +21,12 @@ export class LogLines {
   private readonly names = new Map<string, string>();
 
   write(name: string, line: string): void {
-    const text = line.startsWith('{') ? this.format(line) : `${line}\n`;
-    process.stdout.write(`${this.label(name)} ${text}`);
+    process.stdout.write(`${this.label(name)} ${this.text(line)}`);
+  }
+
+  private text(line: string): string {
+    const entry = line.startsWith('{') && line.length <= MAX_LINE_CHARACTERS ? parsed(line) : null;
+    return entry === null ? `${printable(line, MAX_LINE_CHARACTERS)}\n` : this.format(JSON.stringify(shown(entry)));
   }
 
   private label(name: string): string {
@@ -27,4 +38,24 @@ export class LogLines {
     }
     return label;
   }
+}
+
+function parsed(line: string): JsonValue {
+  try {
+    return JSON.parse(line) as JsonValue;
+  } catch {
+    return null; // A program's own line that begins with a brace.
+  }
+}
+
+/** Every text in a log entry as a terminal may show it; a stack keeps its lines. */
+function shown(value: JsonValue): JsonValue {
+  if (typeof value === 'string')
+    return value
+      .split('\n')
+      .map((line) => printable(line, MAX_LINE_CHARACTERS))
+      .join('\n');
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(shown);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [printable(name), shown(member)]));
 }

@@ -13,6 +13,8 @@ export interface ProcessSpec {
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** What files it makes lack, where that is not what ours lack. */
+  readonly umask?: number;
 }
 
 export interface ProcessEvents {
@@ -80,11 +82,13 @@ export class SupervisedProcess {
   }
 
   private spawn(): ChildProcess {
+    const ours = this.spec.umask === undefined ? null : process.umask(this.spec.umask);
     // The IPC channel carries nothing: its end tells the process that its supervisor is gone, however that happened.
     const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
       env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
+    if (ours !== null) process.umask(ours);
     this.child = child;
     // Where no process could be made, there may be no streams either.
     for (const stream of [child.stdout, child.stderr] as (Readable | null | undefined)[]) {

@@ -1,0 +1,87 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { openDatabase } from '@millrace/database';
+
+const MAIN = join(import.meta.dirname, '../dist/main.js');
+
+describe('millrace worker', () => {
+  let folder: string;
+  let database: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+    database = `sqlite:${join(folder, 'millrace.sqlite')}`;
+    expect(millrace('db', 'migrate').status).toBe(0);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const millrace = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [MAIN, ...args], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { PATH: process.env['PATH'], MILLRACE_DB: database },
+    });
+
+  it('makes its database for its user alone', () => {
+    expect(statSync(join(folder, 'millrace.sqlite')).mode & 0o077).toBe(0);
+  });
+
+  it('prints lines that a shell reads as meant, whatever the name is, and no token among arguments', () => {
+    const name = `w;$(touch<owned)'"`;
+    const { status, stdout } = millrace('worker', 'create', name, '--master', 'ws://engine:9989', '--pb');
+    expect(status).toBe(0);
+    const token = /mrw_[\w-]{43}/.exec(stdout)![0];
+    expect(stdout.split(token)).toHaveLength(2);
+    const lines = stdout.split('\n').filter((line) => /^ {2}(npx|buildbot-worker|chmod) /.test(line));
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      const run = `printf '%s\\n' ${line.trim().replace('$(cat ', '$(printf %s ')}`;
+      const words = spawnSync('/bin/sh', ['-c', run], { encoding: 'utf8', cwd: folder }).stdout.split('\n');
+      expect(words.some((word) => word.includes(name))).toBe(true);
+    }
+    expect(spawnSync('ls', { encoding: 'utf8', cwd: folder }).stdout).not.toContain('owned');
+  });
+
+  it('writes the token into a new file of its user instead, and never over another', () => {
+    const file = join(folder, 'w1.token');
+    const first = millrace('worker', 'create', 'w1', '--token-file', file);
+    expect(first).toMatchObject({ status: 0, stdout: expect.not.stringContaining('mrw_') });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const token = readFileSync(file, 'utf8');
+    expect(token).toMatch(/^mrw_[\w-]{43}\n$/);
+    expect(millrace('worker', 'create', 'w1', '--token-file', file)).toMatchObject({ status: 1 });
+    expect(readFileSync(file, 'utf8')).toBe(token);
+  });
+
+  it('refuses a name that a terminal would obey', () => {
+    const { status, stderr } = millrace('worker', 'create', 'w\u001b[2J');
+    expect(status).toBe(1);
+    expect(stderr).toContain('w\\x1b[2J');
+    expect(stderr).not.toContain('\u001b');
+  });
+
+  it('lists what others wrote as text', async () => {
+    const db = openDatabase(database);
+    await db.run(
+      `INSERT INTO workers (name, info, max_builds, paused, graceful, session_epoch) VALUES (?, ?, 1, 0, 0, 0)`,
+      ['w\u001b]0;owned\u0007', '{"version":"\u009b31m"}'],
+    );
+    await db.close();
+    const { status, stdout } = millrace('worker', 'list');
+    expect(status).toBe(0);
+    expect(stdout).toContain('w\\x1b]0;owned\\x07');
+
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+
+  it('shows no secret of its environment in its help', () => {
+    const { stdout } = spawnSync(process.execPath, [MAIN, 'trigger', '--help'], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], MILLRACE_TRIGGER_TOKEN: 'a-token-of-ours' },
+    });
+    expect(stdout).toContain('--token-file');
+    expect(stdout).not.toContain('a-token-of-ours');
+  });
+});
