@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { LogLines } from './log-lines.js';
 
 describe('LogLines', () => {
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => void jest.restoreAllMocks());
 
   const written = (line: string): string => {
     const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
