@@ -162,7 +162,6 @@ class MasterProcess {
     this.onOrphaned = () => stop('the supervisor is gone');
   }
 
-  /** A database that is not there yet is waited for; one with an old schema is the person's business. */
   /** @throws UserError `data-folder-shared` */
   private keepPrivate(): void {
     const { dataFolder, databaseUrl } = this.settings;
@@ -175,6 +174,7 @@ class MasterProcess {
     for (const repair of repairs) if (repair !== null) this.log.warn({ repair }, repair);
   }
 
+  /** A database that is not there yet is waited for; one with an old schema is the person's business. */
   private async schemaReady(): Promise<void> {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
