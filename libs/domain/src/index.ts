@@ -8,12 +8,26 @@ export {
   type FilteredChange,
   type ValueMatch,
 } from './change-filter.js';
+export { addressGroup, type CapLimits, ConnectionCap } from './connection-cap.js';
 export { harmlessEnvironment } from './environment.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
 export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
 export { checkJsonLimits, type JsonLimits, parseJson } from './json-limits.js';
+export { httpServerOptions, LISTENER_LIMITS } from './listener-limits.js';
+export {
+  type Asking,
+  isLoopback,
+  type ListenerNames,
+  type ListenerRefusal,
+  type ListenerRule,
+  listenerRule,
+  readAllowedHosts,
+  refusedBy,
+} from './listener-rule.js';
+export { loggable, loggableText } from './loggable.js';
 export { hashPassword, verifyPassword } from './passwords.js';
+export { PerMinute } from './per-minute.js';
 export { printable } from './printable.js';
 export {
   type InterpolationSources,

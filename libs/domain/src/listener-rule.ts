@@ -1,0 +1,115 @@
+import { printable } from './printable.js';
+
+/** By which names a listener may be called, and whose pages may call it: one rule for every port of ours that speaks HTTP. */
+export interface ListenerRule {
+  /** Beside `localhost` and plain addresses, which nobody else's DNS can point here. */
+  readonly hostNames: ReadonlySet<string>;
+  /** Where people's pages come from. */
+  readonly publicOrigin: string | null;
+}
+
+export interface ListenerNames {
+  /** The setting `MILLRACE_URL`. */
+  readonly publicUrl?: string | null;
+  /** The setting `MILLRACE_ALLOWED_HOSTS`. */
+  readonly allowedHosts?: readonly string[];
+  /** The host name of this machine. */
+  readonly machine?: string;
+}
+
+/** What a request says of itself: `Host` is where it went, `Origin` the page that a browser sends it for. */
+export interface Asking {
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+}
+
+export interface ListenerRefusal {
+  readonly status: 421 | 403;
+  readonly code: 'foreign-host' | 'foreign-origin';
+  /** What to do about it, for whoever reads the answer. */
+  readonly error: string;
+}
+
+const MAX_ALLOWED_HOSTS = 100;
+const HOST = /^(\[[\da-f:.]{2,45}\]|[a-z\d_.-]{1,253})(?::\d{1,5})?$/i;
+const HOST_NAME = /^[a-z\d_-]{1,63}(?:\.[a-z\d_-]{1,63}){0,126}$/;
+const MAX_ORIGIN_CHARACTERS = 300;
+
+export function listenerRule({ publicUrl = null, allowedHosts = [], machine = '' }: ListenerNames = {}): ListenerRule {
+  const url = publicUrl === null ? null : new URL(publicUrl);
+  const own = normal(machine);
+  return {
+    hostNames: new Set([...(url ? [normal(url.hostname)] : []), own, own.split('.')[0]!, ...allowedHosts.map(normal)]),
+    publicOrigin: url ? url.origin : null,
+  };
+}
+
+/**
+ * Why a request is not answered; null: it is. A page from elsewhere can make a browser send requests here, and its owner can point a name
+ * of theirs here (DNS rebinding), which makes that page this listener's own to the browser. Programs send no `Origin`; no browser leaves
+ * `Host` out.
+ */
+export function refusedBy(rule: ListenerRule, { host, origin }: Asking): ListenerRefusal | null {
+  if (host !== undefined && !isAllowedHost(rule, host)) {
+    const error = `this is not '${printable(host, 100)}': set MILLRACE_URL to the address that people use, or name the host in MILLRACE_ALLOWED_HOSTS`;
+    return { status: 421, code: 'foreign-host', error };
+  }
+  if (origin !== undefined && !isAllowedOrigin(rule, host, origin)) {
+    const error = `pages from ${printable(origin, 100)} may not ask here: MILLRACE_URL has to be the address that people use`;
+    return { status: 403, code: 'foreign-origin', error };
+  }
+  return null;
+}
+
+/** Reads the setting `MILLRACE_ALLOWED_HOSTS`: host names with commas between. What is wrong goes to `problems`. */
+export function readAllowedHosts(setting: string, problems: string[]): string[] {
+  const names = setting
+    .slice(0, MAX_ALLOWED_HOSTS * 256)
+    .split(',')
+    .map(normal)
+    .filter(Boolean);
+  if (names.length > MAX_ALLOWED_HOSTS || setting.length > MAX_ALLOWED_HOSTS * 256)
+    problems.push(`MILLRACE_ALLOWED_HOSTS names more than ${MAX_ALLOWED_HOSTS} hosts`);
+  for (const name of names) {
+    if (!HOST_NAME.test(name)) {
+      problems.push(
+        `MILLRACE_ALLOWED_HOSTS has '${printable(name, 100)}': expected host names such as ci.example.org, without scheme, port or *`,
+      );
+    }
+  }
+  return names;
+}
+
+/** Whether only this machine reaches what listens at an address. */
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address);
+}
+
+function isAllowedHost(rule: ListenerRule, host: string): boolean {
+  const name = HOST.exec(host)?.[1];
+  return name !== undefined && (isPlain(normal(name)) || rule.hostNames.has(normal(name)));
+}
+
+function isAllowedOrigin(rule: ListenerRule, host: string | undefined, origin: string): boolean {
+  if (origin.length > MAX_ORIGIN_CHARACTERS || !URL.canParse(origin)) return false;
+  const from = new URL(origin);
+  if (from.origin === rule.publicOrigin) return true;
+  if ((from.protocol !== 'http:' && from.protocol !== 'https:') || host === undefined) return false;
+  // By way of a URL: a default port may be left out or not.
+  const asked = `${from.protocol}//${host}`;
+  return URL.canParse(asked) && new URL(asked).host === from.host;
+}
+
+/** Nobody else can make these lead here. */
+function isPlain(name: string): boolean {
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    name.startsWith('[') ||
+    /^\d{1,3}(?:\.\d{1,3}){3}$/.test(name)
+  );
+}
+
+function normal(name: string): string {
+  return name.trim().toLowerCase().replace(/\.$/, '');
+}
