@@ -1,5 +1,6 @@
 import type { Hint } from '@millrace/contracts';
 import type { Database } from '@millrace/database';
+import type { ListenerRule } from '@millrace/domain';
 
 /** What this role needs of its master process; `Master` of `@millrace/master` is one. */
 export interface UiHost {
@@ -14,7 +15,13 @@ export interface UiHost {
     warn(fields: object, message: string): void;
     error(fields: object, message: string): void;
   };
-  readonly settings: { readonly httpHost: string; readonly publicUrl: string; readonly pollIntervalMs: number };
+  readonly settings: {
+    readonly publicUrl: string;
+    readonly listenerRule: ListenerRule;
+    readonly wsMax: number;
+    readonly wsMaxPerAddress: number;
+    readonly pollIntervalMs: number;
+  };
   onStop(stop: () => Promise<void>): void;
 }
 

@@ -1,4 +1,5 @@
 import { runMaster } from '@millrace/master';
+import { UI_LISTENER } from './rest/api-dispatcher.js';
 import { UiModule } from './ui.module.js';
 
-await runMaster({ role: 'ui', setup: async (master) => ({ module: UiModule.with(master) }) });
+await runMaster({ role: 'ui', setup: async (master) => ({ module: UiModule.with(master), http: UI_LISTENER }) });

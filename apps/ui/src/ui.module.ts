@@ -17,7 +17,6 @@ import { LiveEvents } from './live/live-events.js';
 import { Subscriptions } from './live/subscriptions.js';
 import { rowEventOf } from './live/topics.js';
 import { WsGateway } from './live/ws-gateway.js';
-import { hostAllowed } from './origin.js';
 import { Reads } from './reads.js';
 import { ApiDispatcher } from './rest/api-dispatcher.js';
 import { RestApi } from './rest/rest-api.js';
@@ -37,12 +36,6 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly poller: ChangePoller,
     @Inject(UI_HOST) private readonly host: UiHost,
   ) {
-    const { httpHost, publicUrl } = host.settings;
-    adapterHost.httpAdapter.getInstance().addHook('onRequest', async (request, reply) => {
-      if (hostAllowed(request.headers.host, httpHost, publicUrl)) return;
-      const error = `this master is on ${httpHost} only, and not '${request.headers.host}': MILLRACE_URL has to be the address that people use`;
-      await reply.status(421).type('text/plain; charset=utf-8').send(JSON.stringify({ error }));
-    });
     // Bodies stay text: a body that is not JSON gets JSON-RPC's answer, not the framework's.
     for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
       adapterHost.httpAdapter.useBodyParser(type, true, {}, (_request, body, done) => done(null, body.toString()));
@@ -52,6 +45,8 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
   static with(host: UiHost, webFolder: string = WEB_FOLDER): DynamicModule {
     const trouble = (error: unknown): void => host.log.warn({ err: error }, `live events: ${messageOf(error)}`);
     const unexpected = (error: unknown): void => host.log.error({ err: error }, `command failed: ${messageOf(error)}`);
+    const fault = (error: unknown, unsaid: number): void =>
+      host.log.error({ err: error, unsaid }, `a frame of /ws failed: ${messageOf(error)}`);
     return {
       module: UiModule,
       controllers: [RestController, PagesController],
@@ -74,7 +69,7 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
         },
         {
           provide: WsGateway,
-          useFactory: (subscriptions: Subscriptions) => new WsGateway(subscriptions, host.settings),
+          useFactory: (subscriptions: Subscriptions) => new WsGateway(subscriptions, host.settings, fault),
           inject: [Subscriptions],
         },
         {

@@ -106,6 +106,71 @@ describe('commands', () => {
     expect(message[name]).toContain(problem);
   });
 
+  it.each<[string, JsonValue, string]>([
+    ['builderid', {}, 'number of a builder'],
+    ['builderid', [1], 'number of a builder'],
+    ['builderid', 1.5, 'number of a builder'],
+    ['builderid', true, 'number of a builder'],
+    ['builderid', 'linux-tests', 'number of a builder'],
+    ['builderid', 99_999, 'not one of'],
+    ['builderNames', 'docs', 'list of'],
+    ['builderNames', {}, 'list of'],
+    ['builderNames', [], 'list of'],
+    ['builderNames', [1], 'list of'],
+    ['builderNames', ['docs', 'constructor'], `'constructor' is not one of`],
+    ['builderNames', Array<string>(1001).fill('docs'), 'list of'],
+    ['reason', {}, 'has to be a text'],
+    ['reason', ['x'], 'has to be a text'],
+    ['reason', 'x'.repeat(10_001), 'longer than 10000'],
+    ['username', 'x'.repeat(191), 'longer than 190'],
+    ['branch', { a: 1 }, 'has to be a text'],
+    ['priority', [1], 'whole number'],
+    ['clean', 'yes', 'true or false'],
+    ['clean', 1, 'true or false'],
+    ['level', { a: 1 }, 'list of texts'],
+    ['level', [['quick']], 'list of texts'],
+    ['repository', 'https://ann:s3cret@example.invalid/r.git', 'user name or password'],
+  ])('refuses a form whose %s is %j', async (name, value, problem) => {
+    topics();
+    const { status, body } = await call('forceschedulers/force', 'force', { reason: 'x', [name]: value });
+    expect(status).toBe(400);
+    const { message } = body.error as { message: Record<string, string> };
+    expect(message[name === 'builderNames' ? 'builderid' : name]).toContain(problem);
+    expect(topics()).toEqual([]);
+  });
+
+  it('builds with the builders that are named, or with all', async () => {
+    const forced = async (params: Record<string, JsonValue>): Promise<string[]> => {
+      const { body } = await call('forceschedulers/force', 'force', { reason: 'x', ...params });
+      return Object.keys((body.result as unknown as [number, Record<string, number>])[1]);
+    };
+    const ids = ['linux-tests', 'docs'].map((name) => String(site.builder(name)));
+    expect((await forced({})).sort()).toEqual([...ids].sort());
+    expect(await forced({ builderNames: ['docs', 'docs'] })).toEqual([ids[1]]);
+    expect(await forced({ builderNames: null, builderid: Number(ids[0]) })).toEqual([ids[0]]);
+  });
+
+  it.each<[string, string, Record<string, JsonValue>]>([
+    ['builds/1', 'stop', { reason: {} }],
+    ['builds/1', 'stop', { reason: 7 }],
+    ['builds/1', 'stop', { reason: 'x'.repeat(10_001) }],
+    ['buildrequests/1', 'cancel', { reason: ['x'] }],
+    ['buildrequests/1', 'set_priority', {}],
+    ['buildrequests/1', 'set_priority', { priority: '1' }],
+    ['buildrequests/1', 'set_priority', { priority: { toString: 1 } }],
+    ['workers/1', 'pause', { reason: true }],
+    ['workers/1', 'kill', { reason: { a: [] } }],
+    ['schedulers/1', 'enable', { enabled: 'false' }],
+    ['schedulers/1', 'enable', {}],
+  ])('refuses %s %s with %j, and does nothing', async (path, method, params) => {
+    await site.built('docs', Result.SUCCESS);
+    topics();
+    const { status, body } = await call(path, method, params);
+    expect([status, (body.error as { code: number }).code]).toEqual([400, -32602]);
+    expect(topics()).toEqual([]);
+    expect(await one('workers/1', 'workers')).toMatchObject({ paused: false });
+  });
+
   it('refuses a form of several codebases instead of building from the first', () => {
     const scheduler = CONFIG.schedulers.find((one) => one.kind === 'force')!;
     const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));
@@ -192,6 +257,15 @@ describe('commands', () => {
     ['builds/1', '{bad', 'application/json', 400, -32700],
     ['builds/1', [{ jsonrpc: '2.0' }], 'application/json', 400, -32600],
     ['builds/1', '3', 'application/json', 400, -32600],
+    ['builds/1', '', 'application/json', 400, -32700],
+    ['builds/1', `${'['.repeat(30_000)}${']'.repeat(30_000)}`, 'application/json', 400, -32700],
+    ['builds/1', `{"a":[${'1,'.repeat(20_000)}1]}`, 'application/json', 400, -32700],
+    ['builds/1', { jsonrpc: '2.0', id: 'x'.repeat(257), method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: {}, method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: ['stop'], params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: 'x'.repeat(101), params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: 2, id: 1, method: 'stop', params: {} }, 'application/json', 400, -32600],
+    ['builds/1', { jsonrpc: '2.0', id: 1, method: 'stop', params: null }, 'application/json', 400, -32600],
     ['builds/1', { jsonrpc: '2.0', method: 'stop', params: {} }, 'application/json', 400, -32600],
     ['builds/1', { jsonrpc: '2.0', id: 1.5, method: 'stop', params: {} }, 'application/json', 400, -32600],
     ['builds/1', { jsonrpc: '1.0', id: 1, method: 'stop', params: {} }, 'application/json', 400, -32600],

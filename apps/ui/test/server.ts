@@ -1,7 +1,10 @@
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
 import type { Hint } from '@millrace/contracts';
+import { listenerRule } from '@millrace/domain';
+import { httpAdapter } from '@millrace/master';
 import type { UiHost } from '../src/host.js';
+import { UI_LISTENER } from '../src/rest/api-dispatcher.js';
 import { UiModule } from '../src/ui.module.js';
 import type { Site } from './site.js';
 
@@ -13,13 +16,16 @@ export interface UiServer {
   close(): Promise<void>;
 }
 
+const PUBLIC_URL = 'http://ci.example.invalid';
+
 export type BusState = UiHost['hints']['state'];
 
 /** The UI as `runMaster` starts it, with a bus inside the process. */
 export async function startUi(
   site: Site,
-  options: { bus?: BusState; pollIntervalMs?: number; port?: number; webFolder?: string } = {},
+  options: { bus?: BusState; pollIntervalMs?: number; port?: number; webFolder?: string; wsMax?: number } = {},
 ): Promise<UiServer> {
+  const rule = listenerRule({ publicUrl: PUBLIC_URL });
   const published: Hint[] = [];
   const warnings: unknown[] = [];
   const stops: (() => Promise<void>)[] = [];
@@ -46,15 +52,17 @@ export async function startUi(
     },
     log: { warn: (fields) => warnings.push(fields), error: (fields) => warnings.push(fields) },
     settings: {
-      httpHost: '127.0.0.1',
-      publicUrl: 'http://ci.example.invalid',
+      publicUrl: PUBLIC_URL,
+      listenerRule: rule,
+      wsMax: options.wsMax ?? 100,
+      wsMaxPerAddress: 100,
       pollIntervalMs: options.pollIntervalMs ?? 2000,
     },
     onStop: (stop) => stops.push(stop),
   };
   const app = await NestFactory.create<NestFastifyApplication>(
     UiModule.with(host, options.webFolder),
-    new FastifyAdapter({ forceCloseConnections: true }),
+    httpAdapter({ rule, ...UI_LISTENER }),
     { logger: ['error', 'warn'], abortOnError: false },
   );
   await app.listen(options.port ?? 0, '127.0.0.1');

@@ -30,12 +30,14 @@ export { hashPassword, verifyPassword } from './passwords.js';
 export { PerMinute } from './per-minute.js';
 export { printable } from './printable.js';
 export {
+  checkProperties,
   type InterpolationSources,
   interpolate,
   type JsonValue,
   mergeProperties,
   type Properties,
   propertiesFrom,
+  PROPERTY_LIMITS,
 } from './properties.js';
 export {
   afterStep,

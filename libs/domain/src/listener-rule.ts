@@ -19,8 +19,8 @@ export interface ListenerNames {
 
 /** What a request says of itself: `Host` is where it went, `Origin` the page that a browser sends it for. */
 export interface Asking {
-  readonly host: string | undefined;
-  readonly origin: string | undefined;
+  readonly host?: string | undefined;
+  readonly origin?: string | undefined;
 }
 
 export interface ListenerRefusal {

@@ -1,9 +1,56 @@
 import { UserError } from './errors.js';
+import { checkJsonLimits } from './json-limits.js';
+import { printable } from './printable.js';
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Properties with where each came from: `name → [value, source]` (`specs/data-api.md` §1.1). */
 export type Properties = Readonly<Record<string, readonly [value: JsonValue, source: string]>>;
+
+/** What a request from outside may set. */
+export const PROPERTY_LIMITS = {
+  maxCount: 1_000,
+  maxNameCharacters: 256,
+  /** Of a value, as JSON. */
+  maxValueCharacters: 64 << 10,
+  maxDepth: 16,
+} as const;
+
+/**
+ * Checks properties that somebody sent, in time linear in their size.
+ *
+ * @param field names them in errors
+ * @throws UserError `bad-properties` naming the property and what is allowed
+ */
+export function checkProperties(
+  values: unknown,
+  field = 'properties',
+): asserts values is Readonly<Record<string, JsonValue>> {
+  const { maxCount, maxNameCharacters, maxValueCharacters, maxDepth } = PROPERTY_LIMITS;
+  const refuse = (name: string, problem: string): UserError =>
+    new UserError('bad-properties', `${name} ${problem}`, { field: name });
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw refuse(field, 'has to be an object of names and values');
+  const names = Object.keys(values);
+  if (names.length > maxCount) throw refuse(field, `has ${names.length} members: expected at most ${maxCount}`);
+  for (const name of names) {
+    const full = `${field}.${printable(name, 100)}`;
+    if (name === '' || name.length > maxNameCharacters)
+      throw refuse(full, `has a name of ${name.length} characters: expected 1 to ${maxNameCharacters}`);
+    // An object's own member of this name does not survive being copied.
+    if (name === '__proto__') throw refuse(full, 'is no name of a property');
+    const value = (values as Record<string, unknown>)[name];
+    try {
+      checkJsonLimits(value, { maxDepth, maxCharacters: maxValueCharacters }, full);
+    } catch (cause) {
+      if (!(cause instanceof UserError)) throw cause;
+      throw new UserError('bad-properties', cause.message, { field: full }, { cause });
+    }
+    const characters = (JSON.stringify(value) as string | undefined)?.length ?? 0;
+    if (characters > maxValueCharacters)
+      throw refuse(full, `has ${characters} characters as JSON: expected at most ${maxValueCharacters}`);
+  }
+}
 
 /** Later sets win over earlier ones. */
 export function mergeProperties(...sets: readonly Properties[]): Properties {

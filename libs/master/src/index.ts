@@ -1,4 +1,5 @@
 export { type HintHandler, type Hints } from './control/client.js';
+export { httpAdapter, type ListenerOptions } from './http-listener.js';
 export { type Logger } from './logging.js';
 export { Loop, type LoopOptions } from './loop.js';
 export { OutageGuard } from './outage-guard.js';

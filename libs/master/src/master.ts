@@ -4,6 +4,7 @@ import type { Database, Incarnation, MasterCommand } from '@millrace/database';
 import type { Registry } from 'prom-client';
 import type { CommandHandler } from './commands.js';
 import type { Hints } from './control/client.js';
+import type { ListenerOptions } from './http-listener.js';
 import type { Logger } from './logging.js';
 import type { MasterSettings } from './settings.js';
 
@@ -29,6 +30,8 @@ export interface Master {
 
 export interface MasterParts {
   readonly module: DynamicModule | Type;
+  /** What this role's HTTP listener has beyond what all have. */
+  readonly http?: Omit<ListenerOptions, 'rule'>;
   /** After the HTTP listener is up. */
   readonly onReady?: (app: NestFastifyApplication) => Promise<void> | void;
 }

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
 import {
@@ -19,11 +19,12 @@ import {
   sabotaged,
   sqliteFile,
 } from '@millrace/database';
-import { MillraceError, messageOf, OperationalError, UserError } from '@millrace/domain';
+import { loggableText, MillraceError, messageOf, OperationalError, printable, UserError } from '@millrace/domain';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { ControlClient } from './control/client.js';
 import { type CommandHandlers, commandLoop } from './commands.js';
 import { addHealthRoutes, type Phase } from './health.js';
+import { httpAdapter } from './http-listener.js';
 import type { Master, MasterParts } from './master.js';
 import { createLogger, type Logger } from './logging.js';
 import { OutageGuard } from './outage-guard.js';
@@ -49,7 +50,7 @@ export async function runMaster(options: {
   } catch (error) {
     const code = error instanceof MillraceError ? error.code : 'unexpected';
     if (log) log.fatal({ code, err: error }, `cannot start: ${messageOf(error)}`);
-    else process.stderr.write(`millrace: ${messageOf(error)}\n`);
+    else process.stderr.write(`millrace: ${shownLines(messageOf(error))}\n`);
     // What the person has to mend is not restarted (sysexits: EX_CONFIG); anything else is tried again by the supervisor.
     process.exit(error instanceof UserError ? 78 : 1);
   }
@@ -125,10 +126,14 @@ class MasterProcess {
     this.handlers.set('reconfig', () => this.reloadNow());
     const parts = await setup(master);
     const commands = commandLoop(master, this.handlers);
-    const app = await NestFactory.create<NestFastifyApplication>(parts.module, adapter(), {
-      logger: nestLogger(log),
-      abortOnError: false,
-    });
+    const app = await NestFactory.create<NestFastifyApplication>(
+      parts.module,
+      httpAdapter({ rule: settings.listenerRule, ...parts.http }),
+      {
+        logger: nestLogger(log),
+        abortOnError: false,
+      },
+    );
     addHealthRoutes(app, master, () => this.phase);
     await listen(app, settings);
     await parts.onReady?.(app);
@@ -263,10 +268,6 @@ function busOptions(settings: MasterSettings): BusOptions {
   };
 }
 
-function adapter(): FastifyAdapter {
-  return new FastifyAdapter({ trustProxy: false, bodyLimit: 32 << 20, forceCloseConnections: true });
-}
-
 async function listen(app: NestFastifyApplication, settings: MasterSettings): Promise<void> {
   try {
     await app.listen(settings.httpPort, settings.httpHost);
@@ -291,6 +292,14 @@ function portTaken(port: number, setting: string): UserError {
     port,
     setting,
   });
+}
+
+/** For a terminal: several problems stand on lines of their own. */
+function shownLines(text: string): string {
+  return loggableText(text)
+    .split('\n')
+    .map((line) => printable(line))
+    .join('\n');
 }
 
 function isAlive(pid: number): boolean {

@@ -2,7 +2,14 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { MasterRole } from '@millrace/database';
-import { UserError } from '@millrace/domain';
+import {
+  type ListenerRule,
+  listenerRule,
+  printable,
+  readAllowedHosts,
+  redactAddresses,
+  UserError,
+} from '@millrace/domain';
 
 /** Everything a master is told from outside, read once at start; nothing else reads the environment. */
 export interface MasterSettings {
@@ -22,6 +29,11 @@ export interface MasterSettings {
   readonly httpPort: number;
   /** Where people find the UI, without a slash at its end; links are made from it. */
   readonly publicUrl: string;
+  /** By which names every HTTP listener of this master may be called, and whose pages may call it. */
+  readonly listenerRule: ListenerRule;
+  /** ui: connections to `/ws`, all together and those of one address; loopback, where a proxy may be, is not counted by address. */
+  readonly wsMax: number;
+  readonly wsMaxPerAddress: number;
   readonly leaseMs: number;
   /** How late a lost hint is noticed at most (I1). */
   readonly pollIntervalMs: number;
@@ -62,13 +74,14 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     if (!raw) return otherwise;
     const value = Number(raw);
     if (Number.isInteger(value) && value >= min && value <= max) return value;
-    problems.push(`${name} is '${raw}': expected a whole number from ${min} to ${max}`);
+    problems.push(`${name} is '${quoted(raw)}': expected a whole number from ${min} to ${max}`);
     return otherwise;
   };
   const dataFolder = resolve(text('MILLRACE_DATA', '.millrace'));
   const publicUrl = text('MILLRACE_URL', `http://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
-  if (!URL.canParse(publicUrl))
-    problems.push(`MILLRACE_URL is '${publicUrl}': expected a URL like https://ci.example.org`);
+  const isUrl = /^https?:\/\/./i.test(publicUrl) && URL.canParse(publicUrl);
+  if (!isUrl) problems.push(`MILLRACE_URL is '${quoted(publicUrl)}': expected a URL like https://ci.example.org`);
+  const allowedHosts = readAllowedHosts(env.MILLRACE_ALLOWED_HOSTS ?? '', problems);
   const settings: MasterSettings = {
     role,
     isSupervised: env.MILLRACE_SUPERVISED === '1',
@@ -82,6 +95,9 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     httpHost: text('MILLRACE_HTTP_HOST', '127.0.0.1'),
     httpPort: integer('MILLRACE_HTTP_PORT', DEFAULT_HTTP_PORT[role], 0, 65535),
     publicUrl,
+    listenerRule: listenerRule({ publicUrl: isUrl ? publicUrl : null, allowedHosts, machine: hostname() }),
+    wsMax: integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
+    wsMaxPerAddress: integer('MILLRACE_WS_MAX_PER_ADDRESS', 200, 1, 100_000),
     leaseMs: integer('MILLRACE_LEASE_MS', 10_000, 500, 600_000),
     pollIntervalMs: integer('MILLRACE_POLL_MS', 2000, 50, 600_000),
     configFile: env.MILLRACE_CONFIG ? resolve(env.MILLRACE_CONFIG) : null,
@@ -102,11 +118,16 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
   };
   if (!['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(settings.logLevel)) {
     problems.push(
-      `MILLRACE_LOG_LEVEL is '${settings.logLevel}': expected trace, debug, info, warn, error, fatal or silent`,
+      `MILLRACE_LOG_LEVEL is '${quoted(settings.logLevel)}': expected trace, debug, info, warn, error, fatal or silent`,
     );
   }
   if (problems.length > 0) throw new UserError('bad-settings', problems.join('\n'), { problems });
   return settings;
+}
+
+/** A value in a message: an address could hold a password, and a terminal would obey control characters. */
+function quoted(value: string): string {
+  return printable(redactAddresses(value.slice(0, 1000)), 100);
 }
 
 function workerTls(env: NodeJS.ProcessEnv, problems: string[]): MasterSettings['workerTls'] {
@@ -122,7 +143,7 @@ function workerProxyFrom(env: NodeJS.ProcessEnv, problems: string[]): string[] {
   const { MILLRACE_WORKER_PROXY_PROTOCOL: mode = 'off', MILLRACE_WORKER_PROXY_FROM: from = '' } = env;
   if (mode === 'off' || mode === '') return [];
   if (mode !== 'v2') {
-    problems.push(`MILLRACE_WORKER_PROXY_PROTOCOL is '${mode}': expected off or v2`);
+    problems.push(`MILLRACE_WORKER_PROXY_PROTOCOL is '${quoted(mode)}': expected off or v2`);
     return [];
   }
   const cidrs = from
@@ -133,7 +154,7 @@ function workerProxyFrom(env: NodeJS.ProcessEnv, problems: string[]): string[] {
     problems.push('MILLRACE_WORKER_PROXY_FROM has to name the balancers, such as 10.0.0.5,10.1.0.0/16');
   }
   for (const cidr of cidrs) {
-    if (!isCidr(cidr)) problems.push(`MILLRACE_WORKER_PROXY_FROM has '${cidr}': expected an address or a CIDR`);
+    if (!isCidr(cidr)) problems.push(`MILLRACE_WORKER_PROXY_FROM has '${quoted(cidr)}': expected an address or a CIDR`);
   }
   return cidrs;
 }

@@ -1,14 +1,17 @@
 import { type Hint, hints, PRIORITY_LIMIT } from '@millrace/contracts';
 import { ControlStore, type CreatedBuildset } from '@millrace/database';
-import { isUuid, type JsonValue, MillraceError, UserError } from '@millrace/domain';
+import { isUuid, type JsonValue, MillraceError, printable, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { PathTable, type PathArgument } from '../rest/path-table.js';
 import { statusOf } from '../rest/rest-api.js';
 import { readForm } from './force-form.js';
 import { compiledForceSchedulers } from './force-schedulers.js';
-import { readCall, RPC, rpcError, type RpcAnswer, type RpcParams, rpcResult } from './json-rpc.js';
+import { paramOf, readCall, RPC, rpcError, type RpcAnswer, type RpcParams, rpcResult } from './json-rpc.js';
 
 type Methods = Readonly<Record<string, (args: readonly PathArgument[], params: RpcParams) => Promise<JsonValue>>>;
+
+const MAX_REASON = 10_000;
+const MAX_BUILDERS = 1_000;
 
 /** Thrown when a form was filled in wrongly; `problems` is field → text. */
 class FormRefused extends UserError {
@@ -88,9 +91,10 @@ export class ControlApi {
     const call = readCall(contentType, body);
     if ('status' in call) return call;
     const match = this.table.find(path);
-    if (!match && !exists) return rpcError(404, call.id, RPC.request, `Invalid path: ${path}`);
+    if (!match && !exists) return rpcError(404, call.id, RPC.request, `Invalid path: ${printable(path, 200)}`);
     const method = match && Object.hasOwn(match.target, call.method) ? match.target[call.method] : undefined;
-    if (!match || !method) return rpcError(501, call.id, RPC.method, `action: ${call.method} is not supported`);
+    if (!match || !method)
+      return rpcError(501, call.id, RPC.method, `action: ${printable(call.method, 100)} is not supported`);
     try {
       return rpcResult(call.id, await method(match.args, call.params));
     } catch (error) {
@@ -130,21 +134,31 @@ export class ControlApi {
     params: RpcParams,
   ): Promise<{ ids: number[] } | { problem: string }> {
     const builders = (await this.reads.catalog.builders()).filter((builder) => allowed.includes(builder.name));
-    const { builderid, builderNames } = params;
-    if (builderid !== undefined && builderid !== null) {
-      const asked = typeof builderid === 'string' ? builderid : JSON.stringify(builderid);
-      const wanted = builders.find((builder) => String(builder.builderid) === asked);
+    const theirs = allowed.join(', ');
+    const asked = paramOf(params, 'builderid') ?? null;
+    if (asked !== null) {
+      if (
+        !(typeof asked === 'number' && Number.isSafeInteger(asked)) &&
+        !(typeof asked === 'string' && /^\d{1,16}$/.test(asked))
+      )
+        return { problem: `builderid is ${shown(asked)}: expected the number of a builder` };
+      const wanted = builders.find((builder) => String(builder.builderid) === String(asked));
       return wanted
         ? { ids: [wanted.builderid] }
-        : { problem: `builder ${asked} is not one of this scheduler's: ${allowed.join(', ')}` };
+        : { problem: `builder ${asked} is not one of this scheduler's: ${theirs}` };
     }
-    const names = Array.isArray(builderNames) ? (builderNames as JsonValue[]) : null;
-    const ids = builders
-      .filter((builder) => !names || names.includes(builder.name))
-      .map((builder) => builder.builderid);
-    return ids.length > 0
-      ? { ids }
-      : { problem: `none of these builders is one of this scheduler's: ${allowed.join(', ')}` };
+    const names = paramOf(params, 'builderNames') ?? null;
+    if (names === null) {
+      const ids = builders.map((builder) => builder.builderid);
+      return ids.length > 0 ? { ids } : { problem: `none of this scheduler's builders is known: ${theirs}` };
+    }
+    if (!isTexts(names) || names.length === 0 || names.length > MAX_BUILDERS)
+      return { problem: `builderNames is ${shown(names)}: expected a list of 1 to ${MAX_BUILDERS} names` };
+    const byName = new Map(builders.map((builder) => [builder.name, builder.builderid]));
+    const stranger = names.find((name) => !byName.has(name));
+    return stranger === undefined
+      ? { ids: [...new Set(names)].map((name) => byName.get(name)!) }
+      : { problem: `builder '${printable(stranger, 100)}' is not one of this scheduler's: ${theirs}` };
   }
 
   private announce(created: CreatedBuildset): JsonValue {
@@ -177,12 +191,12 @@ export class ControlApi {
   }
 
   private async setPriority(requestId: number, params: RpcParams): Promise<null> {
-    const { priority } = params;
+    const priority = paramOf(params, 'priority');
     if (typeof priority !== 'number' || !Number.isSafeInteger(priority) || Math.abs(priority) > PRIORITY_LIMIT) {
       throw new UserError(
         'bad-priority',
-        `priority is ${JSON.stringify(priority)}: expected a whole number from -${PRIORITY_LIMIT} to ${PRIORITY_LIMIT}`,
-        { priority },
+        `priority is ${shown(priority)}: expected a whole number from -${PRIORITY_LIMIT} to ${PRIORITY_LIMIT}`,
+        { field: 'priority' },
       );
     }
     if (await this.store.setPriority(requestId, priority)) {
@@ -205,9 +219,9 @@ export class ControlApi {
   }
 
   private async enableScheduler(schedulerId: number, params: RpcParams): Promise<null> {
-    const { enabled } = params;
+    const enabled = paramOf(params, 'enabled');
     if (typeof enabled !== 'boolean') {
-      throw new UserError('bad-enabled', `enabled is ${JSON.stringify(enabled)}: expected true or false`, { enabled });
+      throw new UserError('bad-enabled', `enabled is ${shown(enabled)}: expected true or false`, { field: 'enabled' });
     }
     await this.store.enableScheduler(schedulerId, enabled);
     this.publish(hints.scheduler(schedulerId));
@@ -215,8 +229,22 @@ export class ControlApi {
   }
 }
 
+/** @throws UserError `bad-reason` */
 function reasonOf(params: RpcParams): string | null {
-  return typeof params.reason === 'string' && params.reason !== '' ? params.reason : null;
+  const reason = paramOf(params, 'reason') ?? '';
+  if (typeof reason === 'string' && reason.length <= MAX_REASON) return reason === '' ? null : reason;
+  throw new UserError('bad-reason', `reason is ${shown(reason)}: expected a text of at most ${MAX_REASON} characters`, {
+    field: 'reason',
+  });
+}
+
+/** What was posted, for a message. */
+function shown(value: JsonValue | undefined): string {
+  return value === undefined ? 'missing' : printable(JSON.stringify(value), 100);
+}
+
+function isTexts(value: JsonValue): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function found(id: number | null, what: string): number {

@@ -1,7 +1,17 @@
 import { runInNewContext } from 'node:vm';
 import { type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
 import type { SourceStamp } from '@millrace/database';
-import { type JsonValue, type Properties, propertiesFrom } from '@millrace/domain';
+import {
+  checkProperties,
+  type JsonValue,
+  type Properties,
+  printable,
+  propertiesFrom,
+  PROPERTY_LIMITS,
+  secretInAddress,
+  UserError,
+} from '@millrace/domain';
+import { paramOf, type RpcParams } from './json-rpc.js';
 import { codebaseLeaves, type CompiledForceScheduler, formLeaves } from './force-schedulers.js';
 
 export interface ForceOrder {
@@ -20,30 +30,52 @@ export type FormOutcome =
 const SOURCE = 'Force Build Form';
 /** What a change may have as its branch, revision and project. */
 const MAX_SHORT_TEXT = 190;
+const MAX_REPOSITORY = 2_000;
+const MAX_REASON = 10_000;
+/** Of a field that allows more, or does not say. */
+const MAX_TEXT = PROPERTY_LIMITS.maxValueCharacters - 1_000;
+const MAX_CHOICES = 1_000;
 /** How long a pattern of the configuration may keep this thread. */
 const PATTERN_MS = 250;
 
 /** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
-export function readForm(scheduler: CompiledForceScheduler, params: Readonly<Record<string, JsonValue>>): FormOutcome {
+export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): FormOutcome {
   const problems: Record<string, string> = {};
   const values = new Map<string, JsonValue>();
   const several = scheduler.codebases[1];
   if (several) problems[several.codebase] = 'a build has one codebase, and this form asks for several';
-  const short = new Set(scheduler.codebases.flatMap(({ branch, revision, project }) => [branch, revision, project]));
+  const longest = new Map<ForceField, number>([
+    [scheduler.username, MAX_SHORT_TEXT],
+    [scheduler.reasonField, MAX_REASON],
+    ...scheduler.codebases.flatMap(({ branch, revision, project, repository }) => [
+      ...[branch, revision, project].map((field) => [field, MAX_SHORT_TEXT] as const),
+      [repository, MAX_REPOSITORY] as const,
+    ]),
+  ]);
+  const repositories = new Set(scheduler.codebases.map(({ repository }) => repository));
   for (const { fullName, field } of formLeaves(scheduler)) {
-    const read = readField(field, field.type === 'fixed' ? undefined : params[fullName]);
+    const read = readField(field, field.type === 'fixed' ? undefined : paramOf(params, fullName));
     if ('problem' in read) problems[fullName] = read.problem;
-    else if (short.has(field) && text(read.value).length > MAX_SHORT_TEXT)
-      problems[fullName] = `'${field.label}' is longer than ${MAX_SHORT_TEXT} characters`;
+    else if (text(read.value).length > (longest.get(field) ?? Infinity))
+      problems[fullName] = `'${field.label}' is longer than ${longest.get(field)} characters`;
+    else if (repositories.has(field) && secretInAddress(text(read.value)) !== null)
+      problems[fullName] =
+        `'${field.label}' has ${secretInAddress(text(read.value))} in it, which everybody could read: leave it out`;
     else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > PRIORITY_LIMIT)
       problems[fullName] = `'${field.label}' is not between -${PRIORITY_LIMIT} and ${PRIORITY_LIMIT}`;
     else values.set(fullName, read.value);
   }
   if (Object.keys(problems).length > 0) return { ok: false, problems };
 
+  const own = Object.fromEntries(scheduler.fields.map((field) => [field.name, values.get(field.name)!]));
+  try {
+    checkProperties(own);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { ok: false, problems: { properties: error.message } };
+  }
   const owner = text(values.get(scheduler.username.name)) || 'anonymous';
   const reason = text(values.get(scheduler.reasonField.name));
-  const own = Object.fromEntries(scheduler.fields.map((field) => [field.name, values.get(field.name)!]));
   return {
     ok: true,
     order: {
@@ -84,30 +116,37 @@ function readField(field: ForceField, posted: JsonValue | undefined): { value: J
   const given = posted === undefined || posted === null ? field.default : posted;
   switch (field.type) {
     case 'bool':
+      // A configuration may have any default; what was posted has to be one or the other.
+      if (given === posted && typeof given !== 'boolean')
+        return { problem: `'${field.label}' has to be true or false` };
       return { value: given === true };
     case 'int': {
+      if (!isScalar(given)) return { problem: `'${field.label}' has to be a whole number` };
       if (text(given) === '' && !field.required) return { value: field.default === '' ? 0 : field.default };
       const number = Number(text(given) || Number.NaN);
       return Number.isSafeInteger(number)
         ? { value: number }
-        : { problem: `'${field.label}': '${text(given)}' is not a whole number` };
+        : { problem: `'${field.label}': '${printable(text(given), 100)}' is not a whole number` };
     }
     case 'list':
       return readList(field, given);
     default:
+      if (!isScalar(given)) return { problem: `'${field.label}' has to be a text` };
       return readText(field, text(given));
   }
 }
 
 function readList(field: ForceField, given: JsonValue): { value: JsonValue } | { problem: string } {
-  const chosen = (Array.isArray(given) ? given : [given])
-    .map((value) => text(value as JsonValue))
-    .filter((value) => value !== '');
+  const all: readonly JsonValue[] = Array.isArray(given) ? (given as readonly JsonValue[]) : [given];
+  if (!all.every(isScalar)) return { problem: `'${field.label}' has to be a list of texts` };
+  if (all.length > MAX_CHOICES) return { problem: `'${field.label}' has more than ${MAX_CHOICES} choices` };
+  const choices = new Set(field.choices);
+  const chosen = all.map((value) => text(value)).filter((value) => value !== '');
   if (field.required && chosen.length === 0) return { problem: `'${field.label}' needs to be specified` };
-  const stranger = field.strict === false ? undefined : chosen.find((value) => !(field.choices ?? []).includes(value));
+  const stranger = field.strict === false ? undefined : chosen.find((value) => !choices.has(value));
   if (stranger !== undefined) {
     return {
-      problem: `'${stranger}' does not belong to the list of available choices: ${(field.choices ?? []).join(', ')}`,
+      problem: `'${printable(stranger, 100)}' does not belong to the list of available choices: ${(field.choices ?? []).join(', ')}`,
     };
   }
   return { value: field.multiple ? chosen : (chosen[0] ?? '') };
@@ -115,11 +154,14 @@ function readList(field: ForceField, given: JsonValue): { value: JsonValue } | {
 
 function readText(field: ForceField, given: string): { value: JsonValue } | { problem: string } {
   if (field.required && given === '') return { problem: `'${field.label}' needs to be specified` };
-  if (field.maxsize !== null && given.length > field.maxsize) {
-    return { problem: `'${field.label}' is longer than ${field.maxsize} characters` };
-  }
+  const most = Math.min(field.maxsize ?? MAX_TEXT, MAX_TEXT);
+  if (given.length > most) return { problem: `'${field.label}' is longer than ${most} characters` };
   const problem = field.regex === null || given === '' ? null : mismatch(field.regex, given);
-  return problem === null ? { value: given } : { problem: `${field.label}: '${given}' ${problem}` };
+  return problem === null ? { value: given } : { problem: `${field.label}: '${printable(given, 100)}' ${problem}` };
+}
+
+function isScalar(value: JsonValue): boolean {
+  return typeof value !== 'object' || value === null;
 }
 
 /** Null when the whole text matches. The pattern is the user's and may backtrack for ever (I5). */

@@ -1,4 +1,4 @@
-import type { JsonValue } from '@millrace/domain';
+import { type JsonValue, parseJson, printable, UserError } from '@millrace/domain';
 
 export type RpcId = string | number | null;
 export type RpcParams = Readonly<Record<string, JsonValue>>;
@@ -16,16 +16,22 @@ export interface RpcAnswer {
 
 export const RPC = { parse: -32700, request: -32600, method: -32601, params: -32602, internal: -32603 } as const;
 
+const MAX_ID_CHARACTERS = 256;
+const MAX_METHOD_CHARACTERS = 100;
+/** The parameters of a form are values of properties, two levels further in. */
+const CALL_LIMITS = { maxDepth: 18, maxValues: 20_000, maxCharacters: 1 << 20 };
+
 /** JSON-RPC 2.0 as `/api/v2` speaks it (`specs/data-api.md` §4): one call, named parameters, every member present. */
 export function readCall(contentType: string, body: string): RpcCall | RpcAnswer {
-  if (contentType.split(';')[0]!.trim().toLowerCase() !== 'application/json') {
+  if (contentType.split(';', 1)[0]!.trim().toLowerCase() !== 'application/json') {
     return rpcError(400, undefined, RPC.request, 'Invalid content-type (use application/json)');
   }
   let call: unknown;
   try {
-    call = JSON.parse(body);
+    call = parseJson(body, CALL_LIMITS, 'the call');
   } catch (error) {
-    return rpcError(400, undefined, RPC.parse, `JSON parse error: ${(error as Error).message}`);
+    if (!(error instanceof UserError)) throw error;
+    return rpcError(400, undefined, RPC.parse, `JSON parse error: ${printable(error.message, 300)}`);
   }
   if (Array.isArray(call)) return rpcError(400, undefined, RPC.request, 'JSONRPC batch requests are not supported');
   if (typeof call !== 'object' || call === null) {
@@ -36,14 +42,25 @@ export function readCall(contentType: string, body: string): RpcCall | RpcAnswer
     if (!Object.hasOwn(call, key)) return rpcError(400, undefined, RPC.request, `missing key '${key}'`);
   }
   if (typeof method !== 'string') return rpcError(400, undefined, RPC.request, `'method' must be a string`);
+  if (method.length > MAX_METHOD_CHARACTERS) {
+    return rpcError(400, undefined, RPC.request, `'method' must have at most ${MAX_METHOD_CHARACTERS} characters`);
+  }
   if (id !== null && typeof id !== 'string' && !Number.isInteger(id)) {
     return rpcError(400, undefined, RPC.request, `'id' must be a string, an integer or null`);
+  }
+  if (typeof id === 'string' && id.length > MAX_ID_CHARACTERS) {
+    return rpcError(400, undefined, RPC.request, `'id' must have at most ${MAX_ID_CHARACTERS} characters`);
   }
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
     return rpcError(400, undefined, RPC.request, `'params' must be an object`);
   }
   if (jsonrpc !== '2.0') return rpcError(400, undefined, RPC.request, 'only JSONRPC 2.0 is supported');
   return { id: id as RpcId, method, params: params as RpcParams };
+}
+
+/** What was posted under a name; nothing that objects have by themselves. */
+export function paramOf(params: RpcParams, name: string): JsonValue | undefined {
+  return Object.hasOwn(params, name) ? params[name] : undefined;
 }
 
 export function rpcResult(id: RpcId, result: JsonValue): RpcAnswer {

@@ -9,20 +9,27 @@ export interface Subscriber {
  */
 export class Subscriptions {
   private readonly byFilter = new Map<string, Set<Subscriber>>();
+  private count = 0;
+
+  /** Filters of all subscribers together. */
+  get size(): number {
+    return this.count;
+  }
 
   get isEmpty(): boolean {
     return this.byFilter.size === 0;
   }
 
   add(filter: string, subscriber: Subscriber): void {
-    const set = this.byFilter.get(filter);
-    if (set) set.add(subscriber);
-    else this.byFilter.set(filter, new Set([subscriber]));
+    const set = this.byFilter.get(filter) ?? new Set();
+    if (set.has(subscriber)) return;
+    this.count++;
+    this.byFilter.set(filter, set.add(subscriber));
   }
 
   remove(filter: string, subscriber: Subscriber): void {
     const set = this.byFilter.get(filter);
-    set?.delete(subscriber);
+    if (set?.delete(subscriber)) this.count--;
     if (set?.size === 0) this.byFilter.delete(filter);
   }
 

@@ -1,29 +1,48 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ConnectionCap, isLoopback, type ListenerRule, PerMinute, refusedBy } from '@millrace/domain';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { hostAllowed, originAllowed } from '../origin.js';
 import type { Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
 export interface GatewayOptions {
-  readonly httpHost: string;
-  readonly publicUrl: string;
+  readonly listenerRule: ListenerRule;
+  /** Connections, all together and those of one address; loopback, where a proxy may be, is not counted by address. */
+  readonly wsMax: number;
+  readonly wsMaxPerAddress: number;
   /** A client that lets more than this pile up is cut off; it reconnects and refetches. */
   readonly maxBufferedBytes?: number;
   readonly pingIntervalMs?: number;
 }
 
-/** `/ws`: live events for browsers. */
+/** Paths that all connections consume together: what they keep is the memory of this process. */
+const MAX_CONSUMED = 200_000;
+const MAX_FRAME_BYTES = 64 << 10;
+const FAULTS_LOGGED_A_MINUTE = 10;
+
+/**
+ * `/ws`: live events for browsers. Everybody here is anonymous. When there are too many, whoever consumes nothing goes first, the oldest
+ * of them; a connection that consumes goes for nobody.
+ */
 export class WsGateway {
-  private readonly server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 64 << 10 });
+  private readonly server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+  });
   private readonly connections = new Set<Connection>();
+  private readonly cap: ConnectionCap<Duplex>;
   private readonly pinging: NodeJS.Timeout;
-  readonly stats = { cutOff: 0, refused: 0 };
+  private readonly faults = new PerMinute(FAULTS_LOGGED_A_MINUTE);
+  readonly stats = { cutOff: 0, refused: 0, displaced: 0, faults: 0 };
 
   constructor(
     private readonly subscriptions: Subscriptions,
     private readonly options: GatewayOptions,
+    /** What a frame led to that should not have happened; its connection has ended then. */
+    private readonly onFault: (error: unknown, unsaid: number) => void,
   ) {
+    this.cap = new ConnectionCap({ max: options.wsMax, maxPerAddress: options.wsMaxPerAddress, countsInUse: true });
     this.pinging = setInterval(
       () => this.connections.forEach((connection) => connection.ping()),
       options.pingIntervalMs ?? 30_000,
@@ -36,7 +55,14 @@ export class WsGateway {
   }
 
   attach(http: Server): void {
-    http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.upgrade(request, socket, head));
+    http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      try {
+        this.upgrade(request, socket, head);
+      } catch (error) {
+        this.failed(error);
+        socket.destroy();
+      }
+    });
   }
 
   close(): void {
@@ -45,21 +71,32 @@ export class WsGateway {
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const path = (request.url ?? '').split('?')[0];
-    const { origin, host } = request.headers;
+    const path = (request.url ?? '').split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
-    const { httpHost, publicUrl } = this.options;
-    const isNamed = hostAllowed(host, httpHost, publicUrl);
-    if (!isNamed || !originAllowed(origin, host, publicUrl)) {
+    const refusal = refusedBy(this.options.listenerRule, request.headers);
+    if (refusal !== null) {
       this.stats.refused += 1;
-      return refuse(socket, isNamed ? '403 Forbidden' : '421 Misdirected Request');
+      return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
     }
-    this.server.handleUpgrade(request, socket, head, (websocket) => this.accept(websocket));
+    const address = request.socket.remoteAddress ?? '';
+    const loser = this.cap.admit(socket, isLoopback(address.replace(/^::ffff:/, '')) ? null : address);
+    if (loser === socket) {
+      this.stats.refused += 1;
+      return refuse(socket, '503 Service Unavailable');
+    }
+    if (loser !== null) {
+      this.stats.displaced += 1;
+      loser.destroy();
+    }
+    socket.once('close', () => this.cap.remove(socket));
+    this.server.handleUpgrade(request, socket, head, (websocket) => this.accept(websocket, socket));
   }
 
-  private accept(websocket: WebSocket): void {
-    const connection = new Connection(websocket, this.subscriptions, this.options.maxBufferedBytes ?? 4 << 20, () => {
-      this.stats.cutOff += 1;
+  private accept(websocket: WebSocket, socket: Duplex): void {
+    const connection = new Connection(websocket, this.subscriptions, this.options.maxBufferedBytes ?? 4 << 20, {
+      cutOff: () => (this.stats.cutOff += 1),
+      consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
+      failed: (error) => this.failed(error),
     });
     this.connections.add(connection);
     websocket.on('close', () => {
@@ -67,6 +104,18 @@ export class WsGateway {
       connection.forget();
     });
   }
+
+  private failed(error: unknown): void {
+    this.stats.faults += 1;
+    const unsaid = this.faults.pass(performance.now());
+    if (unsaid !== null) this.onFault(error, unsaid);
+  }
+}
+
+interface ConnectionEvents {
+  cutOff(): void;
+  consumes(some: boolean): void;
+  failed(error: unknown): void;
 }
 
 class Connection implements Subscriber {
@@ -77,9 +126,17 @@ class Connection implements Subscriber {
     private readonly websocket: WebSocket,
     private readonly subscriptions: Subscriptions,
     private readonly maxBufferedBytes: number,
-    private readonly onCutOff: () => void,
+    private readonly events: ConnectionEvents,
   ) {
-    websocket.on('message', (data, isBinary) => this.receive(data, isBinary));
+    websocket.on('message', (data, isBinary) => {
+      // Whatever a frame leads to ends its own connection at most.
+      try {
+        this.receive(data, isBinary);
+      } catch (error) {
+        events.failed(error);
+        websocket.terminate();
+      }
+    });
     websocket.on('pong', () => (this.alive = true));
     // What went wrong closes the socket, and closing is all that there is to do about it.
     websocket.on('error', () => websocket.terminate());
@@ -88,7 +145,7 @@ class Connection implements Subscriber {
   send(frame: string): void {
     if (this.websocket.readyState !== this.websocket.OPEN) return;
     if (this.websocket.bufferedAmount > this.maxBufferedBytes) {
-      this.onCutOff();
+      this.events.cutOff();
       this.websocket.terminate();
       return;
     }
@@ -119,12 +176,15 @@ class Connection implements Subscriber {
       case 'reply':
         break;
       case 'start':
+        if (this.subscriptions.size >= MAX_CONSUMED) return this.websocket.close(1013, 'too many paths are consumed');
         this.consumed.add(outcome.path);
         this.subscriptions.add(outcome.path, this);
+        this.events.consumes(true);
         break;
       case 'stop':
         this.consumed.delete(outcome.path);
         this.subscriptions.remove(outcome.path, this);
+        if (this.consumed.size === 0) this.events.consumes(false);
         break;
     }
     this.send(outcome.reply);

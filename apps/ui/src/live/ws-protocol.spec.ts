@@ -67,6 +67,28 @@ describe('the frames of /ws', () => {
       { cmd: 'ping', type: 'x' },
       { error: `Invalid method argument: '_id' is missing`, code: 400, _id: null },
     ],
+    [
+      { cmd: { a: 1 }, _id: 13 },
+      { error: `no such command type '{"a":1}'`, code: 404, _id: 13 },
+    ],
+    [
+      { cmd: 'constructor', _id: 14 },
+      { error: `no such command type 'constructor'`, code: 404, _id: 14 },
+    ],
+    ...[{}, [1], true, 'x'.repeat(101)].map(
+      (id) =>
+        [
+          { cmd: 'ping', _id: id },
+          { error: `invalid '_id': expected a number or at most 100 characters`, code: 400, _id: null },
+        ] as const,
+    ),
+    [
+      { cmd: 'x\u001b'.repeat(80), _id: 15 },
+      { error: `no such command type '${'x\\x1b'.repeat(50)}…'`, code: 404, _id: 15 },
+    ],
+    [{ cmd: 'startConsuming', path: 'p'.repeat(501), _id: 16 }, expect.objectContaining({ code: 400, _id: 16 })],
+    [`{"_id":1,"cmd":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'drop'],
+    [`{"_id":1,"cmd":"ping"${',"a":1'.repeat(50)}}`, 'drop'],
     ['not json', 'drop'],
     ['[1]', 'drop'],
     ['null', 'drop'],

@@ -1,17 +1,26 @@
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { messageOf } from '@millrace/domain';
+import { messageOf, printable } from '@millrace/domain';
+import type { ListenerOptions } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ControlApi } from '../control/control-api.js';
 import { UI_HOST, type UiHost } from '../host.js';
-import { originAllowed } from '../origin.js';
 import { type Answer, RestApi } from './rest-api.js';
 import { SharedReads } from './shared-reads.js';
 
 const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
 const ERROR_TYPE = 'text/plain; charset=utf-8';
 
-/** HTTP around `/api`: methods, origins, CORS, and the split into path and query. */
+/** What the UI's HTTP listener has beyond what all have: `/ws`, and the answer of Buildbot's API to pages from elsewhere. */
+export const UI_LISTENER: Omit<ListenerOptions, 'rule'> = {
+  upgrades: true,
+  refusedAs: (path, method, { status }) => {
+    if (status !== 403 || !(path === '/api' || path.startsWith('/api/'))) return null;
+    return { status: 400, body: { error: method === 'POST' ? { message: 'invalid origin' } : 'invalid origin' } };
+  },
+};
+
+/** HTTP around `/api`: methods, CORS, and the split into path and query. */
 @Injectable()
 export class ApiDispatcher {
   private readonly shared = new SharedReads<Answer>();
@@ -38,7 +47,7 @@ export class ApiDispatcher {
     const path = prefix === undefined ? undefined : fullPath.slice(prefix.length);
     // `/api/v2` lists the roots, `/api/v2/` is no path.
     if (path === undefined || (path === '' && prefix!.endsWith('/'))) {
-      return fail(reply, 404, `Invalid path: ${fullPath.replace(/^\/api\/?/, '')}`);
+      return fail(reply, 404, `Invalid path: ${printable(fullPath.replace(/^\/api\/?/, ''), 200)}`);
     }
     if (request.method === 'POST') {
       const body = typeof request.body === 'string' ? request.body : '';
@@ -53,10 +62,7 @@ export class ApiDispatcher {
       this.rest.get(path, params, accept).catch((error: unknown) => this.internal(path, error));
     const answer = isStream(path) ? await read() : await this.shared.read(`${accept} ${url}`, read);
     const body = typeof answer.body === 'string' ? answer.body : Readable.from(answer.body, { objectMode: false });
-    await reply
-      .status(answer.status)
-      .headers({ 'x-content-type-options': 'nosniff', ...answer.headers })
-      .send(body);
+    await reply.status(answer.status).headers(answer.headers).send(body);
   }
 
   private internal(path: string, error: unknown): Answer {
@@ -67,12 +73,8 @@ export class ApiDispatcher {
 
   /** False: answered already. */
   private admit(request: FastifyRequest, reply: FastifyReply): boolean {
-    const { origin, host } = request.headers;
-    if (!originAllowed(origin, host, this.host.settings.publicUrl)) {
-      const error = request.method === 'POST' ? { message: 'invalid origin' } : 'invalid origin';
-      void reply.status(400).type(ERROR_TYPE).send(JSON.stringify({ error }));
-      return false;
-    }
+    // One that may not ask has not come so far.
+    const { origin } = request.headers;
     if (origin !== undefined) {
       void reply.headers({
         'access-control-allow-origin': origin,

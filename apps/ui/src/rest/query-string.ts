@@ -17,6 +17,9 @@ export interface ParsedQuery {
 }
 
 const OPERATORS: ReadonlySet<string> = new Set(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'in', 'notin']);
+/** Of a query string; a page of ours asks with some ten. */
+const MAX_PARAMETERS = 500;
+const MAX_ORDER_KEYS = 10;
 const NO_FIELDS = { query: EVERYTHING, fields: null };
 
 /**
@@ -26,6 +29,7 @@ const NO_FIELDS = { query: EVERYTHING, fields: null };
  */
 export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'collection' | 'single'): ParsedQuery {
   if (params.size === 0) return NO_FIELDS;
+  if (params.size > MAX_PARAMETERS) throw bad(`${params.size} query parameters: expected at most ${MAX_PARAMETERS}`);
   const fields = params.has('field') ? fieldsOf(shape, params.getAll('field')) : null;
   const order: OrderKey[] = [];
   const filters = new Map<string, { field: string; op: Operator; values: FilterValue[] }>();
@@ -38,6 +42,7 @@ export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'c
       case 'cursor':
         break;
       case 'order':
+        if (order.length === MAX_ORDER_KEYS) throw bad(`more than ${MAX_ORDER_KEYS} times 'order'`);
         order.push(orderKey(shape, value));
         break;
       case 'limit':
@@ -116,16 +121,10 @@ function kindOf(shape: ResourceShape, field: string): FieldKind {
 }
 
 const INTEGER = /^[+-]?\d{1,16}$/;
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  on: true,
-  true: true,
-  yes: true,
-  '1': true,
-  off: false,
-  false: false,
-  no: false,
-  '0': false,
-};
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['on', 'true', 'yes', '1'].map((word) => [word, true] as const),
+  ...['off', 'false', 'no', '0'].map((word) => [word, false] as const),
+]);
 
 function filterValue(shape: ResourceShape, field: string, op: Operator, text: string): FilterValue {
   const invalid = (): UserError => bad(`invalid filter value for ${field}: '${text}'`, { field, value: text });
@@ -136,7 +135,7 @@ function filterValue(shape: ResourceShape, field: string, op: Operator, text: st
       if (!INTEGER.test(text.trim())) throw invalid();
       return Number(text);
     case 'bool': {
-      const value = BOOLEANS[text.toLowerCase()];
+      const value = BOOLEANS.get(text.toLowerCase());
       if (value === undefined) throw invalid();
       return value;
     }

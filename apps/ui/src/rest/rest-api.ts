@@ -1,5 +1,5 @@
 import { countLines, logPieces, type Page, readLogLines } from '@millrace/database';
-import { type MillraceError, OperationalError, UserError } from '@millrace/domain';
+import { type MillraceError, OperationalError, printable, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { type Endpoint, PROPERTIES_SHAPE } from './endpoints.js';
 import { endpointTable } from './endpoint-table.js';
@@ -33,7 +33,7 @@ export class RestApi {
   async get(path: string, params: URLSearchParams, accept: string): Promise<Answer> {
     try {
       const found = this.table.find(path);
-      if (!found) throw new UserError('invalid-path', `Invalid path: ${path}`, { path });
+      if (!found) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
       return await this.answer(found.target, found.args, path, params, accept);
     } catch (error) {
       return failure(error);
@@ -155,7 +155,7 @@ function lineCount(params: URLSearchParams, name: 'offset' | 'limit'): number | 
 }
 
 function notFound(path: string): UserError {
-  return new UserError('not-found', `not found: ${path}`, { path });
+  return new UserError('not-found', `not found: ${printable(path, 200)}`);
 }
 
 const STATUS: Readonly<Record<string, number>> = { 'not-found': 404, 'invalid-path': 404, 'method-not-found': 501 };

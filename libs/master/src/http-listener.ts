@@ -1,0 +1,93 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyReply } from 'fastify';
+import {
+  ConnectionCap,
+  httpServerOptions,
+  LISTENER_LIMITS,
+  type ListenerRefusal,
+  type ListenerRule,
+  refusedBy,
+} from '@millrace/domain';
+
+export interface ListenerOptions {
+  readonly rule: ListenerRule;
+  /** How a role words a refusal where it has promised its own words; null: as everywhere. */
+  readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
+  /** Whether somebody takes sockets over by way of `Upgrade`, and counts them then. */
+  readonly upgrades?: boolean;
+}
+
+export interface RefusedAnswer {
+  readonly status: number;
+  readonly body: object;
+}
+
+/**
+ * The HTTP server of Nest with the limits that every listener of a master has (`LISTENER_LIMITS`), and its names and pages checked before
+ * anything else of a request is looked at.
+ */
+export function httpAdapter({ rule, refusedAs, upgrades = false }: ListenerOptions): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    trustProxy: false,
+    bodyLimit: LISTENER_LIMITS.maxBodyBytes,
+    forceCloseConnections: true,
+    requestTimeout: LISTENER_LIMITS.requestMs,
+    keepAliveTimeout: LISTENER_LIMITS.keepAliveMs,
+    connectionTimeout: LISTENER_LIMITS.idleMs,
+    http: httpServerOptions(),
+    // An address that cannot be decoded gets here before any hook does.
+    frameworkErrors: (error: { statusCode?: number }, _request: unknown, reply: FastifyReply) => {
+      void reply
+        .status(error.statusCode ?? 400)
+        .headers({ connection: 'close', 'x-content-type-options': 'nosniff' })
+        .send({ error: 'the address cannot be read: is it percent-encoded?', code: 'bad-address' });
+    },
+  });
+  const http = adapter.getInstance();
+  http.addHook('onRequest', async ({ headers, method, raw }, reply) => {
+    void reply.header('x-content-type-options', 'nosniff');
+    const url = raw.url ?? '';
+    if (url.length > LISTENER_LIMITS.maxUrlCharacters) {
+      const error = `the address is longer than ${LISTENER_LIMITS.maxUrlCharacters} characters`;
+      return reply.status(414).header('connection', 'close').send({ error, code: 'address-too-long' });
+    }
+    const refusal = refusedBy(rule, headers);
+    if (refusal === null) return;
+    const { status, body } = refusedAs?.(url.split('?', 1)[0]!, method, refusal) ?? {
+      status: refusal.status,
+      body: { error: refusal.error, code: refusal.code },
+    };
+    // Text: nothing that a page from elsewhere could have made of it. Closed: the body, if there is one, is not read.
+    return reply
+      .status(status)
+      .headers({ connection: 'close', 'content-type': 'text/plain; charset=utf-8' })
+      .send(JSON.stringify(body));
+  });
+  limitConnections(http.server, upgrades);
+  return adapter;
+}
+
+/**
+ * At most `LISTENER_LIMITS.maxConnections` at a time. One counts as in use from the end of a request's body until it is answered, so that
+ * whoever sends slowly displaces nobody.
+ */
+function limitConnections(server: Server, upgrades: boolean): void {
+  server.maxHeadersCount = LISTENER_LIMITS.maxHeaders;
+  const cap = new ConnectionCap<Socket>({ max: LISTENER_LIMITS.maxConnections });
+  server.on('connection', (socket: Socket) => {
+    const loser = cap.admit(socket, null);
+    loser?.destroy();
+    if (loser !== socket) socket.once('close', () => cap.remove(socket));
+  });
+  server.on('request', (request, response) => {
+    const { socket, headers } = request;
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (hasBody) request.once('end', () => cap.use(socket));
+    else cap.use(socket);
+    response.once('close', () => cap.rest(socket));
+  });
+  // Only where somebody else listens too: Node leaves upgrades to those who listen, and answers them where nobody does.
+  if (upgrades) server.on('upgrade', (request) => cap.remove(request.socket));
+}
