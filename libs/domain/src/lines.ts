@@ -16,6 +16,11 @@ export class LineSplitter {
 
   constructor(private readonly maxLineLength = 1_048_576) {}
 
+  /** How much is held of a line that has not ended. */
+  get openCharacters(): number {
+    return this.partial.length;
+  }
+
   /** The lines that `text` completes; empty when there is none. */
   push(text: string): string {
     let input = this.openEnd + text;

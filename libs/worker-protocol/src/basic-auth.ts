@@ -1,3 +1,4 @@
+import { WORKER_LIMITS } from './limits.js';
 import { ProtocolError } from './protocol-error.js';
 
 export interface Credentials {
@@ -26,5 +27,10 @@ export function parseBasicAuthorization(header: string | undefined): Credentials
   }
   const colon = text.indexOf(':');
   if (colon < 1) throw new ProtocolError("the Authorization header has no 'name:password'");
-  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  const credentials = { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  const { nameCharacters, passwordCharacters } = WORKER_LIMITS;
+  if (credentials.name.length > nameCharacters || credentials.password.length > passwordCharacters) {
+    throw new ProtocolError(`a name has at most ${nameCharacters} characters, a password ${passwordCharacters}`);
+  }
+  return credentials;
 }

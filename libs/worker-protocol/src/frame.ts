@@ -1,5 +1,6 @@
 import { MsgpackReader } from './msgpack-reader.js';
 import { encodeValue } from './msgpack-writer.js';
+import { WORKER_LIMITS } from './limits.js';
 import { ProtocolError, shown } from './protocol-error.js';
 
 /** Messages have up to six. */
@@ -17,12 +18,12 @@ export class Frame {
     const keys = reader.mapLength();
     if (keys > MAX_KEYS) throw new ProtocolError(`the message has ${keys} keys; ${MAX_KEYS} are the most`);
     for (let left = keys; left > 0; left--) {
-      const key = reader.text();
+      const key = reader.text(WORKER_LIMITS.idBytes);
       this.offsets.set(key, reader.offset);
       reader.skip();
     }
     if (!reader.atEnd) throw new ProtocolError(`${bytes.length - reader.offset} bytes follow the message`);
-    this.op = this.text('op');
+    this.op = this.text('op', WORKER_LIMITS.idBytes);
     this.seq = this.integer('seq_number');
   }
 
@@ -41,9 +42,10 @@ export class Frame {
     return this.at(key).value();
   }
 
-  text(key: string): string {
-    const value = this.value(key);
-    return typeof value === 'string' ? value : this.bad(key, value, 'text');
+  /** @param maxBytes looked at before the text is made */
+  text(key: string, maxBytes = Infinity): string {
+    const reader = this.at(key);
+    return reader.isText ? reader.text(maxBytes) : this.bad(key, reader.value(), 'text');
   }
 
   optionalText(key: string): string | null {
@@ -83,7 +85,7 @@ export class Frame {
   }
 
   bad(key: string, value: unknown, wanted: string): never {
-    throw new ProtocolError(`'${key}' must be ${wanted}, not ${shown(value)}${this.place()}`, { key, value });
+    throw new ProtocolError(`'${key}' must be ${wanted}, not ${shown(value)}${this.place()}`, { key });
   }
 
   private place(): string {

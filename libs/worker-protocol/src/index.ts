@@ -18,6 +18,7 @@ export {
 } from './messages.js';
 export { type MasterSessionOptions, MsgpackMasterSession } from './msgpack-master-session.js';
 export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
+export { checkedLogName, cut, isOverLimit, LogsLimit, overLimit, WORKER_LIMITS } from './limits.js';
 export { isObfuscated, type Obfuscated } from './obfuscation.js';
 export { PbCredentials, pbDigest } from './pb/login.js';
 export { PbMasterSession, type PbSessionOptions } from './pb/pb-master-session.js';

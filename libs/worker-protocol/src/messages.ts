@@ -1,5 +1,6 @@
-import { messageOf } from '@millrace/domain';
+import { messageOf, type UserError } from '@millrace/domain';
 import { Frame, isRecord } from './frame.js';
+import { cut, isOverLimit, WORKER_LIMITS } from './limits.js';
 import { Encoded, encodeMessage, encodeValue } from './msgpack-writer.js';
 import { readUpdates, wireUpdates } from './updates.js';
 import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
@@ -67,8 +68,15 @@ export interface InvalidRequest {
   readonly problem: string;
 }
 
+/** An update that says more than a command may: the command fails with `error`, and its worker stays. */
+export interface ExcessiveRequest {
+  readonly op: 'excess';
+  readonly commandId: string;
+  readonly error: UserError;
+}
+
 export type Numbered<Request> = Request & { readonly seq: number };
-export type WorkerMessage = Numbered<WorkerRequest> | Numbered<InvalidRequest> | Response;
+export type WorkerMessage = Numbered<WorkerRequest> | Numbered<InvalidRequest> | Numbered<ExcessiveRequest> | Response;
 export type MasterMessage = Numbered<MasterRequest> | Numbered<InvalidRequest> | Response;
 
 /** @throws ProtocolError naming the key and its value: a worker whose update cannot be read would lose log lines if it went on */
@@ -79,28 +87,24 @@ export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): Worke
     case 'response':
       return decodeResponse(frame);
     case 'update':
-      return {
-        op,
-        seq,
-        commandId: frame.text('command_id'),
-        updates: readUpdates(frame, wantTimes),
-        updateNumber: frame.has('update_number') ? frame.integer('update_number') : null,
-      };
-    case 'complete':
-      return { op, seq, commandId: frame.text('command_id'), failure: frame.optionalText('args') };
+      return decodeUpdate(frame, wantTimes);
+    case 'complete': {
+      const failure = frame.optionalText('args');
+      return { op, seq, commandId: idOf(frame), failure: failure && cut(failure, WORKER_LIMITS.failureCharacters) };
+    }
     case 'update_upload_file_write':
     case 'update_upload_directory_write':
-      return { op, seq, commandId: frame.text('command_id'), block: frame.binary('args') };
+      return { op, seq, commandId: idOf(frame), block: frame.binary('args') };
     case 'update_upload_file_close':
     case 'update_upload_directory_unpack':
     case 'update_read_file_close':
-      return { op, seq, commandId: frame.text('command_id') };
+      return { op, seq, commandId: idOf(frame) };
     case 'update_upload_file_utime': {
       const accessTime = frame.number('access_time');
-      return { op, seq, commandId: frame.text('command_id'), accessTime, modifiedTime: frame.number('modified_time') };
+      return { op, seq, commandId: idOf(frame), accessTime, modifiedTime: frame.number('modified_time') };
     }
     case 'update_read_file':
-      return { op, seq, commandId: frame.text('command_id'), length: frame.integer('length') };
+      return { op, seq, commandId: idOf(frame), length: frame.integer('length') };
     default:
       return { op: 'invalid', seq, problem: `Command ${op.slice(0, 100)} does not exist.` };
   }
@@ -115,6 +119,22 @@ export function decodeMasterMessage(bytes: Uint8Array): MasterMessage {
   } catch (error) {
     return { op: 'invalid', seq: frame.seq, problem: messageOf(error) };
   }
+}
+
+function decodeUpdate(frame: Frame, wantTimes: boolean): WorkerMessage {
+  const { seq } = frame;
+  const commandId = idOf(frame);
+  const updateNumber = frame.has('update_number') ? frame.integer('update_number') : null;
+  try {
+    return { op: 'update', seq, commandId, updates: readUpdates(frame, wantTimes), updateNumber };
+  } catch (error) {
+    if (!isOverLimit(error)) throw error;
+    return { op: 'excess', seq, commandId, error };
+  }
+}
+
+function idOf(frame: Frame): string {
+  return frame.text('command_id', WORKER_LIMITS.idBytes);
 }
 
 function decodeMasterRequest(frame: Frame): MasterMessage {

@@ -11,7 +11,8 @@ import {
   type WorkerRequest,
 } from './messages.js';
 import { OutstandingRequests } from './outstanding-requests.js';
-import { RemoteError, shown } from './protocol-error.js';
+import { WORKER_LIMITS } from './limits.js';
+import { ProtocolError, RemoteError, shown } from './protocol-error.js';
 import { notResumable, RunningCommand } from './running-command.js';
 import { withoutSecrets } from './obfuscation.js';
 import {
@@ -134,6 +135,11 @@ export class MsgpackMasterSession implements WorkerConnection {
   receive(frame: Uint8Array): void {
     if (this.isClosed) return;
     try {
+      const { messageBytes, attachMessageBytes } = WORKER_LIMITS;
+      const most = this.attached === undefined ? attachMessageBytes : messageBytes;
+      if (frame.byteLength > most) {
+        throw new ProtocolError(`a message of ${frame.byteLength} bytes is longer than the ${most} allowed`);
+      }
       this.dispatch(decodeWorkerMessage(frame, this.options.wantLineTimes), frame.byteLength);
     } catch (error) {
       this.end(messageOf(error));
@@ -153,6 +159,7 @@ export class MsgpackMasterSession implements WorkerConnection {
   }
 
   private end(reason: string): void {
+    if (this.isClosed) return;
     this.transport.close(reason);
     this.closed(reason);
   }
@@ -167,6 +174,10 @@ export class MsgpackMasterSession implements WorkerConnection {
         const command = this.commands.get(message.commandId);
         if (command === undefined) {
           this.respond(message.seq, `there is no command ${shown(message.commandId)} on this connection`, true);
+        } else if (message.op === 'excess') {
+          command.excess(message.error);
+          this.respond(message.seq, message.error.message, true);
+          this.interruptAfterFailure(message.commandId, message.error);
         } else if (message.op === 'update') {
           this.update(command, message, bytes);
         } else if (message.op === 'complete') {

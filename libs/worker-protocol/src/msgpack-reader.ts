@@ -66,9 +66,14 @@ export class MsgpackReader {
     }
   }
 
+  get isText(): boolean {
+    return isText(this.peek());
+  }
+
   /** A text. */
-  text(): string {
+  text(maxBytes = Infinity): string {
     const length = this.textLength();
+    if (length > maxBytes) throw new ProtocolError(`a text of ${length} bytes is longer than the ${maxBytes} allowed`);
     const from = this.take(length);
     return this.bytes.toString('utf8', from, from + length);
   }
@@ -84,10 +89,20 @@ export class MsgpackReader {
     return this.bytes.subarray(from, from + length);
   }
 
+  /** How many values the list has that comes next. */
+  lengthAhead(): number {
+    const { offset } = this;
+    const length = this.arrayLength();
+    this.offset = offset;
+    return length;
+  }
+
   /** A list of what `read` makes of each value; undefined is left out. */
-  list<T>(read: () => T | undefined): T[] {
+  list<T>(read: () => T | undefined, most = Infinity): T[] {
     const items: T[] = [];
-    for (let left = this.keep(this.arrayLength()); left > 0; left--) {
+    const length = this.arrayLength();
+    if (length > most) throw new ProtocolError(`a list of ${length} is longer than the ${most} allowed`);
+    for (let left = this.keep(length); left > 0; left--) {
       const item = read();
       if (item !== undefined) items.push(item);
     }

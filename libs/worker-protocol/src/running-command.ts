@@ -51,6 +51,11 @@ export class RunningCommand {
     return tracked;
   }
 
+  /** It said more than it may: that becomes its outcome, and nothing that follows is stored. */
+  excess(error: unknown): void {
+    this.sinkFailure ??= { error };
+  }
+
   /** Serves one step of a file transfer, after those before it, and returns what the worker is to be answered. Nothing is written after a failure. */
   transfer(request: TransferRequest): Promise<unknown> {
     const served = this.transferred.then(async () => {

@@ -371,8 +371,8 @@ describe('a master and a worker session', () => {
   });
 
   it.each([
-    ['a map that is no text', { toString: 1, message: 'm' }, "print: { toString: 1, message: 'm' }"],
-    ['nothing', null, 'print: null'],
+    ['a map that is no text', { toString: 1, message: 'm' }, 'print: a map'],
+    ['nothing', null, 'print: nil'],
   ])('settle a request that is answered with an exception of %s', async (_what, result, message) => {
     const { master } = connect();
     const asked = master.print('x');
@@ -382,8 +382,8 @@ describe('a master and a worker session', () => {
 
   it('repeat no more than the beginning of a long id', async () => {
     const { worker } = connect();
-    const long = worker.sendUpdates('x'.repeat(100_000), []).acknowledged;
-    await expect(long).rejects.toThrow(/^update: there is no command 'x{100}'\.\.\. 99900 more characters on/);
+    const long = worker.sendUpdates('x'.repeat(200), []).acknowledged;
+    await expect(long).rejects.toThrow(/^update: there is no command 'x{100}…' on/);
   });
 
   it('answer the updates of a command from another connection with an exception', async () => {

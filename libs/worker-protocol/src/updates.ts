@@ -1,4 +1,5 @@
 import type { Frame } from './frame.js';
+import { checkedLogName, cut, FilesLimit, LogsLimit, WORKER_LIMITS } from './limits.js';
 import type { MsgpackReader } from './msgpack-reader.js';
 import { ProtocolError, shown } from './protocol-error.js';
 import type { CommandUpdate } from './worker-connection.js';
@@ -6,13 +7,17 @@ import type { CommandUpdate } from './worker-connection.js';
 /**
  * The updates of an `update` frame. This is where the bulk of an engine's input goes through: line positions are stepped over, and line times too
  * unless `wantTimes`. Unknown keys are left out, as the protocol asks.
+ * @throws UserError as `overLimit`, for what is well-formed and too much
  */
 export function readUpdates(frame: Frame, wantTimes: boolean): CommandUpdate[] {
   const reader = frame.at('args');
+  const logs = new LogsLimit();
   return reader.list(() => {
     expectLength(reader, 2, 'an update');
-    return readUpdate(reader, reader.text(), wantTimes);
-  });
+    const update = readUpdate(reader, reader.text(WORKER_LIMITS.idBytes), wantTimes);
+    if (update?.kind === 'log') logs.add(update.name);
+    return update;
+  }, WORKER_LIMITS.updates);
 }
 
 function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): CommandUpdate | undefined {
@@ -23,17 +28,19 @@ function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): Com
       return { kind: key, ...readLines(reader, wantTimes) };
     case 'log':
       expectLength(reader, 2, "'log'");
-      return { kind: key, name: reader.text(), ...readLines(reader, wantTimes) };
+      return { kind: key, name: checkedLogName(reader.text()), ...readLines(reader, wantTimes) };
     case 'rc':
       return { kind: key, rc: readNumber(reader, key) };
     case 'elapsed':
       return { kind: key, seconds: readNumber(reader, key) };
     case 'failure_reason':
-      return { kind: key, reason: reader.text() };
-    case 'files':
-      return { kind: key, files: reader.list(() => reader.text()) };
+      return { kind: key, reason: cut(reader.text(), WORKER_LIMITS.reasonCharacters) };
+    case 'files': {
+      const limit = new FilesLimit(reader.lengthAhead());
+      return { kind: key, files: reader.list(() => limit.add(reader.text())) };
+    }
     case 'stat':
-      return { kind: key, stat: reader.list(() => readInteger(reader, key)) };
+      return { kind: key, stat: reader.list(() => readInteger(reader, key), WORKER_LIMITS.statFields) };
     default:
       reader.skip();
       return undefined;
@@ -55,15 +62,14 @@ function readLines(reader: MsgpackReader, wantTimes: boolean): { text: string; t
 
 function readNumber(reader: MsgpackReader, key: string): number {
   const value = reader.value();
-  if (typeof value !== 'number')
-    throw new ProtocolError(`'${key}' must be a number, not ${shown(value)}`, { key, value });
+  if (typeof value !== 'number') throw new ProtocolError(`'${key}' must be a number, not ${shown(value)}`, { key });
   return value;
 }
 
 function readInteger(reader: MsgpackReader, key: string): number | bigint {
   const value = reader.value();
   if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) {
-    throw new ProtocolError(`'${key}' must be a list of integers, not ${shown(value)}`, { key, value });
+    throw new ProtocolError(`'${key}' must be a list of integers, not ${shown(value)}`, { key });
   }
   return value as number | bigint;
 }

@@ -1,4 +1,5 @@
 import { isRecord } from './frame.js';
+import { WORKER_LIMITS } from './limits.js';
 
 /** What a worker says about itself when it attaches (`specs/worker-protocol.md` §2.3). */
 export interface WorkerInfo {
@@ -25,32 +26,71 @@ export const FEATURE_OBFUSCATION = 'obfuscation';
 /** Commands outlive connections: updates are numbered, and `resume_command` and `forget_command` are understood. */
 export const FEATURE_RESUME = 'resume';
 
+/** Under which a worker's page says that something is missing. */
+const NOTE_KEY = 'left_out';
 const OWN_KEYS = new Set(['system', 'basedir', 'version', 'incarnation']);
 
 /** Reads the answer to `get_worker_info`. Nothing in it is certain but that it is a map: workers differ by version and by what is in `info/`. */
 export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): WorkerInfo {
+  const own = (key: string, maxCharacters: number): string | null => {
+    const value = Object.hasOwn(answer, key) ? answer[key] : null;
+    return typeof value === 'string' && value.length <= maxCharacters ? value : null;
+  };
+  const { numcpus } = answer;
   return {
-    texts: texts(Object.fromEntries(Object.entries(answer).filter(([key]) => !OWN_KEYS.has(key)))),
-    environ: texts(answer['environ']),
+    texts: infoTexts(answer),
+    environ: texts(answer['environ'], WORKER_LIMITS.environNames, WORKER_LIMITS.environCharacters),
     system: answer['system'] === 'nt' ? 'nt' : 'posix',
-    basedir: typeof answer['basedir'] === 'string' ? answer['basedir'] : '',
-    numCpus: typeof answer['numcpus'] === 'number' ? answer['numcpus'] : null,
-    version: typeof answer['version'] === 'string' ? answer['version'] : '',
-    commands: texts(answer['worker_commands']),
+    basedir: own('basedir', WORKER_LIMITS.pathCharacters) ?? '',
+    numCpus: typeof numcpus === 'number' && Number.isSafeInteger(numcpus) && numcpus >= 0 ? numcpus : null,
+    version: own('version', WORKER_LIMITS.versionCharacters) ?? '',
+    commands: texts(answer['worker_commands'], WORKER_LIMITS.commandVersions, WORKER_LIMITS.infoCharacters),
     deleteLeftoverDirs: Boolean(answer['delete_leftover_dirs']),
-    features: list(answer['millrace_features']),
-    runningCommands: list(answer['running_commands']),
-    incarnation: typeof answer['incarnation'] === 'string' ? answer['incarnation'] : null,
+    features: list(answer['millrace_features'], WORKER_LIMITS.features),
+    runningCommands: list(answer['running_commands'], WORKER_LIMITS.heldCommands),
+    incarnation: own('incarnation', WORKER_LIMITS.idBytes),
   };
 }
 
-function texts(value: unknown): Record<string, string> {
-  if (!isRecord(value)) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+/** What people read: the shortest first, so that one that is far too long takes the place of no other. */
+function infoTexts(answer: Readonly<Record<string, unknown>>): Record<string, string> {
+  const { infoTexts: most, infoKeyCharacters, infoTextCharacters, infoCharacters } = WORKER_LIMITS;
+  const all = Object.entries(answer).filter(
+    (entry): entry is [string, string] => !OWN_KEYS.has(entry[0]) && typeof entry[1] === 'string',
   );
+  const fitting = all.filter(([key, text]) => key.length <= infoKeyCharacters && text.length <= infoTextCharacters);
+  const kept: [string, string][] = [];
+  let room = infoCharacters;
+  for (const [key, text] of fitting.sort((one, other) => one[1].length - other[1].length)) {
+    room -= key.length + text.length;
+    if (kept.length === most || room < 0) break;
+    kept.push([key, text]);
+  }
+  const names = new Set(kept.map(([key]) => key));
+  const left = all.length - kept.length;
+  return {
+    ...Object.fromEntries(all.filter(([key]) => names.has(key))),
+    ...(left > 0 && { [NOTE_KEY]: `${left} entries are left out, because they are too long or too many` }),
+  };
 }
 
-function list(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+/** As many as fit, in their order. */
+function texts(value: unknown, most: number, maxCharacters: number): Record<string, string> {
+  if (!isRecord(value)) return {};
+  const kept: [string, string][] = [];
+  let room = maxCharacters;
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string' || key.length + text.length > room) continue;
+    if (kept.length === most) break;
+    room -= key.length + text.length;
+    kept.push([key, text]);
+  }
+  return Object.fromEntries(kept);
+}
+
+function list(value: unknown, most: number): string[] {
+  if (!Array.isArray(value)) return [];
+  return value
+    .slice(0, most)
+    .filter((item): item is string => typeof item === 'string' && item.length <= WORKER_LIMITS.idBytes);
 }

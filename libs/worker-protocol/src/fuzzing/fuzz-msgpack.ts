@@ -38,6 +38,7 @@ export async function fuzzMsgpack(dice: Dice): Promise<FuzzedCase> {
   });
   const session = new MsgpackMasterSession(fuzzed.transport, { wantLineTimes: dice.nat(1) === 0 });
   const hear = (frames: readonly Uint8Array[]): void => {
+    fuzzed.seen.messages += frames.length;
     for (const frame of frames) session.receive(frame);
   };
   fuzzed.asks(session.attach(), (seen) => (seen.isAttached = true));

@@ -37,9 +37,13 @@ export async function fuzzPb(dice: Dice): Promise<FuzzedCase> {
     onLogin: () => fuzzed.asks(session.attach(), (seen) => (seen.isAttached = true)),
   });
   const hear = async (chunks: readonly Uint8Array[]): Promise<void> => {
-    for (const chunk of chunks) session.receive(chunk);
+    const receive = (chunk: Uint8Array): void => {
+      fuzzed.seen.messages++;
+      session.receive(chunk);
+    };
+    chunks.forEach(receive);
     await turns(1);
-    for (const chunk of worker.answers()) session.receive(chunk);
+    worker.answers().forEach(receive);
   };
   if (dice.nat(4) === 0) await hear(pbChunks(dice));
   else {

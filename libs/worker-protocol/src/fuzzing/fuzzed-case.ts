@@ -6,6 +6,8 @@ const MOST_TEXT = 16 << 20;
 
 /** How far a case got: a session that refuses everything at the door shows little. */
 export interface FuzzedCase {
+  /** Messages, or chunks of bytes, that the session was given. */
+  messages: number;
   isClosed: boolean;
   isAttached: boolean;
   updates: number;
@@ -16,7 +18,14 @@ export interface FuzzedCase {
 
 /** What a case fuzzes: a session whose owner does what an engine's does. */
 export class FuzzedSession {
-  readonly seen: FuzzedCase = { isClosed: false, isAttached: false, updates: 0, transfers: 0, completed: 0 };
+  readonly seen: FuzzedCase = {
+    messages: 0,
+    isClosed: false,
+    isAttached: false,
+    updates: 0,
+    transfers: 0,
+    completed: 0,
+  };
   readonly transport: Transport = {
     send: (bytes) => this.onSent(bytes),
     close: (reason) => void this.closings.push(reason),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb } from './index.js';
+import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb, fuzzRelay } from './index.js';
 
 /** Of each protocol. */
 const CASES = 5_000;
@@ -21,6 +21,7 @@ describe('a session never throws, whatever a worker sends: it closes once, says 
   it.each([
     ['msgpack', fuzzMsgpack],
     ['PB', fuzzPb],
+    ['a relay', fuzzRelay],
   ])(
     'over %s',
     async (_protocol, fuzz) => {

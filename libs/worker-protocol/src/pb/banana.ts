@@ -1,4 +1,5 @@
 import { UserError } from '@millrace/domain';
+import { WORKER_LIMITS } from '../limits.js';
 import { ProtocolError } from '../protocol-error.js';
 
 /** A number that is a float on the wire even when it is whole. */
@@ -46,7 +47,15 @@ export interface BananaLimits {
   readonly maxMessageElements: number;
 }
 
-export const DEFAULT_BANANA_LIMITS: BananaLimits = { maxMessageBytes: 16 << 20, maxMessageElements: 1 << 21 };
+export const DEFAULT_BANANA_LIMITS: BananaLimits = {
+  maxMessageBytes: WORKER_LIMITS.messageBytes,
+  maxMessageElements: 1 << 21,
+};
+/** Before the worker has said what it is. */
+export const ATTACH_BANANA_LIMITS: BananaLimits = {
+  maxMessageBytes: WORKER_LIMITS.attachMessageBytes,
+  maxMessageElements: 1 << 16,
+};
 
 interface OpenList {
   readonly items: Banana[];

@@ -1,4 +1,5 @@
-import { messageOf } from '@millrace/domain';
+import { messageOf, printable } from '@millrace/domain';
+import { WORKER_LIMITS } from '../limits.js';
 import { OutstandingRequests } from '../outstanding-requests.js';
 import { ProtocolError } from '../protocol-error.js';
 import type { Transport } from '../worker-connection.js';
@@ -37,7 +38,7 @@ export function noSuchMethod(method: string): RemoteFailure {
 
 const PB_VERSION = 6;
 const DIALECTS: readonly Dialect[] = ['pb', 'none'];
-/** Nothing of value is sent before the login. */
+/** Of a message. Nothing of value is sent before the login. */
 const BEFORE_LOGIN: BananaLimits = { maxMessageBytes: 16 << 10, maxMessageElements: 256 };
 
 /**
@@ -53,10 +54,14 @@ export class Broker {
   private dialect: Dialect | undefined;
   private versionSeen = false;
   private isClosed = false;
+  /** Before more is allowed, whatever it is made of. */
+  private bytesLeft: number = WORKER_LIMITS.loginBytes;
 
   constructor(
     private readonly transport: Pick<Transport, 'send'>,
     private readonly root: LocalObject,
+    /** An answer could not be sent: the connection has to be closed. */
+    private readonly onBroken: (error: unknown) => void = () => undefined,
   ) {
     this.send(
       DIALECTS.map((dialect) => Buffer.from(dialect)),
@@ -66,11 +71,16 @@ export class Broker {
 
   /** @throws ProtocolError when the connection has to be closed */
   receive(chunk: Uint8Array): void {
+    this.bytesLeft -= chunk.length;
+    if (this.bytesLeft < 0) {
+      throw new ProtocolError(`more than ${WORKER_LIMITS.loginBytes} bytes came before the login was accepted`);
+    }
     this.decoder.receive(chunk);
   }
 
   allow(limits: BananaLimits): void {
     this.decoder.limits = limits;
+    this.bytesLeft = Infinity;
   }
 
   /** A reference to an object of ours for the other side, which counts as held from now on. */
@@ -177,7 +187,7 @@ export class Broker {
     };
     const fail = (error: unknown): void => {
       const type = error instanceof RemoteFailure ? error.type : 'builtins.RuntimeError';
-      reply('error', encodeFailure(type, messageOf(error)));
+      reply('error', encodeFailure(type, printable(messageOf(error))));
     };
     const object = this.find(target!);
     if (object === undefined) return fail(new RemoteFailure('twisted.spread.pb.Error', 'Invalid Object ID'));
@@ -188,7 +198,7 @@ export class Broker {
       if (!(error instanceof RemoteFailure)) throw error;
       return fail(error);
     }
-    if (result instanceof Promise) void result.then((value) => reply('answer', value), fail);
+    if (result instanceof Promise) result.then((value) => reply('answer', value), fail).catch(this.onBroken);
     else reply('answer', result);
   }
 

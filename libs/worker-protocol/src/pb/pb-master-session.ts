@@ -1,4 +1,5 @@
 import { messageOf, OperationalError, UnexpectedError, UserError } from '@millrace/domain';
+import { WORKER_LIMITS } from '../limits.js';
 import { ProtocolError, RemoteError } from '../protocol-error.js';
 import { notResumable, RunningCommand } from '../running-command.js';
 import {
@@ -13,7 +14,7 @@ import {
   type WorkerSettings,
 } from '../worker-connection.js';
 import { FEATURE_OBFUSCATION, parseWorkerInfo, type WorkerInfo } from '../worker-info.js';
-import { DEFAULT_BANANA_LIMITS } from './banana.js';
+import { ATTACH_BANANA_LIMITS, DEFAULT_BANANA_LIMITS } from './banana.js';
 import { Broker, type Call, type LocalObject, noSuchMethod, RemoteFailure } from './broker.js';
 import { UNAUTHORIZED_LOGIN } from './failure.js';
 import { type Jelly, plainOf, Reference, Tuple } from './jelly.js';
@@ -71,7 +72,9 @@ export class PbMasterSession implements WorkerConnection {
     private readonly transport: Transport,
     private readonly options: PbSessionOptions,
   ) {
-    this.broker = new Broker({ send: (bytes) => this.send(bytes) }, { call: (call) => this.root(call) });
+    this.broker = new Broker({ send: (bytes) => this.send(bytes) }, { call: (call) => this.root(call) }, (error) =>
+      this.end(messageOf(error)),
+    );
   }
 
   get info(): WorkerInfo {
@@ -86,13 +89,14 @@ export class PbMasterSession implements WorkerConnection {
   /** Of the settings only `maxLineLength` matters: these workers do their own buffering. The login is answered last. */
   async attach(settings: Partial<WorkerSettings> = {}): Promise<WorkerInfo> {
     this.maxLineLength = settings.maxLineLength ?? this.maxLineLength;
-    this.broker.allow(DEFAULT_BANANA_LIMITS);
+    this.broker.allow(ATTACH_BANANA_LIMITS);
     const [, answer] = await Promise.all([this.print('attached'), this.ask('getWorkerInfo')]);
     const plain = plainOf(answer);
     const info = parseWorkerInfo(typeof plain === 'object' && plain !== null ? { ...plain } : {});
     // Hiding secrets on command lines is part of this protocol.
     this.attached = { ...info, features: [FEATURE_OBFUSCATION], runningCommands: [], incarnation: null };
     await this.lanes.grow();
+    this.broker.allow(DEFAULT_BANANA_LIMITS);
     this.login?.accept();
     return this.attached;
   }
@@ -182,6 +186,7 @@ export class PbMasterSession implements WorkerConnection {
   }
 
   private end(reason: string): void {
+    if (this.isClosed) return;
     this.transport.close(reason);
     this.closed(reason);
   }
@@ -198,6 +203,9 @@ export class PbMasterSession implements WorkerConnection {
     kind: FileKind | undefined,
     sink: CommandSink,
   ): Promise<CommandOutcome> {
+    if (this.broker.exposedObjects >= WORKER_LIMITS.exposedObjects) {
+      this.end(`it holds ${WORKER_LIMITS.exposedObjects} objects of commands that are over`);
+    }
     const lane = await this.lanes.take();
     if (entry.isInterrupted) {
       this.lanes.release(lane);
@@ -261,6 +269,9 @@ export class PbMasterSession implements WorkerConnection {
   private root({ method, args: [name] }: Call): Jelly {
     if (method !== 'login') throw noSuchMethod(method);
     if (!(name instanceof Uint8Array)) throw new ProtocolError('login was given no name');
+    if (name.length > WORKER_LIMITS.nameCharacters) {
+      throw new ProtocolError(`a name has at most ${WORKER_LIMITS.nameCharacters} characters`);
+    }
     if (this.isChallenged) throw new ProtocolError('the worker logs in a second time');
     this.isChallenged = true;
     const challenge = (this.options.challenge ?? newChallenge)();

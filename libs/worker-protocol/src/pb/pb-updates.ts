@@ -1,4 +1,5 @@
 import { LineSplitter } from '@millrace/domain';
+import { checkedLogName, cut, FilesLimit, LogsLimit, overLimit, WORKER_LIMITS } from '../limits.js';
 import { ProtocolError } from '../protocol-error.js';
 import type { CommandUpdate } from '../worker-connection.js';
 import { Float } from './banana.js';
@@ -13,15 +14,23 @@ type TextUpdate = Extract<CommandUpdate, { readonly text: string }>;
 export class UpdateReader {
   private readonly streams = new Map<string, { readonly splitter: LineSplitter; readonly like: TextUpdate }>();
 
+  private readonly logs = new LogsLimit();
+  /** Of lines without an end, in all streams. */
+  private open = 0;
+
   constructor(private readonly maxLineLength: number) {}
 
   /**
    * The argument of `update`: pairs of a dictionary and something that means nothing. Unknown keys are left out.
    * @throws ProtocolError naming the key: a worker whose update cannot be read would lose log lines if it went on
+   * @throws UserError as `overLimit`, for what is well-formed and too much
    */
   read(argument: Jelly | undefined): CommandUpdate[] {
     const pairs = itemsOf(argument);
     if (pairs === undefined) throw new ProtocolError('the argument of update is no list');
+    if (pairs.length > WORKER_LIMITS.updates) {
+      throw new ProtocolError(`${pairs.length} updates in one message; ${WORKER_LIMITS.updates} are the most`);
+    }
     const updates: CommandUpdate[] = [];
     for (const pair of pairs) {
       const dictionary = itemsOf(pair)?.[0];
@@ -49,18 +58,26 @@ export class UpdateReader {
         return this.addText(updates, { kind: key, text: text(key, value) });
       case 'log': {
         const [name, content] = itemsOf(value) ?? [];
-        return this.addText(updates, { kind: key, name: text(key, name), text: text(key, content) });
+        const update = { kind: key, name: checkedLogName(text(key, name)), text: text(key, content) } as const;
+        this.logs.add(update.name);
+        return this.addText(updates, update);
       }
       case 'rc':
         return void updates.push({ kind: key, rc: number(key, value) });
       case 'elapsed':
         return void updates.push({ kind: key, seconds: number(key, value) });
       case 'failure_reason':
-        return void updates.push({ kind: key, reason: text(key, value) });
-      case 'files':
-        return void updates.push({ kind: key, files: list(key, value).map((item) => text(key, item)) });
-      case 'stat':
-        return void updates.push({ kind: key, stat: list(key, value).map((item) => integer(key, item)) });
+        return void updates.push({ kind: key, reason: cut(text(key, value), WORKER_LIMITS.reasonCharacters) });
+      case 'files': {
+        const items = list(key, value);
+        const limit = new FilesLimit(items.length);
+        return void updates.push({ kind: key, files: items.map((item) => limit.add(text(key, item))) });
+      }
+      case 'stat': {
+        const items = list(key, value);
+        if (items.length > WORKER_LIMITS.statFields) return bad(key, `a list of ${WORKER_LIMITS.statFields} at most`);
+        return void updates.push({ kind: key, stat: items.map((item) => integer(key, item)) });
+      }
       default:
     }
   }
@@ -72,7 +89,12 @@ export class UpdateReader {
       stream = { splitter: new LineSplitter(this.maxLineLength), like: { ...update, text: '' } };
       this.streams.set(id, stream);
     }
+    this.open -= stream.splitter.openCharacters;
     const lines = stream.splitter.push(update.text);
+    this.open += stream.splitter.openCharacters;
+    if (this.open > WORKER_LIMITS.openLineCharacters) {
+      throw overLimit('characters of lines that do not end', WORKER_LIMITS.openLineCharacters);
+    }
     if (lines !== '') updates.push({ ...update, text: lines });
   }
 }

@@ -1,6 +1,8 @@
 import type { TransferRequest } from '../messages.js';
+import { cut, isOverLimit, WORKER_LIMITS } from '../limits.js';
 import { ProtocolError } from '../protocol-error.js';
 import type { RunningCommand } from '../running-command.js';
+import type { CommandUpdate } from '../worker-connection.js';
 import { Float, MAX_BANANA_LENGTH } from './banana.js';
 import { type Call, type LocalObject, noSuchMethod } from './broker.js';
 import { describeFailure } from './failure.js';
@@ -43,7 +45,15 @@ export class CommandObject implements LocalObject {
   }
 
   private update(argument: Jelly | undefined, bytes: number): Jelly | Promise<Jelly> {
-    const updates = this.reader.read(argument);
+    let updates: readonly CommandUpdate[];
+    try {
+      updates = this.reader.read(argument);
+    } catch (error) {
+      if (!isOverLimit(error)) throw error;
+      this.command.excess(error);
+      this.hooks.failed(error);
+      return 0;
+    }
     const stored = updates.length > 0 ? this.command.update(updates) : undefined;
     if (stored === undefined) return 0;
     this.hooks.count(bytes);
@@ -62,7 +72,8 @@ export class CommandObject implements LocalObject {
     if (rest.length > 0) void this.command.update(rest);
     this.hooks.completed();
     // Whoever waits for the outcome hears of a failure to store it; a worker could do nothing about it.
-    await this.command.complete(failure === null ? null : describeFailure(failure)).catch(() => undefined);
+    const description = failure === null ? null : cut(describeFailure(failure), WORKER_LIMITS.failureCharacters);
+    await this.command.complete(description).catch(() => undefined);
     return null;
   }
 }

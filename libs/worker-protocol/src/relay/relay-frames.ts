@@ -2,6 +2,7 @@ import { MsgpackReader } from '../msgpack-reader.js';
 import { encodeMessage } from '../msgpack-writer.js';
 import { ProtocolError } from '../protocol-error.js';
 import { isRecord } from '../frame.js';
+import { WORKER_LIMITS } from '../limits.js';
 
 /** What a relay knows of a worker that wants to an engine. */
 export interface RelayOpening {
@@ -27,6 +28,7 @@ export type RelayFrame =
 
 const KINDS = ['open', 'accept', 'data', 'credit', 'close'] as const;
 const HEADER_BYTES = 5;
+const MAX_REASON_BYTES = 500;
 
 export function encodeRelayFrame(frame: RelayFrame): Uint8Array {
   const rest = encodeRest(frame);
@@ -69,19 +71,25 @@ export function decodeRelayFrame(message: Uint8Array): RelayFrame {
     case 'credit':
       return { kind, channel, bytes: readUint32(rest) };
     case 'close':
-      return { kind, channel, status: readUint32(rest), reason: rest.toString('utf8', 4) };
+      return { kind, channel, status: readUint32(rest), reason: rest.toString('utf8', 4, 4 + MAX_REASON_BYTES) };
   }
 }
 
 function readOpening(bytes: Uint8Array): RelayOpening {
+  const { openingBytes, authorizationCharacters, addressCharacters } = WORKER_LIMITS;
+  if (bytes.length > openingBytes) {
+    throw new ProtocolError(`a relay opens a channel with ${bytes.length} bytes; ${openingBytes} are the most`);
+  }
   const value = new MsgpackReader(bytes).value();
   const { protocol, authorization, remoteAddress } = isRecord(value) ? value : {};
   if (
     (protocol !== 'msgpack' && protocol !== 'pb') ||
-    (authorization !== null && typeof authorization !== 'string') ||
-    typeof remoteAddress !== 'string'
+    (authorization !== null && (typeof authorization !== 'string' || authorization.length > authorizationCharacters)) ||
+    typeof remoteAddress !== 'string' ||
+    remoteAddress.length > addressCharacters ||
+    !/^[\w.:%-]*$/.test(remoteAddress)
   ) {
-    throw new ProtocolError('a relay opens a channel without saying for whom', { protocol });
+    throw new ProtocolError('a relay opens a channel without saying for whom');
   }
   return { protocol, authorization, remoteAddress };
 }

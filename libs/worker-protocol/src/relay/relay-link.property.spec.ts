@@ -13,7 +13,7 @@ const frame: fc.Arbitrary<RelayFrame> = fc.oneof(
     opening: fc.record({
       protocol: fc.constantFrom('msgpack' as const, 'pb' as const),
       authorization: fc.option(fc.string()),
-      remoteAddress: fc.string(),
+      remoteAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('')),
     }),
   }),
   fc.record({ kind: fc.constant('accept' as const), channel: uint32 }),
