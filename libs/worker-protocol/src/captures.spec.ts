@@ -49,9 +49,9 @@ function withBytes(value: unknown): unknown {
 
 function encode(message: WorkerMessage | MasterMessage, dir: Recorded['dir']): Uint8Array {
   if (message.op === 'response') return encodeResponse(message);
-  if (message.op === 'invalid') throw new Error(`cannot encode ${message.problem}`);
+  if (message.op === 'invalid' || message.op === 'excess') throw new Error(`cannot encode '${message.op}'`);
   return dir === 'W>M'
-    ? encodeWorkerRequest(message.seq, message as Exclude<WorkerMessage, { op: 'response' | 'invalid' }>)
+    ? encodeWorkerRequest(message.seq, message as Exclude<WorkerMessage, { op: 'response' | 'invalid' | 'excess' }>)
     : encodeMasterRequest(message.seq, message as Exclude<MasterMessage, { op: 'response' | 'invalid' }>);
 }
 
