@@ -37,7 +37,7 @@ export {
   type WaitingChange,
 } from './intake.js';
 export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';
-export { decodeChunk, logPieces, type LogType, readLogLines, slugOf } from './logs.js';
+export { decodeChunk, logPieces, type LogType, readLogLines } from './logs.js';
 export {
   type Incarnation,
   listActiveMasters,

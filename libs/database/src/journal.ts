@@ -16,7 +16,8 @@ import {
   type EndedBuild,
   endBuildIn,
 } from './claims.js';
-import { encodeChunk, type LogType, slugOf } from './logs.js';
+import { BuildMemory, type LogState, StagedMemory } from './journal-memory.js';
+import { encodeChunk, type LogType } from './logs.js';
 import type { Incarnation } from './masters.js';
 import type { Database, Transaction } from './sql.js';
 
@@ -52,13 +53,13 @@ export type BuildEntry =
       readonly uuid: string;
       readonly argsHash: string;
     }
-  /** Goes with the lines of the command's update of that number; `captured` is all that is captured so far. */
+  /** Goes with the lines of the command's update of that number; `captured` is what it adds to what was captured before. */
   | {
       readonly kind: 'command-stored';
       readonly step: number;
       readonly ordinal: number;
       readonly update: number;
-      readonly captured: string | null;
+      readonly captured: string;
     }
   /** The same command once more under another id, because the first one can have had no lasting effect. */
   | { readonly kind: 'command-resent'; readonly step: number; readonly ordinal: number; readonly uuid: string }
@@ -97,18 +98,6 @@ interface ClaimItem {
   readonly candidates: readonly ClaimCandidate[];
   resolve(claimed: ClaimedBuild[]): void;
   reject(error: unknown): void;
-}
-
-interface LogState {
-  readonly logId: number;
-  readonly stepId: number;
-  lines: number;
-}
-
-/** What the journal remembers of a build, so that appending costs no reads. */
-interface BuildMemory {
-  readonly steps: Map<number, number>;
-  readonly logs: Map<string, LogState>;
 }
 
 const MAX_GROUP_BYTES = 4 << 20;
@@ -180,14 +169,14 @@ export class Journal {
       buildId,
     ]);
     const numbers = new Map(steps.map((step) => [step.id, step.number]));
-    const logs = await this.db.all<{ logId: number; stepId: number; name: string; lines: number }>(
-      `SELECT id AS logId, step_id AS stepId, name, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
+    const logs = await this.db.all<LogState & { name: string }>(
+      `SELECT id AS logId, step_id AS stepId, name, slug, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
       [buildId],
     );
-    this.memory.set(buildId, {
-      steps: new Map(steps.map((step) => [step.number, step.id])),
-      logs: new Map(logs.map(({ name, ...log }) => [`${numbers.get(log.stepId)!}/${name}`, log])),
-    });
+    const memory = new BuildMemory();
+    for (const { number, id } of steps) memory.steps.set(number, id);
+    for (const { name, ...log } of logs) memory.addLog(numbers.get(log.stepId)!, name, log);
+    this.memory.set(buildId, memory);
   }
 
   /** Forgets what is kept of a build that has ended here. */
@@ -283,7 +272,7 @@ export class Journal {
     if (items.length > 0) {
       const keys = [...new Map(items.map((item) => [item.build.buildId, item.build])).values()];
       const ours = await claimedOf(tx, keys);
-      const staged = new Map<number, BuildMemory>();
+      const staged = new Map<number, StagedMemory>();
       for (const item of items) {
         const { build } = item;
         if (!ours.has(build.buildId)) {
@@ -295,14 +284,14 @@ export class Journal {
           after.push(() => item.reject(this.broken.get(build.buildId)));
           continue;
         }
-        const memory = staged.get(build.buildId) ?? copyOf(this.memory.get(build.buildId));
+        const memory = staged.get(build.buildId) ?? new StagedMemory(this.memory.get(build.buildId));
         staged.set(build.buildId, memory);
         const committed = await new EntryWriter(tx, build, memory).write(item.entries);
         after.push(() => item.resolve(committed));
         if (committed.ended) ours.delete(build.buildId);
       }
       after.push(() => {
-        for (const [buildId, memory] of staged) this.memory.set(buildId, memory);
+        for (const [buildId, memory] of staged) this.memory.set(buildId, memory.keep());
       });
     }
     for (const claim of claims) {
@@ -322,13 +311,6 @@ function isOver(): OperationalError {
   return new OperationalError('journal-closed', 'this engine has stopped writing');
 }
 
-function copyOf(memory: BuildMemory | undefined): BuildMemory {
-  return {
-    steps: new Map(memory?.steps),
-    logs: new Map([...(memory?.logs ?? [])].map(([name, log]) => [name, { ...log }])),
-  };
-}
-
 class EntryWriter {
   private readonly steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
   private readonly logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
@@ -336,7 +318,7 @@ class EntryWriter {
   constructor(
     private readonly tx: Transaction,
     private readonly build: BuildKey,
-    private readonly memory: BuildMemory,
+    private readonly memory: StagedMemory,
   ) {}
 
   async write(entries: readonly BuildEntry[]): Promise<Committed> {
@@ -359,7 +341,7 @@ class EntryWriter {
            VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?)`,
           [build.buildId, entry.number, entry.name, 'running', entry.hidden, entry.resumable ?? false],
         );
-        this.memory.steps.set(entry.number, insertId);
+        this.memory.addStep(entry.number, insertId);
         this.steps.push({ stepId: insertId, event: 'started' });
         if (entry.number === 0)
           await tx.defer(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
@@ -372,10 +354,11 @@ class EntryWriter {
         }
         if (entry.urls !== undefined) {
           const row = await tx.get<{ urls: string }>(`SELECT urls FROM steps WHERE id = ?`, [stepId]);
-          const urls = JSON.parse(row!.urls) as { name: string; url: string }[];
-          for (const { name, url } of entry.urls)
-            if (!urls.some((known) => known.name === name && known.url === url)) urls.push({ name, url });
-          await tx.defer(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify(urls), stepId]);
+          const known = JSON.parse(row!.urls) as { name: string; url: string }[];
+          const urls = new Map(
+            [...known, ...entry.urls].map(({ name, url }) => [JSON.stringify([name, url]), { name, url }]),
+          );
+          await tx.defer(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify([...urls.values()]), stepId]);
         }
         this.steps.push({ stepId, event: 'updated' });
         return;
@@ -398,13 +381,15 @@ class EntryWriter {
         return;
       case 'command-stored':
         await tx.defer(
-          `UPDATE commands SET updates_stored = ?, captured = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
-          [entry.update, entry.captured, build.buildId, entry.step, entry.ordinal],
+          `UPDATE commands SET updates_stored = ?${entry.captured === '' ? '' : `, captured = CONCAT(COALESCE(captured, ''), ?)`}
+           WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [entry.update, ...(entry.captured === '' ? [] : [entry.captured]), build.buildId, entry.step, entry.ordinal],
         );
         return;
       case 'command-resent':
         await tx.defer(
-          `UPDATE commands SET uuid = ?, sent_at_ms = ${now} WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          `UPDATE commands SET uuid = ?, sent_at_ms = ${now}, updates_stored = 0, captured = NULL
+           WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
           [uuidToBytes(entry.uuid), build.buildId, entry.step, entry.ordinal],
         );
         return;
@@ -432,7 +417,7 @@ class EntryWriter {
   }
 
   private step(number: number): number {
-    const stepId = this.memory.steps.get(number);
+    const stepId = this.memory.step(number);
     if (stepId === undefined) throw new RangeError(`build ${this.build.buildId}: step ${number} was never started`);
     return stepId;
   }
@@ -446,13 +431,9 @@ class EntryWriter {
   }
 
   private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {
-    const key = `${entry.step}/${entry.log}`;
-    let log = this.memory.logs.get(key);
-    const event = log ? 'append' : 'new';
-    if (!log) {
-      log = await this.createLog(entry);
-      this.memory.logs.set(key, log);
-    }
+    const known = this.memory.log(entry.step, entry.log);
+    const event = known ? 'append' : 'new';
+    const log = known ?? (await this.createLog(entry));
     for (const piece of pieces(entry.text, entry.lines)) {
       const { codec, content } = await encodeChunk(piece.text);
       await this.tx.defer(
@@ -468,12 +449,12 @@ class EntryWriter {
 
   private async createLog(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<LogState> {
     const stepId = this.step(entry.step);
-    const taken = await this.tx.all<{ slug: string }>(`SELECT slug FROM logs WHERE step_id = ?`, [stepId]);
+    const slug = this.memory.newSlug(entry.step, entry.log);
     const { insertId } = await this.tx.run(
       `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, 0, 0)`,
-      [this.build.buildId, stepId, entry.log, slugOf(entry.log, new Set(taken.map((row) => row.slug))), entry.type],
+      [this.build.buildId, stepId, entry.log, slug, entry.type],
     );
-    return { logId: insertId, stepId, lines: 0 };
+    return this.memory.addLog(entry.step, entry.log, { logId: insertId, stepId, slug, lines: 0 });
   }
 }
 

@@ -31,15 +31,10 @@ export async function decodeChunk(codec: string, content: Buffer): Promise<strin
   }
 }
 
-/** An identifier for a log name, unique among `taken` (`_2`, `_3`, …). */
-export function slugOf(name: string, taken: ReadonlySet<string>): string {
-  const base =
-    name
-      .replace(/[^a-zA-Z0-9._-]/g, '_')
-      .replace(/^[^a-zA-Z_-]/, '_$&')
-      .slice(0, 46) || '_';
-  if (!taken.has(base)) return base;
-  for (let n = 2; ; n++) if (!taken.has(`${base}_${n}`)) return `${base}_${n}`;
+/** An identifier for a log name; logs of one step that share it get a number (`journal-memory.ts`). */
+export function slugBase(name: string): string {
+  const base = name.replace(/[^a-zA-Z0-9._-]/g, '_').replace(/^[^a-zA-Z_-]/, '_$&');
+  return base.slice(0, 46) || '_';
 }
 
 interface ChunkRow {

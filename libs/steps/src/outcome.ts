@@ -1,5 +1,5 @@
 import type { CommandOutcome } from '@millrace/config';
-import { Result } from '@millrace/domain';
+import { printable, Result } from '@millrace/domain';
 import type { Obfuscated } from './obfuscated.js';
 
 /** What a command's end means for its step; `decodeRC` maps exit codes, 0 alone being a success without it. */
@@ -35,7 +35,9 @@ export function endedBecause(outcome: CommandOutcome): string {
       return ' (no output for too long)';
     case 'max_lines_failure':
       return ' (too many lines)';
-    default:
+    case null:
       return '';
+    default:
+      return ` (${printable(outcome.failureReason, 200)})`;
   }
 }

@@ -1,7 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { UserError, type Uuid } from '@millrace/domain';
+import { OperationalError, UserError, type Uuid } from '@millrace/domain';
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /** A file that is being written; nothing is seen of it before `commit`. */
 export interface BlobWriter {
@@ -29,9 +32,10 @@ export class FolderBlobs implements Blobs {
 
   async writer(build: Uuid, name: string): Promise<BlobWriter> {
     const path = this.path(build, name);
-    await mkdir(dirname(path), { recursive: true });
-    const temporary = `${path}.${randomUUID()}.part`;
-    const file = await open(temporary, 'wx');
+    await this.folderFor(dirname(path));
+    // Nobody can have put anything under that name, and a link there is not followed.
+    const temporary = join(dirname(path), `.${randomUUID()}.part`);
+    const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     return {
       write: (block) => writeAll(file, block),
       async commit() {
@@ -46,10 +50,14 @@ export class FolderBlobs implements Blobs {
   }
 
   async reader(build: Uuid, name: string): Promise<BlobReader> {
-    const file = await open(this.path(build, name), 'r').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') throw new UserError('not-found', `this build has no file '${name}'`, { name });
-      throw error;
-    });
+    // Without O_NONBLOCK a FIFO would hold a thread of the pool; a link has code ELOOP.
+    const file = await open(this.path(build, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ELOOP')
+          throw new UserError('not-found', `this build has no file '${name}'`, { name });
+        throw error;
+      },
+    );
     return {
       async read(length) {
         const { bytesRead, buffer } = await file.read(Buffer.alloc(Math.min(length, 1 << 20)), 0);
@@ -57,6 +65,17 @@ export class FolderBlobs implements Blobs {
       },
       close: () => file.close(),
     };
+  }
+
+  /** For its owner alone, and no link to elsewhere. */
+  private async folderFor(path: string): Promise<void> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    for (const folder of [dirname(path), path]) {
+      if (!(await lstat(folder)).isDirectory())
+        throw new OperationalError('blob-folder', `${folder} is no folder but a link: it was not made by an engine`, {
+          folder,
+        });
+    }
   }
 
   /** A name is one path element here, whatever it is elsewhere; one that cannot be is replaced by its hash. */

@@ -2,17 +2,39 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type Hint, hints } from '@millrace/contracts';
 import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand } from '@millrace/database';
 import { countLines } from '@millrace/database';
-import { FencedError, messageOf, MillraceError, type Properties, type Result, type Uuid } from '@millrace/domain';
+import {
+  FencedError,
+  messageOf,
+  MillraceError,
+  parseJson,
+  type Properties,
+  type Result,
+  UserError,
+  type Uuid,
+} from '@millrace/domain';
 import { type CommandName, type CommandOutcome, type CommandUpdate, FEATURE_RESUME } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
 import { isTransfer } from '../core/resuming.js';
+import {
+  BuildPropertiesLimit,
+  overStepLimit,
+  shortState,
+  STEP_LIMITS,
+  StepLogs,
+  StepUrls,
+  UploadsLimit,
+} from '../core/step-limits.js';
 import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { transferSink, type TransferSink } from './transfers.js';
 
-/** Whatever a step asks for: it is recorded whole with every update (I9). */
+/** Whatever a step asks for. */
 const MOST_CAPTURED = 1 << 20;
+
+/** A list of files is the longest of it. */
+const RECORDED_LIMITS = { maxCharacters: 16 << 20, maxValues: 200_000 };
+const LIMIT_CODES: ReadonlySet<string> = new Set(['worker-limit', 'step-limit', 'upload-too-large']);
 
 /** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes (design §5 *Resuming*). */
 export interface Replay {
@@ -22,6 +44,8 @@ export interface Replay {
   readonly commands: Map<number, RecordedCommand>;
   /** Lines of its own texts that are stored already, by log. */
   readonly textLines: Map<string, number>;
+  /** The names of all its logs. */
+  readonly logs: readonly string[];
 }
 
 /** A command from the writing of its intent on: one that is interrupted before it was sent is never sent. */
@@ -42,6 +66,11 @@ export class EngineBuildHost implements BuildHost {
   private readonly running = new Map<string, Running>();
   private isFenced = false;
   private parked = false;
+  private readonly properties = new BuildPropertiesLimit();
+  private readonly uploads = new UploadsLimit();
+  /** By step. */
+  private readonly logs = new Map<number, StepLogs>();
+  private readonly urls = new Map<number, StepUrls>();
   /** What runs now may be run again from its beginning. */
   private resumable = true;
   /** Why the replay of a step failed: it asked for something else than before. */
@@ -98,12 +127,14 @@ export class EngineBuildHost implements BuildHost {
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {
     this.assertGoing();
+    if (this.running.size >= STEP_LIMITS.commands)
+      throw overStepLimit(`'${request.name}' is one command too many at a time`, STEP_LIMITS.commands);
     const args = { ...request.args };
     const argsHash = createHash('sha256')
       .update(JSON.stringify([request.name, args]))
       .digest('hex');
     const before = this.recordedOf(request, argsHash);
-    if (before?.outcome) return JSON.parse(before.outcome) as CommandResult;
+    if (before?.outcome) return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as CommandResult;
     const recorded = before && !isTransfer(request.name) ? before : null;
     const uuid = recorded?.uuid ?? randomUUID();
     const { stepNumber: step, ordinal, name } = request;
@@ -134,7 +165,7 @@ export class EngineBuildHost implements BuildHost {
 
   private async send(uuid: string, running: Running, args: CommandRequest['args']): Promise<CommandResult> {
     const { request } = running;
-    const transfer = await transferSink(this.blobs, this.uuid, request);
+    const transfer = await transferSink(this.blobs, this.uuid, request, this.uploads);
     try {
       if (running.interrupted && !running.recorded) {
         await transfer?.finish(false);
@@ -179,7 +210,8 @@ export class EngineBuildHost implements BuildHost {
       const result = {
         rc: null,
         failure: messageOf(error),
-        failureReason: null,
+        // Too much of something: the step's state says of what.
+        failureReason: error instanceof UserError && LIMIT_CODES.has(error.code) ? error.message : null,
         cancelled: running.interrupted,
         workerLost: workerLost && !running.interrupted,
       };
@@ -213,6 +245,11 @@ export class EngineBuildHost implements BuildHost {
 
   async appendLog(stepNumber: number, log: string, stream: 'o' | 'e' | 'h' | '', text: string): Promise<void> {
     this.assertGoing();
+    this.withinLimits(() => {
+      if (text.length > STEP_LIMITS.appendCharacters)
+        throw overStepLimit(`${text.length} characters at once for the log '${log}'`, STEP_LIMITS.appendCharacters);
+      this.logsOf(stepNumber).add(log);
+    });
     const lines = this.newLines(stepNumber, log, wholeLines(text));
     if (lines === '') return;
     await this.now([
@@ -241,14 +278,24 @@ export class EngineBuildHost implements BuildHost {
     stepNumber: number,
     state: { stateString?: string; urls?: { name: string; url: string }[] },
   ): Promise<void> {
-    this.soon([{ kind: 'step-changed', number: stepNumber, ...state }]);
+    const { stateString, urls } = state;
+    this.withinLimits(() => urls?.forEach((url) => this.urlsOf(stepNumber).add(url)));
+    this.soon([
+      {
+        kind: 'step-changed',
+        number: stepNumber,
+        ...(stateString !== undefined && { stateString: shortState(stateString) }),
+        ...(urls && { urls }),
+      },
+    ]);
   }
 
   async finishStep(step: { number: number; results: Result; stateString: string; hidden: boolean }): Promise<void> {
-    this.soon([{ kind: 'step-finished', ...step }]);
+    this.soon([{ kind: 'step-finished', ...step, stateString: shortState(step.stateString) }]);
   }
 
   async setProperties(properties: Properties): Promise<void> {
+    this.withinLimits(() => this.properties.addAll(properties));
     this.soon([{ kind: 'properties', properties }]);
   }
 
@@ -269,14 +316,40 @@ export class EngineBuildHost implements BuildHost {
     const { request, recorded, capture } = running;
     if (number !== null && recorded && number <= recorded.updatesStored) return;
     const entries = logEntries(request, batch);
-    let captured = false;
-    if (capture)
-      for (const update of batch) if (update.kind === 'stdout') captured = capture.add(update.text) || captured;
-    if (number !== null && (entries.length > 0 || captured)) {
+    const logs = this.logsOf(request.stepNumber);
+    for (const entry of entries) logs.add(entry.log);
+    let captured = '';
+    if (capture) for (const update of batch) if (update.kind === 'stdout') captured += capture.add(update.text);
+    if (number !== null && (entries.length > 0 || captured !== '')) {
       const { stepNumber: step, ordinal } = request;
-      entries.push({ kind: 'command-stored', step, ordinal, update: number, captured: capture?.text ?? null });
+      return await this.now([...entries, { kind: 'command-stored', step, ordinal, update: number, captured }]);
     }
     if (entries.length > 0) await this.now(entries);
+  }
+
+  private logsOf(step: number): StepLogs {
+    let logs = this.logs.get(step);
+    if (!logs) {
+      const { replay } = this;
+      this.logs.set(step, (logs = new StepLogs(replay?.stepNumber === step ? replay.logs : [])));
+    }
+    return logs;
+  }
+
+  private urlsOf(step: number): StepUrls {
+    let urls = this.urls.get(step);
+    if (!urls) this.urls.set(step, (urls = new StepUrls()));
+    return urls;
+  }
+
+  /** What a step asks for without waiting, and must not have, ends its build: nobody would hear of it otherwise. */
+  private withinLimits(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.onBroken(error);
+      throw error;
+    }
   }
 
   private recordEnd({ stepNumber: step, ordinal }: CommandRequest, result: CommandResult): Promise<void> {
@@ -355,14 +428,14 @@ class Capture {
     this.bytes = before.length;
   }
 
-  /** @returns whether any of it was kept */
-  add(text: string): boolean {
+  /** @returns what of it was kept */
+  add(text: string): string {
     const room = this.maxBytes - this.bytes;
-    if (room <= 0) return false;
+    if (room <= 0) return '';
     const part = text.slice(0, room);
     this.parts.push(part);
     this.bytes += part.length;
-    return true;
+    return part;
   }
 
   get text(): string {
@@ -372,17 +445,30 @@ class Capture {
 
 const STREAMS: Readonly<Record<'stdout' | 'stderr' | 'header', Stream>> = { stdout: 'o', stderr: 'e', header: 'h' };
 
-/** The log lines in a batch of updates; neighbours for the same log become one entry. */
-function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): BuildEntry[] {
-  const entries: { kind: 'log-lines'; step: number; log: string; type: 's'; text: string; lines: number }[] = [];
+interface LogLines {
+  readonly kind: 'log-lines';
+  readonly step: number;
+  readonly log: string;
+  readonly type: 's';
+  text: string;
+  lines: number;
+}
+
+/** The log lines in a batch of updates, as one entry for each log: however a worker mixes them, they cost as many writes as there are logs. */
+function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): LogLines[] {
+  const entries = new Map<string, LogLines>();
   const add = (log: string, stream: Stream, text: string): void => {
-    const last = entries.at(-1);
-    const prefixed = prefixLines(stream, text);
-    const lines = countLines(text);
-    if (last?.log === log) {
-      last.text += prefixed;
-      last.lines += lines;
-    } else entries.push({ kind: 'log-lines', step: request.stepNumber, log, type: 's', text: prefixed, lines });
+    const entry = entries.get(log) ?? {
+      kind: 'log-lines',
+      step: request.stepNumber,
+      log,
+      type: 's',
+      text: '',
+      lines: 0,
+    };
+    entry.text += prefixLines(stream, text);
+    entry.lines += countLines(text);
+    entries.set(log, entry);
   };
   for (const update of batch) {
     if (update.kind === 'log') add(update.name, 'o', update.text);
@@ -391,7 +477,7 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): B
       add(request.log, STREAMS[update.kind], update.text);
     } else if (update.kind === 'rc') add(request.log, 'h', `program finished with exit code ${update.rc}\n`);
   }
-  return entries;
+  return [...entries.values()];
 }
 
 /** Whether the worker goes on without us, and can tell later how that went (I9). */

@@ -16,6 +16,7 @@ import type { Master } from '@millrace/master';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { announceEnd } from '../claiming/reaper.js';
 import { whyNotResumable } from '../core/resuming.js';
+import { shortState, STEP_LIMITS } from '../core/step-limits.js';
 import type { BuildJob, BuildOutcome, FinishedStep, RunnerPool, RunningBuild } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { EngineBuildHost, type Replay, resumes } from './build-host.js';
@@ -285,7 +286,8 @@ export class RunningBuilds {
     if (entry.broken !== null) return { results: Result.EXCEPTION, stateString: `exception: ${entry.broken}` };
     if (unresumable !== null) return { results: Result.RETRY, stateString: `retry: ${unresumable}` };
     if (outcome.kind === 'died') return deathOf(outcome);
-    const { results, stateString } = outcome;
+    const { results } = outcome;
+    const stateString = shortState(outcome.stateString, STEP_LIMITS.buildStateCharacters);
     // An engine that stops is no reason for a build to fail.
     if (this.draining && entry.stopReason === null && results === Result.CANCELLED) {
       return { results: Result.RETRY, stateString: 'retry: the engine was stopped' };
@@ -351,6 +353,7 @@ function replayOf({ steps, commands, logs }: RecordedBuild): Replay | null {
     stepNumber: open.number,
     stepName: open.name,
     commands: new Map(commands.map((command) => [command.ordinal, command])),
+    logs: logs.map(({ name }) => name),
     textLines: new Map(logs.filter(({ type }) => type === 't').map(({ name, lines }) => [name, lines])),
   };
 }

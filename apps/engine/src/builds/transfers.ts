@@ -1,6 +1,7 @@
 import { UserError, type Uuid } from '@millrace/domain';
 import type { CommandSink } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
+import { STEP_LIMITS, type UploadsLimit } from '../core/step-limits.js';
 import type { CommandRequest } from '../runner/runner.js';
 
 /** The file side of a command that moves files, and what is to be done once it has ended. */
@@ -10,11 +11,17 @@ export interface TransferSink {
   finish(succeeded: boolean): Promise<void>;
 }
 
-export async function transferSink(blobs: Blobs, build: Uuid, request: CommandRequest): Promise<TransferSink | null> {
+export async function transferSink(
+  blobs: Blobs,
+  build: Uuid,
+  request: CommandRequest,
+  uploads: UploadsLimit,
+): Promise<TransferSink | null> {
   if (request.upload) {
+    uploads.begin(request.upload.blob);
     const isDirectory = request.name === 'upload_directory';
     const writer = await blobs.writer(build, isDirectory ? `${request.upload.blob}.tar` : request.upload.blob);
-    const write = limited(request, (block) => writer.write(block));
+    const write = limited(request, uploads, (block) => writer.write(block));
     return {
       sink: {
         writeUpload: write,
@@ -42,9 +49,11 @@ export async function transferSink(blobs: Blobs, build: Uuid, request: CommandRe
 /** The worker keeps to `maxsize` itself; one that does not is stopped. */
 function limited(
   { args, upload }: CommandRequest,
+  uploads: UploadsLimit,
   write: (block: Uint8Array) => Promise<void>,
 ): (block: Uint8Array) => Promise<void> {
-  const limit = typeof args['maxsize'] === 'number' ? args['maxsize'] : Infinity;
+  const { uploadBytes } = STEP_LIMITS;
+  const limit = typeof args['maxsize'] === 'number' ? Math.min(args['maxsize'], uploadBytes) : uploadBytes;
   let written = 0;
   return async (block) => {
     written += block.length;
@@ -55,6 +64,7 @@ function limited(
         limit,
       });
     }
+    uploads.add(block.length);
     await write(block);
   };
 }

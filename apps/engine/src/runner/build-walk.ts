@@ -11,6 +11,7 @@ import {
   type StepFlags,
   worse,
 } from '@millrace/domain';
+import { ERROR_LOG, isStepsFault } from '../core/step-limits.js';
 import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from '../core/step-sequence.js';
 import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from './build-host.js';
 import { BuildProperties, StepRun } from './step-run.js';
@@ -61,7 +62,7 @@ export class BuildWalk {
         number += 1;
         this.progress = afterStep(this.progress, result, flags);
       } catch (error) {
-        return { kind: 'died', fault: 'runner', reason: messageOf(error), step: name };
+        return { kind: 'died', fault: isStepsFault(error) ? 'step' : 'runner', reason: messageOf(error), step: name };
       } finally {
         this.current = null;
       }
@@ -111,7 +112,7 @@ export class BuildWalk {
     } catch (error) {
       if (error instanceof FencedError) throw error;
       outcome = { result: Result.EXCEPTION };
-      if (!run.isStopped && !run.workerLost) await run.log('err.text').append(stackOf(error));
+      if (!run.isStopped && !run.workerLost) await run.log(ERROR_LOG).append(stackOf(error));
     }
     if (run.workerLost) this.workerLost = true;
     const result = settledResult({ result: outcome.result, stopped: run.isStopped, workerLost: run.workerLost });
@@ -129,7 +130,7 @@ export class BuildWalk {
       return await hideStepIf(result, run.context);
     } catch (error) {
       if (error instanceof FencedError) throw error;
-      await run.log('err.text').append(`hideStepIf failed: ${stackOf(error)}`);
+      await run.log(ERROR_LOG).append(`hideStepIf failed: ${stackOf(error)}`);
       return false;
     }
   }

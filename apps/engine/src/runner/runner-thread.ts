@@ -1,10 +1,20 @@
 import { Worker } from 'node:worker_threads';
 import { type ConfigSnapshot, giveWayToAll } from '@millrace/config';
-import { messageOf, Result } from '@millrace/domain';
+import { checkJsonLimits, messageOf, Result } from '@millrace/domain';
+import { STEP_LIMITS } from '../core/step-limits.js';
 import { stepStateString } from '../core/step-sequence.js';
 import type { BuildJob, BuildOutcome } from './build-host.js';
 import { Heartbeat } from './heartbeat.js';
-import type { FromThread, Generation, HostCall, HostReply, RunnerLimits, SentError, ToThread } from './messages.js';
+import {
+  type FromThread,
+  type Generation,
+  type HostCall,
+  type HostReply,
+  type RunnerLimits,
+  type SentError,
+  type ToThread,
+  toSent,
+} from './messages.js';
 import type { ThreadData } from './thread.js';
 
 /** What a thread tells whoever keeps it. */
@@ -87,6 +97,21 @@ export class RunnerThread {
     this.worker.postMessage(message);
   }
 
+  /** What is too much for the engine goes no further: every process on the way would have to read it. */
+  private call(buildId: number, call: HostCall): void {
+    try {
+      const { callDepth: maxDepth, callValues: maxValues, callCharacters: maxCharacters } = STEP_LIMITS;
+      checkJsonLimits(
+        call.args,
+        { maxDepth, maxValues, maxCharacters },
+        `what ${this.step?.name ?? 'a step'} asks for`,
+      );
+    } catch (error) {
+      return this.reply({ kind: 'reply', call: call.call, error: toSent(error) });
+    }
+    this.events.call(buildId, call);
+  }
+
   private receive(message: FromThread): void {
     switch (message.kind) {
       case 'ready':
@@ -102,7 +127,7 @@ export class RunnerThread {
         this.step = message.step;
         break;
       case 'call':
-        if (this.job) this.events.call(this.job.buildId, message);
+        if (this.job) this.call(this.job.buildId, message);
         break;
       case 'done':
         this.finish(message.outcome, !this.hasGivenWay);

@@ -1,8 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { ConfigSnapshot } from '@millrace/config';
-import { FencedError, messageOf, OperationalError, Result } from '@millrace/domain';
-import type { BuildHost, BuildJob, BuildOutcome, HostMethod, RunningBuild } from './build-host.js';
+import { FencedError, messageOf, OperationalError, printable, Result, UserError } from '@millrace/domain';
+import {
+  type BuildHost,
+  type BuildJob,
+  type BuildOutcome,
+  HOST_METHODS,
+  type HostMethod,
+  type RunningBuild,
+} from './build-host.js';
 import { type FromRunner, fromSent, type Generation, type HostCall, toSent, type ToRunner } from './messages.js';
 
 export type {
@@ -290,6 +297,9 @@ export class RunnerPool {
   /** Runs up to the host's method synchronously, so that the host sees calls in the order of the messages. */
   private async perform(build: Build, method: HostMethod, args: readonly unknown[]): Promise<unknown> {
     const { host, commands } = build;
+    // A step can post to the engine what it likes.
+    if (!HOST_METHODS.includes(method))
+      throw new UserError('bad-call', `a build's host has no method '${printable(String(method), 100)}'`);
     const hostCall = host[method].bind(host) as (...args: readonly unknown[]) => Promise<unknown>;
     if (method === 'startStep') build.step = (args[0] as { name: string }).name;
     if (method === 'finishStep') build.step = null;

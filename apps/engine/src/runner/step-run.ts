@@ -10,6 +10,7 @@ import {
 } from '@millrace/config';
 import type { JsonValue, Properties } from '@millrace/domain';
 import { firstPiece } from '../core/log-text.js';
+import { BuildPropertiesLimit, shortState, StepLogs, StepUrls } from '../core/step-limits.js';
 import { workerPath } from '../core/worker-path.js';
 import type { BuildHost, BuildJob, CommandRequest } from './build-host.js';
 
@@ -27,10 +28,13 @@ const NOT_STARTED: CommandOutcome = {
 /** The build's properties, and which of them have to be stored yet. */
 export class BuildProperties {
   private changed: Record<string, readonly [JsonValue, string]> = {};
+  private readonly limit = new BuildPropertiesLimit();
 
   constructor(public current: Properties) {}
 
+  /** @throws UserError as `BuildPropertiesLimit` */
   set(name: string, value: JsonValue, source: string): void {
+    this.limit.add(name, value);
     this.changed[name] = [value, source];
     this.current = { ...this.current, [name]: [value, source] };
   }
@@ -68,6 +72,8 @@ export class StepRun {
   private interruptible = 0;
   private urls: { name: string; url: string }[] = [];
   private stateTimer: NodeJS.Timeout | undefined;
+  private readonly urlsLimit = new StepUrls();
+  private readonly logsLimit = new StepLogs();
   private readonly logs = new Map<string, LogFlow>();
   private builderEnv: Promise<Readonly<Record<string, string | null>>> | undefined;
 
@@ -167,7 +173,7 @@ export class StepRun {
   }
 
   private setState(text: string): void {
-    this.shown = text;
+    this.shown = shortState(text);
     this.stateTimer ??= setTimeout(() => {
       this.stateTimer = undefined;
       const { host, number, track } = this.parts;
@@ -196,9 +202,15 @@ export class StepRun {
       path,
       command: (name, args, options) => this.command(name, args, options),
       shell: (options) => this.shell(options),
-      log: (name) => this.log(name),
+      log: (name) => {
+        this.logsLimit.add(name);
+        return this.log(name);
+      },
       setState: (text) => this.setState(text),
-      addUrl: (name, url) => void this.urls.push({ name, url }),
+      addUrl: (name, url) => {
+        this.urlsLimit.add({ name, url });
+        this.urls.push({ name, url });
+      },
       upload: ({ workerSrc, maxBytes = null }, blob) =>
         this.command(
           'upload_file',

@@ -1,0 +1,251 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  type ClaimedBuild,
+  ClaimStore,
+  ConfigurationStore,
+  createBuildset,
+  type Database,
+  type DefinitionIds,
+  type Incarnation,
+  Journal,
+  MasterStore,
+  migrate,
+  openDatabase,
+} from '@millrace/database';
+import {
+  type CommandUpdate,
+  decodeMasterMessage,
+  encodeResponse,
+  encodeWorkerRequest,
+  MsgpackMasterSession,
+  type WorkerRequest,
+} from '@millrace/worker-protocol';
+import { FolderBlobs } from '../../src/blobs/folder-blobs.js';
+import { EngineBuildHost } from '../../src/builds/build-host.js';
+import { STEP_LIMITS } from '../../src/core/step-limits.js';
+import type { CommandRequest } from '../../src/runner/runner.js';
+import { AttachedWorker } from '../../src/workers/attached-worker.js';
+
+/** A build whose worker says what a test wants it to say; everything else is real. */
+describe('what a build leaves behind has limits', () => {
+  let folder: string;
+  let db: Database;
+  let me: Incarnation;
+  let ids: DefinitionIds;
+  let causes = 0;
+  let build: ClaimedBuild;
+  let host: EngineBuildHost;
+  let broken: unknown[];
+  let says: (id: string, send: (request: WorkerRequest) => void) => void;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-build-host-'));
+    const url = `sqlite:${join(folder, 'test.sqlite')}`;
+    await migrate(url);
+    db = openDatabase(url);
+    me = await new MasterStore(db).register({
+      name: 'engine',
+      role: 'engine',
+      host: 'test',
+      pid: process.pid,
+      version: 'test',
+      leaseMs: 600_000,
+      isAlive: () => true,
+    });
+    ids = await new ConfigurationStore(db).apply(
+      me,
+      { fingerprint: 'f', body: '{}' },
+      {
+        projects: [],
+        builders: [{ name: 'b', tags: [], workers: ['w'], fingerprint: 'f' }],
+        workers: [{ name: 'w', maxBuilds: 100 }],
+        schedulers: [],
+        changeSources: [],
+      },
+      { serves: true },
+    );
+  });
+  afterAll(async () => {
+    await db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  beforeEach(async () => {
+    const builderId = ids.builders.get('b')!;
+    const workerId = ids.workers.get('w')!;
+    const created = await db.transaction((tx) =>
+      createBuildset(tx, {
+        schedulerId: null,
+        schedulerName: 'test',
+        cause: `test:${++causes}`,
+        reason: 'test',
+        sourceStamps: [{ branch: null, revision: null, repository: '', project: '', codebase: '' }],
+        properties: {},
+        builderIds: [builderId],
+      }),
+    );
+    const candidate = { builderId, builderName: 'b', workerId, workerName: 'w', properties: {} };
+    [build] = (await new ClaimStore(db).claim(me, [{ requestId: created!.requests[0]!.requestId, ...candidate }])) as [
+      ClaimedBuild,
+    ];
+    const worker = new AttachedWorker(workerId, 'w', 100, connection(), 1, () => undefined);
+    const journal = new Journal(db, me, () => undefined);
+    broken = [];
+    host = new EngineBuildHost(
+      build,
+      build.uuid,
+      worker,
+      journal,
+      new FolderBlobs(join(folder, 'blobs')),
+      () => undefined,
+      () => undefined,
+      (error) => broken.push(error),
+      () => undefined,
+    );
+    await host.startStep({ number: 0, name: 'test', hidden: false, resumable: true });
+  });
+
+  /** A session with a worker in this process. */
+  function connection(): MsgpackMasterSession {
+    let seq = 0;
+    const session: MsgpackMasterSession = new MsgpackMasterSession({
+      send: (frame) => {
+        const message = decodeMasterMessage(frame);
+        if (message.op === 'response') return;
+        queueMicrotask(() => {
+          const result = message.op === 'get_worker_info' ? { basedir: '/w' } : null;
+          session.receive(encodeResponse({ seq: message.seq, result, isException: false }));
+          if (message.op === 'start_command')
+            says(message.commandId, (request) => session.receive(encodeWorkerRequest(seq++, request)));
+        });
+      },
+      close: (reason) => {
+        throw new Error(reason);
+      },
+      bufferedBytes: () => 0,
+    });
+    void session.attach();
+    return session;
+  }
+
+  const request = (fields: Partial<CommandRequest> = {}): CommandRequest => ({
+    stepNumber: 0,
+    ordinal: 0,
+    name: 'shell',
+    args: {},
+    log: 'stdio',
+    ...fields,
+  });
+  const update = (commandId: string, updates: readonly CommandUpdate[], updateNumber: number | null = null) =>
+    ({ op: 'update', commandId, updates, updateNumber }) as const;
+  const logsOf = () =>
+    db.all<{ name: string; count: number }>(`SELECT name, num_lines AS count FROM logs WHERE build_id = ?`, [
+      build.buildId,
+    ]);
+
+  it('a command that writes 3,000 logs fails, says why, and takes no time', async () => {
+    const stdout = { kind: 'stdout', text: 'x\n' } as const;
+    says = (id, send) => {
+      send(update(id, [stdout]));
+      send(
+        update(
+          id,
+          Array.from({ length: 3000 }, (_, i) => ({ kind: 'log', name: `log ${i}`, text: 'x\n' }) as const),
+        ),
+      );
+      send({ op: 'complete', commandId: id, failure: null });
+    };
+    const startedAt = performance.now();
+    const result = await host.runCommand(request());
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect(result).toMatchObject({ rc: null, failureReason: expect.stringContaining('at most 200 are allowed') });
+    expect(await logsOf()).toEqual([{ name: 'stdio', count: 1 }]);
+    expect(broken).toEqual([]);
+  });
+
+  it('also when they come one by one', async () => {
+    says = (id, send) => {
+      for (let i = 0; i < 3000; i++) send(update(id, [{ kind: 'log', name: `log ${i}`, text: 'x\n' }]));
+      send({ op: 'complete', commandId: id, failure: null });
+    };
+    const result = await host.runCommand(request());
+    expect(result.failureReason).toBe(
+      `'log 200' is one log too many for its step: at most ${STEP_LIMITS.logs} are allowed`,
+    );
+    expect(await logsOf()).toHaveLength(STEP_LIMITS.logs);
+  });
+
+  it('lines that are mixed are as many writes as there are logs, and lose nothing', async () => {
+    const mixed = Array.from({ length: 30_000 }, (_, i): CommandUpdate =>
+      i % 2 === 0 ? { kind: 'stdout', text: `${i}\n` } : { kind: 'log', name: 'other', text: `${i}\n` },
+    );
+    says = (id, send) => {
+      send(update(id, mixed));
+      send(update(id, [{ kind: 'rc', rc: 0 }]));
+      send({ op: 'complete', commandId: id, failure: null });
+    };
+    expect(await host.runCommand(request())).toMatchObject({ rc: 0, failure: null });
+    expect(await logsOf()).toEqual(
+      expect.arrayContaining([
+        { name: 'stdio', count: 15_001 },
+        { name: 'other', count: 15_000 },
+      ]),
+    );
+    const chunks = await db.get<{ n: number }>(
+      `SELECT COUNT(*) AS n FROM log_chunks c JOIN logs l ON l.id = c.log_id WHERE l.build_id = ?`,
+      [build.buildId],
+    );
+    expect(chunks!.n).toBeLessThan(10);
+  });
+
+  it('what is captured is recorded piece by piece, and whole', async () => {
+    const lines = Array.from({ length: 300 }, (_, i) => `line ${i}\n`);
+    says = (id, send) => {
+      lines.forEach((text, i) => send(update(id, [{ kind: 'stdout', text }], i + 1)));
+      send(update(id, [{ kind: 'rc', rc: 0 }], lines.length + 1));
+      send({ op: 'complete', commandId: id, failure: null });
+    };
+    const result = await host.runCommand(request({ capture: { maxBytes: 2000 } }));
+    const captured = lines.join('').slice(0, 2000);
+    expect(result.stdout).toBe(captured);
+    const row = await db.get(`SELECT captured, updates_stored AS stored FROM commands WHERE build_id = ?`, [
+      build.buildId,
+    ]);
+    expect(row).toEqual({ captured, stored: lines.length + 1 });
+  });
+
+  it('a hundred commands at a time are enough', async () => {
+    says = () => undefined;
+    const asked = Array.from({ length: STEP_LIMITS.commands + 1 }, (_, ordinal) =>
+      host.runCommand(request({ ordinal })),
+    );
+    await expect(asked.at(-1)).rejects.toMatchObject({ code: 'step-limit' });
+    for (const one of asked) one.catch(() => undefined);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'logs',
+      async () => {
+        for (let i = 0; i <= STEP_LIMITS.logs; i++) await host.appendLog(0, `log ${i}`, '', 'x\n');
+      },
+    ],
+    ['a long text', () => host.appendLog(0, 'log', '', 'x'.repeat(STEP_LIMITS.appendCharacters + 1))],
+    [
+      'links',
+      () => host.setStepState(0, { urls: Array.from({ length: 1000 }, (_, i) => ({ name: `${i}`, url: 'x' })) }),
+    ],
+    [
+      'properties',
+      () =>
+        host.setProperties(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`p${i}`, [i, 's'] as const]))),
+    ],
+    ['a long property', () => host.setProperties({ p: ['x'.repeat(1 << 20), 's'] })],
+  ])('a step that goes past its own checks with %s ends its build with the reason', async (_what, work) => {
+    await expect(work()).rejects.toMatchObject({ code: expect.stringMatching(/^(step-limit|json-too-long)$/) });
+    expect(broken).toHaveLength(1);
+  });
+});
