@@ -9,6 +9,7 @@ describe('the settings of the ports for workers', () => {
       workerMsgpackPort: null,
       workerTls: null,
       workerProxyFrom: [],
+      workerLoginsPerAddress: 1000,
       workerMax: null,
     });
   });

@@ -52,6 +52,8 @@ export interface MasterSettings {
   readonly workerProxyFrom: readonly string[];
   /** engine: connections of workers at a time; null: as many as the operating system allows. */
   readonly workerMax: number | null;
+  /** Connections of one address that may wait for their login at a time. */
+  readonly workerLoginsPerAddress: number;
   /** engine: how long a build without an engine waits for its worker to come back with it. */
   readonly resumeWaitMs: number;
   /** engine: memory for the build steps of one runner thread. */
@@ -109,6 +111,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     workerMsgpackPort: env.MILLRACE_WORKER_MSGPACK_PORT ? integer('MILLRACE_WORKER_MSGPACK_PORT', 0, 0, 65535) : null,
     workerTls: workerTls(env, problems),
     workerProxyFrom: workerProxyFrom(env, problems),
+    workerLoginsPerAddress: integer('MILLRACE_WORKER_LOGINS_PER_ADDRESS', 1000, 1, 1_000_000),
     workerMax: env.MILLRACE_WORKER_MAX ? integer('MILLRACE_WORKER_MAX', 0, 1, 1_000_000) : null,
     resumeWaitMs: integer('MILLRACE_RESUME_WAIT_MS', 300_000, 0, 86_400_000),
     runnerMemoryMb: integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),

@@ -1,10 +1,12 @@
+import { printable } from '@millrace/domain';
+
 /** Why a connection did not become a worker's session. */
 export const REFUSALS = [
   'wrong-credentials',
   'no-credentials',
-  'too-many-failures',
   'duplicate',
   'full',
+  'displaced',
   'malformed',
   'tls',
   'proxy-header',
@@ -14,7 +16,7 @@ export type Refusal = (typeof REFUSALS)[number];
 
 /** Connections of one name from one address that were refused for one reason. */
 export interface LoginFailure {
-  /** As it was given, cut to a length; empty when it did not get so far. */
+  /** As it was given, printable and cut to a length; empty when it did not get so far. */
   readonly name: string;
   readonly address: string;
   readonly reason: Refusal;
@@ -57,7 +59,7 @@ export class LoginFailures {
   /** @returns whether to log it now: the first of its kind, unless there were many others already */
   record(reason: Refusal, name: string, address: string, nowMs: number): boolean {
     this.totals.set(reason, this.total(reason) + 1);
-    const shortName = name.slice(0, NAME_CHARACTERS);
+    const shortName = printable(name, NAME_CHARACTERS);
     const key = JSON.stringify([reason, shortName, address]);
     const earlier = this.rows.get(key);
     this.rows.delete(key);

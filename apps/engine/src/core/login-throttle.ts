@@ -1,45 +1,31 @@
-export interface BackoffOptions {
-  /** So many failures cost nothing. */
-  readonly free: number;
-  /** How long the first failure beyond them blocks; each further one doubles it, up to `maxMs`. */
-  readonly firstMs: number;
-  readonly maxMs: number;
+export interface FailureCountOptions {
   /** Without a failure for so long the key is forgotten. */
   readonly forgetAfterMs: number;
   /** Keys remembered; those that failed longest ago are forgotten first. */
   readonly most: number;
 }
 
-interface Failures {
-  readonly count: number;
-  readonly lastAtMs: number;
-  readonly blockedUntilMs: number;
-}
-
-/** Exponential backoff per key, in bounded memory. Times are the caller's. */
-export class Backoff {
+/** Failures in a row of each key, in bounded memory. Times are the caller's. */
+export class FailureCount {
   /** Ordered by their last failure. */
-  private readonly keys = new Map<string, Failures>();
+  private readonly keys = new Map<string, { readonly count: number; readonly lastAtMs: number }>();
 
-  constructor(private readonly options: BackoffOptions) {}
+  constructor(private readonly options: FailureCountOptions) {}
 
   get size(): number {
     return this.keys.size;
   }
 
-  /** How long the key is blocked from now on; 0 when it is not. */
-  waitMs(key: string, nowMs: number): number {
-    return Math.max(0, (this.keys.get(key)?.blockedUntilMs ?? 0) - nowMs);
+  of(key: string, nowMs: number): number {
+    const found = this.keys.get(key);
+    return found && nowMs - found.lastAtMs < this.options.forgetAfterMs ? found.count : 0;
   }
 
   failed(key: string, nowMs: number): void {
-    const { free, firstMs, maxMs, forgetAfterMs, most } = this.options;
-    const earlier = this.keys.get(key);
-    const count = earlier && nowMs - earlier.lastAtMs < forgetAfterMs ? earlier.count + 1 : 1;
-    const blockMs = count > free ? Math.min(maxMs, firstMs * 2 ** Math.min(count - free - 1, 30)) : 0;
+    const count = this.of(key, nowMs) + 1;
     this.keys.delete(key);
-    this.keys.set(key, { count, lastAtMs: nowMs, blockedUntilMs: nowMs + blockMs });
-    if (this.keys.size > most) this.keys.delete(this.keys.keys().next().value!);
+    this.keys.set(key, { count, lastAtMs: nowMs });
+    if (this.keys.size > this.options.most) this.keys.delete(this.keys.keys().next().value!);
   }
 
   forget(key: string): void {
@@ -47,48 +33,68 @@ export class Backoff {
   }
 }
 
-const MINUTE_MS = 60_000;
+const FORGET_AFTER_MS = 30 * 60_000;
+/** So many failures cost nothing: of a name at an address, of an address, of a name from anywhere. */
+const FREE = { pair: 5, address: 100, name: 30 } as const;
+/**
+ * Where somebody guesses, the right credentials wait for so long, and the first wrong ones: nobody learns from a shorter silence that a guess was
+ * wrong. Each further wrong answer takes twice as long, up to the most.
+ */
+export const SUSPECT_MS = 1000;
+/** Shorter than workers wait for an answer, so that they hear what is wrong. */
+export const MOST_WRONG_MS = 4000;
 
 /**
- * When a login may be tried. Failures count for the name at the address, for the address, and for the name, the wider the key the more of
- * them are allowed: one worker with a wrong password does not shut out the others behind the same NAT, and nobody shuts out a worker
- * by failing under its name, because a name that logged in from an address before is only judged by itself there.
+ * How long the answer to a login waits. Credentials are looked at always and at once, and the right ones are never refused: failures cost the
+ * one who fails. Those of a name at an address, of an address and of a name count, the wider the key the more of them are free.
+ *
+ * A guesser needs a second for each guess, at whatever address, and has as many guesses at a time as an address has connections that are not
+ * logged in (`WaitingRoom`). Whoever is right waits for that second at most, and not at all where it was let in before and nobody guesses.
  */
 export class LoginThrottle {
-  private readonly pairs: Backoff;
-  private readonly addresses: Backoff;
-  private readonly names: Backoff;
+  private readonly pairs: FailureCount;
+  private readonly addresses: FailureCount;
+  private readonly names: FailureCount;
   /** Names that logged in from an address, the latest last. */
   private readonly known = new Set<string>();
 
   constructor(private readonly most = 10_000) {
-    const common = { firstMs: 1000, forgetAfterMs: 30 * MINUTE_MS, most };
-    this.pairs = new Backoff({ ...common, free: 5, maxMs: MINUTE_MS });
-    this.addresses = new Backoff({ ...common, free: 100, maxMs: 5 * MINUTE_MS });
-    this.names = new Backoff({ ...common, free: 30, maxMs: 5 * MINUTE_MS });
+    const options = { forgetAfterMs: FORGET_AFTER_MS, most };
+    this.pairs = new FailureCount(options);
+    this.addresses = new FailureCount(options);
+    this.names = new FailureCount(options);
   }
 
-  /** How long to wait before credentials for that name are looked at; 0: look at them now. */
-  waitMs(name: string, address: string, nowMs: number): number {
+  /** Credentials were looked at. @returns how long their answer waits */
+  judged(isRight: boolean, name: string, address: string, nowMs: number): number {
+    return isRight ? this.succeeded(name, address, nowMs) : this.failed(name, address, nowMs);
+  }
+
+  private failed(name: string, address: string, nowMs: number): number {
     const pair = pairOf(name, address);
-    const ownMs = this.pairs.waitMs(pair, nowMs);
-    if (this.known.has(pair)) return ownMs;
-    return Math.max(ownMs, this.addresses.waitMs(address, nowMs), this.names.waitMs(name, nowMs));
-  }
-
-  /** Credentials were looked at and wrong. (Those that were not looked at do not count.) */
-  failed(name: string, address: string, nowMs: number): void {
-    this.pairs.failed(pairOf(name, address), nowMs);
+    this.pairs.failed(pair, nowMs);
     this.addresses.failed(address, nowMs);
     this.names.failed(name, nowMs);
+    const beyond = Math.max(
+      this.pairs.of(pair, nowMs) - FREE.pair,
+      this.addresses.of(address, nowMs) - FREE.address,
+      this.names.of(name, nowMs) - FREE.name,
+    );
+    if (beyond <= 0) return 0;
+    return Math.min(MOST_WRONG_MS, SUSPECT_MS * 2 ** Math.min(beyond - 1, 10));
   }
 
-  succeeded(name: string, address: string): void {
+  private succeeded(name: string, address: string, nowMs: number): number {
     const pair = pairOf(name, address);
+    const isSuspect =
+      this.pairs.of(pair, nowMs) >= FREE.pair ||
+      this.addresses.of(address, nowMs) >= FREE.address ||
+      (!this.known.has(pair) && this.names.of(name, nowMs) >= FREE.name);
     this.pairs.forget(pair);
     this.known.delete(pair);
     this.known.add(pair);
     if (this.known.size > this.most) this.known.delete(this.known.keys().next().value!);
+    return isSuspect ? SUSPECT_MS : 0;
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RelayChannel } from '@millrace/worker-protocol';
+import { WaitingRoom } from '../core/waiting-room.js';
 
 export type WorkerProtocol = 'pb' | 'msgpack';
 
@@ -15,6 +16,8 @@ export interface Connection {
   /** Not known before it has spoken, or kept silent for long enough. */
   protocol: WorkerProtocol | null;
   isLoggedIn: boolean;
+  /** Closes it without a word. */
+  readonly end: () => void;
   /** There is no room for it: it is told so in its protocol's words. */
   readonly isTooMany: boolean;
 }
@@ -22,9 +25,11 @@ export interface Connection {
 /** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
 const LOGIN_WITHIN_MS = 90_000;
 /** Descriptors that everything but workers may use: database, files, pipes to runners, and workers that are being turned away. */
-const RESERVED_DESCRIPTORS = 256;
-/** Connections at a time that are turned away with an answer; those beyond are closed without one. */
+const RESERVED_DESCRIPTORS = 320;
+/** Connections at a time that are turned away with an answer; for those beyond the oldest of them is closed without one. */
 const MOST_TURNED_AWAY = 100;
+/** There is room for so many that want to log in, also where nearly all places are taken by those who have. */
+const LEAST_WAITING = 64;
 
 /** How many connections there can be. */
 export interface ConnectionLimit {
@@ -53,17 +58,29 @@ function openFilesLimit(): number | null {
   }
 }
 
-/** Everything that is connected to the workers' ports. */
+/**
+ * Everything that is connected to the workers' ports. Those that have not logged in take no place of those that have, and make place for
+ * one another.
+ */
 export class Connections {
+  /** Those with a place. */
   private readonly admitted = new Set<Connection>();
+  private readonly waiting: WaitingRoom<Connection>;
   private readonly turnedAway = new Set<Connection>();
   private undecidedCount = 0;
   private readonly byStream = new WeakMap<Duplex, Connection>();
 
-  constructor(readonly limit: ConnectionLimit) {}
+  /** @param loginsPerAddress connections of an address that may wait for their login at a time */
+  constructor(
+    readonly limit: ConnectionLimit,
+    loginsPerAddress: number,
+    private readonly onDisplaced: (connection: Connection) => void = () => undefined,
+  ) {
+    this.waiting = new WaitingRoom(loginsPerAddress);
+  }
 
   get size(): number {
-    return this.admitted.size;
+    return this.admitted.size + this.waiting.size;
   }
 
   /** Those of which it is not known yet what they speak. */
@@ -72,45 +89,70 @@ export class Connections {
   }
 
   decide(connection: Connection, protocol: WorkerProtocol): void {
-    if (connection.protocol === null && this.admitted.has(connection)) this.undecidedCount--;
+    if (connection.protocol === null && this.waiting.has(connection)) this.undecidedCount--;
     connection.protocol = protocol;
   }
 
   count(protocol: WorkerProtocol | null): number {
     let count = 0;
-    for (const connection of this.admitted) if (connection.protocol === protocol) count++;
+    for (const connections of [this.admitted, this.waiting])
+      for (const connection of connections) if (connection.protocol === protocol) count++;
     return count;
   }
 
-  /** Null when it was closed at once. */
-  accept(socket: Socket): Connection | null {
-    const isTooMany = this.admitted.size >= this.limit.most;
-    if (isTooMany && this.turnedAway.size >= MOST_TURNED_AWAY) {
-      socket.destroy();
-      return null;
-    }
+  accept(socket: Socket): Connection {
     const { remoteAddress = '' } = socket;
-    const connection: Connection = { socket, address: remoteAddress, protocol: null, isLoggedIn: false, isTooMany };
-    const kept = isTooMany ? this.turnedAway : this.admitted;
-    kept.add(connection);
-    if (!isTooMany) this.undecidedCount++;
-    socket.once('close', () => {
-      if (!isTooMany && connection.protocol === null) this.undecidedCount--;
-      kept.delete(connection);
-    });
+    const connection: Connection = {
+      socket,
+      address: remoteAddress,
+      protocol: null,
+      isLoggedIn: false,
+      isTooMany: this.isFull,
+      end: () => void socket.destroy(),
+    };
+    if (connection.isTooMany) {
+      this.turnedAway.add(connection);
+      if (this.turnedAway.size > MOST_TURNED_AWAY) {
+        const [oldest] = this.turnedAway;
+        this.turnedAway.delete(oldest!);
+        oldest!.end();
+      }
+    } else this.enter(connection);
+    socket.once('close', () => this.left(connection));
     return connection;
   }
 
   /** A relay's channel takes no descriptor, but room: it counts like a socket. One that is too many is the caller's to refuse. */
   relayed(channel: RelayChannel, relay: Connection): Connection {
     const { protocol, remoteAddress: address } = channel.opening;
-    const isTooMany = this.admitted.size >= this.limit.most;
-    const connection = { socket: relay.socket, relay, address, protocol, isLoggedIn: false, isTooMany };
-    if (!isTooMany) {
-      this.admitted.add(connection);
-      channel.onEnded = () => this.admitted.delete(connection);
+    const connection: Connection = {
+      socket: relay.socket,
+      relay,
+      address,
+      protocol,
+      isLoggedIn: false,
+      isTooMany: this.isFull,
+      end: () => channel.close('there is no room for another worker', 503),
+    };
+    if (!connection.isTooMany) {
+      channel.onEnded = () => this.left(connection);
+      this.enter(connection);
     }
     return connection;
+  }
+
+  /** It comes through a balancer, from there. */
+  comesFrom(connection: Connection, address: string): void {
+    connection.address = address;
+    this.displaced(this.waiting.move(connection, address));
+  }
+
+  /** Its credentials are right. False: there is no place for it. */
+  admit(connection: Connection): boolean {
+    if (this.isFull || !this.waiting.delete(connection)) return false;
+    this.undecide(connection);
+    this.admitted.add(connection);
+    return true;
   }
 
   /** Remembers whose stream that is: the socket itself, or TLS on it. */
@@ -123,7 +165,36 @@ export class Connections {
   }
 
   closeAll(): void {
-    for (const { socket } of [...this.admitted, ...this.turnedAway]) socket.destroy();
+    for (const { socket } of [...this.admitted, ...this.waiting, ...this.turnedAway]) socket.destroy();
+  }
+
+  /** Every place is taken by one that has logged in. */
+  private get isFull(): boolean {
+    return this.admitted.size >= this.limit.most;
+  }
+
+  private enter(connection: Connection): void {
+    if (connection.protocol === null) this.undecidedCount++;
+    const room = Math.max(LEAST_WAITING, this.limit.most - this.admitted.size);
+    this.displaced(this.waiting.add(connection, loginAddress(connection), room));
+  }
+
+  private left(connection: Connection): void {
+    this.turnedAway.delete(connection);
+    this.admitted.delete(connection);
+    if (this.waiting.delete(connection)) this.undecide(connection);
+  }
+
+  private displaced(connections: readonly Connection[]): void {
+    for (const connection of connections) {
+      this.undecide(connection);
+      this.onDisplaced(connection);
+      connection.end();
+    }
+  }
+
+  private undecide({ protocol }: Connection): void {
+    if (protocol === null) this.undecidedCount--;
   }
 }
 
@@ -133,6 +204,13 @@ export function expectLogin(connection: Connection, stream: Duplex): void {
     if (!connection.isLoggedIn) stream.destroy();
   }, LOGIN_WITHIN_MS);
   stream.once('close', () => clearTimeout(late));
+}
+
+/** Does that after the time, unless the stream is closed by then; at once where there is none to wait. */
+export function later(delayMs: number, stream: Duplex, action: () => void): void {
+  if (delayMs === 0) return action();
+  const timer = setTimeout(action, delayMs);
+  stream.once('close', () => clearTimeout(timer));
 }
 
 /** Where failures to log in count. A relay may say of each worker what it likes, so that is where the relay is. */

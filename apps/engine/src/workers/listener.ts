@@ -1,14 +1,15 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { messageOf, OperationalError } from '@millrace/domain';
+import { messageOf, OperationalError, printable } from '@millrace/domain';
 import type { Master } from '@millrace/master';
-import { MsgpackMasterSession, parseBasicAuthorization } from '@millrace/worker-protocol';
+import { MsgpackMasterSession, parseBasicAuthorization, WORKER_LIMITS } from '@millrace/worker-protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { type LoginFailure, LoginFailures, type Refusal } from '../core/login-failures.js';
 import { LoginThrottle } from '../core/login-throttle.js';
 import type { AttachedWorker } from './attached-worker.js';
-import { type Connection, connectionLimit, Connections } from './connections.js';
+import { type Connection, connectionLimit, Connections, later, loginAddress } from './connections.js';
+import { guarded } from './guarded.js';
 import { addListenerMetrics } from './listener-metrics.js';
 import { Login, type WorkerDirectory } from './login.js';
 import { PbSockets } from './pb-sockets.js';
@@ -18,7 +19,8 @@ import { TlsIdentity } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
 import { WorkerPort } from './worker-port.js';
 
-const MAX_FRAME_BYTES = 64 << 20;
+/** Of a relay's frame, which is a worker's and a little more. */
+const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes + 1024;
 const PING_EVERY_MS = 20_000;
 const SUM_UP_EVERY_MS = 60_000;
 /** What a worker that there is no room for is told. */
@@ -52,12 +54,16 @@ export class WorkerListener {
     adopt: (worker: AttachedWorker) => Promise<void>,
   ) {
     const { settings } = master;
-    this.connections = new Connections(connectionLimit(settings.workerMax));
+    this.connections = new Connections(
+      connectionLimit(settings.workerMax),
+      settings.workerLoginsPerAddress,
+      (connection) => this.refused('displaced', '', connection),
+    );
     this.tls = settings.workerTls && new TlsIdentity(settings.workerTls, master.log);
     this.login = new Login(directory, new LoginThrottle());
     this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
     const onRefused = (...refusal: Parameters<WorkerListener['refused']>): void => this.refused(...refusal);
-    this.pb = new PbSockets(master, directory, this.sessions, this.login, onRefused);
+    this.pb = new PbSockets(master, directory, this.connections, this.sessions, this.login, onRefused);
     this.relays = new RelaySockets(master, this.connections, this.sessions, this.login, this.pb, onRefused);
     this.ports = this.createPorts();
     this.http = createHttpServer((_request, response) => {
@@ -66,7 +72,7 @@ export class WorkerListener {
         .end('Workers connect here by WebSocket.\n');
     });
     this.http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.upgrade(request, socket, head),
+      guarded(master.log, () => socket.destroy(), this.upgrade.bind(this))(request, socket, head),
     );
     this.http.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
       if (error.code !== 'ECONNRESET') this.refused('malformed', '', this.connections.of(socket), error.message);
@@ -186,22 +192,30 @@ export class WorkerListener {
       return refuse('400 Bad Request', 'malformed', '', messageOf(error));
     }
     if (!credentials) return refuse('401 Unauthorized', 'no-credentials', '');
-    const result = this.login.withPassword(credentials, connection.address);
-    if ('refused' in result) {
-      if (result.refused === 'wrong-credentials') {
-        return refuse('401 Unauthorized', result.refused, credentials.name);
-      }
-      const seconds = Math.ceil(result.retryAfterMs / 1000);
-      return refuse('429 Too Many Requests', result.refused, credentials.name, undefined, seconds);
-    }
+    const { name } = credentials;
+    const result = this.login.withPassword(credentials, loginAddress(connection));
+    if ('refused' in result)
+      return later(result.afterMs, socket, () => refuse('401 Unauthorized', result.refused, name));
+    if (!this.connections.admit(connection))
+      return refuse('503 Service Unavailable', 'full', name, undefined, FULL_RETRY_SECONDS);
     connection.isLoggedIn = true;
+    later(result.afterMs, socket, () => this.welcome(request, socket, head, result.worker, connection));
+  }
+
+  private welcome(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    worker: LoggedInWorker,
+    connection: Connection,
+  ): void {
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.alive.add(webSocket);
       webSocket.on('pong', () => this.alive.add(webSocket));
-      if (request.url === RELAY_PATH) return this.relays.accept(webSocket, result.worker, connection);
-      void this.accept(webSocket, result.worker, connection).catch((error: unknown) => {
+      if (request.url === RELAY_PATH) return this.relays.accept(webSocket, worker, connection);
+      void this.accept(webSocket, worker, connection).catch((error: unknown) => {
         const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
-        this.refused(isDuplicate ? 'duplicate' : 'attach-failed', result.worker.name, connection, messageOf(error));
+        this.refused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));
         webSocket.terminate();
       });
     });
@@ -218,8 +232,13 @@ export class WorkerListener {
     });
     const socket = sessionSocket(webSocket, from);
     this.sessions.holdBack(session, socket);
+    const receive = guarded(
+      this.master.log,
+      () => webSocket.terminate(),
+      (data: Buffer) => session.receive(data),
+    );
     webSocket.on('message', (data: RawData, isBinary) => {
-      if (isBinary) session.receive(data as Buffer);
+      if (isBinary) receive(data as Buffer);
     });
     webSocket.on('error', (error) =>
       this.master.log.warn({ worker: configured.name, from, err: error }, `socket: ${error.message}`),
@@ -235,7 +254,12 @@ export class WorkerListener {
   private refused(reason: Refusal, name: string, connection: Connection | undefined, detail?: string): void {
     const from = connection?.address ?? '';
     if (!this.failures.record(reason, name, from, Date.now())) return;
-    this.master.log.warn({ reason, ...(name ? { worker: name } : {}), from, detail }, `worker refused: ${reason}`);
+    const shown = {
+      ...(name && { worker: printable(name, 100) }),
+      from,
+      ...(detail !== undefined && { detail: printable(detail, 300) }),
+    };
+    this.master.log.warn({ reason, ...shown }, `worker refused: ${reason}`);
   }
 
   private sumUp(): void {

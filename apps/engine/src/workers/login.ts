@@ -16,12 +16,12 @@ export interface WorkerDirectory {
 }
 
 /** What came of a login. */
-export type LoginResult =
-  | { readonly worker: LoggedInWorker }
-  | { readonly refused: 'wrong-credentials' }
-  | { readonly refused: 'too-many-failures'; readonly retryAfterMs: number };
+export type LoginResult = {
+  /** It is to be told so much later. */
+  readonly afterMs: number;
+} & ({ readonly worker: LoggedInWorker } | { readonly refused: 'wrong-credentials' });
 
-/** Lets workers in, and makes those wait that fail again and again. */
+/** Lets workers in, and makes those wait that fail. */
 export class Login {
   constructor(
     private readonly directory: () => WorkerDirectory,
@@ -37,16 +37,9 @@ export class Login {
   }
 
   private attempt(name: string, address: string, check: () => LoggedInWorker | null): LoginResult {
-    const now = performance.now();
-    const retryAfterMs = this.throttle.waitMs(name, address, now);
-    if (retryAfterMs > 0) return { refused: 'too-many-failures', retryAfterMs };
     const worker = check();
-    if (!worker) {
-      this.throttle.failed(name, address, now);
-      return { refused: 'wrong-credentials' };
-    }
-    this.throttle.succeeded(name, address);
-    return { worker };
+    const afterMs = this.throttle.judged(worker !== null, name, address, performance.now());
+    return worker ? { worker, afterMs } : { refused: 'wrong-credentials', afterMs };
   }
 }
 

@@ -3,7 +3,8 @@ import { messageOf } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
 import type { Refusal } from '../core/login-failures.js';
-import { type Connection, loginAddress } from './connections.js';
+import { type Connection, type Connections, later, loginAddress } from './connections.js';
+import { guarded } from './guarded.js';
 import type { Login, WorkerDirectory } from './login.js';
 import { type SessionSocket, type WorkerSessions } from './sessions.js';
 
@@ -17,6 +18,7 @@ export class PbSockets {
   constructor(
     private readonly master: Master,
     private readonly directory: () => WorkerDirectory,
+    private readonly connections: Connections,
     private readonly sessions: WorkerSessions,
     private readonly gate: Login,
     private readonly onRefused: (reason: Refusal, name: string, connection: Connection, detail?: string) => void,
@@ -61,10 +63,15 @@ export class PbSockets {
       this.onRefused('malformed', '', connection, 'HTTP came after the greeting of PB: too late, or on the wrong port');
       socket.destroy();
     });
+    const receive = guarded(
+      this.master.log,
+      () => socket.destroy(),
+      (data: Buffer) => session.receive(data),
+    );
     socket.on('data', (data: Buffer) => {
       if (socket.destroyed) return;
       this.alive.add(socket);
-      session.receive(data);
+      receive(data);
     });
     socket.resume();
     socket.on('close', () => {
@@ -97,9 +104,16 @@ export class PbSockets {
     try {
       const result = this.gate.withAnswer(credentials, loginAddress(connection));
       if ('refused' in result) {
-        this.onRefused(result.refused, name, connection);
+        return later(result.afterMs, socket, () => {
+          this.onRefused(result.refused, name, connection);
+          session.refuse();
+        });
+      }
+      if (!this.connections.admit(connection)) {
+        this.onRefused('full', name, connection);
         return session.refuse();
       }
+      await new Promise<void>((resolve) => later(result.afterMs, socket, resolve));
       try {
         await this.sessions.displaceEarlier(result.worker);
       } catch (error) {

@@ -11,6 +11,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { Refusal } from '../core/login-failures.js';
 import { ChannelStream } from './channel-stream.js';
 import { type Connection, type Connections, expectLogin, loginAddress } from './connections.js';
+import { guarded } from './guarded.js';
 import type { Login } from './login.js';
 import type { PbSockets } from './pb-sockets.js';
 import { type SessionSocket, type WorkerSessions } from './sessions.js';
@@ -47,8 +48,13 @@ export class RelaySockets {
       },
       (channel) => this.opened(channel, connection),
     );
+    const receive = guarded(
+      this.master.log,
+      () => webSocket.terminate(),
+      (data: Buffer) => link.receive(data),
+    );
     webSocket.on('message', (data: RawData, isBinary) => {
-      if (isBinary) link.receive(data as Buffer);
+      if (isBinary) receive(data as Buffer);
     });
     webSocket.on('error', (error) => this.master.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
     webSocket.on('close', () => {
@@ -98,13 +104,28 @@ export class RelaySockets {
       return channel.close('no credentials', 401);
     }
     const result = this.login.withPassword(credentials, loginAddress(connection));
+    const { name } = credentials;
     if ('refused' in result) {
-      this.onRefused(result.refused, credentials.name, connection);
-      return channel.close(result.refused, result.refused === 'wrong-credentials' ? 401 : 429);
+      return this.later(result.afterMs, channel, () => {
+        this.onRefused(result.refused, name, connection);
+        channel.close(result.refused, 401);
+      });
+    }
+    if (!this.connections.admit(connection)) {
+      this.onRefused('full', name, connection);
+      return channel.close('there is no room for another worker', 503);
     }
     connection.isLoggedIn = true;
+    this.later(result.afterMs, channel, () => this.welcome(channel, result.worker, connection));
+  }
+
+  private later(delayMs: number, channel: RelayChannel, action: () => void): void {
+    if (delayMs === 0) action();
+    else setTimeout(() => channel.isOpen && action(), delayMs).unref();
+  }
+
+  private welcome(channel: RelayChannel, worker: LoggedInWorker, connection: Connection): void {
     channel.accept();
-    const { worker } = result;
     this.attach(channel, worker, connection).catch((error: unknown) => {
       const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
       this.onRefused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));

@@ -44,8 +44,7 @@ export class WorkerPort {
       (socket) => {
         // Reset before it was taken up: nobody is there any more, whatever was said, and it has no address that could be asked for.
         if (socket.remoteAddress === undefined) return void socket.destroy();
-        const connection = options.connections.accept(socket);
-        if (connection) void this.prepare(socket, connection);
+        void this.prepare(socket, options.connections.accept(socket));
       },
     );
   }
@@ -75,7 +74,7 @@ export class WorkerPort {
     socket.on('close', () => clearTimeout(preparing));
     socket.on('error', () => socket.destroy());
     try {
-      if (this.isBalancer(socket)) connection.address = await sourceAddress(socket, connection.address);
+      if (this.isBalancer(socket)) connections.comesFrom(connection, await sourceAddress(socket, connection.address));
       const stream = tls ? await secured(socket, tls) : socket;
       clearTimeout(preparing);
       connections.carry(stream, connection);

@@ -78,23 +78,37 @@ describe('refused logins', () => {
     return talk.text.split('\r\n\r\n')[0]!;
   };
 
-  it('are counted and shown, and throttled after some', async () => {
-    for (let i = 0; i < 6; i++) expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
-    expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 429 .*\r\nRetry-After: 1$/s);
-    expect(await answer('w0', 'password-of-w0')).toMatch(/^HTTP\/1\.1 429 /);
+  it('are counted and shown, and answered later after some', async () => {
+    for (let i = 0; i < 5; i++) expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
+    const startedAt = performance.now();
+    expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
     expect(await answer('nobody', 'password-of-w0')).toMatch(/^HTTP\/1\.1 401 /);
-    // Its neighbours at the same address have nothing to do with it.
-    await attach('w1');
     expect(
       listening.listener.refusals.map(({ name, reason, count, address }) => ({ name, reason, count, address })),
     ).toEqual([
       { name: 'nobody', reason: 'wrong-credentials', count: 1, address: '127.0.0.1' },
-      { name: 'w0', reason: 'too-many-failures', count: 2, address: '127.0.0.1' },
       { name: 'w0', reason: 'wrong-credentials', count: 6, address: '127.0.0.1' },
     ]);
     expect(await listening.metric('millrace_worker_refused_total{reason="wrong-credentials"}')).toBe(7);
-    expect(listening.log.filter(({ level }) => level === 'warn')).toHaveLength(3);
-    await eventually(() => attach('w0').then(() => true), { what: 'the end of the throttling' });
+    expect(listening.log.filter(({ level }) => level === 'warn')).toHaveLength(2);
+  });
+
+  it('cost nobody else anything, and the right one a second', async () => {
+    const guesses = Array.from({ length: 50 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'wrong')));
+    await eventually(() => listening.listener.connections.count('msgpack') >= 40, { what: 'the guesses' });
+    const startedAt = performance.now();
+    await attach('w1');
+    expect(performance.now() - startedAt).toBeLessThan(900);
+    await attach('w3');
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    for (const guess of guesses) guess.socket.destroy();
+  });
+
+  it('show nothing that a terminal obeys', async () => {
+    await answer('\u001b[2J\n' + 'x'.repeat(150), 'wrong');
+    expect(listening.listener.refusals[0]!.name).toMatch(/^\\x1b\[2J\\x0ax{90,}…$/);
+    expect(JSON.stringify(listening.log.at(-1))).not.toContain('\\u001b');
   });
 
   it('of a second worker of the same name leave the first alone', async () => {
@@ -130,12 +144,100 @@ describe('the maximum of connections', () => {
     await eventually(() => attach('w2').then(() => true), { what: 'room for another' });
   });
 
+  it('is not reached by those that have not logged in: silent, trickling or many, they make place for one another', async () => {
+    await attach('w0');
+    const { workerPort, workerPbPort } = listening.settings;
+    const silent = Array.from({ length: 300 }, (_, i) => Talk.with(i % 2 === 0 ? workerPort : workerPbPort!));
+    await eventually(() => listening.listener.failures.total('displaced') >= 300 - 64, { what: 'the displaced' });
+    expect(listening.listener.connections.size).toBeLessThanOrEqual(65);
+    // Place for the last one, in spite of them.
+    await attach('w1');
+    expect(listening.attached).toEqual(['w0', 'w1']);
+    for (const talk of silent) talk.socket.destroy();
+  });
+
   it('also when hundreds knock at once', async () => {
     await attach('w0');
     const crowd = Array.from({ length: 300 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'x')));
     await Promise.all(crowd.map((talk) => talk.closed));
     expect(listening.attached).toEqual(['w0']);
     await attach('w1');
+  });
+});
+
+describe('connections of one address', () => {
+  beforeAll(async () => {
+    listening = await Listening.start(async () => ({
+      MILLRACE_WORKER_LOGINS_PER_ADDRESS: '10',
+      MILLRACE_WORKER_PB_PORT: String(await freePort()),
+    }));
+  });
+  afterAll(() => listening.stop());
+
+  it('may wait for their login up to a number; then the oldest of them goes', async () => {
+    const silent = Array.from({ length: 30 }, () => Talk.with(listening.settings.workerPbPort!));
+    await eventually(() => listening.listener.failures.total('displaced') === 20, { what: 'the displaced' });
+    await Promise.all(silent.slice(0, 20).map((talk) => talk.closed));
+    expect(listening.listener.connections.size).toBe(10);
+    await attach('w0');
+    for (const talk of silent) talk.socket.destroy();
+  });
+
+  it('over PB are read for so much before their login, in whatever pieces', async () => {
+    const talk = Talk.with(listening.settings.workerPbPort!);
+    await eventually(() => talk.heard.equals(PB_GREETING));
+    talk.socket.write(Buffer.from('028270620a81', 'hex').subarray(0, 4));
+    const version = Buffer.from('028007827665' + '7273696f6e' + '0681', 'hex');
+    for (let i = 0; i < 100 && !talk.socket.destroyed; i++)
+      await new Promise((resolve) =>
+        talk.socket.write(Buffer.concat(Array.from({ length: 100 }, () => version)), resolve),
+      );
+    await talk.closed;
+    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed' });
+    expect(JSON.stringify(listening.log)).toContain('bytes came before the login was accepted');
+  });
+});
+
+describe('a worker that says too much', () => {
+  beforeAll(async () => {
+    listening = await Listening.start();
+  });
+  afterAll(() => listening.stop());
+
+  it.each<[string, number, string | null]>([
+    ['is attached, and its row stays small', 20 << 10, 'left_out'],
+    ['of itself is not attached', 50 << 20, null],
+  ])('%s', async (_what, bytes, note) => {
+    const authorization = basicAuthorization({ name: 'w4', password: 'password-of-w4' });
+    const socket = new WebSocket(listening.url, { headers: { authorization } });
+    const session = new MsgpackWorkerSession(
+      { send: (frame) => socket.send(frame), close: () => socket.terminate(), bufferedBytes: () => 0 },
+      {
+        print: () => undefined,
+        info: () => ({ basedir: '/w', host: 'h', big: 'x'.repeat(bytes) }),
+        settings: () => undefined,
+        startCommand: () => undefined,
+        interrupt: () => undefined,
+        shutdown: () => undefined,
+      },
+    );
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer) => session.receive(data));
+    if (note === null) {
+      await closed;
+      expect(listening.attached).toEqual([]);
+    } else {
+      await eventually(() => listening.attached.includes('w4'), { what: 'attached' });
+      const [worker] = [...listening.listener.attached.values()];
+      expect(worker!.connection.info.texts).toMatchObject({ host: 'h', [note]: expect.any(String) });
+      socket.terminate();
+    }
+    await closed;
+    session.closed('the test is over');
+    await eventually(() => listening.attached.length === 0, { what: 'detached' });
+    // Somebody else is served as before.
+    await attach('w5');
   });
 });
 

@@ -132,16 +132,43 @@ describe('a relay', () => {
 
   it('brings no more workers than there is room for', async () => {
     const { connections, failures } = listening.listener;
-    const [first, second] = [open(), open()];
+    const login = (name: string) =>
+      open({
+        protocol: 'msgpack',
+        authorization: basicAuthorization({ name, password: `password-of-${name}` }),
+      });
+    const [first, second] = [login('w0'), login('w1')];
     expect([await first.came, await second.came]).toEqual(['accepted', 'accepted']);
-    expect(await open().came).toMatchObject({ status: 503, isLinkLost: false });
+    expect(await login('w2').came).toMatchObject({ status: 503, isLinkLost: false });
     expect(failures.total('full')).toBe(1);
-    expect(await listening.metric('millrace_worker_connections{protocol="pb"}')).toBe(2);
+    expect(await listening.metric('millrace_worker_connections{protocol="msgpack"}')).toBe(3);
     first.channel.close('it went');
     await eventually(() => connections.size === 2, { what: 'room for another' });
-    expect(await open().came).toBe('accepted');
+    expect(await login('w2').came).toBe('accepted');
     socket.terminate();
     await eventually(() => connections.size === 0, { what: 'all of them gone with the relay' });
+  });
+
+  it('cannot keep others out by channels on which nobody logs in', async () => {
+    const { failures, connections } = listening.listener;
+    const silent = Array.from({ length: 200 }, () => open());
+    await eventually(() => failures.total('displaced') >= 200 - 64, { what: 'the displaced' });
+    expect(connections.size).toBeLessThanOrEqual(65);
+    const worker = await FakeWorker.connect({ url: listening.url, name: 'w0', password: 'password-of-w0' });
+    await eventually(() => listening.attached.includes('w0'), { what: 'attached' });
+    expect(await silent[0]!.came).toBe('accepted');
+    await worker.terminate();
+  });
+
+  it('is cut off, and nobody else, when it says who comes in more words than that takes', async () => {
+    const worker = await FakeWorker.connect({ url: listening.url, name: 'w0', password: 'password-of-w0' });
+    await eventually(() => listening.attached.includes('w0'), { what: 'attached' });
+    const ended = once(socket, 'close');
+    void open({ remoteAddress: 'x'.repeat(15 << 20) }).came;
+    await ended;
+    expect(listening.attached).toEqual(['w0']);
+    expect(JSON.stringify(listening.log).length).toBeLessThan(20_000);
+    await worker.terminate();
   });
 
   it('cannot keep a channel on which nobody logs in', async () => {
@@ -167,8 +194,10 @@ describe('a relay', () => {
         authorization: basicAuthorization({ name: 'w0', password: `guess ${i}` }),
         remoteAddress: `10.0.0.${i}`,
       }).came;
-    for (let i = 0; i < 6; i++) expect(await guess(i)).toMatchObject({ status: 401 });
-    expect(await guess(6)).toMatchObject({ status: 429 });
-    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.0.0.6' });
+    for (let i = 0; i < 5; i++) expect(await guess(i)).toMatchObject({ status: 401 });
+    const startedAt = performance.now();
+    expect(await guess(5)).toMatchObject({ status: 401 });
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.0.0.5' });
   });
 });
