@@ -17,6 +17,11 @@ describe('filterChange', () => {
     ['a searched expression', { repository: regex('EXAMPLE/', 'i') }, { kind: 'passes' }],
     ['an anchored expression', { branch: regex('^mai$') }, { kind: 'refused', by: 'branch' }],
     ['an expression and no value', { category: regex('') }, { kind: 'refused', by: 'category' }],
+    [
+      'an expression that JavaScript would never end with',
+      { branch: regex('^(m+|a+|i+|n+|[main]+)+!$') },
+      { kind: 'refused', by: 'branch' },
+    ],
     ['a callback', { branch: callback('h') }, { kind: 'undecided', ask: [{ handle: 'h', value: 'main' }] }],
     [
       'a callback beside a mismatch, which is not asked',

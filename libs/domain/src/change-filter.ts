@@ -1,11 +1,13 @@
+import { compilePattern, type Pattern } from './patterns.js';
+
 /**
  * What one attribute of a change is compared with. A regular expression is searched for in the value (anchor it to match the
- * whole) and never matches `null`; a callback lives in the configuration and is known here by its handle only.
+ * whole) and never matches `null`; it is one that `compilePattern` takes. A callback lives in the configuration and is known here by its handle only.
  */
 export type ValueMatch =
   | { readonly kind: 'values'; readonly values: readonly (string | null)[] }
   | { readonly kind: 'regex'; readonly source: string; readonly flags: string }
-  | { readonly kind: 'callback'; readonly handle: string };
+  | { readonly kind: 'callback'; readonly handle: string; readonly timeoutMs?: number };
 
 export const FILTERED_ATTRIBUTES = ['project', 'repository', 'branch', 'category'] as const;
 export type FilteredAttribute = (typeof FILTERED_ATTRIBUTES)[number];
@@ -23,22 +25,44 @@ export type FilteredChange = Readonly<Record<FilteredAttribute, string | null>>;
 export type FilterDecision =
   | { readonly kind: 'passes' }
   | { readonly kind: 'refused'; readonly by: FilteredAttribute }
-  | { readonly kind: 'undecided'; readonly ask: readonly { readonly handle: string; readonly value: string | null }[] };
+  | { readonly kind: 'undecided'; readonly ask: readonly Question[] };
 
-/** Decides as far as plain data can, so that a callback is asked only about changes that everything else lets pass. */
+export interface Question {
+  readonly handle: string;
+  readonly value: string | null;
+  /** Less than callbacks have otherwise: it is an expression, which needs none unless it runs away. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Decides as far as plain data can, so that a callback is asked only about changes that everything else lets pass. In time linear in the
+ * change, whatever stands in it.
+ *
+ * @throws UserError `bad-pattern`
+ */
 export function filterChange(filter: ChangeFilter, change: FilteredChange): FilterDecision {
-  const ask: { handle: string; value: string | null }[] = [];
+  const ask: Question[] = [];
   for (const attribute of FILTERED_ATTRIBUTES) {
     const match = filter[attribute];
     if (!match) continue;
     const value = change[attribute];
-    if (match.kind === 'callback') ask.push({ handle: match.handle, value });
+    if (match.kind === 'callback')
+      ask.push({ handle: match.handle, value, ...(match.timeoutMs !== undefined && { timeoutMs: match.timeoutMs }) });
     else if (!matchesValue(match, value)) return { kind: 'refused', by: attribute };
   }
   return ask.length > 0 ? { kind: 'undecided', ask } : { kind: 'passes' };
 }
 
+/** By the object that stands in the revision: each is compiled once. */
+const patterns = new WeakMap<object, Pattern>();
+
+function patternOf(match: Extract<ValueMatch, { kind: 'regex' }>): Pattern {
+  let pattern = patterns.get(match);
+  if (!pattern) patterns.set(match, (pattern = compilePattern(match.source, match.flags)));
+  return pattern;
+}
+
 function matchesValue(match: Exclude<ValueMatch, { kind: 'callback' }>, value: string | null): boolean {
   if (match.kind === 'values') return match.values.includes(value);
-  return value !== null && new RegExp(match.source, match.flags.replace(/[gy]/g, '')).test(value);
+  return value !== null && patternOf(match).test(value);
 }
