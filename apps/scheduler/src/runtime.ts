@@ -60,15 +60,10 @@ export class SchedulerRuntime {
     const limit = createLimit(CONCURRENT_POLLS);
     const mirrors = join(this.master.settings.dataFolder, 'git');
     for (const source of revision.changeSources) {
-      const choose = async (names: readonly string[]): Promise<ReadonlySet<string>> => {
-        if (typeof source.branches !== 'object' || !('handle' in source.branches)) return new Set(names);
-        const { handle } = source.branches;
-        const chosen = new Set<string>();
-        for (const name of names) {
-          if (await this.host.call(handle, [name], { timeoutMs: CALLBACK_TIMEOUT_MS })) chosen.add(name);
-        }
-        return chosen;
-      };
+      const choose = async (branch: string): Promise<boolean> =>
+        typeof source.branches !== 'object' ||
+        !('handle' in source.branches) ||
+        Boolean(await this.host.call(source.branches.handle, [branch], { timeoutMs: CALLBACK_TIMEOUT_MS }));
       const poller = new GitPoller(source, this.master, choose, limit, mirrors);
       this.run(`poller:${source.name}`, source.pollIntervalMs, (signal) => poller.poll(signal));
     }

@@ -12,12 +12,12 @@ beforeEach(async () => {
 afterEach(() => site.close());
 
 let changes = 0;
-async function change(): Promise<number> {
+async function change(branch = 'main'): Promise<number> {
   const revision = `r${++changes}`;
   const [id] = await new IntakeStore(site.db).addChanges([
     {
       ...{ dedupKey: revision, author: 'Ada', committer: null, comments: '', revlink: '', category: null, whenMs: 0 },
-      ...{ branch: 'main', revision, repository: 'r', project: '', codebase: '', files: [], properties: {} },
+      ...{ branch, revision, repository: 'r', project: '', codebase: '', files: [], properties: {} },
     },
   ]);
   return id!;
@@ -30,7 +30,7 @@ const decided = (changeId: number): Promise<{ decision: string; reason: string |
         `SELECT decision, reason FROM scheduler_changes WHERE change_id = ?`,
         [changeId],
       )) ?? false,
-    { timeoutMs: 20_000, what: `a decision about change ${changeId}` },
+    { timeoutMs: 50_000, what: `a decision about change ${changeId}` },
   );
 
 const buildsets = async (): Promise<number[]> =>
@@ -79,6 +79,46 @@ describe('a scheduler over changes', () => {
     const third = await change();
     expect(await decided(third)).toMatchObject({ decision: 'failed', reason: expect.stringMatching(/ended with 1/) });
     expect(await buildsets()).toEqual([first, second]);
+  });
+
+  it('is not held up by a branch that JavaScript would compare with an expression for ever', async () => {
+    const bomb = `${'a'.repeat(60)}!`;
+    site.configure({
+      schedulers: `anyBranch('s', { builders: ['b'], filter: { branch: /^(a+)+$/ } }),
+        anyBranch('t', { builders: ['b'], filter: { branch: /^(?=a)(a+)+$/ } })`,
+    });
+    const { process: scheduler } = await site.start();
+    const of = (name: string, changeId: number) =>
+      eventually(
+        async () =>
+          (await site.db.get<{ decision: string; reason: string | null }>(
+            `SELECT decision, reason FROM scheduler_changes JOIN schedulers ON schedulers.id = scheduler_id WHERE change_id = ? AND name = ?`,
+            [changeId, name],
+          )) ?? false,
+        { timeoutMs: 30_000, what: `what ${name} makes of change ${changeId}` },
+      );
+    const [first, second] = [await change(bomb), await change('aaa')];
+    expect(await of('s', first)).toEqual({ decision: 'ignored', reason: null });
+    expect(await of('s', second)).toMatchObject({ decision: 'built' });
+    expect(await of('t', first)).toMatchObject({
+      decision: 'failed',
+      reason: expect.stringMatching(/ran for more than 2000 ms/),
+    });
+    expect(await of('t', second)).toMatchObject({ decision: 'built' });
+    expect(scheduler.exitCode).toBeNull();
+  });
+
+  it.each([
+    ['its heap', `() => { const all = []; for (;;) all.push(new Array(1e6).fill(all.length)); }`],
+    ['buffers', `() => { const all = []; for (;;) all.push(Buffer.alloc(64 << 20, 1)); }`],
+  ])('goes on after a change of which a callback fills %s', async (_what, isImportant) => {
+    site.configure({
+      schedulers: `anyBranch('s', { builders: ['b'], isImportant: (change) => change.branch === 'main' || (${isImportant})() })`,
+    });
+    await site.start();
+    const [first, second] = [await change('greedy'), await change()];
+    expect(await decided(first)).toMatchObject({ decision: 'failed', reason: expect.any(String) });
+    expect(await decided(second)).toMatchObject({ decision: 'built' });
   });
 
   it('switches to a new configuration one reload at a time, and leaves nothing of the old ones', async () => {

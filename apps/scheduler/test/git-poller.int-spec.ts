@@ -118,13 +118,29 @@ describe('a polled repository', () => {
     expect(await site.changes('main')).toEqual([]);
   });
 
+  it('watches the other branches when the callback fails for one, and forgets neither', async () => {
+    const first = repository.commit('1');
+    poll(`branches: (name) => { if (name === 'odd') process.exit(3); return true; }`);
+    repository.branch('odd', 'main');
+    await site.start();
+    await firstRound();
+    const second = repository.commit('2');
+    await site.took('r', 'main', second);
+    expect(await site.changes('main')).toEqual([second]);
+    expect(await site.heads('r')).toEqual({ seen: 'true', 'branch:main': second });
+    expect(first).not.toBe(second);
+    const warned = site.output.filter((line) => line.includes('not looked at for now'));
+    expect(warned).toHaveLength(1);
+    expect(warned[0]).toContain('odd');
+  });
+
   it('says each reason for which it cannot be polled', async () => {
     repository.commit('1');
-    poll(`branches: () => { throw new Error('first of all') }`);
+    poll();
     const { process: scheduler } = await site.start();
     const said = (what: string) => () =>
       site.output.some((line) => line.includes('poll failed') && line.includes(what));
-    await eventually(said('first of all'), { what: 'the callback' });
+    await firstRound();
     repository.git('config', 'core.repositoryformatversion', '99');
     await eventually(said('git ls-remote'), { what: 'the repository' });
     expect(scheduler.pid).not.toBeNull();

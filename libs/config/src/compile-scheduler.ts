@@ -4,13 +4,22 @@ import {
   type ForceField,
   PRIORITY_LIMIT,
 } from '@millrace/contracts';
-import { type ChangeFilter, FILTERED_ATTRIBUTES, type JsonValue, type ValueMatch } from '@millrace/domain';
+import {
+  type ChangeFilter,
+  compilePattern,
+  FILTERED_ATTRIBUTES,
+  type JsonValue,
+  messageOf,
+  type ValueMatch,
+} from '@millrace/domain';
 import type { CallbackTable } from './callback-table.js';
 import { isJson, ObjectReader, references } from './object-reader.js';
 
 const KINDS = ['any-branch', 'single-branch', 'force', 'trigger'] as const;
 /** Node's timers hold 24 days. */
 export const TIMER_MAX_SECONDS = 1_000_000;
+/** For an expression in a thread of its own. */
+const REGEX_TIMEOUT_MS = 2_000;
 const ANY_TEXT = { accepts: () => true, expected: 'a string' };
 
 export function compileScheduler(
@@ -77,9 +86,7 @@ function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): Chang
   const filter: Partial<Record<(typeof FILTERED_ATTRIBUTES)[number], ValueMatch>> = {};
   for (const attribute of FILTERED_ATTRIBUTES) {
     if (!reader.has(attribute)) continue;
-    const match = compileMatch(reader.raw(attribute), () =>
-      callbacks.keep(reader.at(attribute), reader.raw(attribute)),
-    );
+    const match = compileMatch(reader, attribute, callbacks);
     if (match) filter[attribute] = match;
     else reader.problem(attribute, 'a string, a list of strings, an expression or a callback');
   }
@@ -87,13 +94,34 @@ function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): Chang
   return filter;
 }
 
-function compileMatch(value: unknown, handle: () => string): ValueMatch | undefined {
+function compileMatch(reader: ObjectReader, attribute: string, callbacks: CallbackTable): ValueMatch | undefined {
+  const value = reader.raw(attribute);
   const isValue = (item: unknown): item is string | null => item === null || typeof item === 'string';
   if (isValue(value)) return { kind: 'values', values: [value] };
   if (Array.isArray(value) && value.every(isValue)) return { kind: 'values', values: value };
-  if (value instanceof RegExp) return { kind: 'regex', source: value.source, flags: value.flags };
-  if (typeof value === 'function') return { kind: 'callback', handle: handle() };
+  if (value instanceof RegExp) return compileFilterRegex(value, reader, attribute, callbacks);
+  if (typeof value === 'function') return { kind: 'callback', handle: callbacks.keep(reader.at(attribute), value) };
   return undefined;
+}
+
+/** What takes linear time runs in the master; every other expression becomes a callback, which may run away in its own thread. */
+function compileFilterRegex(
+  regex: RegExp,
+  reader: ObjectReader,
+  attribute: string,
+  callbacks: CallbackTable,
+): ValueMatch {
+  const { source, flags } = regex;
+  const path = reader.at(attribute);
+  try {
+    compilePattern(source, flags);
+    return { kind: 'regex', source, flags };
+  } catch (error) {
+    reader.into.note(path, `runs as a callback, which is slower: ${messageOf(error)}`, reader.where);
+    const searching = new RegExp(source, flags.replace(/[gy]/g, ''));
+    const matches = (value: string | null): boolean => value !== null && searching.test(value);
+    return { kind: 'callback', handle: callbacks.keep(path, matches, String(regex)), timeoutMs: REGEX_TIMEOUT_MS };
+  }
 }
 
 const field = (
@@ -243,17 +271,30 @@ function compileRegex(reader: ObjectReader): string | null {
         `${reader.at('regex')} is ${String(value)}; expected an expression without flags`,
       );
     }
-    return value.source;
+    return checkedPattern(value.source, reader);
   }
   if (typeof value === 'string') {
     try {
-      return new RegExp(value).source;
+      return checkedPattern(new RegExp(value).source, reader);
     } catch {
       // reported below, together with every other kind of value that is no expression
     }
   }
   reader.problem('regex', 'a regular expression');
   return null;
+}
+
+/** The form's server knows no callbacks, so what does not take linear time is a problem there. */
+function checkedPattern(source: string, reader: ObjectReader): string | null {
+  try {
+    compilePattern(`^(?:${source})$`);
+    return source;
+  } catch (error) {
+    const expected =
+      'an expression without lookaround and references to groups; say the rest in a step, or offer choices';
+    reader.problem('regex', expected, `${reader.at('regex')}: ${messageOf(error)}; expected ${expected}`);
+    return null;
+  }
 }
 
 function compileChoice(reader: ObjectReader): Partial<ForceField> {

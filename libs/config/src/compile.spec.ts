@@ -313,6 +313,41 @@ describe('compileConfig', () => {
     expect(JSON.stringify(revision)).not.toContain(workerDigests['w']);
   });
 
+  it.each<[string, RegExp, boolean]>([
+    ['in linear time', /^(a+)+$/, true],
+    ['with flags', /^MAIN$/i, true],
+    ['with lookahead', /^(?!main$)/g, false],
+    ['with a reference', /(a)\1/, false],
+  ])('runs an expression %s where it does no harm', (_what, branch, isData) => {
+    const { revision, callbacks, notes } = compileConfig(
+      schedulers(anyBranch('s', { builders: ['b'], filter: { branch } })),
+    );
+    const handle = 'schedulers.0.filter.branch';
+    const { source, flags } = branch;
+    expect(revision.schedulers[0]).toMatchObject({
+      filter: { branch: isData ? { kind: 'regex', source, flags } : { kind: 'callback', handle, timeoutMs: 2_000 } },
+    });
+    expect(notes.map(({ path }) => path)).toEqual(isData ? [] : ['schedulers[0].filter.branch']);
+    for (const text of ['main', 'aa', 'x', 'main', null])
+      if (!isData) expect(callbacks.get(handle)!(text)).toBe(text !== null && new RegExp(source).test(text));
+  });
+
+  it('has another fingerprint for another expression that runs as a callback', () => {
+    const of = (branch: RegExp) =>
+      compileConfig(schedulers(anyBranch('s', { builders: ['b'], filter: { branch } }))).fingerprint;
+    expect(of(/(?!a)/)).toBe(of(/(?!a)/));
+    expect(of(/(?!a)/)).not.toBe(of(/(?!b)/));
+  });
+
+  it('refuses an expression of a form that does not take linear time', () => {
+    const config = schedulers(force('f', { builders: ['b'], fields: [fields.text('t', { regex: /^(?!x)/ })] }));
+    expect(problemsOf(config)).toEqual([
+      expect.stringMatching(
+        /fields\[0\].regex: .*cannot be run in linear time.*; expected an expression without lookaround/,
+      ),
+    ]);
+  });
+
   it('gives callbacks handles and keeps them callable', () => {
     const { revision, callbacks } = compileConfig({
       ...good(),

@@ -12,7 +12,7 @@ import { compileScheduler, TIMER_MAX_SECONDS } from './compile-scheduler.js';
 import { compileSteps, describeStep } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { ObjectReader, ProblemList, references } from './object-reader.js';
-import { ConfigError } from './problems.js';
+import { ConfigError, type Note } from './problems.js';
 import type { Step } from './step.js';
 
 export interface CompileResult {
@@ -21,6 +21,8 @@ export interface CompileResult {
   readonly fingerprint: string;
   readonly builderFingerprints: Readonly<Record<string, string>>;
   readonly callbacks: ReadonlyMap<string, Callback>;
+  /** What a person should know although nothing is wrong. */
+  readonly notes: readonly Note[];
   readonly workerDigests: WorkerDigests;
 }
 
@@ -82,16 +84,16 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
       found.problems.map((problem) => ({ ...(options.file && { file: options.file }), ...problem })),
     );
   }
-  const callbackTexts = Object.fromEntries([...callbacks].map(([handle, callback]) => [handle, String(callback)]));
   return {
     revision,
     fingerprint: fingerprintOf({
       revision: revision as unknown as JsonValue,
-      callbacks: callbackTexts,
+      callbacks: Object.fromEntries(callbacks.texts),
       sources: { ...options.sources },
     }),
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
+    notes: found.notes.map((note) => ({ ...(options.file && { file: options.file }), ...note })),
     workerDigests: Object.fromEntries(
       compiledWorkers.flatMap(({ compiled, digest }) => (digest === null ? [] : [[compiled.name, digest]])),
     ),

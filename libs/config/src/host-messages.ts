@@ -36,10 +36,13 @@ export type HostMessage =
   | { readonly kind: 'returned'; readonly id: number; readonly value: JsonValue }
   | { readonly kind: 'threw'; readonly id: number; readonly error: SentError };
 
+/** What was thrown goes into logs and decisions, and may be of any size. */
+const MAX_MESSAGE_CHARACTERS = 10_000;
+
 export function sendable(error: unknown): SentError {
   return {
-    message: messageOf(error),
-    stack: error instanceof Error ? error.stack : undefined,
+    message: messageOf(error).slice(0, MAX_MESSAGE_CHARACTERS),
+    stack: error instanceof Error ? error.stack?.slice(0, MAX_MESSAGE_CHARACTERS) : undefined,
     problems: error instanceof ConfigError ? error.problems : null,
   };
 }

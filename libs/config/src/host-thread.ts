@@ -1,11 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { UnexpectedError } from '@millrace/domain';
+import { checkJsonLimits, UnexpectedError } from '@millrace/domain';
 import type { Callback } from './callback-table.js';
 import { compileConfig } from './compile.js';
 import { giveWay } from './give-way.js';
 import { type HostCall, type HostMessage, type HostThreadData, sendable } from './host-messages.js';
 import { loadConfig } from './load.js';
 import { isJson } from './object-reader.js';
+
+/** What a callback may return: answers, not data. */
+const RETURNED = { maxDepth: 32, maxValues: 100_000, maxCharacters: 1 << 20 };
 
 /** The thread of a ConfigHost: everything of the user's that is not a step runs here. */
 async function main(): Promise<void> {
@@ -36,6 +39,7 @@ async function main(): Promise<void> {
         throw new UnexpectedError('no-callback', `the configuration has no callback '${handle}'`, { handle });
       const value = (await callback(...args)) ?? null;
       if (!isJson(value)) throw new TypeError(`'${handle}' returned something that JSON cannot hold`);
+      checkJsonLimits(value, RETURNED);
       send({ kind: 'returned', id, value });
     } catch (error) {
       send({ kind: 'threw', id, error: sendable(error) });

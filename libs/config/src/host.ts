@@ -25,6 +25,9 @@ interface QueuedCall {
 
 /** A callback that hoards ends its thread, not the master. */
 const MEMORY_MB = 512;
+/** Buffers are outside of what V8 limits: by so much the whole process may grow while a callback runs. */
+const GROWTH_BYTES = 2 * MEMORY_MB * 1024 * 1024;
+const WATCH_MEMORY_MS = 50;
 
 const DEFAULTS = { stallAfterMs: 1_000, loadTimeoutMs: 60_000 };
 
@@ -172,8 +175,15 @@ export class ConfigHost {
           ),
         timeoutMs,
       );
+      const bytesBefore = process.memoryUsage.rss();
+      const memory = setInterval(() => {
+        if (process.memoryUsage.rss() - bytesBefore <= GROWTH_BYTES) return;
+        const message = `'${handle}' needs more memory than the ${MEMORY_MB} MB that it may have`;
+        settle(() => reject(new OperationalError('callback-died', message, { handle })));
+      }, WATCH_MEMORY_MS);
       const settle = (how: () => void) => {
         clearTimeout(stall);
+        clearInterval(memory);
         clearTimeout(timeout);
         thread.off('message', onMessage).off('error', onError).off('exit', onExit);
         how();

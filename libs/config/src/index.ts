@@ -6,7 +6,7 @@ export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
 export { locate, locationOf, type SourceLocation } from './location.js';
 export { isJson, ObjectReader, ProblemList } from './object-reader.js';
-export { ConfigError, formatProblems, nearest, type Problem, show } from './problems.js';
+export { ConfigError, formatProblems, nearest, type Note, type Problem, show } from './problems.js';
 export { render } from './render.js';
 export {
   type ChangeInfo,

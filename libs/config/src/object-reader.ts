@@ -1,10 +1,16 @@
 import type { JsonValue } from '@millrace/domain';
 import { locationOf, type SourceLocation } from './location.js';
-import { nearest, type Problem, show } from './problems.js';
+import { nearest, type Note, type Problem, show } from './problems.js';
 
 /** Collects problems; the location is that of the nearest enclosing object that has one. */
 export class ProblemList {
   readonly problems: Problem[] = [];
+  readonly notes: Note[] = [];
+
+  /** @param message goes on after the path */
+  note(path: string, message: string, where?: SourceLocation): void {
+    this.notes.push({ path, message: `${path} ${message}`, ...where });
+  }
 
   add(path: string, value: unknown, expected: string, where?: SourceLocation, message?: string): void {
     const found = value === undefined ? 'is missing' : `is ${show(value)}`;

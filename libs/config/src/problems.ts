@@ -13,6 +13,9 @@ export interface Problem {
   readonly line?: number;
 }
 
+/** Something worth knowing about a configuration that is good. */
+export type Note = Pick<Problem, 'path' | 'message' | 'file' | 'line'>;
+
 /** Thrown as `bad-config`: everything that is wrong, at once. */
 export class ConfigError extends UserError {
   constructor(readonly problems: readonly Problem[]) {
@@ -22,7 +25,7 @@ export class ConfigError extends UserError {
 }
 
 /** One line per problem, `file:line: message`, as editors and terminals can follow it. */
-export function formatProblems(problems: readonly Problem[]): string {
+export function formatProblems(problems: readonly Note[]): string {
   return problems
     .map(({ file, line, message }) => {
       const where = file === undefined ? '' : line === undefined ? `${file}: ` : `${file}:${line}: `;

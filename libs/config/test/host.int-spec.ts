@@ -108,6 +108,7 @@ describe('ConfigHost', () => {
   it.each([
     ['throws', `() => { throw new Error('bad luck'); }`, 'callback-failed', /bad luck/],
     ['returns what JSON cannot hold', '() => () => 1', 'callback-failed', /JSON cannot hold/],
+    ['returns too much', `() => 'x'.repeat(2 << 20)`, 'callback-failed', /characters/],
     ['exits', '() => process.exit(7)', 'callback-died', /ended with 7/],
     [
       'throws out of band',

@@ -7,7 +7,8 @@ const move = (branch: string, from: string | null, to: string, headOnly = false)
   to,
   headOnly,
 });
-const nothing = { moved: [], gone: [], remembered: {} };
+const nothing = { moved: [], gone: [], remembered: new Map() };
+const map = (object: Readonly<Record<string, string>>) => new Map(Object.entries(object));
 
 describe('planPoll', () => {
   it.each([
@@ -17,7 +18,7 @@ describe('planPoll', () => {
       false,
       { main: 'a', dev: 'b' },
       false,
-      { remembered: { dev: 'b', main: 'a' } },
+      { remembered: map({ dev: 'b', main: 'a' }) },
     ],
     [
       'takes in heads alone on first sight where wanted',
@@ -61,13 +62,26 @@ describe('planPoll', () => {
       { moved: [move('fresh', null, 'n'), move('main', 'a', 'b')], gone: ['old'] },
     ],
   ] as const)('%s', (_what, cursors, seen, heads, build, expected) => {
-    expect(planPoll({ cursors, seen }, heads, build)).toEqual({ ...nothing, ...expected });
+    expect(planPoll({ cursors: map(cursors), seen }, map(heads), build)).toEqual({ ...nothing, ...expected });
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('knows a branch that is called %s', (name) => {
+    const at = (head: string) => new Map([[name, head]]);
+    const moved = [move(name, null, 'a')];
+    expect(planPoll({ cursors: new Map(), seen: true }, at('a'), false)).toEqual({ ...nothing, moved });
+    expect(planPoll({ cursors: at('a'), seen: true }, at('a'), false)).toEqual(nothing);
+    expect(planPoll({ cursors: at('a'), seen: true }, new Map(), false)).toEqual({ ...nothing, gone: [name] });
+  });
+
+  it('neither takes in nor forgets a branch that is undecided', () => {
+    const cursors = map({ main: 'a', odd: 'x' });
+    expect(planPoll({ cursors, seen: true }, map({ main: 'a' }), false, new Set(['odd']))).toEqual(nothing);
   });
 });
 
 describe('knownTo', () => {
-  const cursors = { main: 'm1', topic: 't1' };
-  const heads = { main: 'm2', topic: 't2', fresh: 'f1' };
+  const cursors = map({ main: 'm1', topic: 't1' });
+  const heads = map({ main: 'm2', topic: 't2', fresh: 'f1' });
   it.each<[string, BranchMove, string[], readonly string[] | null]>([
     ['everything that was taken in', move('main', 'm1', 'm2'), [], ['m1', 't1']],
     ['nothing on first sight', move('main', null, 'm2', true), [], null],

@@ -1,6 +1,6 @@
-/** Where each branch stood when its changes were last taken in. */
-export type BranchCursors = Readonly<Record<string, string>>;
-type Heads = Readonly<Record<string, string>>;
+/** Where each branch stood when its changes were last taken in. Names are other people's, so they are no keys of an object. */
+export type BranchCursors = ReadonlyMap<string, string>;
+export type Heads = ReadonlyMap<string, string>;
 
 export interface BranchMove {
   readonly branch: string;
@@ -21,29 +21,31 @@ export interface PollPlan {
 
 /**
  * What to do about the heads a poll saw. Until every head of the first round is stored (`seen`), a branch without a cursor is only
- * remembered, or its head alone is taken in; a branch that appears later is always taken in.
+ * remembered, or its head alone is taken in; a branch that appears later is always taken in. `undecided` are branches of which nobody
+ * knows whether they are watched: they are neither taken in nor forgotten.
  */
 export function planPoll(
   state: { readonly cursors: BranchCursors; readonly seen: boolean },
   heads: Heads,
   buildHeadsOnFirstSight: boolean,
+  undecided: ReadonlySet<string> = new Set(),
 ): PollPlan {
   const { cursors } = state;
   // Heads that are only remembered are stored all at once: one cursor says that they are.
-  const firstRound = !state.seen && (buildHeadsOnFirstSight || Object.keys(cursors).length === 0);
-  const changed = Object.entries(heads)
-    .filter(([branch, head]) => cursors[branch] !== head)
+  const firstRound = !state.seen && (buildHeadsOnFirstSight || cursors.size === 0);
+  const changed = [...heads]
+    .filter(([branch, head]) => cursors.get(branch) !== head)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const remembers = firstRound && !buildHeadsOnFirstSight;
   return {
     moved: remembers
       ? []
       : changed.map(([branch, to]) => {
-          const from = cursors[branch] ?? null;
+          const from = cursors.get(branch) ?? null;
           return { branch, from, to, headOnly: firstRound && from === null };
         }),
-    remembered: remembers ? Object.fromEntries(changed) : {},
-    gone: Object.keys(cursors).filter((branch) => !(branch in heads)),
+    remembered: new Map(remembers ? changed : []),
+    gone: [...cursors.keys()].filter((branch) => !heads.has(branch) && !undecided.has(branch)),
   };
 }
 
@@ -58,7 +60,7 @@ export function knownTo(
   missing: ReadonlySet<string>,
 ): readonly string[] | null {
   if (move.headOnly || (move.from !== null && missing.has(move.from))) return null;
-  const others = Object.entries(heads).flatMap(([branch, head]) => (branch === move.branch ? [] : [head]));
-  const known = Object.values(cursors).filter((revision) => !missing.has(revision));
+  const others = [...heads].flatMap(([branch, head]) => (branch === move.branch ? [] : [head]));
+  const known = [...cursors.values()].filter((revision) => !missing.has(revision));
   return [...new Set([...known, ...(move.from === null && missing.size > 0 ? others : [])])];
 }

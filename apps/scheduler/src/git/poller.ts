@@ -1,9 +1,10 @@
 import { hints, type CompiledChangeSource } from '@millrace/contracts';
 import { IntakeStore, type NewChange, type Ownership, OwnershipStore } from '@millrace/database';
-import { FencedError, messageOf } from '@millrace/domain';
+import { FencedError, messageOf, printable } from '@millrace/domain';
 import type { Master } from '@millrace/master';
-import { type BranchMove, knownTo, planPoll } from '../core/git-plan.js';
+import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
+import { isCallbackFailure } from '../schedulers/judgement.js';
 import { type Commit, GitRepository } from './repository.js';
 
 const BATCH = 200;
@@ -14,8 +15,8 @@ const SEEN_STATE = 'seen';
 const BRANCH_MAX = 190 - BRANCH_STATE.length;
 const SAY_AGAIN_MS = 600_000;
 
-/** Resolves `branches` callbacks of the configuration, in its own thread. */
-export type BranchChooser = (branches: readonly string[]) => Promise<ReadonlySet<string>>;
+/** Asks the `branches` callback of the configuration about one branch, in its own thread. */
+export type BranchChooser = (branch: string) => Promise<boolean>;
 
 /** One Git repository that is polled; active on one master at a time (I4). */
 export class GitPoller {
@@ -24,6 +25,8 @@ export class GitPoller {
   private readonly ownerships: OwnershipStore;
   private failure: { readonly message: string; readonly saidAt: number } | null = null;
   private readonly tooLong = new Set<string>();
+  /** Branches of which the callback fails → when it did last. */
+  private readonly undecided = new Map<string, number>();
 
   constructor(
     private readonly source: CompiledChangeSource,
@@ -67,29 +70,26 @@ export class GitPoller {
   private async pollAs(owner: Ownership, signal: AbortSignal): Promise<void> {
     const heads = await this.chosenHeads(signal);
     const state = await this.intake.state<string | true>(owner.name);
-    const cursors: Record<string, string> = {};
+    const cursors = new Map<string, string>();
     for (const [name, head] of Object.entries(state)) {
-      if (name.startsWith(BRANCH_STATE)) cursors[name.slice(BRANCH_STATE.length)] = String(head);
+      if (name.startsWith(BRANCH_STATE)) cursors.set(name.slice(BRANCH_STATE.length), String(head));
     }
     const seen = state[SEEN_STATE] === true;
-    const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight);
+    const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight, new Set(this.undecided.keys()));
     const remember = (entries: readonly [string, string | true | null][]): Promise<unknown> =>
       this.intake.addChanges([], { owner, state: Object.fromEntries(entries) });
     const forgotten = plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]);
-    const remembered = Object.entries(plan.remembered).map(([branch, head]): [string, string] => [
-      BRANCH_STATE + branch,
-      head,
-    ]);
+    const remembered = [...plan.remembered].map(([branch, head]): [string, string] => [BRANCH_STATE + branch, head]);
     if (forgotten.length + remembered.length > 0) await remember([...forgotten, ...remembered]);
     if (plan.moved.length > 0) await this.takeInAll(owner, plan.moved, cursors, heads, signal);
     if (!seen) await remember([[SEEN_STATE, true]]);
   }
 
-  private async chosenHeads(signal: AbortSignal): Promise<Record<string, string>> {
+  private async chosenHeads(signal: AbortSignal): Promise<Map<string, string>> {
     const heads = await this.repository.heads(signal);
-    for (const branch of Object.keys(heads)) {
+    for (const branch of heads.keys()) {
       if (branch.length <= BRANCH_MAX) continue;
-      delete heads[branch];
+      heads.delete(branch);
       if (this.tooLong.has(branch)) continue;
       this.tooLong.add(branch);
       this.master.log.warn(
@@ -99,36 +99,56 @@ export class GitPoller {
     }
     const { branches } = this.source;
     if (branches === 'all') return heads;
-    const chosen = Array.isArray(branches)
-      ? new Set<string>(branches as string[])
-      : await this.choose(Object.keys(heads));
-    return Object.fromEntries(Object.entries(heads).filter(([branch]) => chosen.has(branch)));
+    const named = Array.isArray(branches) ? new Set<string>(branches as string[]) : null;
+    for (const branch of this.undecided.keys()) if (!heads.has(branch)) this.undecided.delete(branch);
+    for (const branch of [...heads.keys()])
+      if (!(named ? named.has(branch) : await this.isChosen(branch))) heads.delete(branch);
+    return heads;
+  }
+
+  /** A branch of which the callback fails stays where it is, and does not keep the others from being watched. */
+  private async isChosen(branch: string): Promise<boolean> {
+    const failedAt = this.undecided.get(branch);
+    if (failedAt !== undefined && performance.now() - failedAt < SAY_AGAIN_MS) return false;
+    try {
+      const chosen = await this.choose(branch);
+      this.undecided.delete(branch);
+      return chosen;
+    } catch (error) {
+      if (!isCallbackFailure(error)) throw error;
+      this.undecided.set(branch, performance.now());
+      this.master.log.warn(
+        { repository: this.source.name, branch, err: error },
+        `a branch is not looked at for now, because 'branches' failed for it: ${printable(messageOf(error))}`,
+      );
+      return false;
+    }
   }
 
   /** One branch that cannot be taken in does not keep the others from it. @throws the first failure, at the end */
   private async takeInAll(
     owner: Ownership,
     moves: readonly BranchMove[],
-    cursors: Record<string, string>,
-    heads: Readonly<Record<string, string>>,
+    cursors: Map<string, string>,
+    heads: Heads,
     signal: AbortSignal,
   ): Promise<void> {
     await this.repository.fetch(
       moves.map((move) => move.branch),
       signal,
     );
-    const known = Object.values(cursors);
+    const known = [...cursors.values()];
     let missing = await this.repository.missing(known, signal);
     if (missing.size > 0) {
       // A mirror of ours has only what moved while it was ours.
-      await this.repository.fetch(Object.keys(heads), signal);
+      await this.repository.fetch([...heads.keys()], signal);
       missing = await this.repository.missing(known, signal);
     }
     const failures: unknown[] = [];
     for (const move of moves) {
       try {
         await this.takeIn(owner, move, knownTo(move, cursors, heads, missing), signal);
-        cursors[move.branch] = move.to;
+        cursors.set(move.branch, move.to);
       } catch (error) {
         if (signal.aborted || error instanceof FencedError) throw error;
         failures.push(error);

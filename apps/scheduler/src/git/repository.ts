@@ -37,16 +37,16 @@ export class GitRepository {
   }
 
   /** Every branch with its head. @throws OperationalError `git` when the repository cannot be reached */
-  async heads(signal: AbortSignal): Promise<Record<string, string>> {
+  async heads(signal: AbortSignal): Promise<Map<string, string>> {
     const out = await this.git(['ls-remote', '--heads', '--', this.url], {
       timeoutMs: LIST_TIMEOUT_MS,
       signal,
       mirror: false,
     });
-    const heads: Record<string, string> = {};
+    const heads = new Map<string, string>();
     for (const line of out.toString('utf8').split('\n')) {
       const match = /^([0-9a-f]{40,64})\trefs\/heads\/(.+)$/.exec(line);
-      if (match) heads[match[2]!] = match[1]!;
+      if (match) heads.set(match[2]!, match[1]!);
     }
     return heads;
   }

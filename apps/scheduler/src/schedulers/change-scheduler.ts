@@ -10,7 +10,7 @@ import {
   type SchedulerState,
   WAITING_READ,
 } from '@millrace/database';
-import { FencedError, mergeProperties, messageOf, propertiesFrom } from '@millrace/domain';
+import { FencedError, mergeProperties, messageOf, printable, propertiesFrom } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { decideStable } from '../core/tree-stable.js';
 import { isCallbackFailure, type Judgement } from './judgement.js';
@@ -86,7 +86,7 @@ export class ChangeSchedulerRunner {
         { scheduler: this.scheduler.name, changeId, err: error },
         `a callback keeps failing: ${messageOf(error)}`,
       );
-      return { decision: { changeId, decision: 'failed', reason: messageOf(error) } };
+      return { decision: { changeId, decision: 'failed', reason: printable(messageOf(error)) } };
     }
   }
 

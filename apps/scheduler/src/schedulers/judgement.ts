@@ -1,6 +1,6 @@
 import type { ChangeInfo, ConfigHost } from '@millrace/config';
 import type { Change } from '@millrace/database';
-import { filterChange, type JsonValue, OperationalError } from '@millrace/domain';
+import { filterChange, type JsonValue, MillraceError } from '@millrace/domain';
 import type { ChangeScheduler } from './change-scheduler.js';
 
 /** The configuration's callbacks, run in its own thread (I5). */
@@ -15,21 +15,19 @@ const CALLBACK_TIMEOUT_MS = 60_000;
 
 /** Anything may fail once; what still fails the last time, in a fresh thread, keeps failing. */
 const TRIES = 3;
-const FAILURES = ['callback-failed', 'callback-timeout', 'callback-died'];
+const FAILURES = ['callback-failed', 'callback-timeout', 'callback-died', 'bad-pattern'];
 
-/** Whether it is the callback that failed, not what was to run it. */
+/** Whether it is the person's callback or expression that failed, not what was to run it. */
 export function isCallbackFailure(error: unknown): boolean {
-  return error instanceof OperationalError && FAILURES.includes(error.code);
+  return error instanceof MillraceError && FAILURES.includes(error.code);
 }
 
 /** Filters are plain data as far as possible; the rest is asked of the configuration's own thread (I5). */
 export function judgementOf(scheduler: ChangeScheduler, host: ConfigHost): Judgement {
-  const ask = async (handle: string, value: JsonValue): Promise<boolean> => {
+  const ask = async (handle: string, value: JsonValue, timeoutMs = CALLBACK_TIMEOUT_MS): Promise<boolean> => {
     for (let tries = 1; ; tries++) {
       try {
-        return Boolean(
-          await host.call(handle, [value], { timeoutMs: CALLBACK_TIMEOUT_MS, freshThread: tries === TRIES }),
-        );
+        return Boolean(await host.call(handle, [value], { timeoutMs, freshThread: tries === TRIES }));
       } catch (error) {
         if (tries === TRIES || !isCallbackFailure(error)) throw error;
       }
@@ -39,7 +37,7 @@ export function judgementOf(scheduler: ChangeScheduler, host: ConfigHost): Judge
     async passes(change) {
       const decision = filterChange(scheduler.filter, change);
       if (decision.kind !== 'undecided') return decision.kind === 'passes';
-      for (const { handle, value } of decision.ask) if (!(await ask(handle, value))) return false;
+      for (const { handle, value, timeoutMs } of decision.ask) if (!(await ask(handle, value, timeoutMs))) return false;
       return true;
     },
     async isImportant(change) {
