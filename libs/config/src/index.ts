@@ -2,6 +2,15 @@ export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
 export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';
+export {
+  type BoundCredentials,
+  checkGitAccess,
+  checkRepository,
+  credentialsFor,
+  type GitCredentials,
+  isWithin,
+  scopeOf,
+} from './git-credentials.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
 export { locate, locationOf, type SourceLocation } from './location.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { CommandOutcome, StepContext } from '@millrace/config';
+import type { CommandOutcome, ShellOptions, StepContext } from '@millrace/config';
 import { Result } from '@millrace/domain';
-import { git } from './git.js';
+import { git, type GitStepOptions } from './git.js';
 
 const DONE: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
 
@@ -14,47 +14,110 @@ beforeEach(() => {
   removal = DONE;
 });
 
-function build(buildNumber: number, downloaded = DONE) {
+const FOLDER = '/w/.millrace-git';
+const credentials = { password: 'hunter2' };
+
+function build(options: Partial<GitStepOptions> = {}, downloaded = DONE) {
+  const said: string[] = [];
+  const commands: ShellOptions[] = [];
   const context: Partial<StepContext> = {
-    buildNumber,
     sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
+    worker: { name: 'w', basedir: '/w', system: 'posix', environ: {} },
     properties: { get: () => undefined, has: () => false, set: () => undefined },
-    render: (value) => Promise.resolve(value) as Promise<never>,
-    path: (...parts) => ['/w', ...parts].join('/'),
+    render: (value) => Promise.resolve(typeof value === 'function' ? value({}) : value) as Promise<never>,
+    path: (...parts) => ['/w', ...parts].join('/').replace(/\/w\/(?=\/w)/, ''),
     setState: () => undefined,
-    shell: () => Promise.resolve({ ...DONE, stdout: 'abc' }),
+    log: () => ({ append: (text) => Promise.resolve(void said.push(text)) }),
+    shell: (command) => {
+      commands.push(command);
+      return Promise.resolve({ ...DONE, stdout: 'abc' });
+    },
     download: (what, { workerDest }) => {
       if (downloaded.rc === 0 && 'content' in what) files.set(workerDest, String(what.content));
       return Promise.resolve(downloaded);
     },
-    command: (_name, { path }) => {
+    command: (name, { path, paths }) => {
       if (removal.rc !== 0) return Promise.resolve(removal);
-      return Promise.resolve(files.delete(path as string) ? DONE : { ...DONE, rc: 2 });
+      const gone =
+        name === 'rmdir'
+          ? [...files.keys()].filter((file) => file.startsWith(`${String(paths as string[])}/`))
+          : [path as string];
+      for (const file of gone) files.delete(file);
+      return Promise.resolve(DONE);
     },
   };
-  const step = git({ repository: 'https://git.example/x', credentials: { password: 'hunter2' } });
-  return step.run(context as StepContext);
+  const step = git({ repository: 'https://git.example/x', credentials, ...options });
+  return Promise.resolve(step.run(context as StepContext)).then((outcome) => ({
+    outcome,
+    commands,
+    said: said.join(''),
+  }));
 }
 
 describe('the credentials of git', () => {
-  it('are removed with the next build when their worker died, and lie in one file until then', async () => {
+  it('are removed with the next build when their worker died', async () => {
+    files.set(`${FOLDER}/credentials`, 'left behind');
     removal = { ...DONE, rc: null, failure: 'gone', workerLost: true };
-    for (const number of [1, 2]) expect(await build(number)).toMatchObject({ result: Result.RETRY });
-    expect([...files.values()]).toEqual(['https://git:hunter2@git.example\n']);
+    expect((await build()).outcome).toMatchObject({ result: Result.RETRY });
     removal = DONE;
-    expect(await build(3)).toEqual({ result: Result.SUCCESS, stateString: 'update abc' });
+    expect((await build()).outcome).toEqual({ result: Result.SUCCESS, stateString: 'update abc' });
     expect(files.size).toBe(0);
   });
 
-  it('fail the step when they cannot be removed, and not when they were never there', async () => {
+  it('fail the step when they cannot be written or removed', async () => {
+    expect((await build({}, { ...DONE, rc: 1 })).outcome).toMatchObject({ result: Result.FAILURE });
     removal = { ...DONE, rc: 13 };
-    expect(await build(1)).toEqual({
-      result: Result.FAILURE,
-      stateString: 'update abc, credentials not removed',
+    expect((await build()).outcome).toEqual({ result: Result.FAILURE, stateString: 'update, credentials not removed' });
+  });
+
+  it.each<[string, Partial<GitStepOptions>, RegExp]>([
+    [
+      'another host',
+      { credentials: { ...credentials, url: 'https://git.example' }, repository: () => 'https://evil.example/x' },
+      /are for https:\/\/git.example, so they are not sent to 'https:\/\/evil.example\/x'/,
+    ],
+    [
+      'another path',
+      {
+        credentials: { ...credentials, url: 'https://git.example/team' },
+        repository: () => 'https://git.example/other/x',
+      },
+      /not sent/,
+    ],
+    ['no place', { repository: () => 'https://git.example/x' }, /are for no address/],
+    [
+      'a secret in the address',
+      { repository: () => 'https://user:hunter3@git.example/x' },
+      /'https:\/\/\*\*\*@git.example\/x' holds a user name or password/,
+    ],
+    [
+      'a secret without credentials',
+      { credentials: undefined, repository: () => 'https://hunter3@git.example/x' },
+      /holds a user name/,
+    ],
+    ['no variable', { credentials: { passwordEnv: 'MILLRACE_NOT_SET' } }, /MILLRACE_NOT_SET/],
+  ])('do not leave for %s, and the log says why', async (_what, options, message) => {
+    const { outcome, commands, said } = await build(options);
+    expect(outcome).toMatchObject({ result: Result.EXCEPTION });
+    expect(commands).toEqual([]);
+    expect(said).toMatch(message);
+    expect(said + JSON.stringify(outcome)).not.toContain('hunter');
+  });
+
+  it('are given to git for their place alone, and away from every folder of a build', async () => {
+    const { commands } = await build({
+      credentials: { ...credentials, url: 'https://git.example/team' },
+      repository: () => 'https://git.example/team/x',
     });
-    removal = DONE;
-    files.clear();
-    const unwritten = { result: Result.FAILURE, stateString: 'credentials not written' };
-    expect(await build(2, { ...DONE, rc: 1 })).toEqual(unwritten);
+    const withHelper = commands.filter(({ command }) => command.includes('credential.helper='));
+    expect(withHelper).toHaveLength(1);
+    expect(withHelper[0]).toMatchObject({
+      workdir: `${FOLDER}/repository`,
+      env: { HOME: FOLDER, GIT_CONFIG_GLOBAL: null },
+    });
+    expect(withHelper[0]!.command).toContain(
+      `credential.https://git.example/team.helper=store --file='${FOLDER}/credentials'`,
+    );
+    expect(JSON.stringify(commands)).not.toContain('hunter2');
   });
 });

@@ -1,16 +1,23 @@
-import type { CommandOutcome, Renderable, Step, StepContext, StepOptions, StepOutcome } from '@millrace/config';
-import { Result, UserError, worstOf } from '@millrace/domain';
+import {
+  type BoundCredentials,
+  checkGitAccess,
+  checkRepository,
+  type CommandOutcome,
+  credentialsFor,
+  type GitCredentials,
+  type Renderable,
+  type Step,
+  type StepContext,
+  type StepOptions,
+  type StepOutcome,
+} from '@millrace/config';
+import { MillraceError, Result, UserError, worstOf } from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
 import { resultOf, succeeded } from './outcome.js';
+import { PrivateGit } from './private-git.js';
 import { checkEnv, type Environment } from './shell.js';
 
-export interface GitCredentials {
-  /** `git` by default. */
-  readonly username?: string;
-  readonly password?: string;
-  /** Name of the environment variable of the engine that holds the password or token. */
-  readonly passwordEnv?: string;
-}
+export type { GitCredentials };
 
 export interface GitStepOptions extends StepOptions {
   /** Without user and password: see `credentials`. */
@@ -19,7 +26,7 @@ export interface GitStepOptions extends StepOptions {
   readonly branch?: Renderable<string>;
   /** `full` removes every file that is not of the revision, `incremental` (the default) leaves what earlier builds made. */
   readonly mode?: 'full' | 'incremental';
-  /** For repositories over http and https. */
+  /** For repositories over http and https. They are sent to `credentials.url`, or the host of a fixed `repository`, and nowhere else. */
   readonly credentials?: GitCredentials;
   readonly submodules?: boolean;
   /** True for a depth of 1, or the depth. */
@@ -35,15 +42,16 @@ export interface GitStepOptions extends StepOptions {
 }
 
 const FETCHED = 'refs/millrace/fetched';
-/** In the builder's folder. The same for every build, so that the next one replaces, and removes, what a worker that died has left. */
-const CREDENTIALS_FILE = '.millrace-git-credentials';
-/** What `rmfile` ends with when there is no such file. */
-const ENOENT = 2;
+/** Beside credentials as little as possible of what earlier builds have left is run. */
+const WITHOUT_HOOKS = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false'];
+const SUBMODULES = ['submodule', 'update', '--init', '--recursive', '--force'];
 
 /** Names that git would take for options, or that could not be names. */
 function checkedName(what: string, name: string): string {
-  if (/^-|[\s~^:?*[\\]|\.\./.test(name))
-    throw new UserError('bad-git-name', `${what} '${name}' is not a name that Git has`, { [what]: name });
+  if (name.length > 1_000 || /^-|[\u0000-\u0020\u007f~^:?*[\\]|\.\./.test(name))
+    throw new UserError('bad-git-name', `${what} '${name.slice(0, 200)}' is not a name that Git has`, {
+      [what]: name.slice(0, 200),
+    });
   return name;
 }
 
@@ -52,25 +60,11 @@ function refOf(branch: string | null): string {
   return branch.startsWith('refs/') ? checkedName('branch', branch) : `refs/heads/${checkedName('branch', branch)}`;
 }
 
-/** The line of a `git credential-store` file. */
-function credentialLine(repository: string, { username, password, passwordEnv }: GitCredentials): string {
-  const secret = password ?? (passwordEnv === undefined ? undefined : process.env[passwordEnv]);
-  if (!secret) {
-    const variable = passwordEnv ?? '';
-    throw new UserError('no-credentials', `the environment variable '${variable}' with Git's password is not set`, {
-      passwordEnv,
-    });
-  }
-  const url = URL.canParse(repository) ? new URL(repository) : null;
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new UserError(
-      'bad-credentials',
-      `credentials work with http and https repositories, not with '${repository}'`,
-      { repository },
-    );
-  }
-  return `${url.protocol}//${encodeURIComponent(url.username ? decodeURIComponent(url.username) : (username ?? 'git'))}:${encodeURIComponent(secret)}@${url.host}\n`;
+function fixed(repository: Renderable<string>): string | null {
+  return typeof repository === 'string' && !repository.includes('%(') ? repository : null;
 }
+
+type Git = (args: readonly string[]) => Promise<CommandOutcome>;
 
 /** One checkout: knows the folder, the environment and the options that every git command gets. */
 class Checkout {
@@ -78,10 +72,10 @@ class Checkout {
 
   constructor(
     private readonly step: StepContext,
+    private readonly options: GitStepOptions,
     private readonly workdir: string,
     private readonly env: Readonly<Record<string, string | null>>,
-    private readonly settings: readonly string[],
-    private readonly timeoutSeconds: number | null | undefined,
+    private readonly credentials: PrivateGit | null,
   ) {}
 
   git(
@@ -89,84 +83,134 @@ class Checkout {
     options: { capture?: { maxBytes: number }; env?: Readonly<Record<string, string>> } = {},
   ): Promise<CommandOutcome> {
     return this.step.shell({
-      command: ['git', ...this.settings, ...args],
+      command: ['git', ...(this.credentials ? WITHOUT_HOOKS : []), ...args],
       workdir: this.workdir,
       env: { ...this.env, GIT_TERMINAL_PROMPT: '0', ...options.env },
-      timeoutSeconds: this.timeoutSeconds,
+      timeoutSeconds: this.options.timeoutSeconds,
       capture: options.capture,
     });
   }
 
+  private get depth(): string[] {
+    const { shallow } = this.options;
+    return shallow ? ['--depth', String(shallow === true ? 1 : shallow)] : [];
+  }
+
   /** Everything up to a clean work tree of the revision; the outcome is that of the first command that failed, or the last. */
-  async update(
-    repository: string,
-    branch: string | null,
-    revision: string | null,
-    options: GitStepOptions,
-  ): Promise<CommandOutcome> {
+  async update(repository: string, branch: string | null, revision: string | null): Promise<CommandOutcome> {
     const init = await this.git(['init', '.'], { capture: { maxBytes: 4_096 }, env: { LC_ALL: 'C' } });
     this.existed = /^Reinitialized/m.test(init.stdout ?? '');
     if (!succeeded(init)) return init;
 
-    const depth = options.shallow === true ? 1 : options.shallow;
-    const how = [
-      'fetch',
-      '--force',
-      '--progress',
-      options.tags ? '--tags' : '--no-tags',
-      ...(depth ? ['--depth', String(depth)] : []),
-    ];
+    let fetched: Fetched;
+    if (!this.credentials) fetched = await this.fetch((args) => this.git(args), repository, branch, revision);
+    else {
+      const apart = this.credentials;
+      // A shallow history is no base for another fetch.
+      const objects = this.existed && !this.options.shallow ? this.step.path(this.workdir, '.git', 'objects') : null;
+      const prepared = await apart.prepare(objects);
+      if (!succeeded(prepared)) return prepared;
+      fetched = await apart.withCredentials((git) => this.fetch(git, repository, branch, revision));
+      if (succeeded(fetched.outcome)) fetched = { ...fetched, outcome: await this.takeOver(apart.repository) };
+    }
+    if (!succeeded(fetched.outcome)) return fetched.outcome;
+
+    let last = await this.git(['checkout', '--force', '--detach', fetched.target]);
+    if (succeeded(last) && this.options.submodules) last = await this.updateSubmodules(repository);
+    if (succeeded(last) && this.options.mode === 'full') last = await this.git(['clean', '-ffdx']);
+    return last;
+  }
+
+  private async fetch(git: Git, repository: string, branch: string | null, revision: string | null): Promise<Fetched> {
+    const how = ['fetch', '--force', '--progress', this.options.tags ? '--tags' : '--no-tags', ...this.depth];
     const isExact = revision !== null && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(revision);
     let target = FETCHED;
     // A server may refuse to hand out a commit by its id; the branch that holds it is the second try.
-    let fetched = isExact ? await this.git([...how, '--', repository, `+${revision}:${FETCHED}`]) : null;
-    if (!fetched || (resultOf(fetched) === Result.FAILURE && fetched.failureReason === null)) {
-      fetched = await this.git([...how, '--', repository, `+${refOf(branch)}:${FETCHED}`]);
+    let outcome = isExact ? await git([...how, '--', repository, `+${revision}:${FETCHED}`]) : null;
+    if (!outcome || (resultOf(outcome) === Result.FAILURE && outcome.failureReason === null)) {
+      outcome = await git([...how, '--', repository, `+${refOf(branch)}:${FETCHED}`]);
       if (revision) target = checkedName('revision', revision);
     }
-    if (!succeeded(fetched)) return fetched;
+    return { outcome, target };
+  }
 
-    let last = await this.git(['checkout', '--force', '--detach', target]);
-    if (succeeded(last) && options.submodules) {
-      last = await this.git([
-        'submodule',
-        'update',
-        '--init',
-        '--recursive',
-        '--force',
-        ...(depth ? ['--depth', String(depth)] : []),
-      ]);
+  /** What was fetched apart comes into the checkout. */
+  private takeOver(repository: string): Promise<CommandOutcome> {
+    const refs = [`+${FETCHED}:${FETCHED}`, ...(this.options.tags ? ['+refs/tags/*:refs/tags/*'] : [])];
+    return this.git(['fetch', '--quiet', '--force', '--no-tags', '--update-shallow', '--', repository, ...refs]);
+  }
+
+  private async updateSubmodules(repository: string): Promise<CommandOutcome> {
+    const apart = this.credentials;
+    if (!apart) return await this.git([...SUBMODULES, ...this.depth]);
+    const listed = await this.git(['ls-tree', '--name-only', 'HEAD', '.gitmodules'], { capture: { maxBytes: 4_096 } });
+    if (!succeeded(listed) || listed.stdout?.trim() === '') return listed;
+    // Without a way out: what earlier builds have fetched is enough, or it is not.
+    const local = () => this.git([...SUBMODULES, '--no-fetch'], { env: { GIT_ALLOW_PROTOCOL: 'none' } });
+    if (this.existed) {
+      const updated = await local();
+      if (succeeded(updated) || resultOf(updated) !== Result.FAILURE) return updated;
     }
-    if (succeeded(last) && options.mode === 'full') last = await this.git(['clean', '-ffdx']);
-    return last;
+    const head = await this.git(['rev-parse', 'HEAD'], { capture: { maxBytes: 4_096 } });
+    const revision = head.stdout?.trim() ?? '';
+    if (!succeeded(head) || !/^[0-9a-f]{40,64}$/.test(revision)) return head;
+    // Once more from nothing: filters that an earlier build has left may have run since.
+    const prepared = await apart.prepare(this.step.path(this.workdir, '.git', 'objects'));
+    if (!succeeded(prepared)) return prepared;
+    const fresh = this.step.path(apart.repository, '.git', 'modules');
+    const made = await this.step.command('mkdir', { paths: [fresh] }, { log: 'stdio' });
+    if (!succeeded(made)) return made;
+    const fetched = await apart.withCredentials(async (git) => {
+      // What relative addresses of submodules start from.
+      const named = await git(['config', 'remote.origin.url', repository]);
+      const index = succeeded(named) ? await git(['read-tree', revision]) : named;
+      const listing = succeeded(index) ? await git(['checkout-index', '--force', '.gitmodules']) : index;
+      return { outcome: succeeded(listing) ? await git([...SUBMODULES, ...this.depth]) : listing };
+    });
+    if (!succeeded(fetched.outcome)) return fetched.outcome;
+    const modules = this.step.path(this.workdir, '.git', 'modules');
+    const removed = await this.step.command(
+      'rmdir',
+      { paths: [modules], timeout: null, logEnviron: false },
+      { log: 'stdio' },
+    );
+    if (!succeeded(removed)) return removed;
+    const copied = await this.step.command(
+      'cpdir',
+      {
+        from_path: fresh,
+        to_path: modules,
+        timeout: null,
+        logEnviron: false,
+      },
+      { log: 'stdio' },
+    );
+    return succeeded(copied) ? await local() : copied;
   }
 }
 
+interface Fetched {
+  readonly outcome: CommandOutcome;
+  /** What to check out. */
+  readonly target: string;
+}
+
 /**
- * Checks the build's revision out, or the head of its branch, and sets `got_revision`. Credentials travel in a file that only
- * the worker's user can read and that is deleted afterwards: no log, no command line and no environment shows them.
+ * Checks the build's revision out, or the head of its branch, and sets `got_revision`. Credentials are bound to a place, and are never near a
+ * folder in which code of an earlier build ran: see `PrivateGit`.
  */
 export function git(options: GitStepOptions): Step {
-  const checkOut = async (step: StepContext, file: string): Promise<StepOutcome> => {
-    const repository = await step.render(options.repository);
+  const checkOut = async (
+    step: StepContext,
+    repository: string,
+    env: Readonly<Record<string, string | null>>,
+    credentials: PrivateGit | null,
+  ): Promise<StepOutcome> => {
     const workdir = await step.render(options.workdir ?? 'build');
-    const env = await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>);
     const branch = step.sourceStamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
     step.setState(`checking out ${branch ?? 'the default branch'}`);
-    const settings: string[] = [];
-    if (options.credentials) {
-      const line = credentialLine(repository, options.credentials);
-      const sent = await step.download({ content: line }, { workerDest: file, mode: 0o600 });
-      if (!succeeded(sent)) return { result: resultOf(sent), stateString: 'credentials not written' };
-      settings.push(
-        '-c',
-        'credential.helper=',
-        '-c',
-        `credential.helper=store --file='${file.replaceAll("'", `'\\''`)}'`,
-      );
-    }
-    const checkout = new Checkout(step, workdir, env, settings, options.timeoutSeconds);
-    const update = () => checkout.update(repository, branch, step.sourceStamp.revision, options);
+    const checkout = new Checkout(step, options, workdir, env, credentials);
+    const update = () => checkout.update(repository, branch, step.sourceStamp.revision);
     let outcome = await update();
     const mayClobber = checkout.existed && (options.clobberOnFailure ?? true) && outcome.failureReason === null;
     if (resultOf(outcome) === Result.FAILURE && mayClobber) {
@@ -187,16 +231,28 @@ export function git(options: GitStepOptions): Step {
     return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
   };
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    const file = step.path(CREDENTIALS_FILE);
-    let removed: CommandOutcome | undefined;
-    let outcome: StepOutcome;
+    const repository = await step.render(options.repository);
+    const env = await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>);
+    let bound: BoundCredentials | null = null;
     try {
-      outcome = await checkOut(step, file);
-    } finally {
+      checkRepository(repository);
       if (options.credentials)
-        removed = await step.command('rmfile', { path: file }, { log: 'stdio', evenIfStopped: true });
+        bound = credentialsFor(options.credentials, repository, fixed(options.repository), process.env);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      await step.log('err.text').append(`${error.message}\n`);
+      return { result: Result.EXCEPTION, stateString: REFUSED[error.code] ?? 'update' };
     }
-    if (!removed || succeeded(removed) || removed.rc === ENOENT) return outcome;
+    if (!bound) return await checkOut(step, repository, env, null);
+    const credentials = new PrivateGit(step, bound, env, options.timeoutSeconds);
+    let outcome: StepOutcome | null = null;
+    let removed: CommandOutcome;
+    try {
+      outcome = await checkOut(step, repository, env, credentials);
+    } finally {
+      removed = await credentials.remove();
+    }
+    if (succeeded(removed)) return outcome;
     const stateString = `${outcome.stateString}, credentials not removed`;
     return { result: worstOf([outcome.result, resultOf(removed)]), stateString };
   };
@@ -207,23 +263,17 @@ export function git(options: GitStepOptions): Step {
     run,
     shown: {
       ...rest,
-      credentials: credentials && { username: credentials.username, passwordEnv: credentials.passwordEnv },
+      credentials: credentials && {
+        url: credentials.url,
+        username: credentials.username,
+        passwordEnv: credentials.passwordEnv,
+      },
     },
     check: (reader) => {
-      const plain = reader.raw('repository');
-      if (typeof plain === 'string' && /^https?:\/\/[^/]*:[^/]*@/.test(plain)) {
-        const expected = 'an address without a password; give credentials: { username, passwordEnv }';
-        reader.into.add(
-          'repository',
-          undefined,
-          expected,
-          reader.where,
-          `repository holds a password; expected ${expected}`,
-        );
-      } else checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
+      checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
+      checkGitAccess(reader);
       checkRenderable(reader, 'branch');
       reader.oneOf('mode', ['full', 'incremental'], 'incremental');
-      checkCredentials(reader);
       for (const key of ['submodules', 'tags', 'clobberOnFailure']) reader.boolean(key, false);
       if (typeof reader.raw('shallow') !== 'boolean')
         reader.number('shallow', { default: null, min: 1, integer: true });
@@ -234,20 +284,8 @@ export function git(options: GitStepOptions): Step {
   });
 }
 
-/** Names no password in a problem. */
-function checkCredentials(reader: Parameters<Parameters<typeof makeStep>[2]['check']>[0]): void {
-  const value = reader.raw('credentials');
-  if (value === undefined) return;
-  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
-  const isComplete = keys.includes('password') !== keys.includes('passwordEnv');
-  const areTexts = keys.every((key) => typeof (value as Record<string, unknown>)[key] === 'string');
-  if (isComplete && areTexts && keys.every((key) => ['username', 'password', 'passwordEnv'].includes(key))) return;
-  const expected = '{ username?, passwordEnv } or { username?, password }';
-  reader.into.add(
-    'credentials',
-    undefined,
-    expected,
-    reader.where,
-    `credentials are incomplete or have another key; expected ${expected}`,
-  );
-}
+const REFUSED: Readonly<Record<string, string>> = {
+  'secret-in-address': "the repository's address holds a secret",
+  'bad-credentials': 'the credentials are not for this repository',
+  'no-credentials': 'the credentials are not set',
+};

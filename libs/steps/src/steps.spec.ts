@@ -69,7 +69,7 @@ describe('options', () => {
     [
       'git',
       git({
-        repository: 'https://user@git.example/x',
+        repository: 'https://git.example/x',
         branch: 'main',
         mode: 'full',
         shallow: 3,
@@ -133,10 +133,31 @@ describe('options', () => {
       git(odd({ repository: 'r', mode: 'ful' })),
       "STEP.mode is \"ful\"; expected one of 'full', 'incremental' (did you mean 'full'?)",
     ],
+    ['half credentials', git(odd({ repository: 'r', credentials: { username: 'u' } })), 'credentials are incomplete'],
     [
-      'half credentials',
-      git(odd({ repository: 'r', credentials: { username: 'u' } })),
-      'STEP.credentials are incomplete',
+      'credentials for a repository that depends on the build',
+      git({ repository: 'https://%(prop:host)s/x', credentials: { passwordEnv: 'P' } }),
+      'STEP.credentials.url is missing, and the repository depends on the build',
+    ],
+    [
+      'credentials for another host',
+      git({ repository: 'https://git.example/x', credentials: { passwordEnv: 'P', url: 'https://other.example' } }),
+      "STEP.credentials do not fit; expected credentials for where the repository 'https://git.example/x' is",
+    ],
+    [
+      'credentials for what is no address',
+      git({ repository: 'https://git.example/x', credentials: { passwordEnv: 'P', url: 'git.example' } }),
+      "STEP.credentials.url is 'git.example'; expected an address",
+    ],
+    [
+      'credentials over ssh',
+      git({ repository: 'git@h:x', credentials: { passwordEnv: 'P' } }),
+      'STEP.credentials do not fit',
+    ],
+    [
+      'a token in the address',
+      git({ repository: 'https://hunter2@h/x' }),
+      'STEP.repository holds a user name or password',
     ],
     ['both or neither', setProperty({ property: 'p' }), 'STEP.value is missing; expected either value or command'],
     [

