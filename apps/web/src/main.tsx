@@ -1,7 +1,9 @@
+import { QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { App } from './app';
+import { queryClient } from './data/client';
 import { SiteProvider } from './data/site';
 import { socket } from './data/socket';
 import './style.css';
@@ -9,10 +11,12 @@ import './style.css';
 socket.connect();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <BrowserRouter>
-      <SiteProvider>
-        <App />
-      </SiteProvider>
-    </BrowserRouter>
+    <QueryClientProvider client={queryClient}>
+      <BrowserRouter>
+        <SiteProvider>
+          <App />
+        </SiteProvider>
+      </BrowserRouter>
+    </QueryClientProvider>
   </StrictMode>,
 );

@@ -17,11 +17,24 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether it may work when it is tried again. */
+export function mayPass(error: Error): boolean {
+  return !(error instanceof ApiError) || error.status >= 500;
+}
+
 const BASE = '/api/v2/';
+/** A server that takes longer is as good as away. */
+const ANSWER_MS = 60_000;
+
+/** Ends with `signal`, or when the answer takes too long. */
+function patience(signal?: AbortSignal): AbortSignal {
+  const tooLong = AbortSignal.timeout(ANSWER_MS);
+  return signal ? AbortSignal.any([signal, tooLong]) : tooLong;
+}
 
 /** @param path below `/api/v2/`, with its query string */
 export async function fetchPage<T>(path: string, plural: string, signal?: AbortSignal): Promise<Page<T>> {
-  const response = await fetch(BASE + path, { headers: { accept: 'application/json' }, signal: signal ?? null });
+  const response = await fetch(BASE + path, { headers: { accept: 'application/json' }, signal: patience(signal) });
   if (!response.ok) {
     // A proxy's errors are no JSON.
     const { error } = (await response.json().catch(() => ({}))) as { error?: string };
@@ -41,6 +54,7 @@ export async function control(path: string, method: string, params: Record<strin
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    signal: patience(),
   });
   const body = (await response.json()) as { result?: unknown; error?: { message: string | Record<string, string> } };
   const message = body.error?.message;
@@ -56,8 +70,8 @@ export interface SiteConfig {
   readonly versions: readonly (readonly [string, string])[];
 }
 
-export async function fetchSiteConfig(): Promise<SiteConfig> {
-  const response = await fetch('/config', { headers: { accept: 'application/json' } });
+export async function fetchSiteConfig(signal?: AbortSignal): Promise<SiteConfig> {
+  const response = await fetch('/config', { headers: { accept: 'application/json' }, signal: patience(signal) });
   if (!response.ok) throw new ApiError(response.status, `the server answered ${response.status}`);
   return (await response.json()) as SiteConfig;
 }

@@ -1,5 +1,5 @@
-import type { BuildRequestResource, BuildResource, ChangeResource } from '@millrace/contracts';
-import type { LiveQuery } from './live';
+import type { BuildRequestResource, BuildResource, ChangeResource, MasterResource } from '@millrace/contracts';
+import type { LiveQuery } from './lists';
 
 /** The properties that lists of builds show. */
 export const SHOWN_PROPERTIES = ['branch', 'revision', 'got_revision', 'owners', 'workername']
@@ -90,4 +90,11 @@ export const newestChanges: LiveQuery<ChangeResource> = {
   topics: ['changes/*/*'],
   compare: (a, b) => b.changeid - a.changeid,
   limit: 50,
+};
+
+export const allMasters: LiveQuery<MasterResource> = {
+  path: 'masters',
+  plural: 'masters',
+  id: (master) => master.masterid,
+  topics: ['masters/*/*'],
 };

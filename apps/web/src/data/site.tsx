@@ -1,8 +1,11 @@
 import type { BuilderResource, MasterResource, ProjectResource, WorkerResource } from '@millrace/contracts';
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import { fetchSiteConfig, type SiteConfig } from './api';
+import { feed } from './client';
+import type { Fed } from './feed';
 import { useLive } from './live';
-import { socket } from './socket';
+import { allMasters } from './queries';
 
 /** What every page needs: names of things. */
 export interface Site {
@@ -15,7 +18,6 @@ export interface Site {
   readonly projects: ReadonlyMap<number, ProjectResource>;
   /** False until the names are known. */
   readonly ready: boolean;
-  readonly refetchMasters: () => void;
 }
 
 const SiteContext = createContext<Site | null>(null);
@@ -24,21 +26,19 @@ export function useSite(): Site {
   return useContext(SiteContext)!;
 }
 
+const configFed: Fed<SiteConfig> = {
+  topics: ['bus'],
+  merge: (config, messages) => ({ ...config, ...(messages.at(-1) as Pick<SiteConfig, 'bus'>) }),
+};
+
 export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
-  const [config, setConfig] = useState<SiteConfig | null>(null);
-  const [round, setRound] = useState(0);
-  useEffect(() => {
-    fetchSiteConfig().then(setConfig, () => setTimeout(() => setRound((n) => n + 1), 2000));
-  }, [round]);
-  useEffect(() => socket.onResync(() => setRound((n) => n + 1)), []);
-  useEffect(
-    () =>
-      socket.consume('bus', (_key, message) => {
-        const { bus } = message as Pick<SiteConfig, 'bus'>;
-        setConfig((old) => old && { ...old, bus });
-      }),
-    [],
-  );
+  const { data: config } = useQuery({
+    queryKey: ['/config'],
+    queryFn: (context) => feed.fetch(context, () => fetchSiteConfig(context.signal)),
+    // Whatever it is, nothing can be done without it.
+    retry: true,
+    meta: { fed: configFed },
+  });
   const builders = useLive<BuilderResource>({
     path: 'builders?order=name',
     plural: 'builders',
@@ -53,12 +53,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
     topics: ['workers/*/*'],
     compare: (a, b) => a.name.localeCompare(b.name),
   });
-  const masters = useLive<MasterResource>({
-    path: 'masters',
-    plural: 'masters',
-    id: (master) => master.masterid,
-    topics: ['masters/*/*'],
-  });
+  const masters = useLive<MasterResource>(allMasters);
   const projects = useLive<ProjectResource>({
     path: 'projects?order=name',
     plural: 'projects',
@@ -76,7 +71,6 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
       masters: new Map(masters.items?.map((master) => [master.masterid, master])),
       projects: new Map(projects.items?.map((project) => [project.projectid, project])),
       ready: builders.items !== null && workers.items !== null && projects.items !== null && masters.items !== null,
-      refetchMasters: masters.refetch,
     }),
     [config, builders.items, workers.items, masters.items, projects.items],
   );

@@ -1,22 +1,19 @@
 import type { MasterResource } from '@millrace/contracts';
-import { type ReactNode, useEffect } from 'react';
+import type { ReactNode } from 'react';
 import { duration } from '../data/format';
-import { useNow } from '../data/live';
+import { useLive, useNow } from '../data/live';
+import { allMasters } from '../data/queries';
 import { useSite } from '../data/site';
 import { Ago, Loading, usePageTitle } from '../parts/basics';
 
 const ROLES = ['scheduler', 'engine', 'ui'];
-const REFRESH_MS = 5000;
+const allMastersOften = { ...allMasters, refetchEveryMs: 5000 };
 
 export function MastersPage(): ReactNode {
   const site = useSite();
   usePageTitle('Masters');
-  const { refetchMasters } = site;
   // A lease that is renewed is no event.
-  useEffect(() => {
-    const timer = setInterval(refetchMasters, REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [refetchMasters]);
+  useLive<MasterResource>(allMastersOften);
   const masters = [...site.masters.values()].sort(
     (a, b) =>
       Number(b.active) - Number(a.active) ||

@@ -1,5 +1,5 @@
 import type { BuildRequestResource, BuildResource, BuildsetResource, WaitReasonResource } from '@millrace/contracts';
-import { type ReactNode, useEffect } from 'react';
+import type { ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
 import { control } from '../data/api';
 import { useLive, useLiveOne } from '../data/live';
@@ -114,16 +114,13 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
 }
 
 function Waiting({ request }: { request: BuildRequestResource }): ReactNode {
-  const { items, refetch } = useLive<WaitReasonResource>({
+  const { items } = useLive<WaitReasonResource>({
     path: `buildrequests/${request.buildrequestid}/wait_reason`,
     plural: 'wait_reasons',
     id: (reason) => reason.buildrequestid,
     topics: [],
+    refetchEveryMs: WAIT_REFRESH_MS,
   });
-  useEffect(() => {
-    const timer = setInterval(refetch, WAIT_REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [refetch]);
   const wait = items?.[0];
   if (!wait || wait.state !== 'waiting') return null;
   const ahead = wait.ahead ?? 0;

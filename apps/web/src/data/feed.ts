@@ -1,0 +1,139 @@
+import type { Query, QueryClient, QueryFunctionContext } from '@tanstack/react-query';
+
+/** Where events come from; `LiveSocket` is such a place. */
+export interface Events {
+  /** @returns what ends it */
+  consume(filter: string, listener: (key: string, message: unknown) => void): () => void;
+  /** Events may have been missed: what is shown has to be fetched again. */
+  onResync(listener: () => void): () => void;
+}
+
+/** How events keep a query up to date: its `meta`. */
+export interface Fed<T = unknown> {
+  /** Filters of the events that concern it. */
+  readonly topics: readonly string[];
+  /** What becomes of the data by events, each the newest of its row. */
+  readonly merge: (data: T, messages: readonly unknown[]) => T;
+}
+
+declare module '@tanstack/react-query' {
+  interface Register {
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the data of any query
+    queryMeta: { readonly fed?: Fed<any> };
+  }
+}
+
+/** Events that come together change what is shown once. */
+const GATHER_MS = 16;
+/** However often the server asks for it. */
+const RESYNC_EVERY_MS = 1000;
+
+/** What flows to one query that somebody looks at. */
+interface Supply {
+  readonly ends: readonly (() => void)[];
+  /** Row → newest event, not yet in the data. */
+  queued: Map<string, unknown>;
+  /** What came since the fetch began that is under way. */
+  early: Map<string, unknown> | null;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * Keeps the cache up to date by events. A query is fetched when somebody begins to look at it, and is fresh from then on: its topics are
+ * consumed from before the fetch until nobody looks any more, and only then it grows stale. What comes before an answer is newer than the
+ * answer. After a gap in the events everything in sight is fetched anew, from scratch: an answer under way may be older than the gap.
+ */
+export class Feed {
+  private readonly supplies = new Map<Query, Supply>();
+  private pause: ReturnType<typeof setTimeout> | undefined;
+  private isAsked = false;
+
+  constructor(
+    private readonly client: QueryClient,
+    private readonly events: Events,
+    private readonly resyncEveryMs = RESYNC_EVERY_MS,
+  ) {
+    client.getQueryCache().subscribe((event) => {
+      const query = event.query as Query;
+      if (event.type === 'observerAdded' && !this.supplies.has(query)) this.begin(query);
+      else if (event.type === 'observerRemoved' && query.getObserversCount() === 0) this.end(query);
+    });
+    events.onResync(() => this.resync());
+  }
+
+  /** For a query's `queryFn`: the answer, with the events that overtook it. */
+  async fetch<T>({ client, queryKey }: QueryFunctionContext, load: () => Promise<T>): Promise<T> {
+    const query = client.getQueryCache().find({ queryKey });
+    const supply = query && this.supplies.get(query);
+    if (!supply) return load();
+    // What is still queued is older than the answer will be, and must not come after it.
+    this.flush(query, supply);
+    const early = new Map<string, unknown>();
+    supply.early = early;
+    try {
+      const data = await load();
+      return early.size > 0 ? ((query.meta?.fed?.merge(data, [...early.values()]) ?? data) as T) : data;
+    } finally {
+      if (supply.early === early) supply.early = null;
+    }
+  }
+
+  private begin(query: Query): void {
+    const { fed } = query.meta ?? {};
+    if (!fed) return;
+    const supply: Supply = {
+      ends: fed.topics.map((topic) => this.events.consume(topic, (key, message) => this.take(query, key, message))),
+      queued: new Map(),
+      early: null,
+      timer: undefined,
+    };
+    this.supplies.set(query, supply);
+  }
+
+  private end(query: Query): void {
+    const supply = this.supplies.get(query);
+    if (!supply) return;
+    this.supplies.delete(query);
+    clearTimeout(supply.timer);
+    for (const end of supply.ends) end();
+    query.invalidate();
+  }
+
+  private take(query: Query, key: string, message: unknown): void {
+    const supply = this.supplies.get(query);
+    if (!supply) return;
+    const row = key.slice(0, key.lastIndexOf('/') + 1);
+    supply.early?.set(row, message);
+    supply.queued.set(row, message);
+    // No animation frame: a window in the background has none, and its icon shows the state all the same.
+    supply.timer ??= setTimeout(() => this.flush(query, supply), GATHER_MS);
+  }
+
+  private flush(query: Query, supply: Supply): void {
+    const messages = [...supply.queued.values()];
+    supply.queued = new Map();
+    clearTimeout(supply.timer);
+    supply.timer = undefined;
+    const { data } = query.state;
+    if (data === undefined || messages.length === 0) return;
+    this.client.setQueryData(query.queryKey, query.meta?.fed?.merge(data, messages));
+  }
+
+  private resync(): void {
+    if (this.pause !== undefined) {
+      this.isAsked = true;
+      return;
+    }
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      if (!this.isAsked) return;
+      this.isAsked = false;
+      this.resync();
+    }, this.resyncEveryMs);
+    for (const query of this.supplies.keys()) {
+      if (query.isDisabled()) continue;
+      void query.cancel({ silent: true });
+      query.fetch().catch(() => undefined); // What goes wrong is in the query's state.
+    }
+  }
+}
