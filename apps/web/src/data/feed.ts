@@ -25,7 +25,7 @@ declare module '@tanstack/react-query' {
 
 /** Events that come together change what is shown once. */
 const GATHER_MS = 16;
-/** However often the server asks for it. */
+/** However often the server asks for it, everything is fetched again once in this time. */
 const RESYNC_EVERY_MS = 1000;
 
 /** What flows to one query that somebody looks at. */
@@ -45,8 +45,8 @@ interface Supply {
  */
 export class Feed {
   private readonly supplies = new Map<Query, Supply>();
-  private pause: ReturnType<typeof setTimeout> | undefined;
-  private isAsked = false;
+  private resyncing: ReturnType<typeof setTimeout> | undefined;
+  private lastResyncMs = -Infinity;
 
   constructor(
     private readonly client: QueryClient,
@@ -120,16 +120,16 @@ export class Feed {
   }
 
   private resync(): void {
-    if (this.pause !== undefined) {
-      this.isAsked = true;
-      return;
-    }
-    this.pause = setTimeout(() => {
-      this.pause = undefined;
-      if (!this.isAsked) return;
-      this.isAsked = false;
-      this.resync();
-    }, this.resyncEveryMs);
+    if (this.resyncing !== undefined) return;
+    const waitMs = Math.max(GATHER_MS, this.lastResyncMs + this.resyncEveryMs - performance.now());
+    this.resyncing = setTimeout(() => {
+      this.resyncing = undefined;
+      this.lastResyncMs = performance.now();
+      this.refetch();
+    }, waitMs);
+  }
+
+  private refetch(): void {
     for (const query of this.supplies.keys()) {
       if (query.isDisabled()) continue;
       void query.cancel({ silent: true });
