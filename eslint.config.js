@@ -1,3 +1,4 @@
+import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -93,6 +94,36 @@ export default tseslint.config(
     },
   },
   ...perPackage,
+  {
+    // The web app is bundled for browsers: of ours it has types only, and everything else by HTTP.
+    files: ['apps/web/src/**/*.{ts,tsx}'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/extensions': ['.ts', '.tsx'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
+      'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.tsx'] })],
+    },
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^@millrace/(?!(contracts|domain)$)|^(\\.\\./){2,}',
+              message: 'web has types of contracts and domain only: see docs/ARCHITECTURE.md, "Who may import whom"',
+            },
+            {
+              regex: '^@millrace/(contracts|domain)$',
+              allowTypeImports: true,
+              message: 'web has types only of other packages: see docs/ARCHITECTURE.md, "Who may import whom"',
+            },
+            { group: NODE_IO, message: 'web runs in browsers' },
+          ],
+        },
+      ],
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+    },
+  },
   {
     // Decisions are pure: a `core/` folder does no I/O and knows no framework.
     files: ['apps/*/src/core/**/*.ts'],
