@@ -1,29 +1,60 @@
-import { fetchPage } from '../data/api';
 import type { LogChunkResource } from '@millrace/contracts';
+import { fetchPage } from '../data/api';
+import { type Painted, Pen, resets } from './pen';
 
 export const PAGE_LINES = 1000;
 const PAGES_KEPT = 60;
+const CHARACTERS_KEPT = 32_000_000;
+/** Fetched at a time: who drags through a log wants the end of the way, not all of it. */
+const FETCHED_AT_ONCE = 4;
+/** How far before what is looked at a colour is searched for that still holds. */
+export const PAGES_BACK = 10;
+const CHARACTERS_BACK = 2_000_000;
 const RETRY_MS = 2000;
 
+/** A line as it is shown. */
+export interface Line {
+  readonly stream: Stream;
+  readonly painted: Painted;
+}
+
+export type Stream = 'stdout' | 'stderr' | 'header' | 'input';
+const STREAMS: Readonly<Record<string, Stream>> = { o: 'stdout', e: 'stderr', h: 'header', i: 'input' };
+
 interface LoadedPage {
-  lines: readonly string[];
-  loading: boolean;
+  lines: string[];
+  characters: number;
+  isLoading: boolean;
+  /** Of a whole page: its last line that resets colours, −1 for none. */
+  lastReset: number;
+  /** What `painted` began with. */
+  paintedBy: Pen | null;
+  painted: Line[];
+  /** Where painting goes on. */
+  pen: Pen;
 }
 
 /**
  * The lines of one log, loaded by pages as they are looked at. A page that came in part (the log grows, or its lines are long) is asked
- * for again from where it ended, as long as it is wanted; pages that nobody looked at for long are dropped.
+ * for again from where it ended, as long as it is wanted; pages that nobody looked at for long are dropped. Colours hold over lines and
+ * pages: how each page ends is remembered, and what came before the first is looked at, some way back, until a reset is found.
  */
 export class LogLines {
   private readonly pages = new Map<number, LoadedPage>();
+  /** Page → the pen at its end, where that is known; kept when the page is dropped. */
+  private readonly pensAfter = new Map<number, Pen>();
   private readonly listeners = new Set<() => void>();
   private version = 0;
   private total = 0;
+  private characters = 0;
+  private fetching = 0;
   private error: string | null = null;
   private wanted = { from: 0, to: 0 };
 
   constructor(
     readonly logId: number,
+    /** Whether each line begins with the letter of its stream. */
+    private readonly hasLetters: boolean,
     private readonly fetchLines: (offset: number, limit: number) => Promise<string> = (offset, limit) =>
       linesOf(logId, offset, limit),
     private readonly retryMs = RETRY_MS,
@@ -40,42 +71,71 @@ export class LogLines {
     return this.error;
   }
 
+  /** A log that got shorter is another one. */
   setTotal(total: number): void {
-    this.total = Math.max(this.total, total);
+    if (total < this.total) {
+      this.pages.clear();
+      this.pensAfter.clear();
+      this.characters = 0;
+    }
+    this.total = total;
   }
 
   /** Undefined: not there yet; it is being fetched. */
-  line(index: number): string | undefined {
-    return this.pages.get(Math.floor(index / PAGE_LINES))?.lines[index % PAGE_LINES];
+  line(index: number): Line | undefined {
+    const number = Math.floor(index / PAGE_LINES);
+    const page = this.pages.get(number);
+    if (!page || index % PAGE_LINES >= page.lines.length) return undefined;
+    this.paint(number, page);
+    return page.painted[index % PAGE_LINES];
   }
 
   /** Sees to it that lines `from` … `to − 1` are there or on their way. */
   want(from: number, to: number): void {
     this.wanted = { from, to };
-    for (let page = Math.floor(from / PAGE_LINES); page * PAGE_LINES < Math.min(to, this.total); page++)
-      this.load(page);
+    const first = Math.floor(from / PAGE_LINES);
+    for (let page = first; page * PAGE_LINES < Math.min(to, this.total); page++) this.load(page);
+    this.lookBack(first);
+  }
+
+  /** One page after the other, as most logs reset their colours in the first. */
+  private lookBack(first: number): void {
+    let characters = 0;
+    for (let number = first - 1; number >= Math.max(0, first - PAGES_BACK); number--) {
+      if (this.penAfter(first - 1) || characters > CHARACTERS_BACK) return;
+      const page = this.pages.get(number);
+      if (!page || page.lines.length < PAGE_LINES) return this.load(number);
+      characters += page.characters;
+    }
   }
 
   private load(number: number): void {
-    const page = this.pages.get(number) ?? { lines: [], loading: false };
+    const page = this.pages.get(number) ?? emptyPage();
+    const expected = Math.min(PAGE_LINES, this.total - number * PAGE_LINES);
+    const isMissing = !page.isLoading && page.lines.length < expected;
+    if (isMissing && this.fetching >= FETCHED_AT_ONCE) return;
     // Kept last, as the one most recently wanted.
     this.pages.delete(number);
     this.pages.set(number, page);
-    const expected = Math.min(PAGE_LINES, this.total - number * PAGE_LINES);
-    if (page.loading || page.lines.length >= expected) return;
-    page.loading = true;
+    if (isMissing) this.fetch(number, page);
+  }
+
+  private fetch(number: number, page: LoadedPage): void {
+    page.isLoading = true;
+    this.fetching += 1;
     let came = false;
     this.fetchLines(number * PAGE_LINES + page.lines.length, PAGE_LINES - page.lines.length)
       .then(
         (text) => {
           this.error = null;
           came = text !== '';
-          if (came) page.lines = [...page.lines, ...text.slice(0, text.endsWith('\n') ? -1 : undefined).split('\n')];
+          if (came && this.pages.get(number) === page) this.append(page, text);
         },
         (error: Error) => (this.error = error.message),
       )
       .finally(() => {
-        page.loading = false;
+        page.isLoading = false;
+        this.fetching -= 1;
         this.evict();
         this.version += 1;
         for (const listener of this.listeners) listener();
@@ -84,16 +144,80 @@ export class LogLines {
       });
   }
 
+  private append(page: LoadedPage, text: string): void {
+    for (const line of text.slice(0, text.endsWith('\n') ? -1 : undefined).split('\n')) page.lines.push(line);
+    page.characters += text.length;
+    this.characters += text.length;
+    if (page.lines.length >= PAGE_LINES)
+      page.lastReset = page.lines.findLastIndex((line) => this.streamOf(line) !== 'header' && resets(line));
+  }
+
+  private paint(number: number, page: LoadedPage): void {
+    const start = this.penAfter(number - 1) ?? PLAIN;
+    if (page.paintedBy !== start) {
+      page.paintedBy = start;
+      page.painted = [];
+      page.pen = start.copy();
+    }
+    for (let i = page.painted.length; i < page.lines.length; i++) {
+      const line = page.lines[i]!;
+      const stream = this.streamOf(line);
+      page.painted.push({ stream, painted: (stream === 'header' ? PLAIN.copy() : page.pen).paint(this.textOf(line)) });
+    }
+  }
+
+  /** Null: nothing that is here tells. */
+  private penAfter(number: number): Pen | null {
+    if (number < 0) return PLAIN;
+    const known = this.pensAfter.get(number);
+    if (known) return known;
+    const page = this.pages.get(number);
+    if (!page || page.lines.length < PAGE_LINES) return null;
+    const start = page.lastReset >= 0 ? PLAIN : this.penAfter(number - 1);
+    if (!start) return null;
+    const pen = start.copy();
+    for (let i = Math.max(0, page.lastReset); i < page.lines.length; i++) {
+      // What we say ourselves has no part in the program's colours.
+      if (this.streamOf(page.lines[i]!) !== 'header') pen.paint(this.textOf(page.lines[i]!));
+    }
+    this.pensAfter.set(number, pen);
+    return pen;
+  }
+
+  private streamOf(line: string): Stream {
+    return this.hasLetters ? (STREAMS[line[0] ?? ''] ?? 'stdout') : 'stdout';
+  }
+
+  private textOf(line: string): string {
+    return this.hasLetters ? line.slice(1) : line;
+  }
+
   private wantStill(): void {
     if (this.listeners.size > 0) this.want(this.wanted.from, this.wanted.to);
   }
 
   private evict(): void {
-    for (const number of this.pages.keys()) {
-      if (this.pages.size <= PAGES_KEPT) return;
+    for (const [number, page] of this.pages) {
+      const isWanted = (number + 1) * PAGE_LINES > this.wanted.from && number * PAGE_LINES < this.wanted.to;
+      if ((this.pages.size <= PAGES_KEPT && this.characters <= CHARACTERS_KEPT) || isWanted) return;
       this.pages.delete(number);
+      this.characters -= page.characters;
     }
   }
+}
+
+const PLAIN = Pen.plain();
+
+function emptyPage(): LoadedPage {
+  return {
+    lines: [],
+    characters: 0,
+    isLoading: false,
+    lastReset: -1,
+    paintedBy: null,
+    painted: [],
+    pen: PLAIN,
+  };
 }
 
 async function linesOf(logId: number, offset: number, limit: number): Promise<string> {

@@ -1,8 +1,8 @@
 import type { LogResource } from '@millrace/contracts';
-import { AnsiUp } from 'ansi_up';
 import {
+  type FormEvent,
   type ReactNode,
-  useCallback,
+  type RefObject,
   useEffect,
   useLayoutEffect,
   useMemo,
@@ -10,14 +10,24 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { LogLines } from './log-lines';
+import { LogLines, type Line as LogLine } from './log-lines';
+import {
+  isAtEnd,
+  lineTopPx,
+  linesInSight,
+  type Place,
+  placeAtEnd,
+  placeOfLine,
+  ROW_PX,
+  scrolled,
+  settled,
+  type Sizes,
+  sizesOf,
+  START,
+  within,
+} from './scroll';
 
-const ROW_PX = 19;
-const OVERSCAN = 30;
-/** Browsers stop laying out somewhere beyond this; longer logs are shown in parts. */
-const MAX_ROWS = 800_000;
-/** What is shown of a longer line; the raw log has all of it. */
-const LINE_SHOWN = 10_000;
+const EMBEDDED_PX = 480;
 
 export interface LogViewProps {
   readonly log: LogResource;
@@ -28,59 +38,45 @@ export interface LogViewProps {
   readonly embedded?: boolean;
 }
 
-const STREAMS: Readonly<Record<string, string>> = { e: 'stderr', h: 'header', i: 'input', o: 'stdout' };
-
-/** A log of any length: only the lines in sight exist. Follows the end while the end is in sight. */
+/** A log of any length: only the lines in sight exist. Opens at its end, and follows it while it is in sight. */
 export function LogView({ log, linkedLine = null, onLinkLine, embedded = false }: LogViewProps): ReactNode {
-  const lines = useMemo(() => new LogLines(log.logid), [log.logid]);
+  const lines = useMemo(() => new LogLines(log.logid, log.type === 's'), [log.logid, log.type]);
   useSyncExternalStore(lines.subscribe, lines.getVersion);
-  const box = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(400);
-  const [follow, setFollow] = useState(linkedLine === null);
-  const total = Math.min(log.num_lines, MAX_ROWS);
+  const total = log.num_lines;
   lines.setTotal(total);
-
-  const first = Math.max(0, Math.floor(top / ROW_PX) - OVERSCAN);
-  const last = Math.min(total, Math.ceil((top + height) / ROW_PX) + OVERSCAN);
-  useEffect(() => lines.want(first, last), [lines, first, last, total]);
-
-  useLayoutEffect(() => {
-    const element = box.current!;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  useLayoutEffect(() => {
-    if (linkedLine !== null && box.current)
-      box.current.scrollTop = Math.max(0, (linkedLine - 1) * ROW_PX - box.current.clientHeight / 3);
-  }, [linkedLine]);
-  useLayoutEffect(() => {
-    if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [follow, total, height]);
-
-  const onScroll = useCallback(() => {
-    const element = box.current!;
-    setTop(element.scrollTop);
-    setFollow(element.scrollTop + element.clientHeight >= element.scrollHeight - ROW_PX);
-  }, []);
+  const [gone, setGone] = useState<number | null>(null);
+  const marked = embedded ? gone : linkedLine;
+  const { box, place, sizes, isFollowing, follow, goTo, onScroll, onScrollEnd } = useScrolling(total, linkedLine);
+  const { from, to } = linesInSight(place, sizes, total);
+  useEffect(() => lines.want(from, to), [lines, from, to, total]);
+  useEffect(() => {
+    // On a page of its own the keys are for the log at once, unless they are for something else already.
+    if (!embedded && document.activeElement === document.body) box.current?.focus({ preventScroll: true });
+  }, [box, embedded]);
+  const goToLine = (line: number): void => {
+    goTo(line);
+    if (embedded) setGone(line);
+    else onLinkLine?.(line);
+  };
 
   const gutter = `${String(total).length + 1}ch`;
+  const offsetPx = place.scrollPx - place.topPx + lineTopPx(from);
   return (
     <div className={`log ${embedded ? 'embedded' : 'full'}`}>
       <div className="log-bar">
         <span className="muted small num">
-          {log.num_lines.toLocaleString()} {log.num_lines === 1 ? 'line' : 'lines'}
+          {total.toLocaleString()} {total === 1 ? 'line' : 'lines'}
           {log.complete ? '' : ', growing'}
         </span>
         {lines.problem && <span className="error">{lines.problem}</span>}
         <span className="grow" />
-        {!follow && (
-          <button type="button" className="small" onClick={() => setFollow(true)}>
+        {!isFollowing && (
+          <button type="button" className="small" onClick={follow}>
             {log.complete ? 'To the end' : 'Follow'}
           </button>
         )}
-        {follow && !log.complete && <span className="small following">following</span>}
+        {isFollowing && !log.complete && <span className="small following">following</span>}
+        <GoToLine total={total} onGo={goToLine} />
         <a className="small" href={`/api/v2/logs/${log.logid}/raw_inline`} target="_blank" rel="noreferrer">
           Raw
         </a>
@@ -95,48 +91,135 @@ export function LogView({ log, linkedLine = null, onLinkLine, embedded = false }
         role="log"
         aria-label={`Log ${log.name}`}
         onScroll={onScroll}
-        style={embedded ? { height: Math.min(Math.max(total, 1) * ROW_PX + 18, 480) } : undefined}
+        onScrollEnd={onScrollEnd}
+        style={embedded ? { height: Math.min(sizesOf(Math.max(total, 1), 0).contentPx, EMBEDDED_PX) } : undefined}
       >
-        <div style={{ height: total * ROW_PX, position: 'relative' }}>
-          <div style={{ transform: `translateY(${first * ROW_PX}px)` }}>
-            {Array.from({ length: Math.max(0, last - first) }, (_, i) => (
+        <div style={{ height: sizes.contentPx, position: 'relative', overflowY: 'clip' }}>
+          <div style={{ transform: `translateY(${offsetPx}px)` }}>
+            {Array.from({ length: Math.max(0, to - from) }, (_, i) => (
               <Line
-                key={first + i}
-                number={first + i + 1}
-                text={lines.line(first + i)}
-                letters={log.type === 's'}
+                key={from + i}
+                number={from + i + 1}
+                line={lines.line(from + i)}
                 gutter={gutter}
-                linked={linkedLine === first + i + 1}
+                linked={marked === from + i + 1}
                 onLink={onLinkLine}
               />
             ))}
           </div>
         </div>
       </div>
-      {log.num_lines > MAX_ROWS && (
-        <p className="notice">
-          Only the first {MAX_ROWS.toLocaleString()} lines are shown; the raw log has all{' '}
-          {log.num_lines.toLocaleString()}.
-        </p>
-      )}
     </div>
+  );
+}
+
+interface Scrolling {
+  readonly box: RefObject<HTMLDivElement | null>;
+  readonly place: Place;
+  readonly sizes: Sizes;
+  readonly isFollowing: boolean;
+  readonly follow: () => void;
+  readonly goTo: (line: number) => void;
+  readonly onScroll: () => void;
+  readonly onScrollEnd: () => void;
+}
+
+/** Where a log of `total` lines is: at its end, as long as nobody scrolls away from it or a line is linked to. */
+function useScrolling(total: number, linkedLine: number | null): Scrolling {
+  const box = useRef<HTMLDivElement>(null);
+  const [viewPx, setViewPx] = useState(400);
+  const [isFollowing, setFollowing] = useState(linkedLine === null);
+  // `isOurs`: the browser does not know yet. What it told us is not told back, as it may have scrolled on meanwhile.
+  const [kept, setKept] = useState({ place: START, isOurs: false });
+  const sizes = useMemo(() => sizesOf(total, viewPx), [total, viewPx]);
+  const place = isFollowing ? placeAtEnd(sizes) : within(kept.place, sizes);
+
+  useLayoutEffect(() => {
+    const element = box.current!;
+    const measure = (): void => setViewPx(element.clientHeight);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    if (isFollowing) box.current!.scrollTop = placeAtEnd(sizes).scrollPx;
+  }, [isFollowing, sizes]);
+  useLayoutEffect(() => {
+    if (kept.isOurs) box.current!.scrollTop = kept.place.scrollPx;
+  }, [kept]);
+
+  const goTo = (line: number): void => {
+    setFollowing(false);
+    setKept({ place: placeOfLine(line, sizes), isOurs: true });
+  };
+  // A line that a growing log does not have yet is gone to when it comes.
+  const target = linkedLine !== null && linkedLine <= total ? linkedLine : null;
+  useLayoutEffect(() => {
+    if (target === null) return;
+    const isSeen = lineTopPx(target - 1) >= place.topPx && lineTopPx(target) <= place.topPx + viewPx;
+    if (!isSeen) return goTo(target);
+    setFollowing(false);
+    setKept({ place, isOurs: false });
+  }, [target]);
+
+  return {
+    box,
+    place,
+    sizes,
+    isFollowing,
+    goTo,
+    follow: () => setFollowing(true),
+    onScroll: () => {
+      const { scrollTop } = box.current!;
+      const next = scrolled(place, scrollTop, sizes);
+      setKept({ place: next, isOurs: next.scrollPx !== scrollTop });
+      setFollowing(isAtEnd(next, sizes));
+    },
+    onScrollEnd: () => {
+      const next = settled(place, sizes);
+      if (!isFollowing && next.scrollPx !== place.scrollPx) setKept({ place: next, isOurs: true });
+    },
+  };
+}
+
+function GoToLine({ total, onGo }: { total: number; onGo: (line: number) => void }): ReactNode {
+  const [text, setText] = useState('');
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    const line = Number(text);
+    if (text !== '' && Number.isSafeInteger(line)) onGo(Math.min(Math.max(1, line), total));
+  };
+  return (
+    <form className="go-to" onSubmit={submit}>
+      <label>
+        <span className="sr">Go to line</span>
+        <input
+          type="text"
+          inputMode="numeric"
+          pattern="\d{1,12}"
+          title="The number of a line"
+          placeholder="Line"
+          size={8}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </label>
+    </form>
   );
 }
 
 interface LineProps {
   readonly number: number;
-  readonly text: string | undefined;
-  /** Whether the line begins with the letter of its stream. */
-  readonly letters: boolean;
+  readonly line: LogLine | undefined;
   readonly gutter: string;
   readonly linked: boolean;
   readonly onLink: ((line: number) => void) | undefined;
 }
 
-function Line({ number, text, letters, gutter, linked, onLink }: LineProps): ReactNode {
-  const stream = letters && text !== undefined ? (STREAMS[text[0] ?? ''] ?? 'stdout') : 'stdout';
+function Line({ number, line, gutter, linked, onLink }: LineProps): ReactNode {
   return (
-    <div className={`line ${stream}${linked ? ' linked' : ''}`} style={{ height: ROW_PX }}>
+    <div className={`line ${line?.stream ?? 'stdout'}${linked ? ' linked' : ''}`} style={{ height: ROW_PX }}>
       <a
         href={`#L${number}`}
         className="line-number"
@@ -150,25 +233,13 @@ function Line({ number, text, letters, gutter, linked, onLink }: LineProps): Rea
       >
         {number}
       </a>
-      <Text text={text === undefined ? '' : letters ? text.slice(1) : text} />
+      <Text line={line} />
     </div>
   );
 }
 
-function Text({ text: whole }: { text: string }): ReactNode {
-  // What a progress bar wrote over is gone, as on a terminal.
-  const text = whole.replace(/\r+$/, '').replace(/^.*\r/s, '');
-  const shown =
-    text.length > LINE_SHOWN ? `${text.slice(0, LINE_SHOWN)}… (${text.length.toLocaleString()} characters)` : text;
-  const html = useMemo(() => (shown.includes('\u001b') ? ansiHtml(shown) : null), [shown]);
-  return html === null ? <span>{shown}</span> : <span dangerouslySetInnerHTML={{ __html: html }} />;
-}
-
-/** Everything but colours is escaped; colours become classes, so that both themes have their own. */
-function ansiHtml(text: string): string {
-  const ansi = new AnsiUp();
-  ansi.use_classes = true;
-  ansi.escape_html = true;
-  ansi.url_allowlist = {};
-  return ansi.ansi_to_html(text);
+function Text({ line }: { line: LogLine | undefined }): ReactNode {
+  if (!line) return <span />;
+  if ('text' in line.painted) return <span>{line.painted.text}</span>;
+  return <span dangerouslySetInnerHTML={{ __html: line.painted.html }} />;
 }

@@ -254,6 +254,7 @@ function Step({
   // Null: as the step's state suggests.
   const [chosen, setChosen] = useState<boolean | null>(null);
   const [slug, setSlug] = useState<string | null>(null);
+  const navigate = useNavigate();
   const open = chosen ?? telling;
   const log = logs.find((one) => one.slug === slug) ?? logs[0];
   useEffect(() => {
@@ -311,7 +312,7 @@ function Step({
             log={log}
             embedded
             onLinkLine={(line) =>
-              window.location.assign(
+              void navigate(
                 `/builders/${build.builderid}/builds/${build.number}/steps/${step.number}/logs/${log.slug}#L${line}`,
               )
             }

@@ -44,7 +44,7 @@ export function LogPage(): ReactNode {
   if (build === null || step === null || log === null) return <NotFoundPage what="There is no such log." />;
   if (!build || !step || !log) return <Loading error={error ?? stepError ?? logError} />;
   const buildPath = `/builders/${build.builderid}/builds/${build.number}`;
-  const linked = /^#L(\d+)$/.exec(hash);
+  const linked = /^#L(\d{1,12})$/.exec(hash);
   return (
     <div className="log-page">
       <p className="crumbs">
