@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { type Database, migrate, openDatabase } from '@millrace/database';
 import { eventually, ExtraProcess, freePort } from '@millrace/testing';
@@ -99,7 +101,7 @@ export default defineConfig({
   }
 
   /** Starts a scheduler with a data folder, and so with mirrors, of its own. */
-  async start(name = 'one'): Promise<Scheduler> {
+  async start(name = 'one', env: Readonly<Record<string, string>> = {}): Promise<Scheduler> {
     const [http, trigger] = [await freePort(), await freePort()];
     const cwd = join(this.folder, name);
     mkdirSync(cwd, { recursive: true });
@@ -121,6 +123,7 @@ export default defineConfig({
           MILLRACE_HTTP_PORT: String(http),
           MILLRACE_TRIGGER_PORT: String(trigger),
           MILLRACE_POLL_MS: '100',
+          ...env,
         },
       }),
     };
@@ -131,6 +134,27 @@ export default defineConfig({
       },
     );
     return scheduler;
+  }
+
+  /** Runs a scheduler that is not expected to start. */
+  async run(env: Readonly<Record<string, string>>): Promise<{ status: number | null; output: string }> {
+    const child = spawn(process.execPath, [SCRIPT], {
+      cwd: this.folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        MILLRACE_DB: this.databaseUrl,
+        MILLRACE_CONFIG: this.config,
+        MILLRACE_HTTP_PORT: '0',
+        MILLRACE_TRIGGER_PORT: '0',
+        ...env,
+      },
+    });
+    const said = Promise.all([text(child.stdout), text(child.stderr)]);
+    const patience = setTimeout(() => child.kill('SIGKILL'), 30_000);
+    const [status] = (await once(child, 'exit')) as [number | null];
+    clearTimeout(patience);
+    return { status, output: (await said).join('') };
   }
 
   /** What a poll of the repository has remembered: each branch's head. */

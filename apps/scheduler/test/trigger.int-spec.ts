@@ -1,4 +1,6 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@millrace/testing';
 import { type Scheduler, Site } from './site.js';
@@ -43,10 +45,15 @@ describe('POST /trigger', () => {
     ['a form', 'scheduler=t', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
     ['plain text', JSON.stringify(good), { 'content-type': 'text/plain' }, 415],
     ['a foreign page', good, { origin: 'https://evil.example' }, 403],
-    ['a name that was pointed here', good, { host: 'evil.example:8020' }, 403],
+    ['a name that was pointed here', good, { host: 'evil.example:8020' }, 421],
     ['a priority beyond all bounds', { ...good, priority: 1e300 }, {}, 400],
     ['a revision that is too long', { ...good, sourceStamp: { revision: 'r'.repeat(191) } }, {}, 400],
     ['no body', '', {}, 400],
+    ['a list as source stamp', { ...good, sourceStamp: [{ branch: 'main' }] }, {}, 400],
+    ['a list as properties', { ...good, properties: [1] }, {}, 400],
+    ['an object as builders', { ...good, builders: { 0: 'b' } }, {}, 400],
+    ['deep properties', `{"scheduler":"t","properties":{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`, {}, 400],
+    ['125,000 unknown keys', `{${Array.from({ length: 125_000 }, (_, i) => `"k${i}":1`).join()}}`, {}, 413],
   ])('refuses %s', async (_what, body, headers, status) => {
     const before = await buildsets();
     expect((await post(body, headers)).status).toBe(status);
@@ -86,5 +93,63 @@ describe('POST /trigger', () => {
     await eventually(async () => (await post({ scheduler: 'renamed' })).status === 202, { what: 'the new name' });
     expect((await post(good)).status).toBe(404);
     expect(await post(good, key)).toEqual({ status: 202, body: { ...first.body, repeated: true } });
+  });
+});
+
+describe('POST /trigger with a token', () => {
+  const TOKEN = 'a-token-of-this-test';
+  let guarded: Scheduler;
+  beforeAll(async () => {
+    guarded = await site.start('guarded', { MILLRACE_TRIGGER_TOKEN: TOKEN });
+  });
+
+  /** Sends the head of a request whose body never comes. */
+  async function head(authorization: string | null): Promise<string> {
+    const socket = connect(Number(new URL(guarded.trigger).port), '127.0.0.1');
+    socket.write(
+      `POST /trigger HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n` +
+        `${authorization === null ? '' : `Authorization: ${authorization}\r\n`}\r\n`,
+    );
+    return text(socket);
+  }
+
+  it.each([
+    ['no token', null],
+    ['a wrong one', 'Bearer wrong'],
+    ['the token under another scheme', `Basic ${TOKEN}`],
+    ['more than the token', `Bearer ${TOKEN}x`],
+    ['an empty one', 'Bearer '],
+  ])('answers %s before the body has come, and hangs up', async (_what, authorization) => {
+    const answer = await head(authorization);
+    expect(answer).toMatch(/^HTTP\/1.1 401/);
+    expect(answer).toContain('MILLRACE_TRIGGER_TOKEN');
+  });
+
+  it('takes the token', async () => {
+    const response = await fetch(guarded.trigger, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
+      body: JSON.stringify({ scheduler: 'renamed' }),
+    });
+    expect(response.status).toBe(202);
+  });
+
+  it('says nothing of an address that cannot be used, on its way down', async () => {
+    const secret = 's3cret-of-this-test';
+    for (const env of [
+      { MILLRACE_DB: `postgres://u:${secret}@127.0.0.1/x` },
+      { MILLRACE_DB: `mariadb://u:${secret}@127.0.0.1:1x/x` },
+      { MILLRACE_DB: `mysql://u:${secret}/x@h` },
+      { MILLRACE_BUS: `amqp://u:${secret}@127.0.0.1` },
+      { MILLRACE_BUS: `u:${secret}@127.0.0.1` },
+      { MILLRACE_BUS: `nats://%zz:${secret}@127.0.0.1` },
+      { MILLRACE_URL: `ftp://u:${secret}@127.0.0.1` },
+      { MILLRACE_HTTP_PORT: `http://u:${secret}@127.0.0.1` },
+    ]) {
+      const { status, output } = await site.run({ ...env });
+      expect([JSON.stringify(env), status]).toEqual([JSON.stringify(env), 78]);
+      expect(output).not.toContain(secret);
+      expect(output).toContain(Object.keys(env)[0]);
+    }
   });
 });

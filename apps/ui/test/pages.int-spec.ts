@@ -170,7 +170,9 @@ suite('the pages, in Chromium', () => {
     await page.getByText('Connection to the server lost').waitFor({ state: 'detached' });
     // Refused connections are all that went wrong.
     expect(
-      problems.splice(0).filter((problem) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket/.test(problem)),
+      problems
+        .splice(0)
+        .filter((problem) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket/.test(problem)),
     ).toEqual([]);
   });
 });

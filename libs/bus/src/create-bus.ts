@@ -21,3 +21,8 @@ export function createBus(options: BusOptions): Bus {
       return new LinkedBus(settings, dialNats(settings));
   }
 }
+
+/** For whoever hands the options to another thread. @throws UserError `bad-bus-options` as `createBus` does */
+export function checkBusOptions(options: BusOptions): void {
+  settingsFrom(options);
+}

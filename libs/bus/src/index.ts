@@ -1,4 +1,4 @@
-export { createBus } from './create-bus.js';
+export { checkBusOptions, createBus } from './create-bus.js';
 export {
   type Bus,
   type BusOptions,

@@ -52,6 +52,28 @@ describe('settingsFrom', () => {
       token: undefined,
     });
     expect(settingsFrom({ url: 'nats://tok@bus:4222' })).toMatchObject({ user: undefined, token: 'tok' });
-    expect(() => settingsFrom({ url: 'amqp://ci:s3cret@bus' })).toThrow(/amqp:\/\/\*\*\*@bus/);
+    expect(() => settingsFrom({ url: 'amqp://ci:s3cret@bus' })).toThrow(/MILLRACE_BUS.*'amqp:\/\/…'/);
+  });
+
+  it.each([
+    'amqp://ci:s3cret@bus',
+    'amqp://ci:s3/cret@bus',
+    'ci:s3cret@bus',
+    'nats:ci:s3cret@bus',
+    'nats://ci:s3cret@bus:port',
+    'nats://%zz:s3cret@bus',
+    'ws://ci:s3cret%@bus',
+    's3cret',
+  ])('shows no part of %s that could be a password', (url) => {
+    const thrown = (): string => {
+      try {
+        return JSON.stringify(settingsFrom({ url }));
+      } catch (error) {
+        const { message, fields } = error as UserError;
+        return message + JSON.stringify(fields);
+      }
+    };
+    expect(thrown()).toMatch(/MILLRACE_BUS/);
+    expect(thrown()).not.toContain('s3');
   });
 });

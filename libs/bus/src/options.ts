@@ -1,4 +1,4 @@
-import { UserError } from '@millrace/domain';
+import { hasReadableUser, schemeOf, UserError } from '@millrace/domain';
 import type { BusOptions } from './port.js';
 import { isTopic } from './topics.js';
 
@@ -36,8 +36,17 @@ export function settingsFrom(options: BusOptions): BusSettings {
   const url = URL.canParse(options.url) ? new URL(options.url) : undefined;
   const kind = url ? KINDS[url.protocol as keyof typeof KINDS] : undefined;
   if (!url || !kind || (kind !== 'none' && url.hostname === '')) {
-    const value = String(options.url).replace(/\/\/[^/@]*@/, '//***@');
-    problems.push({ field: 'url', value, expected: 'none:, ws://…, wss://…, nats://… or tls://…' });
+    problems.push({
+      field: 'url',
+      value: schemeOf(String(options.url)),
+      expected: 'none:, ws://…, wss://…, nats://… or tls://…',
+    });
+  } else if (!hasReadableUser(url)) {
+    problems.push({
+      field: 'url',
+      value: schemeOf(String(options.url)),
+      expected: 'percent-encoded user and password',
+    });
   }
   if (!isTopic(prefix))
     problems.push({ field: 'prefix', value: prefix, expected: 'words with dots between, as org.millrace' });
@@ -48,7 +57,7 @@ export function settingsFrom(options: BusOptions): BusSettings {
   checkInteger(problems, 'backoff.maxMs', backoff.maxMs, backoff.minMs, MAX_TIMER_MS);
   if (!url || !kind || problems.length > 0) {
     const list = problems.map(({ field, value, expected }) => `${field}: '${String(value)}', expected ${expected}`);
-    throw new UserError('bad-bus-options', `bus: ${list.join('; ')}`, { problems });
+    throw new UserError('bad-bus-options', `bus (MILLRACE_BUS): ${list.join('; ')}`, { problems });
   }
 
   const user = decodeURIComponent(url.username) || undefined;

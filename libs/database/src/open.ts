@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { redactAddresses, UserError } from '@millrace/domain';
+import { hasReadableUser, schemeOf, UserError } from '@millrace/domain';
 import { MysqlDatabase, type MysqlOptions } from './mysql.js';
 import type { Database } from './sql.js';
 import { SqliteDatabase } from './sqlite.js';
@@ -30,12 +30,12 @@ function connect(url: DatabaseUrl, options: MysqlOptions): Database {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     return new SqliteDatabase(file);
   }
-  if (/^(mysql|mariadb):\/\//.test(url)) {
+  if (/^(mysql|mariadb):\/\//.test(url) && URL.canParse(url) && hasReadableUser(new URL(url))) {
     return new MysqlDatabase(url.replace(/^mariadb:/, 'mysql:'), options);
   }
   throw new UserError(
     'bad-database-url',
-    `MILLRACE_DB is '${redactAddresses(url)}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
+    `MILLRACE_DB is '${schemeOf(url)}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
     { setting: 'MILLRACE_DB' },
   );
 }

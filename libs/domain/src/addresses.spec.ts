@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { redactAddresses, secretInAddress } from './addresses.js';
+import { hasReadableUser, redactAddresses, schemeOf, secretInAddress } from './addresses.js';
 
 describe('redactAddresses', () => {
   it.each([
@@ -49,5 +49,28 @@ describe('secretInAddress', () => {
     ['https://host/x?ref=main', null],
   ])('%s: %s', (address, expected) => {
     expect(secretInAddress(address)).toBe(expected);
+  });
+});
+
+describe('schemeOf', () => {
+  it.each([
+    ['mariadb://u:p@h/x', 'mariadb://…'],
+    ['u:p@h', '…'],
+    ['p', '…'],
+    ['nats:u:p@h', '…'],
+    [`${'a'.repeat(100)}://h`, '…'],
+  ])('of %s is %s', (address, scheme) => {
+    expect(schemeOf(address)).toBe(scheme);
+  });
+});
+
+describe('hasReadableUser', () => {
+  it.each([
+    ['ws://u:p%40@h', true],
+    ['ws://h', true],
+    ['ws://%zz:p@h', false],
+    ['ws://u:p%@h', false],
+  ])('%s: %s', (address, expected) => {
+    expect(hasReadableUser(new URL(address))).toBe(expected);
   });
 });

@@ -28,6 +28,27 @@ function hideParameter(all: string, mark: string, name: string): string {
   return SECRET_PARAMETER.test(name) ? `${mark}${name}=${HIDDEN}` : all;
 }
 
+/** All of an address that may be shown where it cannot be parsed, so that nobody can tell which part of it is a password. */
+export function schemeOf(address: string): string {
+  return `${/^[a-z][a-z0-9+.-]{0,20}:\/\//i.exec(address)?.[0] ?? ''}…`;
+}
+
+/** Whether the user name and the password of an address can be read: no escape in them is half an escape. */
+export function hasReadableUser({
+  username,
+  password,
+}: {
+  readonly username: string;
+  readonly password: string;
+}): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Why a repository's address may not stand in a configuration, a change or a property; null: it may. It would be shown on pages, kept in
  * the database and seen in `ps` by everybody on the machine. The user name of ssh (`git@host:path`, `ssh://git@host/path`) is no secret.

@@ -1,4 +1,4 @@
-export { redactAddresses, secretInAddress } from './addresses.js';
+export { hasReadableUser, redactAddresses, schemeOf, secretInAddress } from './addresses.js';
 export {
   type ChangeFilter,
   filterChange,
@@ -14,7 +14,7 @@ export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedErro
 export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
 export { checkJsonLimits, type JsonLimits, parseJson } from './json-limits.js';
-export { httpServerOptions, LISTENER_LIMITS } from './listener-limits.js';
+export { httpServerOptions, LISTENER_LIMITS, type ListenerLimits } from './listener-limits.js';
 export {
   type Asking,
   isLoopback,

@@ -6,6 +6,7 @@ import {
   ConnectionCap,
   httpServerOptions,
   LISTENER_LIMITS,
+  type ListenerLimits,
   type ListenerRefusal,
   type ListenerRule,
   refusedBy,
@@ -17,6 +18,7 @@ export interface ListenerOptions {
   readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
   /** Whether somebody takes sockets over by way of `Upgrade`, and counts them then. */
   readonly upgrades?: boolean;
+  readonly limits?: ListenerLimits;
 }
 
 export interface RefusedAnswer {
@@ -28,15 +30,20 @@ export interface RefusedAnswer {
  * The HTTP server of Nest with the limits that every listener of a master has (`LISTENER_LIMITS`), and its names and pages checked before
  * anything else of a request is looked at.
  */
-export function httpAdapter({ rule, refusedAs, upgrades = false }: ListenerOptions): FastifyAdapter {
+export function httpAdapter({
+  rule,
+  refusedAs,
+  upgrades = false,
+  limits = LISTENER_LIMITS,
+}: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: false,
-    bodyLimit: LISTENER_LIMITS.maxBodyBytes,
+    bodyLimit: limits.maxBodyBytes,
     forceCloseConnections: true,
-    requestTimeout: LISTENER_LIMITS.requestMs,
-    keepAliveTimeout: LISTENER_LIMITS.keepAliveMs,
-    connectionTimeout: LISTENER_LIMITS.idleMs,
-    http: httpServerOptions(),
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionTimeout: limits.idleMs,
+    http: httpServerOptions(limits),
     // An address that cannot be decoded gets here before any hook does.
     frameworkErrors: (error: { statusCode?: number }, _request: unknown, reply: FastifyReply) => {
       void reply
@@ -49,8 +56,8 @@ export function httpAdapter({ rule, refusedAs, upgrades = false }: ListenerOptio
   http.addHook('onRequest', async ({ headers, method, raw }, reply) => {
     void reply.header('x-content-type-options', 'nosniff');
     const url = raw.url ?? '';
-    if (url.length > LISTENER_LIMITS.maxUrlCharacters) {
-      const error = `the address is longer than ${LISTENER_LIMITS.maxUrlCharacters} characters`;
+    if (url.length > limits.maxUrlCharacters) {
+      const error = `the address is longer than ${limits.maxUrlCharacters} characters`;
       return reply.status(414).header('connection', 'close').send({ error, code: 'address-too-long' });
     }
     const refusal = refusedBy(rule, headers);
@@ -65,17 +72,17 @@ export function httpAdapter({ rule, refusedAs, upgrades = false }: ListenerOptio
       .headers({ connection: 'close', 'content-type': 'text/plain; charset=utf-8' })
       .send(JSON.stringify(body));
   });
-  limitConnections(http.server, upgrades);
+  limitConnections(http.server, limits, upgrades);
   return adapter;
 }
 
 /**
- * At most `LISTENER_LIMITS.maxConnections` at a time. One counts as in use from the end of a request's body until it is answered, so that
+ * At most `maxConnections` at a time. One counts as in use from the end of a request's body until it is answered, so that
  * whoever sends slowly displaces nobody.
  */
-function limitConnections(server: Server, upgrades: boolean): void {
-  server.maxHeadersCount = LISTENER_LIMITS.maxHeaders;
-  const cap = new ConnectionCap<Socket>({ max: LISTENER_LIMITS.maxConnections });
+function limitConnections(server: Server, limits: ListenerLimits, upgrades: boolean): void {
+  server.maxHeadersCount = limits.maxHeaders;
+  const cap = new ConnectionCap<Socket>({ max: limits.maxConnections });
   server.on('connection', (socket: Socket) => {
     const loser = cap.admit(socket, null);
     loser?.destroy();

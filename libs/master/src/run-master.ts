@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { BusOptions } from '@millrace/bus';
+import { type BusOptions, checkBusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
 import {
   checkSchema,
@@ -77,6 +77,7 @@ class MasterProcess {
     if (settings.isSupervised && !process.connected) process.exit(0);
     if (process.connected) process.once('disconnect', () => this.onOrphaned());
     setDefaultResultOrder('ipv4first');
+    checkBusOptions(busOptions(settings));
     this.keepPrivate();
     for (const guarantee of ['fence', 'cause', 'poll'] as const) {
       if (sabotaged(guarantee))

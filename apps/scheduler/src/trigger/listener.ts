@@ -1,10 +1,9 @@
-import { isIP } from 'node:net';
-import { Module, ValidationPipe } from '@nestjs/common';
+import { timingSafeEqual } from 'node:crypto';
+import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { UserError } from '@millrace/domain';
-import { type Master, portRefused } from '@millrace/master';
-import { strangerAt } from '../core/strangers.js';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { isLoopback, UserError } from '@millrace/domain';
+import { httpAdapter, type Master, portRefused } from '@millrace/master';
 import type { CurrentRuntime } from '../runtime.js';
 import { TriggerController } from './trigger.controller.js';
 import { TriggerService } from './trigger.service.js';
@@ -17,7 +16,7 @@ class TriggerModule {}
  * @throws UserError `trigger-token-missing` when it would listen beyond this machine without a token
  */
 export async function startTriggerListener(master: Master, runtime: CurrentRuntime): Promise<NestFastifyApplication> {
-  const { triggerHost, triggerPort, triggerToken, publicUrl } = master.settings;
+  const { triggerHost, triggerPort, triggerToken, listenerRule } = master.settings;
   if (!isLoopback(triggerHost) && !triggerToken) {
     throw new UserError(
       'trigger-token-missing',
@@ -25,14 +24,17 @@ export async function startTriggerListener(master: Master, runtime: CurrentRunti
       { setting: 'MILLRACE_TRIGGER_TOKEN' },
     );
   }
-  const adapter = new FastifyAdapter({ bodyLimit: 1 << 20, forceCloseConnections: true });
+  const adapter = httpAdapter({ rule: listenerRule });
   const http = adapter.getInstance();
-  // A page may send text and forms without asking first.
-  http.removeContentTypeParser('text/plain');
-  http.addHook('onRequest', async ({ headers: { origin, host } }, reply) => {
-    const error = strangerAt({ origin, host }, { publicUrl, hasToken: triggerToken !== null });
-    if (error !== null) return reply.status(403).send({ error, code: 'stranger' });
+  // Before the body is read: whoever has no token gets nothing parsed.
+  http.addHook('onRequest', async ({ headers }, reply) => {
+    if (triggerToken === null || isBearer(headers.authorization, triggerToken)) return;
+    const error = 'send the trigger token: Authorization: Bearer TOKEN (the setting MILLRACE_TRIGGER_TOKEN)';
+    return reply.status(401).header('connection', 'close').send({ error, code: 'bad-token' });
   });
+  // JSON only, and as text: a page may send text and forms without asking first, and `readTrigger` has limits of its own.
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   const app = await NestFactory.create<NestFastifyApplication>(
     {
       module: TriggerModule,
@@ -42,7 +44,6 @@ export async function startTriggerListener(master: Master, runtime: CurrentRunti
     adapter,
     { logger: false, abortOnError: false, bodyParser: false },
   );
-  app.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true }));
   try {
     await app.listen(triggerPort, triggerHost);
   } catch (error) {
@@ -51,6 +52,8 @@ export async function startTriggerListener(master: Master, runtime: CurrentRunti
   return app;
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+function isBearer(authorization: string | undefined, token: string): boolean {
+  const given = Buffer.from(authorization?.replace(/^Bearer /i, '') ?? '');
+  const wanted = Buffer.from(token);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
 }

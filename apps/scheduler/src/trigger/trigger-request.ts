@@ -1,8 +1,29 @@
 import 'reflect-metadata';
-import { Type } from 'class-transformer';
-import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import { plainToInstance, Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+  type ValidationError,
+  validateSync,
+} from 'class-validator';
 import { PRIORITY_LIMIT } from '@millrace/contracts';
-import type { JsonValue } from '@millrace/domain';
+import {
+  checkProperties,
+  type JsonValue,
+  parseJson,
+  printable,
+  PROPERTY_LIMITS,
+  secretInAddress,
+  UserError,
+} from '@millrace/domain';
 
 /** What to build; everything that is left out is what the scheduler's builders do without a change. */
 export class TriggerSourceStamp {
@@ -17,9 +38,68 @@ export class TriggerSourceStamp {
 export class TriggerRequest {
   @IsString() @MaxLength(190) scheduler!: string;
   /** Some of the scheduler's builders; all of them when left out. */
-  @IsOptional() @IsArray() @IsString({ each: true }) builders?: string[];
-  @IsOptional() @ValidateNested() @Type(() => TriggerSourceStamp) sourceStamp?: TriggerSourceStamp;
-  @IsOptional() @IsObject() properties?: Record<string, JsonValue>;
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(1000)
+  @IsString({ each: true })
+  @MaxLength(190, { each: true })
+  builders?: string[];
+  @IsOptional() @IsObject() @ValidateNested() @Type(() => TriggerSourceStamp) sourceStamp?: TriggerSourceStamp;
+  /** Checked by `checkProperties`. */
+  properties?: Readonly<Record<string, JsonValue>>;
   @IsOptional() @IsString() @MaxLength(10_000) reason?: string;
   @IsOptional() @IsInt() @Min(-PRIORITY_LIMIT) @Max(PRIORITY_LIMIT) priority?: number;
+}
+
+/** A property's value is two levels inside. */
+const BODY_LIMITS = { maxDepth: PROPERTY_LIMITS.maxDepth + 2, maxValues: 20_000, maxCharacters: 1 << 20 };
+const FIELDS = new Set(['scheduler', 'builders', 'sourceStamp', 'properties', 'reason', 'priority']);
+const STAMP_FIELDS = new Set(['branch', 'revision', 'repository', 'project', 'codebase']);
+
+/**
+ * Reads a body, in time linear in its length. Names are looked at first, because class-validator's time grows with the square of those
+ * it does not know.
+ *
+ * @throws UserError `json-too-long`, `json-too-deep`, `json-too-many-values`, `bad-json`, `bad-properties`, `bad-trigger` naming each bad field
+ */
+export function readTrigger(body: string): TriggerRequest {
+  const { properties, ...plain } = membersOf(parseJson(body, BODY_LIMITS, 'the body'), FIELDS, '');
+  if ((plain['sourceStamp'] ?? null) !== null) membersOf(plain['sourceStamp'], STAMP_FIELDS, 'sourceStamp');
+  const request = plainToInstance(TriggerRequest, plain);
+  const problems = problemsOf(validateSync(request));
+  if (problems.length > 0) throw refused(problems.join('; '), { problems: printable(problems.join('; '), 1000) });
+  const repository = request.sourceStamp?.repository ?? '';
+  const secret = secretInAddress(repository);
+  if (secret !== null) {
+    throw refused(`sourceStamp.repository has ${secret} in it, which everybody could read: leave it out`, {
+      field: 'sourceStamp.repository',
+    });
+  }
+  if ((properties ?? null) === null) return request;
+  checkProperties(properties);
+  request.properties = properties;
+  return request;
+}
+
+/** @throws UserError `bad-trigger` for what is no object, and for the first name that is not known */
+function membersOf(value: unknown, known: ReadonlySet<string>, where: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw refused(`${where || 'the body'} has to be an object`, where === '' ? {} : { field: where });
+  for (const name in value) {
+    if (known.has(name)) continue;
+    const field = printable(where === '' ? name : `${where}.${name}`, 100);
+    throw refused(`${field} should not exist; there are: ${[...known].join(', ')}`, { field });
+  }
+  return value as Record<string, unknown>;
+}
+
+function problemsOf(errors: readonly ValidationError[], parent = ''): string[] {
+  return errors.flatMap(({ property, constraints = {}, children = [] }) => [
+    ...Object.values(constraints).map((problem) => `${parent}${problem}`),
+    ...problemsOf(children, `${parent}${property}.`),
+  ]);
+}
+
+function refused(message: string, fields: Readonly<Record<string, unknown>>): UserError {
+  return new UserError('bad-trigger', message, fields);
 }

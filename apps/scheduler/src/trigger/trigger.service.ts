@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
 import { type CreatedBuildset, IntakeStore, type NewBuildset } from '@millrace/database';
-import { propertiesFrom, UserError, type Uuid } from '@millrace/domain';
+import { printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { CurrentRuntime } from '../runtime.js';
 import { announceBuildset } from '../schedulers/change-scheduler.js';
@@ -29,10 +29,6 @@ export class TriggerService {
     private readonly runtime: CurrentRuntime,
   ) {
     this.intake = new IntakeStore(master.db);
-  }
-
-  get token(): string | null {
-    return this.master.settings.triggerToken;
   }
 
   async trigger(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
@@ -94,19 +90,25 @@ function findScheduler(config: CompiledConfig, name: string): CompiledScheduler 
   const scheduler = config.schedulers.find((candidate) => candidate.name === name);
   if (scheduler) return scheduler;
   const known = config.schedulers.map((candidate) => candidate.name).join(', ');
-  throw new UserError('not-found', `no scheduler '${name}'; there are: ${known}`, { field: 'scheduler', value: name });
+  throw new UserError('not-found', `no scheduler '${printable(name, 190)}'; there are: ${known}`, {
+    field: 'scheduler',
+  });
 }
 
 function chosenBuilders(scheduler: CompiledScheduler, wanted: readonly string[] | undefined): readonly string[] {
   if (!wanted) return scheduler.builders;
-  const foreign = wanted.filter((name) => !scheduler.builders.includes(name));
+  const theirs = new Set(scheduler.builders);
+  const foreign = wanted.filter((name) => !theirs.has(name));
   if (foreign.length === 0 && wanted.length > 0) return [...new Set(wanted)];
   throw new UserError(
     'bad-builders',
     wanted.length === 0
       ? 'builders is empty: leave it out for all of them'
-      : `scheduler '${scheduler.name}' does not start ${foreign.map((name) => `'${name}'`).join(', ')}; it starts: ${scheduler.builders.join(', ')}`,
-    { field: 'builders', value: wanted },
+      : `scheduler '${scheduler.name}' does not start ${foreign
+          .slice(0, 10)
+          .map((name) => `'${printable(name, 190)}'`)
+          .join(', ')}; it starts: ${scheduler.builders.join(', ')}`,
+    { field: 'builders' },
   );
 }
 
