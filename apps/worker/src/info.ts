@@ -1,6 +1,6 @@
-import { COMMAND_NAMES, FEATURE_OBFUSCATION, FEATURE_RESUME } from '@millrace/worker-protocol';
-import { mkdirSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { COMMAND_NAMES, cut, FEATURE_OBFUSCATION, FEATURE_RESUME, WORKER_LIMITS } from '@millrace/worker-protocol';
+import { constants, mkdirSync } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, type } from 'node:os';
 import { join } from 'node:path';
 import { COMMAND_VERSION } from './commands/index.js';
@@ -39,9 +39,20 @@ export async function workerInfo(
 
 async function infoFiles(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const texts = await Promise.all(files.map((file) => readFile(join(folder, file.name), 'utf8')));
+  const files = entries.filter((entry) => entry.isFile()).slice(0, WORKER_LIMITS.infoTexts);
+  const texts = await Promise.all(files.map((file) => beginningOf(join(folder, file.name))));
   return Object.fromEntries(files.map((file, index) => [file.name, texts[index] ?? '']));
+}
+
+/** Of a plain file that people write for people; a master keeps no more of it. */
+async function beginningOf(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4 * WORKER_LIMITS.infoTextCharacters), 0);
+    return cut(buffer.toString('utf8', 0, bytesRead), WORKER_LIMITS.infoTextCharacters);
+  } finally {
+    await file.close();
+  }
 }
 
 async function operatingSystem(): Promise<Record<string, string>> {

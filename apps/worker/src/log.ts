@@ -1,3 +1,8 @@
+import { printable } from '@millrace/domain';
+
+/** A stack is the longest that is worth it. */
+const FIELD_CHARACTERS = 4000;
+
 /** Writes one plain line per event to standard output: time, level, message, fields. Messages are constant, data goes into fields. */
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -10,11 +15,13 @@ export function plainLog(write: (line: string) => void): Log {
     (level: string) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       const shown = Object.entries(fields).map(([key, value]) => ` ${key}=${format(value)}`);
-      write(`${new Date().toISOString()} ${level} ${message}${shown.join('')}\n`);
+      write(`${new Date().toISOString()} ${level} ${printable(message)}${shown.join('')}\n`);
     };
   return { info: line('INFO '), warn: line('WARN '), error: line('ERROR') };
 }
 
+/** Much of it is what others wrote. */
 function format(value: unknown): string {
-  return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  const text = typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : String(JSON.stringify(value));
+  return printable(text, FIELD_CHARACTERS);
 }

@@ -6,10 +6,10 @@ import {
   checkedAddress,
   checkedName,
   checkedUrls,
+  environmentOfCommands,
   required,
-  secret,
   type SecretFlags,
-  withoutSecrets,
+  takeSecret,
   withSecretOptions,
 } from './options.js';
 import { Relay } from './relay/relay.js';
@@ -36,8 +36,8 @@ async function work(flags: WorkerFlags): Promise<void> {
   const basedir = required('--basedir', flags.basedir);
   const { spoolMb } = flags;
   if (!(spoolMb >= 0 && spoolMb < Infinity)) throw new UserError('bad-option', '--spool-mb must be zero or more');
-  const { MILLRACE_SUPERVISED: _supervised, ...environ } = withoutSecrets(process.env) as Record<string, string>;
-  const password = secret(flags, process.env);
+  const password = takeSecret(flags, process.env, log);
+  const environ = environmentOfCommands(process.env);
   await untilStopped(new Worker({ masters, name, basedir, password, environ, spoolBytes: spoolMb * 1_000_000 }, log));
 }
 
@@ -45,7 +45,7 @@ async function relay(flags: RelayFlags): Promise<void> {
   const masters = checkedUrls(flags.master);
   const name = checkedName(flags.name);
   const { host, port } = checkedAddress('--listen', flags.listen);
-  await untilStopped(new Relay({ masters, name, password: secret(flags, process.env), host, port }, log));
+  await untilStopped(new Relay({ masters, name, password: takeSecret(flags, process.env, log), host, port }, log));
 }
 
 /** Ends with its process: on a signal, or when the supervisor that started it over IPC is gone, and with it the reason to run. */

@@ -1,9 +1,15 @@
 import { UserError } from '@millrace/domain';
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
+import { WORKER_LIMITS } from '@millrace/worker-protocol';
+import { readFileSync, statSync } from 'node:fs';
+import { hideSecrets } from './hidden-secret.js';
+import type { Log } from './log.js';
 
 /** Names of one thing: what is to be kept from commands and from logs. */
 const SECRET_VARIABLES = ['MILLRACE_WORKER_TOKEN', 'MILLRACE_WORKER_PASSWORD'] as const;
+/** The same as files. */
+const FILE_VARIABLES = ['MILLRACE_WORKER_TOKEN_FILE', 'MILLRACE_WORKER_PASSWORD_FILE'] as const;
+const LONGEST_SECRET = WORKER_LIMITS.passwordCharacters;
 
 /** A token is a password that somebody else made up. */
 export interface SecretFlags {
@@ -14,31 +20,65 @@ export interface SecretFlags {
 
 export function withSecretOptions(command: Command): Command {
   return command
-    .option('--token <token>', 'The token of that name, or its password. Other users of the machine can see it here.')
-    .option('--token-file <file>', 'A file that holds it.')
     .option(
-      '--password-file <file>',
-      `The same. Without any of them it is taken from ${SECRET_VARIABLES.join(' or ')}.`,
+      '--token-file <file>',
+      `A file of this user's that holds the token of that name, or its password. ${FILE_VARIABLES[0]} names it, too.`,
+    )
+    .option('--password-file <file>', 'The same.')
+    .option(
+      '--token <token>',
+      `The token itself. It was seen by others of the machine before it can be hidden: prefer a file, or ${SECRET_VARIABLES.join(' or ')}.`,
     );
 }
 
-/** @throws UserError `no-password` */
-export function secret(flags: SecretFlags, environ: NodeJS.ProcessEnv): string {
+/**
+ * The secret that this process was given, and from then on nobody can read from outside how: neither `--token` nor the variables are left in what the
+ * system tells about a process.
+ *
+ * @throws UserError `no-password`, `bad-option`
+ */
+export function takeSecret(flags: SecretFlags, environ: NodeJS.ProcessEnv, log: Log): string {
+  const given = secret(flags, environ, log);
+  const inSight = [flags.token, ...SECRET_VARIABLES.map((name) => environ[name])].filter((one) => one !== undefined);
+  if (!hideSecrets(SECRET_VARIABLES, inSight) && inSight.length > 0)
+    log.warn("what builds run can read this worker's secret from its process: use --token-file", {
+      platform: process.platform,
+    });
+  return given;
+}
+
+function secret(flags: SecretFlags, environ: NodeJS.ProcessEnv, log: Log): string {
+  const first = (names: readonly string[]): string | undefined =>
+    names.map((name) => environ[name]).find((one) => one !== undefined && one !== '');
   const file = flags.tokenFile ?? flags.passwordFile;
-  if (file !== undefined) return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  const value = flags.token ?? SECRET_VARIABLES.map((name) => environ[name]).find((one) => one !== undefined);
-  if (value === undefined) {
-    throw new UserError(
-      'no-password',
-      `give a password or a token with --password-file, --token-file, --token, ${SECRET_VARIABLES.join(' or ')}`,
-    );
-  }
-  return value;
+  if (file !== undefined) return secretIn(file, log);
+  const value = flags.token ?? first(SECRET_VARIABLES);
+  if (value !== undefined) return checkedSecret(value, 'the token');
+  const named = first(FILE_VARIABLES);
+  if (named !== undefined) return secretIn(named, log);
+  throw new UserError(
+    'no-password',
+    `give a password or a token with --password-file, --token-file, --token, ${SECRET_VARIABLES.join(' or ')}`,
+  );
 }
 
-export function withoutSecrets(environ: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const hidden: readonly string[] = SECRET_VARIABLES;
-  return Object.fromEntries(Object.entries(environ).filter(([name]) => !hidden.includes(name)));
+function secretIn(file: string, log: Log): string {
+  if ((statSync(file).mode & 0o077) !== 0) log.warn('others can read the file with the secret: chmod 600', { file });
+  return checkedSecret(readFileSync(file, 'utf8').replace(/\r?\n$/, ''), file);
+}
+
+function checkedSecret(value: string, where: string): string {
+  if (value !== '' && value.length <= LONGEST_SECRET && !/[\0\r\n]/.test(value)) return value;
+  throw new UserError('bad-option', `${where} must hold one line of 1 to ${LONGEST_SECRET} characters`, { where });
+}
+
+/** What commands inherit: nothing that is Millrace's own business. */
+export function environmentOfCommands(environ: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environ).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !/^MILLRACE_/i.test(entry[0]),
+    ),
+  );
 }
 
 /** One address or several with commas between them. @throws UserError `bad-option` */

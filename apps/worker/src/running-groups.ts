@@ -1,6 +1,8 @@
 import { messageOf, UserError } from '@millrace/domain';
 import {
   closeSync,
+  constants,
+  fstatSync,
   ftruncateSync,
   openSync,
   readdirSync,
@@ -26,6 +28,9 @@ type Entry =
 
 /** The journal starts anew when nothing runs and it has grown so long. */
 const LONG_JOURNAL_ENTRIES = 1000;
+/** Far more than that many entries, and than commands at a time. */
+const LONGEST_JOURNAL_BYTES = 16 << 20;
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /**
  * The process groups of running commands, kept in a journal in the base directory, so that a worker that was killed without warning leaves nothing
@@ -108,7 +113,7 @@ export class RunningGroups implements ProcessGroups {
   }
 
   private begin(): void {
-    this.journal ??= openSync(this.file, 'a');
+    this.journal ??= openSync(this.file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
     ftruncateSync(this.journal);
     this.entries = 0;
     this.append({ worker: identityOf(process.pid) });
@@ -132,22 +137,58 @@ export class RunningGroups implements ProcessGroups {
   }
 }
 
+/** @throws UserError `basedir-damaged` for what no worker has written */
 function readIfThere(file: string): string {
+  let descriptor: number;
   try {
-    return readFileSync(file, 'utf8');
+    descriptor = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return '';
+    if (code === 'ELOOP') throw damaged(file, 'it is a link');
     throw error;
+  }
+  try {
+    const { size } = fstatSync(descriptor);
+    if (size > LONGEST_JOURNAL_BYTES) throw damaged(file, `it has ${size} bytes`);
+    return readFileSync(descriptor, 'utf8');
+  } finally {
+    closeSync(descriptor);
   }
 }
 
-/** An entry; undefined for a line that a full disk or a crash of the machine has cut. */
+function damaged(file: string, why: string): UserError {
+  return new UserError(
+    'basedir-damaged',
+    `${file} was not written by a worker, because ${why}: look at it, and remove it`,
+    {
+      file,
+    },
+  );
+}
+
+/**
+ * An entry; undefined for a line that a full disk or a crash of the machine has cut, or that is none: what is read here is killed, and the
+ * process group 1 would be everything that this user has.
+ */
 function parsed(line: string): Entry | undefined {
+  let entry: Partial<Record<'worker' | 'began' | 'leader' | 'ended', unknown>> | null;
   try {
-    return JSON.parse(line) as Entry;
+    entry = JSON.parse(line) as typeof entry;
   } catch {
     return undefined;
   }
+  if (typeof entry !== 'object' || entry === null) return undefined;
+  const { worker, began, leader, ended } = entry;
+  if (isIdentity(worker)) return { worker };
+  if (typeof began === 'string' && isIdentity(leader)) return { began, leader };
+  return typeof ended === 'string' ? { ended } : undefined;
+}
+
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pid, startTime } = value as Partial<Record<keyof Identity, unknown>>;
+  return Number.isSafeInteger(pid) && (pid as number) > 1 && (startTime === null || typeof startTime === 'string');
 }
 
 function identityOf(pid: number): Identity {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { plainLog } from './log.js';
@@ -80,4 +80,21 @@ describe('Spool', () => {
     expect(spool.hasRoom).toBe(true);
     expect(append(file, 'a')).toEqual([true]);
   });
+});
+
+it('writes nothing through a link that somebody left in its place, and says so', () => {
+  const elsewhere = join(base, 'elsewhere');
+  mkdirSync(elsewhere);
+  symlinkSync(elsewhere, folder);
+  const spool = spoolOf(1000);
+  expect(append(spool.file(), 'secret')).toEqual([false]);
+  expect(spool.hasRoom).toBe(false);
+  expect(readdirSync(elsewhere)).toEqual([]);
+  spool.empty();
+  expect(append(spool.file(), 'secret')).toEqual([true]);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  const [name = ''] = readdirSync(folder);
+  // Nobody can know it, to put a link there.
+  expect(name).toMatch(/^[0-9a-f-]{36}$/);
+  expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
 });

@@ -1,8 +1,10 @@
-import { closeSync, mkdirSync, openSync, readSync, rmSync, writevSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readSync, rmSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from './log.js';
 import { SendWindow } from './send-window.js';
 
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const HEADER_BYTES = 4;
 /** A disk that refuses to take more is asked again so much later. */
 const RETRY_MS = 1000;
@@ -10,7 +12,6 @@ const RETRY_MS = 1000;
 /** Where output waits on disk for a master that asks for it: a file for each command, and one bound for all of them. */
 export class Spool {
   private readonly room: SendWindow;
-  private files = 0;
   private hasFailed = false;
 
   constructor(
@@ -40,14 +41,23 @@ export class Spool {
 
   file(): SpoolFile {
     return new SpoolFile(
-      join(this.folder, String(this.files++)),
-      () => mkdirSync(this.folder, { recursive: true }),
+      join(this.folder, randomUUID()),
+      () => this.prepare(),
       this.room,
       (error) => {
         this.hasFailed = true;
         this.log.error('output cannot be spooled: its command waits', { reason: error.message });
       },
     );
+  }
+
+  /** For this user alone, and no link: a build may have left one there, to have output written elsewhere. */
+  private prepare(): void {
+    try {
+      mkdirSync(this.folder, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !lstatSync(this.folder).isDirectory()) throw error;
+    }
   }
 }
 
@@ -78,7 +88,7 @@ export class SpoolFile {
     try {
       if (this.descriptor === undefined) {
         this.prepare();
-        this.descriptor = openSync(this.path, 'w+', 0o600);
+        this.descriptor = openSync(this.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       }
       const written = writevSync(this.descriptor, [header, record], this.writtenTo);
       // Whatever was written of it is written over by the next.

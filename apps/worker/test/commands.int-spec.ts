@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -463,7 +465,7 @@ describe('transfers', () => {
     const up = await attached.run('upload_file', { path, maxsize: null, blocksize: 300 }, sink);
     expect(up).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}' for upload\n` });
     const down = await attached.run('download_file', { path, maxsize: null, blocksize: 300, mode: null }, sink);
-    expect(down).toMatchObject({ rc: 1, stderr: expect.stringContaining('ENXIO') });
+    expect(down).toMatchObject({ rc: 1, stderr: expect.stringContaining('no plain file') });
     expect(await attached.shell(basedir, 'echo a', { logfiles: { log: path } })).toMatchObject({ rc: 0 });
   });
 
@@ -539,6 +541,38 @@ describe('transfers', () => {
     );
     expect(bad).toMatchObject({ rc: 1, stderr: expect.stringContaining('Cannot open file') });
     expect(closed).toBe(4);
+  });
+
+  it('download a file in the place of a link, and not through it', async () => {
+    const folder = join(basedir, 'down/links');
+    mkdirSync(folder, { recursive: true });
+    const precious = join(folder, 'precious');
+    writeFileSync(precious, 'precious');
+    const path = join(folder, 'link');
+    symlinkSync(precious, path);
+    const download = (mode: number | null, fails = false) => {
+      let at = 0;
+      return attached.run(
+        'download_file',
+        { path, maxsize: null, blocksize: 300, mode },
+        {
+          readDownload: (length: number) =>
+            fails && at > 0 ? Promise.reject(new Error('gone')) : Promise.resolve(content.subarray(at, (at += length))),
+          closeDownload: () => Promise.resolve(),
+        },
+      );
+    };
+    expect((await download(0o600)).rc).toBe(0);
+    expect(readFileSync(precious, 'utf8')).toBe('precious');
+    expect(lstatSync(path).isFile()).toBe(true);
+    // One that is there keeps its mode, and its content where nothing comes in its place.
+    writeFileSync(path, 'before');
+    await expect(download(null, true)).rejects.toThrow('gone');
+    expect(readFileSync(path, 'utf8')).toBe('before');
+    expect((await download(null)).rc).toBe(0);
+    expect(readFileSync(path)).toEqual(content);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder).sort()).toEqual(['link', 'precious']);
   });
 
   it('stop between two blocks when interrupted', async () => {

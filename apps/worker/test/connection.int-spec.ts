@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { requireOfMachine } from '@millrace/testing';
@@ -95,13 +95,72 @@ describe('the link to the master', () => {
 describe('the worker process', () => {
   it.each([
     ['--token', ['--token', 's3cret'], {}],
+    ['--token=', ['--token=s3cret'], {}],
     ['MILLRACE_WORKER_TOKEN', [], { MILLRACE_WORKER_TOKEN: 's3cret' }],
-  ])('takes a token from %s and keeps it from its commands', async (_name, args, env) => {
-    const worker = WorkerProcess.start(master.url, basedir, { MILLRACE_WORKER_PASSWORD: 'another', ...env }, args);
+    ['MILLRACE_WORKER_PASSWORD', [], { MILLRACE_WORKER_PASSWORD: 's3cret' }],
+    ['--token-file', ['--token-file', 'TOKEN_FILE'], {}],
+    ['MILLRACE_WORKER_TOKEN_FILE', [], { MILLRACE_WORKER_TOKEN_FILE: 'TOKEN_FILE', MILLRACE_WORKER_PASSWORD: '' }],
+  ])(
+    'takes a token from %s and keeps it from its commands, also from those that look at its process',
+    async (_name, args, env) => {
+      const file = join(basedir, 'token');
+      writeFileSync(file, 's3cret\n', { mode: 0o600 });
+      const named = (text: string): string => (text === 'TOKEN_FILE' ? file : text);
+      const worker = WorkerProcess.start(
+        master.url,
+        basedir,
+        {
+          MILLRACE_WORKER_PASSWORD: 'another',
+          MILLRACE_SOMETHING: 'else',
+          ...Object.fromEntries(Object.entries(env).map(([name, text]) => [name, named(text)])),
+        },
+        args.map(named),
+      );
+      workers.push(worker);
+      const attached = await master.worker();
+      expect(Object.keys(attached.session.info.environ).filter((key) => key.startsWith('MILLRACE_'))).toEqual([]);
+      const { stdout } = await attached.shell(
+        join(basedir, 'b'),
+        'env; for area in environ cmdline; do tr "\\0" "\\n" < /proc/$PPID/$area; done',
+      );
+      expect(stdout).not.toMatch(/s3cret|another/);
+      // It did look.
+      expect(stdout.match(/GREETING=hello/g)).toHaveLength(2);
+      expect(stdout).toContain('--basedir\n');
+      expect(worker.log).not.toMatch(/s3cret|another|can read/);
+    },
+  );
+
+  it('says when others can read the file with its token', async () => {
+    const file = join(basedir, 'token');
+    writeFileSync(file, 's3cret\n', { mode: 0o644 });
+    const worker = WorkerProcess.start(master.url, basedir, {}, ['--token-file', file]);
     workers.push(worker);
-    const attached = await master.worker();
-    expect(Object.keys(attached.session.info.environ).filter((key) => key.startsWith('MILLRACE_'))).toEqual([]);
-    expect((await attached.shell(join(basedir, 'b'), 'env')).stdout).not.toMatch(/s3cret|another/);
+    await master.worker();
+    expect(worker.log).toContain('others can read the file with the secret: chmod 600');
+  });
+
+  it('does not write down what it runs through a link that somebody left', async () => {
+    const target = join(basedir, 'precious');
+    writeFileSync(target, 'precious');
+    symlinkSync(target, join(basedir, 'running-commands.jsonl'));
+    const worker = start();
+    await worker.exited;
+    expect(worker.child.exitCode).toBe(1);
+    expect(worker.log).toContain('basedir-damaged');
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+  });
+
+  it.each([
+    ['{"began":"x","leader":{"pid":1,"startTime":null}}'],
+    ['{"began":"x","leader":{"pid":-1,"startTime":"0"}}'],
+    ['{"began":"x","leader":{"pid":"1; rm","startTime":{}}}'],
+    ['{"began":"x"}\nnull\n[]\n7\n{"worker":5}\nnonsense'],
+  ])('kills nothing that no worker has written down: %j', async (lines) => {
+    writeFileSync(join(basedir, 'running-commands.jsonl'), lines);
+    const worker = start();
+    await expect((await master.worker()).session.ping()).resolves.toBeUndefined();
+    expect(worker.log).not.toContain('kill');
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)('ends on %s with everything that it runs', async (signal) => {

@@ -1,13 +1,14 @@
 import { messageOf } from '@millrace/domain';
 import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { create } from 'tar';
 import { type Command, CommandFailure, type CommandContext } from './command.js';
 import { makeDirectories } from './make-directories.js';
 
 // Without O_NONBLOCK a FIFO would hold a thread of the pool until its other end is opened.
-const { O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /** What uploads and downloads share: they move blocks one by one and stop before the next one when interrupted. */
 abstract class TransferCommand implements Command {
@@ -144,14 +145,19 @@ export class UploadDirectoryCommand extends TransferCommand {
   }
 }
 
+/**
+ * Writes into a file of its own beside the target and puts that in the target's place: what is there already is never seen half written, and a link
+ * that a checkout or a build has left there is replaced and not followed.
+ */
 export class DownloadFileCommand extends TransferCommand {
   private readonly mode = this.context.args.optionalInteger('mode');
 
   async run(): Promise<number> {
     const { id, session } = this.context;
+    const draft = join(dirname(this.path), `.millrace-${randomUUID()}`);
     let file: FileHandle | undefined;
     try {
-      const problem = await this.openTarget().then(
+      const problem = await this.openDraft(draft).then(
         (opened) => void (file = opened),
         (error: unknown) => messageOf(error),
       );
@@ -160,23 +166,38 @@ export class DownloadFileCommand extends TransferCommand {
         () =>
           to === undefined
             ? Promise.resolve(this.fail(`Cannot open file '${this.path}' for download: ${problem}`))
-            : this.receive(to),
+            : this.receive(to, draft),
         () => session.closeDownload(id),
       );
     } finally {
       await file?.close();
+      // There is none where all went well.
+      if (file !== undefined) await rm(draft, { force: true });
     }
   }
 
-  private async openTarget(): Promise<FileHandle> {
+  private async openDraft(draft: string): Promise<FileHandle> {
     await makeDirectories(dirname(this.path));
-    // Created with its mode: what is secret is at no time readable by others. What is there already gets it before it is written.
-    const file = await open(this.path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, this.mode ?? undefined);
-    if (this.mode !== null) await file.chmod(this.mode);
+    const before = await lstat(this.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (before !== undefined && !before.isFile() && !before.isSymbolicLink())
+      throw new Error('it is there, and no plain file');
+    const mode = this.mode ?? (before?.isFile() ? before.mode & 0o7777 : null);
+    // Created with its mode: what is secret is at no time readable by others.
+    const file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode ?? undefined);
+    if (mode !== null) await file.chmod(mode);
     return file;
   }
 
-  private async receive(file: FileHandle): Promise<number> {
+  private async receive(file: FileHandle, draft: string): Promise<number> {
+    const rc = await this.fill(file);
+    if (!this.isInterrupted) await rename(draft, this.path);
+    return rc;
+  }
+
+  private async fill(file: FileHandle): Promise<number> {
     const { id, session } = this.context;
     while (!this.isInterrupted) {
       const wanted = Math.min(this.blockSize, this.allowance);

@@ -1,5 +1,5 @@
 import { UserError } from '@millrace/domain';
-import { type Credentials, RelayLink, type Transport } from '@millrace/worker-protocol';
+import { type Credentials, RelayLink, type Transport, WORKER_LIMITS } from '@millrace/worker-protocol';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer, type Socket } from 'node:net';
@@ -11,7 +11,8 @@ import { PbMember } from './pb-member.js';
 import { WebSocketMember } from './web-socket-member.js';
 
 const RELAY_PATH = '/relay';
-const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+/** One that says more ends here: at the engine it would end the connection of all. */
+const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes;
 /** How long a connection may keep quiet before it is taken for PB: there the engine speaks first, over HTTP the worker does. */
 const SPEAKS_FIRST_WITHIN_MS = 200;
 /** A connection that no engine has let in by then, or over PB: that has said nothing, is closed. */
@@ -126,9 +127,11 @@ export class Relay {
     };
     const { link } = this;
     if (link === undefined) return refuse(503);
+    const { authorization = null } = request.headers;
+    if (authorization !== null && authorization.length > WORKER_LIMITS.authorizationCharacters) return refuse(431);
     const opening = {
       protocol: 'msgpack',
-      authorization: request.headers.authorization ?? null,
+      authorization,
       remoteAddress: request.socket.remoteAddress ?? '',
     } as const;
     const channel = link.open(opening);
