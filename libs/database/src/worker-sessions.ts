@@ -22,9 +22,19 @@ export interface SessionEnd {
   readonly sessionEpoch: number;
 }
 
+/** Of a worker's information as JSON: everybody who looks at the list of workers gets that of all of them. */
+export const MOST_INFO_CHARACTERS = 32 << 10;
+
+/** Whoever writes more leaves a note instead; those who write know how much it may be. */
+function infoText(info: SessionStart['info']): string {
+  const text = JSON.stringify(info);
+  if (text.length <= MOST_INFO_CHARACTERS) return text;
+  return JSON.stringify({ left_out: `${text.length} characters, because ${MOST_INFO_CHARACTERS} are the most` });
+}
+
 /** What each worker's row gets when its session begins. */
 const COLUMNS: Readonly<Record<string, (start: SessionStart) => SqlValue>> = {
-  info: (start) => JSON.stringify(start.info),
+  info: (start) => infoText(start.info),
   resumes: ({ kind }) => kind.resumes ?? false,
   protocol: ({ kind }) => kind.protocol ?? null,
   address: ({ kind }) => kind.address ?? null,

@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from '@jest/globals';
-import { type Incarnation, WorkerStore } from '@millrace/database';
+import { CatalogReads, type Incarnation, WorkerStore } from '@millrace/database';
 import { configure, onEveryDatabase, register } from './databases.js';
 
 const WORKERS = 500;
@@ -31,6 +31,19 @@ onEveryDatabase('sessions of workers', (get) => {
         master: me.masterId,
       });
     }
+  });
+
+  it('show little of a worker, whatever it says, or said to an earlier release', async () => {
+    const reads = new CatalogReads(get().db);
+    const shown = async (id: number) => (await reads.workers([id]))[0]!.workerinfo;
+    const [id] = ids;
+    await get().db.run(`UPDATE workers SET info = ? WHERE id = ?`, [JSON.stringify({ big: 'x'.repeat(2 << 20) }), id!]);
+    expect(JSON.stringify(await shown(id!)).length).toBeLessThan(200);
+    expect(await shown(id!)).toHaveProperty('left_out');
+    await new WorkerStore(get().db).attached(ids.at(-1)!, me, { big: '\u001b'.repeat(50_000) });
+    expect(JSON.stringify(await shown(ids.at(-1)!)).length).toBeLessThan(200);
+    expect(await shown(ids[1]!)).toEqual({ version: `v${ids[1]}` });
+    await get().db.run(`UPDATE workers SET session_epoch = 1 WHERE id = ?`, [ids.at(-1)!]);
   });
 
   it('are numbered when one worker comes several times at once, also to two masters', async () => {

@@ -35,8 +35,8 @@ export const WORKER_LIMITS = {
   /** What it says of itself that people read: beyond these it is left out, with a note. */
   infoTexts: 64,
   infoKeyCharacters: 100,
-  infoTextCharacters: 4000,
-  infoCharacters: 32 << 10,
+  infoTextCharacters: 2000,
+  infoCharacters: 8 << 10,
   environNames: 2000,
   environCharacters: 256 << 10,
   commandVersions: 200,

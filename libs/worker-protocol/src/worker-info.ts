@@ -44,7 +44,7 @@ export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): Work
     basedir: own('basedir', WORKER_LIMITS.pathCharacters) ?? '',
     numCpus: typeof numcpus === 'number' && Number.isSafeInteger(numcpus) && numcpus >= 0 ? numcpus : null,
     version: own('version', WORKER_LIMITS.versionCharacters) ?? '',
-    commands: texts(answer['worker_commands'], WORKER_LIMITS.commandVersions, WORKER_LIMITS.infoCharacters),
+    commands: texts(answer['worker_commands'], WORKER_LIMITS.commandVersions, WORKER_LIMITS.environCharacters),
     deleteLeftoverDirs: Boolean(answer['delete_leftover_dirs']),
     features: list(answer['millrace_features'], WORKER_LIMITS.features),
     runningCommands: list(answer['running_commands'], WORKER_LIMITS.heldCommands),

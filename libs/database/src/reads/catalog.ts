@@ -8,6 +8,7 @@ import type {
   WorkerResource,
 } from '@millrace/contracts';
 import { placeholders, type Queryable } from '../sql.js';
+import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
 import { seconds } from './history.js';
 import type { ResourceShape } from './query.js';
 
@@ -216,7 +217,8 @@ export class CatalogReads {
     const rows = await this.db.all<{
       id: number;
       name: string;
-      info: string;
+      /** Null where it is too long: earlier releases stored whatever a worker said. */
+      info: string | null;
       maxBuilds: number;
       paused: number;
       pauseReason: string | null;
@@ -231,7 +233,7 @@ export class CatalogReads {
       quarantinedUntilMs: number | null;
       quarantineReason: string | null;
     }>(
-      `SELECT w.id, w.name, w.info, w.max_builds AS maxBuilds, w.paused, w.pause_reason AS pauseReason, w.graceful,
+      `SELECT w.id, w.name, CASE WHEN LENGTH(w.info) <= ${4 * MOST_INFO_CHARACTERS} THEN w.info END AS info, w.max_builds AS maxBuilds, w.paused, w.pause_reason AS pauseReason, w.graceful,
          w.last_seen_at_ms AS lastSeenAtMs, m.id AS connectedTo, w.connected_since_ms AS connectedSinceMs,
          w.missing_at_ms AS missingAtMs, w.protocol, w.address, w.shutdown_reason AS shutdownReason,
          CASE WHEN w.quarantined_until_ms > ${this.db.dialect.nowMs} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
@@ -251,7 +253,7 @@ export class CatalogReads {
       else configured.set(workerId, [{ builderid: builderId, masterid: masterId }]);
     }
     return rows.map((row) => {
-      const info = JSON.parse(row.info) as WorkerResource['workerinfo'];
+      const info = infoOf(row.info);
       return {
         address: row.address,
         configured_on: configured.get(row.id) ?? [],
@@ -353,4 +355,10 @@ export class CatalogReads {
     const masters = new Map((await this.masters()).map((master) => [master.masterid, master]));
     return new Map(rows.flatMap((row) => (masters.has(row.masterId) ? [[row.name, masters.get(row.masterId)!]] : [])));
   }
+}
+
+/** What a worker said of itself; a note where that is more than is shown. */
+function infoOf(text: string | null): WorkerResource['workerinfo'] {
+  if (text === null) return { left_out: 'everything: it is too long, and will be shorter when the worker comes again' };
+  return JSON.parse(text) as WorkerResource['workerinfo'];
 }
