@@ -64,7 +64,14 @@ export class SchedulerRuntime {
         typeof source.branches !== 'object' ||
         !('handle' in source.branches) ||
         Boolean(await this.host.call(source.branches.handle, [branch], { timeoutMs: CALLBACK_TIMEOUT_MS }));
-      const poller = new GitPoller(source, this.master, choose, limit, mirrors);
+      const poller = new GitPoller(
+        source,
+        this.master,
+        choose,
+        limit,
+        mirrors,
+        this.host.credentials.get(source.name) ?? null,
+      );
       this.run(`poller:${source.name}`, source.pollIntervalMs, (signal) => poller.poll(signal));
     }
     for (const scheduler of revision.schedulers) {

@@ -1,3 +1,6 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@millrace/testing';
@@ -17,6 +20,50 @@ const poll = (options = ''): void =>
   });
 const firstRound = (): Promise<unknown> =>
   eventually(async () => (await site.heads('r'))['seen'] === 'true', { timeoutMs: 20_000, what: 'a first round' });
+
+/** `git http-backend` over everything in a folder, for one user. */
+async function startForge(folder: string, username: string, password: string) {
+  const wanted = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const server = createServer((request, response) => {
+    if (request.headers.authorization !== wanted) {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+      return;
+    }
+    const { pathname, search } = new URL(request.url!, 'http://forge');
+    const backend = spawn('git', ['http-backend'], {
+      env: {
+        PATH: process.env['PATH'],
+        GIT_PROJECT_ROOT: folder,
+        GIT_HTTP_EXPORT_ALL: '1',
+        PATH_INFO: pathname,
+        QUERY_STRING: search.slice(1),
+        REQUEST_METHOD: request.method,
+        CONTENT_TYPE: request.headers['content-type'] ?? '',
+        GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+        HTTP_CONTENT_ENCODING: String(request.headers['content-encoding'] ?? ''),
+      },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    request.pipe(backend.stdin);
+    const chunks: Buffer[] = [];
+    backend.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    backend.on('close', () => {
+      const output = Buffer.concat(chunks);
+      const split = output.indexOf('\r\n\r\n');
+      for (const line of output.subarray(0, split).toString().split('\r\n')) {
+        const [name, value] = line.split(/:\s*/, 2);
+        if (name === 'Status') response.statusCode = Number.parseInt(value!, 10);
+        else response.setHeader(name!, value!);
+      }
+      response.end(output.subarray(split + 4));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
+}
 
 describe('a polled repository', () => {
   it('has no history of news: what branches off earlier brings its own commits alone', async () => {
@@ -132,6 +179,29 @@ describe('a polled repository', () => {
     const warned = site.output.filter((line) => line.includes('not looked at for now'));
     expect(warned).toHaveLength(1);
     expect(warned[0]).toContain('odd');
+  });
+
+  it('that wants credentials gets them, and nothing else does', async () => {
+    const forge = await startForge(site.folder, 'ci', 'hunter2-tëst');
+    try {
+      repository.commit('1');
+      repository.git('update-server-info');
+      site.configure({
+        changeSources: `gitPoller({ name: 'r', repository: '${forge.url}/repository/.git', pollIntervalSeconds: 0.2, buildHeadsOnFirstSight: true,
+          credentials: { username: 'ci', password: 'hunter2-tëst' } }),
+          gitPoller({ name: 'wrong', repository: '${forge.url}/repository/.git', pollIntervalSeconds: 0.2, credentials: { password: 'hunter2-wrong' } })`,
+      });
+      await site.start();
+      await firstRound();
+      const second = repository.commit('2');
+      await site.took('r', 'main', second);
+      await eventually(() => site.output.some((line) => line.includes('poll failed')), { what: 'a refusal' });
+      expect(site.output.join('\n')).not.toContain('hunter2');
+      const found = spawnSync('grep', ['-rlF', 'hunter2', site.folder], { encoding: 'utf8' });
+      expect(found.stdout.split('\n').filter(Boolean)).toEqual([site.config]);
+    } finally {
+      await forge.close();
+    }
   });
 
   it('says each reason for which it cannot be polled', async () => {

@@ -74,6 +74,18 @@ describe('POST /trigger', () => {
       expect((await post(good, { [name]: value })).status).toBe(202);
   });
 
+  it.each([
+    { repository: 'https://user:hunter2@h/x' },
+    { repository: 'https://h/x?private_token=hunter2' },
+    { project: 'ssh://u:hunter2@h/x' },
+  ])('refuses an address with a secret, and does not repeat it: %j', async (sourceStamp) => {
+    const before = await buildsets();
+    const { status, body } = await post({ ...good, sourceStamp });
+    expect({ status, body }).toMatchObject({ status: 400, body: { code: 'secret-in-address' } });
+    expect(JSON.stringify(body)).not.toContain('hunter2');
+    expect(await buildsets()).toBe(before);
+  });
+
   it('starts nothing for a scheduler that is switched off', async () => {
     const key = { 'idempotency-key': 'off-1' };
     const first = await post({ scheduler: 'off' }, key);

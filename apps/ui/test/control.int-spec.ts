@@ -171,6 +171,14 @@ describe('commands', () => {
     expect(await one('workers/1', 'workers')).toMatchObject({ paused: false });
   });
 
+  it('refuses a repository with a secret in its address, and does not repeat it', async () => {
+    const repository = 'https://user:hunter2@git.example.org/app.git';
+    const { status, body } = await call('forceschedulers/force', 'force', { repository });
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain('holds a user name or password');
+    expect(JSON.stringify(body)).not.toContain('hunter2');
+  });
+
   it('refuses a form of several codebases instead of building from the first', () => {
     const scheduler = CONFIG.schedulers.find((one) => one.kind === 'force')!;
     const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));

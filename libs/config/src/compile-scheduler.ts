@@ -10,6 +10,7 @@ import {
   FILTERED_ATTRIBUTES,
   type JsonValue,
   messageOf,
+  secretInAddress,
   type ValueMatch,
 } from '@millrace/domain';
 import type { CallbackTable } from './callback-table.js';
@@ -203,8 +204,27 @@ function compileForce(reader: ObjectReader, name: string) {
 function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
   const value = codebase.raw(key);
   if (value === undefined) return field('text', key, '', { label: `${key}:`, size: 40 });
-  if (typeof value === 'string') return field('fixed', key, value, { hide: true });
-  return compileField(new ObjectReader(value, codebase.at(key), codebase.into, codebase.where), key);
+  if (typeof value === 'string') {
+    checkAddress(codebase, key, value);
+    return field('fixed', key, value, { hide: true });
+  }
+  const compiled = compileField(new ObjectReader(value, codebase.at(key), codebase.into, codebase.where), key);
+  for (const text of [compiled.default, ...(compiled.choices ?? [])]) checkAddress(codebase, key, text);
+  return compiled;
+}
+
+/** Everybody who may see the form sees it. */
+function checkAddress(codebase: ObjectReader, key: string, value: unknown): void {
+  const secret = typeof value === 'string' && secretInAddress(value);
+  if (!secret) return;
+  const expected = 'an address without it; give credentials to the git step';
+  codebase.into.add(
+    codebase.at(key),
+    undefined,
+    expected,
+    codebase.where,
+    `${codebase.at(key)} holds ${secret}; expected ${expected}`,
+  );
 }
 
 const FIELD_TYPES = ['text', 'textarea', 'int', 'bool', 'list', 'fixed'] as const;

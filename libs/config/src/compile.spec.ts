@@ -252,6 +252,46 @@ describe('compileConfig', () => {
       ],
     ],
     [
+      'secrets in addresses, which are not repeated',
+      {
+        ...sources(
+          { repository: 'https://user:hunter2@h/x' },
+          { repository: 'https://h/x', name: 'http://u:hunter2@h' },
+        ),
+        schedulers: [
+          force('f', { builders: ['b'], codebases: [{ repository: 'https://hunter2@h/x' }] }),
+          force('g', {
+            builders: ['b'],
+            codebases: [
+              { repository: fields.choice('repository', { choices: ['https://h/x', 'https://h/?token=hunter2'] }) },
+            ],
+          }),
+        ],
+      },
+      [
+        'schedulers[0].codebases[0].repository holds a user name or password; expected an address without it; give credentials to the git step',
+        "schedulers[1].codebases[0].repository holds the parameter 'token'; expected an address without it; give credentials to the git step",
+        'changeSources[0].repository holds a user name or password; expected an address without it, and credentials: { username, passwordEnv }',
+        'changeSources[1].name holds a secret, and everybody sees it',
+      ],
+    ],
+    [
+      'credentials that do not fit',
+      sources(
+        { repository: '/srv/git', credentials: { password: 'hunter2' } },
+        { repository: 'https://h/x', name: 'b', credentials: { username: 'u' } },
+      ),
+      [
+        "changeSources[0].credentials do not fit; expected credentials for where the repository '/srv/git' is, over http or https",
+        'changeSources[1].credentials are incomplete or have another key; expected { url?, username?, passwordEnv } or { url?, username?, password }',
+      ],
+    ],
+    [
+      'credentials whose variable is not set',
+      sources({ repository: 'https://h/x', credentials: { passwordEnv: 'NOT_SET_HERE' } }),
+      ['changeSources[0].credentials.passwordEnv names NOT_SET_HERE, which is not set'],
+    ],
+    [
       'a poll that never rests',
       sources({ pollIntervalSeconds: 0 }),
       ['changeSources[0].pollIntervalSeconds is 0; expected a number from 0.1 to 1000000'],
@@ -305,6 +345,14 @@ describe('compileConfig', () => {
     expect(JSON.stringify(revision)).not.toContain('secret');
     expect(verifyPassword('secret', revision.workers[0]!.passwordHash)).toBe(true);
     expect(JSON.stringify(problemsOf(workers({ password: 'hush', passwordEnv: 'PW' })))).not.toContain('hush');
+  });
+
+  it('keeps credentials of change sources out of the revision', () => {
+    const { revision, credentials } = compileConfig(
+      sources({ repository: 'https://h/team/x', name: 'r', credentials: { username: 'ci', password: 'hunter2' } }),
+    );
+    expect([...credentials]).toEqual([['r', { username: 'ci', password: 'hunter2', scope: 'https://h' }]]);
+    expect(JSON.stringify(revision)).not.toContain('hunter2');
   });
 
   it("gives the digests for the workers' challenges apart from the revision, which holds none of them", () => {

@@ -6,11 +6,12 @@ import type {
   CompiledProject,
   CompiledWorker,
 } from '@millrace/contracts';
-import { hashPassword, isWorkerName, isWorkerTemplate, type JsonValue } from '@millrace/domain';
+import { hashPassword, isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
 import { compileScheduler, TIMER_MAX_SECONDS } from './compile-scheduler.js';
 import { compileSteps, describeStep } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
+import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
 import { ObjectReader, ProblemList, references } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
 import type { Step } from './step.js';
@@ -24,6 +25,8 @@ export interface CompileResult {
   /** What a person should know although nothing is wrong. */
   readonly notes: readonly Note[];
   readonly workerDigests: WorkerDigests;
+  /** Of change sources, by name. Like the digests they are in the memory of whoever loads the configuration alone. */
+  readonly credentials: ReadonlyMap<string, BoundCredentials>;
 }
 
 /**
@@ -66,7 +69,10 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
   const sourceReaders = section('changeSources');
-  const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks));
+  const credentials = new Map<string, BoundCredentials>();
+  const changeSources = sourceReaders.map((reader) =>
+    compileChangeSource(reader, callbacks, credentials, options.env ?? process.env),
+  );
   unique(changeSources, sourceReaders);
 
   const revision: CompiledConfig = {
@@ -93,6 +99,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     }),
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
+    credentials,
     notes: found.notes.map((note) => ({ ...(options.file && { file: options.file }), ...note })),
     workerDigests: Object.fromEntries(
       compiledWorkers.flatMap(({ compiled, digest }) => (digest === null ? [] : [[compiled.name, digest]])),
@@ -262,9 +269,40 @@ function isTemplate(value: unknown): boolean {
 /** What the database has room for: a branch's changes carry all of these. */
 const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
 
-function compileChangeSource(reader: ObjectReader, callbacks: CallbackTable): CompiledChangeSource {
-  const repository = reader.text('repository', { expected: 'the address of a Git repository' });
+function compileChangeSource(
+  reader: ObjectReader,
+  callbacks: CallbackTable,
+  credentials: Map<string, BoundCredentials>,
+  env: Readonly<Record<string, string | undefined>>,
+): CompiledChangeSource {
+  const address = reader.raw('repository');
+  checkGitAccess(reader);
+  const isSecret = typeof address === 'string' && secretInAddress(address) !== null;
+  // A secret has been reported already, and is not to be shown by what follows.
+  const repository = isSecret ? 'secret' : reader.text('repository', { expected: 'the address of a Git repository' });
   const name = reader.text('name', { default: repository });
+  if (secretInAddress(name) !== null)
+    reader.into.add(
+      reader.at('name'),
+      undefined,
+      'a name without secrets',
+      reader.where,
+      `${reader.at('name')} holds a secret, and everybody sees it`,
+    );
+  const given = reader.raw('credentials') as GitCredentials | undefined;
+  if (given && !isSecret && reader.into.problems.length === 0) {
+    const variable = given.passwordEnv;
+    if (variable !== undefined && !env[variable]) {
+      const path = reader.at('credentials.passwordEnv');
+      reader.into.add(
+        path,
+        variable,
+        'the name of a variable that is set',
+        reader.where,
+        `${path} names ${variable}, which is not set`,
+      );
+    } else credentials.set(name, credentialsFor(given, repository, repository, env));
+  }
   if (name.length > 180) reader.problem('name', 'a name of 1 to 180 characters (the repository, where none is given)');
   const compiled: CompiledChangeSource = {
     kind: reader.oneOf('kind', ['git']),

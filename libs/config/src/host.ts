@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
 import type { WorkerDigests } from './compile.js';
+import type { BoundCredentials } from './git-credentials.js';
 import { type HostMessage, type HostRevision, type HostThreadData, received } from './host-messages.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError } from './problems.js';
@@ -71,6 +72,11 @@ export class ConfigHost {
 
   get workerDigests(): WorkerDigests {
     return this.loaded.workerDigests;
+  }
+
+  /** Of change sources, by name. */
+  get credentials(): ReadonlyMap<string, BoundCredentials> {
+    return this.loaded.credentials;
   }
 
   /** For loading the very same configuration elsewhere, in runner threads for one. */

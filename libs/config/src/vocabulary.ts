@@ -1,4 +1,5 @@
 import type { JsonValue } from '@millrace/domain';
+import type { GitCredentials } from './git-credentials.js';
 import { locate } from './location.js';
 import type { ChangeInfo, Renderable, Step } from './step.js';
 
@@ -142,7 +143,10 @@ export type SchedulerDefinition = { readonly name: string } & (
 );
 
 export interface GitPollerOptions {
+  /** Without user and password: see `credentials`. */
   readonly repository: string;
+  /** For repositories over http and https; `passwordEnv` is a variable of the scheduler. They are sent to the repository's host and nowhere else. */
+  readonly credentials?: GitCredentials;
   /** `all`, names, or a callback that gets each name; all by default. */
   readonly branches?: 'all' | readonly string[] | ((branch: string) => boolean | Promise<boolean>);
   /** 60 by default. */

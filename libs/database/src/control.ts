@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Properties, Result, UserError } from '@millrace/domain';
 import { completeRequest, createBuildset, type CreatedBuildset, type SourceStamp } from './buildsets.js';
+import { checkAddresses } from './intake.js';
 import type { Database, SqlValue, Transaction } from './sql.js';
 
 export interface Force {
@@ -34,8 +35,10 @@ export interface MasterCommand {
 export class ControlStore {
   constructor(private readonly db: Database) {}
 
+  /** @throws UserError `secret-in-address` */
   force(force: Force): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
+      checkAddresses(force.sourceStamp);
       const created = await createBuildset(tx, {
         schedulerId: force.schedulerId,
         schedulerName: force.schedulerName,

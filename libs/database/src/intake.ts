@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FencedError, type Properties, UserError } from '@millrace/domain';
+import { FencedError, type Properties, redactAddresses, secretInAddress, UserError } from '@millrace/domain';
 import {
   createBuildset,
   type CreatedBuildset,
@@ -106,6 +106,7 @@ export class IntakeStore {
           );
         }
       }
+      checkAddresses(change);
       const hash = createHash('sha256').update(change.dedupKey).digest('hex');
       if (seen.has(hash) || (await tx.get(`SELECT id FROM changes WHERE dedup_hash = ?`, [hash]))) continue;
       seen.add(hash);
@@ -329,6 +330,7 @@ export class IntakeStore {
       if (earlier) return { answer: JSON.parse(earlier.answer) as CreatedBuildset, repeated: true };
     }
     const wanted = buildset();
+    wanted.sourceStamps.forEach(checkAddresses);
     const scheduler = await tx.get<{ enabled: number }>(`SELECT enabled FROM schedulers WHERE id = ?`, [
       wanted.schedulerId,
     ]);
@@ -344,6 +346,20 @@ export class IntakeStore {
       );
     }
     return { answer, repeated: false };
+  }
+}
+
+/** What pages, properties and logs show of a source stamp holds no secrets. @throws UserError `secret-in-address` */
+export function checkAddresses(stamp: Pick<SourceStamp, 'repository' | 'project'>): void {
+  for (const field of ['repository', 'project'] as const) {
+    const secret = secretInAddress(stamp[field]);
+    if (secret === null) continue;
+    const shown = redactAddresses(stamp[field]);
+    throw new UserError(
+      'secret-in-address',
+      `${field} '${shown}' holds ${secret}, which everybody would see: leave it out, and give credentials to the git step in the configuration`,
+      { field, value: shown },
+    );
   }
 }
 

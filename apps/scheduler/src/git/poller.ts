@@ -1,3 +1,4 @@
+import type { BoundCredentials } from '@millrace/config';
 import { hints, type CompiledChangeSource } from '@millrace/contracts';
 import { IntakeStore, type NewChange, type Ownership, OwnershipStore } from '@millrace/database';
 import { FencedError, messageOf, printable } from '@millrace/domain';
@@ -34,8 +35,9 @@ export class GitPoller {
     private readonly choose: BranchChooser,
     private readonly limit: Limit,
     mirrors: string,
+    credentials: BoundCredentials | null,
   ) {
-    this.repository = new GitRepository(source.repository, mirrors);
+    this.repository = new GitRepository(source.repository, mirrors, credentials);
     this.intake = new IntakeStore(master.db);
     this.ownerships = new OwnershipStore(master.db);
   }

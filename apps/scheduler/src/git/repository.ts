@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { OperationalError } from '@millrace/domain';
+import type { BoundCredentials } from '@millrace/config';
+import { OperationalError, redactAddresses } from '@millrace/domain';
+import { credentialSettings } from '../core/git-environment.js';
 
 const run = promisify(execFile);
 
@@ -32,6 +34,7 @@ export class GitRepository {
   constructor(
     readonly url: string,
     folder: string,
+    private readonly credentials: BoundCredentials | null = null,
   ) {
     this.mirror = join(folder, `${hashOf(url).slice(0, 16)}.git`);
   }
@@ -123,11 +126,12 @@ export class GitRepository {
     args: readonly string[],
     options: { timeoutMs: number; signal: AbortSignal; input?: string; mirror?: boolean },
   ): Promise<Buffer> {
-    const all = [...SETTINGS, ...(options.mirror === false ? [] : ['--git-dir', this.mirror]), ...args];
+    const access = credentialSettings(this.credentials);
+    const all = [...SETTINGS, ...access.args, ...(options.mirror === false ? [] : ['--git-dir', this.mirror]), ...args];
     const ssh = await sshCommand();
     return new Promise((resolve, reject) => {
       const child = spawn('git', all, {
-        env: { ...process.env, ...ssh, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+        env: { ...process.env, ...ssh, ...access.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
         signal: options.signal,
         timeout: options.timeoutMs,
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -151,8 +155,8 @@ export class GitRepository {
           reject(
             new OperationalError(
               'git',
-              `git ${args[0]} of ${withoutPassword(this.url)} ended with ${code ?? signal}: ${complaint.trim()}`,
-              { repository: withoutPassword(this.url), code, signal },
+              `git ${args[0]} of ${redactAddresses(this.url)} ended with ${code ?? signal}: ${redactAddresses(complaint.trim())}`,
+              { repository: redactAddresses(this.url), code, signal },
             ),
           );
       });
@@ -174,10 +178,6 @@ function sshCommand(): Promise<NodeJS.ProcessEnv> {
     () => (isSet ? {} : { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' }),
   );
   return ssh;
-}
-
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/([^/@:]*):[^/@]*@/, '//$1:***@');
 }
 
 /** `diff-tree --stdin -z` prints each revision, then its files; a file named like the next revision is told apart by the order. */
