@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { NavLink, Route, Routes } from 'react-router';
 import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
+import { OfBuild, OfBuilder } from './pages/addresses';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
@@ -51,9 +52,12 @@ export function App(): ReactNode {
         <Routes>
           <Route path="/" element={<HomePage />} />
           <Route path="/waterfall" element={<WaterfallPage />} />
-          <Route path="/builders/:builderid" element={<BuilderPage />} />
-          <Route path="/builders/:builderid/builds/:number" element={<BuildPage />} />
-          <Route path="/builders/:builderid/builds/:number/steps/:step/logs/:slug" element={<LogPage />} />
+          <Route path="/builders/:builderid" element={<OfBuilder />}>
+            <Route index element={<BuilderPage />} />
+            <Route path="builds/:number" element={<BuildPage />} />
+            <Route path="builds/:number/steps/:step/logs/:slug" element={<LogPage />} />
+          </Route>
+          <Route path="/builds/:buildid/*" element={<OfBuild />} />
           <Route path="/pending" element={<PendingPage />} />
           <Route path="/requests/:uuid" element={<RequestPage />} />
           <Route path="/buildrequests/:uuid" element={<RequestPage />} />

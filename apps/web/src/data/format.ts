@@ -26,8 +26,14 @@ export function dateTime(at: number): string {
   return new Date(at * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
-export function timeOfDay(at: number): string {
-  return new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+export function timeOfDay(at: number, withSeconds = false): string {
+  const seconds = withSeconds ? ({ second: '2-digit' } as const) : {};
+  return new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds });
+}
+
+/** What an address says in place of an id or a number; null when it is neither. */
+export function idOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 export function shortRevision(revision: string): string {

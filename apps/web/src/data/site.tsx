@@ -5,6 +5,7 @@ import { fetchSiteConfig, type SiteConfig } from './api';
 import { feed } from './client';
 import type { Fed } from './feed';
 import { useLive } from './live';
+import { differencesOf } from './names';
 import { allMasters } from './queries';
 
 /** What every page needs: names of things. */
@@ -16,6 +17,9 @@ export interface Site {
   readonly workers: ReadonlyMap<number, WorkerResource>;
   readonly masters: ReadonlyMap<number, MasterResource>;
   readonly projects: ReadonlyMap<number, ProjectResource>;
+  /** Where names begin to differ: see `differencesOf`. */
+  readonly builderDifferences: ReadonlyMap<string, number>;
+  readonly workerDifferences: ReadonlyMap<string, number>;
   /** False until the names are known. */
   readonly ready: boolean;
 }
@@ -60,6 +64,8 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
     id: (project) => project.projectid,
     topics: [],
   });
+  const builderDifferences = useDifferences(builders.items);
+  const workerDifferences = useDifferences(workers.items);
 
   const site = useMemo<Site>(
     () => ({
@@ -70,9 +76,17 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
       workers: new Map(workers.items?.map((worker) => [worker.workerid, worker])),
       masters: new Map(masters.items?.map((master) => [master.masterid, master])),
       projects: new Map(projects.items?.map((project) => [project.projectid, project])),
+      builderDifferences,
+      workerDifferences,
       ready: builders.items !== null && workers.items !== null && projects.items !== null && masters.items !== null,
     }),
-    [config, builders.items, workers.items, masters.items, projects.items],
+    [config, builders.items, workers.items, masters.items, projects.items, builderDifferences, workerDifferences],
   );
   return <SiteContext value={site}>{children}</SiteContext>;
+}
+
+/** Computed anew when a name comes or goes, not with every event. */
+function useDifferences(items: readonly { readonly name: string }[] | null): ReadonlyMap<string, number> {
+  const names = items?.map(({ name }) => name).join('\n') ?? '';
+  return useMemo(() => differencesOf(names.split('\n')), [names]);
 }

@@ -11,27 +11,32 @@ import type { Properties } from '@millrace/domain';
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { control } from '../data/api';
-import { dateTime, property } from '../data/format';
+import { dateTime, idOf, property } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import { lookOf } from '../data/results';
 import { useSite } from '../data/site';
 import { LogView } from '../log/log-view';
-import { ActionButton, Ago, Badge, Empty, Loading, pageStateOf, Took, usePageTitle, WorkerName } from '../parts/basics';
+import { ActionButton, Ago, Badge, Empty, Loading, pageStateOf, Took, usePageTitle, WorkerLink } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
 import { ChangeList } from './changes';
 import { NotFoundPage } from './not-found';
 
 export function BuildPage(): ReactNode {
-  const { builderid, number } = useParams();
-  const { item: build, error } = useLiveOne<BuildResource>({
-    path: `builds?builderid=${Number(builderid)}&number=${Number(number)}&property=*`,
-    plural: 'builds',
-    id: (one) => one.buildid,
-    topics: [`builders/${Number(builderid)}/builds/${Number(number)}/*`],
-  });
+  const { builderid, number: text } = useParams();
+  const number = idOf(text);
+  const { item: build, error } = useLiveOne<BuildResource>(
+    number === null
+      ? null
+      : {
+          path: `builds?builderid=${Number(builderid)}&number=${number}&property=*`,
+          plural: 'builds',
+          id: (one) => one.buildid,
+          topics: [`builders/${Number(builderid)}/builds/${number}/*`],
+        },
+  );
   const builder = useSite().builders.get(Number(builderid));
-  usePageTitle(builder ? `#${number} ${builder.name}` : `Build ${number}`, build ? pageStateOf([build]) : 'plain');
-  if (build === null) return <NotFoundPage what={`There is no build ${number} of this builder.`} />;
+  usePageTitle(builder ? `#${text} ${builder.name}` : `Build ${text}`, build ? pageStateOf([build]) : 'plain');
+  if (number === null || build === null) return <NotFoundPage what={`There is no build ${text} of this builder.`} />;
   if (!build) return <Loading error={error} />;
   return <Build key={build.buildid} build={build} />;
 }
@@ -159,7 +164,7 @@ function Facts({ build }: { build: BuildResource }): ReactNode {
       </dd>
       <dt>Worker</dt>
       <dd>
-        <WorkerName id={build.workerid} />
+        <WorkerLink id={build.workerid} />
       </dd>
       <dt>Request</dt>
       <dd>

@@ -14,8 +14,7 @@ import { NotFoundPage } from './not-found';
 export function BuilderPage(): ReactNode {
   const { builderid } = useParams();
   const site = useSite();
-  const builder =
-    site.builders.get(Number(builderid)) ?? [...site.builders.values()].find((one) => one.name === builderid);
+  const builder = site.builders.get(Number(builderid));
   if (!site.ready) return <Loading />;
   if (!builder) return <NotFoundPage what={`There is no builder ${builderid}.`} />;
   return <Builder key={builder.builderid} builder={builder} />;

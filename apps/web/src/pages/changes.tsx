@@ -1,7 +1,7 @@
 import type { BuildResource, ChangeResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
-import { dateTime, firstLine, shortRevision } from '../data/format';
+import { dateTime, firstLine, idOf, shortRevision } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import { newestChanges, SHOWN_PROPERTIES } from '../data/queries';
 import { Ago, Branch, Empty, Loading, More, usePageTitle } from '../parts/basics';
@@ -44,20 +44,22 @@ export function ChangeList({ changes }: { changes: readonly ChangeResource[] }):
 
 export function ChangePage(): ReactNode {
   const { changeid } = useParams();
-  const { item: change, error } = useLiveOne<ChangeResource>({
-    path: `changes/${Number(changeid)}`,
-    plural: 'changes',
-    id: (one) => one.changeid,
-    topics: [],
-  });
-  const builds = useLive<BuildResource>({
-    path: `changes/${Number(changeid)}/builds?order=-buildid&${SHOWN_PROPERTIES}`,
-    plural: 'builds',
-    id: (build) => build.buildid,
-    topics: [],
-  });
+  const id = idOf(changeid);
+  const { item: change, error } = useLiveOne<ChangeResource>(
+    id === null ? null : { path: `changes/${id}`, plural: 'changes', id: (one) => one.changeid, topics: [] },
+  );
+  const builds = useLive<BuildResource>(
+    id === null
+      ? null
+      : {
+          path: `changes/${id}/builds?order=-buildid&${SHOWN_PROPERTIES}`,
+          plural: 'builds',
+          id: (build) => build.buildid,
+          topics: [],
+        },
+  );
   usePageTitle(change ? firstLine(change.comments) : 'Change');
-  if (change === null) return <NotFoundPage what={`There is no change ${changeid}.`} />;
+  if (id === null || change === null) return <NotFoundPage what={`There is no change ${changeid}.`} />;
   if (!change) return <Loading error={error} />;
   return (
     <>

@@ -5,7 +5,7 @@ import { useLive } from '../data/live';
 import { failedBuilds, runningBuilds } from '../data/queries';
 import { lookOfResults } from '../data/results';
 import { useSite } from '../data/site';
-import { Ago, Badge, BuilderLink, BuildLink, Empty, Loading, usePageTitle, WorkerName } from '../parts/basics';
+import { Ago, Badge, BuilderLink, BuildLink, Empty, Loading, usePageTitle, WorkerLink } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
 
 /** More are only counted. */
@@ -91,7 +91,7 @@ function Running({ builds }: { builds: readonly BuildResource[] }): ReactNode {
           </span>
           <Source build={build} />
           <span className="muted">
-            <WorkerName id={build.workerid} />
+            <WorkerLink id={build.workerid} />
           </span>
           <Progress build={build} expectedSeconds={expected.get(build.builderid) ?? null} />
         </li>

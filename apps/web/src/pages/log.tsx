@@ -1,6 +1,7 @@
 import type { BuildResource, LogResource, StepResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link, useLocation, useNavigate, useParams } from 'react-router';
+import { idOf } from '../data/format';
 import { useLiveOne } from '../data/live';
 import { lookOf } from '../data/results';
 import { useSite } from '../data/site';
@@ -9,20 +10,25 @@ import { Badge, Loading, usePageTitle } from '../parts/basics';
 import { NotFoundPage } from './not-found';
 
 export function LogPage(): ReactNode {
-  const { builderid, number, step: stepKey, slug } = useParams();
+  const { builderid, number: text, step: stepKey = '', slug = '' } = useParams();
+  const number = idOf(text);
   const { hash } = useLocation();
   const navigate = useNavigate();
   const builder = useSite().builders.get(Number(builderid));
-  const { item: build, error } = useLiveOne<BuildResource>({
-    path: `builds?builderid=${Number(builderid)}&number=${Number(number)}`,
-    plural: 'builds',
-    id: (one) => one.buildid,
-    topics: [`builders/${Number(builderid)}/builds/${Number(number)}/*`],
-  });
+  const { item: build, error } = useLiveOne<BuildResource>(
+    number === null
+      ? null
+      : {
+          path: `builds?builderid=${Number(builderid)}&number=${number}`,
+          plural: 'builds',
+          id: (one) => one.buildid,
+          topics: [`builders/${Number(builderid)}/builds/${number}/*`],
+        },
+  );
   const { item: step, error: stepError } = useLiveOne<StepResource>(
     build
       ? {
-          path: `builds/${build.buildid}/steps/${stepKey}`,
+          path: `builds/${build.buildid}/steps/${encodeURIComponent(stepKey)}`,
           plural: 'steps',
           id: (one) => one.stepid,
           topics: [`builds/${build.buildid}/steps/*/*`],
@@ -33,7 +39,7 @@ export function LogPage(): ReactNode {
   const { item: log, error: logError } = useLiveOne<LogResource>(
     step
       ? {
-          path: `steps/${step.stepid}/logs/${slug}`,
+          path: `steps/${step.stepid}/logs/${encodeURIComponent(slug)}`,
           plural: 'logs',
           id: (one) => one.logid,
           topics: [`steps/${step.stepid}/logs/${slug}/*`],
@@ -41,7 +47,8 @@ export function LogPage(): ReactNode {
       : null,
   );
   usePageTitle(builder && step ? `${step.name} ${slug} · #${number} ${builder.name}` : 'Log');
-  if (build === null || step === null || log === null) return <NotFoundPage what="There is no such log." />;
+  if (number === null || build === null || step === null || log === null)
+    return <NotFoundPage what="There is no such log." />;
   if (!build || !step || !log) return <Loading error={error ?? stepError ?? logError} />;
   const buildPath = `/builders/${build.builderid}/builds/${build.number}`;
   const linked = /^#L(\d{1,12})$/.exec(hash);

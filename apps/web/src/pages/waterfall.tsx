@@ -6,7 +6,7 @@ import { useLive, useNow } from '../data/live';
 import { waterfallBuilds } from '../data/queries';
 import { lookOf, lookOfResults } from '../data/results';
 import { useSite } from '../data/site';
-import { Badge, Empty, Loading, usePageTitle } from '../parts/basics';
+import { Badge, BuilderName, Empty, Loading, usePageTitle } from '../parts/basics';
 import { type Bar, layout, type Mark } from '../waterfall/layout';
 
 const ZOOMS = [4, 8, 16, 32, 64];
@@ -168,7 +168,9 @@ function Picture({
         {columns.map((builder) => (
           <Link key={builder.builderid} to={`/builders/${builder.builderid}`} title={builder.name}>
             <Badge look={lookOfResults(builder.latest_results)} bare />
-            <span className="wf-name">{builder.name}</span>
+            <span className="wf-name">
+              <BuilderName name={builder.name} />
+            </span>
           </Link>
         ))}
       </div>
@@ -206,7 +208,7 @@ function TimeMark({ mark }: { mark: Mark }): ReactNode {
   const today = new Date().toDateString() === new Date(mark.at * 1000).toDateString();
   return (
     <time style={{ top: mark.topPx }} dateTime={new Date(mark.at * 1000).toISOString()}>
-      {timeOfDay(mark.at)}
+      {timeOfDay(mark.at, mark.withSeconds)}
       {!today && (
         <small>{new Date(mark.at * 1000).toLocaleDateString(undefined, { month: 'short', day: 'numeric' })}</small>
       )}

@@ -5,7 +5,7 @@ import { useLive } from '../data/live';
 import { runningBuilds } from '../data/queries';
 import { useSite } from '../data/site';
 import { infoText } from '../data/workers';
-import { Ago, BuilderLink, BuildLink, Empty, Loading, usePageTitle } from '../parts/basics';
+import { Ago, BuilderLink, BuildLink, Empty, Loading, usePageTitle, WorkerName } from '../parts/basics';
 import { WorkerControls, WorkerState } from '../parts/worker-controls';
 
 export function WorkersPage(): ReactNode {
@@ -56,7 +56,9 @@ function Row({ worker, builds }: { worker: WorkerResource; builds: readonly Buil
     <tr>
       <td>
         <Link to={`/workers/${worker.workerid}`} title={worker.name}>
-          <strong>{worker.name}</strong>
+          <strong>
+            <WorkerName name={worker.name} />
+          </strong>
         </Link>
       </td>
       <td>

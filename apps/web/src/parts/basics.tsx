@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { ago, dateTime, duration } from '../data/format';
 import { useNow } from '../data/live';
+import { endOf } from '../data/names';
 import { lookOf, type ResultLook } from '../data/results';
 import { useSite } from '../data/site';
 
@@ -34,20 +35,46 @@ export function BuilderLink({ id }: { id: number }): ReactNode {
   const name = useSite().builders.get(id)?.name ?? `builder ${id}`;
   return (
     <Link to={`/builders/${id}`} title={name}>
-      {name}
+      <BuilderName name={name} />
     </Link>
   );
 }
 
-export function WorkerName({ id }: { id: number }): ReactNode {
-  return <Link to={`/workers/${id}`}>{useSite().workers.get(id)?.name ?? `worker ${id}`}</Link>;
+/** Cut where builders are alike, not where they differ. */
+export function BuilderName({ name }: { name: string }): ReactNode {
+  return <Cut text={name} tailAt={useSite().builderDifferences.get(name) ?? 0} />;
+}
+
+export function WorkerLink({ id }: { id: number }): ReactNode {
+  const name = useSite().workers.get(id)?.name ?? `worker ${id}`;
+  return (
+    <Link to={`/workers/${id}`} title={name}>
+      <WorkerName name={name} />
+    </Link>
+  );
+}
+
+/** Cut where workers are alike, not where they differ. */
+export function WorkerName({ name }: { name: string }): ReactNode {
+  return <Cut text={name} tailAt={useSite().workerDifferences.get(name) ?? 0} />;
 }
 
 /** Cut to what there is room for. */
 export function Branch({ name }: { name: string }): ReactNode {
   return (
     <span className="branch" title={name}>
-      {name}
+      <Cut text={name} tailAt={endOf(name)} />
+    </span>
+  );
+}
+
+/** Text that gives way before `tailAt` where there is no room for all of it; at its end where that is 0. */
+function Cut({ text, tailAt }: { text: string; tailAt: number }): ReactNode {
+  if (tailAt === 0) return text;
+  return (
+    <span className="cut-name">
+      <span>{text.slice(0, tailAt)}</span>
+      <span>{text.slice(tailAt)}</span>
     </span>
   );
 }

@@ -2,7 +2,7 @@ import type { BuildResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { duration, property, shortRevision } from '../data/format';
 import { useNow } from '../data/live';
-import { Ago, Branch, BuilderLink, BuildLink, Took, WorkerName } from './basics';
+import { Ago, Branch, BuilderLink, BuildLink, Took, WorkerLink } from './basics';
 
 export function BuildTable({
   builds,
@@ -41,7 +41,7 @@ export function BuildTable({
               </td>
               <td className="wide">{build.state_string}</td>
               <td>
-                <WorkerName id={build.workerid} />
+                <WorkerLink id={build.workerid} />
               </td>
               <td className="right">
                 <Took from={build.started_at} to={build.complete_at} />

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { layout, MIN_BAR_PX, type Span } from './layout.js';
+import fc from 'fast-check';
+import { layout, type Mark, MIN_BAR_PX, type Span } from './layout.js';
 
 const span = (id: number, column: number, start: number, end: number): Span => ({ id, column, start, end });
 
@@ -30,6 +31,29 @@ describe('the waterfall', () => {
       expect.objectContaining({ idleSeconds: 89_940 }),
     ]);
     expect(heightPx).toBeLessThan(120);
+  });
+
+  it.each([4, 16, 64])('marks no two times that read the same, at %d pixels a minute', (pxPerMinute) => {
+    const builds = fc.array(fc.tuple(fc.nat(2), fc.nat(40_000), fc.nat(4000)), { minLength: 1, maxLength: 60 });
+    const label = (mark: Mark): string =>
+      new Date(mark.at * 1000).toISOString().slice(0, mark.withSeconds ? 'YYYY-MM-DDTHH:MM:SS'.length : -8);
+    fc.assert(
+      fc.property(builds, (all) => {
+        const spans = all.map(([column, start, seconds], i) => span(i, column, start, start + seconds));
+        const labels = layout(spans, pxPerMinute).marks.map(label);
+        expect(new Set(labels).size).toBe(labels.length);
+      }),
+    );
+  });
+
+  it('marks plain minutes where they tell times apart', () => {
+    const hours = layout([span(1, 0, 0, 7200), span(2, 0, 7200, 14_400)], 16);
+    expect(hours.marks.map(({ withSeconds }) => withSeconds)).toEqual(hours.marks.map(() => false));
+    const seconds = layout(
+      Array.from({ length: 30 }, (_, i) => span(i, 0, 2 * i, 2 * i + 2)),
+      16,
+    );
+    expect(seconds.marks.map(({ withSeconds }) => withSeconds)).toEqual(seconds.marks.map(() => true));
   });
 
   it('gives builds that run side by side lanes', () => {

@@ -22,6 +22,8 @@ export interface Mark {
   readonly at: number;
   /** Seconds in which nothing was built; null for a plain time. */
   readonly idleSeconds: number | null;
+  /** Whether hours and minutes do not tell it from the mark beside it. */
+  readonly withSeconds: boolean;
 }
 
 export interface Layout {
@@ -72,19 +74,21 @@ export function layout(spans: readonly Span[], pxPerMinute: number): Layout {
   const tops = [0];
   for (const height of heights) tops.push(tops.at(-1)! + height);
 
-  const marks: Mark[] = [];
+  const marked: Omit<Mark, 'withSeconds'>[] = [];
   let lastMarkPx = -Infinity;
   times.forEach((time, i) => {
     const topPx = tops[i]!;
-    const idle = running[i] === 0 && i < heights.length ? time - times[i + 1]! : 0;
-    if (idle > IDLE_SECONDS) {
-      marks.push({ topPx, at: time, idleSeconds: idle });
-      lastMarkPx = topPx;
-    } else if (topPx - lastMarkPx >= MARK_EVERY_PX) {
-      marks.push({ topPx, at: time, idleSeconds: null });
-      lastMarkPx = topPx;
-    }
+    const seconds = running[i] === 0 && i < heights.length ? time - times[i + 1]! : 0;
+    const idleSeconds = seconds > IDLE_SECONDS ? seconds : null;
+    if (idleSeconds === null && topPx - lastMarkPx < MARK_EVERY_PX) return;
+    marked.push({ topPx, at: time, idleSeconds });
+    lastMarkPx = topPx;
   });
+  const isNear = (a: number, b: number | undefined): boolean => b !== undefined && Math.abs(a - b) < 60;
+  const marks = marked.map((mark, i) => ({
+    ...mark,
+    withSeconds: isNear(mark.at, marked[i - 1]?.at) || isNear(mark.at, marked[i + 1]?.at),
+  }));
   const lanes = lanesOf(placed);
   return {
     bars: placed.map(({ span, top, bottom }) => ({
