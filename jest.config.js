@@ -25,8 +25,8 @@ export default {
   testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
   projects: [
-    project('unit', ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/scripts/**/*.spec.ts']),
-    project('integration', ['<rootDir>/{libs,apps}/*/test/**/*.int-spec.ts']),
+    project('unit', ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/{scripts,deploy}/*.spec.ts']),
+    project('integration', ['<rootDir>/{libs,apps}/*/test/**/*.int-spec.ts', '<rootDir>/deploy/*.int-spec.ts']),
     project('e2e', ['<rootDir>/e2e/src/**/*.e2e-spec.ts']),
   ],
 };

@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { connect } from 'node:net';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { freePort } from './free-port.js';
 import { type Service, ServiceProcess, temporaryFolder } from './service-process.js';
+import { replaced, shippedFile } from './shipped.js';
 
 export interface HaproxyOptions {
   /** Where connections go, on 127.0.0.1, each beginning with a PROXY header (v2). */
@@ -12,34 +13,32 @@ export interface HaproxyOptions {
   readonly source?: string;
 }
 
-/** HAProxy as a TCP balancer. */
+/**
+ * HAProxy before workers' ports, with the section for workers of the configuration that ships (`deploy/haproxy.cfg`). Other servers stand in it, and
+ * nobody asks for their health, because what a test has there need not be a whole engine.
+ */
 export async function startHaproxy({ backendPorts, source = '127.0.0.1' }: HaproxyOptions): Promise<Service> {
   const port = await freePort();
   const folder = await temporaryFolder('haproxy');
-  const servers = backendPorts.map(
-    (backend, i) => `  server s${i} 127.0.0.1:${backend} source ${source} send-proxy-v2`,
-  );
-  writeFileSync(
-    join(folder, 'haproxy.cfg'),
-    [
-      'defaults',
-      '  mode tcp',
-      '  timeout connect 5s',
-      '  timeout client 1h',
-      '  timeout server 1h',
-      'listen workers',
-      `  bind 127.0.0.1:${port}`,
-      ...servers,
-      '',
-    ].join('\n'),
-  );
+  const file = join(folder, 'haproxy.cfg');
+  const servers = (section: string): string => {
+    const [shipped = ''] = /^ {2}server .*$/m.exec(section) ?? [];
+    const lines = backendPorts.map((backend, i) => {
+      const named = replaced(shipped, /server \S+ \S+/, `server s${i} 127.0.0.1:${backend} source ${source}`);
+      return replaced(named, / check port \d+/, '');
+    });
+    return replaced(section, /(?:^ {2}server .*\n?)+/m, `${lines.join('\n')}\n`);
+  };
+  const workersOnly = replaced(shippedFile('haproxy.cfg'), /^listen (?!workers).*\n(?: .*\n)+/gm, '');
+  writeFileSync(file, replaced(workersOnly, /^listen workers\n(?: .*\n)+/m, servers));
   return ServiceProcess.start({
     name: 'haproxy',
     port,
     url: `tcp://127.0.0.1:${port}`,
     folder,
     command: 'haproxy',
-    args: ['-db', '-f', join(folder, 'haproxy.cfg')],
+    args: ['-db', '-f', file],
+    env: { BIND_WORKERS: `127.0.0.1:${port}` },
     probe: async () => {
       const socket = connect(port, '127.0.0.1');
       await once(socket, 'connect');

@@ -4,7 +4,8 @@ import { OperationalError } from '@millrace/domain';
 import { serviceEnvironment } from './service-process.js';
 import { crossbarFolder } from './wamp.js';
 
-export type ServiceName = 'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy';
+export type ServiceName =
+  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze';
 
 const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   mariadb: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -12,6 +13,7 @@ const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   crossbar: [],
   chromium: ['chromium'],
   haproxy: ['haproxy'],
+  'systemd-analyze': ['systemd-analyze'],
   'debian-worker': ['/usr/bin/buildbot-worker'],
 };
 

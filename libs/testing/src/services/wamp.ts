@@ -1,19 +1,18 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { freePort } from './free-port.js';
 import { probeHttp, type Service, ServiceProcess, temporaryFolder } from './service-process.js';
+import { shippedFile, workspaceFolder } from './shipped.js';
 
 export interface WampOptions {
   /** With a ticket only the principal `millrace` with that ticket may join; without, anybody may. */
   readonly ticket?: string;
 }
 
-/** Both routers of the tests: this realm, this path, everything allowed below this URI and nothing elsewhere. */
+/** Of both routers. */
 const REALM = 'realm1';
 const PATH = '/ws';
-const URI_PREFIX = 'org.millrace.';
 
 /** The embedded router (`libs/wamp-router`) as a process of its own. */
 export async function startEmbeddedRouter(options: WampOptions = {}): Promise<Service> {
@@ -37,11 +36,15 @@ export async function startEmbeddedRouter(options: WampOptions = {}): Promise<Se
   });
 }
 
-/** crossbar.io from the virtual environment that `npm run provision` makes. */
-export async function startCrossbar(options: WampOptions = {}): Promise<Service> {
+/** crossbar.io from the virtual environment that `npm run provision` makes, with the configuration that ships (`deploy/crossbar`) on another port. */
+export async function startCrossbar({ ticket }: WampOptions = {}): Promise<Service> {
   const port = await freePort();
   const folder = await temporaryFolder('crossbar');
-  await writeFile(join(folder, 'config.json'), JSON.stringify(crossbarConfig(port, options.ticket), null, 2));
+  const config = JSON.parse(shippedFile('crossbar/config.json')) as CrossbarConfig;
+  const [transport] = config.workers[0].transports;
+  transport.endpoint = { ...transport.endpoint, interface: '127.0.0.1', port };
+  if (ticket === undefined) transport.paths.ws.auth = { anonymous: { type: 'static', role: 'master' } };
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config, null, 2));
   return ServiceProcess.start({
     name: 'crossbar',
     port,
@@ -49,38 +52,19 @@ export async function startCrossbar(options: WampOptions = {}): Promise<Service>
     folder,
     command: join(crossbarFolder(), 'bin', 'crossbar'),
     args: ['start', '--cbdir', folder, '--color', 'false', '--loglevel', 'warn'],
+    env: { MILLRACE_BUS_TICKET: ticket ?? '' },
     probe: () => probeHttp(`http://127.0.0.1:${port}${PATH}`),
   });
 }
 
-function crossbarConfig(port: number, ticket: string | undefined): object {
-  const allow = { call: true, register: true, publish: true, subscribe: true };
-  const role = {
-    name: 'master',
-    permissions: [
-      { uri: URI_PREFIX, match: 'prefix', allow, disclose: { caller: false, publisher: false }, cache: true },
-    ],
-  };
-  const auth =
-    ticket === undefined
-      ? { anonymous: { type: 'static', role: 'master' } }
-      : { ticket: { type: 'static', principals: { millrace: { ticket, role: 'master' } } } };
-  const transport = {
-    type: 'web',
-    endpoint: { type: 'tcp', interface: '127.0.0.1', port },
-    paths: { '/': { type: 'json', value: {} }, ws: { type: 'websocket', serializers: ['json'], auth } },
-  };
-  return {
-    $schema: 'https://raw.githubusercontent.com/crossbario/crossbar/master/crossbar.json',
-    version: 2,
-    controller: {},
-    workers: [{ type: 'router', realms: [{ name: REALM, roles: [role] }], transports: [transport] }],
-  };
+/** What tests change of it. */
+interface CrossbarConfig {
+  readonly workers: readonly [
+    { readonly transports: readonly [{ endpoint: object; readonly paths: { readonly ws: { auth: object } } }] },
+  ];
 }
 
 /** `.services/crossbar` beside the workspace's package-lock.json. */
 export function crossbarFolder(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package-lock.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, '.services', 'crossbar');
+  return join(workspaceFolder(), '.services', 'crossbar');
 }

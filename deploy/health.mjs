@@ -1,0 +1,47 @@
+/**
+ * The image's health check: asks the role that this container runs whether it is alive. The role is what process 1 was started with, so that nobody
+ * has to say it twice. A role without an HTTP port is healthy while it runs.
+ */
+import { readFileSync } from 'node:fs';
+import { HEALTH, ROLES } from './roles.mjs';
+
+const TIMEOUT_MS = 4_000;
+
+/**
+ * The role among the arguments of process 1: what follows `run.mjs`. Null: none that can be asked.
+ *
+ * @param {string[]} args
+ * @returns {import('./roles.mjs').RoleName | null}
+ */
+export function roleOf(args) {
+  const at = args.findIndex((arg) => arg.endsWith('/run.mjs'));
+  const name = at < 0 ? '' : (args[at + 1] ?? '');
+  return Object.hasOwn(ROLES, name) ? name : null;
+}
+
+/**
+ * Where to ask; null: nowhere. The role listens on loopback, on one address, or on all of them.
+ *
+ * @param {import('./roles.mjs').RoleName | null} role
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {string | null}
+ */
+export function healthUrl(role, env) {
+  const health = role === null ? undefined : ROLES[role].ports.health;
+  if (!health) return null;
+  const listens = env[health.host] || '127.0.0.1';
+  const host = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[listens] ?? (listens.includes(':') ? `[${listens}]` : listens);
+  return `http://${host}:${env[health.setting] || health.port}${HEALTH.alive}`;
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const url = healthUrl(roleOf(readFileSync('/proc/1/cmdline', 'utf8').split('\0')), process.env);
+  if (url !== null) {
+    const status = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+      (answer) => answer.status,
+      (error) => error.cause?.code ?? error.name,
+    );
+    process.stdout.write(`${url}: ${status}\n`);
+    process.exit(status === 200 ? 0 : 1);
+  }
+}
