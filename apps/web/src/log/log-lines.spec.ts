@@ -145,9 +145,29 @@ describe('the colours of LogLines', () => {
   const red = (inner: string): string => `<span class="ansi-red-fg">${inner}</span>`;
   const plain = (count: number): string[] => Array.from({ length: count }, (_, i) => `oline ${i}`);
 
-  it('hold over lines until they are reset, but not over what is said about the command', async () => {
-    const { see } = logOf([`o${RED}one`, 'otwo', 'hcommand', 'ethree', `o${OFF}four`, 'ofive']);
-    expect(await see(0, 6)).toEqual([red('one'), red('two'), 'command', red('three'), 'four', 'five']);
+  it('hold over lines until they are reset, those of a command apart from those of what it says', async () => {
+    const { see } = logOf([
+      `h${RED}command`,
+      'hin two lines',
+      'oone',
+      `e${RED}two`,
+      'othree',
+      'hexit code 1',
+      'ofour',
+      `o${OFF}five`,
+      'osix',
+    ]);
+    expect(await see(0, 9)).toEqual([
+      red('command'),
+      red('in two lines'),
+      'one',
+      red('two'),
+      red('three'),
+      'exit code 1',
+      red('four'),
+      'five',
+      'six',
+    ]);
   });
 
   it('are those of the pages before, wherever one looks first', async () => {
@@ -193,7 +213,9 @@ describe('the colours of LogLines', () => {
       '\r',
       '\u001b[',
     );
-    const line = fc.array(piece, { maxLength: 4 }).map((pieces) => `o${pieces.join('')}`);
+    const line = fc
+      .tuple(fc.constantFrom('o', 'e', 'h'), fc.array(piece, { maxLength: 4 }))
+      .map(([stream, pieces]) => `${stream}${pieces.join('')}`);
     await fc.assert(
       fc.asyncProperty(
         fc.array(line, { minLength: 1, maxLength: 30 }),

@@ -32,6 +32,8 @@ interface LoadedPage {
   painted: Line[];
   /** Where painting goes on. */
   pen: Pen;
+  /** The same within lines of ours that follow each other: neither takes part in the other's colours. */
+  headerPen: Pen | null;
 }
 
 /**
@@ -158,11 +160,13 @@ export class LogLines {
       page.paintedBy = start;
       page.painted = [];
       page.pen = start.copy();
+      page.headerPen = null;
     }
     for (let i = page.painted.length; i < page.lines.length; i++) {
       const line = page.lines[i]!;
       const stream = this.streamOf(line);
-      page.painted.push({ stream, painted: (stream === 'header' ? PLAIN.copy() : page.pen).paint(this.textOf(line)) });
+      page.headerPen = stream === 'header' ? (page.headerPen ?? PLAIN.copy()) : null;
+      page.painted.push({ stream, painted: (page.headerPen ?? page.pen).paint(this.textOf(line)) });
     }
   }
 
@@ -217,6 +221,7 @@ function emptyPage(): LoadedPage {
     paintedBy: null,
     painted: [],
     pen: PLAIN,
+    headerPen: null,
   };
 }
 
