@@ -1,4 +1,4 @@
-import { messageOf, OperationalError } from '@millrace/domain';
+import { messageOf, OperationalError, UserError } from '@millrace/domain';
 import {
   ClosedConnectionError,
   connect,
@@ -11,6 +11,7 @@ import type { Hint } from './hint-queue.js';
 import type { Dial, Link, Unbind } from './link.js';
 import type { BusSettings } from './options.js';
 import type { BusPayload, ProcedureHandler } from './port.js';
+import { isPayload, parseWire } from './topics.js';
 
 /**
  * NATS has one name space for topics and procedures. Calls lie outside of the prefix, so that whoever hears every topic does not count
@@ -41,7 +42,7 @@ export function dialNats(settings: BusSettings): Dial {
     void connection.closed().then((error) => {
       if (!link.isClosing) onLost(error ? messageOf(error) : 'the broker closed the connection');
     });
-    void link.watch();
+    void link.watch().catch((error: unknown) => settings.onWarning('bus refused', { error: messageOf(error) }));
     return link;
   };
 }
@@ -132,9 +133,12 @@ class NatsLink implements Link {
       const code = nobody ? 'bus-no-such-procedure' : lost ? 'bus-disconnected' : 'bus-call-failed';
       throw new OperationalError(code, `${procedure}: ${messageOf(error)}`, { procedure }, { cause: error });
     }
-    const answer = parse(message) as Partial<{ result: unknown; error: string }> | undefined;
-    if (answer?.error !== undefined) throw new OperationalError('bus-call-failed', answer.error, { procedure });
-    return answer?.result;
+    const answer = parse(message);
+    if (!isPayload(answer)) return undefined;
+    const { error, result } = answer;
+    if (error === undefined) return result;
+    const text = typeof error === 'string' ? error.slice(0, 1000) : `${procedure} failed without a word`;
+    throw new OperationalError('bus-call-failed', text, { procedure });
   }
 
   async close(): Promise<void> {
@@ -147,11 +151,12 @@ class NatsLink implements Link {
   }
 }
 
-/** Undefined, which is no payload, for what is not JSON. */
+/** Undefined, which is no payload, for what is not JSON or too much of it. */
 function parse(message: Msg): unknown {
   try {
-    return message.json();
-  } catch {
-    return undefined;
+    return parseWire(message.string());
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
   }
 }

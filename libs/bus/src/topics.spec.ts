@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { covers, isTopic } from './topics.js';
+import { UserError } from '@millrace/domain';
+import { covers, isTopic, parseWire } from './topics.js';
 
 describe('covers', () => {
   it.each([
@@ -15,7 +16,23 @@ describe('covers', () => {
 });
 
 describe('isTopic', () => {
-  it.each(['', '.', 'a.', '.a', 'a..b', 'a b', 'a.*', '>', 'a#', 7, null])('refuses %p', (value) => {
+  it.each(['', '.', 'a.', '.a', 'a..b', 'a b', 'a.*', '>', 'a#', 'a'.repeat(501), 7, null])('refuses %p', (value) => {
     expect(isTopic(value)).toBe(false);
+  });
+});
+
+describe('parseWire', () => {
+  it('takes what a hint is', () => {
+    expect(parseWire('[36,1,2,{},[{"buildid":1}]]')).toEqual([36, 1, 2, {}, [{ buildid: 1 }]]);
+  });
+
+  it.each([
+    ['deep JSON', `${'['.repeat(30_000)}${']'.repeat(30_000)}`],
+    ['many values', `[${'1,'.repeat(20_000)}1]`],
+    ['a long text', `"${'x'.repeat(1 << 20)}"`],
+    ['no JSON', '{'],
+    ['nothing', ''],
+  ])('refuses %s', (_what, text) => {
+    expect(() => parseWire(text)).toThrow(UserError);
   });
 });

@@ -1,11 +1,15 @@
-import { UserError } from '@millrace/domain';
+import { parseJson, UserError } from '@millrace/domain';
 import type { BusPayload } from './port.js';
 
 /** Words that are valid both as WAMP URI components and as NATS tokens. */
 const TOPIC = /^[^\s.#*>]+(?:\.[^\s.#*>]+)*$/;
 
+const MAX_TOPIC_CHARACTERS = 500;
+/** Of a message on the wire: hints are small, and so are answers to diagnostics. */
+const WIRE_LIMITS = { maxDepth: 32, maxValues: 20_000, maxCharacters: 1 << 20 };
+
 export function isTopic(value: unknown): boolean {
-  return typeof value === 'string' && TOPIC.test(value);
+  return typeof value === 'string' && value.length <= MAX_TOPIC_CHARACTERS && TOPIC.test(value);
 }
 
 /** @throws UserError `bad-topic` */
@@ -22,4 +26,9 @@ export function covers(prefix: string, topic: string): boolean {
 /** What came from the wire; deeper values are JSON because they were parsed from it. */
 export function isPayload(value: unknown): value is BusPayload {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws UserError as `parseJson` does */
+export function parseWire(text: string): unknown {
+  return parseJson(text, WIRE_LIMITS, 'a message of the bus');
 }

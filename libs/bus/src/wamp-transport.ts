@@ -1,8 +1,9 @@
 import type autobahn from 'autobahn';
 import { WebSocket } from 'ws';
+import { parseWire } from './topics.js';
 
 /** Events and answers are small; more than this from a broker is a fault. */
-const MAX_FRAME_BYTES = 16 * 1024 * 1024;
+const MAX_FRAME_BYTES = 1 << 20;
 /** Heartbeats without any sign of life after which a connection is given up. */
 const MAX_SILENT_BEATS = 2;
 
@@ -60,7 +61,7 @@ export class WampTransport implements autobahn.ITransport {
   private receive(data: Buffer): void {
     this.silentBeats = 0;
     try {
-      this.onmessage(JSON.parse(data.toString('utf8')) as unknown[]);
+      this.onmessage(parseWire(data.toString('utf8')) as unknown[]);
     } catch (error) {
       this.abort(`the broker sent something that is not WAMP: ${String(error)}`);
     }

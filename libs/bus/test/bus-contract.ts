@@ -344,11 +344,11 @@ export function describeBusContract(underTest: BusUnderTest): void {
     });
 
     it('lets in who has the secret and nobody else', async () => {
-      const guarded = await underTest.start({ ticket: 's3cret' });
+      const guarded = await underTest.start({ ticket: 's3cret-of-this-test' });
       try {
         const wrong = unconnected({ url: guarded.url, ...FAST, ...underTest.credentials('guess') });
         const none = unconnected({ url: guarded.url, ...FAST });
-        await connected({ url: guarded.url, ...underTest.credentials('s3cret') });
+        await connected({ url: guarded.url, ...underTest.credentials('s3cret-of-this-test') });
         await expect(wrong.ready(500)).rejects.toMatchObject({ code: 'bus-unreachable' });
         await expect(none.ready(500)).rejects.toMatchObject({ code: 'bus-unreachable' });
       } finally {

@@ -51,3 +51,50 @@ export const hints = {
   /** A command row waits for this master (0: for every master). */
   command: (masterid: number): Hint => ({ topic: `commands.${masterid}`, payload: { masterid } }),
 };
+
+/** Kind of topic → what follows the kind, with `:id` for a number → the ids that such a hint carries. */
+const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids: readonly string[] }[]> = new Map([
+  ['changes', [shape(':id.new', 'changeid')]],
+  ['buildsets', [shape(':id.(new|complete)', 'bsid')]],
+  ['buildrequests', [shape(':id.(new|claimed|unclaimed|complete)', 'buildrequestid', 'builderid')]],
+  ['queue', [shape(':id', 'builderid')]],
+  [
+    'builds',
+    [
+      shape(':id.(new|update|finished)', 'buildid'),
+      shape(':id.properties.update', 'buildid'),
+      shape(':id.steps.:id.(new|started|updated|finished)', 'buildid', 'stepid'),
+    ],
+  ],
+  ['logs', [shape(':id.(new|append|finished)', 'buildid', 'stepid', 'logid')]],
+  ['workers', [shape(':id.(connected|disconnected|state_updated|missing)', 'workerid')]],
+  ['masters', [shape(':id.(started|stopped)', 'masterid')]],
+  ['builders', [shape(':id.update', 'builderid')]],
+  ['schedulers', [shape(':id.updated', 'schedulerid')]],
+  ['workertokens', [shape('')]],
+  ['commands', [shape(':id', 'masterid')]],
+]);
+const MAX_TOPIC_CHARACTERS = 100;
+
+function shape(rest: string, ...ids: string[]): { readonly rest: RegExp; readonly ids: readonly string[] } {
+  return { rest: new RegExp(`^${rest.replaceAll('.', '\\.').replaceAll(':id', '\\d{1,15}')}$`), ids };
+}
+
+/**
+ * Reads what somebody put on the bus; null: it is no hint that this version knows. Only the ids that a hint carries are taken over, so
+ * that nothing else of what came is kept or handed on.
+ */
+export function readHint(topic: string, payload: unknown): Hint | null {
+  if (topic.length > MAX_TOPIC_CHARACTERS || typeof payload !== 'object' || payload === null) return null;
+  const dot = topic.indexOf('.');
+  const rest = dot < 0 ? '' : topic.slice(dot + 1);
+  const found = SHAPES.get(dot < 0 ? topic : topic.slice(0, dot))?.find((candidate) => candidate.rest.test(rest));
+  if (!found) return null;
+  const ids: Record<string, number> = {};
+  for (const name of found.ids) {
+    const id = Object.hasOwn(payload, name) ? (payload as Record<string, unknown>)[name] : undefined;
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) return null;
+    ids[name] = id;
+  }
+  return { topic, payload: ids };
+}

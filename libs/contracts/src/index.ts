@@ -3,6 +3,7 @@ export {
   type Hint,
   hints,
   type LogEvent,
+  readHint,
   type RequestEvent,
   type StepEvent,
   type WorkerEvent,

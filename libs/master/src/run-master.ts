@@ -20,7 +20,7 @@ import {
   sqliteFile,
 } from '@millrace/database';
 import { loggableText, MillraceError, messageOf, OperationalError, printable, UserError } from '@millrace/domain';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { ControlClient } from './control/client.js';
 import { type CommandHandlers, commandLoop } from './commands.js';
 import { addHealthRoutes, type Phase } from './health.js';
@@ -99,6 +99,7 @@ class MasterProcess {
         }
       },
       (reason) => this.die('control thread', new Error(reason)),
+      (text, fields) => log.warn(fields, text),
     );
     const metrics = new Registry();
     collectDefaultMetrics({ register: metrics });
@@ -108,6 +109,15 @@ class MasterProcess {
       registers: [metrics],
       collect() {
         this.set(control.state === 'connecting' ? 0 : 1);
+      },
+    });
+    new Counter({
+      name: 'millrace_bus_hints_dropped_total',
+      help: 'What came by the bus and was no hint; counted once a minute',
+      registers: [metrics],
+      collect() {
+        this.reset();
+        this.inc(control.droppedHints);
       },
     });
     control.onState((state) => log.info({ bus: state }, 'bus state'));

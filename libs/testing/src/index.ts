@@ -44,3 +44,4 @@ export { examineQueries, type Examination, type Finding } from './queries/examin
 export { exercise, type Exercise } from './queries/exercise.js';
 export { type HistoryShape, writeHistory } from './queries/history.js';
 export { slamDoor } from './slammed-door.js';
+export { type Fuzzed, fuzzCalls, fuzzEvents, type FuzzRange, fuzzRouter } from './fuzz/fuzz-listener.js';

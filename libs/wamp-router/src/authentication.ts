@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Dict } from './messages.js';
+import type { Hello } from './messages.js';
 
 export interface Principal {
   readonly ticket: string;
@@ -19,13 +19,11 @@ export type Admission =
   | { readonly kind: 'refuse'; readonly reason: string; readonly message: string };
 
 /** What to do about a HELLO. An unknown authid is challenged as a known one is, so that nobody can probe for names. */
-export function admit(details: Dict, options: AuthenticationOptions): Admission {
-  const offered = Array.isArray(details['authmethods']) ? (details['authmethods'] as unknown[]) : ['anonymous'];
-  const { authid } = details;
-  if (options.principals && offered.includes('ticket') && typeof authid === 'string') {
-    return { kind: 'challenge', authId: authid };
+export function admit({ authMethods, authId }: Hello, options: AuthenticationOptions): Admission {
+  if (options.principals && authMethods.includes('ticket') && authId !== null) {
+    return { kind: 'challenge', authId };
   }
-  if (options.anonymousRole !== undefined && offered.includes('anonymous')) {
+  if (options.anonymousRole !== undefined && authMethods.includes('anonymous')) {
     return { kind: 'welcome', role: options.anonymousRole };
   }
   const methods = [
@@ -41,7 +39,8 @@ export function roleByTicket(authId: string, ticket: string, options: Authentica
   const principals = options.principals ?? {};
   const principal = Object.hasOwn(principals, authId) ? principals[authId] : undefined;
   const matches = timingSafeEqual(digest(ticket), digest(principal?.ticket ?? ''));
-  return matches && principal ? principal.role : undefined;
+  // An empty ticket opens nothing, whatever was configured.
+  return matches && principal && principal.ticket !== '' ? principal.role : undefined;
 }
 
 function digest(value: string): Buffer {

@@ -1,9 +1,28 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { parseMessage, ProtocolViolation } from './messages.js';
 
 describe('parseMessage', () => {
   it.each<[name: string, message: unknown[], expected: object]>([
-    ['HELLO', [1, 'realm1', { roles: {} }], { code: 1, realm: 'realm1', details: { roles: {} } }],
+    [
+      'HELLO',
+      [1, 'realm1', { roles: {} }],
+      { code: 1, realm: 'realm1', authMethods: ['anonymous'], authId: null, takesRevocation: false },
+    ],
+    [
+      'HELLO with everything',
+      [
+        1,
+        'realm1',
+        { authmethods: ['ticket'], authid: 'ci', roles: { callee: { features: { registration_revocation: true } } } },
+      ],
+      { code: 1, realm: 'realm1', authMethods: ['ticket'], authId: 'ci', takesRevocation: true },
+    ],
+    [
+      'HELLO with roles of any shape',
+      [1, 'realm1', { authid: null, roles: { callee: null } }],
+      { code: 1, realm: 'realm1', authMethods: ['anonymous'], authId: null, takesRevocation: false },
+    ],
     ['AUTHENTICATE', [5, 's3cret', {}], { code: 5, signature: 's3cret' }],
     ['GOODBYE', [6, {}, 'wamp.close.normal'], { code: 6 }],
     ['ABORT', [3, {}, 'wamp.error.x'], { code: 3 }],
@@ -52,6 +71,18 @@ describe('parseMessage', () => {
     ['[1,"realm1",[]]', /HELLO\.Details must be a dictionary/],
     ['[1,"",{}]', /HELLO\.Realm is not a URI/],
     ['[1,7,{}]', /HELLO\.Realm must be a string/],
+    ['[1,"realm1",{"authmethods":"ticket"}]', /authmethods must be a list/],
+    ['[1,"realm1",{"authmethods":[{}]}]', /authmethods must be a string/],
+    ['[1,"realm1",{"authid":["x"]}]', /authid must be a string/],
+    [`[1,"realm1",{"authid":"${'x'.repeat(1001)}"}]`, /authid is longer than 1000/],
+    [`[1,"${'r'.repeat(501)}",{}]`, /HELLO\.Realm is not a URI/],
+    [`[5,"${'x'.repeat(1001)}",{}]`, /Signature is longer than 1000/],
+    [`[32,1,{"match":"${'m'.repeat(101)}"},"a"]`, /match is longer than 100/],
+    [`[32,1,{},"${'a.'.repeat(300)}a"]`, /SUBSCRIBE\.Topic is not a URI/],
+    [`[16,1,{},"a",${'['.repeat(30_000)}${']'.repeat(30_000)}]`, /nested more than 32 deep/],
+    [`[${'['.repeat(500_000)}`, /nested more than 32 deep/],
+    [`[16,1,{},"a",[${'1,'.repeat(20_000)}1]]`, /more than 20000 values/],
+    [`["${'x'.repeat(1000)}"]`, /type "x{49}…$/],
     ['[5,null,{}]', /AUTHENTICATE\.Signature must be a string/],
     ['[16,0,{},"a"]', /PUBLISH\.Request must be an integer/],
     ['[16,1.5,{},"a"]', /PUBLISH\.Request must be an integer/],
@@ -75,5 +106,26 @@ describe('parseMessage', () => {
   ])('refuses %s', (frame, complaint) => {
     expect(() => parseMessage(frame)).toThrow(ProtocolViolation);
     expect(() => parseMessage(frame)).toThrow(complaint);
+  });
+
+  it('answers anything with a message or a violation', () => {
+    const code = fc.constantFrom(1, 3, 5, 6, 8, 16, 32, 34, 48, 49, 64, 66, 70, 36, 'x', null);
+    const part = fc.oneof(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.constantFrom(1, 68, {}, [], 'a.b', { match: 'prefix' }, { __proto__: null, toString: 1, acknowledge: true }),
+    );
+    fc.assert(
+      fc.property(code, fc.array(part, { maxLength: 7 }), fc.string(), (first, rest, text) => {
+        for (const frame of [JSON.stringify([first, ...rest]), text]) {
+          try {
+            expect(parseMessage(frame).code).toBe(first);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProtocolViolation);
+            expect((error as Error).message.length).toBeLessThan(300);
+          }
+        }
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });

@@ -1,3 +1,4 @@
+import { parseJson, printable, UserError } from '@millrace/domain';
 import { isPrefixUri, isUri } from './uris.js';
 
 /** WAMP v2 message codes (basic profile, with CANCEL). */
@@ -31,9 +32,17 @@ export type Dict = Readonly<Record<string, unknown>>;
 /** The optional tail of a message: `[]`, `[args]` or `[args, kwargs]`, passed on as it came. */
 export type Payload = readonly [] | readonly [readonly unknown[]] | readonly [readonly unknown[], Dict];
 
+/** What a HELLO says of its client, as far as this router cares. */
+export interface Hello {
+  readonly authMethods: readonly string[];
+  readonly authId: string | null;
+  /** It understands an UNREGISTERED that it did not ask for. */
+  readonly takesRevocation: boolean;
+}
+
 /** What a client may send, validated. */
 export type ClientMessage =
-  | { readonly code: typeof Code.HELLO; readonly realm: string; readonly details: Dict }
+  | ({ readonly code: typeof Code.HELLO; readonly realm: string } & Hello)
   | { readonly code: typeof Code.ABORT }
   | { readonly code: typeof Code.AUTHENTICATE; readonly signature: string }
   | { readonly code: typeof Code.GOODBYE }
@@ -70,17 +79,25 @@ export type ClientMessage =
 /** Thrown when a frame is not a WAMP message that a client may send; the session is aborted with this text. */
 export class ProtocolViolation extends Error {}
 
+/** Events are small: a topic, and the ids of a row. */
+const FRAME_LIMITS = { maxDepth: 32, maxValues: 20_000, maxCharacters: 1 << 20 };
+/** Of options that are answered with an error which repeats them. */
+const MAX_WORD_CHARACTERS = 100;
+/** Tickets and names of principals. */
+const MAX_CREDENTIAL_CHARACTERS = 1_000;
+
 /**
- * Validates one frame.
+ * Validates one frame, in time linear in its length.
  *
  * @throws ProtocolViolation naming the message and the field.
  */
 export function parseMessage(frame: string): ClientMessage {
   let message: unknown;
   try {
-    message = JSON.parse(frame);
-  } catch {
-    throw new ProtocolViolation('the frame is not JSON');
+    message = parseJson(frame, FRAME_LIMITS, 'the frame');
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new ProtocolViolation(error.code === 'bad-json' ? 'the frame is not JSON' : error.message);
   }
   if (!Array.isArray(message)) throw new ProtocolViolation('a message must be a list');
   return toClientMessage(message as readonly unknown[]);
@@ -91,14 +108,14 @@ function toClientMessage(message: readonly unknown[]): ClientMessage {
   switch (code) {
     case Code.HELLO:
       length(message, 'HELLO', 3, 3);
-      return { code, realm: uri(message, 'HELLO', 1, 'Realm'), details: dict(message, 'HELLO', 2, 'Details') };
+      return { code, realm: uri(message, 'HELLO', 1, 'Realm'), ...hello(dict(message, 'HELLO', 2, 'Details')) };
     case Code.ABORT:
       length(message, 'ABORT', 3, 5);
       return { code };
     case Code.AUTHENTICATE:
       length(message, 'AUTHENTICATE', 3, 3);
       dict(message, 'AUTHENTICATE', 2, 'Extra');
-      return { code, signature: text(message[1], 'AUTHENTICATE.Signature') };
+      return { code, signature: text(message[1], 'AUTHENTICATE.Signature', MAX_CREDENTIAL_CHARACTERS) };
     case Code.GOODBYE:
       length(message, 'GOODBYE', 3, 3);
       dict(message, 'GOODBYE', 1, 'Details');
@@ -179,8 +196,26 @@ function toClientMessage(message: readonly unknown[]): ClientMessage {
       }
       return { code, request: id(message, 'YIELD', 1, 'Request'), payload: payloadFrom(message, 'YIELD', 3) };
     default:
-      throw new ProtocolViolation(`a client may not send a message of type ${JSON.stringify(code)}`);
+      throw new ProtocolViolation(
+        `a client may not send a message of type ${printable(String(JSON.stringify(code)), 50)}`,
+      );
   }
+}
+
+function hello(details: Dict): Hello {
+  const methods = own(details, 'authmethods') ?? ['anonymous'];
+  if (!Array.isArray(methods)) throw new ProtocolViolation('HELLO.Details.authmethods must be a list');
+  const authId = own(details, 'authid') ?? null;
+  const callee = member(member(own(details, 'roles'), 'callee'), 'features');
+  return {
+    authMethods: methods.map((method) => text(method, 'HELLO.Details.authmethods', MAX_WORD_CHARACTERS)),
+    authId: authId === null ? null : text(authId, 'HELLO.Details.authid', MAX_CREDENTIAL_CHARACTERS),
+    takesRevocation: member(callee, 'registration_revocation') === true,
+  };
+}
+
+function member(value: unknown, key: string): unknown {
+  return isDict(value) ? own(value, key) : undefined;
 }
 
 function length(message: readonly unknown[], name: string, least: number, most: number): void {
@@ -198,8 +233,9 @@ function id(message: readonly unknown[], name: string, index: number, field: str
   return value;
 }
 
-function text(value: unknown, field: string): string {
+function text(value: unknown, field: string, maxCharacters = Infinity): string {
   if (typeof value !== 'string') throw new ProtocolViolation(`${field} must be a string`);
+  if (value.length > maxCharacters) throw new ProtocolViolation(`${field} is longer than ${maxCharacters} characters`);
   return value;
 }
 
@@ -226,13 +262,18 @@ function dict(message: readonly unknown[], name: string, index: number, field: s
 }
 
 function flag(options: Dict, name: string, key: string, fallback: boolean): boolean {
-  const value = options[key] ?? fallback;
+  const value = own(options, key) ?? fallback;
   if (typeof value !== 'boolean') throw new ProtocolViolation(`${name}.Options.${key} must be true or false`);
   return value;
 }
 
 function word(options: Dict, name: string, key: string, fallback: string): string {
-  return text(options[key] ?? fallback, `${name}.Options.${key}`);
+  return text(own(options, key) ?? fallback, `${name}.Options.${key}`, MAX_WORD_CHARACTERS);
+}
+
+/** Nothing that objects have by themselves. */
+function own(options: Dict, key: string): unknown {
+  return Object.hasOwn(options, key) ? options[key] : undefined;
 }
 
 function payloadFrom(message: readonly unknown[], name: string, index: number): Payload {

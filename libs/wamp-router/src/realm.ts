@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { admit, type AuthenticationOptions, roleByTicket } from './authentication.js';
 import { Dealer } from './dealer.js';
-import { type ClientMessage, Code, type Dict, type Payload, ProtocolViolation } from './messages.js';
+import { type ClientMessage, Code, type Dict, type Hello, type Payload, ProtocolViolation } from './messages.js';
 import { type Action, isAllowed, type Roles } from './permissions.js';
 import { type Match, type Subscription, SubscriptionIndex } from './subscription-index.js';
 
@@ -45,6 +45,10 @@ export class Session {
 
   constructor(private readonly outlet: Outlet) {}
 
+  get isJoined(): boolean {
+    return this.state.kind === 'joined';
+  }
+
   send(message: readonly unknown[]): void {
     this.outlet.send(Buffer.from(JSON.stringify(message)));
   }
@@ -80,7 +84,7 @@ export class Realm {
     const { state } = session;
     if (state.kind === 'closed') return;
     if (message.code === Code.ABORT) return this.leave(session);
-    if (message.code === Code.HELLO && state.kind === 'new') return this.hello(session, message.realm, message.details);
+    if (message.code === Code.HELLO && state.kind === 'new') return this.hello(session, message.realm, message);
     if (message.code === Code.AUTHENTICATE && state.kind === 'challenged') {
       return this.authenticate(session, state.authId, message.signature);
     }
@@ -112,11 +116,10 @@ export class Realm {
     }
   }
 
-  private hello(session: Session, realm: string, details: Dict): void {
+  private hello(session: Session, realm: string, hello: Hello): void {
     if (realm !== this.options.name) return refuse(session, 'wamp.error.no_such_realm', `there is no realm '${realm}'`);
-    const callee = (details['roles'] as { callee?: { features?: Dict } } | undefined)?.callee;
-    session.takesRevocation = callee?.features?.['registration_revocation'] === true;
-    const admission = admit(details, this.options);
+    session.takesRevocation = hello.takesRevocation;
+    const admission = admit(hello, this.options);
     switch (admission.kind) {
       case 'welcome':
         return this.welcome(session, admission.role, { authid: 'anonymous', authmethod: 'anonymous' });

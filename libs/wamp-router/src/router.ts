@@ -1,7 +1,18 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { UserError } from '@millrace/domain';
+import {
+  ConnectionCap,
+  httpServerOptions,
+  LISTENER_LIMITS,
+  type ListenerRefusal,
+  type ListenerRule,
+  listenerRule,
+  messageOf,
+  printable,
+  refusedBy,
+  UserError,
+} from '@millrace/domain';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { AuthenticationOptions } from './authentication.js';
 import { Connection } from './connection.js';
@@ -16,6 +27,12 @@ export interface RouterOptions extends AuthenticationOptions {
   /** Default `/ws`. */
   readonly path?: string;
   readonly realm: string;
+  /** By which names it may be called, and whose pages may. Default: those that nobody else can point here. */
+  readonly rule?: ListenerRule;
+  /** Default 1,000 connections. One that has joined goes for no other; of those that have not the oldest goes first. */
+  readonly maxConnections?: number;
+  /** Default 100: connections of one address that have not joined. */
+  readonly maxJoiningPerAddress?: number;
   /** Role → URI prefix → actions; what is not listed is refused. */
   readonly roles: Roles;
   /** Default 4 MiB. A client for which more than this waits is cut off. */
@@ -29,7 +46,7 @@ export interface RouterOptions extends AuthenticationOptions {
   readonly log?: (event: RouterEvent, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-export type RouterEvent = 'client-cut-off' | 'protocol-violation' | 'upgrade-refused';
+export type RouterEvent = 'client-cut-off' | 'protocol-violation' | 'upgrade-refused' | 'failed';
 
 export interface RouterStats extends Readonly<RealmStats> {
   /** WebSockets since the start. */
@@ -38,6 +55,8 @@ export interface RouterStats extends Readonly<RealmStats> {
   readonly cutOffSilent: number;
   /** Sessions aborted for a frame that broke the protocol. */
   readonly violations: number;
+  /** Connections that went for others, or for which there was no room. */
+  readonly displaced: number;
 }
 
 export interface Router {
@@ -52,6 +71,8 @@ export interface Router {
 }
 
 const PROTOCOL = 'wamp.2.json';
+/** Nobody needs more to join. */
+const MAX_JOINING_FRAME_BYTES = 16 << 10;
 /** How long `close` waits for clients to answer its GOODBYE. */
 const CLOSE_GRACE_MS = 1_000;
 
@@ -63,12 +84,35 @@ const CLOSE_GRACE_MS = 1_000;
 export async function startRouter(options: RouterOptions): Promise<Router> {
   const path = options.path ?? '/ws';
   const realm = new Realm({ ...options, name: options.realm });
-  const counters = { connections: 0, cutOffSlow: 0, cutOffSilent: 0, violations: 0 };
+  const counters = { connections: 0, cutOffSlow: 0, cutOffSilent: 0, violations: 0, displaced: 0 };
   const log = options.log ?? ((): void => undefined);
-  const server = createServer((request, response) => {
+  const rule = options.rule ?? listenerRule();
+  const server = createServer(httpServerOptions(), (request, response) => {
+    const refusal = refusedBy(rule, request.headers);
     const isOurs = pathOf(request) === path;
-    response.writeHead(isOurs ? 426 : 404, { 'Content-Type': 'text/plain', Connection: 'close' });
-    response.end(isOurs ? `WAMP over WebSocket: use the subprotocol ${PROTOCOL}\n` : 'not found\n');
+    const [status, text] = refusal
+      ? [refusal.status, refusal.error]
+      : isOurs
+        ? [426, `WAMP over WebSocket: use the subprotocol ${PROTOCOL}`]
+        : [404, 'not found'];
+    response.writeHead(status, {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'X-Content-Type-Options': 'nosniff',
+      Connection: 'close',
+    });
+    response.end(`${text}\n`);
+  });
+  server.maxHeadersCount = LISTENER_LIMITS.maxHeaders;
+  server.setTimeout(LISTENER_LIMITS.idleMs);
+  const cap = new ConnectionCap<Socket>({
+    max: options.maxConnections ?? 1_000,
+    maxPerAddress: options.maxJoiningPerAddress ?? 100,
+  });
+  server.on('connection', (socket) => {
+    const loser = cap.admit(socket, socket.remoteAddress ?? '');
+    if (loser !== null) counters.displaced++;
+    loser?.destroy();
+    if (loser !== socket) socket.once('close', () => cap.remove(socket));
   });
   const sockets = new WebSocketServer({
     noServer: true,
@@ -78,12 +122,16 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   });
 
   server.on('upgrade', (request, socket, head) => {
-    const status = upgradeStatus(request, path);
-    if (status === 101) {
-      sockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket, request.socket.remoteAddress));
-    } else {
-      log('upgrade-refused', { status, url: request.url });
-      refuseUpgrade(socket, status);
+    const status = upgradeStatus(request, path, refusedBy(rule, request.headers));
+    if (status !== 101) {
+      log('upgrade-refused', { status, url: printable(request.url ?? '', 200) });
+      return refuseUpgrade(socket, status);
+    }
+    try {
+      sockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket, request.socket));
+    } catch (error) {
+      log('failed', { err: error });
+      socket.destroy();
     }
   });
 
@@ -93,7 +141,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     pingTimeoutMs: options.pingTimeoutMs ?? 25_000,
   };
 
-  function serve(socket: WebSocket, client: string | undefined): void {
+  function serve(socket: WebSocket, under: Socket): void {
+    const client = under.remoteAddress;
     counters.connections++;
     const connection = new Connection(socket, limits, (reason) => {
       counters[reason === 'slow' ? 'cutOffSlow' : 'cutOffSilent']++;
@@ -101,7 +150,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     });
     const session = new Session(connection);
     const joinTimer = setTimeout(() => {
-      if (session.state.kind !== 'joined') connection.cutOff('silent');
+      if (!session.isJoined) connection.cutOff('silent');
     }, limits.pingTimeoutMs);
 
     function violate(reason: string): void {
@@ -112,13 +161,18 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     }
 
     socket.on('message', (data: Buffer, isBinary) => {
-      connection.heard();
-      if (isBinary) return violate('a frame of wamp.2.json must be text');
+      // Whatever a message leads to ends its own session at most.
       try {
+        connection.heard();
+        if (isBinary) return violate('a frame of wamp.2.json must be text');
+        const wasJoined = session.isJoined;
+        if (!wasJoined && data.length > MAX_JOINING_FRAME_BYTES) return violate('join the realm first');
         realm.handle(session, parseMessage(data.toString('utf8')));
+        if (!wasJoined && session.isJoined) cap.use(under);
       } catch (error) {
-        // A RangeError is a payload nested too deeply to be encoded again; anything else is a fault of ours, and this session's alone.
-        violate(error instanceof ProtocolViolation ? error.message : `the message cannot be handled: ${String(error)}`);
+        if (error instanceof ProtocolViolation) return violate(error.message);
+        log('failed', { client, err: error });
+        violate(`the message cannot be handled: ${printable(messageOf(error), 200)}`);
       }
     });
     // Frames that break RFC 6455 or the size limit: ws closes the socket itself.
@@ -153,16 +207,24 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0]!;
 }
 
-function upgradeStatus(request: IncomingMessage, path: string): 101 | 400 | 404 {
+function upgradeStatus(
+  request: IncomingMessage,
+  path: string,
+  refusal: ListenerRefusal | null,
+): 101 | 400 | 403 | 404 | 421 {
   if (pathOf(request) !== path) return 404;
+  if (refusal !== null) return refusal.status;
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
   return offered.includes(PROTOCOL) ? 101 : 400;
 }
 
-function refuseUpgrade(socket: Duplex, status: 400 | 404): void {
+function refuseUpgrade(socket: Duplex, status: 400 | 403 | 404 | 421): void {
   // The client may be gone already; there is nobody left to tell.
   socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+    // A client that never closes its half would keep the descriptor.
+    socket.destroy(),
+  );
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {

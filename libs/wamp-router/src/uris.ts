@@ -3,10 +3,13 @@ const URI = /^[^\s.#]+(?:\.[^\s.#]+)*$/;
 /** As a URI, but it may be empty or end with a dot. */
 const PREFIX_URI = /^(?:[^\s.#]+(?:\.[^\s.#]+)*\.?)?$/;
 
+/** What is subscribed to and registered stays in memory. */
+const MAX_CHARACTERS = 500;
+
 export function isUri(value: string): boolean {
-  return URI.test(value);
+  return value.length <= MAX_CHARACTERS && URI.test(value);
 }
 
 export function isPrefixUri(value: string): boolean {
-  return PREFIX_URI.test(value);
+  return value.length <= MAX_CHARACTERS && PREFIX_URI.test(value);
 }

@@ -31,11 +31,11 @@ function run(environment: Record<string, string>): Run {
 describe('the router process', () => {
   it('says where it listens, refuses a second one on its port, and stops cleanly on SIGTERM', async () => {
     const port = String(await freePort());
-    const first = run({ MILLRACE_ROUTER_PORT: port });
+    const first = run({ MILLRACE_ROUTER_PORT: port, MILLRACE_ROUTER_ANONYMOUS: '1' });
     await eventually(() => first.output() === `router listening on ws://127.0.0.1:${port}/ws\n`, { what: 'the line' });
 
-    const second = run({ MILLRACE_ROUTER_PORT: port });
-    expect(await second.exit).toBe(1);
+    const second = run({ MILLRACE_ROUTER_PORT: port, MILLRACE_ROUTER_ANONYMOUS: '1' });
+    expect(await second.exit).toBe(78);
     expect(second.output()).toBe(
       `router: port ${port} on 127.0.0.1 is taken; set MILLRACE_ROUTER_PORT to another one for the router\n`,
     );
@@ -46,9 +46,15 @@ describe('the router process', () => {
     expect(await client.next(6)).toEqual([6, {}, 'wamp.close.system_shutdown']);
   });
 
-  it('does not open itself to the network without a ticket', async () => {
-    const open = run({ MILLRACE_ROUTER_HOST: '0.0.0.0', MILLRACE_ROUTER_PORT: '0' });
-    expect(await open.exit).toBe(1);
-    expect(open.output()).toMatch(/MILLRACE_ROUTER_TICKET/);
+  it.each([
+    ['no ticket', {}],
+    ['an empty ticket', { MILLRACE_ROUTER_TICKET: '' }],
+    ['a short ticket', { MILLRACE_ROUTER_TICKET: 'short' }],
+    ['nobody to keep out, on the network', { MILLRACE_ROUTER_ANONYMOUS: '1', MILLRACE_ROUTER_HOST: '0.0.0.0' }],
+  ])('does not start with %s', async (_what, environment) => {
+    const open = run({ MILLRACE_ROUTER_PORT: '0', ...environment });
+    expect(await open.exit).toBe(78);
+    expect(open.output()).toMatch(/^router: .*MILLRACE_ROUTER_TICKET/);
+    expect(open.output()).not.toContain('short');
   });
 });

@@ -19,7 +19,7 @@ const run = promisify(execFile);
 ] as const)('Python autobahn with %s', (_name, start) => {
   let router: Service;
   beforeAll(async () => {
-    router = await start({ ticket: 's3cret' });
+    router = await start({ ticket: 's3cret-of-this-test' });
   }, 90_000);
   afterAll(() => router.stop());
 
@@ -32,7 +32,7 @@ const run = promisify(execFile);
   }
 
   it('joins, subscribes, publishes, registers, calls and leaves', async () => {
-    expect(await python('s3cret')).toEqual({
+    expect(await python('s3cret-of-this-test')).toEqual({
       exact: [['org.millrace.a.b', [1], { k: 'ž' }]],
       prefix: [
         ['org.millrace.a.b', [1], { k: 'ž' }],

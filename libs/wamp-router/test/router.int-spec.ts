@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { UserError } from '@millrace/domain';
+import { listenerRule, UserError } from '@millrace/domain';
+import { fuzzRouter } from '@millrace/testing';
 import { eventually, startEmbeddedRouter } from '@millrace/testing/services';
 import { type Router, type RouterOptions, startRouter } from '@millrace/wamp-router';
+import { WebSocket } from 'ws';
 import { RawClient } from './raw-client.js';
 
 // Real servers on a machine that may be busy; every wait inside has a limit of its own.
@@ -202,6 +205,8 @@ describe('clients that misbehave', () => {
       '[1,"realm1",{}]',
       '[16,1,{},"a..b"]',
       '[99]',
+      `[1,"realm1",${'['.repeat(30_000)}]`,
+      `[${'1,'.repeat(30_000)}1]`,
       `[16,1,{"acknowledge":true},"org.millrace.deep",${'['.repeat(20_000)}${']'.repeat(20_000)}]`,
       '\u0000',
       'x'.repeat(65_537),
@@ -220,8 +225,20 @@ describe('clients that misbehave', () => {
       what: 'the event for the bystander',
     });
     expect(router.sessions()).toBe(2);
-    expect(router.stats.violations).toBe(200);
+    expect(router.stats.violations).toBe(sent / 50);
   }, 60_000);
+
+  it('send fuzzed messages, 3,000 of them, and nobody else notices', async () => {
+    const events: string[] = [];
+    const router = await start({ log: (event) => events.push(event) });
+    const bystander = await RawClient.join(router.url);
+    await fuzzRouter(router.url, { from: 0, to: 3_000 });
+    expect(router.stats.violations).toBeGreaterThan(300);
+    expect(await bystander.ask([16, 1, { acknowledge: true }, 'org.millrace.a'], 17)).toBeDefined();
+    await eventually(() => router.sessions() === 1, { what: 'the end of their sessions' });
+    // None of them found a fault of ours.
+    expect(new Set(events)).toEqual(new Set(['protocol-violation']));
+  });
 
   it('are told what they did wrong', async () => {
     const { url } = await start();
@@ -258,6 +275,69 @@ describe('clients that misbehave', () => {
     await eventually(() => router.sessions() === 1, { what: 'the session to be gone' });
     expect(router.stats.cutOffSilent).toBe(1);
     expect(alive.closeCode).toBeUndefined();
+  });
+});
+
+describe('connections that have not joined', () => {
+  const silent = async (router: Router): Promise<Socket> => {
+    const socket = connect(router.port, '127.0.0.1').on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.resume();
+    return socket;
+  };
+
+  it('displace each other, the oldest first, and never one that has', async () => {
+    const router = await start({ maxConnections: 100, maxJoiningPerAddress: 3 });
+    const joined: RawClient[] = [];
+    for (let i = 0; i < 10; i++) joined.push(await RawClient.join(router.url));
+    const sockets: Socket[] = [];
+    for (let i = 0; i < 20; i++) sockets.push(await silent(router));
+    await eventually(() => sockets.filter((socket) => !socket.closed).length === 3, { what: 'three that are left' });
+    expect(sockets.slice(-3).every((socket) => !socket.closed)).toBe(true);
+    const late = await RawClient.join(router.url);
+    for (const client of [...joined, late]) expect(await client.ask([32, 1, {}, 'org.millrace.a'], 33)).toBeDefined();
+    expect(router.stats.displaced).toBe(18);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('find no room where all have', async () => {
+    const router = await start({ maxConnections: 2 });
+    const joined = [await RawClient.join(router.url), await RawClient.join(router.url)];
+    await expect(RawClient.connect(router.url)).rejects.toThrow();
+    joined[0]!.end();
+    await eventually(() => router.sessions() === 1, { what: 'the end of a session' });
+    await RawClient.join(router.url);
+  });
+
+  it('may not send much', async () => {
+    const router = await start();
+    const client = await RawClient.connect(router.url);
+    const long = `[1,"realm1",{"a":"${'x'.repeat(20_000)}"}]`;
+    expect(await client.ask(long as unknown as [], 3)).toMatchObject([
+      3,
+      { message: 'join the realm first' },
+      'wamp.error.protocol_violation',
+    ]);
+    await client.closed();
+  });
+});
+
+describe('names and pages', () => {
+  it.each<[string, Record<string, string>, number | null]>([
+    ['a program', {}, null],
+    ['a program by name', { Host: 'localhost' }, null],
+    ['its own page', { Origin: 'https://ci.example.org' }, null],
+    ['a name that was pointed here', { Host: 'evil.example' }, 421],
+    ['a page from elsewhere', { Origin: 'https://evil.example' }, 403],
+    ['a sandbox', { Origin: 'null' }, 403],
+  ])('%s', async (_who, headers, status) => {
+    const router = await start({ rule: listenerRule({ publicUrl: 'https://ci.example.org' }) });
+    const socket = new WebSocket(router.url, ['wamp.2.json'], { headers });
+    const outcome = await new Promise((resolve) => {
+      socket.on('open', () => resolve(null)).on('error', (error) => resolve(Number(/\d{3}/.exec(error.message)?.[0])));
+    });
+    expect(outcome).toBe(status);
+    socket.terminate();
   });
 });
 

@@ -26,12 +26,15 @@ export class ControlClient implements Hints {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly stopped: Promise<void>;
   private lastId = 0;
+  /** What came by the bus and was no hint, as far as it has been told. */
+  droppedHints = 0;
   private busState: BusState = 'connecting';
 
   constructor(
     setup: { databaseUrl: string; bus: BusOptions; me: Incarnation; leaseMs: number },
     private readonly onRenewal: (ok: boolean, reason: string | null) => void,
     onDeath: (reason: string) => void,
+    private readonly onTrouble: (text: string, fields: Readonly<Record<string, string | number>>) => void,
   ) {
     this.beat();
     this.beating = setInterval(() => this.beat(), HEARTBEAT_MS);
@@ -95,6 +98,16 @@ export class ControlClient implements Hints {
         return;
       case 'hint':
         this.handlers.get(message.id)?.handler(message.topic, message.payload);
+        return;
+      case 'dropped-hints':
+        this.droppedHints += message.count;
+        this.onTrouble('what is no hint came by the bus and was dropped', {
+          count: message.count,
+          topic: message.topic,
+        });
+        return;
+      case 'bus-warning':
+        this.onTrouble(message.text, message.fields);
         return;
       case 'renewal':
         this.onRenewal(message.ok, message.reason);

@@ -21,6 +21,10 @@ export type ToControl =
 export type FromControl =
   | { readonly kind: 'bus-state'; readonly state: BusState }
   | { readonly kind: 'hint'; readonly id: number; readonly topic: string; readonly payload: Hint['payload'] }
+  /** Something came by the bus that is no hint; `count` since the last time, at most once a minute. */
+  | { readonly kind: 'dropped-hints'; readonly count: number; readonly topic: string }
+  /** The bus complains: what went wrong is nobody's exception. */
+  | { readonly kind: 'bus-warning'; readonly text: string; readonly fields: Readonly<Record<string, string | number>> }
   /** The database answered (or not) when the lease was to be renewed. */
   | { readonly kind: 'renewal'; readonly ok: boolean; readonly reason: string | null }
   | { readonly kind: 'stopped' };

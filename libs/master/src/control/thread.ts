@@ -1,9 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createBus } from '@millrace/bus';
 import { MasterStore, openDatabase } from '@millrace/database';
-import { messageOf, UnexpectedError } from '@millrace/domain';
+import { readHint } from '@millrace/contracts';
+import { loggableText, messageOf, PerMinute, printable, UnexpectedError } from '@millrace/domain';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
 import { judgeSilence } from './silence.js';
+
+const BUS_WARNINGS_A_MINUTE = 10;
 
 /**
  * The control thread: renews the master's lease on a database connection of its own and holds the bus session, so that neither
@@ -18,7 +21,14 @@ const say = (message: FromControl): void => port.postMessage(message);
 const db = openDatabase(setup.databaseUrl, { connections: 1, answerWithinMs: setup.leaseMs });
 const masters = new MasterStore(db);
 const heartbeat = new BigInt64Array(setup.heartbeat);
-const bus = createBus(setup.bus);
+const warnings = new PerMinute(BUS_WARNINGS_A_MINUTE);
+const bus = createBus({
+  ...setup.bus,
+  onWarning: (text, fields) => {
+    if (warnings.pass(performance.now()) !== null) say({ kind: 'bus-warning', text, fields: scalars(fields) });
+  },
+});
+const drops = new PerMinute(1);
 const subscriptions = new Map<number, () => void>();
 let leaseUntilMs = Date.now() + setup.leaseMs;
 let dueAtMs = Date.now();
@@ -36,9 +46,11 @@ port.on('message', (message: ToControl) => {
     case 'subscribe':
       subscriptions.set(
         message.id,
-        bus.subscribe(message.prefix, (topic, payload) =>
-          say({ kind: 'hint', id: message.id, topic, payload: payload as Record<string, number | string> }),
-        ),
+        bus.subscribe(message.prefix, (topic, payload) => {
+          const hint = readHint(topic, payload);
+          if (hint === null) dropped(topic);
+          else say({ kind: 'hint', id: message.id, topic: hint.topic, payload: hint.payload });
+        }),
       );
       return;
     case 'unsubscribe':
@@ -50,6 +62,21 @@ port.on('message', (message: ToControl) => {
       return;
   }
 });
+
+/** Whatever is on the bus and is no hint (I1: it could only have saved a poll). */
+function dropped(topic: string): void {
+  const before = drops.pass(performance.now());
+  if (before !== null) say({ kind: 'dropped-hints', count: before + 1, topic: printable(topic, 100) });
+}
+
+function scalars(fields: Readonly<Record<string, unknown>>): Record<string, string | number> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? value : loggableText(String(value), 500),
+    ]),
+  );
+}
 
 async function renew(): Promise<void> {
   const askedAtMs = Date.now();
@@ -93,7 +120,7 @@ async function stop(): Promise<void> {
   await bus.close();
   await masters
     .stop(setup.me)
-    .catch((error: unknown) => process.stderr.write(`lease not given up: ${messageOf(error)}\n`));
+    .catch((error: unknown) => process.stderr.write(`lease not given up: ${loggableText(messageOf(error))}\n`));
   await db.close();
   say({ kind: 'stopped' });
   port!.close();

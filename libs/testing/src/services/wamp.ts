@@ -30,7 +30,9 @@ export async function startEmbeddedRouter(options: WampOptions = {}): Promise<Se
       MILLRACE_ROUTER_HOST: '127.0.0.1',
       MILLRACE_ROUTER_PORT: String(port),
       MILLRACE_ROUTER_REALM: REALM,
-      MILLRACE_ROUTER_TICKET: options.ticket ?? '',
+      ...(options.ticket === undefined
+        ? { MILLRACE_ROUTER_ANONYMOUS: '1' }
+        : { MILLRACE_ROUTER_TICKET: options.ticket }),
     },
     probe: () => probeHttp(`http://127.0.0.1:${port}${PATH}`),
   });
