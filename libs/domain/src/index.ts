@@ -32,6 +32,7 @@ export { PerMinute } from './per-minute.js';
 export { printable } from './printable.js';
 export {
   checkProperties,
+  hasPlaceholders,
   type InterpolationSources,
   interpolate,
   type JsonValue,
@@ -39,6 +40,7 @@ export {
   type Properties,
   propertiesFrom,
   PROPERTY_LIMITS,
+  type TemplateRules,
 } from './properties.js';
 export {
   afterStep,
@@ -53,5 +55,6 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 export { shellWord } from './shell-words.js';
 export { isWorkerName, isWorkerTemplate, workerEntries } from './worker-names.js';

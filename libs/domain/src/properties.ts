@@ -54,7 +54,8 @@ export function checkProperties(
 
 /** Later sets win over earlier ones. */
 export function mergeProperties(...sets: readonly Properties[]): Properties {
-  return Object.assign({}, ...sets) as Properties;
+  // Not by assignment: a property may be called `__proto__`.
+  return Object.fromEntries(sets.flatMap((set) => Object.entries(set)));
 }
 
 /** Gives every value the same source. */
@@ -76,22 +77,96 @@ export interface InterpolationSources {
   readonly src?: Readonly<Record<string, string | null>>;
 }
 
-const PLACEHOLDER = /%%|%\((?<selector>[a-z]+):(?<key>[^)]*)\)s/g;
+/** With all of Buildbot's rules, where anything in brackets is a placeholder; and in plain text, where only what we know is. */
+const PLACEHOLDER = /%%|%\((?<raw>raw:)?(?<selector>[a-z]+):(?<key>[^)]*)\)s/g;
+const IN_PLAIN_TEXT = /%\((?<raw>raw:)?(?<selector>prop|src|secret):(?<key>[^)]*)\)s/g;
 
-/**
- * Buildbot's `Interpolate` for strings: `%(prop:NAME)s`, `%(secret:NAME)s`, `%(src:CODEBASE:ATTR)s`, with `:-default` (used when
- * the value is missing), `:~default` (when missing or false) and `:+text` (when present). `%%` is a percent sign.
- *
- * @throws UserError `interpolation` for an unknown selector.
- */
-export function interpolate(template: string, from: InterpolationSources): string {
-  return template.replace(PLACEHOLDER, (match, selector: string | undefined, key: string | undefined) => {
-    if (match === '%%') return '%';
-    return expand(selector!, key!, from);
-  });
+/** What may come of a template: a property of 64 kB in several places, and not the memory of a thread. */
+const MAX_RENDERED_CHARACTERS = 1 << 20;
+
+/** A part of a template: the author's text, or a value that may be anybody's. */
+export interface Piece {
+  readonly text: string;
+  /** `raw`: a value that the author has marked to be taken as it is. */
+  readonly from: 'author' | 'value' | 'raw';
+  /** As it stands in the template; for what is not the author's. */
+  readonly placeholder?: string;
 }
 
-function expand(selector: string, body: string, from: InterpolationSources): string {
+/** In what kind of string placeholders are looked for. */
+export interface TemplateRules {
+  /** Only `%(prop:…)s`, `%(src:…)s` and `%(secret:…)s` mean something; everything else, `%%` included, stays as it is. */
+  readonly plain: boolean;
+}
+
+/**
+ * The parts of a template, filled in: `%(prop:NAME)s`, `%(secret:NAME)s`, `%(src:CODEBASE:ATTR)s`, with `:-default` (used when
+ * the value is missing), `:~default` (when missing or false) and `:+text` (when present), which are the author's texts. `%(raw:prop:NAME)s`
+ * is a value that no shell quotes.
+ *
+ * @throws UserError `interpolation` for an unknown selector or a result that is too long
+ */
+export function templatePieces(template: string, from: InterpolationSources, { plain }: TemplateRules): Piece[] {
+  const pieces: Piece[] = [];
+  let end = 0;
+  let length = 0;
+  const add = (piece: Piece): void => {
+    length += piece.text.length;
+    if (length > MAX_RENDERED_CHARACTERS) {
+      throw new UserError(
+        'interpolation',
+        `'${template.slice(0, 100)}' comes to more than ${MAX_RENDERED_CHARACTERS} characters`,
+        { template: template.slice(0, 100) },
+      );
+    }
+    const last = pieces.at(-1);
+    if (piece.from === 'author' && last?.from === 'author')
+      pieces[pieces.length - 1] = { text: last.text + piece.text, from: 'author' };
+    else if (piece.text !== '' || piece.from !== 'author') pieces.push(piece);
+  };
+  for (const match of template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER)) {
+    add({ text: template.slice(end, match.index), from: 'author' });
+    end = match.index + match[0].length;
+    if (match[0] === '%%') add({ text: '%', from: 'author' });
+    else {
+      const { raw, selector, key } = match.groups!;
+      const expanded = expand(selector!, key!, from);
+      const origin = expanded.isAuthors ? 'author' : raw ? 'raw' : 'value';
+      add({ text: expanded.text, from: origin, ...(origin !== 'author' && { placeholder: match[0] }) });
+    }
+  }
+  add({ text: template.slice(end), from: 'author' });
+  return pieces;
+}
+
+/**
+ * A template as one text: Buildbot's `Interpolate`, or a plain string.
+ *
+ * @throws UserError `interpolation`
+ */
+export function interpolate(
+  template: string,
+  from: InterpolationSources,
+  rules: TemplateRules = { plain: false },
+): string {
+  if (!template.includes('%')) return template;
+  return templatePieces(template, from, rules)
+    .map(({ text }) => text)
+    .join('');
+}
+
+/** Whether anything of it depends on the build. */
+export function hasPlaceholders(template: string, { plain }: TemplateRules): boolean {
+  return [...template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER)].some(([all]) => all !== '%%');
+}
+
+interface Expanded {
+  readonly text: string;
+  /** The text stands in the template: a default, or what `:+` says. */
+  readonly isAuthors: boolean;
+}
+
+function expand(selector: string, body: string, from: InterpolationSources): Expanded {
   let key = body;
   let codebase = '';
   if (selector === 'src') {
@@ -105,17 +180,20 @@ function expand(selector: string, body: string, from: InterpolationSources): str
   const missing = value === undefined;
   switch (modifier.kind) {
     case '-':
-      return missing ? modifier.text! : asText(value);
+      return missing ? authors(modifier.text!) : given(value);
     case '~':
       return missing || value === null || value === false || value === 0 || value === ''
-        ? modifier.text!
-        : asText(value);
+        ? authors(modifier.text!)
+        : given(value);
     case '+':
-      return missing ? '' : modifier.text!;
+      return authors(missing ? '' : modifier.text!);
     default:
-      return asText(value);
+      return given(value);
   }
 }
+
+const authors = (text: string): Expanded => ({ text, isAuthors: true });
+const given = (value: JsonValue | undefined): Expanded => ({ text: asText(value), isAuthors: false });
 
 function lookUp(selector: string, codebase: string, name: string, from: InterpolationSources): JsonValue | undefined {
   switch (selector) {
