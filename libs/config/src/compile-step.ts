@@ -1,8 +1,8 @@
 import { DEFAULT_STEP_FLAGS, type JsonValue } from '@millrace/domain';
 import { describeValue } from './fingerprint.js';
-import { locationOf } from './location.js';
+import { locationOf, type SourceLocation } from './location.js';
 import { type ObjectReader } from './object-reader.js';
-import { nearest } from './problems.js';
+import { nearest, type Note } from './problems.js';
 import type { Step } from './step.js';
 
 function isStep(value: unknown): value is Step {
@@ -32,20 +32,19 @@ export function compileSteps(builder: ObjectReader): Step[] {
       steps.push(item);
       if (item.name === '' || item.name.length > 50)
         builder.into.add(`${path}.name`, item.name, 'a name of 1 to 50 characters', where);
-      for (const problem of item.problems ?? []) {
-        const full = problem.path === '' ? path : `${path}.${problem.path}`;
-        builder.into.problems.push({
-          ...where,
-          ...problem,
-          path: full,
-          message: problem.message.replace(problem.path, full),
-        });
-      }
+      builder.into.problems.push(...(item.problems ?? []).map((problem) => placed(problem, path, where)));
+      builder.into.notes.push(...(item.notes ?? []).map((note) => placed(note, path, where)));
       checkFlags(item, path, builder);
     },
     { required: true, expected: 'a list of steps' },
   );
   return steps;
+}
+
+/** A problem or a note of a step where that stands in the configuration. */
+function placed<T extends Note>(found: T, step: string, where: SourceLocation | undefined): T {
+  const path = found.path === '' ? step : `${step}.${found.path}`;
+  return { ...where, ...found, path, message: found.message.replace(found.path, () => path) };
 }
 
 function checkFlags(step: Step, path: string, builder: ObjectReader): void {

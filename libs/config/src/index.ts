@@ -16,7 +16,7 @@ export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } fr
 export { locate, locationOf, type SourceLocation } from './location.js';
 export { isJson, ObjectReader, ProblemList } from './object-reader.js';
 export { ConfigError, formatProblems, nearest, type Note, type Problem, show } from './problems.js';
-export { render } from './render.js';
+export { render, renderCommand, renderPath, templateOf } from './render.js';
 export {
   type ChangeInfo,
   type CommandOptions,

@@ -1,25 +1,70 @@
-import { interpolate, type InterpolationSources, type Properties } from '@millrace/domain';
+import {
+  interpolate,
+  interpolateCommand,
+  interpolatePath,
+  type InterpolationSources,
+  type Properties,
+  type TemplateRules,
+} from '@millrace/domain';
 import type { Interpolation, Renderable, RenderContext } from './step.js';
 
-const IN_PLAIN_TEXT = /%\((?:prop|src|secret):[^)]*\)s/g;
+const PLAIN: TemplateRules = { plain: true };
+const ALL: TemplateRules = { plain: false };
 
-function isInterpolation(value: object): value is Interpolation {
-  return 'interpolate' in value && typeof value.interpolate === 'string' && Object.keys(value).length === 1;
+export function isInterpolation(value: unknown): value is Interpolation {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'interpolate' in value &&
+    typeof value.interpolate === 'string' &&
+    Object.keys(value).length === 1
+  );
+}
+
+/** A string or a template, as text and the rules for it; null: something else, which has no placeholders of its own. */
+export function templateOf(value: unknown): { readonly text: string; readonly rules: TemplateRules } | null {
+  if (typeof value === 'string') return { text: value, rules: PLAIN };
+  return isInterpolation(value) ? { text: value.interpolate, rules: ALL } : null;
+}
+
+function sourcesOf(context: RenderContext, properties: Properties): InterpolationSources {
+  const { branch, revision, repository, project, codebase } = context.sourceStamp;
+  return { properties, src: { branch, revision, repository, project, codebase } };
 }
 
 /** The value for this build: templates filled in, callbacks called, lists and plain records rendered part by part. */
 export async function render<T>(value: Renderable<T>, context: RenderContext, properties: Properties): Promise<T> {
-  const { branch, revision, repository, project, codebase } = context.sourceStamp;
-  const sources: InterpolationSources = { properties, src: { branch, revision, repository, project, codebase } };
-  return (await renderPart(value, context, sources)) as T;
+  return (await renderPart(value, context, sourcesOf(context, properties))) as T;
+}
+
+/** A command: in a string for the worker's shell every value is quoted, in a list each string is an argument anyway. */
+export async function renderCommand(
+  command: Renderable<string | readonly string[]>,
+  context: RenderContext,
+  properties: Properties,
+): Promise<string | readonly string[]> {
+  const template = templateOf(command);
+  if (!template) return await render(command, context, properties);
+  return interpolateCommand(template.text, sourcesOf(context, properties), template.rules, context.worker.system);
+}
+
+/** A path on the worker: values name what is below the place that the author has named. */
+export async function renderPath(
+  path: Renderable<string>,
+  context: RenderContext,
+  properties: Properties,
+): Promise<string> {
+  const template = templateOf(path);
+  if (!template) return await render(path, context, properties);
+  return interpolatePath(template.text, sourcesOf(context, properties), template.rules);
 }
 
 async function renderPart(value: unknown, context: RenderContext, sources: InterpolationSources): Promise<unknown> {
-  if (typeof value === 'string') return value.replace(IN_PLAIN_TEXT, (match) => interpolate(match, sources));
+  const template = templateOf(value);
+  if (template) return interpolate(template.text, sources, template.rules);
   if (typeof value === 'function') return await (value as (context: RenderContext) => unknown)(context);
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return await Promise.all(value.map((item) => renderPart(item, context, sources)));
-  if (isInterpolation(value)) return interpolate(value.interpolate, sources);
   const entries = Object.entries(value).map(
     async ([key, item]) => [key, await renderPart(item, context, sources)] as const,
   );

@@ -1,6 +1,6 @@
 import type { JsonValue, Result, StepFlags } from '@millrace/domain';
 import { locate } from './location.js';
-import type { Problem } from './problems.js';
+import type { Note, Problem } from './problems.js';
 
 /** A template with all of Buildbot's `Interpolate` rules (`%%` is a percent sign); made by `interpolate()`. */
 export interface Interpolation {
@@ -94,7 +94,7 @@ export interface CommandOptions {
 }
 
 export interface ShellOptions {
-  /** A list is run directly, a string by the worker's shell. Already rendered. */
+  /** A list is run directly, a string by the worker's shell. Already rendered, by `renderCommand`. */
   readonly command: string | readonly string[];
   /** Relative to the builder's folder; `build` by default. */
   readonly workdir?: string;
@@ -128,6 +128,13 @@ export interface StepContext extends RenderContext {
   /** Aborted when the build is stopped. */
   readonly signal: AbortSignal;
   render<T>(value: Renderable<T>): Promise<T>;
+  /**
+   * For `shell`: in a string every value is quoted for the worker's shell, so that it is one word whatever is in it, unless it is marked
+   * `%(raw:prop:NAME)s`. What a callback returns is taken as it is.
+   */
+  renderCommand(command: Renderable<string | readonly string[]>): Promise<string | readonly string[]>;
+  /** For paths on the worker: values lead nowhere but below the place that the template names. */
+  renderPath(path: Renderable<string>): Promise<string>;
   /** Joins with the worker's path rules: an absolute part wins, a leading `~` is the worker's home. */
   path(...parts: string[]): string;
   /** A command of the worker protocol, with its msgpack argument names. */
@@ -166,6 +173,8 @@ export interface Step {
   readonly resumable?: boolean;
   /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
   readonly problems?: readonly Problem[];
+  /** What a person should know about it, paths as with `problems`. */
+  readonly notes?: readonly Note[];
   run(context: StepContext): Promise<Result | StepOutcome> | Result | StepOutcome;
   /** Everything that decides what it does, for the fingerprint. No secrets. */
   describe(): JsonValue;

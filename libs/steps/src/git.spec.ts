@@ -24,7 +24,11 @@ function build(options: Partial<GitStepOptions> = {}, downloaded = DONE) {
     sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
     worker: { name: 'w', basedir: '/w', system: 'posix', environ: {} },
     properties: { get: () => undefined, has: () => false, set: () => undefined },
-    render: (value) => Promise.resolve(typeof value === 'function' ? (value as (build: object) => unknown)({}) : value) as Promise<never>,
+    render: (value) =>
+      Promise.resolve(
+        typeof value === 'function' ? (value as (build: object) => unknown)({}) : value,
+      ) as Promise<never>,
+    renderPath: (value) => Promise.resolve(value) as Promise<never>,
     path: (...parts) => ['/w', ...parts].join('/').replace(/\/w\/(?=\/w)/, ''),
     setState: () => undefined,
     log: () => ({ append: (text) => Promise.resolve(void said.push(text)) }),

@@ -206,7 +206,7 @@ export function git(options: GitStepOptions): Step {
     env: Readonly<Record<string, string | null>>,
     credentials: PrivateGit | null,
   ): Promise<StepOutcome> => {
-    const workdir = await step.render(options.workdir ?? 'build');
+    const workdir = await step.renderPath(options.workdir ?? 'build');
     const branch = step.sourceStamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
     step.setState(`checking out ${branch ?? 'the default branch'}`);
     const checkout = new Checkout(step, options, workdir, env, credentials);

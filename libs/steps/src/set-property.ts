@@ -35,8 +35,8 @@ export function setProperty(options: SetPropertyOptions): Step {
       return { result: Result.SUCCESS, stateString };
     }
     const outcome = await step.shell({
-      command: await step.render(options.command as Renderable<string | readonly string[]>),
-      workdir: await step.render(options.workdir ?? 'build'),
+      command: await step.renderCommand(options.command as Renderable<string | readonly string[]>),
+      workdir: await step.renderPath(options.workdir ?? 'build'),
       env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
       timeoutSeconds: options.timeoutSeconds,
       // One more than may be: what is cut would be a wrong value.

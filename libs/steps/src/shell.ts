@@ -6,8 +6,9 @@ import {
   type StepContext,
   type StepOptions,
   type StepOutcome,
+  templateOf,
 } from '@millrace/config';
-import { isResult, type Result } from '@millrace/domain';
+import { commandPlaceholders, isResult, messageOf, type Result } from '@millrace/domain';
 import { checkRenderable, isRenderable, makeStep } from './make-step.js';
 import { isObfuscated, type Obfuscated, withoutSecrets } from './obfuscated.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
@@ -17,7 +18,7 @@ export type CommandLine = Renderable<string | readonly string[]> | readonly (Ren
 export type Environment = Readonly<Record<string, Renderable<string | null> | Obfuscated>>;
 
 export interface ShellStepOptions extends StepOptions {
-  /** A list is run directly, a string by the worker's shell. */
+  /** A list is run directly, a string by the worker's shell, with every value quoted (but `%(raw:prop:NAME)s`). */
   readonly command: CommandLine;
   /** `build` by default. */
   readonly workdir?: Renderable<string>;
@@ -44,10 +45,30 @@ export interface ShellStepOptions extends StepOptions {
 
 export function checkCommand(reader: ObjectReader, key: string): void {
   const value = reader.raw(key);
-  if (isRenderable(value)) return;
+  if (isRenderable(value)) return checkTemplate(reader, key, value);
   if (Array.isArray(value) && value.length > 0 && value.every((part) => part === '' || isWord(part))) return;
   const shown = value === undefined ? undefined : withoutSecrets(describeValue(value));
   reader.into.add(reader.at(key), shown, 'a string, a list of strings or a callback', reader.where);
+}
+
+/** Says which values the shell gets quoted and which it does not, where any are. */
+function checkTemplate(reader: ObjectReader, key: string, value: unknown): void {
+  const template = templateOf(value);
+  if (!template) return;
+  let found: ReturnType<typeof commandPlaceholders>;
+  try {
+    found = commandPlaceholders(template.text, template.rules);
+  } catch (error) {
+    reader.problem(key, 'a command for a shell', `${reader.at(key)}: ${messageOf(error)}`);
+    return;
+  }
+  const { quoted, raw, problem } = found;
+  if (problem !== null) reader.problem(key, 'a command for a shell', `${reader.at(key)}: ${problem}`);
+  const said = [
+    ...(quoted.length > 0 ? [`the shell gets ${[...new Set(quoted)].join(', ')} quoted, as one word each`] : []),
+    ...(raw.length > 0 ? [`the shell reads what is in ${[...new Set(raw)].join(', ')}, as you have asked for`] : []),
+  ];
+  if (said.length > 0) reader.into.note(reader.at(key), `is a string: ${said.join('; ')}`, reader.where);
 }
 
 export function checkEnv(reader: ObjectReader): void {
@@ -74,12 +95,12 @@ function isLogFile(value: unknown): boolean {
 export function shell(options: ShellStepOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
     // To `StepContext` everything is text; secrets and `follow` go to the worker as they are.
-    const command = await step.render(options.command as Renderable<string | readonly string[]>);
+    const command = await step.renderCommand(options.command as Renderable<string | readonly string[]>);
     const summary = options.description === undefined ? summaryOf(command) : await step.render(options.description);
     step.setState(summary);
     const outcome = await step.shell({
       command,
-      workdir: await step.render(options.workdir ?? 'build'),
+      workdir: await step.renderPath(options.workdir ?? 'build'),
       env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
       timeoutSeconds: options.timeoutSeconds,
       maxTimeSeconds: options.maxTimeSeconds,

@@ -193,6 +193,20 @@ describe('options', () => {
   });
 });
 
+describe('a command for the shell', () => {
+  const notesOf = (command: string) => compileConfig(configOf(shell({ command }))).notes.map(({ message }) => message);
+
+  it('is checked: which values are quoted, which are not', () => {
+    expect(notesOf('make all')).toEqual([]);
+    expect(notesOf('date +%s; echo %(src::branch)s %(raw:prop:flags)s %(prop:x:+--x)s')).toEqual([
+      'builders[0].factory[0].command is a string: the shell gets %(src::branch)s quoted, as one word each; the shell reads what is in %(raw:prop:flags)s, as you have asked for',
+    ]);
+    const problems = problemsOf(shell({ command: 'echo `git log %(src::branch)s`' }));
+    expect(problems).toEqual([expect.stringMatching(/^STEP.command: %\(src::branch\)s stands after a backquote/)]);
+    expect(problemsOf(setProperty({ property: 'p', command: 'echo $((%(prop:x)s))' }))).toHaveLength(1);
+  });
+});
+
 describe('commands', () => {
   const done: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
   /** Runs a step on a worker on which every command prints `stdout`. */
@@ -202,6 +216,8 @@ describe('commands', () => {
     const commands: ShellOptions[] = [];
     const context: Partial<StepContext> = {
       render: (value) => Promise.resolve(value) as Promise<never>,
+      renderCommand: (value) => Promise.resolve(value) as Promise<never>,
+      renderPath: (value) => Promise.resolve(value) as Promise<never>,
       setState: (state) => states.push(state),
       properties: { get: () => undefined, has: () => false, set: (_name, value) => set.push(value) },
       shell: (options) => {

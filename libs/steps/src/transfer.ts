@@ -15,9 +15,9 @@ export interface FileUploadOptions extends StepOptions {
 /** Keeps a file of the worker with the build. */
 export function fileUpload(options: FileUploadOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    const workerSrc = await step.render(options.workerSrc);
-    const blobName = await step.render(options.blobName);
-    const from = step.path(await step.render(options.workdir ?? 'build'), workerSrc);
+    const workerSrc = await step.renderPath(options.workerSrc);
+    const blobName = await step.renderPath(options.blobName);
+    const from = step.path(await step.renderPath(options.workdir ?? 'build'), workerSrc);
     step.setState(`uploading ${workerSrc}`);
     const outcome = await step.upload({ workerSrc: from, maxBytes: options.maxBytes }, blobName);
     return { result: resultOf(outcome), stateString: `uploading ${workerSrc}` };
@@ -50,12 +50,12 @@ export interface FileDownloadOptions extends StepOptions {
 /** Writes a file on the worker. */
 export function fileDownload(options: FileDownloadOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    const workerDest = await step.render(options.workerDest);
+    const workerDest = await step.renderPath(options.workerDest);
     const what =
       options.blobName === undefined
         ? { content: await step.render(options.content ?? '') }
-        : { blob: await step.render(options.blobName) };
-    const to = step.path(await step.render(options.workdir ?? 'build'), workerDest);
+        : { blob: await step.renderPath(options.blobName) };
+    const to = step.path(await step.renderPath(options.workdir ?? 'build'), workerDest);
     step.setState(`downloading to ${workerDest}`);
     const outcome = await step.download(what, { workerDest: to, mode: options.mode });
     return { result: resultOf(outcome), stateString: `downloading to ${workerDest}` };

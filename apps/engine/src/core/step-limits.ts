@@ -64,6 +64,15 @@ export function overStepLimit(what: string, limit: number): UserError {
 /** Where a step's own failure is told, which finds room always. */
 export const ERROR_LOG = 'err.text';
 
+/** @throws UserError `step-limit` for a name that cannot be shown; how long it may be depends on what it names */
+function checkName(what: string, name: unknown): asserts name is string {
+  if (typeof name === 'string' && name !== '' && !/\p{Cc}/u.test(name)) return;
+  throw new UserError(
+    'step-limit',
+    `'${printable(String(name), 40)}' is no name for a ${what}: expected characters, and no control characters among them`,
+  );
+}
+
 /** Counts the different logs of one step. */
 export class StepLogs {
   private readonly names: Set<string>;
@@ -76,6 +85,7 @@ export class StepLogs {
   /** @throws UserError `step-limit` */
   add(name: string): void {
     if (this.names.has(name)) return;
+    checkName('log', name);
     const { logs, logNameCharacters } = STEP_LIMITS;
     if (name.length > logNameCharacters)
       throw overStepLimit(
@@ -95,6 +105,7 @@ export class StepUrls {
   /** @throws UserError `step-limit` */
   add({ name, url }: { readonly name: string; readonly url: string }): void {
     const { urls, urlNameCharacters, urlCharacters } = STEP_LIMITS;
+    checkName('link', name);
     if (name.length > urlNameCharacters)
       throw overStepLimit(
         `the link '${printable(name, 40)}' has a name of ${name.length} characters`,
@@ -104,6 +115,11 @@ export class StepUrls {
       throw overStepLimit(
         `the address of the link '${printable(name, 40)}' has ${url.length} characters`,
         urlCharacters,
+      );
+    if (!URL.canParse(url) || !/^(?:https?|mailto):$/.test(new URL(url).protocol))
+      throw new UserError(
+        'step-limit',
+        `the link '${printable(name, 40)}' leads to '${printable(url, 100)}': expected an address of http, https or mailto`,
       );
     const key = JSON.stringify([name, url]);
     if (this.known.has(key)) return;
@@ -121,6 +137,7 @@ export class BuildPropertiesLimit {
   /** @throws UserError `step-limit`, or as `checkJsonLimits` for a value that is too deep or no JSON */
   add(name: string, value: JsonValue): void {
     const { properties, propertyNameCharacters, propertiesCharacters } = STEP_LIMITS;
+    checkName('property', name);
     if (name.length > propertyNameCharacters)
       throw overStepLimit(
         `the property '${printable(name, 40)}' has a name of ${name.length} characters`,

@@ -7,17 +7,21 @@ import {
   FencedError,
   isResult,
   messageOf,
+  printable,
   Result,
   type StepFlags,
   worse,
 } from '@millrace/domain';
+import { BuildProperties } from '../core/build-properties.js';
 import { ERROR_LOG, isStepsFault } from '../core/step-limits.js';
 import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from '../core/step-sequence.js';
 import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from './build-host.js';
-import { BuildProperties, StepRun } from './step-run.js';
+import { StepRun } from './step-run.js';
 
 /** A stopped step that has no command under way and still does not end is left behind after this time. */
 const ABANDON_AFTER_MS = 5_000;
+/** Of what a step threw, which may be of any size. */
+const MAX_STACK_CHARACTERS = 100_000;
 
 type Step = BuilderDefinition['factory'][number];
 
@@ -116,7 +120,10 @@ export class BuildWalk {
     }
     if (run.workerLost) this.workerLost = true;
     const result = settledResult({ result: outcome.result, stopped: run.isStopped, workerLost: run.workerLost });
-    return { result, stateString: outcome.stateString ?? run.shown };
+    return {
+      result,
+      stateString: outcome.stateString === undefined ? run.shown : printable(String(outcome.stateString)),
+    };
   }
 
   private async isWanted({ doStepIf = true }: Step, run: StepRun): Promise<boolean> {
@@ -168,5 +175,6 @@ function normalised(outcome: Result | StepOutcome): StepOutcome {
 }
 
 function stackOf(error: unknown): string {
-  return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `${text.slice(0, MAX_STACK_CHARACTERS)}\n`;
 }

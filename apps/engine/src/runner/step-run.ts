@@ -5,12 +5,15 @@ import {
   type PropertyStore,
   render,
   type Renderable,
+  renderCommand,
+  renderPath,
   type ShellOptions,
   type StepContext,
 } from '@millrace/config';
-import type { JsonValue, Properties } from '@millrace/domain';
+import type { JsonValue } from '@millrace/domain';
+import type { BuildProperties } from '../core/build-properties.js';
 import { firstPiece } from '../core/log-text.js';
-import { BuildPropertiesLimit, shortState, StepLogs, StepUrls } from '../core/step-limits.js';
+import { shortState, StepLogs, StepUrls } from '../core/step-limits.js';
 import { workerPath } from '../core/worker-path.js';
 import type { BuildHost, BuildJob, CommandRequest } from './build-host.js';
 
@@ -24,28 +27,6 @@ const NOT_STARTED: CommandOutcome = {
   cancelled: true,
   workerLost: false,
 };
-
-/** The build's properties, and which of them have to be stored yet. */
-export class BuildProperties {
-  private changed: Record<string, readonly [JsonValue, string]> = {};
-  private readonly limit = new BuildPropertiesLimit();
-
-  constructor(public current: Properties) {}
-
-  /** @throws UserError as `BuildPropertiesLimit` */
-  set(name: string, value: JsonValue, source: string): void {
-    this.limit.add(name, value);
-    this.changed[name] = [value, source];
-    this.current = { ...this.current, [name]: [value, source] };
-  }
-
-  takeChanged(): Properties | null {
-    if (Object.keys(this.changed).length === 0) return null;
-    const taken = this.changed;
-    this.changed = {};
-    return taken;
-  }
-}
 
 export interface StepRunParts {
   readonly job: BuildJob;
@@ -173,7 +154,7 @@ export class StepRun {
   }
 
   private setState(text: string): void {
-    this.shown = shortState(text);
+    this.shown = shortState(String(text));
     this.stateTimer ??= setTimeout(() => {
       this.stateTimer = undefined;
       const { host, number, track } = this.parts;
@@ -199,6 +180,8 @@ export class StepRun {
       worker: job.worker,
       signal: this.abort.signal,
       render: (value) => render(value, context, properties.current),
+      renderCommand: (command) => renderCommand(command, context, properties.current),
+      renderPath: (given) => renderPath(given, context, properties.current),
       path,
       command: (name, args, options) => this.command(name, args, options),
       shell: (options) => this.shell(options),

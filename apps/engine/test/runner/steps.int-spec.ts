@@ -475,6 +475,47 @@ exit 0
   });
 });
 
+describe('a value that somebody else has chosen', () => {
+  it('is a word of a command, and a name below the folder, whatever is in it', async () => {
+    const configFile = join(folder, 'values.config.ts');
+    await writeFile(
+      configFile,
+      `import { builder, defineConfig, interpolate, worker } from '@millrace/config';
+import { setProperty, shell } from '@millrace/steps';
+const common = { alwaysRun: true, flunkOnFailure: false };
+export default defineConfig({
+  workers: [worker('w', { password: 'x' })],
+  builders: [builder('b', { workers: ['w'], factory: [
+    shell({ ...common, name: 'plain', command: 'printf "<%%s>" %(src::branch)s "%(src::branch)s" \\'%(src::branch)s\\''.replace('%%', '%') }),
+    shell({ ...common, name: 'template', command: interpolate('printf "<%%s>" %(src::branch)s') }),
+    setProperty({ ...common, property: 'got', command: 'printf %s %(src::branch)s' }),
+    shell({ ...common, name: 'raw', command: 'printf "<%s>" %(raw:prop:words)s' }),
+    shell({ ...common, name: 'path', command: ['pwd'], workdir: 'build/%(prop:up)s' }),
+    shell({ ...common, name: 'below', command: ['pwd'], workdir: 'build/%(prop:words)s' }),
+  ] })],
+});`,
+    );
+    const { pool, config } = await poolFor(configFile);
+    const host = new FakeBuildHost();
+    const branch = `x;id'"$(id)\`id\` \\`;
+    const sourceStamp = { branch, revision: null, repository: '', project: '', codebase: '' };
+    const properties = { words: ['a b', 't'], up: ['../../..', 't'] } as const;
+    const { outcome } = pool.run(jobFor('b', config, folder, { sourceStamp, properties }), host);
+    expect(await outcome).toMatchObject({ kind: 'finished' });
+    expect(host.log('plain')).toContain(`<${branch}><${branch}><${branch}>`);
+    expect(host.log('template')).toContain(`<${branch}>`);
+    expect(host.properties.got![0]).toBe(branch);
+    expect(host.log('raw')).toContain('<a><b>');
+    expect(host.allText).not.toContain('uid=');
+    expect(host.steps.map(({ name, results }) => [name, results])).toEqual([
+      ...['plain', 'template', 'set-property', 'raw'].map((name) => [name, Result.SUCCESS]),
+      ['path', Result.EXCEPTION],
+      ['below', Result.SUCCESS],
+    ]);
+    expect(host.log('path', 'err.text')).toContain('leads out of where that is');
+  });
+});
+
 describe('the quickstart', () => {
   it('builds the small project: main is green, failing is red', async () => {
     process.env['MILLRACE_WORKER_PASSWORD'] = 'x'; // jest hands a copy of the environment to tests, and none to configurations

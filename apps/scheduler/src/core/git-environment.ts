@@ -1,10 +1,15 @@
-import type { BoundCredentials } from '@millrace/config';
+/** Credentials, and the place that they are for. */
+interface Access {
+  readonly scope: string;
+  readonly username: string;
+  readonly password: string;
+}
 
 /**
  * How one process of git gets credentials: a helper for their place alone, which takes them from that process's own environment. Its
  * arguments, which everybody on the machine sees, and the mirror's configuration hold none of them.
  */
-export function credentialSettings(credentials: BoundCredentials | null): {
+export function credentialSettings(credentials: Access | null): {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 } {
