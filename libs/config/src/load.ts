@@ -45,7 +45,7 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     fsCache: false,
     moduleCache: false,
     virtualModules: {
-      '@millrace/config': await import('./index.js'),
+      '@millrace/config': await import('./for-configurations.js'),
       '@millrace/steps': await importSteps(),
       '@millrace/domain': await import('@millrace/domain'),
     },

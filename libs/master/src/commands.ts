@@ -1,12 +1,9 @@
 import { hints } from '@millrace/contracts';
 import { ControlStore, type MasterCommand, sabotaged } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
+import type { CommandHandlers } from './command-handler.js';
 import { Loop } from './loop.js';
 import type { Master } from './master.js';
-
-/** Null: it is under way, and whoever ends what it is about answers it; until then the handler is called again now and then. */
-export type CommandHandler = (command: MasterCommand) => Promise<string | null>;
-export type CommandHandlers = Map<MasterCommand['kind'], CommandHandler>;
 
 /** Carries out the command rows addressed to this master: on hint, and by poll for the hints that were lost (I1). */
 export function commandLoop(

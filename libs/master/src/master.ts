@@ -2,7 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Database, Incarnation, MasterCommand } from '@millrace/database';
 import type { Registry } from 'prom-client';
-import type { CommandHandler } from './commands.js';
+import type { CommandHandler } from './command-handler.js';
 import type { Hints } from './control/client.js';
 import type { ListenerOptions } from './http-listener.js';
 import type { Logger } from './logging.js';

@@ -22,7 +22,8 @@ import {
 import { loggableText, MillraceError, messageOf, OperationalError, printable, UserError } from '@millrace/domain';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { ControlClient } from './control/client.js';
-import { type CommandHandlers, commandLoop } from './commands.js';
+import type { CommandHandlers } from './command-handler.js';
+import { commandLoop } from './commands.js';
 import { addHealthRoutes, type Phase } from './health.js';
 import { httpAdapter } from './http-listener.js';
 import type { Master, MasterParts } from './master.js';

@@ -1,10 +1,19 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { REFUSALS } from '../core/login-failures.js';
-import type { WorkerListener } from './listener.js';
+import { type LoginFailures, REFUSALS } from '../core/login-failures.js';
+import type { Connections } from './connections.js';
+import type { WorkerSessions } from './sessions.js';
+import type { TlsIdentity } from './tls-identity.js';
+
+/** What of a listener is counted. */
+interface Counted {
+  readonly connections: Connections;
+  readonly failures: LoginFailures;
+  readonly sessions: WorkerSessions;
+  readonly tls: TlsIdentity | null;
+}
 
 /** What `/metrics` says about workers and their connections. */
-export function addListenerMetrics(metrics: Registry, listener: WorkerListener): void {
-  const { connections, failures, tls } = listener;
+export function addListenerMetrics(metrics: Registry, { connections, failures, sessions, tls }: Counted): void {
   const registers = [metrics];
   const gauge = (name: string, help: string, value: () => number): void => {
     new Gauge({
@@ -16,7 +25,7 @@ export function addListenerMetrics(metrics: Registry, listener: WorkerListener):
       },
     });
   };
-  gauge('millrace_workers_attached', 'Workers with a session here', () => listener.attached.size);
+  gauge('millrace_workers_attached', 'Workers with a session here', () => sessions.attached.size);
   new Gauge({
     name: 'millrace_worker_connections',
     help: 'Connections of workers, also those that are not logged in',
@@ -36,11 +45,11 @@ export function addListenerMetrics(metrics: Registry, listener: WorkerListener):
     Number(connections.limit.descriptors ?? NaN),
   );
   gauge('millrace_worker_attach_backlog', 'Connections of workers that were accepted and have no session yet', () =>
-    Math.max(0, connections.size - listener.attached.size),
+    Math.max(0, connections.size - sessions.attached.size),
   );
   gauge('millrace_worker_unacknowledged_bytes', 'Updates of workers that were received and are not stored yet', () => {
     let bytes = 0;
-    for (const { connection } of listener.attached.values()) bytes += connection.unacknowledgedBytes;
+    for (const { connection } of sessions.attached.values()) bytes += connection.unacknowledgedBytes;
     return bytes;
   });
   new Counter({
@@ -49,7 +58,7 @@ export function addListenerMetrics(metrics: Registry, listener: WorkerListener):
     registers,
     collect() {
       this.reset();
-      this.inc(listener.sessions.attaches);
+      this.inc(sessions.attaches);
     },
   });
   new Counter({

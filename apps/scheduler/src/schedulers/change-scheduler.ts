@@ -1,4 +1,4 @@
-import { type CompiledScheduler, hints } from '@millrace/contracts';
+import { hints } from '@millrace/contracts';
 import {
   type Change,
   type ChangeDecision,
@@ -13,11 +13,9 @@ import {
 import { FencedError, mergeProperties, messageOf, printable, propertiesFrom } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { decideStable } from '../core/tree-stable.js';
-import { isCallbackFailure, type Judgement } from './judgement.js';
+import { type ChangeScheduler, isCallbackFailure, type Judgement } from './judgement.js';
 
 const BATCH = 100;
-
-export type ChangeScheduler = Extract<CompiledScheduler, { kind: 'any-branch' | 'single-branch' }>;
 
 /** Turns changes into buildsets; active on one master at a time, from a durable cursor (I2, I4). */
 export class ChangeSchedulerRunner {

@@ -1,7 +1,9 @@
 import type { ChangeInfo, ConfigHost } from '@millrace/config';
+import type { CompiledScheduler } from '@millrace/contracts';
 import type { Change } from '@millrace/database';
 import { filterChange, type JsonValue, MillraceError } from '@millrace/domain';
-import type { ChangeScheduler } from './change-scheduler.js';
+
+export type ChangeScheduler = Extract<CompiledScheduler, { kind: 'any-branch' | 'single-branch' }>;
 
 /** The configuration's callbacks, run in its own thread (I5). */
 export interface Judgement {
