@@ -5,7 +5,16 @@ import { runInNewContext } from 'node:vm';
 import { messageOf, OperationalError } from '@millrace/domain';
 import { eventually, FakeWorker } from '@millrace/testing';
 import { basicAuthorization } from '@millrace/worker-protocol';
-import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb, msgpackFrames, pbChunks } from '@millrace/worker-protocol/fuzzing';
+import {
+  Dice,
+  type FuzzedCase,
+  fuzzMsgpack,
+  fuzzPb,
+  fuzzRelay,
+  msgpackFrames,
+  pbChunks,
+  relayFrames,
+} from '@millrace/worker-protocol/fuzzing';
 import { WebSocket } from 'ws';
 import type { Figure } from '../figures.js';
 import { memoryBytes } from '../processes.js';
@@ -20,12 +29,13 @@ const MIB = 2 ** 20;
 
 interface Fuzzed {
   readonly perSecond: number;
+  readonly messages: number;
   readonly closed: number;
   /** Of the heap, after a collection, from a tenth of the way to the end. */
   readonly growthBytes: number;
 }
 
-/** Sessions of both protocols get `cases` workers that are broken in some way; then a real engine gets broken connections. */
+/** Sessions of both protocols, and a relay's, get `cases` peers that are broken in some way; then a real engine gets broken connections. */
 export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -36,6 +46,7 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
   try {
     const msgpack = await fuzzed(cases, fuzzMsgpack);
     const pb = await fuzzed(cases, fuzzPb);
+    const relay = await fuzzed(cases, fuzzRelay);
     if (rejections.length > 0) throw new OperationalError('fuzz', `${rejections.length} promises were left rejected`);
     const engine = await attackedEngine();
     const figure = (name: string, unit: string, better: Figure['better'], value: number): Figure => ({
@@ -50,11 +61,14 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
         figure('fuzz: msgpack heap growth', 'MB', 'less', msgpack.growthBytes / MIB),
         figure('fuzz: PB sessions', '/s', 'more', pb.perSecond),
         figure('fuzz: PB heap growth', 'MB', 'less', pb.growthBytes / MIB),
+        figure('fuzz: relay sessions', '/s', 'more', relay.perSecond),
+        figure('fuzz: relay heap growth', 'MB', 'less', relay.growthBytes / MIB),
         figure('fuzz: malformed connections to an engine', '/s', 'more', engine.perSecond),
         figure('fuzz: memory growth of that engine', 'MB', 'less', engine.growthBytes / MIB),
       ],
       notes: [
-        `fuzz: ${cases} cases each, none threw; ${msgpack.closed} msgpack and ${pb.closed} PB sessions were closed with a reason`,
+        `fuzz: ${cases} cases each, none threw; messages: ${msgpack.messages} msgpack, ${pb.messages} PB, ${relay.messages} of relays; ` +
+          `${msgpack.closed}, ${pb.closed} and ${relay.closed} sessions were closed with a reason`,
         `fuzz: ${GARBAGE_CONNECTIONS} malformed connections; ${BYSTANDERS} workers beside them stayed; ` +
           `${engine.closed} were counted as refused or closed in the log (${engine.lines} lines)`,
       ],
@@ -69,17 +83,20 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
 async function fuzzed(cases: number, fuzzOne: (dice: Dice) => Promise<FuzzedCase>): Promise<Fuzzed> {
   const startedAt = performance.now();
   let closed = 0;
+  let messages = 0;
   let settled = 0;
   for (let seed = 0; seed < cases; seed++) {
     try {
-      if ((await fuzzOne(new Dice(seed))).isClosed) closed++;
+      const one = await fuzzOne(new Dice(seed));
+      messages += one.messages;
+      if (one.isClosed) closed++;
     } catch (cause) {
       throw new OperationalError('fuzz', `case ${seed} of ${fuzzOne.name}: ${messageOf(cause)}`, { seed }, { cause });
     }
     if (settled === 0 && seed >= cases / 10) settled = usedHeap();
   }
   const perSecond = (cases / (performance.now() - startedAt)) * 1000;
-  return { perSecond, closed, growthBytes: usedHeap() - settled };
+  return { perSecond, messages, closed, growthBytes: usedHeap() - settled };
 }
 
 function usedHeap(): number {
@@ -89,7 +106,7 @@ function usedHeap(): number {
 }
 
 /** @throws OperationalError when a connection stays open, a bystander is lost, or the engine ends */
-async function attackedEngine(): Promise<Fuzzed & { lines: number }> {
+async function attackedEngine(): Promise<Omit<Fuzzed, 'messages'> & { lines: number }> {
   const stack = await startStack('sqlite');
   const token = randomBytes(32).toString('hex');
   const engine = await Engine.create({
@@ -137,11 +154,12 @@ async function knock(engine: Engine, url: string, token: string, count: number):
   const one = async (slot: number): Promise<void> => {
     while (left-- > 0) {
       const i = left;
-      const kind = i % 4;
+      const kind = i % 5;
       if (kind === 0) await raw(engine.workerPort, [randomBytes(1 + (i % 300))]);
       else if (kind === 1) await raw(engine.workerPort, ['GET / HTTP/1.1\r\n', randomBytes(1 + (i % 50)), '\r\n\r\n']);
       else if (kind === 2) await greeted(engine.workerPort, pbChunks(new Dice(i)));
-      else await loggedIn(url, `w${BYSTANDERS + slot}`, token, msgpackFrames(new Dice(i)));
+      else if (kind === 3) await loggedIn(url, `w${BYSTANDERS + slot}`, token, msgpackFrames(new Dice(i)));
+      else await loggedIn(`${url}/relay`, `w${BYSTANDERS + slot}`, token, relayFrames(new Dice(i)));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, (_, slot) => one(slot)));

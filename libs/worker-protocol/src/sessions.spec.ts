@@ -386,6 +386,21 @@ describe('a master and a worker session', () => {
     await expect(long).rejects.toThrow(/^update: there is no command 'x{100}…' on/);
   });
 
+  it('fail a command that says more than it may, and keep the worker', async () => {
+    const interrupted: string[] = [];
+    const { master } = connect((worker, id) => {
+      if (id === 'c2') return void worker.complete(id, null);
+      const logs = Array.from({ length: 3000 }, (_, i) => ({ kind: 'log', name: `log ${i}`, text: 'x\n' }) as const);
+      worker.sendUpdates(id, logs).acknowledged.catch((error: Error) => {
+        interrupted.push(error.message);
+        worker.complete(id, null).catch(() => undefined);
+      });
+    });
+    await expect(master.startCommand('c1', 'shell', {}, gathering())).rejects.toMatchObject({ code: 'worker-limit' });
+    expect(interrupted).toEqual([expect.stringContaining('at most 200 are allowed')]);
+    await expect(master.startCommand('c2', 'shell', {}, gathering())).resolves.toMatchObject({ failure: null });
+  });
+
   it('answer the updates of a command from another connection with an exception', async () => {
     const { worker } = connect();
     await expect(worker.sendUpdates('gone', []).acknowledged).rejects.toThrow("no command 'gone'");

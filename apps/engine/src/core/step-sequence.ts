@@ -5,12 +5,16 @@ const MAX_NAME_LENGTH = 50;
 /** Every name once: repetitions get `_1`, `_2`, … and stay within 50 characters. */
 export function uniqueStepNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
+  /** The last number that a name got: the next repetition need not begin again. */
+  const numbers = new Map<string, number>();
   return names.map((name) => {
     let unique = name;
-    for (let n = 1; taken.has(unique); n++) {
-      const suffix = `_${n}`;
+    let n = numbers.get(name) ?? 0;
+    while (taken.has(unique)) {
+      const suffix = `_${++n}`;
       unique = name.slice(0, MAX_NAME_LENGTH - suffix.length) + suffix;
     }
+    numbers.set(name, n);
     taken.add(unique);
     return unique;
   });

@@ -1,6 +1,6 @@
 import { type CompiledWorker, hints } from '@millrace/contracts';
 import { type Failed, FleetStore, type WorkerState, WorkerStore, WorkerTokenStore } from '@millrace/database';
-import { messageOf, MillraceError, OperationalError } from '@millrace/domain';
+import { messageOf, MillraceError, OperationalError, printable } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { FEATURE_RESUME, type WorkerConnection, type WorkerInfo } from '@millrace/worker-protocol';
 import { BackPressure } from '../core/back-pressure.js';
@@ -147,7 +147,8 @@ export class WorkerSessions {
     if (worker.tokenId !== null) this.used(worker, worker.tokenId);
     this.attaches++;
     await this.refresh([workerId]);
-    this.master.log.info({ worker: worker.name, version: info.version, from: socket.address }, 'worker attached');
+    const version = printable(info.version, 100);
+    this.master.log.info({ worker: worker.name, version, from: socket.address }, 'worker attached');
   }
 
   /** The worker asked for a graceful end. */

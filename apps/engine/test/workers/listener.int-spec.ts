@@ -396,6 +396,7 @@ describe('the PROXY header', () => {
       listening = await Listening.start(() => ({
         MILLRACE_WORKER_PROXY_PROTOCOL: 'v2',
         MILLRACE_WORKER_PROXY_FROM: '10.0.0.0/8, 127.0.0.0/8',
+        MILLRACE_WORKER_LOGINS_PER_ADDRESS: '3',
       }));
     });
     afterAll(() => listening.stop());
@@ -416,6 +417,23 @@ describe('the PROXY header', () => {
       const talk = Talk.with(listening.settings.workerPort, header([10, 1, 2, 4]));
       await eventually(() => talk.heard.equals(PB_GREETING));
       talk.socket.destroy();
+    });
+
+    it('says whose connections are too many', async () => {
+      const connect = async (last: number): Promise<Talk> => {
+        const talk = Talk.with(listening.settings.workerPort, header([10, 1, 2, last]));
+        await eventually(() => talk.heard.equals(PB_GREETING), { what: 'the greeting' });
+        return talk;
+      };
+      const others: Talk[] = [];
+      for (let i = 0; i < 6; i++) others.push(await connect(i));
+      const same = [await connect(9), await connect(9), await connect(9)];
+      expect(listening.listener.failures.total('displaced')).toBe(0);
+      const last = await connect(9);
+      await same[0]!.closed;
+      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'displaced', address: '10.1.2.9' });
+      expect(listening.listener.connections.size).toBe(9);
+      for (const talk of [...others, ...same, last]) talk.socket.destroy();
     });
 
     it('has to be there', async () => {

@@ -7,6 +7,12 @@ import { type FuzzedCase, FuzzedSession } from './fuzzed-case.js';
 
 const KINDS = ['open', 'accept', 'data', 'data', 'data', 'credit', 'close'] as const;
 
+/** What a broken relay says, one after the other. */
+export function relayFrames(dice: Dice): Uint8Array[] {
+  const channels = { next: 1 };
+  return Array.from({ length: 1 + dice.nat(20) }, () => says(dice, channels));
+}
+
 /** An engine's end of a relay's connection: it takes, refuses, pauses and answers. @throws Error when the link does not take it well */
 export async function fuzzRelay(dice: Dice): Promise<FuzzedCase> {
   const fuzzed = new FuzzedSession(dice, () => undefined);

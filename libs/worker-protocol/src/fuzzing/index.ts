@@ -2,5 +2,5 @@
 export { Dice } from './dice.js';
 export { fuzzMsgpack, msgpackFrames } from './fuzz-msgpack.js';
 export { fuzzPb, pbChunks } from './fuzz-pb.js';
-export { fuzzRelay } from './fuzz-relay.js';
+export { fuzzRelay, relayFrames } from './fuzz-relay.js';
 export type { FuzzedCase } from './fuzzed-case.js';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { WORKER_LIMITS } from '../limits.js';
 import type { CommandSink } from '../worker-connection.js';
 import { type Banana, BananaDecoder, encodeBanana, Float, utf8 } from './banana.js';
 import { decodeJelly, encodeJelly, type Jelly, Reference, Tagged, textOf, Tuple } from './jelly.js';
@@ -478,6 +479,40 @@ describe('PbMasterSession', () => {
     await settle();
     expect(bench.errors.get(request)).toBeInstanceOf(Tagged);
     expect(bench.closings).toEqual([]);
+  });
+
+  it('ends the connection of a worker that drops none', async () => {
+    const bench = await Bench.attached();
+    let lost: unknown;
+    for (let i = 0; lost === undefined && i <= WORKER_LIMITS.exposedObjects; i++) {
+      const running = bench.session
+        .startCommand(`c${i}`, 'shell', SHELL, nothing)
+        .catch((error: unknown) => (lost = error));
+      await settle();
+      if (lost !== undefined) break;
+      const { progress } = await bench.started();
+      bench.call(progress, 'complete', null);
+      await running;
+    }
+    expect(lost).toMatchObject({ code: 'worker-lost' });
+    expect(bench.closings).toEqual([expect.stringContaining('objects of commands that are over')]);
+  });
+
+  it('fails a command that says more than it may, and keeps the worker', async () => {
+    const bench = await Bench.attached();
+    const running = bench.session.startCommand('c', 'shell', SHELL, nothing);
+    const { progress } = await bench.started();
+    const logs = Array.from({ length: 3000 }, (_, i): [string, Jelly] => ['log', new Tuple([`log ${i}`, 'x\n'])]);
+    const request = bench.call(progress, 'update', update(...logs));
+    await settle();
+    expect(bench.answers.get(request)).toBe(0);
+    expect(bench.take('interruptCommand').args).toEqual(['c', expect.stringContaining('at most 200 are allowed')]);
+    bench.call(progress, 'complete', null);
+    await expect(running).rejects.toMatchObject({ code: 'worker-limit' });
+    expect(bench.closings).toEqual([]);
+    const other = bench.session.startCommand('d', 'shell', SHELL, nothing);
+    bench.call((await bench.started()).progress, 'complete', null);
+    await expect(other).resolves.toMatchObject({ failure: null });
   });
 
   it('passes a wish to be shut down on, and answers keepalives', async () => {
