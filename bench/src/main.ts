@@ -40,7 +40,12 @@ const options = new Command('bench')
   .option('--events <count>', 'Events that the router carries while a subscriber does not read.', Number, 50_000)
   .option('--workers <count>', 'Workers that connect to one engine.', Number, 5000)
   .option('--minutes <count>', 'How long a fleet of stock workers is under load.', Number, 3)
-  .option('--cases <count>', 'Broken sequences of frames for the fuzz of each protocol.', Number, 1_000_000)
+  .option(
+    '--cases <count>',
+    'Broken sequences of frames, and broken messages, for the fuzz of each protocol.',
+    Number,
+    1_000_000,
+  )
   .option('--json <file>', 'Also write everything as JSON.')
   .parse()
   .opts<{

@@ -2,6 +2,7 @@ import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
 import { claimsPerSecond } from './measures/claims.js';
 import { fuzz } from './measures/fuzz.js';
+import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
 import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
@@ -27,6 +28,7 @@ export const MEASURES = [
   'fleet',
   'stock-logs',
   'fuzz',
+  'fuzz-http',
   'queries',
 ] as const;
 export type MeasureName = (typeof MEASURES)[number];
@@ -86,10 +88,14 @@ export async function runBench(
     }
     await apart(name, results.at(-1)!, options, say);
   }
-  if (options.only.has('fuzz')) {
-    say('fuzz');
-    const result: SystemFigures = { system: 'Millrace, sessions', figures: [], notes: [] };
-    const { figures, notes } = await fuzz(options.cases);
+  for (const [measure, system, run] of [
+    ['fuzz', 'Millrace, sessions', fuzz],
+    ['fuzz-http', 'Millrace, listeners', fuzzListeners],
+  ] as const) {
+    if (!options.only.has(measure)) continue;
+    say(measure);
+    const result: SystemFigures = { system, figures: [], notes: [] };
+    const { figures, notes } = await run(options.cases);
     record(result.figures, figures, say);
     result.notes.push(...notes);
     results.push(result);
