@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { addressGroup } from '@millrace/domain';
 import type { RelayChannel } from '@millrace/worker-protocol';
 import { WaitingRoom } from '../core/waiting-room.js';
 
@@ -144,7 +145,7 @@ export class Connections {
   /** It comes through a balancer, from there. */
   comesFrom(connection: Connection, address: string): void {
     connection.address = address;
-    this.displaced(this.waiting.move(connection, address));
+    this.displaced(this.waiting.move(connection, loginAddress(connection)));
   }
 
   /** Its credentials are right. False: there is no place for it. */
@@ -213,7 +214,10 @@ export function later(delayMs: number, stream: Duplex, action: () => void): void
   stream.once('close', () => clearTimeout(timer));
 }
 
-/** Where failures to log in count. A relay may say of each worker what it likes, so that is where the relay is. */
+/**
+ * Where failures to log in, and waits for it, count: of IPv6 the part that one household has for itself. A relay may say of each worker what it
+ * likes, so that is where the relay is.
+ */
 export function loginAddress({ relay, address }: Connection): string {
-  return relay?.address ?? address;
+  return addressGroup(relay?.address ?? address);
 }

@@ -43,6 +43,7 @@ describe('a session never throws, whatever a worker sends: it closes once, says 
       expect(sum(({ completed }) => completed)).toBeGreaterThan(CASES / 20);
       expect(sum(({ isClosed }) => isClosed)).toBeGreaterThan(CASES / 10);
     },
-    60_000,
+    // On a machine that does much else, too.
+    240_000,
   );
 });
