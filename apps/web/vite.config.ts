@@ -1,10 +1,32 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Smaller files are sent as they are. */
+const LEAST_BYTES = 1000;
+
+/** Puts beside each file of some size what browsers get that take it compressed. */
+const compressed: Plugin = {
+  name: 'compressed',
+  apply: 'build',
+  async writeBundle({ dir }, bundle) {
+    for (const [name, output] of Object.entries(bundle)) {
+      const content = Buffer.from(output.type === 'chunk' ? output.code : output.source);
+      if (content.length < LEAST_BYTES) continue;
+      const path = join(dir!, name);
+      await writeFile(`${path}.br`, await promisify(brotliCompress)(content));
+      await writeFile(`${path}.gz`, await promisify(gzip)(content));
+    }
+  },
+};
 
 const master = 'http://127.0.0.1:8010';
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), compressed],
   build: { target: 'es2022', sourcemap: false, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   server: { proxy: { '/api': master, '/config': master, '/ws': { target: master, ws: true } } },
 });

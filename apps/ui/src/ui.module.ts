@@ -10,6 +10,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { messageOf } from '@millrace/domain';
+import type { FastifyInstance } from 'fastify';
 import { ControlApi } from './control/control-api.js';
 import { UI_HOST, type UiHost } from './host.js';
 import { ChangePoller } from './live/change-poller.js';
@@ -22,7 +23,7 @@ import { ApiDispatcher } from './rest/api-dispatcher.js';
 import { RestApi } from './rest/rest-api.js';
 import { RestController } from './rest/rest.controller.js';
 import { PagesController } from './web/pages.controller.js';
-import { StaticFiles } from './web/static-files.js';
+import { WebApp } from './web/web-app.js';
 
 const WEB_FOLDER = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
@@ -34,8 +35,10 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly gateway: WsGateway,
     private readonly live: LiveEvents,
     private readonly poller: ChangePoller,
+    webApp: WebApp,
     @Inject(UI_HOST) private readonly host: UiHost,
   ) {
+    webApp.attach(adapterHost.httpAdapter.getInstance<FastifyInstance>());
     // Bodies stay text: a body that is not JSON gets JSON-RPC's answer, not the framework's.
     for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
       adapterHost.httpAdapter.useBodyParser(type, true, {}, (_request, body, done) => done(null, body.toString()));
@@ -54,7 +57,7 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
         ApiDispatcher,
         Subscriptions,
         { provide: UI_HOST, useValue: host },
-        { provide: StaticFiles, useFactory: () => new StaticFiles(webFolder) },
+        { provide: WebApp, useFactory: () => new WebApp(webFolder) },
         { provide: Reads, useFactory: () => new Reads(host.db) },
         { provide: RestApi, useFactory: (reads: Reads) => new RestApi(reads), inject: [Reads] },
         {

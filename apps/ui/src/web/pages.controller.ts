@@ -2,12 +2,12 @@ import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UI_HOST, type UiHost } from '../host.js';
 import { Reads } from '../reads.js';
-import { StaticFiles } from './static-files.js';
+import { WebApp } from './web-app.js';
 
 @Controller()
 export class PagesController {
   constructor(
-    private readonly files: StaticFiles,
+    private readonly webApp: WebApp,
     private readonly reads: Reads,
     @Inject(UI_HOST) private readonly host: UiHost,
   ) {}
@@ -35,8 +35,6 @@ export class PagesController {
   @Get('*')
   async page(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const path = (request.raw.url ?? '/').split('?')[0]!;
-    const { 'accept-encoding': encoding = '', 'if-none-match': etag } = request.headers;
-    const answer = this.files.get(path, String(encoding), etag);
-    await reply.status(answer.status).headers(answer.headers).send(answer.body);
+    await this.webApp.send(reply, path);
   }
 }

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+
+const PAGE_POLICY = [
+  `default-src 'none'`,
+  `script-src 'self'`,
+  `style-src 'self' 'unsafe-inline'`,
+  `img-src 'self' data:`,
+  `connect-src 'self'`,
+  `manifest-src 'self'`,
+  `base-uri 'none'`,
+  `form-action 'self'`,
+  `frame-ancestors 'none'`,
+].join('; ');
+
+const PAGE_HEADERS: [string, string][] = [
+  ['content-security-policy', PAGE_POLICY],
+  ['referrer-policy', 'same-origin'],
+];
+
+const NOT_BUILT =
+  '<!doctype html><title>Millrace</title><p>The web app is not built: run <code>npm run build</code> and restart. The API is at <a href="/api/v2/builders">/api/v2</a>.';
+
+/** A file beside the pages, such as an icon. Builders may be called like files, so only what has no folder is one. */
+const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
+
+/** The built web app: files compressed beforehand, those in `assets/` named by their content. */
+export class WebApp {
+  private readonly isBuilt: boolean;
+
+  constructor(private readonly folder: string) {
+    this.isBuilt = existsSync(join(folder, 'index.html'));
+  }
+
+  /** Serves the assets, and enables `sendPage`. */
+  attach(fastify: FastifyInstance): void {
+    if (!this.isBuilt) return;
+    const assets = join(this.folder, 'assets');
+    void fastify.register(fastifyStatic, {
+      root: assets,
+      prefix: '/assets/',
+      index: false,
+      dotfiles: 'ignore',
+      preCompressed: true,
+      cacheControl: false,
+      setHeaders: (reply, path) => {
+        for (const [name, value] of headersOf(path, path.startsWith(assets))) reply.setHeader(name, value);
+      },
+    });
+  }
+
+  /** Every path that is no file is one of the app's own pages. */
+  send(reply: FastifyReply, path: string): FastifyReply {
+    if (!this.isBuilt)
+      return reply.status(503).type('text/html; charset=utf-8').header('cache-control', 'no-store').send(NOT_BUILT);
+    return reply.sendFile(ROOT_FILE.test(path) ? path.slice(1) : 'index.html', this.folder);
+  }
+}
+
+function headersOf(path: string, isAsset: boolean): [string, string][] {
+  const isPage = /\.html(\.br|\.gz)?$/.test(path);
+  return [
+    ['cache-control', isAsset ? 'public, max-age=31536000, immutable' : 'no-cache'],
+    ['vary', 'accept-encoding'],
+    ['x-content-type-options', 'nosniff'],
+    ...(isPage ? PAGE_HEADERS : []),
+  ];
+}

@@ -1,0 +1,185 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startUi, type UiServer } from './server.js';
+import { Site } from './site.js';
+
+const WEB = fileURLToPath(new URL('../../web/dist', import.meta.url));
+
+/** A request as it is written, as clients tidy addresses up. */
+async function get(ui: UiServer, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+  const { port, host } = new URL(ui.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  const lines = Object.entries({ host, connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}`);
+  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  const answer = await text(socket.setEncoding('latin1'));
+  const end = answer.indexOf('\r\n\r\n');
+  const [status = '', ...rest] = answer.slice(0, end).split('\r\n');
+  return {
+    status: Number(status.split(' ')[1]),
+    headers: Object.fromEntries(
+      rest.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]),
+    ),
+    body: Buffer.from(answer.slice(end + 4), 'latin1'),
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Buffer;
+}
+
+describe('the files of the web app', () => {
+  let site: Site;
+  let ui: UiServer;
+  let script: string;
+
+  beforeAll(async () => {
+    if (!existsSync(`${WEB}/index.html`)) throw new Error('the web app is not built: npm run build');
+    script = `/assets/${readdirSync(`${WEB}/assets`).find((name) => name.endsWith('.js'))!}`;
+    site = await Site.onSqlite();
+    ui = await startUi(site, { webFolder: WEB });
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  it.each([
+    '/',
+    '/waterfall?tag=a',
+    '/builders/1/builds/2',
+    '/builders/lib.so/builds/2',
+    '/builders/lib.so',
+    '/builders/a%2Fb.txt/builds/1',
+    '/builders/%E2%82%AC',
+    '/builds/17',
+    '/requests/01a201d3-4309-7317-a4e2-c55e56ab3f7c',
+    '/no/such/page',
+  ])('%s is a page, which is asked for again and runs nothing from elsewhere', async (path) => {
+    const { status, headers, body } = await get(ui, path);
+    expect([status, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(body.toString()).toContain('<div id="root">');
+    expect(headers).toMatchObject({
+      'cache-control': 'no-cache',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'same-origin',
+    });
+    expect(headers['content-security-policy']).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+    expect((await get(ui, path, { 'if-none-match': headers.etag! })).status).toBe(304);
+  });
+
+  it('assets are kept for ever, compressed for who takes that', async () => {
+    const plain = await get(ui, script);
+    expect(plain.status).toBe(200);
+    expect(plain.headers['content-type']).toMatch(/javascript; charset=utf-8$/);
+    expect(plain.headers).toMatchObject({
+      'cache-control': 'public, max-age=31536000, immutable',
+      'x-content-type-options': 'nosniff',
+      vary: 'accept-encoding',
+    });
+    for (const [accepted, encoding, decompress] of [
+      ['gzip, deflate, br', 'br', brotliDecompressSync],
+      ['gzip', 'gzip', gunzipSync],
+    ] as const) {
+      const answer = await get(ui, script, { 'accept-encoding': accepted });
+      expect(answer.headers).toMatchObject({
+        'content-encoding': encoding,
+        'content-type': plain.headers['content-type'],
+        'cache-control': 'public, max-age=31536000, immutable',
+        vary: 'accept-encoding',
+      });
+      expect(decompress(answer.body).equals(plain.body)).toBe(true);
+      expect(answer.body.length).toBeLessThan(plain.body.length / 2);
+    }
+    const head = await get(ui, script, {}, 'HEAD');
+    expect([head.status, head.headers['content-length'], head.body.length]).toEqual([
+      200,
+      String(plain.body.length),
+      0,
+    ]);
+    expect((await get(ui, script, { 'if-none-match': plain.headers.etag! })).status).toBe(304);
+  });
+
+  it('icons are files beside the pages', async () => {
+    const { status, headers } = await get(ui, '/icon.svg', { 'accept-encoding': 'br' });
+    expect([status, headers['content-type'], headers['cache-control']]).toEqual([200, 'image/svg+xml', 'no-cache']);
+  });
+
+  it.each([
+    ['/assets/no-such.js', 404],
+    ['/assets/', 403],
+    ['/favicon.ico', 404],
+    ['/robots.txt', 404],
+    ['/index.php', 404],
+  ])('%s is not there: %d', async (path, expected) => {
+    const { status, body } = await get(ui, path);
+    expect([status, body.includes('<div id="root">')]).toEqual([expected, false]);
+  });
+});
+
+describe('a folder with more in it than the web app', () => {
+  let site: Site;
+  let ui: UiServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-web-'));
+    mkdirSync(join(folder, 'web/assets/.git'), { recursive: true });
+    writeFileSync(join(folder, 'web/index.html'), 'the page');
+    for (const path of ['secret.txt', 'web/.env', 'web/assets/.env', 'web/assets/.git/config'])
+      writeFileSync(join(folder, path), 'SECRET');
+    symlinkSync(join(folder, 'secret.txt'), join(folder, 'linked.txt'));
+    site = await Site.onSqlite();
+    ui = await startUi(site, { webFolder: join(folder, 'web') });
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    '/../secret.txt',
+    '/..%2fsecret.txt',
+    '/%2e%2e/secret.txt',
+    '/assets/../../secret.txt',
+    '/assets/..%2f..%2fsecret.txt',
+    '/assets/%2e%2e/%2e%2e/secret.txt',
+    '/assets/..\\..\\secret.txt',
+    '/assets/..%5c..%5csecret.txt',
+    '/assets//../../secret.txt',
+    '/assets/%00',
+    '/assets/a%00/../../secret.txt',
+    '/assets/%c0%ae%c0%ae/secret.txt',
+    '/.env',
+    '/%2eenv',
+    '/assets/.env',
+    '/assets/%2eenv',
+    '/assets/.git/config',
+    '//secret.txt',
+    '/%',
+    '/assets/%',
+  ])('%s shows nothing of it', async (path) => {
+    const { status, body } = await get(ui, path);
+    expect(body.toString()).not.toContain('SECRET');
+    expect(status).toBeLessThan(500);
+  });
+});
+
+it('says that the web app is not built', async () => {
+  const site = await Site.onSqlite();
+  const ui = await startUi(site, { webFolder: '/no/such/folder' });
+  const { status, body, headers } = await get(ui, '/builders/1');
+  expect([status, headers['cache-control']]).toEqual([503, 'no-store']);
+  expect(body.toString()).toContain('npm run build');
+  expect((await get(ui, '/api/v2/builders')).status).toBe(200);
+  await ui.close();
+  await site.close();
+});
