@@ -227,6 +227,34 @@ describe('/ws', () => {
     expect(other.closed).toBe(false);
   });
 
+  it('gives the place of the oldest that consumes nothing to a new one, and of nobody else', async () => {
+    const small = await startUi(site, { wsMax: 3 });
+    const opened: Page[] = [];
+    const enter = async (): Promise<Page> => {
+      const page = await Page.open(small.url);
+      opened.push(page);
+      return page;
+    };
+    try {
+      const first = await enter();
+      await first.consume('builds/*/*');
+      const idle = [await enter(), await enter()];
+      for (let i = 0; i < 10; i++) idle.push(await enter());
+      await eventually(() => idle.slice(0, -2).every((page) => page.closed), { what: 'the end of the oldest' });
+      expect(idle.slice(-2).map((page) => page.closed)).toEqual([false, false]);
+      for (const page of idle.slice(-2)) await page.consume('changes/*/*');
+      await expect(Page.open(small.url)).rejects.toThrow('503');
+      expect(first.closed).toBe(false);
+      first.socket.send(JSON.stringify({ cmd: 'stopConsuming', path: 'builds/*/*', _id: 'done' }));
+      await eventually(() => first.frames.some((frame) => frame._id === 'done'), { what: 'the acknowledgement' });
+      await (await enter()).consume('builds/*/*');
+      await eventually(() => first.closed, { what: 'the end of the one that consumes no more' });
+    } finally {
+      for (const page of opened) page.socket.terminate();
+      await small.close();
+    }
+  });
+
   it('refuses pages from elsewhere', async () => {
     await expect(Page.open(ui.url, 'http://evil.example')).rejects.toThrow('403');
     const own = await Page.open(ui.url, 'http://ci.example.invalid');

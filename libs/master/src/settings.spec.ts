@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { hostname } from 'node:os';
 import { readSettings } from './settings.js';
 
 describe('the settings of the ports for workers', () => {
@@ -44,5 +45,46 @@ describe('the settings of the ports for workers', () => {
     [{ MILLRACE_WORKER_MAX: '0' }, /MILLRACE_WORKER_MAX is '0'/],
   ])('are refused: %j', (env, message) => {
     expect(() => readSettings('engine', env)).toThrow(message);
+  });
+});
+
+describe('the settings of listeners', () => {
+  it('have the public address, the names that are listed, and this machine', () => {
+    const { listenerRule, wsMax, wsMaxPerAddress } = readSettings('ui', {
+      MILLRACE_URL: 'https://ci.example.org/',
+      MILLRACE_ALLOWED_HOSTS: 'ui-1.example.org, ui-2.example.org',
+      MILLRACE_WS_MAX: '50',
+    });
+    expect(listenerRule.publicOrigin).toBe('https://ci.example.org');
+    for (const name of ['ci.example.org', 'ui-1.example.org', 'ui-2.example.org', hostname().toLowerCase()])
+      expect(listenerRule.hostNames.has(name)).toBe(true);
+    expect([wsMax, wsMaxPerAddress]).toEqual([50, 1000]);
+  });
+
+  it.each([
+    [{ MILLRACE_URL: 'nope' }, /MILLRACE_URL is 'nope'/],
+    [{ MILLRACE_URL: 'ftp://ci.example.org' }, /MILLRACE_URL is 'ftp/],
+    [{ MILLRACE_ALLOWED_HOSTS: 'https://ci.example.org' }, /MILLRACE_ALLOWED_HOSTS has 'https/],
+    [{ MILLRACE_ALLOWED_HOSTS: '*' }, /MILLRACE_ALLOWED_HOSTS has '\*'/],
+    [{ MILLRACE_WS_MAX: '0' }, /MILLRACE_WS_MAX is '0'/],
+  ])('are refused: %j', (env, message) => {
+    expect(() => readSettings('ui', env)).toThrow(message);
+  });
+
+  it('repeat no secret and no control character', () => {
+    const env = {
+      MILLRACE_URL: 'ftp://u:s3cret@h',
+      MILLRACE_HTTP_PORT: 'http://u:s3cret@h',
+      MILLRACE_LOG_LEVEL: '\u001b[2J',
+    };
+    const thrown = (): unknown => {
+      try {
+        return readSettings('ui', env);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(thrown()).toMatch(/MILLRACE_URL[^]*MILLRACE_HTTP_PORT|MILLRACE_HTTP_PORT[^]*MILLRACE_URL/);
+    expect(thrown()).not.toMatch(/s3cret|\u001b/);
   });
 });

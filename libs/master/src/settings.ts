@@ -99,7 +99,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     publicUrl,
     listenerRule: listenerRule({ publicUrl: isUrl ? publicUrl : null, allowedHosts, machine: hostname() }),
     wsMax: integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
-    wsMaxPerAddress: integer('MILLRACE_WS_MAX_PER_ADDRESS', 200, 1, 100_000),
+    wsMaxPerAddress: integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
     leaseMs: integer('MILLRACE_LEASE_MS', 10_000, 500, 600_000),
     pollIntervalMs: integer('MILLRACE_POLL_MS', 2000, 50, 600_000),
     configFile: env.MILLRACE_CONFIG ? resolve(env.MILLRACE_CONFIG) : null,
