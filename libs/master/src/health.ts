@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { databaseNowMs } from '@millrace/database';
-import { messageOf } from '@millrace/domain';
+import { loggableText, messageOf } from '@millrace/domain';
 import type { Master } from './master.js';
 
 export type Phase = 'starting' | 'running' | 'draining' | 'stopping';
@@ -15,7 +15,7 @@ export function addHealthRoutes(app: NestFastifyApplication, master: Master, pha
   http.get('/readyz', async (_request, reply) => {
     const database = await databaseNowMs(master.db).then(
       () => 'ok',
-      (error: unknown) => messageOf(error),
+      (error: unknown) => loggableText(messageOf(error), 300),
     );
     const bus = master.hints.state;
     const status = phase() !== 'running' ? phase() : database !== 'ok' ? 'down' : bus === 'connecting' ? 'amber' : 'ok';

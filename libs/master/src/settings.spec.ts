@@ -71,6 +71,15 @@ describe('the settings of listeners', () => {
     expect(() => readSettings('ui', env)).toThrow(message);
   });
 
+  it.each([
+    [{ MILLRACE_TRIGGER_TOKEN: '' }, /MILLRACE_TRIGGER_TOKEN has 0 characters: expected at least 16/],
+    [{ MILLRACE_TRIGGER_TOKEN: 'x'.repeat(15) }, /MILLRACE_TRIGGER_TOKEN has 15 characters/],
+    [{ MILLRACE_BUS_TICKET: '' }, /MILLRACE_BUS_TICKET has 0 characters/],
+  ])('open nothing by being empty: %j', (env, message) => {
+    expect(() => readSettings('scheduler', env)).toThrow(message);
+    expect(readSettings('scheduler', {})).toMatchObject({ triggerToken: null, busTicket: null });
+  });
+
   it('repeat no secret and no control character', () => {
     const env = {
       MILLRACE_URL: 'ftp://u:s3cret@h',

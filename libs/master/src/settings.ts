@@ -66,11 +66,22 @@ export interface MasterSettings {
 
 const DEFAULT_HTTP_PORT: Record<MasterRole, number> = { ui: 8010, scheduler: 8011, engine: 8012 };
 
+/** Shorter ones are guessed. */
+const MIN_TOKEN_CHARACTERS = 16;
+
 /** @throws UserError `bad-settings` listing every malformed value */
 export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.env): MasterSettings {
   const problems: string[] = [];
   const text = (name: string, otherwise: string): string => env[name] || otherwise;
   const optional = (name: string): string | null => env[name] || null;
+  const secret = (name: string, least: number): string | null => {
+    const value = env[name];
+    if (value === undefined) return null;
+    // An empty one comes from an empty file, and would leave open what was to be closed.
+    if (value.length < least)
+      problems.push(`${name} has ${value.length} characters: expected at least ${least}, or leave it out altogether`);
+    return value;
+  };
   const integer = (name: string, otherwise: number, min: number, max: number): number => {
     const raw = env[name];
     if (!raw) return otherwise;
@@ -93,7 +104,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     busRealm: text('MILLRACE_BUS_REALM', 'realm1'),
     busPrefix: text('MILLRACE_BUS_PREFIX', 'org.millrace'),
     busAuthId: optional('MILLRACE_BUS_USER'),
-    busTicket: optional('MILLRACE_BUS_TICKET'),
+    busTicket: secret('MILLRACE_BUS_TICKET', 1),
     httpHost: text('MILLRACE_HTTP_HOST', '127.0.0.1'),
     httpPort: integer('MILLRACE_HTTP_PORT', DEFAULT_HTTP_PORT[role], 0, 65535),
     publicUrl,
@@ -117,7 +128,7 @@ export function readSettings(role: MasterRole, env: NodeJS.ProcessEnv = process.
     runnerMemoryMb: integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),
     triggerHost: text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
     triggerPort: integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),
-    triggerToken: optional('MILLRACE_TRIGGER_TOKEN'),
+    triggerToken: role === 'scheduler' ? secret('MILLRACE_TRIGGER_TOKEN', MIN_TOKEN_CHARACTERS) : null,
   };
   if (!['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].includes(settings.logLevel)) {
     problems.push(
