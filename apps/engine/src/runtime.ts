@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ConfigHost, type ConfigSnapshot } from '@millrace/config';
+import { ConfigHost, type ConfigSnapshot, type NamedVariables } from '@millrace/config';
 import { type CompiledBuilder, type CompiledConfig, hints } from '@millrace/contracts';
 import {
   type ClaimedBuild,
@@ -28,6 +28,7 @@ interface Revision extends WorkerDirectory, Assignments {
   readonly file: string;
   readonly fingerprint: string;
   readonly snapshot: ConfigSnapshot;
+  readonly variables: NamedVariables;
   readonly byId: ReadonlyMap<number, CompiledBuilder>;
   readonly config: CompiledConfig;
   readonly ids: DefinitionIds;
@@ -124,6 +125,7 @@ export class EngineRuntime {
       configFile: file,
       fingerprint: loaded.fingerprint,
       snapshot: loaded.snapshot,
+      variables: loaded.variables,
       threadMemoryMb: master.settings.runnerMemoryMb,
       log: poolLog(master),
       onStall: (stall) => master.log.warn(stall, 'a step keeps its runner thread busy'),
@@ -143,12 +145,12 @@ export class EngineRuntime {
     this.listener.reload();
     const before = this.revision;
     const loaded = await load(this.file, this.tokens);
-    await this.pool.switchTo(this.file, loaded.fingerprint, loaded.snapshot);
+    await this.pool.switchTo(this.file, loaded.fingerprint, loaded.snapshot, loaded.variables);
     try {
       this.revision = await stored(this.master, loaded);
     } catch (error) {
       // All of it or nothing.
-      await this.pool.switchTo(this.file, before.fingerprint, before.snapshot);
+      await this.pool.switchTo(this.file, before.fingerprint, before.snapshot, before.variables);
       throw error;
     }
     const { revision } = this;
@@ -265,15 +267,15 @@ export class EngineRuntime {
   }
 }
 
-type Loaded = Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'workerDigests' | 'tokens' | 'config'>;
+type Loaded = Pick<Revision, 'file' | 'fingerprint' | 'snapshot' | 'variables' | 'workerDigests' | 'tokens' | 'config'>;
 
 /** @throws ConfigError when the configuration is bad */
 async function load(file: string, tokens: WorkerTokens): Promise<Loaded> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(file);
-  const { revision: config, fingerprint, snapshot, workerDigests } = host;
+  const { revision: config, fingerprint, snapshot, variables, workerDigests } = host;
   await host.close();
-  return { file, fingerprint, snapshot, workerDigests, tokens, config };
+  return { file, fingerprint, snapshot, variables, workerDigests, tokens, config };
 }
 
 /** From then on this engine is known to serve it. */

@@ -43,7 +43,7 @@ export const CONFIG: CompiledConfig = {
   ],
   workers: ['w1', 'w2'].map((name) => ({
     name,
-    passwordHash: 'x',
+    hasPassword: true,
     maxBuilds: 2,
     missingTimeoutMs: null,
     env: {},

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { verifyPassword } from '@millrace/domain';
 import { compileConfig } from './compile.js';
 import { ConfigError } from './problems.js';
 import { customStep } from './step.js';
@@ -331,20 +330,33 @@ describe('compileConfig', () => {
   it('lets workers do without a password, and then nobody in with an empty one', () => {
     const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w'), worker('linux-*')] });
     expect(
-      revision.workers.map(({ name, passwordHash, missingTimeoutMs }) => [name, passwordHash, missingTimeoutMs]),
+      revision.workers.map(({ name, hasPassword, missingTimeoutMs }) => [name, hasPassword, missingTimeoutMs]),
     ).toEqual([
-      ['w', '', 3_600_000],
-      ['linux-*', '', 3_600_000],
+      ['w', false, 3_600_000],
+      ['linux-*', false, 3_600_000],
     ]);
     expect(workerDigests).toEqual({});
-    expect(verifyPassword('', revision.workers[0]!.passwordHash)).toBe(false);
   });
 
-  it('keeps passwords out of the revision and of problems, and verifiable', () => {
-    const { revision } = compileConfig(good());
-    expect(JSON.stringify(revision)).not.toContain('secret');
-    expect(verifyPassword('secret', revision.workers[0]!.passwordHash)).toBe(true);
+  it('keeps passwords, and whatever is made of them, out of the revision, of problems and of fingerprints', () => {
+    const of = (password: string) => compileConfig({ ...good(), workers: [worker('w', { password })] });
+    expect(of('secret').revision).toEqual(of('another').revision);
+    expect(of('secret').fingerprint).toBe(of('another').fingerprint);
+    expect(of('secret').revision.workers[0]).toMatchObject({ hasPassword: true });
     expect(JSON.stringify(problemsOf(workers({ password: 'hush', passwordEnv: 'PW' })))).not.toContain('hush');
+  });
+
+  it('names the variables that masters and steps need, and can do without those of masters', () => {
+    const step = { ...customStep('do', () => Promise.resolve(0)), variables: ['STEP_TOKEN'] };
+    const config = {
+      workers: [worker('w', { passwordEnv: 'WORKER_PW' })],
+      builders: [builder('b', { workers: ['w'], factory: [step] })],
+      changeSources: [gitPoller({ repository: 'https://h/x', credentials: { passwordEnv: 'POLLER_TOKEN' } })],
+    };
+    const whole = compileConfig(config, { env: { WORKER_PW: 'x', POLLER_TOKEN: 'y' } });
+    expect(whole.variables).toEqual({ masters: ['WORKER_PW', 'POLLER_TOKEN'], steps: ['STEP_TOKEN'] });
+    expect(() => compileConfig(config, { env: {} })).toThrow(/WORKER_PW, which is not set/);
+    expect(compileConfig(config, { env: {}, withoutPasswords: true }).fingerprint).toBe(whole.fingerprint);
   });
 
   it('keeps credentials of change sources out of the revision', () => {
@@ -413,9 +425,9 @@ describe('compileConfig', () => {
 });
 
 describe('fingerprints', () => {
-  const config = (options: { maxBuilds?: number; run?: () => Promise<0>; password?: string }) => ({
+  const config = (options: { maxBuilds?: number; run?: () => Promise<0> }) => ({
     ...good(),
-    workers: [worker('w', { password: options.password ?? 'secret', maxBuilds: options.maxBuilds })],
+    workers: [worker('w', { password: 'secret', maxBuilds: options.maxBuilds })],
     builders: [
       builder('b', { workers: ['w'], factory: [customStep('do', options.run ?? (() => Promise.resolve(0)))] }),
     ],
@@ -432,7 +444,7 @@ describe('fingerprints', () => {
     expect(other.builderFingerprints.b).not.toBe(base.builderFingerprints.b);
   });
 
-  it.each([{ maxBuilds: 2 }, { password: 'other' }])('change with %j, but not the one of the builder', (options) => {
+  it.each([{ maxBuilds: 2 }])('change with %j, but not the one of the builder', (options) => {
     const other = compileConfig(config(options));
     expect(other.fingerprint).not.toBe(base.fingerprint);
     expect(other.builderFingerprints).toEqual(base.builderFingerprints);

@@ -6,7 +6,7 @@ import type {
   CompiledProject,
   CompiledWorker,
 } from '@millrace/contracts';
-import { hashPassword, isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
+import { isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
 import { compileScheduler, TIMER_MAX_SECONDS } from './compile-scheduler.js';
 import { compileSteps, describeStep } from './compile-step.js';
@@ -25,6 +25,7 @@ export interface CompileResult {
   /** What a person should know although nothing is wrong. */
   readonly notes: readonly Note[];
   readonly workerDigests: WorkerDigests;
+  readonly variables: NamedVariables;
   /** Of change sources, by name. Like the digests they are in the memory of whoever loads the configuration alone. */
   readonly credentials: ReadonlyMap<string, BoundCredentials>;
 }
@@ -36,10 +37,20 @@ export interface CompileResult {
  */
 export type WorkerDigests = Readonly<Record<string, string>>;
 
+/** Variables of the environment that the configuration names. */
+export interface NamedVariables {
+  /** With passwords of workers and change sources: masters need them, steps do not. */
+  readonly masters: readonly string[];
+  /** That steps read. */
+  readonly steps: readonly string[];
+}
+
 export interface CompileOptions {
   /** Name → sha256 of every file that was loaded, part of the fingerprint: callbacks may use what stands elsewhere in them. */
   readonly sources?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Variables with passwords of workers and change sources are set elsewhere: a runner has none of them. */
+  readonly withoutPasswords?: boolean;
   /** Named in problems that have no better place. */
   readonly file?: string;
 }
@@ -59,20 +70,20 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const projects = projectReaders.map(compileProject);
   const projectNames = unique(projects, projectReaders);
   const workerReaders = section('workers', true);
-  const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, options.env ?? process.env));
+  const env = new PasswordVariables(options.env ?? process.env, options.withoutPasswords ?? false);
+  const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, env));
   const workers = compiledWorkers.map(({ compiled }) => compiled);
   const workerNames = unique(workers, workerReaders);
   const builderReaders = section('builders', true);
-  const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames));
+  const stepVariables = new Set<string>();
+  const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames, stepVariables));
   const builderNames = unique(builders, builderReaders);
   const schedulerReaders = section('schedulers');
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
   const sourceReaders = section('changeSources');
   const credentials = new Map<string, BoundCredentials>();
-  const changeSources = sourceReaders.map((reader) =>
-    compileChangeSource(reader, callbacks, credentials, options.env ?? process.env),
-  );
+  const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));
   unique(changeSources, sourceReaders);
 
   const revision: CompiledConfig = {
@@ -100,11 +111,27 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
     credentials,
+    variables: { masters: [...env.read], steps: [...stepVariables] },
     notes: found.notes.map((note) => ({ ...(options.file && { file: options.file }), ...note })),
     workerDigests: Object.fromEntries(
       compiledWorkers.flatMap(({ compiled, digest }) => (digest === null ? [] : [[compiled.name, digest]])),
     ),
   };
+}
+
+/** Reads passwords from the environment, and remembers where they are. */
+class PasswordVariables {
+  readonly read = new Set<string>();
+
+  constructor(
+    private readonly env: Readonly<Record<string, string | undefined>>,
+    private readonly areElsewhere: boolean,
+  ) {}
+
+  get(name: string): string | undefined {
+    this.read.add(name);
+    return this.env[name] || (this.areElsewhere ? 'set elsewhere' : undefined);
+  }
 }
 
 function readers(top: ObjectReader, key: string, required: boolean): ObjectReader[] {
@@ -148,7 +175,7 @@ function isEnvironmentValue(value: unknown): boolean {
 
 function compileWorker(
   reader: ObjectReader,
-  env: Readonly<Record<string, string | undefined>>,
+  env: PasswordVariables,
 ): { compiled: CompiledWorker; digest: string | null } {
   const name = reader.text('name', {
     accepts: isWorkerEntry,
@@ -168,7 +195,7 @@ function compileWorker(
     reader.raw('missingTimeout') === null ? null : reader.number('missingTimeout', { default: 3600, min: 0.1 });
   const compiled = {
     name,
-    passwordHash: password === null ? '' : hashPassword(password, workerSalt(name)),
+    hasPassword: password !== null,
     maxBuilds: reader.number('maxBuilds', { default: 1, min: 1, integer: true }),
     missingTimeoutMs: missingTimeoutSeconds === null ? null : Math.round(missingTimeoutSeconds * 1000),
     env: reader.record<string | null>('env', isEnvironmentValue, 'a string or null'),
@@ -181,13 +208,8 @@ function compileWorker(
   };
 }
 
-/** The same for the same worker on every master, so that they agree on the fingerprint; different between workers. */
-function workerSalt(name: string): Buffer {
-  return createHash('sha256').update(`millrace worker ${name}`).digest().subarray(0, 16);
-}
-
 /** Null: none is given, which leaves tokens. Never shows a password in a problem. */
-function readPassword(reader: ObjectReader, env: Readonly<Record<string, string | undefined>>): string | null {
+function readPassword(reader: ObjectReader, env: PasswordVariables): string | null {
   const password = reader.raw('password');
   const variable = reader.raw('passwordEnv');
   const report = (key: string, value: unknown, expected: string, message: string) => {
@@ -206,7 +228,7 @@ function readPassword(reader: ObjectReader, env: Readonly<Record<string, string 
         'has to name an environment variable',
       );
     }
-    const value = env[variable];
+    const value = env.get(variable);
     if (value) return value;
     return report('passwordEnv', variable, 'the name of a variable that is set', `names ${variable}, which is not set`);
   }
@@ -219,6 +241,7 @@ function compileBuilder(
   reader: ObjectReader,
   projects: ReadonlySet<string>,
   workers: ReadonlySet<string>,
+  variables: Set<string>,
 ): CompiledBuilder {
   const name = reader.text('name', {
     accepts: (text) => text.length >= 1 && text.length <= 70,
@@ -231,6 +254,7 @@ function compileBuilder(
     reader.problem('workers', 'at least one worker');
   references(reader, 'workers', workerNames, workers, 'worker');
   const steps = compileSteps(reader);
+  for (const { variables: named = [] } of steps) for (const variable of named) variables.add(variable);
   const isEnv = (value: unknown) =>
     value === null || typeof value === 'string' || typeof value === 'function' || isTemplate(value);
   const env = reader.record<unknown>('env', isEnv, 'a string, null, a template or a callback');
@@ -273,7 +297,7 @@ function compileChangeSource(
   reader: ObjectReader,
   callbacks: CallbackTable,
   credentials: Map<string, BoundCredentials>,
-  env: Readonly<Record<string, string | undefined>>,
+  env: PasswordVariables,
 ): CompiledChangeSource {
   const address = reader.raw('repository');
   checkGitAccess(reader);
@@ -292,7 +316,8 @@ function compileChangeSource(
   const given = reader.raw('credentials') as GitCredentials | undefined;
   if (given && !isSecret && reader.into.problems.length === 0) {
     const variable = given.passwordEnv;
-    if (variable !== undefined && !env[variable]) {
+    const password = variable === undefined ? given.password : env.get(variable);
+    if (password === undefined) {
       const path = reader.at('credentials.passwordEnv');
       reader.into.add(
         path,
@@ -301,7 +326,7 @@ function compileChangeSource(
         reader.where,
         `${path} names ${variable}, which is not set`,
       );
-    } else credentials.set(name, credentialsFor(given, repository, repository, env));
+    } else credentials.set(name, credentialsFor({ ...given, password }, repository, repository, {}));
   }
   if (name.length > 180) reader.problem('name', 'a name of 1 to 180 characters (the repository, where none is given)');
   const compiled: CompiledChangeSource = {

@@ -1,7 +1,13 @@
 /** What a configuration gets when it imports this package: everything but what loads configurations. */
 export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
-export { compileConfig, type CompileOptions, type CompileResult, type WorkerDigests } from './compile.js';
+export {
+  compileConfig,
+  type CompileOptions,
+  type CompileResult,
+  type NamedVariables,
+  type WorkerDigests,
+} from './compile.js';
 export { canonicalJson, describeValue, fingerprintOf } from './fingerprint.js';
 export {
   type BoundCredentials,

@@ -1,6 +1,6 @@
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
-import type { WorkerDigests } from './compile.js';
+import type { NamedVariables, WorkerDigests } from './compile.js';
 import type { BoundCredentials } from './git-credentials.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError, type Problem } from './problems.js';
@@ -17,6 +17,7 @@ export interface HostRevision {
   readonly builderFingerprints: Readonly<Record<string, string>>;
   readonly snapshot: ConfigSnapshot;
   readonly workerDigests: WorkerDigests;
+  readonly variables: NamedVariables;
   readonly credentials: ReadonlyMap<string, BoundCredentials>;
 }
 

@@ -22,10 +22,18 @@ async function main(): Promise<void> {
     const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
     callbacks = compiled.callbacks;
     giveWay();
-    const { revision, fingerprint, builderFingerprints, workerDigests, credentials } = compiled;
+    const { revision, fingerprint, builderFingerprints, workerDigests, credentials, variables } = compiled;
     send({
       kind: 'ready',
-      revision: { revision, fingerprint, builderFingerprints, workerDigests, credentials, snapshot: loaded.snapshot },
+      revision: {
+        revision,
+        fingerprint,
+        builderFingerprints,
+        workerDigests,
+        credentials,
+        variables,
+        snapshot: loaded.snapshot,
+      },
     });
   } catch (error) {
     send({ kind: 'bad-config', error: sendable(error) });

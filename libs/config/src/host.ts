@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
-import type { WorkerDigests } from './compile.js';
+import type { NamedVariables, WorkerDigests } from './compile.js';
 import type { BoundCredentials } from './git-credentials.js';
 import { type HostMessage, type HostRevision, type HostThreadData, received } from './host-messages.js';
 import type { ConfigSnapshot } from './load.js';
@@ -72,6 +72,10 @@ export class ConfigHost {
 
   get workerDigests(): WorkerDigests {
     return this.loaded.workerDigests;
+  }
+
+  get variables(): NamedVariables {
+    return this.loaded.variables;
   }
 
   /** Of change sources, by name. */

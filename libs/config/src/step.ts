@@ -173,6 +173,8 @@ export interface Step {
   readonly resumable?: boolean;
   /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
   readonly problems?: readonly Problem[];
+  /** Variables of the engine's environment that it reads. */
+  readonly variables?: readonly string[];
   /** What a person should know about it, paths as with `problems`. */
   readonly notes?: readonly Note[];
   run(context: StepContext): Promise<Result | StepOutcome> | Result | StepOutcome;

@@ -22,8 +22,8 @@ export interface CompiledProject {
 export interface CompiledWorker {
   /** One that ends in `*` is a template: workers with tokens whose names begin so inherit from it. */
   readonly name: string;
-  /** As `verifyPassword` of the domain reads it; the password itself is in no revision. Empty: it logs in with tokens only. */
-  readonly passwordHash: string;
+  /** The password itself is in no revision, nor anything made of it. Without one it logs in with tokens only. */
+  readonly hasPassword: boolean;
   readonly maxBuilds: number;
   /** How long it may be away before that is an alarm; null: for ever. */
   readonly missingTimeoutMs: number | null;

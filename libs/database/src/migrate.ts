@@ -9,9 +9,10 @@ import { Resume0002 } from './migrations/0002-resume.js';
 import { Fleet0003 } from './migrations/0003-fleet.js';
 import { Projects0004 } from './migrations/0004-projects.js';
 import { Journals0005 } from './migrations/0005-journals.js';
+import { NoPasswordHashes0006 } from './migrations/0006-no-password-hashes.js';
 import { type DatabaseUrl, openDatabase, sqliteFile } from './open.js';
 
-const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004, Journals0005];
+const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004, Journals0005, NoPasswordHashes0006];
 const TABLE = 'migrations';
 
 export interface MigrationStatus {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { checkSchema, migrate, migrateDown, migrationStatus } from '@millrace/database';
+import { checkSchema, migrate, migrateDown, migrationStatus, openDatabase, sqliteFile } from '@millrace/database';
 import { type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 
 const CASES = ['sqlite', ...(requireService('mariadb') ? ['mariadb'] : [])];
@@ -35,6 +35,40 @@ describe.each(CASES)('migrations on %s', (kind) => {
     for (let left = pending.length; left > 0; left--) await migrateDown(url);
     expect((await migrationStatus(url)).applied).toEqual([]);
     expect(await migrate(url)).toEqual(pending);
+  });
+
+  it('remove the hashes of passwords from revisions of earlier releases, and nothing else', async () => {
+    const url = await fresh();
+    const { pending } = await migrationStatus(url);
+    await migrate(url);
+    for (let left = pending.length - pending.indexOf('NoPasswordHashes1700000000006'); left > 0; left--)
+      await migrateDown(url);
+    const hash = `scrypt$1024$8$1$${'c2FsdA'.repeat(8)}$${'a2V5'.repeat(8)}`;
+    const revision = (workers: object) => ({ title: 'T', workers, builders: [{ name: 'b "passwordHash"' }] });
+    const before = [
+      { name: 'w', passwordHash: hash, maxBuilds: 2 },
+      { name: 'linux-*', passwordHash: '', maxBuilds: 1 },
+    ];
+    let db = openDatabase(url);
+    for (const [fingerprint, body] of [
+      ['old', JSON.stringify(revision(before))],
+      ['new', JSON.stringify(revision([{ name: 'w', hasPassword: true }]))],
+    ])
+      await db.run(`INSERT INTO revisions (fingerprint, body, created_at_ms) VALUES (?, ?, 1)`, [fingerprint!, body!]);
+    await db.close();
+    await migrate(url);
+    db = openDatabase(url);
+    const rows = await db.all<{ body: string }>(`SELECT body FROM revisions ORDER BY id`);
+    await db.close();
+    expect(rows.map(({ body }) => JSON.parse(body) as unknown)).toEqual([
+      revision([
+        { name: 'w', maxBuilds: 2, hasPassword: true },
+        { name: 'linux-*', maxBuilds: 1, hasPassword: false },
+      ]),
+      revision([{ name: 'w', hasPassword: true }]),
+    ]);
+    const file = sqliteFile(url);
+    if (file !== null) expect(readFileSync(file, 'latin1')).not.toContain(hash);
   });
 
   it('run once when three processes migrate at the same time', async () => {

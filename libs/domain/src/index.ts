@@ -26,7 +26,6 @@ export {
   refusedBy,
 } from './listener-rule.js';
 export { loggable, loggableText } from './loggable.js';
-export { hashPassword, verifyPassword } from './passwords.js';
 export { compilePattern, type Pattern } from './patterns.js';
 export { PerMinute } from './per-minute.js';
 export { printable } from './printable.js';

@@ -260,6 +260,7 @@ export function git(options: GitStepOptions): Step {
   return makeStep(git, options, {
     kind: 'git',
     flags: { haltOnFailure: true },
+    ...(credentials?.passwordEnv !== undefined && { variables: [credentials.passwordEnv] }),
     run,
     shown: {
       ...rest,

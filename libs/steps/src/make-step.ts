@@ -7,6 +7,7 @@ const FLAGS = Object.keys(DEFAULT_STEP_FLAGS) as (keyof StepFlags)[];
 interface StepParts {
   readonly kind: string;
   readonly flags?: Partial<StepFlags>;
+  readonly variables?: readonly string[];
   readonly run: Step['run'];
   /** Options that may be shown; everything by default. */
   readonly shown?: unknown;
@@ -15,8 +16,12 @@ interface StepParts {
 }
 
 /** A step of this package, all of which ask for the same commands when they are run again. What is wrong with its options becomes problems of the configuration. */
-// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
-export function makeStep(helper: Function, options: StepOptions, { kind, flags, run, shown, check }: StepParts): Step {
+export function makeStep(
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
+  helper: Function,
+  options: StepOptions,
+  { kind, flags, variables, run, shown, check }: StepParts,
+): Step {
   const found = new ProblemList();
   const reader = new ObjectReader(options, '', found);
   const given = FLAGS.filter((flag) => reader.raw(flag) !== undefined);
@@ -35,6 +40,7 @@ export function makeStep(helper: Function, options: StepOptions, { kind, flags, 
     problems: found.problems,
     notes: found.notes,
     resumable: true,
+    variables,
     run,
     describe: () => description,
   });

@@ -7,6 +7,8 @@ export interface Generation {
   readonly configFile: string;
   readonly fingerprint: string;
   readonly snapshot: ConfigSnapshot | null;
+  /** Of its threads. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface RunnerLimits {

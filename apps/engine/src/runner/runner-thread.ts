@@ -52,6 +52,7 @@ export class RunnerThread {
     this.worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData,
       name: 'build',
+      env: generation.env,
       resourceLimits: { maxOldGenerationSizeMb: limits.threadMemoryMb },
     });
     this.worker.on('message', (message: FromThread) => this.receive(message));

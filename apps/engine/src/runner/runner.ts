@@ -10,6 +10,7 @@ import {
   type HostMethod,
   type RunningBuild,
 } from './build-host.js';
+import { type NamedVariables, runnerProcessEnvironment, stepEnvironment } from '../core/runner-environment.js';
 import { type FromRunner, fromSent, type Generation, type HostCall, toSent, type ToRunner } from './messages.js';
 
 export type {
@@ -35,6 +36,8 @@ export interface RunnerPoolOptions {
   readonly fingerprint: string;
   /** Of `ConfigHost.snapshot`: runs exactly what the engine has compiled even if the file has changed since. */
   readonly snapshot?: ConfigSnapshot;
+  /** That the configuration names. */
+  readonly variables?: NamedVariables;
   /** Per build, heap and buffers each; 512 by default. */
   readonly threadMemoryMb?: number;
   /** Threads kept ready beside those that build; 1 by default. */
@@ -63,6 +66,7 @@ interface Build {
   step: string | null;
 }
 
+const NO_VARIABLES: NamedVariables = { masters: [], steps: [] };
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
 /** A process that has lived so long counts as healthy again. */
@@ -80,13 +84,14 @@ export class RunnerPool {
   private readonly builds = new Map<number, Build>();
   private readonly loading = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>();
   private readonly snapshots = new Map<string, ConfigSnapshot>();
+  private readonly environments = new Map<string, Readonly<Record<string, string>>>();
   private restarts = 0;
   private backoffMs = FIRST_BACKOFF_MS;
   private restartTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: RunnerPoolOptions) {
-    const { configFile, fingerprint, snapshot = null } = options;
-    this.generation = { configFile, fingerprint, snapshot };
+    const { configFile, fingerprint, snapshot = null, variables } = options;
+    this.generation = { configFile, fingerprint, snapshot, env: this.environmentOf(fingerprint, variables) };
   }
 
   /** Resolves when the first thread is warm. @throws ConfigError `bad-config` */
@@ -116,6 +121,7 @@ export class RunnerPool {
             configFile: job.configFile,
             fingerprint: job.fingerprint,
             snapshot: this.snapshots.get(job.fingerprint) ?? null,
+            env: this.environments.get(job.fingerprint) ?? current.env,
           };
     const build: Build = { job, host, generation, settle, commands: new Map(), isSent: false, step: null };
     if (this.closed) settle({ kind: 'died', fault: 'runner', reason: 'the runner is closed', step: null });
@@ -130,10 +136,20 @@ export class RunnerPool {
    * New builds run under this configuration, running ones keep theirs. Resolves when a thread is warm for it; if it cannot be
    * loaded everything stays as it was. @throws ConfigError `bad-config`
    */
-  async switchTo(configFile: string, fingerprint: string, snapshot?: ConfigSnapshot): Promise<void> {
+  async switchTo(
+    configFile: string,
+    fingerprint: string,
+    snapshot?: ConfigSnapshot,
+    variables?: NamedVariables,
+  ): Promise<void> {
     const before = this.generation;
     if (fingerprint === before.fingerprint) return;
-    const next: Generation = { configFile, fingerprint, snapshot: snapshot ?? null };
+    const next: Generation = {
+      configFile,
+      fingerprint,
+      snapshot: snapshot ?? null,
+      env: this.environments.get(fingerprint) ?? this.environmentOf(fingerprint, variables),
+    };
     const loaded = this.whenLoaded(fingerprint);
     this.post({ kind: 'load', generation: next });
     try {
@@ -158,6 +174,15 @@ export class RunnerPool {
     this.endAll('the engine has closed its runner');
   }
 
+  private environmentOf(
+    fingerprint: string,
+    variables: NamedVariables = NO_VARIABLES,
+  ): Readonly<Record<string, string>> {
+    const env = stepEnvironment(process.env, variables);
+    this.environments.set(fingerprint, env);
+    return env;
+  }
+
   private whenLoaded(fingerprint: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.loading.set(fingerprint, [...(this.loading.get(fingerprint) ?? []), { resolve, reject }]);
@@ -167,7 +192,7 @@ export class RunnerPool {
   private spawn(): void {
     const startedAt = performance.now();
     const child = fork(new URL('./main.js', import.meta.url), {
-      env: process.env,
+      env: runnerProcessEnvironment(process.env),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
     });

@@ -104,12 +104,13 @@ export class ThreadPool {
       // The first thread of a configuration compiles it; the others are made from what it has compiled.
       if (!this.snapshots.get(generation.fingerprint))
         missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
-      for (; missing > 0; missing--) this.startThread(generation.fingerprint, generation.configFile);
+      for (; missing > 0; missing--) this.startThread(generation);
     }
   }
 
-  private startThread(fingerprint: string, configFile: string): void {
-    const generation: Generation = { fingerprint, configFile, snapshot: this.snapshots.get(fingerprint) ?? null };
+  private startThread(wanted: Generation): void {
+    const { fingerprint } = wanted;
+    const generation: Generation = { ...wanted, snapshot: this.snapshots.get(fingerprint) ?? null };
     const thread: RunnerThread = new RunnerThread(generation, this.limits, {
       ready: (snapshot) => {
         this.starting.delete(thread);

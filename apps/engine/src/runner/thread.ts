@@ -26,7 +26,8 @@ async function main(): Promise<void> {
   let config: MasterConfig;
   try {
     const loaded = await loadConfig(generation.configFile, generation.snapshot ?? {});
-    if (!generation.snapshot) requireFingerprint(generation, compileConfig(loaded.user, loaded).fingerprint);
+    if (!generation.snapshot)
+      requireFingerprint(generation, compileConfig(loaded.user, { ...loaded, withoutPasswords: true }).fingerprint);
     config = loaded.user as MasterConfig;
     send({ kind: 'ready', snapshot: loaded.snapshot, threadId: giveWay() });
   } catch (error) {

@@ -1,20 +1,19 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { hashPassword } from '@millrace/domain';
 import { PbCredentials, pbDigest } from '@millrace/worker-protocol';
 import { LoginThrottle } from '../core/login-throttle.js';
 import { checkAnswer, checkPassword, Login, type WorkerDirectory } from './login.js';
 
 const challenge = Buffer.from('0123456789abcdef');
-const worker = (name: string, password: string) => ({
+const worker = (name: string) => ({
   name,
-  passwordHash: hashPassword(password),
+  hasPassword: true,
   maxBuilds: 1,
   missingTimeoutMs: null,
   env: {},
   properties: {},
 });
-const workers = [worker('w1', 'one'), worker('w2', 'two')];
+const workers = [worker('w1'), worker('w2')];
 const directory: WorkerDirectory = {
   workers: new Map(workers.map((one) => [one.name, one])),
   workerIds: new Map([

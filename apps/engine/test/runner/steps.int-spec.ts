@@ -112,8 +112,8 @@ afterAll(async () => {
 });
 
 async function poolFor(configFile: string) {
-  const { fingerprint } = await loadAndCompile(configFile);
-  const pool = new RunnerPool({ configFile, fingerprint, log: quiet });
+  const { fingerprint, variables } = await loadAndCompile(configFile);
+  const pool = new RunnerPool({ configFile, fingerprint, variables, log: quiet });
   pools.push(pool);
   await pool.start();
   return { pool, config: { configFile, fingerprint } };
@@ -514,6 +514,53 @@ export default defineConfig({
     ]);
     expect(host.log('path', 'err.text')).toContain('leads out of where that is');
   });
+});
+
+it("a step's code sees what it needs, and none of the masters' secrets", async () => {
+  const configFile = join(folder, 'environment.config.ts');
+  await writeFile(
+    configFile,
+    `import { readFileSync } from 'node:fs';
+import { builder, customStep, defineConfig, worker } from '@millrace/config';
+import { git } from '@millrace/steps';
+export default defineConfig({
+  workers: [worker('w', { passwordEnv: 'TEST_WORKER_PASSWORD' })],
+  builders: [
+    builder('b', { workers: ['w'], factory: [customStep('look', (step) => {
+      step.properties.set('env', { ...process.env });
+      step.properties.set('environ', readFileSync('/proc/self/environ', 'latin1'));
+      return 0;
+    })] }),
+    builder('other', { workers: ['w'], factory: [git({ repository: 'https://h/x', credentials: { passwordEnv: 'MILLRACE_TEST_STEP_TOKEN' } })] }),
+  ],
+});`,
+  );
+  const secrets = ['MILLRACE_DB', 'MILLRACE_BUS_TICKET', 'MILLRACE_TRIGGER_TOKEN', 'TEST_WORKER_PASSWORD'];
+  const seen = ['MILLRACE_TEST_STEP_TOKEN', 'TEST_OF_THE_USER'];
+  const engineScript = `
+    import { ConfigHost } from '@millrace/config';
+    import { RunnerPool } from ${JSON.stringify(pathToFileURL(join(root, 'apps/engine/dist/runner/runner.js')).href)};
+    const host = await ConfigHost.start(${JSON.stringify(configFile)});
+    const { fingerprint, variables } = host;
+    const pool = new RunnerPool({ configFile: ${JSON.stringify(configFile)}, fingerprint, variables, log: console });
+    await pool.start();
+    const properties = {};
+    const answer = async () => undefined;
+    const job = ${JSON.stringify(jobFor('b', { configFile, fingerprint: '' }, folder))};
+    const buildHost = { startStep: answer, finishStep: answer, setStepState: answer, appendLog: answer, setProperties: async (set) => void Object.assign(properties, set) };
+    console.log(JSON.stringify(await pool.run({ ...job, fingerprint }, buildHost).outcome));
+    console.log('seen ' + JSON.stringify(properties));
+    await pool.close();
+    await host.close();`;
+  const env = Object.fromEntries([...secrets, ...seen].map((name) => [name, `value-of-${name}`]));
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', engineScript], {
+    cwd: join(root, 'apps/engine'),
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+  });
+  const found = JSON.parse(/^seen (.*)$/m.exec(stdout)![1]!) as Record<string, [unknown, string]>;
+  expect(Object.keys(found['env']![0] as object)).toEqual(expect.arrayContaining(['PATH', 'HOME', ...seen]));
+  for (const name of secrets) expect(JSON.stringify(found)).not.toContain(name);
+  for (const name of seen) expect(found['environ']![0]).not.toContain(name);
 });
 
 describe('the quickstart', () => {

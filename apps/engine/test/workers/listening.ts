@@ -11,7 +11,6 @@ import {
   migrate,
   openDatabase,
 } from '@millrace/database';
-import { hashPassword } from '@millrace/domain';
 import { type Master, type MasterSettings, readSettings } from '@millrace/master';
 import { freePort } from '@millrace/testing';
 import { pbDigest } from '@millrace/worker-protocol';
@@ -56,7 +55,7 @@ export class Listening {
     const names = Array.from({ length: workers }, (_, i) => `w${i}`);
     const compiled = names.map((name) => ({
       name,
-      passwordHash: hashPassword(`password-of-${name}`),
+      hasPassword: true,
       maxBuilds: 1,
       missingTimeoutMs: null,
       env: {},
