@@ -538,7 +538,7 @@ export default defineConfig({
   const secrets = ['MILLRACE_DB', 'MILLRACE_BUS_TICKET', 'MILLRACE_TRIGGER_TOKEN', 'TEST_WORKER_PASSWORD'];
   const seen = ['MILLRACE_TEST_STEP_TOKEN', 'TEST_OF_THE_USER'];
   const engineScript = `
-    import { ConfigHost } from '@millrace/config';
+    import { ConfigHost } from ${JSON.stringify(pathToFileURL(join(root, 'libs/config/dist/index.js')).href)};
     import { RunnerPool } from ${JSON.stringify(pathToFileURL(join(root, 'apps/engine/dist/runner/runner.js')).href)};
     const host = await ConfigHost.start(${JSON.stringify(configFile)});
     const { fingerprint, variables } = host;
@@ -553,8 +553,9 @@ export default defineConfig({
     await pool.close();
     await host.close();`;
   const env = Object.fromEntries([...secrets, ...seen].map((name) => [name, `value-of-${name}`]));
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', engineScript], {
-    cwd: join(root, 'apps/engine'),
+  const script = join(folder, 'engine-of-one-build.mjs');
+  await writeFile(script, engineScript);
+  const { stdout } = await run(process.execPath, [script], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
   });
   const found = JSON.parse(/^seen (.*)$/m.exec(stdout)![1]!) as Record<string, [unknown, string]>;
