@@ -7,19 +7,22 @@ const BLOCK_BYTES = 65_536;
 
 /**
  * Follows one file that a command writes. A file that was there before is sent only once it has changed: from its beginning, or with `follow` from
- * where it ended when the command began. A file that gets shorter is read from its beginning again.
+ * where it ended when the command began. One that gets shorter is read from its beginning again, and so is one that takes its place, after the
+ * rest of the old one: it is kept open, so that the rest can still be read and its number is not another file's meanwhile.
  */
 export class LogFileWatcher {
-  private readonly decoder = new StringDecoder('utf8');
+  private decoder = new StringDecoder('utf8');
   private before: BigIntStats | undefined;
+  private file: FileHandle | undefined;
   private position: number | undefined;
+  private isInLine = false;
   private lastPoll = Promise.resolve();
 
   constructor(
     private readonly name: string,
     private readonly path: string,
     private readonly follow: boolean,
-    private readonly output: CommandOutput,
+    private readonly output: Pick<CommandOutput, 'writeLog' | 'isBlocked' | 'whenWritable'>,
     private readonly onActivity: () => void,
   ) {}
 
@@ -36,32 +39,48 @@ export class LogFileWatcher {
 
   /** Sends the rest. */
   async end(): Promise<void> {
-    await this.poll();
-    this.output.writeLog(this.name, this.decoder.end());
+    try {
+      await this.poll();
+    } finally {
+      await this.file?.close();
+      this.file = undefined;
+    }
+    this.write(this.decoder.end());
   }
 
   private async readNew(): Promise<void> {
     // Without O_NONBLOCK a FIFO would hold a thread of the pool until somebody writes to it.
     const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
-    // A file that is not there yet, or no longer, has nothing to say.
-    if (file === undefined) return;
-    try {
-      await this.readFrom(file);
-    } finally {
+    // Whoever writes to a FIFO would take us for its reader.
+    if (file && !(await file.stat()).isFile()) return file.close();
+    const old = this.file;
+    // A file that is not there yet, or no longer, has nothing to say; what was still written to it has.
+    if (file === undefined) return old && this.readFrom(old);
+    if (old && (await isSame(old, file))) {
       await file.close();
+      return this.readFrom(old);
     }
+    this.file = file;
+    if (old) {
+      try {
+        await this.readFrom(old);
+      } finally {
+        await old.close();
+      }
+      this.startOver();
+    }
+    await this.readFrom(file);
   }
 
   private async readFrom(file: FileHandle): Promise<void> {
     const now = await file.stat({ bigint: true });
-    if (!now.isFile()) return;
     if (this.position === undefined) {
       const { before } = this;
       if (before !== undefined && before.ino === now.ino && before.size === now.size && before.mtimeNs === now.mtimeNs)
         return;
-      this.position = this.follow && before !== undefined ? Number(before.size) : 0;
+      this.position = this.follow && before?.ino === now.ino ? Number(before.size) : 0;
     }
-    if (Number(now.size) < this.position) this.position = 0;
+    if (Number(now.size) < this.position) this.startOver();
     const block = Buffer.allocUnsafe(BLOCK_BYTES);
     // No further than the file was long a moment ago: a command that writes faster than we read still gets its end noticed.
     while (this.position < Number(now.size)) {
@@ -69,10 +88,29 @@ export class LogFileWatcher {
       if (bytesRead === 0) return;
       this.position += bytesRead;
       this.onActivity();
-      this.output.writeLog(this.name, this.decoder.write(block.subarray(0, bytesRead)));
+      this.write(this.decoder.write(block.subarray(0, bytesRead)));
       if (!this.output.isBlocked) continue;
       await this.output.whenWritable();
       this.onActivity();
     }
   }
+
+  /** What follows is no continuation: neither of a character nor of a line. */
+  private startOver(): void {
+    this.write(this.decoder.end());
+    if (this.isInLine) this.write('\n');
+    this.decoder = new StringDecoder('utf8');
+    this.position = 0;
+  }
+
+  private write(text: string): void {
+    if (text === '') return;
+    this.isInLine = !text.endsWith('\n');
+    this.output.writeLog(this.name, text);
+  }
+}
+
+async function isSame(a: FileHandle, b: FileHandle): Promise<boolean> {
+  const [one, other] = await Promise.all([a.stat({ bigint: true }), b.stat({ bigint: true })]);
+  return one.ino === other.ino && one.dev === other.dev;
 }
