@@ -1,3 +1,5 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
@@ -70,6 +72,50 @@ const perPackage = Object.entries(MAY_IMPORT).map(([name, allowed]) => {
   };
 });
 
+/** What a file imports is in its own package's package.json; tests and tools have the root's as well. */
+const ROOT = import.meta.dirname;
+const packageFolders = ['libs', 'apps']
+  .flatMap((group) => readdirSync(join(ROOT, group)).map((name) => `${group}/${name}`))
+  .concat('e2e', 'bench')
+  .filter((folder) => existsSync(join(ROOT, folder, 'package.json')));
+const dependenciesOf = (packageDir, devDependencies) => ({
+  'import-x/no-extraneous-dependencies': [
+    'error',
+    {
+      packageDir,
+      devDependencies,
+      optionalDependencies: false,
+      peerDependencies: false,
+      includeTypes: true,
+      // It depends on the libraries that it tests, and a dependency of theirs on it would be a circle.
+      whitelist: devDependencies ? ['@millrace/testing'] : [],
+    },
+  ],
+});
+const imports = [
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/extensions': ['.ts', '.tsx'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
+      'import-x/resolver-next': [
+        importX.createNodeResolver({ extensions: ['.ts', '.tsx'], extensionAlias: { '.js': ['.ts', '.tsx', '.js'] } }),
+      ],
+    },
+    rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }] },
+  },
+  ...packageFolders.flatMap((folder) => [
+    { files: [`${folder}/**/*.{ts,tsx}`], rules: dependenciesOf([join(ROOT, folder)], false) },
+    {
+      files: [folder === 'e2e' ? '**/*.ts' : '**/*spec.ts', 'test/**/*.ts', 'vite.config.ts'].map(
+        (pattern) => `${folder}/${pattern}`,
+      ),
+      rules: dependenciesOf([ROOT, join(ROOT, folder)], true),
+    },
+  ]),
+];
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '.services/**', '.millrace/**', 'examples/hello/**'] },
   {
@@ -97,12 +143,6 @@ export default tseslint.config(
   {
     // The web app is bundled for browsers: of ours it has types only, and everything else by HTTP.
     files: ['apps/web/src/**/*.{ts,tsx}'],
-    plugins: { 'import-x': importX },
-    settings: {
-      'import-x/extensions': ['.ts', '.tsx'],
-      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
-      'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.tsx'] })],
-    },
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
@@ -121,20 +161,27 @@ export default tseslint.config(
           ],
         },
       ],
-      'import-x/no-cycle': ['error', { ignoreExternal: true }],
     },
   },
   {
-    // Decisions are pure: a `core/` folder does no I/O and knows no framework.
+    // Decisions are pure: a `core/` folder does no I/O, knows no framework, and leans on nothing of its own app.
     files: ['apps/*/src/core/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {
-      'no-restricted-imports': forbid(
-        [...NODE_IO, ...NEST, ...DATABASE_DRIVERS, ...BUS_CLIENTS, ...packagesBut(['domain', 'contracts', 'config'])],
-        'core/ is pure: effects are handed in',
-      ),
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!\\./|@millrace/(contracts|domain)$|node:(buffer|crypto|path|util)$)',
+              message: 'core/ is pure: it imports its own files, domain and contracts; effects are handed in',
+            },
+          ],
+        },
+      ],
     },
   },
+  ...imports,
   {
     files: ['**/*.spec.ts', '**/test/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'],
     rules: {

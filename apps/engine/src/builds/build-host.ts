@@ -502,5 +502,3 @@ function toResult(outcome: CommandOutcome, { interrupted, capture }: Running): C
     ...(outcome.stat ? { stat: outcome.stat.map(Number) } : {}),
   };
 }
-
-export type { TransferSink };

@@ -20,7 +20,6 @@ export type {
   CommandRequest,
   CommandResult,
   FinishedStep,
-  LogStream,
   RunningBuild,
   StepState,
 } from './build-host.js';

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { harmlessEnvironment, type JsonValue, type Properties, type Result } from '@millrace/domain';
-import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../dist/runner/runner.js';
+import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
 
 export interface SeenStep {
   name: string;
