@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Result } from '@millrace/domain';
+import { listenerRule, Result } from '@millrace/domain';
 import { eventually } from '@millrace/testing';
 import type { UiHost } from '../src/host.js';
 import { ChangePoller } from '../src/live/change-poller.js';
@@ -32,7 +32,13 @@ describe('ChangePoller', () => {
       db: site.db,
       hints: { state: 'off', publish: nothing, subscribe: () => nothing, onState: () => nothing },
       log: { warn: nothing, error: nothing },
-      settings: { httpHost: '127.0.0.1', publicUrl: 'http://ci.example.invalid', pollIntervalMs: 2000 },
+      settings: {
+        publicUrl: 'http://ci.example.invalid',
+        listenerRule: listenerRule(),
+        wsMax: 10,
+        wsMaxPerAddress: 10,
+        pollIntervalMs: 2000,
+      },
       onStop: nothing,
     };
     poller = new ChangePoller(host, live, subscriptions);
