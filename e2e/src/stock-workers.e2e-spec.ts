@@ -199,7 +199,7 @@ const kinds = stockKinds();
       );
       for (const { name, protocol } of kinds) {
         if (protocol === 'msgpack') expect([name, lengths[name]]).toEqual([name, [4000, 4096, 5000, 20_000, 300_000]]);
-        // Over PB the worker itself cuts lines of 4096 characters and more, and loses some (protocol §7.3).
+        // Over PB the worker itself cuts lines of 4096 characters and more, and loses some (`docs/protocols.md#long-lines`).
         else expect([name, lengths[name]![0]]).toEqual([name, 4000]);
       }
     });

@@ -12,7 +12,7 @@ export function prepareBasedir(basedir: string): void {
   mkdirSync(join(basedir, 'info'), { recursive: true });
 }
 
-/** What this worker says about itself (`specs/worker-protocol.md` §2.3), with our own keys. */
+/** What this worker says about itself (`docs/protocols.md#what-a-worker-says-of-itself`), with our own keys. */
 export async function workerInfo(
   basedir: string,
   environ: Readonly<Record<string, string>>,

@@ -25,7 +25,7 @@ export interface LinkOwner {
   disconnected(): void;
 }
 
-/** Keeps one connection to a master, the next one in turn, for as long as it takes: whatever ends it, another attempt follows (`specs/worker-protocol.md` §2.1). */
+/** Keeps one connection to a master, the next one in turn, for as long as it takes: whatever ends it, another attempt follows (`docs/protocols.md#connecting`). */
 export class MasterLink {
   private socket: WebSocket | undefined;
   private attempts = 0;

@@ -71,7 +71,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     const ran = await shell(`head -c 20000 /dev/zero | tr '\\0' x; echo; printf 'caf\\351\\n10%%\\r20%%\\r\\nend'`);
     const [long, ...others] = ran.stdout.split(/\n(?!x|\n)/);
     expect(others.join('\n')).toBe('caf\ufffd\n10%\n20%\nend\n');
-    // Over PB the worker itself cuts lines of 4,096 and more characters, and loses some of them (protocol §7.3).
+    // Over PB the worker itself cuts lines of 4,096 and more characters, and loses some of them (`docs/protocols.md#long-lines`).
     if (longLinesIntact) expect(long).toBe('x'.repeat(20_000));
     else expect(long).toMatch(/^[x\n]{4096,}$/);
   });

@@ -50,7 +50,7 @@ export interface Verdict {
   readonly violations: readonly string[];
   readonly attempts: number;
   readonly repeated: number;
-  /** Requests that were given up after three deaths (design §5 *Poison*). */
+  /** Requests that were given up after three deaths. */
   readonly givenUp: number;
   /** The longest time from the end of a killed engine's lease (or see `rerunFrom`) to the next attempt; null when no attempt was hit. */
   readonly slowestRerunMs: number | null;

@@ -32,7 +32,7 @@ export interface CompileResult {
 
 /**
  * MD5 of each worker's password, hexadecimal, by the worker's name. A stock worker that speaks Perspective Broker proves that it knows
- * its password with nothing else (`specs/worker-protocol.md` §3.5), so a salted hash cannot check it. It is as good as the password:
+ * its password with nothing else (`docs/protocols.md#the-login-over-pb`), so a salted hash cannot check it. It is as good as the password:
  * it is kept beside the revision, in the memory of whoever loads the configuration, and neither stored nor sent anywhere.
  */
 export type WorkerDigests = Readonly<Record<string, string>>;

@@ -104,7 +104,7 @@ export interface CompiledForceCodebase {
   readonly project: ForceField;
 }
 
-/** One control of a force form; attribute meanings and `type` names are those of `/api/v2` (`specs/data-api.md` §4.3). */
+/** One control of a force form; attribute meanings and `type` names are those of `/api/v2` (`docs/api.md#force-forms`). */
 export interface ForceField {
   readonly type: 'fixed' | 'text' | 'textarea' | 'int' | 'bool' | 'username' | 'list';
   readonly name: string;

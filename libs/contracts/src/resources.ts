@@ -1,7 +1,7 @@
 import type { JsonValue, Properties, Uuid } from '@millrace/domain';
 
 /**
- * The resources of `/api/v2` as they go over the wire: Buildbot's names and types (`specs/data-api.md` §1.2), plus Millrace's own
+ * The resources of `/api/v2` as they go over the wire: Buildbot's names and types (`docs/api.md#resources`), plus Millrace's own
  * fields after them. Times are integer seconds since the epoch, UTC; null while unset. Keys are written in alphabetical order.
  */
 export interface MasterResource {
@@ -224,7 +224,7 @@ export interface ProjectResource {
   slug: string;
 }
 
-/** One field of a force scheduler's form (`specs/data-api.md` §4.3). */
+/** One field of a force scheduler's form (`docs/api.md#force-forms`). */
 export interface ForceFieldResource {
   autopopulate: null;
   choices?: readonly string[];

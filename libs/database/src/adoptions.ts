@@ -49,7 +49,7 @@ export interface RecordedBuild {
 /** More than a worker has at once. */
 const LATEST_ATTEMPTS = 50;
 
-/** Claims that move with their worker to another engine, or to another life of the same one (design §5 *Resuming*). */
+/** Claims that move with their worker to another engine, or to another life of the same one. */
 export class AdoptionStore {
   constructor(private readonly db: Database) {}
 
@@ -77,7 +77,7 @@ export class AdoptionStore {
   }
 
   /**
-   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (design §5: a claim moves together with the
+   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (a claim moves together with the
    * worker's session epoch). From then on whoever had it is fenced off. Null when the build ended, or the worker went on, meanwhile.
    */
   adopt(me: Incarnation, claim: WorkersClaim, workerId: number, sessionEpoch: number): Promise<RecordedBuild | null> {

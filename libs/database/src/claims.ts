@@ -71,7 +71,7 @@ export interface Orphan extends BuildKey {
   readonly parkedForMs: number | null;
 }
 
-/** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often (design §5 *Poison*). */
+/** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often. */
 export interface BuildEnd {
   readonly results: Result;
   readonly stateString: string;
@@ -206,7 +206,7 @@ export async function assertClaimed(tx: Transaction, keys: readonly BuildKey[]):
 }
 
 /**
- * Takes requests off the queue and makes a build of each (design §5 *Picking work*). A candidate that somebody else took, or whose
+ * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). A candidate that somebody else took, or whose
  * worker has no room, is left out of the answer, which is normal.
  * @throws FencedError when our own lease is over
  */

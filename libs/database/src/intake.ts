@@ -40,7 +40,7 @@ export interface SchedulerState {
 /** What a scheduler makes of one change. */
 export type ChangeDecision =
   | { readonly changeId: number; readonly decision: 'ignored'; readonly reason: string | null }
-  /** Its callback failed: recorded as the decision, and the cursor goes on (design §5 *Once per cause*). */
+  /** Its callback failed: recorded as the decision, and the cursor goes on. */
   | { readonly changeId: number; readonly decision: 'failed'; readonly reason: string }
   /** It is kept until the tree has been stable for long enough. */
   | { readonly changeId: number; readonly decision: 'waiting'; readonly important: boolean }
@@ -113,7 +113,7 @@ export class IntakeStore {
       fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
     }
     if (fresh.length === 0) return [];
-    // Last, and held until the commit: the order of `seq` is then the order in which changes become visible (design §5).
+    // Last, and held until the commit: the order of `seq` is then the order in which changes become visible (`docs/adr/0004-sequence-not-ids.md`).
     await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
     const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
     const firstSeq = counter!.value - fresh.length + 1;

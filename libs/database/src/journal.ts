@@ -107,7 +107,7 @@ const SOON_MS = 3;
 
 /**
  * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
- * gathers, and an idle journal commits at once (design §5 *No timers on the way*). Order is kept per build. A promise resolves only
+ * gathers, and an idle journal commits at once. Order is kept per build. A promise resolves only
  * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3). After an entry that cannot
  * be written nothing more of its build is, but its end: what is recorded has no gaps.
  *

@@ -3,7 +3,7 @@ import { deflateRaw, inflateRaw } from 'node:zlib';
 import { UnexpectedError } from '@millrace/domain';
 import type { Queryable } from './sql.js';
 
-/** `s` stdio with a stream letter before each line, `t` text, `h` HTML (`specs/data-api.md` §6). */
+/** `s` stdio with a stream letter before each line, `t` text, `h` HTML (`docs/api.md#logs`). */
 export type LogType = 's' | 't' | 'h';
 
 const deflate = promisify(deflateRaw);

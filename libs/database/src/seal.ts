@@ -42,7 +42,7 @@ export function planMerges(chunks: readonly ChunkSize[]): ChunkSize[][] {
 }
 
 /**
- * Merges the small chunks of a finished build's logs (design §5 *Logs*). Each merge is a transaction that leaves every line where it
+ * Merges the small chunks of a finished build's logs. Each merge is a transaction that leaves every line where it
  * was; a reader that comes by in between finds its place by line. Doing it twice, or not at all, changes nothing that anybody sees.
  */
 export async function sealLogs(db: Database, buildId: number): Promise<number> {

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { UserError } from './errors.js';
 
-/** A UUIDv7 in text form, lower case. 16 bytes in the database, text everywhere else (design §5). */
+/** A UUIDv7 in text form, lower case. 16 bytes in the database, text everywhere else. */
 export type Uuid = string;
 
 const random = new Uint8Array(16);
@@ -9,8 +9,8 @@ let lastMs = 0;
 let counter = 0;
 
 /**
- * A new UUIDv7 (RFC 9562 §5.7). Ids made by one process sort in the order they were made: within a millisecond the 12 bits
- * of `rand_a` count up (§6.2, method 1), and a counter that overflows borrows the next millisecond.
+ * A new UUIDv7. Ids made by one process sort in the order they were made: within a millisecond the 12 bits
+ * of `rand_a` count up, and a counter that overflows borrows the next millisecond.
  */
 export function uuidv7(nowMs: number = Date.now()): Uuid {
   if (nowMs > lastMs) {

@@ -5,7 +5,7 @@ const OPEN_END = /(?:\r|\x1b(?:\[[0-9]{0,9}(?:;[0-9]{0,9})?)?)$/;
 const LONGEST_OPEN_END = 22;
 
 /**
- * Cuts decoded output into whole lines, each ending in `\n`. Other line breaks become `\n` (`specs/worker-protocol.md` §7.2); what comes out does
+ * Cuts decoded output into whole lines, each ending in `\n`. Other line breaks become `\n` (`docs/protocols.md#lines`); what comes out does
  * not depend on where the input was cut. A line of more than `maxLineLength` UTF-16 units is continued on the next line, so memory stays bounded.
  */
 export class LineSplitter {

@@ -4,7 +4,7 @@ import { printable } from './printable.js';
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** Properties with where each came from: `name → [value, source]` (`specs/data-api.md` §1.1). */
+/** Properties with where each came from: `name → [value, source]` (`docs/api.md#answers`). */
 export type Properties = Readonly<Record<string, readonly [value: JsonValue, source: string]>>;
 
 /** What a request from outside may set. */

@@ -1,4 +1,4 @@
-/** Result codes as Buildbot's clients know them (`specs/data-api.md` §8). */
+/** Result codes as Buildbot's clients know them (`docs/api.md#results`). */
 export const Result = {
   SUCCESS: 0,
   WARNINGS: 1,
@@ -73,7 +73,7 @@ export interface BuildProgress {
 
 export const BUILD_BEGINS: BuildProgress = { result: Result.SUCCESS, halted: false };
 
-/** The build's progress after one more step has finished (`specs/data-api.md` §8: EXCEPTION, RETRY and CANCELLED always stop). */
+/** The build's progress after one more step has finished (`docs/api.md#results`: EXCEPTION, RETRY and CANCELLED always stop). */
 export function afterStep(progress: BuildProgress, stepResult: Result, flags: StepFlags): BuildProgress {
   let counted: Result = Result.SUCCESS;
   let halt = false;

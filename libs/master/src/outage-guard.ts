@@ -1,6 +1,6 @@
 /**
  * After a database outage every lease looks expired, though its holder only could not renew it. So nobody takes over from another
- * master before it has seen one whole lease period of working polls (design §5). A gap between polls counts as an outage: whoever stood
+ * master before it has seen one whole lease period of working polls (`docs/adr/0003-leases-and-epochs.md`). A gap between polls counts as an outage: whoever stood
  * still himself has not seen whether the others could renew. Pure; times are any monotonic milliseconds.
  */
 export class OutageGuard {

@@ -195,7 +195,7 @@ export class Realm {
   private publish(session: Session, role: string, message: ClientMessage & { code: typeof Code.PUBLISH }): void {
     const { code, request, topic, acknowledge, excludeMe, payload } = message;
     const refusal = this.refusal(role, 'publish', topic);
-    // A publisher that asked for no acknowledgement gets no error either (WAMP basic profile §8.1).
+    // A publisher that asked for no acknowledgement gets no error either.
     if (refusal) return acknowledge ? sendError(session, code, request, refusal) : undefined;
     const publication = globalId();
     this.stats.published++;

@@ -7,7 +7,7 @@ import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
 
 export type EncodedUpdates = Encoded;
 
-/** What a worker asks of its master (`specs/worker-protocol.md` §4.7). */
+/** What a worker asks of its master (`docs/protocols.md#what-workers-ask-over-msgpack`). */
 export type WorkerRequest =
   | {
       readonly op: 'update';
@@ -38,7 +38,7 @@ export type WorkerRequest =
 /** One step of moving a file. */
 export type TransferRequest = Exclude<WorkerRequest, { op: 'update' | 'complete' }>;
 
-/** What a master asks of a worker (§4.3). */
+/** What a master asks of a worker (`docs/protocols.md#msgpack`). */
 export type MasterRequest =
   | { readonly op: 'print'; readonly message: string }
   | { readonly op: 'keepalive' | 'get_worker_info' | 'shutdown' }

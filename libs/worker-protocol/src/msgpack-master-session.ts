@@ -33,7 +33,7 @@ export interface MasterSessionOptions {
   readonly wantLineTimes?: boolean;
 }
 
-/** The master's side of a msgpack connection (`specs/worker-protocol.md` §4). */
+/** The master's side of a msgpack connection (`docs/protocols.md#msgpack`). */
 export class MsgpackMasterSession implements WorkerConnection {
   onUnacknowledged?: (bytes: number) => void;
   private readonly requests = new OutstandingRequests();
@@ -75,7 +75,7 @@ export class MsgpackMasterSession implements WorkerConnection {
     if (this.commands.has(id)) throw new UnexpectedError('command-id-used', `command ${id} is running already`, { id });
     const sent = name === 'shell' ? withoutSecrets(this.attached, args) : args;
     const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
-    // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
+    // Registered before it is asked for: a quick command completes before the answer to its start comes (`docs/protocols.md#commands`).
     this.commands.set(id, command);
     this.ask({ op: 'start_command', commandId: id, commandName: name, args: sent }).catch((error: unknown) => {
       // It may have been resumed meanwhile.

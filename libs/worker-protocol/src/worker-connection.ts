@@ -66,7 +66,7 @@ export interface CommandSink {
   closeDownload?(): Promise<void>;
 }
 
-/** How a command ended. A failure beats `rc` (`specs/worker-protocol.md` §2.8). Neither: cancelled if it was interrupted, else failed. */
+/** How a command ended. A failure beats `rc` (`docs/protocols.md#the-end-of-a-command`). Neither: cancelled if it was interrupted, else failed. */
 export interface CommandOutcome {
   /** Exit status or errno; −1 when killed. */
   readonly rc: number | null;
@@ -88,7 +88,7 @@ export interface WorkerSettings {
   readonly maxLineLength: number;
 }
 
-/** Long lines are continued by us, because the stock worker loses characters of those that it splits itself (`specs/worker-protocol.md` §7.3). */
+/** Long lines are continued by us, because the stock worker loses characters of those that it splits itself (`docs/protocols.md#long-lines`). */
 export const DEFAULT_WORKER_SETTINGS: WorkerSettings = {
   bufferSize: 65_536,
   bufferTimeoutSeconds: 0.1,

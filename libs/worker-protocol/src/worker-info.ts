@@ -1,7 +1,7 @@
 import { isRecord } from './frame.js';
 import { WORKER_LIMITS } from './limits.js';
 
-/** What a worker says about itself when it attaches (`specs/worker-protocol.md` §2.3). */
+/** What a worker says about itself when it attaches (`docs/protocols.md#what-a-worker-says-of-itself`). */
 export interface WorkerInfo {
   /** The files of its `info` directory and the `os_…` keys, as they came. */
   readonly texts: Readonly<Record<string, string>>;

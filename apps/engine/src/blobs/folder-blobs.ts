@@ -19,7 +19,7 @@ export interface BlobReader {
   close(): Promise<void>;
 }
 
-/** Where builds put files: under the build's UUID, never on one engine's disk (design §5 *Files*). */
+/** Where builds put files: under the build's UUID, never on one engine's disk. */
 export interface Blobs {
   writer(build: Uuid, name: string): Promise<BlobWriter>;
   /** @throws UserError `not-found` */

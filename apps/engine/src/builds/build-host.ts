@@ -36,7 +36,7 @@ const MOST_CAPTURED = 1 << 20;
 const RECORDED_LIMITS = { maxCharacters: 16 << 20, maxValues: 200_000 };
 const LIMIT_CODES: ReadonlySet<string> = new Set(['worker-limit', 'step-limit', 'upload-too-large']);
 
-/** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes (design §5 *Resuming*). */
+/** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes. */
 export interface Replay {
   readonly stepNumber: number;
   readonly stepName: string;
@@ -144,7 +144,7 @@ export class EngineBuildHost implements BuildHost {
     const running: Running = { request, recorded, capture, interrupted: false, sent: false };
     this.running.set(uuid, running);
     try {
-      // The intent is committed before the command is sent, so that whoever takes over knows what may be running (design §5).
+      // The intent is committed before the command is sent, so that whoever takes over knows what may be running.
       if (!before) await this.now([{ kind: 'command-intended', step, ordinal, name, uuid, argsHash }]);
       else if (!recorded) await this.now([{ kind: 'command-resent', step, ordinal, uuid }]);
       return await this.send(uuid, running, args);

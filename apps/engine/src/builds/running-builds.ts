@@ -127,7 +127,7 @@ export class RunningBuilds {
   }
 
   /**
-   * A worker that cannot resume may go on with what it ran before its connection was lost (protocol §4.9): the next attempt, in the same
+   * A worker that cannot resume may go on with what it ran before its connection was lost (`docs/protocols.md#connecting`): the next attempt, in the same
    * folder, must not meet it. It gets no work before that has ended.
    */
   private async endLeftOvers({ workerId, connection }: AttachedWorker): Promise<void> {

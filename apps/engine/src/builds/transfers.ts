@@ -7,7 +7,7 @@ import type { CommandRequest } from '../runner/runner.js';
 /** The file side of a command that moves files, and what is to be done once it has ended. */
 export interface TransferSink {
   readonly sink: Partial<CommandSink>;
-  /** A file is only kept when the command succeeded: a worker calls `close` for a missing source too (protocol §12). */
+  /** A file is only kept when the command succeeded: a worker calls `close` for a missing source too (`docs/protocols.md#files-over-pb`). */
   finish(succeeded: boolean): Promise<void>;
 }
 

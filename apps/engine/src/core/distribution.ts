@@ -22,7 +22,7 @@ export interface Assignment {
 
 /**
  * Which requests to claim for which workers: best rank first, then the oldest; a worker that has been idle longest first. Only as many
- * as there are free slots, so that no engine claims what it cannot begin (design §5 *Picking work*). A worker builds a builder once at a
+ * as there are free slots, so that no engine claims what it cannot begin. A worker builds a builder once at a
  * time: the builds of a builder share a folder on it.
  */
 export function distribute(

@@ -1,4 +1,4 @@
-/** The letter before each line of a stdio log (`specs/data-api.md` §6). */
+/** The letter before each line of a stdio log (`docs/api.md#logs`). */
 export type Stream = 'h' | 'o' | 'e';
 
 /** Puts the stream's letter before every line of `text`, which consists of whole lines. */

@@ -27,7 +27,7 @@ export function isTransfer(command: string): boolean {
   return command === 'upload_file' || command === 'upload_directory' || command === 'download_file';
 }
 
-/** Why a build has to be tried again instead of going on here; null when it can go on (design §5 *Resuming*). */
+/** Why a build has to be tried again instead of going on here; null when it can go on. */
 export function whyNotResumable(recorded: Recorded, offer: ResumeOffer): string | null {
   if (offer.fingerprint === null) return 'the engine that its worker came back to does not serve its builder';
   if (recorded.fingerprint !== offer.fingerprint) return 'its builder is configured differently now';

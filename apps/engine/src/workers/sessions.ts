@@ -76,7 +76,7 @@ export class WorkerSessions {
 
   /**
    * Makes way for another connection of that worker.
-   * @throws OperationalError `duplicate-worker` when the earlier one still answers: it stays (`specs/worker-protocol.md` §2.5)
+   * @throws OperationalError `duplicate-worker` when the earlier one still answers: it stays (`docs/protocols.md#duplicates`)
    */
   async displaceEarlier(configured: CompiledWorker): Promise<void> {
     const earlier = this.attached.get(this.directory().workerIds.get(configured.name)!);

@@ -21,7 +21,7 @@ const MAX_METHOD_CHARACTERS = 100;
 /** The parameters of a form are values of properties, two levels further in. */
 const CALL_LIMITS = { maxDepth: 18, maxValues: 20_000, maxCharacters: 1 << 20 };
 
-/** JSON-RPC 2.0 as `/api/v2` speaks it (`specs/data-api.md` §4): one call, named parameters, every member present. */
+/** JSON-RPC 2.0 as `/api/v2` speaks it (`docs/api.md#control`): one call, named parameters, every member present. */
 export function readCall(contentType: string, body: string): RpcCall | RpcAnswer {
   if (contentType.split(';', 1)[0]!.trim().toLowerCase() !== 'application/json') {
     return rpcError(400, undefined, RPC.request, 'Invalid content-type (use application/json)');

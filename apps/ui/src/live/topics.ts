@@ -66,7 +66,7 @@ export function rowEventOf(topic: string, payload: Readonly<Record<string, numbe
   }
 }
 
-/** All keys under which an event goes out (`specs/data-api.md` §5.1). */
+/** All keys under which an event goes out (`docs/api.md#events`). */
 export const KEYS: { readonly [K in EventKind]: (row: EventRows[K], event: string) => string[] } = {
   change: (change, event) => [`changes/${change.changeid}/${event}`],
   buildset: (buildset, event) => [`buildsets/${buildset.bsid}/${event}`],

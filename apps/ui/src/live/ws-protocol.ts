@@ -1,6 +1,6 @@
 import { parseJson, printable } from '@millrace/domain';
 
-/** What a frame from a browser asks for, and what it is answered (`specs/data-api.md` §5.2). */
+/** What a frame from a browser asks for, and what it is answered (`docs/api.md#live-connection`). */
 export type FrameOutcome =
   | { readonly do: 'reply'; readonly reply: string }
   | { readonly do: 'start' | 'stop'; readonly path: string; readonly reply: string }

@@ -23,7 +23,7 @@ import { addSteps } from './step-endpoints.js';
 
 const WAIT_SHAPE: ResourceShape = { plural: 'wait_reasons', id: 'buildrequestid', fields: {} };
 
-/** All paths of `/api/v2` (`specs/data-api.md` §2), without the leading `/api/v2/`. */
+/** All paths of `/api/v2` (`docs/api.md#paths`), without the leading `/api/v2/`. */
 export function endpointTable(reads: Reads): PathTable<Endpoint> {
   const table = new PathTable<Endpoint>();
   addCatalog(table, reads);

@@ -23,7 +23,7 @@ const MAX_ORDER_KEYS = 10;
 const NO_FIELDS = { query: EVERYTHING, fields: null };
 
 /**
- * The query grammar of `specs/data-api.md` §3. Differs from Buildbot where that ignores mistakes: an unknown operator, or an unknown
+ * The query grammar of `docs/api.md#queries`. Differs from Buildbot where that ignores mistakes: an unknown operator, or an unknown
  * field with one, is refused instead of returning everything.
  * @throws UserError `bad-query`
  */

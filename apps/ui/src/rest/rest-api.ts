@@ -70,7 +70,7 @@ export class RestApi {
     }
   }
 
-  /** `offset` and `limit` count lines (`specs/data-api.md` §6). */
+  /** `offset` and `limit` count lines (`docs/api.md#logs`). */
   private async lines(logId: number | null, path: string, params: URLSearchParams, accept: string): Promise<Answer> {
     parseQuery(PROPERTIES_SHAPE, params, 'single');
     const offset = lineCount(params, 'offset') ?? 0;

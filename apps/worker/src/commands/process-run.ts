@@ -42,7 +42,7 @@ export interface ProcessOptions {
 }
 
 /**
- * One process in a process group of its own, from its header to its exit status (`specs/worker-protocol.md` §6). Its pipes are read only as fast as
+ * One process in a process group of its own, from its header to its exit status (`docs/protocols.md#shell`). Its pipes are read only as fast as
  * the master acknowledges. Whatever of its group is alive when it has been killed is killed with it.
  */
 export class ProcessRun {

@@ -9,7 +9,7 @@ import { LogFileWatcher } from './log-file-watcher.js';
 import { makeDirectories } from './make-directories.js';
 import { type ProcessOptions, ProcessRun } from './process-run.js';
 
-/** Runs a program or a shell line (`specs/worker-protocol.md` §6). */
+/** Runs a program or a shell line (`docs/protocols.md#shell`). */
 export class ShellCommand implements Command {
   private readonly process: ProcessRun;
   private readonly workdir: string;

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** What builds need to go on at another engine (design §5 *Resuming*). */
+/** What builds need to go on at another engine. */
 export class Resume0002 implements MigrationInterface {
   name = 'Resume1700000000002';
 

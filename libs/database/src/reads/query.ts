@@ -1,6 +1,6 @@
 import { UserError } from '@millrace/domain';
 
-/** The query grammar of `/api/v2` (`specs/data-api.md` §3), parsed and typed. */
+/** The query grammar of `/api/v2` (`docs/api.md#queries`), parsed and typed. */
 export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'in' | 'notin';
 export type FilterValue = string | number | boolean;
 

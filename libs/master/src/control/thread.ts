@@ -97,7 +97,7 @@ async function renew(): Promise<void> {
     leaseUntilMs = askedAtMs + setup.leaseMs;
     say({ kind: 'renewal', ok: true, reason: null });
   } catch (error) {
-    // A lost database ends nothing: whoever comes back first may renew (design §5), and nobody takes over at once.
+    // A lost database ends nothing: whoever comes back first may renew, and nobody takes over at once.
     say({ kind: 'renewal', ok: false, reason: messageOf(error) });
   }
 }

@@ -42,7 +42,7 @@ const DIALECTS: readonly Dialect[] = ['pb', 'none'];
 const BEFORE_LOGIN: BananaLimits = { maxMessageBytes: 16 << 10, maxMessageElements: 256 };
 
 /**
- * The server's end of a Perspective Broker connection (§3.2–3.4): negotiation, calls between numbered objects, and the counting of references.
+ * The server's end of a Perspective Broker connection (`docs/protocols.md#pb`): negotiation, calls between numbered objects, and the counting of references.
  * It says hello when it is made. Objects are forgotten when the other side has dropped every reference that was sent to it.
  */
 export class Broker {

@@ -5,7 +5,7 @@ export const UNAUTHORIZED_LOGIN = 'twisted.cred.error.UnauthorizedLogin';
 export const NO_SUCH_METHOD = 'twisted.spread.flavors.NoSuchMethod';
 
 /**
- * An exception in the smallest form that every Twisted understands (§3.11). Without `parents` a refused worker stays connected and idle for
+ * An exception in the smallest form that every Twisted understands (`docs/protocols.md#the-login-over-pb`). Without `parents` a refused worker stays connected and idle for
  * ever, or exits, depending on its version.
  */
 export function encodeFailure(type: string, message = ''): Tagged {

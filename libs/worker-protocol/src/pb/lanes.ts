@@ -1,7 +1,7 @@
 const FIRST_LANES = 4;
 
 /**
- * A PB worker runs one command per builder at a time and kills what runs there when another is started (§2.7). So its "builders" are lanes of
+ * A PB worker runs one command per builder at a time and kills what runs there when another is started (`docs/protocols.md#pb`). So its "builders" are lanes of
  * our own making, each of which runs one command after the other; with the absolute paths that our commands have, it does not matter which.
  * There are as many as were ever needed at once, in powers of two.
  */

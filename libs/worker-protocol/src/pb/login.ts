@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const CHALLENGE_BYTES = 16;
 
-/** MD5 of a password: all that PB's login needs of it, and so as secret as the password itself (§3.5). */
+/** MD5 of a password: all that PB's login needs of it, and so as secret as the password itself (`docs/protocols.md#the-login-over-pb`). */
 export function pbDigest(password: string): Buffer {
   return createHash('md5').update(password, 'utf8').digest();
 }

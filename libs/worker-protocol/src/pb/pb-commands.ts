@@ -15,7 +15,7 @@ type Arguments = Readonly<Record<string, unknown>>;
 const WORKDIR = '.';
 
 /**
- * A command with its msgpack name and arguments as what a PB worker has to be told (§5.2): other names and keys, one directory at a time,
+ * A command with its msgpack name and arguments as what a PB worker has to be told (`docs/protocols.md#commands`): other names and keys, one directory at a time,
  * secrets on command lines as tuples, and `files` as the object that the worker calls to read or write. More than one are to be run one after
  * the other as long as they succeed.
  *
@@ -63,7 +63,7 @@ function paths(args: Arguments): readonly unknown[] {
   return Array.isArray(list) ? list : [list];
 }
 
-/** Workers cannot send or take a longer block (§3.9). */
+/** Workers cannot send or take a longer block (`docs/protocols.md#files-over-pb`). */
 function transfer(args: Arguments): Arguments {
   return {
     workdir: WORKDIR,

@@ -51,7 +51,7 @@ const FILE_KINDS: Readonly<Partial<Record<CommandName, FileKind>>> = {
 const LANE_DIRECTORY = '.';
 
 /**
- * The master's side of a Perspective Broker connection (`specs/worker-protocol.md` §3), which nearly all installed workers speak. It greets
+ * The master's side of a Perspective Broker connection (`docs/protocols.md#pb`), which nearly all installed workers speak. It greets
  * when it is made, and hands over the worker's credentials when they come.
  */
 export class PbMasterSession implements WorkerConnection {
@@ -213,7 +213,7 @@ export class PbMasterSession implements WorkerConnection {
     }
     entry.lane = lane;
     const command = new RunningCommand(sink);
-    // Registered before it is asked for: a quick command completes before the answer to its start comes (§2.8).
+    // Registered before it is asked for: a quick command completes before the answer to its start comes (`docs/protocols.md#commands`).
     this.running.add(command);
     const completed = new Promise<void>((resolve) => {
       const hooks = {

@@ -9,7 +9,7 @@ type TextUpdate = Extract<CommandUpdate, { readonly text: string }>;
 
 /**
  * The updates of one command. Old workers send output as it came, so the lines of every stream are put together here; what comes from new
- * ones is whole lines already and passes as it is (§7.1).
+ * ones is whole lines already and passes as it is (`docs/protocols.md#lines`).
  */
 export class UpdateReader {
   private readonly streams = new Map<string, { readonly splitter: LineSplitter; readonly like: TextUpdate }>();

@@ -79,7 +79,7 @@ export class CommandObject implements LocalObject {
 }
 
 /**
- * The writer or reader that a worker moves a file through. Workers hang for ever on a file object that answers with an exception (§3.9): after
+ * The writer or reader that a worker moves a file through. Workers hang for ever on a file object that answers with an exception (`docs/protocols.md#files-over-pb`): after
  * a failure they are told that all is well, or that the file has ended, and `failed` interrupts the command.
  */
 export class FileObject implements LocalObject {
