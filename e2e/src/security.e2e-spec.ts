@@ -187,7 +187,7 @@ describe('security', () => {
       ];
       await withstands(cluster, bystander, async () => {
         const sockets = await Promise.all(all.map(([port, bytes]) => silent(cluster.ports[port], bytes)));
-        await untilClosed(sockets, 100_000);
+        await untilClosed(sockets, 60_000);
       });
     }, 180_000);
 

@@ -25,6 +25,8 @@ export interface Connection {
 
 /** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
 const LOGIN_WITHIN_MS = 90_000;
+/** A login over MessagePack is one HTTP request, and comes whole. */
+const REQUEST_WITHIN_MS = 30_000;
 /** Descriptors that everything but workers may use: database, files, pipes to runners, and workers that are being turned away. */
 const RESERVED_DESCRIPTORS = 320;
 /** Connections at a time that are turned away with an answer; for those beyond the oldest of them is closed without one. */
@@ -201,10 +203,15 @@ export class Connections {
 
 /** Ends the connection when it does not log in. */
 export function expectLogin(connection: Connection, stream: Duplex): void {
-  const late = setTimeout(() => {
-    if (!connection.isLoggedIn) stream.destroy();
-  }, LOGIN_WITHIN_MS);
-  stream.once('close', () => clearTimeout(late));
+  const endIf = (isLate: () => boolean, afterMs: number): NodeJS.Timeout =>
+    setTimeout(() => {
+      if (!connection.isLoggedIn && isLate()) stream.destroy();
+    }, afterMs);
+  const timers = [
+    endIf(() => connection.protocol === 'msgpack', REQUEST_WITHIN_MS),
+    endIf(() => true, LOGIN_WITHIN_MS),
+  ];
+  stream.once('close', () => timers.forEach(clearTimeout));
 }
 
 /** Does that after the time, unless the stream is closed by then; at once where there is none to wait. */
