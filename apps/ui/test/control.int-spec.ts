@@ -129,7 +129,7 @@ describe('commands', () => {
     ['clean', 1, 'true or false'],
     ['level', { a: 1 }, 'list of texts'],
     ['level', [['quick']], 'list of texts'],
-    ['repository', 'https://ann:s3cret@example.invalid/r.git', 'user name or password'],
+    ['repository', 'r'.repeat(2_001), 'longer than 2000'],
   ])('refuses a form whose %s is %j', async (name, value, problem) => {
     topics();
     const { status, body } = await call('forceschedulers/force', 'force', { reason: 'x', [name]: value });

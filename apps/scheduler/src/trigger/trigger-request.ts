@@ -15,15 +15,7 @@ import {
   validateSync,
 } from 'class-validator';
 import { PRIORITY_LIMIT } from '@millrace/contracts';
-import {
-  checkProperties,
-  type JsonValue,
-  parseJson,
-  printable,
-  PROPERTY_LIMITS,
-  secretInAddress,
-  UserError,
-} from '@millrace/domain';
+import { checkProperties, type JsonValue, parseJson, printable, PROPERTY_LIMITS, UserError } from '@millrace/domain';
 
 /** What to build; everything that is left out is what the scheduler's builders do without a change. */
 export class TriggerSourceStamp {
@@ -68,13 +60,6 @@ export function readTrigger(body: string): TriggerRequest {
   const request = plainToInstance(TriggerRequest, plain);
   const problems = problemsOf(validateSync(request));
   if (problems.length > 0) throw refused(problems.join('; '), { problems: printable(problems.join('; '), 1000) });
-  const repository = request.sourceStamp?.repository ?? '';
-  const secret = secretInAddress(repository);
-  if (secret !== null) {
-    throw refused(`sourceStamp.repository has ${secret} in it, which everybody could read: leave it out`, {
-      field: 'sourceStamp.repository',
-    });
-  }
   if ((properties ?? null) === null) return request;
   checkProperties(properties);
   request.properties = properties;

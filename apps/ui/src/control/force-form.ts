@@ -9,7 +9,6 @@ import {
   printable,
   propertiesFrom,
   PROPERTY_LIMITS,
-  secretInAddress,
   UserError,
 } from '@millrace/domain';
 import { paramOf, type RpcParams } from './json-rpc.js';
@@ -51,15 +50,11 @@ export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): 
       [repository, MAX_REPOSITORY] as const,
     ]),
   ]);
-  const repositories = new Set(scheduler.codebases.map(({ repository }) => repository));
   for (const { fullName, field } of formLeaves(scheduler)) {
     const read = readField(field, field.type === 'fixed' ? undefined : paramOf(params, fullName));
     if ('problem' in read) problems[fullName] = read.problem;
     else if (text(read.value).length > (longest.get(field) ?? Infinity))
       problems[fullName] = `'${field.label}' is longer than ${longest.get(field)} characters`;
-    else if (repositories.has(field) && secretInAddress(text(read.value)) !== null)
-      problems[fullName] =
-        `'${field.label}' has ${secretInAddress(text(read.value))} in it, which everybody could read: leave it out`;
     else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > PRIORITY_LIMIT)
       problems[fullName] = `'${field.label}' is not between -${PRIORITY_LIMIT} and ${PRIORITY_LIMIT}`;
     else values.set(fullName, read.value);
