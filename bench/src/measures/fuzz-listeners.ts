@@ -33,7 +33,7 @@ export async function fuzzListeners(cases: number): Promise<{ figures: Figure[];
     const startedAt = performance.now();
     const warm = await fuzz({ from: 0, to: settled });
     const settledBytes = memoryBytes(before!);
-    const { closed, statuses } = await fuzz({ from: settled, to: cases });
+    const rest = await fuzz({ from: settled, to: cases });
     const perSecond = (cases / (performance.now() - startedAt)) * 1000;
     if (pid() !== before) throw new OperationalError('fuzz', `the process behind ${name} has ended`);
     figures.push(
@@ -45,9 +45,11 @@ export async function fuzzListeners(cases: number): Promise<{ figures: Figure[];
         value: (memoryBytes(before!) - settledBytes) / MIB,
       },
     );
+    const statuses = new Map(warm.statuses);
+    for (const [status, count] of rest.statuses) statuses.set(status, (statuses.get(status) ?? 0) + count);
     const answers = [...statuses].map(([status, count]) => `${count}× ${status}`).join(', ');
     notes.push(
-      `fuzz: ${cases} ${name}; ${answers || `${closed + warm.closed} ended their connection`}; the process is the same`,
+      `fuzz: ${cases} ${name}; ${answers || `${warm.closed + rest.closed} ended their connection`}; the process is the same`,
     );
   };
 
