@@ -1,0 +1,124 @@
+import { Entity, Index, Unique } from 'typeorm';
+import { Big, Blob, Bool, Id, Key, Text, Uuid } from './columns.js';
+
+/** An attempt at a build request. */
+@Entity('builds')
+@Unique('uuid', ['uuid'])
+@Index('builds_number', ['builderId', 'number'], { unique: true })
+@Index('builds_builder', ['builderId', 'id'])
+@Index('builds_worker', ['workerId', 'id'])
+@Index('builds_request', ['requestId', 'id'])
+@Index('builds_started', ['startedAtMs', 'id'])
+@Index('builds_complete', ['completeAtMs', 'id'])
+@Index('builds_results', ['results', 'id'])
+@Index('builds_builder_results', ['builderId', 'results', 'id'])
+export class BuildEntity {
+  @Id() id: number;
+  @Uuid() uuid: Buffer;
+  /** Counted from 1 for each builder. */
+  @Big() number: number;
+  @Big() builderId: number;
+  @Big() requestId: number;
+  @Big() buildsetId: number;
+  /** Counted from 1 for each request. */
+  @Big() attempt: number;
+  @Big() workerId: number;
+  @Big() masterId: number;
+  /** In ms since 1970. */
+  @Big() startedAtMs: number;
+  /** In ms since 1970; null: it runs. */
+  @Big({ nullable: true }) completeAtMs: number | null;
+  /** In Buildbot's numbers; null: it runs. */
+  @Big({ nullable: true }) results: number | null;
+  @Text() stateString: string;
+  /** How long it waited for locks, in ms. */
+  @Big() locksMs: number;
+  /** JSON. */
+  @Text() properties: string;
+  /** Of the builder's definition that it began with; null: not to be resumed. */
+  @Key(64, { nullable: true }) fingerprint: string | null;
+}
+
+/** That a build went on at another engine. */
+@Entity('adoptions')
+export class AdoptionEntity {
+  @Big({ primary: true }) buildId: number;
+  /** Of the claim from then on. */
+  @Big({ primary: true }) epoch: number;
+  @Big() fromMasterId: number;
+  @Big() toMasterId: number;
+  /** In ms since 1970. */
+  @Big() adoptedAtMs: number;
+}
+
+@Entity('steps')
+@Index('steps_number', ['buildId', 'number'], { unique: true })
+export class StepEntity {
+  @Id() id: number;
+  @Big() buildId: number;
+  /** Counted from 0 for each build. */
+  @Big() number: number;
+  @Key(190) name: string;
+  /** In ms since 1970. */
+  @Big() startedAtMs: number;
+  /** In ms since 1970; null: it runs. */
+  @Big({ nullable: true }) completeAtMs: number | null;
+  /** In Buildbot's numbers; null: it runs. */
+  @Big({ nullable: true }) results: number | null;
+  @Text() stateString: string;
+  /** JSON: a list of `{ "name": …, "url": … }`. */
+  @Text() urls: string;
+  @Bool() hidden: boolean;
+  /** May be replayed half-way at another engine. */
+  @Bool({ default: 0 }) resumable: boolean;
+}
+
+/** A command that was sent to a worker. */
+@Entity('commands')
+export class CommandEntity {
+  @Big({ primary: true }) buildId: number;
+  @Big({ primary: true }) stepNumber: number;
+  /** Counted from 0 for each step. */
+  @Big({ primary: true }) ordinal: number;
+  @Key(32) name: string;
+  /** What the worker knows it by. */
+  @Uuid() uuid: Buffer;
+  /** sha256, hexadecimal: a replayed step has to ask for the same. */
+  @Key(64) argsHash: string;
+  /** In ms since 1970. */
+  @Big() sentAtMs: number;
+  /** JSON; null: the intent, not known to have ended. */
+  @Text({ nullable: true }) outcome: string | null;
+  /** Number of the last update whose lines are stored. */
+  @Big({ default: 0 }) updatesStored: number;
+  /** Standard output so far, where its step wants it. */
+  @Text({ nullable: true }) captured: string | null;
+}
+
+@Entity('logs')
+@Index('logs_slug', ['stepId', 'slug'], { unique: true })
+@Index('logs_build', ['buildId'])
+export class LogEntity {
+  @Id() id: number;
+  @Big() buildId: number;
+  @Big() stepId: number;
+  @Key(190) name: string;
+  /** The name as it is in addresses. */
+  @Key(64) slug: string;
+  /** `s` with streams, `t` text, `h` HTML. */
+  @Key(1) type: string;
+  @Big() numLines: number;
+  @Bool() complete: boolean;
+}
+
+/** Whole lines of a log. */
+@Entity('log_chunks')
+export class LogChunkEntity {
+  @Big({ primary: true }) logId: number;
+  /** Counted from 0. */
+  @Big({ primary: true }) firstLine: number;
+  @Big() numLines: number;
+  /** `raw`, `deflate`. */
+  @Key(8) codec: string;
+  @Blob() content: Buffer;
+}

@@ -1,0 +1,84 @@
+import { Entity, Index, Unique } from 'typeorm';
+import { Big, Bool, Id, Key, Text } from './columns.js';
+
+/** A compiled configuration. */
+@Entity('revisions')
+@Unique('fingerprint', ['fingerprint'])
+export class RevisionEntity {
+  @Id() id: number;
+  /** sha256 of the body, hexadecimal. */
+  @Key(64) fingerprint: string;
+  /** JSON. */
+  @Text() body: string;
+  /** In ms since 1970. */
+  @Big() createdAtMs: number;
+}
+
+@Entity('projects')
+@Unique('name', ['name'])
+export class ProjectEntity {
+  @Id() id: number;
+  @Key(190) name: string;
+  @Text({ nullable: true }) description: string | null;
+}
+
+/** A builder by its name, with what would otherwise have to be searched for in its history. */
+@Entity('builders')
+@Unique('name', ['name'])
+@Index('builders_project', ['projectId'])
+export class BuilderEntity {
+  @Id() id: number;
+  @Key(190) name: string;
+  @Text({ nullable: true }) description: string | null;
+  @Big({ nullable: true }) projectId: number | null;
+  /** JSON: a list of strings. */
+  @Text() tags: string;
+  /** What its next build is numbered. */
+  @Big() nextNumber: number;
+  /** The newest build that has ended. */
+  @Big({ nullable: true }) latestBuildId: number | null;
+  /** That build's result, in Buildbot's numbers. */
+  @Big({ nullable: true }) latestResults: number | null;
+  /** The newest build that ended with success. */
+  @Big({ nullable: true }) latestGreenBuildId: number | null;
+}
+
+/** Which engines serve a builder. */
+@Entity('builder_masters')
+@Index('builder_masters_master', ['masterId'])
+export class BuilderMasterEntity {
+  @Big({ primary: true }) builderId: number;
+  @Big({ primary: true }) masterId: number;
+  /** Of the builder's definition at that engine. */
+  @Key(64) fingerprint: string;
+}
+
+@Entity('schedulers')
+@Unique('name', ['name'])
+export class SchedulerEntity {
+  @Id() id: number;
+  @Key(190) name: string;
+  /** `any-branch`, `single-branch`, `force`, … */
+  @Key(32) kind: string;
+  @Bool() enabled: boolean;
+  /** The `seq` of the last change that it has decided about. */
+  @Big() cursorSeq: number;
+}
+
+@Entity('change_sources')
+@Unique('name', ['name'])
+export class ChangeSourceEntity {
+  @Id() id: number;
+  @Key(190) name: string;
+}
+
+/** Where somebody stands: a poller in each of its branches. */
+@Entity('object_state')
+export class ObjectStateEntity {
+  /** `poller:NAME`. */
+  @Key(190, { primary: true }) owner: string;
+  /** `branch:NAME`. */
+  @Key(190, { primary: true }) name: string;
+  /** JSON. */
+  @Text() value: string;
+}

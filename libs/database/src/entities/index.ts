@@ -1,0 +1,58 @@
+import { AdoptionEntity, BuildEntity, CommandEntity, LogChunkEntity, LogEntity, StepEntity } from './builds.js';
+import { ChangeEntity, DeliveryEntity, SchedulerChangeEntity, SourceStampEntity } from './changes.js';
+import {
+  BuilderEntity,
+  BuilderMasterEntity,
+  ChangeSourceEntity,
+  ObjectStateEntity,
+  ProjectEntity,
+  RevisionEntity,
+  SchedulerEntity,
+} from './definitions.js';
+import { CounterEntity, JournalEntity, MasterCommandEntity, MasterEntity, OwnershipEntity } from './masters.js';
+import {
+  BuildRequestEntity,
+  BuildsetChangeEntity,
+  BuildsetEntity,
+  BuildsetSourceStampEntity,
+  ClaimEntity,
+  QueueEntity,
+} from './requests.js';
+import { WorkerBuilderEntity, WorkerEntity, WorkerTokenEntity } from './workers.js';
+
+/** Every table but the one that the migrator keeps for itself. The description of the schema: migrations are tested against it. */
+export const ENTITIES = [
+  MasterEntity,
+  JournalEntity,
+  OwnershipEntity,
+  MasterCommandEntity,
+  CounterEntity,
+  RevisionEntity,
+  ProjectEntity,
+  BuilderEntity,
+  BuilderMasterEntity,
+  SchedulerEntity,
+  ChangeSourceEntity,
+  ObjectStateEntity,
+  WorkerEntity,
+  WorkerBuilderEntity,
+  WorkerTokenEntity,
+  SourceStampEntity,
+  ChangeEntity,
+  SchedulerChangeEntity,
+  DeliveryEntity,
+  BuildsetEntity,
+  BuildsetSourceStampEntity,
+  BuildsetChangeEntity,
+  BuildRequestEntity,
+  QueueEntity,
+  ClaimEntity,
+  BuildEntity,
+  AdoptionEntity,
+  StepEntity,
+  CommandEntity,
+  LogEntity,
+  LogChunkEntity,
+];
+
+export { ColumnNames } from './columns.js';

@@ -1,0 +1,79 @@
+import { Entity, Index, Unique } from 'typeorm';
+import { Big, Id, Key, Text } from './columns.js';
+
+/** A master by its name, with its present or last life. */
+@Entity('masters')
+@Unique('name', ['name'])
+export class MasterEntity {
+  @Id() id: number;
+  @Key(190) name: string;
+  /** `scheduler`, `engine`, `ui`. */
+  @Key(16) role: 'scheduler' | 'engine' | 'ui';
+  @Key(190) host: string;
+  @Big() pid: number;
+  @Key(32) version: string;
+  /** One more with each life; claims and ownerships refer to it. */
+  @Big() epoch: number;
+  /** `active`, `draining`, `stopped`. */
+  @Key(16) state: 'active' | 'draining' | 'stopped';
+  /** When this life began, in ms since 1970. */
+  @Big() startedAtMs: number;
+  /** When the lease was renewed last, in ms since 1970. */
+  @Big() lastActiveAtMs: number;
+  /** Until when the lease stands, in ms since 1970 by the database's clock; 0: given up. */
+  @Big() leaseUntilMs: number;
+  /** How long a lease is, in ms. */
+  @Big() leaseMs: number;
+  /** The configuration that it runs (`revisions`); null: none yet. */
+  @Big({ nullable: true }) revisionId: number | null;
+}
+
+/** What a master's journal wrote last. */
+@Entity('journals')
+export class JournalEntity {
+  @Big({ primary: true }) masterId: number;
+  @Big() masterEpoch: number;
+  /** Of the journal's last transaction, counted from 1 in each life. */
+  @Big() groupNumber: number;
+}
+
+/** Who a scheduler, poller or reporter is active on. */
+@Entity('ownerships')
+export class OwnershipEntity {
+  /** `scheduler:NAME`, `poller:NAME`. */
+  @Key(190, { primary: true }) name: string;
+  /** 0: nobody yet. */
+  @Big() masterId: number;
+  @Big() masterEpoch: number;
+  /** One more with each owner; guards the owner's writes. */
+  @Big() epoch: number;
+  /** When this owner took it, in ms since 1970. */
+  @Big() sinceMs: number;
+}
+
+/** Something that a master is asked to do. */
+@Entity('master_commands')
+@Index('master_commands_open', ['doneAtMs', 'id'])
+export class MasterCommandEntity {
+  @Id() id: number;
+  @Big({ nullable: true }) masterId: number | null;
+  /** `stop-build`, `reconfig`, `drain`. */
+  @Key(32) kind: 'stop-build' | 'reconfig' | 'drain';
+  /** The build, for `stop-build`; 0 otherwise. */
+  @Big() subjectId: number;
+  /** JSON: `{ "reason": … }`. */
+  @Text() args: string;
+  /** In ms since 1970. */
+  @Big() createdAtMs: number;
+  /** In ms since 1970; null: open. */
+  @Big({ nullable: true }) doneAtMs: number | null;
+  /** What came of it, in words. */
+  @Text({ nullable: true }) result: string | null;
+}
+
+/** A number that is counted up under a row lock: `change-seq`, `worker-tokens`. */
+@Entity('counters')
+export class CounterEntity {
+  @Key(64, { primary: true }) name: string;
+  @Big() value: number;
+}

@@ -1,0 +1,112 @@
+import { Entity, Index, Unique } from 'typeorm';
+import { Big, Bool, Id, Key, Text, Uuid } from './columns.js';
+
+@Entity('buildsets')
+@Unique('uuid', ['uuid'])
+@Index('buildsets_cause', ['schedulerId', 'cause'], { unique: true })
+@Index('buildsets_complete', ['completeAtMs', 'id'])
+@Index('buildsets_submitted', ['submittedAtMs', 'id'])
+@Index('buildsets_rebuilt', ['rebuiltBuildId', 'id'])
+export class BuildsetEntity {
+  @Id() id: number;
+  @Uuid() uuid: Buffer;
+  /** Null: no scheduler made it. */
+  @Big({ nullable: true }) schedulerId: number | null;
+  @Key(190) schedulerName: string;
+  /** What there is one buildset of each scheduler for. */
+  @Key(190) cause: string;
+  @Text() reason: string;
+  @Text({ nullable: true }) externalId: string | null;
+  /** In ms since 1970. */
+  @Big() submittedAtMs: number;
+  /** In ms since 1970; null: not complete. */
+  @Big({ nullable: true }) completeAtMs: number | null;
+  /** The worst of its requests, in Buildbot's numbers. */
+  @Big({ nullable: true }) results: number | null;
+  /** JSON. */
+  @Text() properties: string;
+  /** The build that triggered it. */
+  @Big({ nullable: true }) parentBuildId: number | null;
+  @Text({ nullable: true }) parentRelationship: string | null;
+  /** The build that it does again: of repeated rebuilds the first. */
+  @Big({ nullable: true }) rebuiltBuildId: number | null;
+  /** How many of its requests are not complete. */
+  @Big() requestsLeft: number;
+}
+
+@Entity('buildset_source_stamps')
+export class BuildsetSourceStampEntity {
+  @Big({ primary: true }) buildsetId: number;
+  @Big({ primary: true }) sourceStampId: number;
+}
+
+@Entity('buildset_changes')
+@Index('buildset_changes_change', ['changeId', 'buildsetId'])
+export class BuildsetChangeEntity {
+  @Big({ primary: true }) buildsetId: number;
+  @Big({ primary: true }) changeId: number;
+}
+
+@Entity('build_requests')
+@Unique('uuid', ['uuid'])
+@Index('build_requests_buildset', ['buildsetId', 'id'])
+@Index('build_requests_builder', ['builderId', 'id'])
+@Index('build_requests_complete', ['completeAtMs', 'id'])
+@Index('build_requests_submitted', ['submittedAtMs', 'id'])
+export class BuildRequestEntity {
+  @Id() id: number;
+  @Uuid() uuid: Buffer;
+  @Big() buildsetId: number;
+  @Big() builderId: number;
+  @Big() priority: number;
+  /** A build waits for it. */
+  @Bool() waitedFor: boolean;
+  /** In ms since 1970. */
+  @Big() submittedAtMs: number;
+  /** In ms since 1970; null: nobody works on it. */
+  @Big({ nullable: true }) claimedAtMs: number | null;
+  @Big({ nullable: true }) claimedByMasterId: number | null;
+  /** In ms since 1970; null: not complete. */
+  @Big({ nullable: true }) completeAtMs: number | null;
+  /** In Buildbot's numbers. */
+  @Big({ nullable: true }) results: number | null;
+  /** How many builds it has had. */
+  @Big() attempts: number;
+  /** How many of them their engine or runner died of. */
+  @Big() deaths: number;
+  /** Why it was completed without a build. */
+  @Text({ nullable: true }) reason: string | null;
+  /** Counts claims and adoptions: an epoch is never used twice for a request. */
+  @Big({ default: 0 }) epoch: number;
+}
+
+/** A build request that waits. */
+@Entity('queue')
+@Index('queue_builder', ['builderId', 'queueRank', 'requestId'])
+@Index('queue_order', ['queueRank', 'requestId'])
+export class QueueEntity {
+  @Big({ primary: true }) requestId: number;
+  @Big() builderId: number;
+  /** Minus the priority: the least is first. */
+  @Big() queueRank: number;
+  /** In ms since 1970. */
+  @Big() submittedAtMs: number;
+}
+
+/** A build request that an engine works on. */
+@Entity('claims')
+@Unique('build_id', ['buildId'])
+@Index('claims_master', ['masterId', 'masterEpoch'])
+@Index('claims_worker', ['workerId'])
+export class ClaimEntity {
+  @Big({ primary: true }) requestId: number;
+  @Big() buildId: number;
+  @Big() builderId: number;
+  @Big() workerId: number;
+  @Big() masterId: number;
+  @Big() masterEpoch: number;
+  /** Guards every write about the build. */
+  @Big() epoch: number;
+  /** Since when nobody works on it because its worker is away, in ms since 1970; null: somebody does. */
+  @Big({ nullable: true }) parkedAtMs: number | null;
+}
