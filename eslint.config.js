@@ -27,7 +27,7 @@ const MAY_IMPORT = {
   bench: ['domain', 'contracts', 'testing', 'database', 'bus', 'worker-protocol'],
 };
 const NEST = ['@nestjs/*'];
-const DATABASE_DRIVERS = ['typeorm', 'mysql2', 'mysql2/*', 'libsql'];
+const DATABASE_DRIVERS = ['typeorm', 'typeorm/*', 'mysql2', 'mysql2/*', 'libsql'];
 const BUS_CLIENTS = ['autobahn', 'nats', '@nats-io/*'];
 const NODE_IO = [
   'fs',

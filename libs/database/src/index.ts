@@ -56,7 +56,8 @@ export { type SessionKind } from './worker-sessions.js';
 export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
 export { keepFolderPrivate, keepSqlitePrivate, readSecretFile, secretFile } from './private-files.js';
-export { type DatabaseUrl, isUniqueViolation, openDatabase, sqliteFile } from './open.js';
+export { type DatabaseUrl, sqliteFile } from './data-source.js';
+export { isUniqueViolation, openDatabase } from './open.js';
 export {
   chunked,
   type Database,

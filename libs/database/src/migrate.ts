@@ -1,33 +1,15 @@
-import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import { OperationalError, UserError } from '@millrace/domain';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { FirstLight0001 } from './migrations/0001-first-light.js';
-import { Resume0002 } from './migrations/0002-resume.js';
-import { Fleet0003 } from './migrations/0003-fleet.js';
-import { Projects0004 } from './migrations/0004-projects.js';
-import { Journals0005 } from './migrations/0005-journals.js';
-import { NoPasswordHashes0006 } from './migrations/0006-no-password-hashes.js';
-import { type DatabaseUrl, openDatabase, sqliteFile } from './open.js';
-
-const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004, Journals0005, NoPasswordHashes0006];
-const TABLE = 'migrations';
+import type { DataSource } from 'typeorm';
+import { type DatabaseUrl, dataSource, MIGRATIONS_TABLE, sqliteFile } from './data-source.js';
+import { MIGRATIONS } from './migrations/index.js';
+import { openDatabase } from './open.js';
 
 export interface MigrationStatus {
   readonly applied: readonly string[];
   readonly pending: readonly string[];
-}
-
-function dataSource(url: DatabaseUrl): DataSource {
-  const file = sqliteFile(url);
-  const shared = { migrations: MIGRATIONS, migrationsTableName: TABLE, migrationsTransactionMode: 'each' as const };
-  const options: DataSourceOptions =
-    file !== null
-      ? { ...shared, type: 'better-sqlite3', database: file, driver: Libsql, timeout: 20_000, enableWAL: true }
-      : { ...shared, type: url.startsWith('mariadb:') ? 'mariadb' : 'mysql', url: url.replace(/^mariadb:/, 'mysql:') };
-  return new DataSource(options);
 }
 
 /**
@@ -35,36 +17,24 @@ function dataSource(url: DatabaseUrl): DataSource {
  * @returns the names of the migrations applied now.
  */
 export async function migrate(url: DatabaseUrl): Promise<string[]> {
-  return locked(url, async () => {
-    const source = await dataSource(url).initialize();
-    try {
-      return (await source.runMigrations()).map((migration) => migration.name);
-    } finally {
-      await source.destroy();
-    }
-  });
+  return locked(url, async (source) => (await source.runMigrations()).map((migration) => migration.name));
 }
 
 /** Takes the newest migration back. */
 export async function migrateDown(url: DatabaseUrl): Promise<void> {
-  await locked(url, async () => {
-    const source = await dataSource(url).initialize();
-    try {
-      await source.undoLastMigration();
-    } finally {
-      await source.destroy();
-    }
-  });
+  await locked(url, (source) => source.undoLastMigration());
 }
 
 export async function migrationStatus(url: DatabaseUrl): Promise<MigrationStatus> {
   const db = openDatabase(url, { connections: 1 });
   try {
     const names = MIGRATIONS.map((migration) => new migration().name);
-    const applied = await db.all<{ name: string }>(`SELECT name FROM ${TABLE} ORDER BY id`).catch((error: unknown) => {
-      if (isMissingTable(error)) return [];
-      throw error;
-    });
+    const applied = await db
+      .all<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY id`)
+      .catch((error: unknown) => {
+        if (isMissingTable(error)) return [];
+        throw error;
+      });
     const known = new Set(applied.map((row) => row.name));
     return { applied: [...known], pending: names.filter((name) => !known.has(name)) };
   } finally {
@@ -91,9 +61,17 @@ function isMissingTable(error: unknown): boolean {
 
 const LOCK_PATIENCE_MS = 60_000;
 
-async function locked<T>(url: DatabaseUrl, work: () => Promise<T>): Promise<T> {
+async function locked<T>(url: DatabaseUrl, work: (source: DataSource) => Promise<T>): Promise<T> {
   const file = sqliteFile(url);
-  return file === null ? lockedByServer(url, work) : lockedByFile(`${file}.migrating`, work);
+  const migrating = async (): Promise<T> => {
+    const source = await dataSource(url, 1).initialize();
+    try {
+      return await work(source);
+    } finally {
+      await source.destroy();
+    }
+  };
+  return file === null ? lockedByServer(url, migrating) : lockedByFile(`${file}.migrating`, migrating);
 }
 
 async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Promise<T> {

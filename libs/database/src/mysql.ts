@@ -1,6 +1,8 @@
-import { createPool, type Pool, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
+import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import { OperationalError } from '@millrace/domain';
+import type { PoolDataSource, PoolDriver } from './mysql-driver.js';
 import { asOperational, isRolledBack } from './mysql-errors.js';
+import { Opening } from './opening.js';
 import {
   type Database,
   MYSQL,
@@ -16,43 +18,22 @@ const TRANSACTION_TRIES = 5;
 const DEFERRED_CHARACTERS = 1 << 20;
 /** A server that says nothing for so long is given up: after some failovers nobody tells TCP that the other end is gone. */
 const ANSWER_WITHIN_MS = 60_000;
-const KEEP_ALIVE_AFTER_MS = 10_000;
 
-export interface MysqlOptions {
-  readonly connections?: number;
-  readonly answerWithinMs?: number;
-}
-
-/** The server's own settings might be others, and would cut values off silently or let the clock of the leases jump in autumn. */
-const SESSION = [
-  `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
-  `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'`,
-  // On MariaDB (MySQL cannot): a process that stands still in the middle of a transaction loses it, and its row locks with it.
-  `SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`,
-];
-
-/** MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). */
+/**
+ * MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). Statements go to the connections of the
+ * DataSource's pool themselves: TypeORM's query runner has no way to send several with one packet, nor a limit of how long an answer may take.
+ */
 export class MysqlDatabase implements Database {
   readonly dialect = MYSQL;
-  private readonly pool: Pool;
-  private readonly answerWithinMs: number;
+  private readonly opening: Opening;
+  private readonly driver: PoolDriver;
 
-  constructor(url: string, { connections = 10, answerWithinMs = ANSWER_WITHIN_MS }: MysqlOptions = {}) {
-    this.answerWithinMs = answerWithinMs;
-    this.pool = createPool({
-      uri: url,
-      connectionLimit: connections,
-      timezone: 'Z',
-      charset: 'utf8mb4_bin',
-      flags: ['FOUND_ROWS'],
-      // For `MysqlTransaction`; values never become SQL without being escaped.
-      multipleStatements: true,
-      enableKeepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
-    });
-    this.pool.pool.on('connection', (connection) => {
-      for (const setting of SESSION) connection.query(setting);
-    });
+  constructor(
+    source: PoolDataSource,
+    private readonly answerWithinMs = ANSWER_WITHIN_MS,
+  ) {
+    this.opening = new Opening(source);
+    this.driver = source.driver;
   }
 
   async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
@@ -88,7 +69,8 @@ export class MysqlDatabase implements Database {
   private async connected<T>(use: (connection: PoolConnection) => Promise<T>): Promise<T> {
     let connection: PoolConnection;
     try {
-      connection = await this.pool.getConnection();
+      if (!this.opening.isOpen) await this.opening.opened();
+      connection = await this.driver.connections.getConnection();
     } catch (error) {
       throw asOperational(error);
     }
@@ -106,8 +88,8 @@ export class MysqlDatabase implements Database {
     }
   }
 
-  async close(): Promise<void> {
-    await this.pool.end();
+  close(): Promise<void> {
+    return this.opening.close();
   }
 }
 

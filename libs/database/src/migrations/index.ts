@@ -1,0 +1,9 @@
+import { FirstLight0001 } from './0001-first-light.js';
+import { Resume0002 } from './0002-resume.js';
+import { Fleet0003 } from './0003-fleet.js';
+import { Projects0004 } from './0004-projects.js';
+import { Journals0005 } from './0005-journals.js';
+import { NoPasswordHashes0006 } from './0006-no-password-hashes.js';
+
+/** In the order in which they are run. */
+export const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004, Journals0005, NoPasswordHashes0006];
