@@ -133,6 +133,11 @@ function useScrolling(total: number, linkedLine: number | null): Scrolling {
   const [kept, setKept] = useState({ place: START, isOurs: false });
   const sizes = useMemo(() => sizesOf(total, viewPx), [total, viewPx]);
   const place = isFollowing ? placeAtEnd(sizes) : within(kept.place, sizes);
+  // Events come faster than renders: what the last one led to counts, not what the last render knew.
+  const latest = useRef(place);
+  useLayoutEffect(() => {
+    latest.current = place;
+  }, [kept, isFollowing, sizes]);
 
   useLayoutEffect(() => {
     const element = box.current!;
@@ -172,13 +177,17 @@ function useScrolling(total: number, linkedLine: number | null): Scrolling {
     follow: () => setFollowing(true),
     onScroll: () => {
       const { scrollTop } = box.current!;
-      const next = scrolled(place, scrollTop, sizes);
+      const next = scrolled(latest.current, scrollTop, sizes);
+      latest.current = next;
       setKept({ place: next, isOurs: next.scrollPx !== scrollTop });
       setFollowing(isAtEnd(next, sizes));
     },
     onScrollEnd: () => {
-      const next = settled(place, sizes);
-      if (!isFollowing && next.scrollPx !== place.scrollPx) setKept({ place: next, isOurs: true });
+      const next = settled(latest.current, sizes);
+      // Browsers round what they are told.
+      if (isAtEnd(next, sizes) || Math.abs(next.scrollPx - latest.current.scrollPx) < 1) return;
+      latest.current = next;
+      setKept({ place: next, isOurs: true });
     },
   };
 }
