@@ -27,7 +27,7 @@ import {
 } from '../core/step-limits.js';
 import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
-import { transferSink, type TransferSink } from './transfers.js';
+import { transferSink } from './transfers.js';
 
 /** Whatever a step asks for. */
 const MOST_CAPTURED = 1 << 20;
