@@ -60,6 +60,11 @@ export class Session {
   end(message: readonly unknown[]): void {
     if (this.state.kind === 'closed') return;
     this.send(message);
+    this.hangUp();
+  }
+
+  /** Without a word. A session that is over must not keep its connection: nothing would ever be answered on it. */
+  hangUp(): void {
     this.state = { kind: 'closed' };
     this.outlet.close();
   }
@@ -83,7 +88,10 @@ export class Realm {
   handle(session: Session, message: ClientMessage): void {
     const { state } = session;
     if (state.kind === 'closed') return;
-    if (message.code === Code.ABORT) return this.leave(session);
+    if (message.code === Code.ABORT) {
+      session.hangUp();
+      return this.leave(session);
+    }
     if (message.code === Code.HELLO && state.kind === 'new') return this.hello(session, message.realm, message);
     if (message.code === Code.AUTHENTICATE && state.kind === 'challenged') {
       return this.authenticate(session, state.authId, message.signature);

@@ -22,6 +22,7 @@ export const RPC_CALLS: readonly { readonly path: string; readonly call: unknown
 export const WAMP_MESSAGES: readonly unknown[] = [
   [1, 'realm1', { roles: { callee: { features: { registration_revocation: true } } }, authmethods: ['anonymous'] }],
   [1, 'realm1', { roles: {}, authmethods: ['ticket'], authid: 'millrace' }],
+  [3, {}, 'wamp.error.x'],
   [5, 'a-ticket', {}],
   [6, {}, 'wamp.close.normal'],
   [8, 68, 1, {}, 'app.error.x', ['why'], {}],
