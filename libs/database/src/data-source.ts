@@ -31,10 +31,11 @@ export function sqliteFile(url: DatabaseUrl): string | null {
 export function dataSource(url: DatabaseUrl, connections: number): LibsqlDataSource | PoolDataSource {
   const file = sqliteFile(url);
   if (file !== null) return new LibsqlDataSource(file, OPTIONS);
-  if (/^(mysql|mariadb):\/\//.test(url)) return new PoolDataSource(url, connections, OPTIONS);
+  // An address that cannot be read is the person's business; trying again would not make it better.
+  if (/^(mysql|mariadb):\/\//.test(url) && URL.canParse(url)) return new PoolDataSource(url, connections, OPTIONS);
   throw new UserError(
     'bad-database-url',
-    `MILLRACE_DB is '${redactAddresses(url)}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
+    `MILLRACE_DB is '${redactAddresses(url.includes('://') ? url : url.replace(/^.*@/s, '***@'))}': expected sqlite:PATH, mysql://USER:PASSWORD@HOST:PORT/NAME or mariadb://…`,
     { setting: 'MILLRACE_DB' },
   );
 }
