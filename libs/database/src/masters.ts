@@ -1,4 +1,8 @@
 import { FencedError, OperationalError, UnexpectedError } from '@millrace/domain';
+import { Not, Raw } from 'typeorm';
+import { ClaimEntity } from './entities/requests.js';
+import { JournalEntity, MasterEntity, OwnershipEntity } from './entities/masters.js';
+import { locking } from './repositories.js';
 import type { Database, Queryable, Transaction } from './sql.js';
 
 /** One life of a master: claims and ownerships refer to it, and are worth nothing once its lease has run out or its epoch moved on. */
@@ -36,39 +40,50 @@ export class MasterStore {
   register(master: Registration): Promise<Incarnation> {
     return this.db.transaction(async (tx) => {
       const now = tx.dialect.nowMs;
-      const row = await tx.get<{
-        id: number;
-        epoch: number;
-        host: string;
-        pid: number;
-        state: MasterState;
-        leftMs: number;
-      }>(
-        `SELECT id, epoch, host, pid, state, lease_until_ms - ${now} AS leftMs FROM masters WHERE name = ?${tx.dialect.forUpdate}`,
-        [master.name],
-      );
+      const masters = await tx.repository(MasterEntity);
+      const found = await locking(masters.createQueryBuilder('m'), tx)
+        .addSelect(`m.lease_until_ms - ${now}`, 'leftMs')
+        .where('m.name = :name', { name: master.name })
+        .getRawAndEntities<{ leftMs: number }>();
+      const row = found.entities[0];
+      const life = {
+        role: master.role,
+        host: master.host,
+        pid: master.pid,
+        version: master.version,
+        state: 'active' as const,
+        startedAtMs: () => now,
+        lastActiveAtMs: () => now,
+        leaseUntilMs: () => `${now} + :leaseMs`,
+        leaseMs: master.leaseMs,
+      };
       if (!row) {
-        const { insertId } = await tx.run(
-          `INSERT INTO masters (name, role, host, pid, version, epoch, state, started_at_ms, last_active_at_ms, lease_until_ms, lease_ms)
-           VALUES (?, ?, ?, ?, ?, 1, 'active', ${now}, ${now}, ${now} + ?, ?)`,
-          [master.name, master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs],
-        );
-        await addJournal(tx, insertId);
-        return { masterId: insertId, epoch: 1 };
+        const { identifiers } = await masters
+          .createQueryBuilder()
+          .insert()
+          .values({ ...life, name: master.name, epoch: 1 })
+          .setParameter('leaseMs', master.leaseMs)
+          .execute();
+        const { id } = identifiers[0] as { id: number };
+        await addJournal(tx, id);
+        return { masterId: id, epoch: 1 };
       }
+      const { leftMs } = found.raw[0]!;
       const elsewhere = row.host !== master.host || (row.pid !== master.pid && master.isAlive(row.pid));
-      if (row.state !== 'stopped' && row.leftMs > 0 && elsewhere) {
+      if (row.state !== 'stopped' && leftMs > 0 && elsewhere) {
         throw new OperationalError(
           'master-name-in-use',
-          `another process (pid ${row.pid} on ${row.host}) is master '${master.name}' for ${row.leftMs} ms more; give this one another name or stop that one`,
-          { name: master.name, leftMs: row.leftMs },
+          `another process (pid ${row.pid} on ${row.host}) is master '${master.name}' for ${leftMs} ms more; give this one another name or stop that one`,
+          { name: master.name, leftMs },
         );
       }
-      await tx.defer(
-        `UPDATE masters SET role = ?, host = ?, pid = ?, version = ?, epoch = epoch + 1, state = 'active', started_at_ms = ${now},
-           last_active_at_ms = ${now}, lease_until_ms = ${now} + ?, lease_ms = ? WHERE id = ?`,
-        [master.role, master.host, master.pid, master.version, master.leaseMs, master.leaseMs, row.id],
-      );
+      await masters
+        .createQueryBuilder()
+        .update()
+        .set({ ...life, epoch: () => 'epoch + 1' })
+        .where({ id: row.id })
+        .setParameter('leaseMs', master.leaseMs)
+        .execute();
       // A master of the release before has none.
       await addJournal(tx, row.id);
       return { masterId: row.id, epoch: row.epoch + 1 };
@@ -78,33 +93,45 @@ export class MasterStore {
   /** Renews the lease, also one that ran out while nobody took over. False: another incarnation began; this one is over. */
   async renew(me: Incarnation, leaseMs: number): Promise<boolean> {
     const now = this.db.dialect.nowMs;
-    const { affected } = await this.db.run(
-      `UPDATE masters SET lease_until_ms = ${now} + ?, last_active_at_ms = ${now} WHERE id = ? AND epoch = ? AND state <> 'stopped'`,
-      [leaseMs, me.masterId, me.epoch],
-    );
+    const masters = await this.db.repository(MasterEntity);
+    const { affected } = await masters
+      .createQueryBuilder()
+      .update()
+      .set({ leaseUntilMs: () => `${now} + :leaseMs`, lastActiveAtMs: () => now })
+      .where({ ...lifeOf(me), state: Not('stopped') })
+      .setParameter('leaseMs', leaseMs)
+      .execute();
     return affected === 1;
   }
 
   /** Gives the lease up, so that others need not wait for its end. */
   async stop(me: Incarnation): Promise<void> {
-    await this.db.run(`UPDATE masters SET state = 'stopped', lease_until_ms = 0 WHERE id = ? AND epoch = ?`, [
-      me.masterId,
-      me.epoch,
-    ]);
+    const masters = await this.db.repository(MasterEntity);
+    await masters.update(lifeOf(me), { state: 'stopped', leaseUntilMs: 0 });
   }
 
   async setState(me: Incarnation, state: MasterState): Promise<void> {
-    await this.db.run(`UPDATE masters SET state = ? WHERE id = ? AND epoch = ?`, [state, me.masterId, me.epoch]);
+    const masters = await this.db.repository(MasterEntity);
+    await masters.update(lifeOf(me), { state });
   }
 }
 
-function addJournal(tx: Transaction, masterId: number): Promise<void> {
-  return tx.defer(`${tx.dialect.insertIgnore} INTO journals (master_id, master_epoch, group_number) VALUES (?, 0, 0)`, [
-    masterId,
-  ]);
+function lifeOf(me: Incarnation): { id: number; epoch: number } {
+  return { id: me.masterId, epoch: me.epoch };
 }
 
-/** Makes sure that our own lease still stands. @throws FencedError */
+async function addJournal(tx: Transaction, masterId: number): Promise<void> {
+  const journals = await tx.repository(JournalEntity);
+  await journals
+    .createQueryBuilder()
+    .insert()
+    .orIgnore()
+    .values({ masterId, masterEpoch: 0, groupNumber: 0 })
+    .updateEntity(false)
+    .execute();
+}
+
+/** Makes sure that our own lease still stands. SQL, because every claim asks it. @throws FencedError */
 export async function assertLeased(tx: Transaction, me: Incarnation): Promise<void> {
   const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
     me.masterId,
@@ -127,55 +154,47 @@ export class OwnershipStore {
    * owning it returns the same epoch and costs one read.
    */
   async acquire(name: string, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
-    const seen = await readOwner(this.db, name, '');
+    const seen = await (await this.db.repository(OwnershipEntity)).findOneBy({ name });
     if (seen && isMine(seen, me)) return { name, epoch: seen.epoch };
     return this.db.transaction(async (tx) => {
-      const { nowMs, forUpdate, insertIgnore } = tx.dialect;
-      await tx.defer(
-        `${insertIgnore} INTO ownerships (name, master_id, master_epoch, epoch, since_ms) VALUES (?, 0, 0, 0, ${nowMs})`,
-        [name],
-      );
-      const row = await readOwner(tx, name, forUpdate);
+      const { nowMs } = tx.dialect;
+      const ownerships = await tx.repository(OwnershipEntity);
+      const masters = await tx.repository(MasterEntity);
+      await ownerships
+        .createQueryBuilder()
+        .insert()
+        .orIgnore()
+        .values({ name, masterId: 0, masterEpoch: 0, epoch: 0, sinceMs: () => nowMs })
+        .updateEntity(false)
+        .execute();
+      const row = await locking(ownerships.createQueryBuilder('o').where({ name }), tx).getOne();
       if (!row) throw new UnexpectedError('ownership-vanished', `ownership '${name}' vanished`, { name });
       if (isMine(row, me)) return { name, epoch: row.epoch };
       const ownEarlierLife = row.masterId === me.masterId && row.masterEpoch < me.epoch;
-      if (row.masterId !== 0 && !ownEarlierLife) {
-        const owner = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND m.state = 'stopped'`, [row.masterId]);
-        if (!owner && !mayTakeOver) return null;
+      if (row.masterId !== 0 && !ownEarlierLife && !mayTakeOver) {
+        if (!(await masters.existsBy({ id: row.masterId, state: 'stopped' }))) return null;
       }
-      const alive = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
-        row.masterId,
-        row.masterEpoch,
-      ]);
-      if (alive) return null;
+      const isAlive = await masters
+        .createQueryBuilder('m')
+        .where({ id: row.masterId })
+        .andWhere(aliveSql(tx, ':epoch'), { epoch: row.masterEpoch })
+        .getExists();
+      if (isAlive) return null;
       await assertLeased(tx, me);
-      await tx.defer(
-        `UPDATE ownerships SET master_id = ?, master_epoch = ?, epoch = epoch + 1, since_ms = ${nowMs} WHERE name = ?`,
-        [me.masterId, me.epoch, name],
+      await ownerships.update(
+        { name },
+        { masterId: me.masterId, masterEpoch: me.epoch, epoch: () => 'epoch + 1', sinceMs: () => nowMs },
       );
       return { name, epoch: row.epoch + 1 };
     });
   }
 }
 
-interface OwnerRow {
-  readonly masterId: number;
-  readonly masterEpoch: number;
-  readonly epoch: number;
-}
-
-function readOwner(db: Queryable, name: string, lock: string): Promise<OwnerRow | undefined> {
-  return db.get<OwnerRow>(
-    `SELECT master_id AS masterId, master_epoch AS masterEpoch, epoch FROM ownerships WHERE name = ?${lock}`,
-    [name],
-  );
-}
-
-function isMine(row: OwnerRow, me: Incarnation): boolean {
+function isMine(row: OwnershipEntity, me: Incarnation): boolean {
   return row.masterId === me.masterId && row.masterEpoch === me.epoch;
 }
 
-/** First statement of every transaction that acts as the owner. @throws FencedError when somebody else took over. */
+/** First statement of every transaction that acts as the owner; SQL, because those of the intake are many. @throws FencedError when somebody else took over. */
 export async function assertOwner(tx: Transaction, owner: Ownership): Promise<void> {
   const row = await tx.get<{ epoch: number }>(`SELECT epoch FROM ownerships WHERE name = ?${tx.dialect.forUpdate}`, [
     owner.name,
@@ -188,22 +207,28 @@ export async function masterNamed(
   db: Queryable,
   name: string,
 ): Promise<(Incarnation & { readonly role: MasterRole; readonly state: MasterState; readonly builds: number }) | null> {
-  const row = await db.get<Incarnation & { role: MasterRole; state: MasterState; alive: number; builds: number }>(
-    `SELECT m.id AS masterId, m.epoch, m.role, m.state, ${aliveSql(db, 'm.epoch')} AS alive,
-            (SELECT COUNT(*) FROM claims c WHERE c.master_id = m.id AND c.master_epoch = m.epoch) AS builds
-     FROM masters m WHERE m.name = ?`,
-    [name],
-  );
+  const masters = await db.repository(MasterEntity);
+  const { entities, raw } = await masters
+    .createQueryBuilder('m')
+    .addSelect(aliveSql(db, 'm.epoch'), 'alive')
+    .where({ name })
+    .getRawAndEntities<{ alive: number }>();
+  const row = entities[0];
   if (!row) return null;
-  const { alive, ...master } = row;
-  return { ...master, state: alive === 1 ? row.state : 'stopped' };
+  const builds = await (await db.repository(ClaimEntity)).countBy({ masterId: row.id, masterEpoch: row.epoch });
+  const state = raw[0]!.alive === 1 ? row.state : 'stopped';
+  return { masterId: row.id, epoch: row.epoch, role: row.role, state, builds };
 }
 
 /** Masters whose lease stands, by the database's clock. */
 export async function listActiveMasters(
   db: Queryable,
 ): Promise<{ masterId: number; name: string; role: MasterRole }[]> {
-  return db.all(
-    `SELECT id AS masterId, name, role FROM masters WHERE state <> 'stopped' AND lease_until_ms > ${db.dialect.nowMs} ORDER BY id`,
-  );
+  const masters = await db.repository(MasterEntity);
+  const rows = await masters.find({
+    select: { id: true, name: true, role: true },
+    where: { state: Not('stopped'), leaseUntilMs: Raw((leaseUntilMs) => `${leaseUntilMs} > ${db.dialect.nowMs}`) },
+    order: { id: 'ASC' },
+  });
+  return rows.map(({ id, name, role }) => ({ masterId: id, name, role }));
 }

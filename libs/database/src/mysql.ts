@@ -1,17 +1,11 @@
 import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
+import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { OperationalError } from '@millrace/domain';
 import type { PoolDataSource, PoolDriver } from './mysql-driver.js';
 import { asOperational, isRolledBack } from './mysql-errors.js';
 import { Opening } from './opening.js';
-import {
-  type Database,
-  MYSQL,
-  type Queryable,
-  type Row,
-  type SqlValue,
-  type Transaction,
-  type Written,
-} from './sql.js';
+import { Repositories } from './repositories.js';
+import { type Database, MYSQL, type Row, type SqlValue, type Transaction, type Written } from './sql.js';
 
 const TRANSACTION_TRIES = 5;
 /** More than this is not kept back: a packet has a maximum (`max_allowed_packet`), by default 16 MB on MariaDB. */
@@ -27,13 +21,15 @@ export class MysqlDatabase implements Database {
   readonly dialect = MYSQL;
   private readonly opening: Opening;
   private readonly driver: PoolDriver;
+  private readonly repositories: Repositories;
 
   constructor(
-    source: PoolDataSource,
+    private readonly source: PoolDataSource,
     private readonly answerWithinMs = ANSWER_WITHIN_MS,
   ) {
     this.opening = new Opening(source);
     this.driver = source.driver;
+    this.repositories = new Repositories(source, this, false);
   }
 
   async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
@@ -50,10 +46,15 @@ export class MysqlDatabase implements Database {
     );
   }
 
+  async repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>> {
+    if (!this.opening.isOpen) await this.opening.opened();
+    return this.repositories.of(entity);
+  }
+
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     return retrying(() =>
       this.connected(async (connection) => {
-        const tx = new MysqlTransaction(connection, this.answerWithinMs);
+        const tx = new MysqlTransaction(this.source, connection, this.answerWithinMs);
         try {
           const result = await work(tx);
           await tx.commit();
@@ -94,7 +95,7 @@ export class MysqlDatabase implements Database {
 }
 
 /** `query`, not `execute`: the text protocol sends integers as integers, so plans and LIMIT behave the same everywhere. */
-class MysqlStatements implements Queryable {
+class MysqlStatements {
   readonly dialect = MYSQL;
 
   constructor(
@@ -143,6 +144,16 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
   private deferred = ['START TRANSACTION'];
   private characters = 0;
+  private readonly repositories: Repositories;
+
+  constructor(source: PoolDataSource, connection: PoolConnection, answerWithinMs: number) {
+    super(connection, answerWithinMs);
+    this.repositories = new Repositories(source, this, true);
+  }
+
+  async repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>> {
+    return this.repositories.of(entity);
+  }
 
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     const statement = this.format(sql, params);

@@ -1,6 +1,8 @@
+import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
+
 /**
- * The port every repository is written against: raw SQL with `?` placeholders that both dialects understand, plus the few
- * fragments in which they differ.
+ * The port every store is written against: raw SQL with `?` placeholders that both dialects understand, plus the few
+ * fragments in which they differ; and TypeORM's repositories, for what is not hot.
  */
 export type SqlValue = null | number | string | boolean | Buffer;
 export type Row = Record<string, unknown>;
@@ -18,6 +20,8 @@ export interface Queryable {
   all<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T[]>;
   get<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T | undefined>;
   run(sql: string, params?: readonly SqlValue[]): Promise<Written>;
+  /** TypeORM's repository of a table, whose statements go the same way. For this package: nobody else has entities. */
+  repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>>;
 }
 
 /** A transaction; only what `Database.transaction` hands out, so a repository method that takes one cannot be called without. */

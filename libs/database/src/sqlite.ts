@@ -1,5 +1,7 @@
+import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import type { LibsqlDataSource, LibsqlDriver } from './libsql-driver.js';
 import { Opening } from './opening.js';
+import { Repositories } from './repositories.js';
 import { type Database, type Row, SQLITE, type SqlValue, type Transaction, type Written } from './sql.js';
 import { asOperational, patiently, type SqliteConnection } from './sqlite-connection.js';
 
@@ -15,10 +17,12 @@ export class SqliteDatabase implements Database {
   readonly dialect = SQLITE;
   private readonly opening: Opening;
   private readonly driver: LibsqlDriver;
+  private readonly repositories: Repositories;
 
-  constructor(source: LibsqlDataSource) {
+  constructor(private readonly source: LibsqlDataSource) {
     this.opening = new Opening(source);
     this.driver = source.driver;
+    this.repositories = new Repositories(source, this, false);
   }
 
   async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
@@ -38,7 +42,7 @@ export class SqliteDatabase implements Database {
     return this.exclusively(async (writer) => {
       await patiently(() => writer.exec('BEGIN IMMEDIATE'));
       try {
-        const result = await work(new SqliteTransaction(writer));
+        const result = await work(new SqliteTransaction(this.source, writer));
         await patiently(() => writer.exec('COMMIT'));
         return result;
       } catch (error) {
@@ -47,6 +51,11 @@ export class SqliteDatabase implements Database {
         throw asOperational(error);
       }
     });
+  }
+
+  async repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>> {
+    if (!this.opening.isOpen) await this.opening.opened();
+    return this.repositories.of(entity);
   }
 
   close(): Promise<void> {
@@ -63,7 +72,14 @@ class SqliteTransaction implements Transaction {
   readonly dialect = SQLITE;
   readonly inTransaction = true;
 
-  constructor(private readonly writer: SqliteConnection) {}
+  private readonly repositories: Repositories;
+
+  constructor(
+    source: LibsqlDataSource,
+    private readonly writer: SqliteConnection,
+  ) {
+    this.repositories = new Repositories(source, this, true);
+  }
 
   async all<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
     return this.writer.all<T>(sql, params);
@@ -79,5 +95,9 @@ class SqliteTransaction implements Transaction {
 
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     this.writer.run(sql, params);
+  }
+
+  async repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>> {
+    return this.repositories.of(entity);
   }
 }

@@ -30,6 +30,7 @@ describe('traced', () => {
       all: async <T>(sql: string): Promise<T[]> => (ran.push(sql), []),
       get: async <T>(sql: string): Promise<T | undefined> => (ran.push(sql), undefined),
       run: async (sql: string) => (ran.push(sql), { affected: 0, insertId: 0 }),
+      repository: () => Promise.reject(new Error('not asked for here')),
     };
     const database: Database = {
       ...plain,

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { Repositories } from './repositories.js';
 import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
 
 /** One line of a trace. Buffers are written as `{ "hex": "…" }`. */
@@ -26,12 +27,19 @@ export function traced(db: Database, file: string): Database {
     };
     appendFileSync(file, `${JSON.stringify(line)}\n`);
   };
-  const noting = (to: Queryable): Queryable => ({
-    dialect: to.dialect,
-    all: (sql, params) => (note(sql, params), to.all(sql, params)),
-    get: (sql, params) => (note(sql, params), to.get(sql, params)),
-    run: (sql, params) => (note(sql, params), to.run(sql, params)),
-  });
+  const noting = (to: Queryable): Queryable => {
+    const noted: Queryable = {
+      dialect: to.dialect,
+      all: (sql, params) => (note(sql, params), to.all(sql, params)),
+      get: (sql, params) => (note(sql, params), to.get(sql, params)),
+      run: (sql, params) => (note(sql, params), to.run(sql, params)),
+      repository: async (entity) => {
+        const { manager } = await to.repository(entity);
+        return new Repositories(manager.dataSource, noted, 'inTransaction' in to).of(entity);
+      },
+    };
+    return noted;
+  };
   return {
     ...noting(db),
     transaction: (work) =>
