@@ -2,7 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { type Properties, Result, UserError } from '@millrace/domain';
 import { completeRequest, createBuildset, type CreatedBuildset, type SourceStamp } from './buildsets.js';
 import { checkAddresses } from './intake.js';
-import type { Database, SqlValue, Transaction } from './sql.js';
+import { IsNull, type QueryDeepPartialEntity } from 'typeorm';
+import { BuildEntity } from './entities/builds.js';
+import { SourceStampEntity } from './entities/changes.js';
+import { SchedulerEntity } from './entities/definitions.js';
+import { MasterCommandEntity } from './entities/masters.js';
+import {
+  BuildRequestEntity,
+  BuildsetChangeEntity,
+  BuildsetEntity,
+  BuildsetSourceStampEntity,
+  ClaimEntity,
+  QueueEntity,
+} from './entities/requests.js';
+import { WorkerEntity } from './entities/workers.js';
+import { NO_FAILURES } from './fleet.js';
+import type { Database, Transaction } from './sql.js';
+
+const COMMANDS_AT_ONCE = 100;
 
 export interface Force {
   readonly schedulerId: number;
@@ -56,39 +73,30 @@ export class ControlStore {
   /** Builds the same source with the same properties again. @throws UserError `not-found` */
   rebuild(buildId: number): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
-      const build = await tx.get<{
-        builderId: number;
-        buildsetId: number;
-        properties: string;
-        rebuilt: number | null;
-        priority: number;
-      }>(
-        `SELECT b.builder_id AS builderId, b.buildset_id AS buildsetId, s.properties AS properties, s.rebuilt_build_id AS rebuilt,
-                r.priority AS priority
-         FROM builds b JOIN buildsets s ON s.id = b.buildset_id JOIN build_requests r ON r.id = b.request_id WHERE b.id = ?`,
-        [buildId],
-      );
+      const build = await (await tx.repository(BuildEntity)).findOneBy({ id: buildId });
       if (!build) throw notFound('build', buildId);
-      const stamps = await tx.all<SourceStamp>(
-        `SELECT s.branch, s.revision, s.repository, s.project, s.codebase FROM buildset_source_stamps b
-         JOIN source_stamps s ON s.id = b.source_stamp_id WHERE b.buildset_id = ?`,
-        [build.buildsetId],
-      );
-      const changes = await tx.all<{ id: number }>(
-        `SELECT change_id AS id FROM buildset_changes WHERE buildset_id = ?`,
-        [build.buildsetId],
-      );
+      const { buildsetId } = build;
+      const buildset = await (await tx.repository(BuildsetEntity)).findOneByOrFail({ id: buildsetId });
+      const request = await (await tx.repository(BuildRequestEntity)).findOneByOrFail({ id: build.requestId });
+      const stamps = await (
+        await tx.repository(SourceStampEntity)
+      )
+        .createQueryBuilder('s')
+        .innerJoin(BuildsetSourceStampEntity, 'b', 'b.sourceStampId = s.id')
+        .where('b.buildsetId = :buildsetId', { buildsetId })
+        .getMany();
+      const changes = await (await tx.repository(BuildsetChangeEntity)).findBy({ buildsetId });
       const created = await createBuildset(tx, {
         schedulerId: null,
         schedulerName: 'rebuild',
         cause: `rebuild:${randomUUID()}`,
         reason: 'rebuild',
         sourceStamps: stamps,
-        changeIds: changes.map((change) => change.id),
-        properties: JSON.parse(build.properties) as Properties,
+        changeIds: changes.map((change) => change.changeId),
+        properties: JSON.parse(buildset.properties) as Properties,
         builderIds: [build.builderId],
-        priority: build.priority,
-        rebuiltBuildId: build.rebuilt ?? buildId,
+        priority: request.priority,
+        rebuiltBuildId: buildset.rebuiltBuildId ?? buildId,
       });
       return created!;
     });
@@ -97,14 +105,12 @@ export class ControlStore {
   /** Asks the engine that has the build to stop it; the command is done when the build has ended. @returns that engine, or null when the build is over. */
   stopBuild(buildId: number, reason: string): Promise<{ masterId: number } | null> {
     return this.db.transaction(async (tx) => {
-      const claim = await tx.get<{ masterId: number }>(`SELECT master_id AS masterId FROM claims WHERE build_id = ?`, [
-        buildId,
-      ]);
+      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId });
       if (claim) {
         await command(tx, claim.masterId, 'stop-build', buildId, { reason });
-        return claim;
+        return { masterId: claim.masterId };
       }
-      if (!(await tx.get(`SELECT id FROM builds WHERE id = ?`, [buildId]))) throw notFound('build', buildId);
+      if (!(await (await tx.repository(BuildEntity)).existsBy({ id: buildId }))) throw notFound('build', buildId);
       return null;
     });
   }
@@ -115,11 +121,9 @@ export class ControlStore {
    */
   passStopOn(stop: MasterCommand): Promise<boolean> {
     return this.db.transaction(async (tx) => {
-      const claim = await tx.get<{ masterId: number }>(`SELECT master_id AS masterId FROM claims WHERE build_id = ?`, [
-        stop.subjectId,
-      ]);
+      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId: stop.subjectId });
       if (!claim) return false;
-      await tx.defer(`UPDATE master_commands SET master_id = ? WHERE id = ?`, [claim.masterId, stop.id]);
+      await (await tx.repository(MasterCommandEntity)).update({ id: stop.id }, { masterId: claim.masterId });
       return true;
     });
   }
@@ -127,25 +131,15 @@ export class ControlStore {
   cancelRequest(requestId: number, reason: string): Promise<Cancelled> {
     return this.db.transaction(async (tx) => {
       // Engines claim by deleting the queue row too: whoever deletes it decides.
-      const { affected } = await tx.run(`DELETE FROM queue WHERE request_id = ?`, [requestId]);
-      const request = await tx.get<{ builderId: number; buildsetId: number }>(
-        `SELECT builder_id AS builderId, buildset_id AS buildsetId FROM build_requests WHERE id = ?`,
-        [requestId],
-      );
+      const { affected } = await (await tx.repository(QueueEntity)).delete({ requestId });
+      const request = await (await tx.repository(BuildRequestEntity)).findOneBy({ id: requestId });
       if (!request) throw notFound('build request', requestId);
+      const { builderId, buildsetId } = request;
       if (affected === 1) {
-        const completedBuildsetId = await completeRequest(
-          tx,
-          { requestId, buildsetId: request.buildsetId },
-          Result.CANCELLED,
-          reason,
-        );
-        return { outcome: 'cancelled', builderId: request.builderId, completedBuildsetId };
+        const completedBuildsetId = await completeRequest(tx, { requestId, buildsetId }, Result.CANCELLED, reason);
+        return { outcome: 'cancelled', builderId, completedBuildsetId };
       }
-      const claim = await tx.get<{ buildId: number; masterId: number }>(
-        `SELECT build_id AS buildId, master_id AS masterId FROM claims WHERE request_id = ?`,
-        [requestId],
-      );
+      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ requestId });
       if (!claim) return { outcome: 'already-complete' };
       await command(tx, claim.masterId, 'stop-build', claim.buildId, { reason });
       return { outcome: 'stopping', masterId: claim.masterId };
@@ -155,59 +149,65 @@ export class ControlStore {
   /** False when the request is no longer queued. */
   setPriority(requestId: number, priority: number): Promise<boolean> {
     return this.db.transaction(async (tx) => {
-      const { affected } = await tx.run(
-        `UPDATE build_requests SET priority = ? WHERE id = ? AND complete_at_ms IS NULL`,
-        [priority, requestId],
-      );
-      if (affected === 0 && !(await tx.get(`SELECT id FROM build_requests WHERE id = ?`, [requestId]))) {
+      const requests = await tx.repository(BuildRequestEntity);
+      const { affected } = await requests.update({ id: requestId, completeAtMs: IsNull() }, { priority });
+      if (affected === 0 && !(await requests.existsBy({ id: requestId }))) {
         throw notFound('build request', requestId);
       }
-      const queued = await tx.run(`UPDATE queue SET queue_rank = ? WHERE request_id = ?`, [-priority, requestId]);
+      const queued = await (await tx.repository(QueueEntity)).update({ requestId }, { queueRank: -priority });
       return queued.affected === 1;
     });
   }
 
   pauseWorker(workerId: number, reason: string | null): Promise<void> {
-    return this.worker(workerId, 'paused = 1, pause_reason = ?', [reason]);
+    return this.worker(workerId, { paused: true, pauseReason: reason });
   }
 
   /** Whatever held the worker back is over: a pause, a shutdown that has not come yet, a quarantine. */
   unpauseWorker(workerId: number): Promise<void> {
-    return this.worker(
-      workerId,
-      `paused = 0, pause_reason = NULL, graceful = 0, shutdown_reason = NULL, failures = 0, failed_at_ms = NULL,
-         quarantined_until_ms = NULL, quarantine_reason = NULL`,
-    );
+    return this.worker(workerId, {
+      paused: false,
+      pauseReason: null,
+      graceful: false,
+      shutdownReason: null,
+      ...NO_FAILURES,
+    });
   }
 
   /** No more builds, and it is told to shut down when it is idle, on whichever engine it is then. */
   stopWorker(workerId: number, reason: string | null): Promise<void> {
-    return this.worker(workerId, 'graceful = 1, shutdown_reason = ?', [reason]);
+    return this.worker(workerId, { graceful: true, shutdownReason: reason });
   }
 
   /** Ends the session that it has now, and what it builds. */
   killWorker(workerId: number, reason: string | null): Promise<void> {
-    return this.worker(workerId, 'kill_epoch = session_epoch, shutdown_reason = ?', [reason]);
+    return this.worker(workerId, { killEpoch: () => 'session_epoch', shutdownReason: reason });
   }
 
-  private async worker(workerId: number, change: string, params: readonly SqlValue[] = []): Promise<void> {
-    const { affected } = await this.db.run(`UPDATE workers SET ${change} WHERE id = ?`, [...params, workerId]);
+  private async worker(workerId: number, change: QueryDeepPartialEntity<WorkerEntity>): Promise<void> {
+    const { affected } = await (await this.db.repository(WorkerEntity)).update({ id: workerId }, change);
     if (affected === 0) throw notFound('worker', workerId);
   }
 
   async enableScheduler(schedulerId: number, enabled: boolean): Promise<void> {
-    const { affected } = await this.db.run(`UPDATE schedulers SET enabled = ? WHERE id = ?`, [enabled, schedulerId]);
+    const { affected } = await (await this.db.repository(SchedulerEntity)).update({ id: schedulerId }, { enabled });
     if (affected === 0) throw notFound('scheduler', schedulerId);
   }
 
   /** Open commands for a master, oldest first. */
   async openCommands(masterId: number): Promise<MasterCommand[]> {
-    const rows = await this.db.all<Omit<MasterCommand, 'args'> & { args: string }>(
-      `SELECT id, kind, subject_id AS subjectId, args FROM master_commands
-       WHERE done_at_ms IS NULL AND master_id = ? ORDER BY id LIMIT 100`,
-      [masterId],
-    );
-    return rows.map((row) => ({ ...row, args: JSON.parse(row.args) as MasterCommand['args'] }));
+    const commands = await this.db.repository(MasterCommandEntity);
+    const open = await commands.find({
+      where: { doneAtMs: IsNull(), masterId },
+      order: { id: 'ASC' },
+      take: COMMANDS_AT_ONCE,
+    });
+    return open.map(({ id, kind, subjectId, args }) => ({
+      id,
+      kind,
+      subjectId,
+      args: JSON.parse(args) as MasterCommand['args'],
+    }));
   }
 
   /** Asks a master to read its configuration again. @returns the command, to wait for with `commandResult` */
@@ -222,18 +222,13 @@ export class ControlStore {
 
   /** Null while it is not done. */
   async commandResult(commandId: number): Promise<string | null> {
-    const row = await this.db.get<{ doneAtMs: number | null; result: string | null }>(
-      `SELECT done_at_ms AS doneAtMs, result FROM master_commands WHERE id = ?`,
-      [commandId],
-    );
-    return row?.doneAtMs == null ? null : (row.result ?? '');
+    const found = await (await this.db.repository(MasterCommandEntity)).findOneBy({ id: commandId });
+    return found?.doneAtMs == null ? null : (found.result ?? '');
   }
 
   async finishCommand(id: number, result: string): Promise<void> {
-    await this.db.run(
-      `UPDATE master_commands SET done_at_ms = ${this.db.dialect.nowMs}, result = ? WHERE id = ? AND done_at_ms IS NULL`,
-      [result, id],
-    );
+    const commands = await this.db.repository(MasterCommandEntity);
+    await commands.update({ id, doneAtMs: IsNull() }, { doneAtMs: () => this.db.dialect.nowMs, result });
   }
 }
 
@@ -244,11 +239,15 @@ async function command(
   subjectId: number,
   args: object,
 ): Promise<number> {
-  const { insertId } = await tx.run(
-    `INSERT INTO master_commands (master_id, kind, subject_id, args, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
-    [masterId, kind, subjectId, JSON.stringify(args)],
-  );
-  return insertId;
+  const commands = await tx.repository(MasterCommandEntity);
+  const { identifiers } = await commands.insert({
+    masterId,
+    kind,
+    subjectId,
+    args: JSON.stringify(args),
+    createdAtMs: () => tx.dialect.nowMs,
+  });
+  return (identifiers[0] as { id: number }).id;
 }
 
 function notFound(what: string, id: number): UserError {

@@ -1,4 +1,7 @@
+import { IsNull, Not } from 'typeorm';
+import { WorkerEntity } from './entities/workers.js';
 import { aliveSql } from './masters.js';
+import { locking } from './repositories.js';
 import type { Database } from './sql.js';
 
 /** A worker that no living engine has, and that has not been missed yet. */
@@ -16,7 +19,10 @@ export interface Failed {
   readonly quarantinedForMs: number;
 }
 
-/** What engines notice about workers, cluster-wide. */
+/** What a worker is that is not held back for having failed. */
+export const NO_FAILURES = { failures: 0, failedAtMs: null, quarantinedUntilMs: null, quarantineReason: null };
+
+/** What engines notice about workers, cluster-wide. The two statements about living masters are SQL: they are conditions on other tables. */
 export class FleetStore {
   constructor(private readonly db: Database) {}
 
@@ -46,7 +52,7 @@ export class FleetStore {
   }
 
   async countMissing(): Promise<number> {
-    return (await this.db.get<{ n: number }>(`SELECT COUNT(*) AS n FROM workers WHERE missing_at_ms IS NOT NULL`))!.n;
+    return (await this.db.repository(WorkerEntity)).countBy({ missingAtMs: Not(IsNull()) });
   }
 
   /** Counts a failure of a worker; `decide` says from what was counted so far what follows. */
@@ -57,27 +63,29 @@ export class FleetStore {
   ): Promise<Failed> {
     return this.db.transaction(async (tx) => {
       const now = tx.dialect.nowMs;
-      const before = await tx.get<{ failures: number; sinceLastMs: number | null }>(
-        `SELECT failures, ${now} - failed_at_ms AS sinceLastMs FROM workers WHERE id = ?${tx.dialect.forUpdate}`,
-        [workerId],
-      );
-      const after = decide(before?.failures ?? 0, before?.sinceLastMs ?? null);
-      const isQuarantined = after.quarantinedForMs > 0;
-      await tx.defer(
-        `UPDATE workers SET failures = ?, failed_at_ms = ${now}, quarantine_reason = ?,
-           quarantined_until_ms = ${isQuarantined ? `${now} + ${Math.round(after.quarantinedForMs)}` : 'quarantined_until_ms'}
-         WHERE id = ?`,
-        [after.failures, reason, workerId],
-      );
+      const workers = await tx.repository(WorkerEntity);
+      const { entities, raw } = await locking(workers.createQueryBuilder('w').where({ id: workerId }), tx)
+        .addSelect(`${now} - w.failed_at_ms`, 'sinceLastMs')
+        .getRawAndEntities<{ sinceLastMs: number | null }>();
+      const after = decide(entities[0]?.failures ?? 0, raw[0]?.sinceLastMs ?? null);
+      await workers
+        .createQueryBuilder()
+        .update()
+        .set({
+          failures: after.failures,
+          failedAtMs: () => now,
+          quarantineReason: reason,
+          ...(after.quarantinedForMs > 0 && { quarantinedUntilMs: () => `${now} + :forMs` }),
+        })
+        .where({ id: workerId })
+        .setParameter('forMs', Math.round(after.quarantinedForMs))
+        .execute();
       return after;
     });
   }
 
   /** A worker that has failed has done something properly since. */
   async recovered(workerId: number): Promise<void> {
-    await this.db.run(
-      `UPDATE workers SET failures = 0, failed_at_ms = NULL, quarantined_until_ms = NULL, quarantine_reason = NULL WHERE id = ?`,
-      [workerId],
-    );
+    await (await this.db.repository(WorkerEntity)).update({ id: workerId }, NO_FAILURES);
   }
 }
