@@ -1,4 +1,6 @@
 import { isWorkerTemplate, workerEntries } from '@millrace/domain';
+import { RevisionEntity } from './entities/definitions.js';
+import { MasterEntity } from './entities/masters.js';
 import type { Incarnation } from './masters.js';
 import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
 import { namesWithTokens } from './worker-tokens.js';
@@ -32,6 +34,7 @@ export interface DefinitionIds {
   readonly schedulers: ReadonlyMap<string, number>;
 }
 
+/** Definitions are written by SQL: they are thousands at once, of which nearly all are as they were. */
 export class ConfigurationStore {
   constructor(private readonly db: Database) {}
 
@@ -46,15 +49,17 @@ export class ConfigurationStore {
     options: { serves: boolean },
   ): Promise<DefinitionIds> {
     return this.db.transaction(async (tx) => {
-      const now = tx.dialect.nowMs;
-      await tx.defer(
-        `${tx.dialect.insertIgnore} INTO revisions (fingerprint, body, created_at_ms) VALUES (?, ?, ${now})`,
-        [revision.fingerprint, revision.body],
-      );
-      const stored = await tx.get<{ id: number }>(`SELECT id FROM revisions WHERE fingerprint = ?`, [
-        revision.fingerprint,
-      ]);
-      await tx.defer(`UPDATE masters SET revision_id = ? WHERE id = ?`, [stored!.id, me.masterId]);
+      const { fingerprint, body } = revision;
+      const revisions = await tx.repository(RevisionEntity);
+      await revisions
+        .createQueryBuilder()
+        .insert()
+        .orIgnore()
+        .values({ fingerprint, body, createdAtMs: () => tx.dialect.nowMs })
+        .updateEntity(false)
+        .execute();
+      const { id } = await revisions.findOneOrFail({ select: { id: true }, where: { fingerprint } });
+      await (await tx.repository(MasterEntity)).update({ id: me.masterId }, { revisionId: id });
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
       });

@@ -45,7 +45,10 @@ export function canBeginTogether(one: SessionStart, other: SessionStart): boolea
   return one.workerId !== other.workerId && one.me.masterId === other.me.masterId && one.me.epoch === other.me.epoch;
 }
 
-/** Begins the sessions of different workers with the same master, in one transaction. @returns their epochs, in the same order */
+/**
+ * Begins the sessions of different workers with the same master, in one transaction. SQL, because one statement says something else of each.
+ * @returns their epochs, in the same order
+ */
 export function beginSessions(db: Database, starts: readonly SessionStart[]): Promise<number[]> {
   const { me } = starts[0]!;
   const ids = starts.map(({ workerId }) => workerId);

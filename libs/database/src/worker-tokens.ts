@@ -1,6 +1,9 @@
 import { UserError } from '@millrace/domain';
 import { Grouping } from './grouping.js';
-import { type Database, placeholders, type Queryable, type Transaction } from './sql.js';
+import { In, IsNull } from 'typeorm';
+import { CounterEntity } from './entities/masters.js';
+import { WorkerTokenEntity } from './entities/workers.js';
+import type { Database, Queryable, Transaction } from './sql.js';
 
 /** A token that a worker may log in with; the token itself is nowhere. */
 export interface WorkerToken {
@@ -28,24 +31,19 @@ export class WorkerTokenStore {
   constructor(private readonly db: Database) {
     this.uses = new Grouping(
       async (tokenIds) => {
-        await db.run(
-          `UPDATE worker_tokens SET last_used_at_ms = ${db.dialect.nowMs} WHERE id IN ${placeholders(tokenIds.length)}`,
-          tokenIds,
-        );
+        const tokens = await db.repository(WorkerTokenEntity);
+        await tokens.update({ id: In(tokenIds) }, { lastUsedAtMs: () => db.dialect.nowMs });
         return tokenIds.map(() => undefined);
       },
       () => true,
     );
   }
 
-  create(token: NewWorkerToken): Promise<void> {
+  create({ workerName, hash, pbDigest, revokeOld }: NewWorkerToken): Promise<void> {
     return this.db.transaction(async (tx) => {
-      const now = tx.dialect.nowMs;
-      if (token.revokeOld) await revokeIn(tx, token.workerName);
-      await tx.defer(
-        `INSERT INTO worker_tokens (worker_name, token_hash, pb_digest, created_at_ms) VALUES (?, ?, ?, ${now})`,
-        [token.workerName, token.hash, token.pbDigest],
-      );
+      if (revokeOld) await revokeIn(tx, workerName);
+      const tokens = await tx.repository(WorkerTokenEntity);
+      await tokens.insert({ workerName, tokenHash: hash, pbDigest, createdAtMs: () => tx.dialect.nowMs });
       await changed(tx);
     });
   }
@@ -63,18 +61,20 @@ export class WorkerTokenStore {
   }
 
   async version(): Promise<number> {
-    const row = await this.db.get<{ version: number }>(
-      `SELECT value AS version FROM counters WHERE name = 'worker-tokens'`,
-    );
-    return row?.version ?? 0;
+    const counter = await (await this.db.repository(CounterEntity)).findOneBy(VERSION);
+    return counter?.value ?? 0;
   }
 
   /** All that work. */
-  working(): Promise<WorkerToken[]> {
-    return this.db.all<WorkerToken>(
-      `SELECT id AS tokenId, worker_name AS workerName, token_hash AS hash, pb_digest AS pbDigest
-       FROM worker_tokens WHERE revoked_at_ms IS NULL ORDER BY id`,
-    );
+  async working(): Promise<WorkerToken[]> {
+    const tokens = await this.db.repository(WorkerTokenEntity);
+    const rows = await tokens.find({ where: { revokedAtMs: IsNull() }, order: { id: 'ASC' } });
+    return rows.map(({ id, workerName, tokenHash, pbDigest }) => ({
+      tokenId: id,
+      workerName,
+      hash: tokenHash,
+      pbDigest,
+    }));
   }
 
   async used(tokenId: number): Promise<void> {
@@ -83,30 +83,44 @@ export class WorkerTokenStore {
 
   /** Worker → how many tokens of it work, and when one was used last. */
   async summary(): Promise<Map<string, { readonly tokens: number; readonly lastUsedAtMs: number | null }>> {
-    const rows = await this.db.all<{ name: string; tokens: number; lastUsedAtMs: number | null }>(
-      `SELECT worker_name AS name, COUNT(*) AS tokens, MAX(last_used_at_ms) AS lastUsedAtMs FROM worker_tokens
-       WHERE revoked_at_ms IS NULL GROUP BY worker_name`,
-    );
+    const rows = await (
+      await this.db.repository(WorkerTokenEntity)
+    )
+      .createQueryBuilder('t')
+      .select('t.workerName', 'name')
+      .addSelect('COUNT(*)', 'tokens')
+      .addSelect('MAX(t.lastUsedAtMs)', 'lastUsedAtMs')
+      .where({ revokedAtMs: IsNull() })
+      .groupBy('t.workerName')
+      .getRawMany<{ name: string; tokens: number; lastUsedAtMs: number | null }>();
     return new Map(rows.map(({ name, ...row }) => [name, row]));
   }
 }
 
 /** Workers that may log in with a token. */
 export async function namesWithTokens(db: Queryable): Promise<string[]> {
-  const rows = await db.all<{ name: string }>(
-    `SELECT DISTINCT worker_name AS name FROM worker_tokens WHERE revoked_at_ms IS NULL ORDER BY worker_name`,
-  );
+  const rows = await (
+    await db.repository(WorkerTokenEntity)
+  )
+    .createQueryBuilder('t')
+    .select('DISTINCT t.workerName', 'name')
+    .where({ revokedAtMs: IsNull() })
+    .orderBy('t.workerName')
+    .getRawMany<{ name: string }>();
   return rows.map((row) => row.name);
 }
 
 async function revokeIn(tx: Transaction, workerName: string): Promise<number> {
-  const { affected } = await tx.run(
-    `UPDATE worker_tokens SET revoked_at_ms = ${tx.dialect.nowMs} WHERE worker_name = ? AND revoked_at_ms IS NULL`,
-    [workerName],
+  const tokens = await tx.repository(WorkerTokenEntity);
+  const { affected } = await tokens.update(
+    { workerName, revokedAtMs: IsNull() },
+    { revokedAtMs: () => tx.dialect.nowMs },
   );
-  return affected;
+  return affected ?? 0;
 }
 
+const VERSION = { name: 'worker-tokens' };
+
 async function changed(tx: Transaction): Promise<void> {
-  await tx.defer(`UPDATE counters SET value = value + 1 WHERE name = 'worker-tokens'`);
+  await (await tx.repository(CounterEntity)).increment(VERSION, 'value', 1);
 }

@@ -1,4 +1,5 @@
 import { Grouping } from './grouping.js';
+import { WorkerEntity } from './entities/workers.js';
 import type { Incarnation } from './masters.js';
 import { type Database, placeholders, type Transaction } from './sql.js';
 import {
@@ -27,7 +28,10 @@ export interface WorkerState {
   readonly shutdownReason: string | null;
 }
 
-/** Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). */
+/**
+ * Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). What is asked for a whole fleet
+ * again and again is SQL.
+ */
 export class WorkerStore {
   /** A whole fleet may come or go at once. */
   private readonly starts: Grouping<SessionStart, number>;
@@ -86,26 +90,24 @@ export class WorkerStore {
 
   /** Notes that all workers that are attached to this engine are still there. */
   async seen(me: Incarnation): Promise<void> {
-    await this.db.run(
-      `UPDATE workers SET last_seen_at_ms = ${this.db.dialect.nowMs} WHERE master_id = ? AND master_epoch = ?`,
-      [me.masterId, me.epoch],
+    const workers = await this.db.repository(WorkerEntity);
+    await workers.update(
+      { masterId: me.masterId, masterEpoch: me.epoch },
+      { lastSeenAtMs: () => this.db.dialect.nowMs },
     );
   }
 
   /** The worker itself asked to be shut down; whichever engine it is on next knows. */
   async leaving(workerId: number, sessionEpoch: number): Promise<void> {
-    await this.db.run(
-      `UPDATE workers SET graceful = 1, shutdown_reason = 'the worker asked for it' WHERE id = ? AND session_epoch = ?`,
-      [workerId, sessionEpoch],
-    );
+    const workers = await this.db.repository(WorkerEntity);
+    const shutdownReason = 'the worker asked for it';
+    await workers.update({ id: workerId, sessionEpoch }, { graceful: true, shutdownReason });
   }
 
   /** It was told to shut down: when it comes again it may build. */
   async left(workerId: number, sessionEpoch: number): Promise<void> {
-    await this.db.run(`UPDATE workers SET graceful = 0, shutdown_reason = NULL WHERE id = ? AND session_epoch = ?`, [
-      workerId,
-      sessionEpoch,
-    ]);
+    const workers = await this.db.repository(WorkerEntity);
+    await workers.update({ id: workerId, sessionEpoch }, { graceful: false, shutdownReason: null });
   }
 }
 
