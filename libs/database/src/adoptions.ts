@@ -49,7 +49,10 @@ export interface RecordedBuild {
 /** More than a worker has at once. */
 const LATEST_ATTEMPTS = 50;
 
-/** Claims that move with their worker to another engine, or to another life of the same one. */
+/**
+ * Claims that move with their worker to another engine, or to another life of the same one. Prepared SQL: all workers of an engine that died come
+ * at once, each with its builds.
+ */
 export class AdoptionStore {
   constructor(private readonly db: Database) {}
 

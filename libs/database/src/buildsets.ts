@@ -42,7 +42,7 @@ export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promis
   return (await tx.get<{ id: number }>(`SELECT id FROM source_stamps WHERE hash = ?`, [hash]))!.id;
 }
 
-/** Null when the scheduler has made a buildset for this cause before. */
+/** Prepared SQL: it is part of what a trigger waits for. Null when the scheduler has made a buildset for this cause before. */
 export async function createBuildset(tx: Transaction, buildset: NewBuildset): Promise<CreatedBuildset | null> {
   const now = tx.dialect.nowMs;
   const uuid = uuidv7();

@@ -94,7 +94,7 @@ export const ATTEMPTS_ALLOWED = 20;
 
 const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 
-/** Queue and claims, as engines use them. */
+/** Queue and claims, as engines use them. Prepared SQL: every build pays for it, and most writes are deferred, which no repository does. */
 export class ClaimStore {
   constructor(private readonly db: Database) {}
 

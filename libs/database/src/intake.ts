@@ -62,7 +62,10 @@ export const WAITING_READ = 1000;
 const COMMENTS_KEPT = 256 << 10;
 const FILES_KEPT_BYTES = 1 << 20;
 
-/** Changes come in and schedulers decide about them; every write is guarded by the ownership of poller or scheduler (I2, I4). */
+/**
+ * Changes come in and schedulers decide about them; every write is guarded by the ownership of poller or scheduler (I2, I4). Prepared SQL: a
+ * commit that hooks and triggers wait for is as long as its ways to the server and back, so writes are deferred.
+ */
 export class IntakeStore {
   constructor(private readonly db: Database) {}
 

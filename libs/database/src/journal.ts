@@ -109,7 +109,8 @@ const SOON_MS = 3;
  * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
  * gathers, and an idle journal commits at once. Order is kept per build. A promise resolves only
  * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3). After an entry that cannot
- * be written nothing more of its build is, but its end: what is recorded has no gaps.
+ * be written nothing more of its build is, but its end: what is recorded has no gaps. Prepared SQL: every line of output
+ * comes through here, and writes are deferred.
  *
  * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back. A commit whose
  * answer was lost may have happened: each group leaves its number behind, and one that did is not written twice.

@@ -49,7 +49,7 @@ const READ_CHARACTERS = 8 << 20;
 
 /**
  * Lines `offset` … `offset + limit − 1` of a log, each with its newline, as one text; less at the log's end, and where they are more
- * than `maxCharacters`, but at least one. Reads only the chunks that hold them.
+ * than `maxCharacters`, but at least one. Reads only the chunks that hold them. Prepared SQL: chunks are large, and many.
  */
 export async function readLogLines(
   db: Queryable,

@@ -43,7 +43,8 @@ export function planMerges(chunks: readonly ChunkSize[]): ChunkSize[][] {
 
 /**
  * Merges the small chunks of a finished build's logs. Each merge is a transaction that leaves every line where it
- * was; a reader that comes by in between finds its place by line. Doing it twice, or not at all, changes nothing that anybody sees.
+ * was; a reader that comes by in between finds its place by line. Doing it twice, or not at all, changes nothing that anybody sees. Prepared
+ * SQL: every build pays for it.
  */
 export async function sealLogs(db: Database, buildId: number): Promise<number> {
   const logs = await db.all<{ logId: number }>(`SELECT id AS logId FROM logs WHERE build_id = ?`, [buildId]);

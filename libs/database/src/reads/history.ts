@@ -5,7 +5,10 @@ import { HISTORY_LIMIT, type Page, refused, type ResourceQuery } from './query.j
 
 type CursorRow = { readonly cursorValue: number; readonly cursorId: number };
 
-/** Runs a query on a history table along one of its access paths, and maps the rows to what the API shows. */
+/**
+ * Runs a query on a history table along one of its access paths, and maps the rows to what the API shows. SQL, here and in every `…Reads`: each
+ * page asks for hundreds of rows, which a repository takes five times as long for, and the statement has to be the one that was planned.
+ */
 export async function readHistory<R extends object, V extends object>(
   db: Queryable,
   table: HistoryTable,
