@@ -10,6 +10,15 @@ describe('judgeSqlitePlan', () => {
     expect(judgeSqlitePlan('UPDATE steps SET hidden = 1 WHERE name = ?', plan('SCAN steps'))).toContain('scans steps');
   });
 
+  it('knows the tables behind quoted names', () => {
+    const sql =
+      'SELECT "BuildEntity"."id" AS "BuildEntity_id" FROM "builds" "BuildEntity" WHERE ("BuildEntity"."attempt" = ?)';
+    expect(judgeSqlitePlan(sql, plan('SCAN BuildEntity'))).toContain('scans builds');
+    expect(judgeSqlitePlan('UPDATE "steps" SET "hidden" = ? WHERE "name" = ?', plan('SCAN steps'))).toContain(
+      'scans steps',
+    );
+  });
+
   it('allows a walk in the order of an index that a LIMIT ends', () => {
     const sql = 'SELECT * FROM builds b WHERE b.complete_at_ms IS NOT NULL ORDER BY b.id DESC LIMIT ? OFFSET ?';
     expect(judgeSqlitePlan(sql, plan('SCAN b'))).toBeNull();

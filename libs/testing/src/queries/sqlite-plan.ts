@@ -23,7 +23,9 @@ const NARROW =
  * What is wrong with a plan, or null. Walking an index of a history table in order is right when a LIMIT ends the walk and nothing but
  * a condition that nearly every row meets (complete or not) is filtered out on the way; sorting is right for what a narrow key found.
  */
-export function judgeSqlitePlan(sql: string, plan: readonly PlanRow[]): string | null {
+export function judgeSqlitePlan(statement: string, plan: readonly PlanRow[]): string | null {
+  // TypeORM quotes all names.
+  const sql = statement.replaceAll('"', '');
   const tables = aliases(sql);
   const historyOf = (detail: string): string | null => {
     const alias = /^(?:SCAN|SEARCH) (\w+)/.exec(detail)?.[1] ?? '';
