@@ -208,7 +208,7 @@ describe('the worker process', () => {
     const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(worker.pid), `--fsize=${bytes}:`]);
     expect(limit('1').status).toBe(0);
     expect(await attached.shell(basedir, 'echo a; exit 3')).toMatchObject({ rc: 3, failure: null, stdout: 'a\n' });
-    expect(worker.log).toContain('cannot write down which commands run reason="EFBIG');
+    await until('it says so', () => worker.log.includes('cannot write down which commands run reason="EFBIG'));
     limit('unlimited');
     const { pids } = await sleeping(attached, 'left');
     await worker.stop('SIGKILL');
