@@ -217,7 +217,7 @@ const canMount = requireOfMachine(process.getuid?.() === 0, 'root, to mount the 
 (canMount ? describe : describe.skip)('a full disk', () => {
   it('loses nothing that was accepted, refuses what cannot be committed, and goes on when there is room again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-full-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=700', 'tmpfs', folder]);
     let cluster: Cluster | null = null;
     try {
       const repository = new TestRepository(join(folder, 'repository'));

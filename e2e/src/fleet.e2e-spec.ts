@@ -278,8 +278,9 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
   it('takes workers that were created for a template, with its settings, until they are revoked', async () => {
     const created = cli('create', 'linux-7');
     expect(created).toMatchObject({ status: 0, stderr: '' });
+    expect(created.stdout.split(token(created.stdout))).toHaveLength(2);
     expect(created.stdout).toContain(
-      `npx millrace-worker --master ws://engines.example:9989 --name linux-7 --basedir ./linux-7 --token ${token(created.stdout)}`,
+      'npx millrace-worker --master ws://engines.example:9989 --name linux-7 --basedir ./linux-7 --token-file linux-7.token',
     );
     expect(created.stdout).toContain("template 'linux-*'");
     const environments: unknown[] = [];
