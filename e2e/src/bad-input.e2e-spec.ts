@@ -237,7 +237,7 @@ const canMount = requireOfMachine(process.getuid?.() === 0, 'root, to mount the 
               await cluster!.trigger({
                 scheduler: 'trigger',
                 builders: ['true'],
-                properties: { filler: 'x'.repeat(100_000) },
+                properties: { filler: 'x'.repeat(60_000) },
               })
             ).requests[0]!.id,
           );
