@@ -96,6 +96,7 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
       this.live.broadcast('bus', { bus });
       // Whatever was hinted at while it was away is found by reading again.
       if (bus === 'connected') this.live.broadcast('resync', {});
+      else this.poller.busLost();
     });
     this.poller.start();
     this.host.onStop(() => this.stop());

@@ -15,6 +15,7 @@ describe('ChangePoller', () => {
   let live: LiveEvents;
   let poller: ChangePoller;
   let keys: string[];
+  let first: string[];
   beforeAll(async () => {
     site = await Site.onSqlite();
   });
@@ -43,8 +44,13 @@ describe('ChangePoller', () => {
     };
     poller = new ChangePoller(host, live, subscriptions);
     await poller.poll();
+    first = keys.splice(0);
   });
   afterEach(() => live.stop());
+
+  it('has everybody read again once it has taken its first notes without a bus', () => {
+    expect(first).toEqual(['resync']);
+  });
 
   const hint = (topic: string): void => {
     const event = rowEventOf(topic, {})!;

@@ -135,15 +135,15 @@ export class ChangePoller {
     const { hints, settings } = this.host;
     // With a bus this only mends losses, so it may be rare.
     const everyMs = hints.state === 'connected' ? settings.pollIntervalMs * 5 : settings.pollIntervalMs;
-    this.timer = setTimeout(() => {
-      this.round = this.poll()
-        .catch((error: unknown) => this.host.log.warn({ err: error }, `looking for changes: ${messageOf(error)}`))
-        .finally(() => {
-          this.round = null;
-          if (!this.stopped) this.start();
-        });
-    }, everyMs);
+    this.timer = setTimeout(() => this.look(), everyMs);
     this.timer.unref();
+  }
+
+  /** The bus is away: the next round is not as far off as it was meant to be with it. */
+  busLost(): void {
+    if (this.stopped || this.round) return;
+    if (this.timer) clearTimeout(this.timer);
+    this.look();
   }
 
   async stop(): Promise<void> {
@@ -157,7 +157,19 @@ export class ChangePoller {
     if (!this.subscriptions.isEmpty) this.heardNow.add(nameOf(event));
   }
 
-  /** One round. The first one after a time without listeners only takes notes. */
+  private look(): void {
+    this.round = this.poll()
+      .catch((error: unknown) => this.host.log.warn({ err: error }, `looking for changes: ${messageOf(error)}`))
+      .finally(() => {
+        this.round = null;
+        if (!this.stopped) this.start();
+      });
+  }
+
+  /**
+   * One round. The first one after a time without listeners takes notes. What happened between a page's reading and those notes no round
+   * can find, and without a bus no hint told it: then everybody reads again.
+   */
   async poll(): Promise<void> {
     this.heardBefore = this.heardNow;
     this.heardNow = new Set();
@@ -167,6 +179,7 @@ export class ChangePoller {
       this.ended.clear();
       return;
     }
+    this.isTooMuch ||= this.seen.size === 0 && this.host.hints.state !== 'connected';
     for (const { kind, table } of GROWING) await this.growth(this.host.db, kind, table);
     for (const { kind, table } of ENDING) await this.endings(this.host.db, kind, table);
     for (const watched of WATCHED) this.compare(watched, await this.host.db.all<StateRow>(watched.sql));
