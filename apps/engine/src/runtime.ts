@@ -7,6 +7,7 @@ import {
   ControlStore,
   type DefinitionIds,
   Journal,
+  type MasterCommand,
   sabotaged,
 } from '@millrace/database';
 import { propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
@@ -50,7 +51,7 @@ export class EngineRuntime {
   private refreshAllAt = 0;
 
   private constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly file: string,
     private revision: Revision,
     private readonly tokens: WorkerTokens,
@@ -99,11 +100,6 @@ export class EngineRuntime {
         if (failures.length > 0) throw failures[0];
       },
     });
-    const control = new ControlStore(master.db);
-    master.onCommand('stop-build', async (command) => {
-      if (this.builds.stop(command.subjectId, command.args.reason ?? 'no reason')) return null;
-      return (await control.passStopOn(command)) ? null : 'the build has ended';
-    });
     this.fleet = new FleetWatch(master, () => this.listener.attached.size);
     const { sessions } = this.listener;
     sessions.onFree = () => this.distributor.assign();
@@ -117,7 +113,7 @@ export class EngineRuntime {
   }
 
   /** @throws ConfigError when the configuration is bad */
-  static async start(master: Master, file: string): Promise<EngineRuntime> {
+  static async start(master: Master<'engine'>, file: string): Promise<EngineRuntime> {
     const tokens = new WorkerTokens(master.db);
     await tokens.refresh();
     const loaded = await load(file, tokens);
@@ -195,6 +191,12 @@ export class EngineRuntime {
     if (this.revision === revision) this.revision = assemble(revision, { ...revision.ids, workers });
     this.tokensChanged = false;
     this.sessionsReconfigured();
+  }
+
+  async stopBuild({ subjectId, args, ...command }: MasterCommand): Promise<string | null> {
+    if (this.builds.stop(subjectId, args.reason ?? 'no reason')) return null;
+    const passedOn = await new ControlStore(this.master.db).passStopOn({ subjectId, args, ...command });
+    return passedOn ? null : 'the build has ended';
   }
 
   private sessionsReconfigured(): void {
@@ -279,7 +281,7 @@ async function load(file: string, tokens: WorkerTokens): Promise<Loaded> {
 }
 
 /** From then on this engine is known to serve it. */
-async function stored(master: Master, loaded: Loaded): Promise<Revision> {
+async function stored(master: Master<'engine'>, loaded: Loaded): Promise<Revision> {
   const { fingerprint, config } = loaded;
   const store = new ConfigurationStore(master.db);
   const ids = await store.apply(master.me, { fingerprint, body: JSON.stringify(config) }, config, { serves: true });
@@ -327,7 +329,7 @@ function assemble(source: Loaded, ids: DefinitionIds): Revision {
   };
 }
 
-function poolLog(master: Master): RunnerLog {
+function poolLog(master: Master<'engine'>): RunnerLog {
   const log = master.log.child({ component: 'runner' });
   return {
     info: (message, fields = {}) => log.info(fields, message),

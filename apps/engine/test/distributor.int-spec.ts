@@ -84,7 +84,7 @@ describe('Distributor', () => {
       db,
       hints: { publish: () => undefined, subscribe: () => () => undefined },
       log: { debug: fail, warn: fail, error: fail },
-    } as unknown as Master;
+    } as unknown as Master<'engine'>;
     const session = await new WorkerStore(db).attached(workerId, me, {});
     const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, session, () => undefined);
     const begun: { requestId: number; buildId: number }[] = [];

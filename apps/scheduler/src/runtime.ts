@@ -112,12 +112,14 @@ export class CurrentRuntime {
     private readonly master: Master,
     private readonly file: string,
     private runtime: SchedulerRuntime,
-  ) {
-    runtime.begin();
+  ) {}
+
+  static async load(master: Master, file: string): Promise<CurrentRuntime> {
+    return new CurrentRuntime(master, file, await SchedulerRuntime.create(master, file));
   }
 
-  static async start(master: Master, file: string): Promise<CurrentRuntime> {
-    return new CurrentRuntime(master, file, await SchedulerRuntime.create(master, file));
+  begin(): void {
+    this.runtime.begin();
   }
 
   get current(): SchedulerRuntime {

@@ -22,7 +22,6 @@ export interface UiHost {
     readonly wsMaxPerAddress: number;
     readonly pollIntervalMs: number;
   };
-  onStop(stop: () => Promise<void>): void;
 }
 
 export const UI_HOST = Symbol('UI_HOST');

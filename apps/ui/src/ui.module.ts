@@ -1,15 +1,18 @@
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import {
+  type BeforeApplicationShutdown,
   type DynamicModule,
   Inject,
   Module,
   type OnApplicationBootstrap,
-  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Provider,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { messageOf } from '@millrace/domain';
+import { MASTER, type Master } from '@millrace/master';
 import type { FastifyInstance } from 'fastify';
 import { ControlApi } from './control/control-api.js';
 import { UI_HOST, type UiHost } from './host.js';
@@ -27,9 +30,9 @@ import { WebApp } from './web/web-app.js';
 
 const WEB_FOLDER = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
-/** The role `ui`: REST, commands, live events and the web app. */
+/** REST, commands, live events and the web app. */
 @Module({})
-export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
+export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     private readonly gateway: WsGateway,
@@ -45,47 +48,58 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  static with(host: UiHost, webFolder: string = WEB_FOLDER): DynamicModule {
-    const trouble = (error: unknown): void => host.log.warn({ err: error }, `live events: ${messageOf(error)}`);
-    const unexpected = (error: unknown): void => host.log.error({ err: error }, `command failed: ${messageOf(error)}`);
-    const fault = (error: unknown, unsaid: number): void =>
-      host.log.error({ err: error, unsaid }, `a frame of /ws failed: ${messageOf(error)}`);
+  static with(host: Provider, webFolder: string = WEB_FOLDER): DynamicModule {
     return {
-      module: UiModule,
+      module: UiParts,
       controllers: [RestController, PagesController],
       providers: [
         ApiDispatcher,
         Subscriptions,
-        { provide: UI_HOST, useValue: host },
+        host,
         { provide: WebApp, useFactory: () => new WebApp(webFolder) },
-        { provide: Reads, useFactory: () => new Reads(host.db) },
+        { provide: Reads, useFactory: ({ db }: UiHost) => new Reads(db), inject: [UI_HOST] },
         { provide: RestApi, useFactory: (reads: Reads) => new RestApi(reads), inject: [Reads] },
         {
           provide: ControlApi,
-          useFactory: (reads: Reads) => new ControlApi(reads, (hint) => host.hints.publish(hint), unexpected),
-          inject: [Reads],
+          useFactory: (reads: Reads, { hints, log }: UiHost) =>
+            new ControlApi(
+              reads,
+              (hint) => hints.publish(hint),
+              (error) => log.error({ err: error }, `command failed: ${messageOf(error)}`),
+            ),
+          inject: [Reads, UI_HOST],
         },
         {
           provide: LiveEvents,
-          useFactory: (reads: Reads, subscriptions: Subscriptions) => new LiveEvents(reads, subscriptions, trouble),
-          inject: [Reads, Subscriptions],
+          useFactory: (reads: Reads, subscriptions: Subscriptions, { log }: UiHost) =>
+            new LiveEvents(reads, subscriptions, (error) =>
+              log.warn({ err: error }, `live events: ${messageOf(error)}`),
+            ),
+          inject: [Reads, Subscriptions, UI_HOST],
         },
         {
           provide: WsGateway,
-          useFactory: (subscriptions: Subscriptions) => new WsGateway(subscriptions, host.settings, fault),
-          inject: [Subscriptions],
+          useFactory: (subscriptions: Subscriptions, { settings, log }: UiHost) =>
+            new WsGateway(subscriptions, settings, (error, unsaid) =>
+              log.error({ err: error, unsaid }, `a frame of /ws failed: ${messageOf(error)}`),
+            ),
+          inject: [Subscriptions, UI_HOST],
         },
         {
           provide: ChangePoller,
-          useFactory: (live: LiveEvents, subscriptions: Subscriptions) => new ChangePoller(host, live, subscriptions),
-          inject: [LiveEvents, Subscriptions],
+          useFactory: (live: LiveEvents, subscriptions: Subscriptions, host: UiHost) =>
+            new ChangePoller(host, live, subscriptions),
+          inject: [LiveEvents, Subscriptions, UI_HOST],
         },
       ],
     };
   }
 
-  onApplicationBootstrap(): void {
+  onModuleInit(): void {
     this.gateway.attach(this.adapterHost.httpAdapter.getHttpServer<Server>());
+  }
+
+  onApplicationBootstrap(): void {
     this.host.hints.subscribe('', (topic, payload) => {
       const event = rowEventOf(topic, payload);
       if (!event) return;
@@ -99,16 +113,23 @@ export class UiModule implements OnApplicationBootstrap, OnApplicationShutdown {
       else this.poller.busLost();
     });
     this.poller.start();
-    this.host.onStop(() => this.stop());
   }
 
-  onApplicationShutdown(): Promise<void> {
-    return this.stop();
-  }
-
-  private async stop(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.gateway.close();
     await this.poller.stop();
     await this.live.stop();
   }
 }
+
+/** The role `ui`. */
+@Module({
+  imports: [
+    UiParts.with({
+      provide: UI_HOST,
+      useFactory: (master: Master<'ui'>): UiHost => master,
+      inject: [MASTER],
+    }),
+  ],
+})
+export class UiModule {}

@@ -40,7 +40,6 @@ describe('ChangePoller', () => {
         wsMaxPerAddress: 10,
         pollIntervalMs: 2000,
       },
-      onStop: nothing,
     };
     poller = new ChangePoller(host, live, subscriptions);
     await poller.poll();

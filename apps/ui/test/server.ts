@@ -3,9 +3,9 @@ import { NestFactory } from '@nestjs/core';
 import type { Hint } from '@millrace/contracts';
 import { listenerRule } from '@millrace/domain';
 import { httpAdapter } from '@millrace/master';
-import type { UiHost } from '../src/host.js';
+import { UI_HOST, type UiHost } from '../src/host.js';
 import { UI_LISTENER } from '../src/rest/api-dispatcher.js';
-import { UiModule } from '../src/ui.module.js';
+import { UiParts } from '../src/ui.module.js';
 import type { Site } from './site.js';
 
 export interface UiServer {
@@ -28,7 +28,6 @@ export async function startUi(
   const rule = listenerRule({ publicUrl: PUBLIC_URL });
   const published: Hint[] = [];
   const warnings: unknown[] = [];
-  const stops: (() => Promise<void>)[] = [];
   const listeners = new Set<(state: BusState) => void>();
   let state: BusState = options.bus ?? 'connected';
   const host: UiHost = {
@@ -58,10 +57,9 @@ export async function startUi(
       wsMaxPerAddress: 100,
       pollIntervalMs: options.pollIntervalMs ?? 2000,
     },
-    onStop: (stop) => stops.push(stop),
   };
   const app = await NestFactory.create<NestFastifyApplication>(
-    UiModule.with(host, options.webFolder),
+    UiParts.with({ provide: UI_HOST, useValue: host }, options.webFolder),
     httpAdapter({ rule, ...UI_LISTENER }),
     { logger: ['error', 'warn'], abortOnError: false },
   );
@@ -76,7 +74,6 @@ export async function startUi(
       for (const listener of listeners) listener(next);
     },
     async close() {
-      for (const stop of stops) await stop();
       await app.close();
     },
   };

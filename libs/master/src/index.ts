@@ -1,8 +1,22 @@
-export { type HintHandler, type Hints } from './control/client.js';
+export { OnCommand } from './on-command.js';
+export { type HintHandler, Hints } from './hints.js';
 export { httpAdapter, type ListenerOptions } from './http-listener.js';
+export { Lease } from './lease.js';
 export { type Logger } from './logging.js';
 export { Loop, type LoopOptions } from './loop.js';
-export { OutageGuard } from './outage-guard.js';
-export { type Master, type MasterParts } from './master.js';
-export { portRefused, runMaster, VERSION } from './run-master.js';
-export { configFileOf, type MasterSettings, readSettings } from './settings.js';
+export { httpStatusOf, MillraceErrorFilter } from './millrace-error.filter.js';
+export { MASTER, type Master } from './master.js';
+export { MasterPhase } from './phase.js';
+export { portRefused } from './ports.js';
+export { runMaster } from './run-master.js';
+export {
+  configFileOf,
+  type EngineSettings,
+  type MasterSettings,
+  readSettings,
+  type SchedulerSettings,
+  type UiSettings,
+} from './settings.js';
+export { madeOfDatabase, STORES } from './stores.js';
+export { DATABASE, LOG, ME, SETTINGS } from './tokens.js';
+export { VERSION } from './version.js';

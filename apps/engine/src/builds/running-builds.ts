@@ -52,7 +52,7 @@ export class RunningBuilds {
   private sealing: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly journal: Journal,
     private readonly blobs: Blobs,
     /** Called in the same turn as the last write of a build, so that the next claim rides along. */

@@ -46,7 +46,7 @@ export class Distributor {
   private readonly underWay = new Set<Promise<void>>();
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly journal: Journal,
     private readonly assignments: () => Assignments,
     private readonly workers: () => Iterable<AttachedWorker>,

@@ -26,7 +26,7 @@ export class Reaper {
   private seenAtMs = new Map<string, number>();
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly builds: OwnBuilds,
   ) {
     this.store = new ClaimStore(master.db);
@@ -105,7 +105,7 @@ function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {
 }
 
 /** Tells everybody how an attempt ended. */
-export function announceEnd(master: Master, ended: EndedBuild): void {
+export function announceEnd(master: Master<'engine'>, ended: EndedBuild): void {
   master.hints.publish(hints.build(ended.buildId, 'finished'));
   master.hints.publish(hints.request(ended.requestId, ended.builderId, ended.requeued ? 'unclaimed' : 'complete'));
   if (ended.requeued) master.hints.publish(hints.queued(ended.builderId));

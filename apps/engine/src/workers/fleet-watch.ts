@@ -17,7 +17,7 @@ export class FleetWatch {
   private missing = 0;
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly countAttached: () => number,
   ) {
     this.fleet = new FleetStore(master.db);

@@ -47,7 +47,7 @@ export class WorkerListener {
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     directory: () => WorkerDirectory,
     onAttached: (worker: AttachedWorker) => void,
     onDetached: (worker: AttachedWorker) => void,

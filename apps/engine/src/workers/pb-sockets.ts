@@ -16,7 +16,7 @@ export class PbSockets {
   private readonly alive = new WeakSet<Duplex>();
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly directory: () => WorkerDirectory,
     private readonly connections: Connections,
     private readonly sessions: WorkerSessions,

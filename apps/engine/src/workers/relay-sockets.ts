@@ -26,7 +26,7 @@ export class RelaySockets {
   private isRefusing = false;
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly connections: Connections,
     private readonly sessions: WorkerSessions,
     private readonly login: Login,

@@ -51,7 +51,7 @@ export class WorkerSessions {
   private isClosing = false;
 
   constructor(
-    private readonly master: Master,
+    private readonly master: Master<'engine'>,
     private readonly directory: () => WorkerDirectory,
     /** It has come, or may build again. */
     private readonly onAttached: (worker: AttachedWorker) => void,

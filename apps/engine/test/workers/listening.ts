@@ -11,7 +11,7 @@ import {
   migrate,
   openDatabase,
 } from '@millrace/database';
-import { type Master, type MasterSettings, readSettings } from '@millrace/master';
+import { type EngineSettings, type Master, readSettings } from '@millrace/master';
 import { freePort } from '@millrace/testing';
 import { pbDigest } from '@millrace/worker-protocol';
 import { Registry } from 'prom-client';
@@ -28,7 +28,7 @@ export interface LogLine {
 export class Listening {
   private constructor(
     readonly listener: WorkerListener,
-    readonly settings: MasterSettings,
+    readonly settings: EngineSettings,
     readonly folder: string,
     readonly log: LogLine[],
     private readonly metrics: Registry,
@@ -92,7 +92,7 @@ export class Listening {
       metrics,
       hints: { publish: () => undefined, subscribe: () => () => undefined },
       log: { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') },
-    } as unknown as Master;
+    } as unknown as Master<'engine'>;
     const listener = new WorkerListener(
       master,
       () => directory,

@@ -1,20 +1,16 @@
 import { Worker } from 'node:worker_threads';
-import type { BusOptions, BusState } from '@millrace/bus';
+import type { BusState } from '@millrace/bus';
 import type { Hint } from '@millrace/contracts';
-import type { Incarnation } from '@millrace/database';
+import type { HintHandler, Hints } from '../hints.js';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
 
 const HEARTBEAT_MS = 200;
 
-export type HintHandler = (topic: string, payload: Hint['payload']) => void;
-
-/** The bus as the main thread sees it: hints in, hints out. */
-export interface Hints {
-  readonly state: BusState;
-  publish(hint: Hint): void;
-  /** Every topic that is `prefix` or lies below it. A master does not hear itself, but its own listeners do: see `runMaster`. */
-  subscribe(prefix: string, handler: HintHandler): () => void;
-  onState(listener: (state: BusState) => void): () => void;
+export interface ControlOptions {
+  readonly setup: Omit<ControlSetup, 'heartbeat'>;
+  readonly onRenewal: (ok: boolean, reason: string | null) => void;
+  readonly onDeath: (reason: string) => void;
+  readonly onTrouble: (text: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
 /** The main thread's end of the control thread. */
@@ -30,12 +26,8 @@ export class ControlClient implements Hints {
   droppedHints = 0;
   private busState: BusState = 'connecting';
 
-  constructor(
-    setup: { databaseUrl: string; bus: BusOptions; me: Incarnation; leaseMs: number },
-    private readonly onRenewal: (ok: boolean, reason: string | null) => void,
-    onDeath: (reason: string) => void,
-    private readonly onTrouble: (text: string, fields: Readonly<Record<string, string | number>>) => void,
-  ) {
+  constructor(private readonly options: ControlOptions) {
+    const { setup, onDeath } = options;
     this.beat();
     this.beating = setInterval(() => this.beat(), HEARTBEAT_MS);
     const workerData: ControlSetup = { ...setup, heartbeat: this.heartbeat };
@@ -101,16 +93,16 @@ export class ControlClient implements Hints {
         return;
       case 'dropped-hints':
         this.droppedHints += message.count;
-        this.onTrouble('what is no hint came by the bus and was dropped', {
+        this.options.onTrouble('what is no hint came by the bus and was dropped', {
           count: message.count,
           topic: message.topic,
         });
         return;
       case 'bus-warning':
-        this.onTrouble(message.text, message.fields);
+        this.options.onTrouble(message.text, message.fields);
         return;
       case 'renewal':
-        this.onRenewal(message.ok, message.reason);
+        this.options.onRenewal(message.ok, message.reason);
         return;
     }
   }

@@ -1,0 +1,50 @@
+import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { type Database, databaseNowMs, type Incarnation } from '@millrace/database';
+import { loggableText, messageOf } from '@millrace/domain';
+import type { FastifyReply } from 'fastify';
+import { Registry } from 'prom-client';
+import { Hints } from './hints.js';
+import { MasterPhase } from './phase.js';
+import type { MasterSettings } from './settings.js';
+import { DATABASE, ME, SETTINGS } from './tokens.js';
+
+/**
+ * `/livez` (the main loop turns), `/readyz` (`ok`; `amber` without the bus: everything works, a little later; 503 without the
+ * database, while starting, draining and stopping) and `/metrics`.
+ */
+@Controller()
+export class HealthController {
+  constructor(
+    private readonly hints: Hints,
+    private readonly phase: MasterPhase,
+    private readonly metrics: Registry,
+    @Inject(DATABASE) private readonly db: Database,
+    @Inject(ME) private readonly me: Incarnation,
+    @Inject(SETTINGS) private readonly settings: MasterSettings,
+  ) {}
+
+  @Get('livez')
+  live(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  @Get('readyz')
+  async ready(@Res() reply: FastifyReply): Promise<void> {
+    const database = await databaseNowMs(this.db).then(
+      () => 'ok',
+      (error: unknown) => loggableText(messageOf(error), 300),
+    );
+    const phase = this.phase.current;
+    const bus = this.hints.state;
+    const status = phase !== 'running' ? phase : database !== 'ok' ? 'down' : bus === 'connecting' ? 'amber' : 'ok';
+    const { name, role } = this.settings;
+    await reply
+      .status(status === 'ok' || status === 'amber' ? 200 : 503)
+      .send({ status, role, name, epoch: this.me.epoch, database, bus: bus === 'connecting' ? 'lost' : bus });
+  }
+
+  @Get('metrics')
+  async exposition(@Res() reply: FastifyReply): Promise<void> {
+    await reply.header('content-type', this.metrics.contentType).send(await this.metrics.metrics());
+  }
+}

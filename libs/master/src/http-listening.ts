@@ -1,0 +1,34 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { portRefused } from './ports.js';
+import type { MasterSettings } from './settings.js';
+import { SETTINGS } from './tokens.js';
+
+/**
+ * The HTTP port of a master. It is listened on before any role begins to work (the hooks of a global module run first), so that a port that is
+ * taken has cost nobody a claim; until then, and while a role begins, `/readyz` says `starting`.
+ */
+@Injectable()
+export class HttpListening implements OnApplicationBootstrap {
+  constructor(
+    private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
+    @Inject(SETTINGS) private readonly settings: MasterSettings,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { httpPort: port, httpHost: host } = this.settings;
+    try {
+      await this.adapterHost.httpAdapter.getInstance().listen({ port, host });
+    } catch (error) {
+      throw portRefused(error as Error, port, 'MILLRACE_HTTP_PORT');
+    }
+  }
+
+  get url(): string {
+    const { address, port, family } = this.adapterHost.httpAdapter.getHttpServer<Server>().address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+}

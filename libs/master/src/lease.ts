@@ -1,0 +1,23 @@
+import { OutageGuard } from './outage-guard.js';
+
+/** What this master knows of its own lease, which the control thread renews. */
+export class Lease {
+  private readonly guard: OutageGuard;
+
+  constructor(leaseMs: number) {
+    this.guard = new OutageGuard(leaseMs);
+  }
+
+  renewed(): void {
+    this.guard.worked(performance.now());
+  }
+
+  notRenewed(): void {
+    this.guard.failed();
+  }
+
+  /** Whether what belonged to a master that looks dead may be taken over now (see `OutageGuard`). */
+  mayTakeOver(): boolean {
+    return this.guard.mayTakeOver(performance.now());
+  }
+}

@@ -1,0 +1,35 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+import { MillraceError, OperationalError, UserError } from '@millrace/domain';
+import type { FastifyReply } from 'fastify';
+
+const STATUS: ReadonlyMap<string, number> = new Map([
+  ['not-found', 404],
+  ['invalid-path', 404],
+  ['idempotency-conflict', 409],
+  ['disabled', 409],
+  ['method-not-found', 501],
+]);
+
+/** 4xx for what the caller can mend, 503 for what may work again later, 500 for our own mistakes. */
+export function httpStatusOf(error: unknown): number {
+  if (error instanceof UserError) return STATUS.get(error.code) ?? 400;
+  return error instanceof OperationalError ? 503 : 500;
+}
+
+/** Answers what a handler throws: `{ error, code, … }`. Nothing of a mistake of ours goes outside but its code. */
+@Catch(MillraceError)
+export class MillraceErrorFilter implements ExceptionFilter<MillraceError> {
+  catch(error: MillraceError, host: ArgumentsHost): void {
+    const status = httpStatusOf(error);
+    const { code } = error;
+    void host
+      .switchToHttp()
+      .getResponse<FastifyReply>()
+      .status(status)
+      .send(
+        status === 500
+          ? { error: 'internal error; the log of this master says more', code }
+          : { error: error.message, code, ...error.fields },
+      );
+  }
+}

@@ -1,0 +1,42 @@
+import { SetMetadata } from '@nestjs/common';
+import type { DiscoveryService } from '@nestjs/core';
+import type { MasterCommand } from '@millrace/database';
+
+export type CommandKind = MasterCommand['kind'];
+
+/** Null: it is under way, and whoever ends what it is about answers it; until then the handler is called again now and then. */
+export type CommandHandler = (command?: MasterCommand) => Promise<string | null | void>;
+
+const KIND = Symbol('millrace:on-command');
+
+/**
+ * Marks the method of a provider that carries out the commands of a kind which are addressed to this master. What it returns is stored
+ * with the command's row.
+ *
+ * `reconfig` also comes by SIGHUP, without a row: its method returns what it did, or rejects when nothing was changed. The method of `drain` takes
+ * nothing new and resolves when what was there is finished; the master then stops.
+ */
+export const OnCommand = (kind: CommandKind): MethodDecorator => SetMetadata(KIND, kind);
+
+/** @throws Error when two methods carry out the same kind */
+export function commandHandlers(discovery: DiscoveryService): ReadonlyMap<CommandKind, CommandHandler> {
+  const handlers = new Map<CommandKind, CommandHandler>();
+  for (const { instance } of discovery.getProviders()) {
+    for (const method of methodsOf(instance)) {
+      const kind = Reflect.getMetadata(KIND, method) as CommandKind | undefined;
+      if (kind === undefined) continue;
+      if (handlers.has(kind)) throw new Error(`two methods carry out '${kind}'`);
+      handlers.set(kind, method.bind(instance));
+    }
+  }
+  return handlers;
+}
+
+/** Those of its class; getters are not called. */
+function methodsOf(instance: unknown): CommandHandler[] {
+  if (typeof instance !== 'object' || instance === null) return [];
+  const prototype = Object.getPrototypeOf(instance) as object | null;
+  return Object.values(Object.getOwnPropertyDescriptors(prototype ?? {}))
+    .map(({ value }) => value as unknown)
+    .filter((value): value is CommandHandler => typeof value === 'function');
+}

@@ -1,0 +1,34 @@
+import type { FactoryProvider, Type } from '@nestjs/common';
+import {
+  AdoptionStore,
+  ClaimStore,
+  ConfigurationStore,
+  ControlStore,
+  type Database,
+  FleetStore,
+  IntakeStore,
+  MasterStore,
+  OwnershipStore,
+  WorkerStore,
+  WorkerTokenStore,
+} from '@millrace/database';
+import { DATABASE } from './tokens.js';
+
+/** What is made of the database alone: stores, and the reads of pages. */
+export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvider<T> {
+  return { provide: MadeOf as Type<T>, useFactory: (db: Database) => new MadeOf(db), inject: [DATABASE] };
+}
+
+/** Everything that writes, for every role. */
+export const STORES: readonly FactoryProvider[] = [
+  AdoptionStore,
+  ClaimStore,
+  ConfigurationStore,
+  ControlStore,
+  FleetStore,
+  IntakeStore,
+  MasterStore,
+  OwnershipStore,
+  WorkerStore,
+  WorkerTokenStore,
+].map((Store: new (db: Database) => unknown) => madeOfDatabase(Store));
