@@ -179,12 +179,17 @@ describe('commands', () => {
     expect(JSON.stringify(body)).not.toContain('hunter2');
   });
 
-  it('refuses a form of several codebases instead of building from the first', () => {
+  it('makes a source stamp of each codebase that the form asks for', () => {
     const scheduler = CONFIG.schedulers.find((one) => one.kind === 'force')!;
     const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));
-    expect(readForm({ ...scheduler, codebases }, {})).toMatchObject({
-      ok: false,
-      problems: { lib: expect.stringContaining('one codebase') },
+    expect(readForm({ ...scheduler, codebases }, { branch: 'main', lib_branch: 'next' })).toMatchObject({
+      ok: true,
+      order: {
+        sourceStamps: [
+          { codebase: '', branch: 'main' },
+          { codebase: 'lib', branch: 'next' },
+        ],
+      },
     });
   });
 

@@ -19,6 +19,7 @@ export {
   scopeOf,
 } from './git-credentials.js';
 export { locate, locationOf, type SourceLocation } from './location.js';
+export { type SourceStamp } from '@millrace/domain';
 export { isJson, ObjectReader, ProblemList } from './object-reader.js';
 export { ConfigError, formatProblems, nearest, type Note, type Problem, show } from './problems.js';
 export { render, renderCommand, renderPath, templateOf } from './render.js';
@@ -37,7 +38,6 @@ export {
   type Renderable,
   type RenderContext,
   type ShellOptions,
-  type SourceStamp,
   type Step,
   type StepContext,
   type StepOptions,

@@ -28,8 +28,7 @@ export function templateOf(value: unknown): { readonly text: string; readonly ru
 }
 
 function sourcesOf(context: RenderContext, properties: Properties): InterpolationSources {
-  const { branch, revision, repository, project, codebase } = context.sourceStamp;
-  return { properties, src: { branch, revision, repository, project, codebase } };
+  return { properties, sourceStamps: context.sourceStamps };
 }
 
 /** The value for this build: templates filled in, callbacks called, lists and plain records rendered part by part. */

@@ -1,4 +1,4 @@
-import type { JsonValue, Result, StepFlags } from '@millrace/domain';
+import type { JsonValue, Result, SourceStamp, StepFlags } from '@millrace/domain';
 import { locate } from './location.js';
 import type { Note, Problem } from './problems.js';
 
@@ -8,18 +8,10 @@ export interface Interpolation {
 }
 
 /**
- * A value that may depend on the build. In plain strings `%(prop:NAME)s` and `%(src::ATTR)s` are replaced and everything else,
+ * A value that may depend on the build. In plain strings `%(prop:NAME)s` and `%(src:CODEBASE:ATTR)s` are replaced and everything else,
  * `%%` included, stays as it is. Lists and records are rendered part by part.
  */
 export type Renderable<T> = T | Interpolation | ((build: RenderContext) => T | Promise<T>);
-
-export interface SourceStamp {
-  readonly branch: string | null;
-  readonly revision: string | null;
-  readonly repository: string;
-  readonly project: string;
-  readonly codebase: string;
-}
 
 export interface ChangeInfo {
   readonly id: number;
@@ -50,7 +42,10 @@ export interface RenderContext {
   readonly builderName: string;
   readonly buildNumber: number;
   readonly properties: PropertyReader;
+  /** The one without a codebase, or the only one. Says nothing when all of several have names: see `sourceStamps`. */
   readonly sourceStamp: SourceStamp;
+  /** One for each codebase, in the order of their names. */
+  readonly sourceStamps: readonly SourceStamp[];
   readonly changes: readonly ChangeInfo[];
   readonly worker: WorkerInfo;
 }
@@ -173,6 +168,8 @@ export interface Step {
   readonly resumable?: boolean;
   /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
   readonly problems?: readonly Problem[];
+  /** The codebase that it checks out, when it names one. */
+  readonly codebase?: string;
   /** Variables of the engine's environment that it reads. */
   readonly variables?: readonly string[];
   /** What a person should know about it, paths as with `problems`. */

@@ -157,7 +157,7 @@ async function recordOf(
       attempt: build.attempt,
       workerId,
       properties: JSON.parse(build.properties) as Properties,
-      sourceStamp: request.sourceStamp,
+      sourceStamps: request.sourceStamps,
     },
     fingerprint: build.fingerprint,
     steps: steps.map(({ id: _id, resumable, ...step }) => ({ ...step, resumable: resumable === 1 })),

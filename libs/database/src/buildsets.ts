@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type Properties, Result, type Uuid, uuidToBytes, uuidv7, worstOf } from '@millrace/domain';
+import {
+  checkSourceStamps,
+  type Properties,
+  Result,
+  type SourceStamp,
+  type Uuid,
+  uuidToBytes,
+  uuidv7,
+  worstOf,
+} from '@millrace/domain';
 import { rowPlaceholders, type Transaction } from './sql.js';
-
-export interface SourceStamp {
-  readonly branch: string | null;
-  readonly revision: string | null;
-  readonly repository: string;
-  readonly project: string;
-  readonly codebase: string;
-}
 
 export interface NewBuildset {
   readonly schedulerId: number | null;
@@ -16,6 +17,7 @@ export interface NewBuildset {
   /** Unique per scheduler: a scheduler makes one buildset per cause (I2). */
   readonly cause: string;
   readonly reason: string;
+  /** At most one of each codebase. */
   readonly sourceStamps: readonly SourceStamp[];
   readonly changeIds?: readonly number[];
   readonly properties: Properties;
@@ -42,8 +44,13 @@ export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promis
   return (await tx.get<{ id: number }>(`SELECT id FROM source_stamps WHERE hash = ?`, [hash]))!.id;
 }
 
-/** Prepared SQL: it is part of what a trigger waits for. Null when the scheduler has made a buildset for this cause before. */
+/**
+ * Prepared SQL: it is part of what a trigger waits for. Null when the scheduler has made a buildset for this cause before.
+ *
+ * @throws UserError `bad-source-stamps`
+ */
 export async function createBuildset(tx: Transaction, buildset: NewBuildset): Promise<CreatedBuildset | null> {
+  checkSourceStamps(buildset.sourceStamps);
   const now = tx.dialect.nowMs;
   const uuid = uuidv7();
   const inserted = await tx.run(

@@ -1,15 +1,18 @@
 import {
+  byCodebase,
   FencedError,
   mergeProperties,
   type Properties,
   propertiesFrom,
   Result,
+  sourceProperties,
+  type SourceStamp,
   type Uuid,
   uuidFromBytes,
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
-import { completeRequest, type SourceStamp } from './buildsets.js';
+import { completeRequest } from './buildsets.js';
 import type { MasterCommand } from './control.js';
 import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { sabotaged } from './sabotage.js';
@@ -53,7 +56,8 @@ export interface ClaimedBuild extends BuildKey {
   readonly attempt: number;
   readonly workerId: number;
   readonly properties: Properties;
-  readonly sourceStamp: SourceStamp;
+  /** In the order of their codebases. */
+  readonly sourceStamps: readonly SourceStamp[];
 }
 
 /** An attempt that nobody works on: its engine is gone, or its worker is away. */
@@ -91,8 +95,6 @@ export interface EndedBuild {
 export const DEATHS_ALLOWED = 3;
 /** Attempts in all, whatever they end with: a build that takes its worker down every time must not do so for ever. */
 export const ATTEMPTS_ALLOWED = 20;
-
-const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 
 /** Queue and claims, as engines use them. Prepared SQL: every build pays for it, and most writes are deferred, which no repository does. */
 export class ClaimStore {
@@ -240,7 +242,6 @@ export async function claimIn(
   const builds = won.map((candidate, i): Omit<ClaimedBuild, 'buildId'> => {
     const request = requests.get(candidate.requestId)!;
     const number = numbers[i]!;
-    const stamp = request.sourceStamp;
     return {
       requestId: candidate.requestId,
       buildsetId: request.buildsetId,
@@ -250,16 +251,12 @@ export async function claimIn(
       uuid: uuidv7(),
       number,
       workerId: candidate.workerId,
-      sourceStamp: stamp,
+      sourceStamps: request.sourceStamps,
       properties: mergeProperties(
         candidate.properties,
         propertiesFrom(
           {
-            branch: stamp.branch,
-            revision: stamp.revision,
-            repository: stamp.repository,
-            project: stamp.project,
-            codebase: stamp.codebase,
+            ...sourceProperties(request.sourceStamps),
             // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
             requestid: candidate.requestId,
             attempt: request.attempts,
@@ -325,11 +322,11 @@ export interface RequestRow {
   attempts: number;
   epoch: number;
   properties: Properties;
-  sourceStamp: SourceStamp;
+  sourceStamps: SourceStamp[];
 }
 
 export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  const rows = await tx.all<Omit<RequestRow, 'properties' | 'sourceStamp'> & { properties: string }>(
+  const rows = await tx.all<Omit<RequestRow, 'properties' | 'sourceStamps'> & { properties: string }>(
     `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties
      FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
     ids,
@@ -340,14 +337,15 @@ export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise
      WHERE b.buildset_id IN ${placeholders(rows.length)}`,
     rows.map((row) => row.buildsetId),
   );
-  const byBuildset = new Map(stamps.map(({ buildsetId, ...stamp }) => [buildsetId, stamp]));
+  const byBuildset = new Map<number, SourceStamp[]>(rows.map((row) => [row.buildsetId, []]));
+  for (const { buildsetId, ...stamp } of byCodebase(stamps)) byBuildset.get(buildsetId)!.push(stamp);
   return new Map(
     rows.map((row) => [
       row.requestId,
       {
         ...row,
         properties: JSON.parse(row.properties) as Properties,
-        sourceStamp: byBuildset.get(row.buildsetId) ?? NO_SOURCE,
+        sourceStamps: byBuildset.get(row.buildsetId)!,
       },
     ]),
   );

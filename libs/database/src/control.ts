@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Properties, Result, UserError } from '@millrace/domain';
-import { completeRequest, createBuildset, type CreatedBuildset, type SourceStamp } from './buildsets.js';
-import { checkAddresses } from './intake.js';
+import { checkAddresses, type Properties, Result, type SourceStamp, UserError } from '@millrace/domain';
+import { completeRequest, createBuildset, type CreatedBuildset } from './buildsets.js';
 import { IsNull, type QueryDeepPartialEntity } from 'typeorm';
 import { BuildEntity } from './entities/builds.js';
 import { SourceStampEntity } from './entities/changes.js';
@@ -27,7 +26,7 @@ export interface Force {
   readonly builderIds: readonly number[];
   readonly reason: string;
   readonly owner: string;
-  readonly sourceStamp: SourceStamp;
+  readonly sourceStamps: readonly SourceStamp[];
   readonly properties: Properties;
   readonly priority: number;
 }
@@ -52,16 +51,16 @@ export interface MasterCommand {
 export class ControlStore {
   constructor(private readonly db: Database) {}
 
-  /** @throws UserError `secret-in-address` */
+  /** @throws UserError `bad-source-stamps`, `secret-in-address` */
   force(force: Force): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
-      checkAddresses(force.sourceStamp);
+      force.sourceStamps.forEach(checkAddresses);
       const created = await createBuildset(tx, {
         schedulerId: force.schedulerId,
         schedulerName: force.schedulerName,
         cause: `force:${randomUUID()}`,
         reason: `A build was forced by '${force.owner}': ${force.reason}`,
-        sourceStamps: [force.sourceStamp],
+        sourceStamps: force.sourceStamps,
         properties: force.properties,
         builderIds: force.builderIds,
         priority: force.priority,

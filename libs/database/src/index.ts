@@ -10,7 +10,6 @@ export {
   createBuildset,
   type CreatedBuildset,
   type NewBuildset,
-  type SourceStamp,
 } from './buildsets.js';
 export {
   ATTEMPTS_ALLOWED,

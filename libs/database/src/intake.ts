@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
-import { FencedError, type Properties, redactAddresses, secretInAddress, UserError } from '@millrace/domain';
-import {
-  createBuildset,
-  type CreatedBuildset,
-  type NewBuildset,
-  type SourceStamp,
-  sourceStampId,
-} from './buildsets.js';
+import { checkAddresses, FencedError, type Properties, type SourceStamp, UserError } from '@millrace/domain';
+import { createBuildset, type CreatedBuildset, type NewBuildset, sourceStampId } from './buildsets.js';
 import { assertOwner, type Ownership } from './masters.js';
 import { isUniqueViolation } from './open.js';
 import { sabotaged } from './sabotage.js';
@@ -349,20 +343,6 @@ export class IntakeStore {
       );
     }
     return { answer, repeated: false };
-  }
-}
-
-/** What pages, properties and logs show of a source stamp holds no secrets. @throws UserError `secret-in-address` */
-export function checkAddresses(stamp: Pick<SourceStamp, 'repository' | 'project'>): void {
-  for (const field of ['repository', 'project'] as const) {
-    const secret = secretInAddress(stamp[field]);
-    if (secret === null) continue;
-    const shown = redactAddresses(stamp[field]);
-    throw new UserError(
-      'secret-in-address',
-      `${field} '${shown}' holds ${secret}, which everybody would see: leave it out, and give credentials to the git step in the configuration`,
-      { field, value: shown },
-    );
   }
 }
 

@@ -40,6 +40,7 @@ export {
   propertiesFrom,
   PROPERTY_LIMITS,
   type TemplateRules,
+  withCodebaseValue,
 } from './properties.js';
 export {
   afterStep,
@@ -56,4 +57,15 @@ export {
 } from './results.js';
 export { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 export { shellWord } from './shell-words.js';
+export {
+  byCodebase,
+  checkAddresses,
+  checkSourceStamps,
+  mainSourceStamp,
+  NO_SOURCE,
+  type SourceStamp,
+  sourceProperties,
+  sourceStampOf,
+  SOURCE_STAMP_LIMITS,
+} from './source-stamps.js';
 export { isWorkerName, isWorkerTemplate, workerEntries } from './worker-names.js';

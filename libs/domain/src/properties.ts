@@ -1,6 +1,7 @@
 import { UserError } from './errors.js';
 import { checkJsonLimits } from './json-limits.js';
 import { printable } from './printable.js';
+import { type SourceStamp, sourceStampOf } from './source-stamps.js';
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -63,6 +64,20 @@ export function propertiesFrom(values: Readonly<Record<string, JsonValue>>, sour
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value, source] as const]));
 }
 
+/**
+ * A property that each codebase has a value of, such as `got_revision`: the value itself in a build of one unnamed codebase, otherwise a map
+ * from codebase to value.
+ *
+ * @param before what the property was
+ */
+export function withCodebaseValue(before: JsonValue | undefined, codebase: string, value: string): JsonValue {
+  const isMap = typeof before === 'object' && before !== null && !Array.isArray(before);
+  if (codebase === '' && !isMap) return value;
+  const map = isMap ? before : typeof before === 'string' ? { '': before } : {};
+  // Not by assignment: a codebase may be called `__proto__`.
+  return Object.fromEntries([...Object.entries(map), [codebase, value]]);
+}
+
 function asText(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return '';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
@@ -73,8 +88,8 @@ export interface InterpolationSources {
   readonly properties: Properties;
   /** Values that must not appear in a log; `%(secret:name)s`. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Source stamp attributes; `%(src::branch)s`. */
-  readonly src?: Readonly<Record<string, string | null>>;
+  /** Of the build; `%(src:CODEBASE:branch)s`, and `%(src::branch)s` of the main one. */
+  readonly sourceStamps?: readonly SourceStamp[];
 }
 
 /** With all of Buildbot's rules, where anything in brackets is a placeholder; and in plain text, where only what we know is. */
@@ -201,8 +216,10 @@ function lookUp(selector: string, codebase: string, name: string, from: Interpol
       return Object.hasOwn(from.properties, name) ? from.properties[name]![0] : undefined;
     case 'secret':
       return from.secrets && Object.hasOwn(from.secrets, name) ? from.secrets[name] : undefined;
-    case 'src':
-      return codebase === '' && from.src && Object.hasOwn(from.src, name) ? from.src[name] : undefined;
+    case 'src': {
+      const stamp = sourceStampOf(from.sourceStamps ?? [], codebase);
+      return stamp && Object.hasOwn(stamp, name) ? stamp[name as keyof SourceStamp] : undefined;
+    }
     default:
       throw new UserError(
         'interpolation',

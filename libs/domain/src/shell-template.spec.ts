@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { NO_SOURCE } from './source-stamps.js';
 import { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 
 const PLAIN = { plain: true };
 const sources = (value: string) =>
-  ({ properties: { x: [value, 't'], f: [false, 't'] }, src: { branch: value } }) as const;
+  ({ properties: { x: [value, 't'], f: [false, 't'] }, sourceStamps: [{ ...NO_SOURCE, branch: value }] }) as const;
 const render = (template: string, value: string, system = 'posix') =>
   interpolateCommand(template, sources(value), PLAIN, system);
 const said = (command: string, shell = '/bin/sh') =>

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { CommandOutcome, ShellOptions, StepContext } from '@millrace/config';
-import { Result } from '@millrace/domain';
+import { NO_SOURCE, Result } from '@millrace/domain';
 import { git, type GitStepOptions } from './git.js';
 
 const DONE: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
@@ -21,7 +21,8 @@ function build(options: Partial<GitStepOptions> = {}, downloaded = DONE) {
   const said: string[] = [];
   const commands: ShellOptions[] = [];
   const context: Partial<StepContext> = {
-    sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
+    sourceStamp: NO_SOURCE,
+    sourceStamps: [NO_SOURCE],
     worker: { name: 'w', basedir: '/w', system: 'posix', environ: {} },
     properties: { get: () => undefined, has: () => false, set: () => undefined },
     render: (value) =>

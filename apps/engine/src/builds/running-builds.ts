@@ -310,7 +310,7 @@ export class RunningBuilds {
       configFile: setup.configFile,
       fingerprint: setup.fingerprint,
       properties: build.properties,
-      sourceStamp: build.sourceStamp,
+      sourceStamps: build.sourceStamps,
       changes: changes.map(({ changeId, whenMs, seq: _seq, ...change }) => ({ ...change, id: changeId, when: whenMs })),
       worker: {
         name: worker.name,

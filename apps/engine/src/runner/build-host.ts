@@ -1,5 +1,5 @@
-import type { ChangeInfo, CommandOutcome, SourceStamp, WorkerInfo } from '@millrace/config';
-import type { JsonValue, Properties, Result } from '@millrace/domain';
+import type { ChangeInfo, CommandOutcome, WorkerInfo } from '@millrace/config';
+import type { JsonValue, Properties, Result, SourceStamp } from '@millrace/domain';
 
 /** Everything a runner has to know of a build; plain data. */
 export interface BuildJob {
@@ -12,7 +12,7 @@ export interface BuildJob {
   /** Of the configuration revision that the build runs under. */
   readonly fingerprint: string;
   readonly properties: Properties;
-  readonly sourceStamp: SourceStamp;
+  readonly sourceStamps: readonly SourceStamp[];
   readonly changes: readonly ChangeInfo[];
   /** `env`: what the configuration adds to its environment. */
   readonly worker: WorkerInfo & { readonly env: Readonly<Record<string, string | null>> };

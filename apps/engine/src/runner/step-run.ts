@@ -10,7 +10,7 @@ import {
   type ShellOptions,
   type StepContext,
 } from '@millrace/config';
-import type { JsonValue } from '@millrace/domain';
+import { type JsonValue, mainSourceStamp, NO_SOURCE } from '@millrace/domain';
 import type { BuildProperties } from '../core/build-properties.js';
 import { firstPiece } from '../core/log-text.js';
 import { shortState, StepLogs, StepUrls } from '../core/step-limits.js';
@@ -175,7 +175,8 @@ export class StepRun {
       buildNumber: job.number,
       stepName,
       properties: store,
-      sourceStamp: job.sourceStamp,
+      sourceStamp: mainSourceStamp(job.sourceStamps) ?? NO_SOURCE,
+      sourceStamps: job.sourceStamps,
       changes: job.changes,
       worker: job.worker,
       signal: this.abort.signal,

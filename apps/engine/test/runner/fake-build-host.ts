@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { harmlessEnvironment, type JsonValue, type Properties, type Result } from '@millrace/domain';
+import { harmlessEnvironment, type JsonValue, NO_SOURCE, type Properties, type Result } from '@millrace/domain';
 import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
 
 export interface SeenStep {
@@ -161,7 +161,7 @@ export function jobFor(
     builderName,
     ...config,
     properties: { greeting: ['hello', 'test'] },
-    sourceStamp: { branch: null, revision: null, repository: '', project: '', codebase: '' },
+    sourceStamps: [NO_SOURCE],
     changes: [],
     worker: { name: 'w', basedir, system: 'posix', environ: {}, env: {} },
     builddir: builderName,

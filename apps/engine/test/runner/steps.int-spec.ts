@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadAndCompile } from '@millrace/config';
-import { Result } from '@millrace/domain';
+import { NO_SOURCE, Result, type SourceStamp } from '@millrace/domain';
 import { type BuildOutcome, RunnerPool } from '../../dist/runner/runner.js';
 import { FakeBuildHost, jobFor } from './fake-build-host.js';
 
@@ -135,11 +135,11 @@ export default defineConfig({
   const { pool, config } = await poolFor(configFile);
   const builddir = `b${configs}`;
   const workdir = join(folder, builddir, 'build');
-  const build = async (sourceStamp: { branch?: string | null; revision?: string | null } = {}) => {
+  const build = async (...given: Partial<SourceStamp>[]) => {
     const host = new FakeBuildHost();
-    const stamp = { branch: null, revision: null, repository: '', project: '', codebase: '', ...sourceStamp };
+    const sourceStamps = (given.length > 0 ? given : [{}]).map((stamp) => ({ ...NO_SOURCE, ...stamp }));
     const worker = { name: 'w', basedir: folder, system: 'posix', environ: {}, env: workerEnv };
-    const outcome = await pool.run(jobFor('b', config, folder, { sourceStamp: stamp, builddir, worker }), host).outcome;
+    const outcome = await pool.run(jobFor('b', config, folder, { sourceStamps, builddir, worker }), host).outcome;
     return { host, outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
   };
   return { build, workdir };
@@ -498,9 +498,9 @@ export default defineConfig({
     const { pool, config } = await poolFor(configFile);
     const host = new FakeBuildHost();
     const branch = `x;id'"$(id)\`id\` \\`;
-    const sourceStamp = { branch, revision: null, repository: '', project: '', codebase: '' };
+    const sourceStamps = [{ ...NO_SOURCE, branch }];
     const properties = { words: ['a b', 't'], up: ['../../..', 't'] } as const;
-    const { outcome } = pool.run(jobFor('b', config, folder, { sourceStamp, properties }), host);
+    const { outcome } = pool.run(jobFor('b', config, folder, { sourceStamps, properties }), host);
     expect(await outcome).toMatchObject({ kind: 'finished' });
     expect(host.log('plain')).toContain(`<${branch}><${branch}><${branch}>`);
     expect(host.log('template')).toContain(`<${branch}>`);
@@ -577,8 +577,8 @@ export default quickstart.default;`,
     const { pool, config } = await poolFor(wrapper);
     const build = async (branch: string) => {
       const host = new FakeBuildHost();
-      const stamp = { branch, revision: null, repository: '', project: 'hello', codebase: '' };
-      const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamp: stamp }), host)
+      const sourceStamps = [{ ...NO_SOURCE, branch, project: 'hello' }];
+      const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamps }), host)
         .outcome;
       return { host, outcome };
     };

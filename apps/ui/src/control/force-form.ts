@@ -1,14 +1,15 @@
 import { type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
-import type { SourceStamp } from '@millrace/database';
 import {
   checkProperties,
   compilePattern,
   type JsonValue,
   MillraceError,
+  NO_SOURCE,
   type Properties,
   printable,
   propertiesFrom,
   PROPERTY_LIMITS,
+  type SourceStamp,
   UserError,
 } from '@millrace/domain';
 import { paramOf, type RpcParams } from './json-rpc.js';
@@ -18,7 +19,7 @@ export interface ForceOrder {
   readonly owner: string;
   readonly reason: string;
   readonly priority: number;
-  readonly sourceStamp: SourceStamp;
+  readonly sourceStamps: readonly SourceStamp[];
   readonly properties: Properties;
 }
 
@@ -40,8 +41,6 @@ const MAX_CHOICES = 1_000;
 export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): FormOutcome {
   const problems: Record<string, string> = {};
   const values = new Map<string, JsonValue>();
-  const several = scheduler.codebases[1];
-  if (several) problems[several.codebase] = 'a build has one codebase, and this form asks for several';
   const longest = new Map<ForceField, number>([
     [scheduler.username, MAX_SHORT_TEXT],
     [scheduler.reasonField, MAX_REASON],
@@ -76,7 +75,7 @@ export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): 
       owner,
       reason,
       priority: Number(values.get(scheduler.priorityField.name) ?? scheduler.priority),
-      sourceStamp: sourceStamp(scheduler, values),
+      sourceStamps: sourceStamps(scheduler, values),
       properties: {
         ...propertiesFrom(scheduler.properties, 'Scheduler'),
         ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
@@ -86,19 +85,20 @@ export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): 
   };
 }
 
-function sourceStamp(scheduler: CompiledForceScheduler, values: ReadonlyMap<string, JsonValue>): SourceStamp {
-  const codebase = scheduler.codebases[0];
-  if (!codebase) return { branch: null, revision: null, repository: '', project: '', codebase: '' };
-  const [branch, project, repository, revision] = codebaseLeaves(codebase).map((leaf) =>
-    text(values.get(leaf.fullName)),
-  );
-  return {
-    branch: branch || null,
-    revision: revision || null,
-    repository: repository!,
-    project: project!,
-    codebase: codebase.codebase,
-  };
+function sourceStamps(scheduler: CompiledForceScheduler, values: ReadonlyMap<string, JsonValue>): SourceStamp[] {
+  if (scheduler.codebases.length === 0) return [NO_SOURCE];
+  return scheduler.codebases.map((codebase) => {
+    const [branch, project, repository, revision] = codebaseLeaves(codebase).map((leaf) =>
+      text(values.get(leaf.fullName)),
+    );
+    return {
+      branch: branch || null,
+      revision: revision || null,
+      repository: repository!,
+      project: project!,
+      codebase: codebase.codebase,
+    };
+  });
 }
 
 function text(value: JsonValue | undefined): string {

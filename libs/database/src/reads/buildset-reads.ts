@@ -1,5 +1,5 @@
 import type { BuildsetResource, SourceStampResource } from '@millrace/contracts';
-import { type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
+import { byCodebase, type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
@@ -162,7 +162,7 @@ export class BuildsetReads {
          LEFT JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
         ids,
       );
-      for (const row of rows) byId.get(row.buildsetId)!.sourcestamps.push(toStamp(row));
+      for (const row of byCodebase(rows)) byId.get(row.buildsetId)!.sourcestamps.push(toStamp(row));
     }
   }
 }
