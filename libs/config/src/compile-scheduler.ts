@@ -11,6 +11,7 @@ import {
   type JsonValue,
   messageOf,
   secretInAddress,
+  SOURCE_STAMP_LIMITS,
   type ValueMatch,
 } from '@millrace/domain';
 import type { CallbackTable } from './callback-table.js';
@@ -22,6 +23,8 @@ export const TIMER_MAX_SECONDS = 1_000_000;
 /** For an expression in a thread of its own. */
 const REGEX_TIMEOUT_MS = 2_000;
 const ANY_TEXT = { accepts: () => true, expected: 'a string' };
+/** What the database has room for: a branch's changes carry all of these. */
+export const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
 
 export function compileScheduler(
   reader: ObjectReader,
@@ -147,7 +150,7 @@ function compileForce(reader: ObjectReader, name: string) {
   const given = reader.list('codebases', (item, path) => {
     const codebase = new ObjectReader(item, path, reader.into, reader.where);
     const compiled: CompiledForceCodebase = {
-      codebase: codebase.text('codebase', { default: '', ...ANY_TEXT }),
+      codebase: codebase.text('codebase', { default: '', ...SHORT }),
       branch: compileCodebaseField(codebase, 'branch'),
       revision: compileCodebaseField(codebase, 'revision'),
       repository: compileCodebaseField(codebase, 'repository'),
@@ -156,7 +159,7 @@ function compileForce(reader: ObjectReader, name: string) {
     codebase.done();
     return compiled;
   });
-  if (given.length > 1) reader.problem('codebases', 'one codebase: a build has one so far');
+  checkCodebases(reader, given);
   const open = (key: string) => field('text', key, '', { label: `${key}:`, size: 40 });
   const codebases = reader.has('codebases')
     ? given
@@ -198,6 +201,18 @@ function compileForce(reader: ObjectReader, name: string) {
     codebases,
     fields: asked,
   };
+}
+
+/** A build has one source stamp of each codebase. */
+function checkCodebases(reader: ObjectReader, given: readonly CompiledForceCodebase[]): void {
+  const { maxCount } = SOURCE_STAMP_LIMITS;
+  if (given.length > maxCount) reader.problem('codebases', `at most ${maxCount} codebases`);
+  const seen = new Set<string>();
+  given.forEach(({ codebase }, index) => {
+    const path = `${reader.at('codebases')}[${index}].codebase`;
+    if (seen.has(codebase)) reader.into.add(path, codebase, 'another name than those before it', reader.where);
+    seen.add(codebase);
+  });
 }
 
 /** A string is fixed; missing is an open text field. */

@@ -41,6 +41,19 @@ export function compileSteps(builder: ObjectReader): Step[] {
   return steps;
 }
 
+/** Says which steps check out a codebase that no source stamp of their builds will be of. */
+export function noteMissingCodebases(builder: ObjectReader, supplied: ReadonlySet<string> | null): void {
+  const factory = builder.raw('factory');
+  if (supplied === null || !Array.isArray(factory)) return;
+  factory.forEach((item: unknown, index) => {
+    const codebase = isStep(item) ? item.codebase : undefined;
+    if (!codebase || supplied.has(codebase)) return;
+    const known = [...supplied].map((name) => `'${name}'`).join(', ') || 'none';
+    const text = `is '${codebase}', but no scheduler of this builder makes source stamps of it (of ${known}): only a trigger can`;
+    builder.into.note(`${builder.at('factory')}[${index}].codebase`, text, locationOf(item) ?? builder.where);
+  });
+}
+
 /** A problem or a note of a step where that stands in the configuration. */
 function placed<T extends Note>(found: T, step: string, where: SourceLocation | undefined): T {
   const path = found.path === '' ? step : `${step}.${found.path}`;

@@ -9,6 +9,7 @@ import {
   fields,
   force,
   gitPoller,
+  type MasterConfig,
   singleBranch,
   trigger,
   worker,
@@ -223,9 +224,18 @@ describe('compileConfig', () => {
       ],
     ],
     [
-      'two codebases',
-      schedulers(force('f', { builders: ['b'], codebases: [{ codebase: 'a' }, { codebase: 'b' }] })),
-      [`schedulers[0].codebases is [{"codebase":"a"},{"codebase":"b"}]; expected one codebase: a build has one so far`],
+      'one codebase twice, and too many',
+      schedulers(
+        force('f', { builders: ['b'], codebases: [{ codebase: 'a' }, {}, { codebase: 'a' }, {}] }),
+        force('g', { builders: ['b'], codebases: Array.from({ length: 51 }, (_, i) => ({ codebase: `c${i}` })) }),
+        force('h', { builders: ['b'], codebases: [{ codebase: 'x'.repeat(191) }] }),
+      ),
+      [
+        'schedulers[0].codebases[2].codebase is "a"; expected another name than those before it',
+        'schedulers[0].codebases[3].codebase is ""; expected another name than those before it',
+        `schedulers[1].codebases is [{"codebase":"c0"},{"codebase":"c1"},{"codebase":"c2"},{"codebase":"c3"},{"co...; expected at most 50 codebases`,
+        `schedulers[2].codebases[0].codebase is "${'x'.repeat(76)}...; expected a string of at most 190 characters`,
+      ],
     ],
     [
       'numbers that nothing can hold',
@@ -371,6 +381,32 @@ describe('compileConfig', () => {
     const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w', { password: 's3cr3t-pb' })] });
     expect(workerDigests).toEqual({ w: '4eeeb1398d8d892f56143a41187a1cbc' });
     expect(JSON.stringify(revision)).not.toContain(workerDigests['w']);
+  });
+
+  const of = (codebase: string) => gitPoller({ repository: 'https://h/r', codebase });
+  it.each<[string, Partial<MasterConfig>, string[]]>([
+    ['a scheduler that takes what it is told', { schedulers: [trigger('t', { builders: ['b'] })] }, []],
+    ['no scheduler', {}, []],
+    ['a poller of it', { schedulers: [anyBranch('s', { builders: ['b'] })], changeSources: [of('lib')] }, []],
+    ['a form that asks for it', { schedulers: [force('f', { builders: ['b'], codebases: [{ codebase: 'lib' }] })] }, []],
+    [
+      'neither',
+      {
+        schedulers: [anyBranch('s', { builders: ['b'] }), force('f', { builders: ['b'] })],
+        changeSources: [of('app')],
+      },
+      [
+        "builders[0].factory[1].codebase is 'lib', but no scheduler of this builder makes source stamps of it (of 'app', ''): only a trigger can",
+      ],
+    ],
+  ])('notes steps of a codebase that nobody supplies: %s', (_what, rest, expected) => {
+    const ofLib = { ...step, codebase: 'lib' };
+    const { notes } = compileConfig({
+      ...good(),
+      builders: [builder('b', { workers: ['w'], factory: [step, ofLib] })],
+      ...rest,
+    });
+    expect(notes.map(({ message }) => message)).toEqual(expected);
   });
 
   it.each<[string, RegExp, boolean]>([

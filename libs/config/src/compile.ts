@@ -8,8 +8,9 @@ import type {
 } from '@millrace/contracts';
 import { isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
-import { compileScheduler, TIMER_MAX_SECONDS } from './compile-scheduler.js';
-import { compileSteps, describeStep } from './compile-step.js';
+import { suppliedCodebases } from './codebases.js';
+import { compileScheduler, SHORT, TIMER_MAX_SECONDS } from './compile-scheduler.js';
+import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
 import { ObjectReader, ProblemList, references } from './object-reader.js';
@@ -85,6 +86,9 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const credentials = new Map<string, BoundCredentials>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));
   unique(changeSources, sourceReaders);
+  builderReaders.forEach((reader, index) => {
+    noteMissingCodebases(reader, suppliedCodebases(builders[index]!.name, schedulers, changeSources));
+  });
 
   const revision: CompiledConfig = {
     title: top.text('title', { default: 'Millrace' }),
@@ -289,9 +293,6 @@ function compileBuilder(
 function isTemplate(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'interpolate' in value;
 }
-
-/** What the database has room for: a branch's changes carry all of these. */
-const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
 
 function compileChangeSource(
   reader: ObjectReader,
