@@ -50,6 +50,7 @@ describe('POST /trigger', () => {
     ['a revision that is too long', { ...good, sourceStamp: { revision: 'r'.repeat(191) } }, {}, 400],
     ['no body', '', {}, 400],
     ['a list as source stamp', { ...good, sourceStamp: [{ branch: 'main' }] }, {}, 400],
+    ['two source stamps of one codebase', { ...good, sourceStamps: [{ codebase: 'a' }, { codebase: 'a' }] }, {}, 400],
     ['a list as properties', { ...good, properties: [1] }, {}, 400],
     ['an object as builders', { ...good, builders: { 0: 'b' } }, {}, 400],
     ['deep properties', `{"scheduler":"t","properties":{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`, {}, 400],

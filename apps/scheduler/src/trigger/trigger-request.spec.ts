@@ -5,6 +5,7 @@ import { readTrigger } from './trigger-request.js';
 
 const brackets = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 const withStamp = (stamp: unknown): object => ({ scheduler: 't', sourceStamp: stamp });
+const withStamps = (stamps: unknown): object => ({ scheduler: 't', sourceStamps: stamps });
 const withProperties = (properties: unknown): object => ({ scheduler: 't', properties });
 
 describe('readTrigger', () => {
@@ -17,6 +18,11 @@ describe('readTrigger', () => {
       reason: 'why',
       priority: -3,
     };
+    expect(readTrigger(JSON.stringify(body))).toEqual(body);
+  });
+
+  it('reads a source stamp of each codebase', () => {
+    const body = withStamps([{ branch: 'main', codebase: 'app' }, { codebase: 'lib', revision: 'r' }]);
     expect(readTrigger(JSON.stringify(body))).toEqual(body);
   });
 
@@ -43,6 +49,13 @@ describe('readTrigger', () => {
     [withStamp({ branch: ['main'] }), /sourceStamp\.branch must be a string/],
     [withStamp({ revision: 'r'.repeat(191) }), /sourceStamp\.revision must be shorter/],
     [withStamp({ repository: 'r'.repeat(2001) }), /sourceStamp\.repository must be shorter/],
+    [withStamps({ branch: 'main' }), /^sourceStamps has to be a list/],
+    [withStamps([]), /sourceStamps must contain at least 1/],
+    [withStamps(['main']), /^sourceStamps\[0\] has to be an object/],
+    [withStamps([{}, { nope: 1 }]), /^sourceStamps\[1\]\.nope should not exist/],
+    [withStamps([{ branch: 1 }]), /sourceStamps\.0\.branch must be a string/],
+    [withStamps(Array(51).fill({})), /^sourceStamps has 51 members: expected at most 50/],
+    [{ ...withStamp({}), ...withStamps([{}]) }, /^sourceStamp is given beside sourceStamps/],
     [{ scheduler: 't', builders: { 0: 'a' } }, /builders must be an array/],
     [{ scheduler: 't', builders: 'a' }, /builders must be an array/],
     [{ scheduler: 't', builders: [['a']] }, /each value in builders must be a string/],
@@ -88,6 +101,7 @@ describe('readTrigger', () => {
       'scheduler',
       'builders',
       'sourceStamp',
+      'sourceStamps',
       'properties',
       'reason',
       'priority',

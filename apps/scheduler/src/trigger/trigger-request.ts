@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { plainToInstance, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   IsArray,
   IsInt,
   IsObject,
@@ -15,7 +16,15 @@ import {
   validateSync,
 } from 'class-validator';
 import { PRIORITY_LIMIT } from '@millrace/contracts';
-import { checkProperties, type JsonValue, parseJson, printable, PROPERTY_LIMITS, UserError } from '@millrace/domain';
+import {
+  checkProperties,
+  type JsonValue,
+  parseJson,
+  printable,
+  PROPERTY_LIMITS,
+  SOURCE_STAMP_LIMITS,
+  UserError,
+} from '@millrace/domain';
 
 /** What to build; everything that is left out is what the scheduler's builders do without a change. */
 export class TriggerSourceStamp {
@@ -37,6 +46,14 @@ export class TriggerRequest {
   @MaxLength(190, { each: true })
   builders?: string[];
   @IsOptional() @IsObject() @ValidateNested() @Type(() => TriggerSourceStamp) sourceStamp?: TriggerSourceStamp;
+  /** Instead of `sourceStamp`: one of each codebase. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(SOURCE_STAMP_LIMITS.maxCount)
+  @ValidateNested({ each: true })
+  @Type(() => TriggerSourceStamp)
+  sourceStamps?: TriggerSourceStamp[];
   /** Checked by `checkProperties`. */
   properties?: Readonly<Record<string, JsonValue>>;
   @IsOptional() @IsString() @MaxLength(10_000) reason?: string;
@@ -45,7 +62,7 @@ export class TriggerRequest {
 
 /** A property's value is two levels inside. */
 const BODY_LIMITS = { maxDepth: PROPERTY_LIMITS.maxDepth + 2, maxValues: 20_000, maxCharacters: 1 << 20 };
-const FIELDS = new Set(['scheduler', 'builders', 'sourceStamp', 'properties', 'reason', 'priority']);
+const FIELDS = new Set(['scheduler', 'builders', 'sourceStamp', 'sourceStamps', 'properties', 'reason', 'priority']);
 const STAMP_FIELDS = new Set(['branch', 'revision', 'repository', 'project', 'codebase']);
 
 /**
@@ -56,7 +73,15 @@ const STAMP_FIELDS = new Set(['branch', 'revision', 'repository', 'project', 'co
  */
 export function readTrigger(body: string): TriggerRequest {
   const { properties, ...plain } = membersOf(parseJson(body, BODY_LIMITS, 'the body'), FIELDS, '');
-  if ((plain['sourceStamp'] ?? null) !== null) membersOf(plain['sourceStamp'], STAMP_FIELDS, 'sourceStamp');
+  const { sourceStamp, sourceStamps } = plain;
+  if ((sourceStamp ?? null) !== null) membersOf(sourceStamp, STAMP_FIELDS, 'sourceStamp');
+  if ((sourceStamps ?? null) !== null) {
+    if ((sourceStamp ?? null) !== null)
+      throw refused('sourceStamp is given beside sourceStamps: keep one of the two', { field: 'sourceStamp' });
+    listOf(sourceStamps, SOURCE_STAMP_LIMITS.maxCount, 'sourceStamps').forEach((stamp, index) =>
+      membersOf(stamp, STAMP_FIELDS, `sourceStamps[${index}]`),
+    );
+  }
   const request = plainToInstance(TriggerRequest, plain);
   const problems = problemsOf(validateSync(request));
   if (problems.length > 0) throw refused(problems.join('; '), { problems: printable(problems.join('; '), 1000) });
@@ -76,6 +101,14 @@ function membersOf(value: unknown, known: ReadonlySet<string>, where: string): R
     throw refused(`${field} should not exist; there are: ${[...known].join(', ')}`, { field });
   }
   return value as Record<string, unknown>;
+}
+
+/** @throws UserError `bad-trigger` */
+function listOf(value: unknown, maxCount: number, field: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw refused(`${field} has to be a list`, { field });
+  if (value.length > maxCount)
+    throw refused(`${field} has ${value.length} members: expected at most ${maxCount}`, { field });
+  return value;
 }
 
 function problemsOf(errors: readonly ValidationError[], parent = ''): string[] {

@@ -46,21 +46,18 @@ export class TriggerService {
   private buildset(request: TriggerRequest): NewBuildset {
     const { host, ids } = this.runtime.current;
     const scheduler = findScheduler(host.revision, request.scheduler);
-    const stamp = request.sourceStamp;
     return {
       schedulerId: ids.schedulers.get(scheduler.name)!,
       schedulerName: scheduler.name,
       cause: `trigger:${randomUUID()}`,
       reason: request.reason ?? scheduler.reason,
-      sourceStamps: [
-        {
-          branch: stamp?.branch ?? null,
-          revision: stamp?.revision ?? null,
-          repository: stamp?.repository ?? '',
-          project: stamp?.project ?? '',
-          codebase: stamp?.codebase ?? '',
-        },
-      ],
+      sourceStamps: (request.sourceStamps ?? [request.sourceStamp ?? {}]).map((stamp) => ({
+        branch: stamp.branch ?? null,
+        revision: stamp.revision ?? null,
+        repository: stamp.repository ?? '',
+        project: stamp.project ?? '',
+        codebase: stamp.codebase ?? '',
+      })),
       properties: {
         ...propertiesFrom(scheduler.properties, 'Scheduler'),
         ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
