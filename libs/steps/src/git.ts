@@ -11,7 +11,16 @@ import {
   type StepOptions,
   type StepOutcome,
 } from '@millrace/config';
-import { MillraceError, Result, UserError, worstOf } from '@millrace/domain';
+import {
+  MillraceError,
+  NO_SOURCE,
+  Result,
+  type SourceStamp,
+  sourceStampOf,
+  UserError,
+  withCodebaseValue,
+  worstOf,
+} from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
 import { resultOf, succeeded } from './outcome.js';
 import { PrivateGit } from './private-git.js';
@@ -22,6 +31,8 @@ export type { GitCredentials };
 export interface GitStepOptions extends StepOptions {
   /** Without user and password: see `credentials`. */
   readonly repository: Renderable<string>;
+  /** Whose source stamp is checked out. Left out: the one without a codebase, or the only one. */
+  readonly codebase?: string;
   /** Built when the source stamp names none; the repository's default branch without it. A full ref name works too. */
   readonly branch?: Renderable<string>;
   /** `full` removes every file that is not of the revision, `incremental` (the default) leaves what earlier builds made. */
@@ -58,6 +69,20 @@ function checkedName(what: string, name: string): string {
 function refOf(branch: string | null): string {
   if (branch === null || branch === '') return 'HEAD';
   return branch.startsWith('refs/') ? checkedName('branch', branch) : `refs/heads/${checkedName('branch', branch)}`;
+}
+
+/** @throws UserError `no-source-stamp` */
+function stampOf(stamps: readonly SourceStamp[], codebase: string): SourceStamp {
+  const stamp = stamps.length === 0 && codebase === '' ? NO_SOURCE : sourceStampOf(stamps, codebase);
+  if (stamp) return stamp;
+  const known = stamps.map((one) => `'${one.codebase}'`).join(', ') || 'none';
+  throw new UserError(
+    'no-source-stamp',
+    codebase === ''
+      ? `this build has source stamps of several codebases (${known}): say which one is to be checked out, git({ codebase: … })`
+      : `this build has no source stamp of the codebase '${codebase}'; there are: ${known}`,
+    { codebase },
+  );
 }
 
 function fixed(repository: Renderable<string>): string | null {
@@ -203,14 +228,15 @@ export function git(options: GitStepOptions): Step {
   const checkOut = async (
     step: StepContext,
     repository: string,
+    stamp: SourceStamp,
     env: Readonly<Record<string, string | null>>,
     credentials: PrivateGit | null,
   ): Promise<StepOutcome> => {
     const workdir = await step.renderPath(options.workdir ?? 'build');
-    const branch = step.sourceStamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
+    const branch = stamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
     step.setState(`checking out ${branch ?? 'the default branch'}`);
     const checkout = new Checkout(step, options, workdir, env, credentials);
-    const update = () => checkout.update(repository, branch, step.sourceStamp.revision);
+    const update = () => checkout.update(repository, branch, stamp.revision);
     let outcome = await update();
     const mayClobber = checkout.existed && (options.clobberOnFailure ?? true) && outcome.failureReason === null;
     if (resultOf(outcome) === Result.FAILURE && mayClobber) {
@@ -227,14 +253,17 @@ export function git(options: GitStepOptions): Step {
     const revision = head.stdout?.trim() ?? '';
     if (!succeeded(head) || !revision)
       return { result: succeeded(head) ? Result.FAILURE : resultOf(head), stateString: 'update' };
-    step.properties.set('got_revision', revision, 'Git');
+    const got = withCodebaseValue(step.properties.get('got_revision'), options.codebase ?? '', revision);
+    step.properties.set('got_revision', got, 'Git');
     return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
   };
   const run = async (step: StepContext): Promise<StepOutcome> => {
     const repository = await step.render(options.repository);
     const env = await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>);
     let bound: BoundCredentials | null = null;
+    let stamp: SourceStamp;
     try {
+      stamp = stampOf(step.sourceStamps, options.codebase ?? '');
       checkRepository(repository);
       if (options.credentials)
         bound = credentialsFor(options.credentials, repository, fixed(options.repository), process.env);
@@ -243,12 +272,12 @@ export function git(options: GitStepOptions): Step {
       await step.log('err.text').append(`${error.message}\n`);
       return { result: Result.EXCEPTION, stateString: REFUSED[error.code] ?? 'update' };
     }
-    if (!bound) return await checkOut(step, repository, env, null);
+    if (!bound) return await checkOut(step, repository, stamp, env, null);
     const credentials = new PrivateGit(step, bound, env, options.timeoutSeconds);
     let outcome: StepOutcome | null = null;
     let removed: CommandOutcome;
     try {
-      outcome = await checkOut(step, repository, env, credentials);
+      outcome = await checkOut(step, repository, stamp, env, credentials);
     } finally {
       removed = await credentials.remove();
     }
@@ -260,6 +289,7 @@ export function git(options: GitStepOptions): Step {
   return makeStep(git, options, {
     kind: 'git',
     flags: { haltOnFailure: true },
+    ...(options.codebase !== undefined && { codebase: options.codebase }),
     ...(credentials?.passwordEnv !== undefined && { variables: [credentials.passwordEnv] }),
     run,
     shown: {
@@ -273,6 +303,11 @@ export function git(options: GitStepOptions): Step {
     check: (reader) => {
       checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
       checkGitAccess(reader);
+      reader.text('codebase', {
+        default: '',
+        accepts: (name) => name.length <= 190,
+        expected: 'a string of at most 190 characters',
+      });
       checkRenderable(reader, 'branch');
       reader.oneOf('mode', ['full', 'incremental'], 'incremental');
       for (const key of ['submodules', 'tags', 'clobberOnFailure']) reader.boolean(key, false);
@@ -289,4 +324,5 @@ const REFUSED: Readonly<Record<string, string>> = {
   'secret-in-address': "the repository's address holds a secret",
   'bad-credentials': 'the credentials are not for this repository',
   'no-credentials': 'the credentials are not set',
+  'no-source-stamp': 'no source stamp to check out',
 };

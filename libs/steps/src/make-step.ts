@@ -8,6 +8,7 @@ interface StepParts {
   readonly kind: string;
   readonly flags?: Partial<StepFlags>;
   readonly variables?: readonly string[];
+  readonly codebase?: string;
   readonly run: Step['run'];
   /** Options that may be shown; everything by default. */
   readonly shown?: unknown;
@@ -20,7 +21,7 @@ export function makeStep(
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
   helper: Function,
   options: StepOptions,
-  { kind, flags, variables, run, shown, check }: StepParts,
+  { kind, flags, variables, codebase, run, shown, check }: StepParts,
 ): Step {
   const found = new ProblemList();
   const reader = new ObjectReader(options, '', found);
@@ -41,6 +42,7 @@ export function makeStep(
     notes: found.notes,
     resumable: true,
     variables,
+    ...(codebase !== undefined && { codebase }),
     run,
     describe: () => description,
   });
