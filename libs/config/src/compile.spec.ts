@@ -388,7 +388,11 @@ describe('compileConfig', () => {
     ['a scheduler that takes what it is told', { schedulers: [trigger('t', { builders: ['b'] })] }, []],
     ['no scheduler', {}, []],
     ['a poller of it', { schedulers: [anyBranch('s', { builders: ['b'] })], changeSources: [of('lib')] }, []],
-    ['a form that asks for it', { schedulers: [force('f', { builders: ['b'], codebases: [{ codebase: 'lib' }] })] }, []],
+    [
+      'a form that asks for it',
+      { schedulers: [force('f', { builders: ['b'], codebases: [{ codebase: 'lib' }] })] },
+      [],
+    ],
     [
       'neither',
       {

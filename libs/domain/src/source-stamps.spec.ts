@@ -82,7 +82,9 @@ describe('a build of several source stamps', () => {
   });
 
   it('holds no secrets', () => {
-    expect(() => checkAddresses({ ...NO_SOURCE, repository: 'https://u:hunter2@h/x' })).toThrow(/'https:\/\/\*\*\*@h\/x'/);
+    expect(() => checkAddresses({ ...NO_SOURCE, repository: 'https://u:hunter2@h/x' })).toThrow(
+      /'https:\/\/\*\*\*@h\/x'/,
+    );
   });
 });
 

@@ -578,8 +578,7 @@ export default quickstart.default;`,
     const build = async (branch: string) => {
       const host = new FakeBuildHost();
       const sourceStamps = [{ ...NO_SOURCE, branch, project: 'hello' }];
-      const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamps }), host)
-        .outcome;
+      const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamps }), host).outcome;
       return { host, outcome };
     };
     const green = await build('main');

@@ -22,7 +22,10 @@ describe('readTrigger', () => {
   });
 
   it('reads a source stamp of each codebase', () => {
-    const body = withStamps([{ branch: 'main', codebase: 'app' }, { codebase: 'lib', revision: 'r' }]);
+    const body = withStamps([
+      { branch: 'main', codebase: 'app' },
+      { codebase: 'lib', revision: 'r' },
+    ]);
     expect(readTrigger(JSON.stringify(body))).toEqual(body);
   });
 
