@@ -44,6 +44,19 @@ export function firstLine(text: string): string {
   return text.split('\n', 1)[0]!;
 }
 
+/** What a property says of each codebase, as `got_revision` does; of a build of one unnamed codebase that is one value, with an empty name. */
+export function codebaseValues(
+  properties: Properties | null | undefined,
+  name: string,
+): { readonly codebase: string; readonly value: string }[] {
+  const value: JsonValue | undefined = properties && Object.hasOwn(properties, name) ? properties[name]![0] : undefined;
+  const byCodebase =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { '': value ?? null };
+  return Object.entries(byCodebase).flatMap(([codebase, one]) =>
+    typeof one === 'string' && one !== '' ? [{ codebase, value: one }] : [],
+  );
+}
+
 /** The value of a property as text; null when there is none. */
 export function property(properties: Properties | null | undefined, name: string): string | null {
   const value: JsonValue | undefined = properties && Object.hasOwn(properties, name) ? properties[name]![0] : undefined;

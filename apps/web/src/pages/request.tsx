@@ -87,7 +87,7 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
         <dd>{request.priority}</dd>
         {buildset?.sourcestamps.map((stamp) => (
           <div key={stamp.ssid} className="contents">
-            <dt>Source</dt>
+            <dt>Source{stamp.codebase && ` of ${stamp.codebase}`}</dt>
             <dd>
               {stamp.branch && <Branch name={stamp.branch} />} {stamp.revision && <code>{stamp.revision}</code>}{' '}
               <span className="muted">{stamp.repository || (stamp.branch || stamp.revision ? '' : '–')}</span>

@@ -1,6 +1,6 @@
 import type { BuildResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
-import { duration, property, shortRevision } from '../data/format';
+import { codebaseValues, duration, property, shortRevision } from '../data/format';
 import { useNow } from '../data/live';
 import { Ago, Branch, BuilderLink, BuildLink, Took, WorkerLink } from './basics';
 
@@ -59,11 +59,18 @@ export function BuildTable({
 
 export function Source({ build }: { build: BuildResource }): ReactNode {
   const branch = property(build.properties, 'branch');
-  const revision = property(build.properties, 'got_revision') ?? property(build.properties, 'revision');
-  if (!branch && !revision) return <span className="muted">–</span>;
+  const got = codebaseValues(build.properties, 'got_revision');
+  const revisions = got.length > 0 ? got : codebaseValues(build.properties, 'revision');
+  if (!branch && revisions.length === 0) return <span className="muted">–</span>;
   return (
     <>
-      {branch && <Branch name={branch} />} {revision && <code title={revision}>{shortRevision(revision)}</code>}
+      {branch && <Branch name={branch} />}
+      {revisions.map(({ codebase, value }) => (
+        <span key={codebase}>
+          {' '}
+          {codebase} <code title={value}>{shortRevision(value)}</code>
+        </span>
+      ))}
     </>
   );
 }

@@ -96,12 +96,17 @@ function RequestSource({
   request: BuildRequestResource;
   buildset: BuildsetResource | undefined;
 }): ReactNode {
-  const stamp = buildset?.sourcestamps[0];
-  const branch = stamp?.branch ?? property(request.properties, 'branch');
-  const revision = stamp?.revision ?? property(request.properties, 'revision');
+  const branch = property(request.properties, 'branch');
+  const revision = property(request.properties, 'revision');
+  const stamps = buildset?.sourcestamps ?? [{ ssid: 0, codebase: '', branch, revision }];
   return (
     <>
-      {branch && <Branch name={branch} />} {revision && <code>{shortRevision(revision)}</code>}{' '}
+      {stamps.map((stamp) => (
+        <span key={stamp.ssid}>
+          {stamp.codebase} {stamp.branch && <Branch name={stamp.branch} />}{' '}
+          {stamp.revision && <code>{shortRevision(stamp.revision)}</code>}{' '}
+        </span>
+      ))}
       <span className="muted">{buildset?.reason}</span>
     </>
   );
