@@ -16,10 +16,9 @@ import {
   readLogLines,
   sealLogs,
 } from '@millrace/database';
-import { Result } from '@millrace/domain';
+import { NO_SOURCE, Result } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
-const NO_SOURCE = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 let causes = 0;
 
 onEveryDatabase('claims and journal', (get) => {
@@ -32,14 +31,17 @@ onEveryDatabase('claims and journal', (get) => {
     ids = await configure(get().db, me, { builders: 20, workers: 4 });
   });
 
-  const submit = async (builders: number[]): Promise<{ buildsetId: number; requestIds: number[] }> => {
+  const submit = async (
+    builders: number[],
+    sourceStamps = [NO_SOURCE],
+  ): Promise<{ buildsetId: number; requestIds: number[] }> => {
     const created = await get().db.transaction((tx) =>
       createBuildset(tx, {
         schedulerId: null,
         schedulerName: 'test',
         cause: `test:${++causes}`,
         reason: 'test',
-        sourceStamps: [NO_SOURCE],
+        sourceStamps,
         properties: { a: [1, 'Test'] },
         builderIds: builders.map(builderId),
       }),
@@ -84,6 +86,24 @@ onEveryDatabase('claims and journal', (get) => {
     expect(claimed[0]!.properties).toMatchObject({ a: [1, 'Test'], buildername: expect.anything() });
     await connections[1]!.close();
     await connections[2]!.close();
+  });
+
+  it('gives every build all source stamps of its buildset, in the order of their codebases', async () => {
+    const stamp = (codebase: string) => ({ ...NO_SOURCE, branch: `of ${codebase}`, codebase });
+    const [lib, app] = [stamp('lib'), stamp('app')];
+    const both = await submit([0, 1], [lib, app]);
+    const one = await submit([2], [lib]);
+    const candidates = [...both.requestIds, ...one.requestIds].map((requestId, i) => candidate(requestId, i));
+    const claimed = await new ClaimStore(get().db).claim(me, candidates);
+    expect(claimed.map(({ sourceStamps }) => sourceStamps)).toEqual([[app, lib], [app, lib], [lib]]);
+    expect(claimed[0]!.properties).not.toHaveProperty('branch');
+    expect(claimed[2]!.properties).toMatchObject({ branch: ['of lib', 'Build'], codebase: ['lib', 'Build'] });
+  });
+
+  it('refuses two source stamps of one codebase', async () => {
+    await expect(submit([0], [NO_SOURCE, { ...NO_SOURCE, branch: 'main' }])).rejects.toMatchObject({
+      code: 'bad-source-stamps',
+    });
   });
 
   it('claims nothing without a lease', async () => {
