@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   'worker-protocol': ['domain', 'contracts'],
   steps: ['domain', 'contracts', 'config'],
   master: ['domain', 'contracts', 'database', 'bus'],
-  testing: ['domain', 'contracts', 'database', 'bus', 'wamp-router', 'worker-protocol'],
+  testing: ['domain', 'contracts', 'database', 'bus', 'master', 'wamp-router', 'worker-protocol'],
   scheduler: ['domain', 'contracts', 'config', 'database', 'bus', 'master'],
   engine: ['domain', 'contracts', 'config', 'database', 'bus', 'master', 'steps', 'worker-protocol'],
   ui: ['domain', 'contracts', 'database', 'bus', 'master'],
@@ -58,7 +58,7 @@ const perPackage = Object.entries(MAY_IMPORT).map(([name, allowed]) => {
   const patterns = packagesBut([...allowed, name]);
   if (name !== 'database') patterns.push(...DATABASE_DRIVERS);
   if (name !== 'bus') patterns.push(...BUS_CLIENTS);
-  if (!['master', 'scheduler', 'engine', 'ui'].includes(name)) patterns.push(...NEST);
+  if (!['master', 'scheduler', 'engine', 'ui', 'testing'].includes(name)) patterns.push(...NEST);
   if (name === 'domain') patterns.push(...NODE_IO, 'class-validator', 'class-transformer');
   return {
     files: [`${folder}/src/**/*.ts`],

@@ -52,6 +52,11 @@ export const hints = {
   command: (masterid: number): Hint => ({ topic: `commands.${masterid}`, payload: { masterid } }),
 };
 
+/** Whether a topic says that a build has ended; not a step or a log of it. */
+export function isBuildFinished(topic: string): boolean {
+  return /^builds\.\d+\.finished$/.test(topic);
+}
+
 /** Kind of topic → what follows the kind, with `:id` for a number → the ids that such a hint carries. */
 const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids: readonly string[] }[]> = new Map([
   ['changes', [shape(':id.new', 'changeid')]],

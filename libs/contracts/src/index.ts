@@ -2,6 +2,7 @@ export {
   type BuildEvent,
   type Hint,
   hints,
+  isBuildFinished,
   type LogEvent,
   readHint,
   type RequestEvent,

@@ -1,5 +1,5 @@
 export { OnCommand } from './on-command.js';
-export { type HintHandler, Hints } from './hints.js';
+export { type BusState, type HintHandler, Hints } from './hints.js';
 export { httpAdapter, type ListenerOptions } from './http-listener.js';
 export { Lease } from './lease.js';
 export { type Logger } from './logging.js';

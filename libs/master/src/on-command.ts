@@ -21,7 +21,8 @@ export const OnCommand = (kind: CommandKind): MethodDecorator => SetMetadata(KIN
 /** @throws Error when two methods carry out the same kind */
 export function commandHandlers(discovery: DiscoveryService): ReadonlyMap<CommandKind, CommandHandler> {
   const handlers = new Map<CommandKind, CommandHandler>();
-  for (const { instance } of discovery.getProviders()) {
+  // A provider that stands for another one has the same instance.
+  for (const instance of new Set(discovery.getProviders().map((provider) => provider.instance as unknown))) {
     for (const method of methodsOf(instance)) {
       const kind = Reflect.getMetadata(KIND, method) as CommandKind | undefined;
       if (kind === undefined) continue;

@@ -58,11 +58,30 @@ interface Running {
   sent: boolean;
 }
 
+export interface BuildHostOptions {
+  readonly build: BuildKey & { readonly uuid: Uuid };
+  readonly worker: AttachedWorker;
+  readonly journal: Journal;
+  readonly blobs: Blobs;
+  /** Null: the build begins here. */
+  readonly replay: Replay | null;
+  readonly publish: (hint: Hint) => void;
+  readonly onFenced: () => void;
+  /** Something could not be written, and never will be. */
+  readonly onBroken: (error: unknown) => void;
+  /** The connection went while a command ran that can go on without it. */
+  readonly onWorkerAway: () => void;
+}
+
 /**
  * One build, as its runner sees the engine: what the runner asks for is written to the journal and sent to the worker. The first
  * write that is fenced off ends everything here (I3).
  */
 export class EngineBuildHost implements BuildHost {
+  private readonly key: BuildKey;
+  private readonly worker: AttachedWorker;
+  private readonly journal: Journal;
+  private readonly replay: Replay | null;
   private readonly running = new Map<string, Running>();
   private isFenced = false;
   private parked = false;
@@ -76,20 +95,12 @@ export class EngineBuildHost implements BuildHost {
   /** Why the replay of a step failed: it asked for something else than before. */
   unresumable: string | null = null;
 
-  constructor(
-    private readonly key: BuildKey,
-    private readonly uuid: Uuid,
-    private readonly worker: AttachedWorker,
-    private readonly journal: Journal,
-    private readonly blobs: Blobs,
-    private readonly publish: (hint: Hint) => void,
-    private readonly onFenced: () => void,
-    /** Something could not be written, and never will be. */
-    private readonly onBroken: (error: unknown) => void,
-    /** The connection went while a command ran that can go on without it. */
-    private readonly onWorkerAway: () => void,
-    private readonly replay: Replay | null = null,
-  ) {}
+  constructor(private readonly options: BuildHostOptions) {
+    this.key = options.build;
+    this.worker = options.worker;
+    this.journal = options.journal;
+    this.replay = options.replay;
+  }
 
   get isResumable(): boolean {
     return this.resumable && !this.isFenced;
@@ -165,7 +176,7 @@ export class EngineBuildHost implements BuildHost {
 
   private async send(uuid: string, running: Running, args: CommandRequest['args']): Promise<CommandResult> {
     const { request } = running;
-    const transfer = await transferSink(this.blobs, this.uuid, request, this.uploads);
+    const transfer = await transferSink(this.options.blobs, this.options.build.uuid, request, this.uploads);
     try {
       if (running.interrupted && !running.recorded) {
         await transfer?.finish(false);
@@ -204,7 +215,7 @@ export class EngineBuildHost implements BuildHost {
         this.giveUp('its worker came back without it');
       const workerLost = error instanceof MillraceError && error.code === 'worker-lost';
       if (workerLost && this.isResumable && resumes(this.worker)) {
-        this.onWorkerAway();
+        this.options.onWorkerAway();
         this.assertGoing();
       }
       const result = {
@@ -347,7 +358,7 @@ export class EngineBuildHost implements BuildHost {
     try {
       check();
     } catch (error) {
-      this.onBroken(error);
+      this.options.onBroken(error);
       throw error;
     }
   }
@@ -393,25 +404,26 @@ export class EngineBuildHost implements BuildHost {
       (committed) => {
         this.announce(committed);
         if (entries.some((entry) => entry.kind === 'step-started' && entry.number === 0)) {
-          this.publish(hints.build(this.key.buildId, 'update'));
+          this.options.publish(hints.build(this.key.buildId, 'update'));
         }
-        if (entries.some((entry) => entry.kind === 'properties')) this.publish(hints.buildProperties(this.key.buildId));
+        if (entries.some((entry) => entry.kind === 'properties'))
+          this.options.publish(hints.buildProperties(this.key.buildId));
       },
       (error: unknown) => this.failed(error),
     );
   }
 
   private failed(error: unknown): void {
-    if (!(error instanceof FencedError)) return this.onBroken(error);
+    if (!(error instanceof FencedError)) return this.options.onBroken(error);
     if (this.isFenced) return;
     this.isFenced = true;
-    this.onFenced();
+    this.options.onFenced();
   }
 
   private announce(committed: Committed): void {
-    for (const { stepId, event } of committed.steps) this.publish(hints.step(this.key.buildId, stepId, event));
+    for (const { stepId, event } of committed.steps) this.options.publish(hints.step(this.key.buildId, stepId, event));
     for (const { stepId, logId, event } of committed.logs)
-      this.publish(hints.log(this.key.buildId, stepId, logId, event));
+      this.options.publish(hints.log(this.key.buildId, stepId, logId, event));
   }
 }
 

@@ -1,25 +1,39 @@
-import type { CompiledBuilder } from '@millrace/contracts';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { hints } from '@millrace/contracts';
 import {
   AdoptionStore,
   type BuildEnd,
   type ClaimedBuild,
   ClaimStore,
+  ControlStore,
+  type Database,
+  type Incarnation,
   IntakeStore,
-  type Journal,
+  Journal,
+  type MasterCommand,
   type RecordedBuild,
   sealLogs,
   type WorkersClaim,
 } from '@millrace/database';
-import { hints } from '@millrace/contracts';
 import { messageOf, Result } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import { DATABASE, Hints, LOG, type Logger, ME, OnCommand } from '@millrace/master';
+import { BLOBS } from '../blobs/blobs.module.js';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { announceEnd } from '../claiming/reaper.js';
+import { type BuildSetup, EngineConfiguration } from '../configuration/engine-configuration.js';
 import { whyNotResumable } from '../core/resuming.js';
 import { shortState, STEP_LIMITS } from '../core/step-limits.js';
-import type { BuildJob, BuildOutcome, FinishedStep, RunnerPool, RunningBuild } from '../runner/runner.js';
+import {
+  type BuildJob,
+  type BuildOutcome,
+  type FinishedStep,
+  RunnerPool,
+  type RunningBuild,
+} from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
+import type { BuildsOfWorkers } from '../workers/sessions.js';
 import { EngineBuildHost, type Replay, resumes } from './build-host.js';
+import { EngineSignals } from './engine-signals.js';
 
 interface Entry {
   readonly build: ClaimedBuild;
@@ -33,35 +47,29 @@ interface Entry {
   ended: Promise<void>;
 }
 
-/** What a build needs of the configuration it was claimed under. */
-export interface BuildSetup {
-  readonly builder: CompiledBuilder;
-  readonly configFile: string;
-  readonly fingerprint: string;
-  readonly pool: RunnerPool;
-}
-
 /** The builds of this engine, from claim to end. */
-export class RunningBuilds {
+@Injectable()
+export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   private readonly entries = new Map<number, Entry>();
-  private readonly intake: IntakeStore;
-  private readonly claims: ClaimStore;
-  private readonly adoptions: AdoptionStore;
   private draining = false;
   readonly stats = { adopted: 0, parked: 0 };
   private sealing: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly master: Master<'engine'>,
     private readonly journal: Journal,
-    private readonly blobs: Blobs,
-    /** Called in the same turn as the last write of a build, so that the next claim rides along. */
-    private readonly onSlotFree: () => void,
-  ) {
-    this.intake = new IntakeStore(master.db);
-    this.claims = new ClaimStore(master.db);
-    this.adoptions = new AdoptionStore(master.db);
-  }
+    private readonly pool: RunnerPool,
+    private readonly configuration: EngineConfiguration,
+    private readonly signals: EngineSignals,
+    private readonly intake: IntakeStore,
+    private readonly claims: ClaimStore,
+    private readonly control: ControlStore,
+    private readonly adoptions: AdoptionStore,
+    private readonly hints: Hints,
+    @Inject(BLOBS) private readonly blobs: Blobs,
+    @Inject(DATABASE) private readonly db: Database,
+    @Inject(ME) private readonly me: Incarnation,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
 
   get size(): number {
     return this.entries.size;
@@ -79,19 +87,28 @@ export class RunningBuilds {
     void this.fencedOff(buildId);
   }
 
-  begin(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null = null): void {
-    const host = new EngineBuildHost(
+  /**
+   * Runs what has been claimed for a builder as it was configured then; if that has changed since, the build is claimed again, under the new
+   * configuration or elsewhere.
+   */
+  begin(build: ClaimedBuild, worker: AttachedWorker, fingerprint: string): void {
+    const setup = this.configuration.setupOf(build.builderId);
+    if (setup?.builder.fingerprint === fingerprint) this.goOn(build, worker, setup, null);
+    else this.refuse(build, worker, 'its builder was configured anew');
+  }
+
+  private goOn(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null): void {
+    const host = new EngineBuildHost({
       build,
-      build.uuid,
       worker,
-      this.journal,
-      this.blobs,
-      (hint) => this.master.hints.publish(hint),
-      () => this.lose(build.buildId),
-      (error) => this.broken(entry, error),
-      () => this.park(entry),
-      recorded && replayOf(recorded),
-    );
+      journal: this.journal,
+      blobs: this.blobs,
+      replay: recorded && replayOf(recorded),
+      publish: (hint) => this.hints.publish(hint),
+      onFenced: () => this.lose(build.buildId),
+      onBroken: (error) => this.broken(entry, error),
+      onWorkerAway: () => this.park(entry),
+    });
     const finishedSteps = recorded ? finishedStepsOf(recorded) : [];
     const entry: Entry = {
       build,
@@ -110,9 +127,8 @@ export class RunningBuilds {
   /**
    * Goes on with what a worker brings along from its earlier sessions, on this engine or another (I9); what cannot go on is tried again.
    * The worker is told to end and forget everything else.
-   * @param setupOf what this engine's configuration says about a builder; null when it does not serve it
    */
-  async adopt(worker: AttachedWorker, setupOf: (builderId: number) => BuildSetup | null): Promise<void> {
+  async adopt(worker: AttachedWorker): Promise<void> {
     if (!resumes(worker)) return await this.endLeftOvers(worker);
     const { info } = worker.connection;
     const held = new Set(info.runningCommands);
@@ -121,7 +137,7 @@ export class RunningBuilds {
     await Promise.all(before.filter((entry) => entry.host.isParked).map((entry) => entry.ended));
     for (const claim of await this.adoptions.ofWorker(worker.workerId)) {
       if (this.entries.has(claim.buildId)) continue;
-      for (const id of await this.adoptOne(worker, claim, held, setupOf(claim.builderId))) held.delete(id);
+      for (const id of await this.adoptOne(worker, claim, held)) held.delete(id);
     }
     await Promise.all([...held].map((id) => worker.connection.forget(id)));
   }
@@ -136,13 +152,9 @@ export class RunningBuilds {
   }
 
   /** @returns the ids of the commands that go on */
-  private async adoptOne(
-    worker: AttachedWorker,
-    claim: WorkersClaim,
-    held: ReadonlySet<string>,
-    setup: BuildSetup | null,
-  ): Promise<string[]> {
-    const { me, log, hints: bus } = this.master;
+  private async adoptOne(worker: AttachedWorker, claim: WorkersClaim, held: ReadonlySet<string>): Promise<string[]> {
+    const { me, log } = this;
+    const setup = this.configuration.setupOf(claim.builderId);
     const recorded = await this.adoptions.adopt(me, claim, worker.workerId, worker.sessionEpoch);
     if (!recorded) return [];
     const { build } = recorded;
@@ -150,17 +162,17 @@ export class RunningBuilds {
     if (reason !== null || setup === null) {
       log.info({ buildId: build.buildId, worker: worker.name, reason }, 'a build of an earlier session is tried again');
       const end = { results: Result.RETRY, stateString: `retry: ${reason}` };
-      announceEnd(this.master, await this.claims.end(build, end));
+      announceEnd(this.hints, await this.claims.end(build, end));
       return [];
     }
     log.info({ buildId: build.buildId, worker: worker.name, from: claim.masterId }, 'build adopted');
     this.stats.adopted += 1;
     await this.journal.recall(build.buildId);
     worker.builds.set(build.buildId, build.builderId);
-    this.begin(build, worker, setup, recorded);
-    bus.publish(hints.build(build.buildId, 'update'));
+    this.goOn(build, worker, setup, recorded);
+    this.hints.publish(hints.build(build.buildId, 'update'));
     // Who wanted it stopped asked whoever had it then.
-    bus.publish(hints.command(me.masterId));
+    this.hints.publish(hints.command(me.masterId));
     return recorded.commands.filter(({ outcome }) => outcome === null).map(({ uuid }) => uuid);
   }
 
@@ -177,7 +189,7 @@ export class RunningBuilds {
   }
 
   /** @returns false when the build is not (or no longer) run here */
-  stop(buildId: number, reason: string): boolean {
+  private stop(buildId: number, reason: string): boolean {
     const entry = this.entries.get(buildId);
     if (!entry || entry.host.isParked) return false;
     if (entry.stopReason === null) {
@@ -187,17 +199,24 @@ export class RunningBuilds {
     return true;
   }
 
+  /** Null: the build is being stopped, and answers the command when it ends. */
+  @OnCommand('stop-build')
+  async stopBuild(command: MasterCommand): Promise<string | null> {
+    if (this.stop(command.subjectId, command.args.reason ?? 'no reason')) return null;
+    return (await this.control.passStopOn(command)) ? null : 'the build has ended';
+  }
+
   /** Gives back what was claimed and cannot be run here. */
-  refuse(build: ClaimedBuild, worker: AttachedWorker, reason: string): void {
-    const log = this.master.log.child({ buildId: build.buildId, worker: worker.name });
+  private refuse(build: ClaimedBuild, worker: AttachedWorker, reason: string): void {
+    const log = this.log.child({ buildId: build.buildId, worker: worker.name });
     log.info({ reason }, 'a claimed build is given back');
     this.claims.end(build, { results: Result.RETRY, stateString: `retry: ${reason}` }).then(
-      (ended) => announceEnd(this.master, ended),
+      (ended) => announceEnd(this.hints, ended),
       // The reaper finds a claim that we hold and do not run.
       (error: unknown) => log.warn({ err: error }, `giving it back failed: ${messageOf(error)}`),
     );
     worker.release(build.buildId);
-    this.onSlotFree();
+    this.signals.slotFreed.next();
   }
 
   /** Resolves when no build is left; `onEach` is called whenever one has ended. No new ones must begin. */
@@ -212,7 +231,8 @@ export class RunningBuilds {
    * For an engine that goes away: leaves to the workers what can go on at another engine; interrupts everything else and gives the
    * requests back.
    */
-  async giveBackAll(reason: string): Promise<void> {
+  async onModuleDestroy(): Promise<void> {
+    const reason = 'the engine is stopping';
     this.draining = true;
     const entries = [...this.entries.values()];
     for (const entry of entries) {
@@ -225,13 +245,13 @@ export class RunningBuilds {
 
   private async run(entry: Entry, setup: BuildSetup): Promise<void> {
     const { build, worker, host } = entry;
-    const log = this.master.log.child({ buildId: build.buildId, builder: setup.builder.name, number: build.number });
+    const log = this.log.child({ buildId: build.buildId, builder: setup.builder.name, number: build.number });
     log.info({ worker: worker.name, attempt: build.attempt }, 'build started');
     let end: BuildEnd;
     try {
       const job = await this.job(entry, setup);
       if (host.isParked) return await this.parked(entry);
-      entry.running = setup.pool.run(job, host);
+      entry.running = this.pool.run(job, host);
       if (entry.stopReason !== null) entry.running.stop(entry.stopReason);
       const outcome = await entry.running.outcome;
       if (host.isParked) return await this.parked(entry);
@@ -243,10 +263,10 @@ export class RunningBuilds {
     await host.interruptAll('the build is over');
     worker.release(build.buildId);
     const finished = host.finish({ kind: 'build-finished', end });
-    this.onSlotFree();
+    this.signals.slotFreed.next();
     try {
       const committed = await finished;
-      if (committed?.ended) announceEnd(this.master, committed.ended);
+      if (committed?.ended) announceEnd(this.hints, committed.ended);
       else log.info('the build was no longer ours when it ended');
     } catch (error) {
       log.error({ err: error }, `the end of the build could not be written: ${messageOf(error)}`);
@@ -262,9 +282,9 @@ export class RunningBuilds {
     this.stats.parked += 1;
     try {
       const isOurs = await entry.host.recordParked();
-      this.master.log.info({ buildId, worker: entry.worker.name, isOurs }, 'the build waits for its worker');
+      this.log.info({ buildId, worker: entry.worker.name, isOurs }, 'the build waits for its worker');
     } catch (error) {
-      this.master.log.error({ buildId, err: error }, `that a build waits was not written: ${messageOf(error)}`);
+      this.log.error({ buildId, err: error }, `that a build waits was not written: ${messageOf(error)}`);
     }
     this.entries.delete(buildId);
   }
@@ -272,11 +292,11 @@ export class RunningBuilds {
   /** Nobody waits for it, and one at a time, so that it takes nothing from builds that run. */
   private seal(buildId: number): Promise<void> {
     this.sealing = this.sealing
-      .then(() => sealLogs(this.master.db, buildId))
+      .then(() => sealLogs(this.db, buildId))
       .then(
         () => undefined,
         (error: unknown) =>
-          this.master.log.warn({ buildId, err: error }, `small log chunks were not merged: ${messageOf(error)}`),
+          this.log.warn({ buildId, err: error }, `small log chunks were not merged: ${messageOf(error)}`),
       );
     return this.sealing;
   }
@@ -326,7 +346,7 @@ export class RunningBuilds {
 
   /** A build of which something is missing must not look as if it had gone well. */
   private broken(entry: Entry, error: unknown): void {
-    this.master.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
+    this.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
     entry.broken ??= `not everything that happened could be recorded: ${messageOf(error)}`;
     entry.running?.stop('it cannot be recorded');
   }
@@ -334,7 +354,7 @@ export class RunningBuilds {
   private async fencedOff(buildId: number): Promise<void> {
     const entry = this.entries.get(buildId);
     if (!entry) return;
-    this.master.log.warn({ buildId }, 'the build is no longer ours: stopping it');
+    this.log.warn({ buildId }, 'the build is no longer ours: stopping it');
     await entry.host.forgetAll();
     entry.running?.drop('another engine has taken over');
   }

@@ -1,7 +1,7 @@
 import { hints } from '@millrace/contracts';
 import { type BuildKey, ClaimStore, type EndedBuild, type Orphan } from '@millrace/database';
 import { FencedError, Result } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import type { Hints, Master } from '@millrace/master';
 
 /** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
 const ADOPTION_TAKES_MS = 10_000;
@@ -46,7 +46,7 @@ export class Reaper {
         { buildId: orphan.buildId, engine: orphan.master, requeued: ended.requeued },
         'a build that nobody worked on was reaped',
       );
-      announceEnd(this.master, ended);
+      announceEnd(this.master.hints, ended);
     }
     this.seenAtMs = seenAtMs;
     await this.compareClaims();
@@ -91,7 +91,7 @@ export class Reaper {
         stateString: 'retry: the claim was lost on its way',
       });
       this.master.log.warn({ buildId: key.buildId }, 'a claim that never arrived was given back');
-      announceEnd(this.master, ended);
+      announceEnd(this.master.hints, ended);
     } catch (error) {
       // It ended in between, as it should have.
       if (!(error instanceof FencedError)) throw error;
@@ -105,10 +105,10 @@ function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {
 }
 
 /** Tells everybody how an attempt ended. */
-export function announceEnd(master: Master<'engine'>, ended: EndedBuild): void {
-  master.hints.publish(hints.build(ended.buildId, 'finished'));
-  master.hints.publish(hints.request(ended.requestId, ended.builderId, ended.requeued ? 'unclaimed' : 'complete'));
-  if (ended.requeued) master.hints.publish(hints.queued(ended.builderId));
-  if (ended.completedBuildsetId !== null) master.hints.publish(hints.buildset(ended.completedBuildsetId, 'complete'));
-  master.hints.publish(hints.builder(ended.builderId));
+export function announceEnd(bus: Pick<Hints, 'publish'>, ended: EndedBuild): void {
+  bus.publish(hints.build(ended.buildId, 'finished'));
+  bus.publish(hints.request(ended.requestId, ended.builderId, ended.requeued ? 'unclaimed' : 'complete'));
+  if (ended.requeued) bus.publish(hints.queued(ended.builderId));
+  if (ended.completedBuildsetId !== null) bus.publish(hints.buildset(ended.completedBuildsetId, 'complete'));
+  bus.publish(hints.builder(ended.builderId));
 }

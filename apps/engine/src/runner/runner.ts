@@ -30,13 +30,17 @@ export interface RunnerLog {
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
-export interface RunnerPoolOptions {
+/** A configuration as a runner loads it. */
+export interface RunnerConfiguration {
   readonly configFile: string;
   readonly fingerprint: string;
   /** Of `ConfigHost.snapshot`: runs exactly what the engine has compiled even if the file has changed since. */
   readonly snapshot?: ConfigSnapshot;
   /** That the configuration names. */
   readonly variables?: NamedVariables;
+}
+
+export interface RunnerPoolOptions extends RunnerConfiguration {
   /** Per build, heap and buffers each; 512 by default. */
   readonly threadMemoryMb?: number;
   /** Threads kept ready beside those that build; 1 by default. */
@@ -135,12 +139,7 @@ export class RunnerPool {
    * New builds run under this configuration, running ones keep theirs. Resolves when a thread is warm for it; if it cannot be
    * loaded everything stays as it was. @throws ConfigError `bad-config`
    */
-  async switchTo(
-    configFile: string,
-    fingerprint: string,
-    snapshot?: ConfigSnapshot,
-    variables?: NamedVariables,
-  ): Promise<void> {
+  async switchTo({ configFile, fingerprint, snapshot, variables }: RunnerConfiguration): Promise<void> {
     const before = this.generation;
     if (fingerprint === before.fingerprint) return;
     const next: Generation = {

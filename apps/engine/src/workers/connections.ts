@@ -214,13 +214,6 @@ export function expectLogin(connection: Connection, stream: Duplex): void {
   stream.once('close', () => timers.forEach(clearTimeout));
 }
 
-/** Does that after the time, unless the stream is closed by then; at once where there is none to wait. */
-export function later(delayMs: number, stream: Duplex, action: () => void): void {
-  if (delayMs === 0) return action();
-  const timer = setTimeout(action, delayMs);
-  stream.once('close', () => clearTimeout(timer));
-}
-
 /**
  * Where failures to log in, and waits for it, count: of IPv6 the part that one household has for itself. A relay may say of each worker what it
  * likes, so that is where the relay is.

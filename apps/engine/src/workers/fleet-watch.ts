@@ -1,34 +1,35 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { hints } from '@millrace/contracts';
-import { FleetStore, WorkerStore } from '@millrace/database';
-import { Loop, type Master } from '@millrace/master';
-import { Counter, Gauge } from 'prom-client';
+import { FleetStore, type Incarnation, WorkerStore } from '@millrace/database';
+import { type EngineSettings, Hints, Lease, LOG, type Logger, Loop, ME, SETTINGS } from '@millrace/master';
+import { Counter, Gauge, Registry } from 'prom-client';
 import { isMissing } from '../core/missing-workers.js';
+import { WorkerSessions } from './sessions.js';
 
 const SEEN_EVERY_MS = 60_000;
 
 /** Looks after workers over time: notes that ours are still there, and raises the alarm for those that nobody has (I11). */
-export class FleetWatch {
+@Injectable()
+export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly loop: Loop;
-  private readonly fleet: FleetStore;
-  private readonly workers: WorkerStore;
   private readonly alarms: Counter;
   private readonly startedAt = performance.now();
   private seenAt = performance.now();
   private missing = 0;
 
   constructor(
-    private readonly master: Master<'engine'>,
-    private readonly countAttached: () => number,
+    private readonly fleet: FleetStore,
+    private readonly workers: WorkerStore,
+    private readonly sessions: WorkerSessions,
+    private readonly hints: Hints,
+    private readonly lease: Lease,
+    metrics: Registry,
+    @Inject(ME) private readonly me: Incarnation,
+    @Inject(LOG) private readonly log: Logger,
+    @Inject(SETTINGS) settings: EngineSettings,
   ) {
-    this.fleet = new FleetStore(master.db);
-    this.workers = new WorkerStore(master.db);
-    this.loop = new Loop({
-      name: 'fleet',
-      everyMs: master.settings.pollIntervalMs,
-      log: master.log,
-      round: () => this.round(),
-    });
-    const registers = [master.metrics];
+    this.loop = new Loop({ name: 'fleet', everyMs: settings.pollIntervalMs, log, round: () => this.round() });
+    const registers = [metrics];
     this.alarms = new Counter({
       name: 'millrace_worker_missing_alarms_total',
       help: 'Alarms for missing workers that this engine raised',
@@ -45,11 +46,11 @@ export class FleetWatch {
     });
   }
 
-  start(): void {
+  onApplicationBootstrap(): void {
     this.loop.start();
   }
 
-  stop(): Promise<void> {
+  onModuleDestroy(): Promise<void> {
     return this.loop.stop();
   }
 
@@ -57,10 +58,10 @@ export class FleetWatch {
     const now = performance.now();
     if (now - this.seenAt >= SEEN_EVERY_MS) {
       this.seenAt = now;
-      if (this.countAttached() > 0) await this.workers.seen(this.master.me);
+      if (this.sessions.attached.size > 0) await this.workers.seen(this.me);
     }
     // After an outage of the database every other engine looks dead, and its workers absent.
-    if (this.master.mayTakeOver()) await this.raiseAlarms(now - this.startedAt);
+    if (this.lease.mayTakeOver()) await this.raiseAlarms(now - this.startedAt);
     this.missing = await this.fleet.countMissing();
   }
 
@@ -68,7 +69,7 @@ export class FleetWatch {
     for (const worker of await this.fleet.absent()) {
       if (!isMissing(worker, engineUpMs) || !(await this.fleet.miss(worker))) continue;
       this.alarms.inc();
-      this.master.log.warn(
+      this.log.warn(
         {
           code: 'worker-missing',
           worker: worker.name,
@@ -77,7 +78,7 @@ export class FleetWatch {
         },
         'a worker has been away for too long',
       );
-      this.master.hints.publish(hints.worker(worker.workerId, 'missing'));
+      this.hints.publish(hints.worker(worker.workerId, 'missing'));
     }
   }
 }

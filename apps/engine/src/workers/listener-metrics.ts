@@ -1,19 +1,34 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
-import { type LoginFailures, REFUSALS } from '../core/login-failures.js';
-import type { Connections } from './connections.js';
-import type { WorkerSessions } from './sessions.js';
-import type { TlsIdentity } from './tls-identity.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { REFUSALS } from '../core/login-failures.js';
+import { Connections } from './connections.js';
+import { Refusals } from './refusals.js';
+import { WorkerSessions } from './sessions.js';
+import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
+
+/** What `/metrics` says about workers and their connections. */
+@Injectable()
+export class ListenerMetrics {
+  constructor(
+    metrics: Registry,
+    connections: Connections,
+    refusals: Refusals,
+    sessions: WorkerSessions,
+    @Inject(WORKERS_TLS) tls: TlsIdentity | null,
+  ) {
+    addListenerMetrics(metrics, { connections, refusals, sessions, tls });
+  }
+}
 
 /** What of a listener is counted. */
 interface Counted {
   readonly connections: Connections;
-  readonly failures: LoginFailures;
+  readonly refusals: Refusals;
   readonly sessions: WorkerSessions;
   readonly tls: TlsIdentity | null;
 }
 
-/** What `/metrics` says about workers and their connections. */
-export function addListenerMetrics(metrics: Registry, { connections, failures, sessions, tls }: Counted): void {
+function addListenerMetrics(metrics: Registry, { connections, refusals, sessions, tls }: Counted): void {
   const registers = [metrics];
   const gauge = (name: string, help: string, value: () => number): void => {
     new Gauge({
@@ -68,7 +83,7 @@ export function addListenerMetrics(metrics: Registry, { connections, failures, s
     registers,
     collect() {
       this.reset();
-      for (const reason of REFUSALS) this.inc({ reason }, failures.total(reason));
+      for (const reason of REFUSALS) this.inc({ reason }, refusals.total(reason));
     },
   });
   if (!tls) return;

@@ -1,38 +1,33 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { messageOf, OperationalError, printable } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { messageOf } from '@millrace/domain';
+import { type EngineSettings, LOG, type Logger, SETTINGS } from '@millrace/master';
 import { MsgpackMasterSession, parseBasicAuthorization, WORKER_LIMITS } from '@millrace/worker-protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { type LoginFailure, LoginFailures, type Refusal } from '../core/login-failures.js';
-import { LoginThrottle } from '../core/login-throttle.js';
-import type { AttachedWorker } from './attached-worker.js';
-import { type Connection, connectionLimit, Connections, later, loginAddress } from './connections.js';
+import type { Refusal } from '../core/login-failures.js';
+import { type Connection, Connections, loginAddress } from './connections.js';
+import { Entrance } from './entrance.js';
 import { guarded } from './guarded.js';
-import { addListenerMetrics } from './listener-metrics.js';
-import { Login, type WorkerDirectory } from './login.js';
+import { Login } from './login.js';
 import { PbSockets } from './pb-sockets.js';
+import { Refusals } from './refusals.js';
 import { RELAY_PATH, RelaySockets } from './relay-sockets.js';
 import { type SessionSocket, WorkerSessions } from './sessions.js';
-import { TlsIdentity } from './tls-identity.js';
+import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
 import { WorkerPort } from './worker-port.js';
 
 /** Of a relay's frame, which is a worker's and a little more. */
 const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes + 1024;
 const PING_EVERY_MS = 20_000;
-const SUM_UP_EVERY_MS = 60_000;
 /** What a worker that there is no room for is told. */
 const FULL_RETRY_SECONDS = 30;
 
 /** Accepts workers of both protocols, msgpack over WebSocket and PB: on one port, on ports of their own, or both. */
-export class WorkerListener {
-  readonly connections: Connections;
-  /** Connections that did not become sessions. */
-  readonly failures = new LoginFailures();
-  readonly tls: TlsIdentity | null;
-  readonly sessions: WorkerSessions;
+@Injectable()
+export class WorkerListener implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly ports: WorkerPort[];
   private readonly http: HttpServer;
   private readonly webSockets = new WebSocketServer({
@@ -40,31 +35,21 @@ export class WorkerListener {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  private readonly login: Login;
-  private readonly pb: PbSockets;
-  private readonly relays: RelaySockets;
   private readonly alive = new WeakSet<WebSocket>();
-  private readonly timers: NodeJS.Timeout[] = [];
+  private pings: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly master: Master<'engine'>,
-    directory: () => WorkerDirectory,
-    onAttached: (worker: AttachedWorker) => void,
-    onDetached: (worker: AttachedWorker) => void,
-    adopt: (worker: AttachedWorker) => Promise<void>,
+    private readonly connections: Connections,
+    private readonly login: Login,
+    private readonly entrance: Entrance,
+    private readonly refusals: Refusals,
+    private readonly sessions: WorkerSessions,
+    private readonly pb: PbSockets,
+    private readonly relays: RelaySockets,
+    @Inject(WORKERS_TLS) private readonly tls: TlsIdentity | null,
+    @Inject(SETTINGS) private readonly settings: EngineSettings,
+    @Inject(LOG) private readonly log: Logger,
   ) {
-    const { settings } = master;
-    this.connections = new Connections(
-      connectionLimit(settings.workerMax),
-      settings.workerLoginsPerAddress,
-      (connection) => this.refused('displaced', '', connection),
-    );
-    this.tls = settings.workerTls && new TlsIdentity(settings.workerTls, master.log);
-    this.login = new Login(directory, new LoginThrottle());
-    this.sessions = new WorkerSessions(master, directory, onAttached, onDetached, adopt);
-    const onRefused = (...refusal: Parameters<WorkerListener['refused']>): void => this.refused(...refusal);
-    this.pb = new PbSockets(master, directory, this.connections, this.sessions, this.login, onRefused);
-    this.relays = new RelaySockets(master, this.connections, this.sessions, this.login, this.pb, onRefused);
     this.ports = this.createPorts();
     this.http = createHttpServer((_request, response) => {
       response
@@ -72,27 +57,17 @@ export class WorkerListener {
         .end('Workers connect here by WebSocket.\n');
     });
     this.http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      guarded(master.log, () => socket.destroy(), this.upgrade.bind(this))(request, socket, head),
+      guarded(log, () => socket.destroy(), this.upgrade.bind(this))(request, socket, head),
     );
     this.http.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (error.code !== 'ECONNRESET') this.refused('malformed', '', this.connections.of(socket), error.message);
+      if (error.code !== 'ECONNRESET') refusals.refused('malformed', '', connections.of(socket), error.message);
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
       else socket.destroy();
     });
-    addListenerMetrics(master.metrics, this);
   }
 
-  get attached(): ReadonlyMap<number, AttachedWorker> {
-    return this.sessions.attached;
-  }
-
-  /** What was refused lately, the latest first. */
-  get refusals(): LoginFailure[] {
-    return this.failures.snapshot();
-  }
-
-  async listen(): Promise<void> {
-    const { log, settings } = this.master;
+  async onApplicationBootstrap(): Promise<void> {
+    const { log, settings } = this;
     const { descriptors, most, isCut } = this.connections.limit;
     if (isCut) {
       log.warn(
@@ -102,10 +77,7 @@ export class WorkerListener {
     }
     for (const port of this.ports) await port.listen();
     this.tls?.watch();
-    this.timers.push(
-      setInterval(() => this.ping(), PING_EVERY_MS),
-      setInterval(() => this.sumUp(), SUM_UP_EVERY_MS),
-    );
+    this.pings = setInterval(() => this.ping(), PING_EVERY_MS);
     log.info(
       { addresses: this.ports.map(({ address }) => address), tls: this.tls !== null, descriptors, most },
       'workers may connect',
@@ -117,8 +89,8 @@ export class WorkerListener {
     this.tls?.reload();
   }
 
-  async close(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.pings);
     this.tls?.close();
     const closed = this.ports.map((port) => port.close());
     this.connections.closeAll();
@@ -134,20 +106,15 @@ export class WorkerListener {
   /** Sends every worker that has no build here to another engine, and every relay that has none behind it. */
   letGo(): void {
     const busyRelays = new Set<Connection>();
-    for (const worker of this.attached.values()) {
+    for (const worker of this.sessions.attached.values()) {
       if (worker.builds.size === 0) worker.disconnect('the engine is draining');
       else if (worker.relay) busyRelays.add(worker.relay);
     }
     this.relays.letGo(busyRelays);
   }
 
-  /** Reads who is paused, of these workers or of all, and lets go of those that have a newer session elsewhere (I11). */
-  refresh(workerIds?: Iterable<number>): Promise<void> {
-    return this.sessions.refresh(workerIds);
-  }
-
   private createPorts(): WorkerPort[] {
-    const { workerHost: host, workerPort, workerPbPort, workerMsgpackPort, workerProxyFrom } = this.master.settings;
+    const { workerHost: host, workerPort, workerPbPort, workerMsgpackPort, workerProxyFrom } = this.settings;
     const common = {
       host,
       tls: this.tls,
@@ -155,7 +122,7 @@ export class WorkerListener {
       connections: this.connections,
       onReady: (stream: Socket, connection: Connection) => this.ready(stream, connection),
       onRefused: (reason: Refusal, connection: Connection, detail: string) =>
-        this.refused(reason, '', connection, detail),
+        this.refusals.refused(reason, '', connection, detail),
     };
     const wanted = [
       { port: workerPort, setting: 'MILLRACE_WORKER_PORT', protocol: null },
@@ -170,7 +137,7 @@ export class WorkerListener {
       this.http.emit('connection', stream);
       stream.resume();
     } else if (connection.isTooMany) {
-      this.refused('full', '', connection);
+      this.refusals.refused('full', '', connection);
       this.pb.turnAway(stream);
     } else this.pb.greet(stream, connection);
   }
@@ -179,92 +146,72 @@ export class WorkerListener {
     socket.on('error', () => socket.destroy());
     const connection = this.connections.of(socket);
     if (!connection) return void socket.destroy();
-    const refuse = (status: string, reason: Refusal, name: string, detail?: string, retrySeconds?: number): void => {
-      this.refused(reason, name, connection, detail);
-      const retry = retrySeconds === undefined ? '' : `Retry-After: ${retrySeconds}\r\n`;
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n${retry}\r\n`);
-    };
-    if (connection.isTooMany) return refuse('503 Service Unavailable', 'full', '', undefined, FULL_RETRY_SECONDS);
+    const refuse = (reason: Refusal): void => answerRefusal(socket, reason);
+    if (connection.isTooMany) {
+      this.refusals.refused('full', '', connection);
+      return refuse('full');
+    }
     let credentials;
     try {
       credentials = parseBasicAuthorization(request.headers.authorization);
     } catch (error) {
-      return refuse('400 Bad Request', 'malformed', '', messageOf(error));
+      this.refusals.refused('malformed', '', connection, messageOf(error));
+      return refuse('malformed');
     }
-    if (!credentials) return refuse('401 Unauthorized', 'no-credentials', '');
-    const { name } = credentials;
-    const result = this.login.withPassword(credentials, loginAddress(connection));
-    if ('refused' in result)
-      return later(result.afterMs, socket, () => refuse('401 Unauthorized', result.refused, name));
-    if (!this.connections.admit(connection))
-      return refuse('503 Service Unavailable', 'full', name, undefined, FULL_RETRY_SECONDS);
-    connection.isLoggedIn = true;
-    later(result.afterMs, socket, () => this.welcome(request, socket, head, result.worker, connection));
+    if (!credentials) {
+      this.refusals.refused('no-credentials', '', connection);
+      return refuse('no-credentials');
+    }
+    const login = this.login.withPassword(credentials, loginAddress(connection));
+    const entering = { name: credentials.name, connection, isOpen: () => !socket.destroyed, refuse };
+    this.entrance.enter(login, entering).then(
+      guarded(
+        this.log,
+        () => socket.destroy(),
+        (worker) => worker && this.welcome({ request, socket, head, worker, connection }),
+      ),
+      (error: unknown) => {
+        this.log.error({ err: error }, `a worker could not be let in: ${messageOf(error)}`);
+        socket.destroy();
+      },
+    );
   }
 
-  private welcome(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    worker: LoggedInWorker,
-    connection: Connection,
-  ): void {
+  private welcome({ request, socket, head, worker, connection }: Welcome): void {
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.alive.add(webSocket);
       webSocket.on('pong', () => this.alive.add(webSocket));
-      if (request.url === RELAY_PATH) return this.relays.accept(webSocket, worker, connection);
-      void this.accept(webSocket, worker, connection).catch((error: unknown) => {
-        const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
-        this.refused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));
-        webSocket.terminate();
-      });
+      if (request.url === RELAY_PATH) this.relays.accept(webSocket, worker, connection);
+      else void this.accept(webSocket, worker, connection);
     });
   }
 
-  private async accept(webSocket: WebSocket, configured: LoggedInWorker, { address: from }: Connection): Promise<void> {
+  private accept(webSocket: WebSocket, worker: LoggedInWorker, connection: Connection): Promise<void> {
+    const fields = { worker: worker.name, from: connection.address };
     const session = new MsgpackMasterSession({
       send: (frame) => webSocket.send(frame),
       close: (reason) => {
-        this.master.log.warn({ worker: configured.name, from, reason }, 'session closed');
+        this.log.warn({ ...fields, reason }, 'session closed');
         webSocket.terminate();
       },
       bufferedBytes: () => webSocket.bufferedAmount,
     });
-    const socket = sessionSocket(webSocket, from);
+    const socket = sessionSocket(webSocket, connection.address);
     this.sessions.holdBack(session, socket);
     const receive = guarded(
-      this.master.log,
+      this.log,
       () => webSocket.terminate(),
       (data: Buffer) => session.receive(data),
     );
     webSocket.on('message', (data: RawData, isBinary) => {
       if (isBinary) receive(data as Buffer);
     });
-    webSocket.on('error', (error) =>
-      this.master.log.warn({ worker: configured.name, from, err: error }, `socket: ${error.message}`),
-    );
+    webSocket.on('error', (error) => this.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
     webSocket.on('close', () => {
       session.closed('the connection was lost');
       this.sessions.detach(session);
     });
-    await this.sessions.displaceEarlier(configured);
-    await this.sessions.attach(session, socket, configured);
-  }
-
-  private refused(reason: Refusal, name: string, connection: Connection | undefined, detail?: string): void {
-    const from = connection?.address ?? '';
-    if (!this.failures.record(reason, name, from, Date.now())) return;
-    const shown = {
-      ...(name && { worker: printable(name, 100) }),
-      from,
-      ...(detail !== undefined && { detail: printable(detail, 300) }),
-    };
-    this.master.log.warn({ reason, ...shown }, `worker refused: ${reason}`);
-  }
-
-  private sumUp(): void {
-    const summary = this.failures.summary();
-    if (summary) this.master.log.warn(summary, `${summary.count} more connections of workers were refused`);
+    return this.entrance.attach(session, socket, worker, { connection, giveUp: () => webSocket.terminate() });
   }
 
   private ping(): void {
@@ -276,6 +223,26 @@ export class WorkerListener {
     }
     this.pb.ping();
   }
+}
+
+interface Welcome {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly worker: LoggedInWorker;
+  readonly connection: Connection;
+}
+
+const UNAUTHORIZED = '401 Unauthorized';
+/** What a WebSocket client hears that is not let in. */
+const REFUSED_WITH: Readonly<Partial<Record<Refusal, string>>> = {
+  full: '503 Service Unavailable',
+  malformed: '400 Bad Request',
+};
+
+function answerRefusal(socket: Duplex, reason: Refusal): void {
+  const retry = reason === 'full' ? `Retry-After: ${FULL_RETRY_SECONDS}\r\n` : '';
+  socket.end(`HTTP/1.1 ${REFUSED_WITH[reason] ?? UNAUTHORIZED}\r\nConnection: close\r\n${retry}\r\n`);
 }
 
 function blockList(cidrs: readonly string[]): BlockList {

@@ -21,7 +21,7 @@ const directory: WorkerDirectory = {
     ['w2', 2],
   ]),
   workerDigests: { w1: pbDigest('one').toString('hex'), w2: pbDigest('two').toString('hex') },
-  tokens: { check: () => null, checkPb: () => null },
+  tokens: { check: () => null, checkPb: () => null, isWorking: () => false },
   builddirs: () => [],
 };
 
@@ -65,6 +65,7 @@ describe('checkPassword', () => {
     const tokens = {
       check: ({ password }: { password: string }) => (password === 'token' ? 7 : null),
       checkPb: () => 8,
+      isWorking: () => true,
     };
     const withTokens = { ...directory, workerDigests: {}, tokens };
     expect(checkPassword({ name: 'w1', password: 'token' }, withTokens)).toMatchObject({ name: 'w1', tokenId: 7 });
@@ -82,7 +83,7 @@ describe('checkPassword', () => {
 
 describe('Login', () => {
   it('lets the right one in soon, over either protocol, however often somebody failed before', () => {
-    const login = new Login(() => directory, new LoginThrottle());
+    const login = new Login(directory, new LoginThrottle());
     const attempt = (name: string, password: string, address = '10.0.0.1') =>
       login.withPassword({ name, password }, address);
     for (let i = 0; i < 5; i++) expect(attempt('w1', 'wrong')).toEqual({ refused: 'wrong-credentials', afterMs: 0 });

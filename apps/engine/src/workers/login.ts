@@ -1,18 +1,19 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import type { WorkerDigests } from '@millrace/config';
 import type { CompiledWorker } from '@millrace/contracts';
 import { type Credentials, type PbCredentials, pbDigest } from '@millrace/worker-protocol';
-import type { LoginThrottle } from '../core/login-throttle.js';
+import { LoginThrottle } from '../core/login-throttle.js';
 import type { LoggedInWorker, WorkerTokens } from './tokens.js';
 
-/** What the listener needs to know of the configuration in force. */
-export interface WorkerDirectory {
-  readonly workers: ReadonlyMap<string, CompiledWorker>;
-  readonly workerIds: ReadonlyMap<string, number>;
-  readonly workerDigests: WorkerDigests;
-  readonly tokens: Pick<WorkerTokens, 'check' | 'checkPb'>;
+/** What is to be known of workers of the configuration in force, whichever that is at the time. */
+export abstract class WorkerDirectory {
+  abstract readonly workers: ReadonlyMap<string, CompiledWorker>;
+  abstract readonly workerIds: ReadonlyMap<string, number>;
+  abstract readonly workerDigests: WorkerDigests;
+  abstract readonly tokens: Pick<WorkerTokens, 'check' | 'checkPb' | 'isWorking'>;
   /** Folders below its base directory that a worker of that name builds in. */
-  builddirs(worker: string): readonly string[];
+  abstract readonly builddirs: (worker: string) => readonly string[];
 }
 
 /** What came of a login. */
@@ -22,18 +23,19 @@ export type LoginResult = {
 } & ({ readonly worker: LoggedInWorker } | { readonly refused: 'wrong-credentials' });
 
 /** Lets workers in, and makes those wait that fail. */
+@Injectable()
 export class Login {
   constructor(
-    private readonly directory: () => WorkerDirectory,
+    private readonly directory: WorkerDirectory,
     private readonly throttle: LoginThrottle,
   ) {}
 
   withPassword(credentials: Credentials, address: string): LoginResult {
-    return this.attempt(credentials.name, address, () => checkPassword(credentials, this.directory()));
+    return this.attempt(credentials.name, address, () => checkPassword(credentials, this.directory));
   }
 
   withAnswer(credentials: PbCredentials, address: string): LoginResult {
-    return this.attempt(credentials.name, address, () => checkAnswer(credentials, this.directory()));
+    return this.attempt(credentials.name, address, () => checkAnswer(credentials, this.directory));
   }
 
   private attempt(name: string, address: string, check: () => LoggedInWorker | null): LoginResult {

@@ -1,14 +1,16 @@
 import type { Duplex } from 'node:stream';
-import { messageOf } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import { Inject, Injectable } from '@nestjs/common';
+import { LOG, type Logger } from '@millrace/master';
 import { type PbCredentials, PbMasterSession } from '@millrace/worker-protocol';
-import type { Refusal } from '../core/login-failures.js';
-import { type Connection, type Connections, later, loginAddress } from './connections.js';
+import { type Connection, loginAddress } from './connections.js';
+import { Entrance } from './entrance.js';
 import { guarded } from './guarded.js';
-import type { Login, WorkerDirectory } from './login.js';
-import { type SessionSocket, type WorkerSessions } from './sessions.js';
+import { Login, WorkerDirectory } from './login.js';
+import { Refusals } from './refusals.js';
+import { type SessionSocket, WorkerSessions } from './sessions.js';
 
 /** Connections that speak PB. */
+@Injectable()
 export class PbSockets {
   /** Those that are logged in. */
   private readonly open = new Map<PbMasterSession, Duplex>();
@@ -16,12 +18,12 @@ export class PbSockets {
   private readonly alive = new WeakSet<Duplex>();
 
   constructor(
-    private readonly master: Master<'engine'>,
-    private readonly directory: () => WorkerDirectory,
-    private readonly connections: Connections,
+    private readonly directory: WorkerDirectory,
+    private readonly login: Login,
+    private readonly entrance: Entrance,
+    private readonly refusals: Refusals,
     private readonly sessions: WorkerSessions,
-    private readonly gate: Login,
-    private readonly onRefused: (reason: Refusal, name: string, connection: Connection, detail?: string) => void,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   /** A worker whose connection ends before its login was answered backs off, as after a refusal. */
@@ -42,8 +44,8 @@ export class PbSockets {
           if (!socket.destroyed) socket.write(bytes);
         },
         close: (reason) => {
-          if (this.open.has(session)) this.master.log.warn({ worker: name, from, reason }, 'session closed');
-          else this.onRefused('malformed', name, connection, reason);
+          if (this.open.has(session)) this.log.warn({ worker: name, from, reason }, 'session closed');
+          else this.refusals.refused('malformed', name, connection, reason);
           socket.destroy();
         },
         bufferedBytes: () => socket.writableLength,
@@ -51,20 +53,25 @@ export class PbSockets {
       {
         onLogin: (credentials) => {
           name = credentials.name;
-          void this.login(session, socket, connection, credentials);
+          void this.enter(session, socket, connection, credentials);
         },
         onShutdownRequested: () => this.sessions.leave(session),
-        builddirs: () => this.directory().builddirs(name),
+        builddirs: () => this.directory.builddirs(name),
       },
     );
     this.sessions.holdBack(session, sessionSocket(socket, connection));
     socket.once('data', (first: Buffer) => {
       if (first.subarray(0, 4).toString('latin1') !== 'GET ') return;
-      this.onRefused('malformed', '', connection, 'HTTP came after the greeting of PB: too late, or on the wrong port');
+      this.refusals.refused(
+        'malformed',
+        '',
+        connection,
+        'HTTP came after the greeting of PB: too late, or on the wrong port',
+      );
       socket.destroy();
     });
     const receive = guarded(
-      this.master.log,
+      this.log,
       () => socket.destroy(),
       (data: Buffer) => session.receive(data),
     );
@@ -90,44 +97,31 @@ export class PbSockets {
         continue;
       }
       this.alive.delete(socket);
-      session.keepalive().catch((error: unknown) => this.master.log.debug({ err: error }, 'a worker did not answer'));
+      session.keepalive().catch((error: unknown) => this.log.debug({ err: error }, 'a worker did not answer'));
     }
   }
 
-  private async login(
+  private async enter(
     session: PbMasterSession,
     socket: Duplex,
     connection: Connection,
     credentials: PbCredentials,
   ): Promise<void> {
     const { name } = credentials;
-    try {
-      const result = this.gate.withAnswer(credentials, loginAddress(connection));
-      if ('refused' in result) {
-        return later(result.afterMs, socket, () => {
-          this.onRefused(result.refused, name, connection);
-          session.refuse();
-        });
-      }
-      if (!this.connections.admit(connection)) {
-        this.onRefused('full', name, connection);
-        return session.refuse();
-      }
-      await new Promise<void>((resolve) => later(result.afterMs, socket, resolve));
-      try {
-        await this.sessions.displaceEarlier(result.worker);
-      } catch (error) {
-        this.onRefused('duplicate', name, connection, messageOf(error));
-        return session.refuse();
-      }
-      connection.isLoggedIn = true;
-      this.open.set(session, socket);
-      await this.sessions.attach(session, sessionSocket(socket, connection), result.worker);
-    } catch (error) {
-      this.onRefused('attach-failed', name, connection, messageOf(error));
+    const worker = await this.entrance.enter(this.login.withAnswer(credentials, loginAddress(connection)), {
+      name,
+      connection,
+      isOpen: () => !socket.destroyed,
+      refuse: () => session.refuse(),
+    });
+    if (!worker) return;
+    await this.entrance.attach(session, sessionSocket(socket, connection), worker, {
+      connection,
+      onBegin: () => this.open.set(session, socket),
+      refuse: () => session.refuse(),
       // Without an answer to its login the worker waits and tries again.
-      socket.destroy();
-    }
+      giveUp: () => socket.destroy(),
+    });
   }
 }
 

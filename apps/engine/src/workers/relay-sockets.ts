@@ -1,5 +1,6 @@
-import { messageOf, OperationalError } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import { Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '@millrace/domain';
+import { LOG, type Logger } from '@millrace/master';
 import {
   type Credentials,
   MsgpackMasterSession,
@@ -8,30 +9,33 @@ import {
   RelayLink,
 } from '@millrace/worker-protocol';
 import type { RawData, WebSocket } from 'ws';
-import type { Refusal } from '../core/login-failures.js';
 import { ChannelStream } from './channel-stream.js';
-import { type Connection, type Connections, expectLogin, loginAddress } from './connections.js';
+import { type Connection, Connections, expectLogin, loginAddress } from './connections.js';
+import { Entrance } from './entrance.js';
 import { guarded } from './guarded.js';
-import type { Login } from './login.js';
-import type { PbSockets } from './pb-sockets.js';
-import { type SessionSocket, type WorkerSessions } from './sessions.js';
+import { Login } from './login.js';
+import { PbSockets } from './pb-sockets.js';
+import { Refusals } from './refusals.js';
+import { type SessionSocket, WorkerSessions } from './sessions.js';
 import type { LoggedInWorker } from './tokens.js';
 
 /** Where relays connect; workers connect anywhere else. */
 export const RELAY_PATH = '/relay';
 
 /** Workers that come through relays, many on one connection. Each logs in itself, as on a connection of its own. */
+@Injectable()
 export class RelaySockets {
   private readonly open = new Map<Connection, WebSocket>();
   private isRefusing = false;
 
   constructor(
-    private readonly master: Master<'engine'>,
     private readonly connections: Connections,
-    private readonly sessions: WorkerSessions,
     private readonly login: Login,
-    private readonly pb: Pick<PbSockets, 'greet'>,
-    private readonly onRefused: (reason: Refusal, name: string, connection: Connection, detail?: string) => void,
+    private readonly entrance: Entrance,
+    private readonly refusals: Refusals,
+    private readonly sessions: WorkerSessions,
+    private readonly pb: PbSockets,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   /** A relay that has logged in under a worker's name. */
@@ -41,7 +45,7 @@ export class RelaySockets {
       {
         send: (frame) => webSocket.send(frame),
         close: (reason) => {
-          this.master.log.warn({ ...fields, reason }, 'relay does not keep to the protocol');
+          this.log.warn({ ...fields, reason }, 'relay does not keep to the protocol');
           webSocket.terminate();
         },
         bufferedBytes: () => webSocket.bufferedAmount,
@@ -49,21 +53,21 @@ export class RelaySockets {
       (channel) => this.opened(channel, connection),
     );
     const receive = guarded(
-      this.master.log,
+      this.log,
       () => webSocket.terminate(),
       (data: Buffer) => link.receive(data),
     );
     webSocket.on('message', (data: RawData, isBinary) => {
       if (isBinary) receive(data as Buffer);
     });
-    webSocket.on('error', (error) => this.master.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
+    webSocket.on('error', (error) => this.log.warn({ ...fields, err: error }, `socket: ${error.message}`));
     webSocket.on('close', () => {
-      this.master.log.info(fields, 'relay disconnected');
+      this.log.info(fields, 'relay disconnected');
       this.open.delete(connection);
       link.closed('the connection of its relay was lost');
     });
     this.open.set(connection, webSocket);
-    this.master.log.info(fields, 'relay connected');
+    this.log.info(fields, 'relay connected');
   }
 
   /** Lets nobody in any more; those that are in stay. */
@@ -81,7 +85,7 @@ export class RelaySockets {
     if (this.isRefusing) return channel.close('the engine is draining', 503);
     const connection = this.connections.relayed(channel, relay);
     if (connection.isTooMany) {
-      this.onRefused('full', '', connection);
+      this.refusals.refused('full', '', connection);
       return channel.close('there is no room for another worker', 503);
     }
     if (connection.protocol === 'msgpack') return this.msgpack(channel, connection);
@@ -96,40 +100,27 @@ export class RelaySockets {
     try {
       credentials = parseBasicAuthorization(channel.opening.authorization ?? undefined);
     } catch (error) {
-      this.onRefused('malformed', '', connection, messageOf(error));
+      this.refusals.refused('malformed', '', connection, messageOf(error));
       return channel.close('malformed credentials', 400);
     }
     if (!credentials) {
-      this.onRefused('no-credentials', '', connection);
+      this.refusals.refused('no-credentials', '', connection);
       return channel.close('no credentials', 401);
     }
-    const result = this.login.withPassword(credentials, loginAddress(connection));
-    const { name } = credentials;
-    if ('refused' in result) {
-      return this.later(result.afterMs, channel, () => {
-        this.onRefused(result.refused, name, connection);
-        channel.close(result.refused, 401);
-      });
-    }
-    if (!this.connections.admit(connection)) {
-      this.onRefused('full', name, connection);
-      return channel.close('there is no room for another worker', 503);
-    }
-    connection.isLoggedIn = true;
-    this.later(result.afterMs, channel, () => this.welcome(channel, result.worker, connection));
+    void this.enter(channel, credentials, connection);
   }
 
-  private later(delayMs: number, channel: RelayChannel, action: () => void): void {
-    if (delayMs === 0) action();
-    else setTimeout(() => channel.isOpen && action(), delayMs).unref();
-  }
-
-  private welcome(channel: RelayChannel, worker: LoggedInWorker, connection: Connection): void {
-    channel.accept();
-    this.attach(channel, worker, connection).catch((error: unknown) => {
-      const isDuplicate = error instanceof OperationalError && error.code === 'duplicate-worker';
-      this.onRefused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));
+  private async enter(channel: RelayChannel, credentials: Credentials, connection: Connection): Promise<void> {
+    const worker = await this.entrance.enter(this.login.withPassword(credentials, loginAddress(connection)), {
+      name: credentials.name,
+      connection,
+      isOpen: () => channel.isOpen,
+      refuse: (reason) =>
+        reason === 'full' ? channel.close('there is no room for another worker', 503) : channel.close(reason, 401),
     });
+    if (!worker) return;
+    channel.accept();
+    await this.attach(channel, worker, connection);
   }
 
   private async attach(channel: RelayChannel, worker: LoggedInWorker, connection: Connection): Promise<void> {
@@ -137,7 +128,7 @@ export class RelaySockets {
     const session = new MsgpackMasterSession({
       send: (frame) => channel.send(frame),
       close: (reason) => {
-        this.master.log.warn({ worker: worker.name, from: address, reason }, 'session closed');
+        this.log.warn({ worker: worker.name, from: address, reason }, 'session closed');
         terminate();
       },
       bufferedBytes: () => channel.bufferedBytes,
@@ -168,12 +159,6 @@ export class RelaySockets {
     this.sessions.holdBack(session, socket);
     channel.onData = (data) => session.receive(data);
     channel.onClosed = ended;
-    try {
-      await this.sessions.displaceEarlier(worker);
-      await this.sessions.attach(session, socket, worker);
-    } catch (error) {
-      terminate();
-      throw error;
-    }
+    await this.entrance.attach(session, socket, worker, { connection, giveUp: terminate });
   }
 }

@@ -1,14 +1,23 @@
-import { type CompiledWorker, hints } from '@millrace/contracts';
-import { type Failed, FleetStore, type WorkerState, WorkerStore, WorkerTokenStore } from '@millrace/database';
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { type CompiledWorker, hints, isBuildFinished } from '@millrace/contracts';
+import {
+  type Failed,
+  FleetStore,
+  type Incarnation,
+  type WorkerState,
+  WorkerStore,
+  WorkerTokenStore,
+} from '@millrace/database';
 import { messageOf, MillraceError, OperationalError, printable } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import { Hints, LOG, type Logger, ME } from '@millrace/master';
 import { FEATURE_RESUME, type WorkerConnection, type WorkerInfo } from '@millrace/worker-protocol';
 import { BackPressure } from '../core/back-pressure.js';
 import { coalesced } from '../core/coalesced.js';
 import { afterFailure, LOST_AT_ONCE_MS, type WorkerFailure } from '../core/quarantine.js';
+import { EngineSignals } from '../builds/engine-signals.js';
 import { AttachedWorker } from './attached-worker.js';
 import type { Connection, WorkerProtocol } from './connections.js';
-import type { WorkerDirectory } from './login.js';
+import { WorkerDirectory } from './login.js';
 import type { LoggedInWorker } from './tokens.js';
 
 const DUPLICATE_PING_MS = 3000;
@@ -32,36 +41,48 @@ export interface SessionSocket {
   terminate(): void;
 }
 
+/** What becomes of the builds of workers that come and go. */
+export abstract class BuildsOfWorkers {
+  /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
+  abstract adopt(worker: AttachedWorker): Promise<void>;
+  /** The worker's connection is gone. */
+  abstract workerAway(worker: AttachedWorker): void;
+}
+
 /** The workers that are attached to this engine, whatever protocol they speak. */
-export class WorkerSessions {
+@Injectable()
+export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
   /** Sessions that began, since the start. */
   attaches = 0;
   readonly attached = new Map<number, AttachedWorker>();
-  /** A worker that was in doubt may build after all: what is known of the queues will do. */
-  onFree: () => void = () => undefined;
-  /** Whether what it logged in with still lets it in. */
-  mayStay: (worker: AttachedWorker) => boolean = () => true;
   private readonly pressure = new BackPressure();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
-  private readonly store: WorkerStore;
-  private readonly fleet: FleetStore;
-  private readonly tokens: WorkerTokenStore;
   /** Those whose rows are to be read again. */
   private readonly stale = new Set<number>();
   private isClosing = false;
 
   constructor(
-    private readonly master: Master<'engine'>,
-    private readonly directory: () => WorkerDirectory,
-    /** It has come, or may build again. */
-    private readonly onAttached: (worker: AttachedWorker) => void,
-    private readonly onDetached: (worker: AttachedWorker) => void,
-    /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
-    private readonly adopt: (worker: AttachedWorker) => Promise<void> = () => Promise.resolve(),
-  ) {
-    this.store = new WorkerStore(master.db);
-    this.fleet = new FleetStore(master.db);
-    this.tokens = new WorkerTokenStore(master.db);
+    private readonly store: WorkerStore,
+    private readonly fleet: FleetStore,
+    private readonly tokens: WorkerTokenStore,
+    private readonly directory: WorkerDirectory,
+    private readonly builds: BuildsOfWorkers,
+    private readonly signals: EngineSignals,
+    private readonly hints: Hints,
+    @Inject(ME) private readonly me: Incarnation,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  onModuleInit(): void {
+    this.hints.subscribe('workers', (_topic, payload) => this.recheck(Number(payload['workerid'])));
+    this.hints.subscribe('builds', (topic) => {
+      if (isBuildFinished(topic)) this.recheckFull();
+    });
+  }
+
+  /** Connections that are closed from now on are closed by us. */
+  onModuleDestroy(): void {
+    this.isClosing = true;
   }
 
   /** Reads from the socket only as long as what was read gets stored. */
@@ -79,7 +100,7 @@ export class WorkerSessions {
    * @throws OperationalError `duplicate-worker` when the earlier one still answers: it stays (`docs/protocols.md#duplicates`)
    */
   async displaceEarlier(configured: CompiledWorker): Promise<void> {
-    const earlier = this.attached.get(this.directory().workerIds.get(configured.name)!);
+    const earlier = this.attached.get(this.directory.workerIds.get(configured.name)!);
     if (!earlier) return;
     const answered = await Promise.race([
       earlier.connection.print('master got a duplicate connection').then(
@@ -98,11 +119,11 @@ export class WorkerSessions {
 
   /** Attaches a worker that has logged in. Nothing happens when its connection is lost meanwhile. */
   async attach(connection: WorkerConnection, socket: SessionSocket, configured: LoggedInWorker): Promise<void> {
-    const workerId = this.directory().workerIds.get(configured.name)!;
+    const workerId = this.directory.workerIds.get(configured.name)!;
     const info = await this.introduce(connection, workerId, configured.name);
     const sessionEpoch = await this.store.attached(
       workerId,
-      this.master.me,
+      this.me,
       {
         ...info.texts,
         version: info.version,
@@ -120,7 +141,7 @@ export class WorkerSessions {
       sessionEpoch,
       (reason) => {
         if (!socket.isOpen) return;
-        this.master.log.info({ worker: configured.name, reason }, 'worker disconnected by us');
+        this.log.info({ worker: configured.name, reason }, 'worker disconnected by us');
         socket.terminate();
       },
     );
@@ -134,28 +155,28 @@ export class WorkerSessions {
       shutDown: () => this.shutDown(worker),
     };
     this.byConnection.set(connection, worker);
-    await this.adopt(worker);
+    await this.builds.adopt(worker);
     if (!socket.isOpen) return;
     // Meanwhile another connection of it may have attached, and the configuration or its token may have gone.
     const other = this.attached.get(workerId);
     if (other && other.sessionEpoch > sessionEpoch) return worker.disconnect('a newer connection took its place');
-    if (!this.directory().workers.has(worker.name) || !this.mayStay(worker))
+    if (!this.directory.workers.has(worker.name) || !this.mayStay(worker))
       return worker.disconnect('it may no longer log in');
     other?.disconnect('a new connection took its place');
     this.attached.set(workerId, worker);
-    this.master.hints.publish(hints.worker(workerId, 'connected'));
+    this.hints.publish(hints.worker(workerId, 'connected'));
     if (worker.tokenId !== null) this.used(worker, worker.tokenId);
     this.attaches++;
     await this.refresh([workerId]);
     const version = printable(info.version, 100);
-    this.master.log.info({ worker: worker.name, version, from: socket.address }, 'worker attached');
+    this.log.info({ worker: worker.name, version, from: socket.address }, 'worker attached');
   }
 
   /** The worker asked for a graceful end. */
   leave(connection: WorkerConnection): void {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
-    this.master.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker asked to be shut down');
+    this.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker asked to be shut down');
     // Recorded first: an engine that dies now leaves the wish to the next one.
     this.store
       .leaving(worker.workerId, worker.sessionEpoch)
@@ -171,16 +192,16 @@ export class WorkerSessions {
     this.byConnection.delete(connection);
     if (this.attached.get(worker.workerId) === worker) this.attached.delete(worker.workerId);
     worker.events = { ...worker.events, doubted: () => undefined, buildEnded: () => undefined };
-    this.master.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker detached');
+    this.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker detached');
     const wasLost = !this.isClosing && !worker.killed && worker.builds.size > 0;
     this.store
       .detached(worker.workerId, worker.sessionEpoch)
-      .then(() => this.master.hints.publish(hints.worker(worker.workerId, 'disconnected')))
+      .then(() => this.hints.publish(hints.worker(worker.workerId, 'disconnected')))
       .catch((error: unknown) => this.trouble(worker, error, 'detaching was not recorded'));
     if (wasLost && worker.sinceBegunMs < LOST_AT_ONCE_MS) {
       this.failed(worker, 'lost', 'it went away at once after a build was begun on it');
     }
-    this.onDetached(worker);
+    this.builds.workerAway(worker);
   }
 
   /**
@@ -203,14 +224,9 @@ export class WorkerSessions {
     for (const worker of this.attached.values()) if (worker.buildsElsewhere > 0) this.recheck(worker.workerId);
   }
 
-  /** Connections that are closed from now on are closed by us. */
-  close(): void {
-    this.isClosing = true;
-  }
-
   /** The configuration, or what workers may log in with, is another one. */
   reconfigured(): void {
-    const { workers } = this.directory();
+    const { workers } = this.directory;
     for (const worker of this.attached.values()) {
       const configured = workers.get(worker.name);
       if (!configured) worker.disconnect('it is no longer configured');
@@ -262,8 +278,9 @@ export class WorkerSessions {
       const { freeSlots: before, doubted } = worker;
       this.apply(worker, states.get(worker.workerId));
       if (worker.freeSlots <= before) continue;
-      if (doubted) this.onFree();
-      else this.onAttached(worker);
+      // What is known of the queues will do for one that was in doubt.
+      if (doubted) this.signals.slotFreed.next();
+      else this.signals.workersChanged.next();
     }
   });
 
@@ -280,6 +297,11 @@ export class WorkerSessions {
     else worker.stay();
   }
 
+  /** Whether what it logged in with still lets it in. */
+  private mayStay({ tokenId }: AttachedWorker): boolean {
+    return tokenId === null || this.directory.tokens.isWorking(tokenId);
+  }
+
   private buildEnded(worker: AttachedWorker): void {
     if (worker.failures === 0) return;
     worker.failures = 0;
@@ -290,7 +312,7 @@ export class WorkerSessions {
   }
 
   private shutDown(worker: AttachedWorker): void {
-    this.master.log.info({ worker: worker.name }, 'worker was told to shut down');
+    this.log.info({ worker: worker.name }, 'worker was told to shut down');
     this.store
       .left(worker.workerId, worker.sessionEpoch)
       .then(() => this.changed(worker.workerId))
@@ -305,7 +327,7 @@ export class WorkerSessions {
     this.fleet
       .failed(worker.workerId, reason, (failures, sinceLastMs): Failed => afterFailure(kind, failures, sinceLastMs))
       .then(({ failures, quarantinedForMs }) => {
-        this.master.log.warn(
+        this.log.warn(
           { code: 'worker-failed', worker: worker.name, reason, failures, quarantinedForMs },
           quarantinedForMs > 0 ? 'a worker failed, and gets no builds for a while' : 'a worker failed',
         );
@@ -321,11 +343,11 @@ export class WorkerSessions {
   }
 
   private changed(workerId: number): void {
-    this.master.hints.publish(hints.worker(workerId, 'state_updated'));
+    this.hints.publish(hints.worker(workerId, 'state_updated'));
     this.recheck(workerId);
   }
 
   private trouble(worker: { readonly name: string | null }, error: unknown, what: string): void {
-    this.master.log.warn({ worker: worker.name, err: error }, `${what}: ${messageOf(error)}`);
+    this.log.warn({ worker: worker.name, err: error }, `${what}: ${messageOf(error)}`);
   }
 }

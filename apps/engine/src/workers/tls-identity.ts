@@ -4,6 +4,9 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { messageOf, UserError } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
+/** `TlsIdentity | null`: that of the workers' ports; null: they do not speak TLS. */
+export const WORKERS_TLS = Symbol('WORKERS_TLS');
+
 const LOOK_EVERY_MS = 2000;
 
 /** Where the certificate (with its chain) and its key are. */

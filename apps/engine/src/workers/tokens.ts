@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
 import type { CompiledWorker } from '@millrace/contracts';
-import { type Database, WorkerTokenStore } from '@millrace/database';
+import { WorkerTokenStore } from '@millrace/database';
 import type { Credentials, PbCredentials } from '@millrace/worker-protocol';
 
 /** A worker of the configuration, and what it showed to get in. */
@@ -18,15 +19,13 @@ interface KnownToken {
 const NOBODYS = randomBytes(32);
 
 /** The tokens that workers may log in with, in memory; read again when their number in the database has changed. */
+@Injectable()
 export class WorkerTokens {
   private byName = new Map<string, KnownToken[]>();
   private working = new Set<number>();
   private version = -1;
-  private readonly store: WorkerTokenStore;
 
-  constructor(db: Database) {
-    this.store = new WorkerTokenStore(db);
-  }
+  constructor(private readonly store: WorkerTokenStore) {}
 
   /** The worker's token that this password is; null: none. */
   check({ name, password }: Credentials): number | null {

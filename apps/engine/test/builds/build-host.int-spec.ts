@@ -94,17 +94,18 @@ describe('what a build leaves behind has limits', () => {
     const worker = new AttachedWorker(workerId, 'w', 100, connection(), 1, () => undefined);
     const journal = new Journal(db, me, () => undefined);
     broken = [];
-    host = new EngineBuildHost(
+    const nothing = (): void => undefined;
+    host = new EngineBuildHost({
       build,
-      build.uuid,
       worker,
       journal,
-      new FolderBlobs(join(folder, 'blobs')),
-      () => undefined,
-      () => undefined,
-      (error) => broken.push(error),
-      () => undefined,
-    );
+      blobs: new FolderBlobs(join(folder, 'blobs')),
+      replay: null,
+      publish: nothing,
+      onFenced: nothing,
+      onBroken: (error) => broken.push(error),
+      onWorkerAway: nothing,
+    });
     await host.startStep({ number: 0, name: 'test', hidden: false, resumable: true });
   });
 

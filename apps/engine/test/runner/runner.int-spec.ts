@@ -363,7 +363,7 @@ describe('configurations', () => {
     const configFile = join(folder, 'next.config.ts');
     await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
     const { fingerprint } = await loadAndCompile(configFile);
-    await pool.switchTo(configFile, fingerprint);
+    await pool.switchTo({ configFile, fingerprint });
     const host = new FakeBuildHost();
     expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
     expect(host.log('shell')).toContain('next');
@@ -371,7 +371,7 @@ describe('configurations', () => {
     expect(await running.outcome).toMatchObject({ results: Result.CANCELLED });
     expect(running.host.steps.map(({ name }) => name)).toEqual(['shell', 'tidy']);
     await writeFile(configFile, 'export default 3');
-    await expect(pool.switchTo(configFile, 'unknown')).rejects.toMatchObject({ code: 'bad-config' });
+    await expect(pool.switchTo({ configFile, fingerprint: 'unknown' })).rejects.toMatchObject({ code: 'bad-config' });
     expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), new FakeBuildHost()).outcome).toEqual(
       SUCCESS,
     );
@@ -384,7 +384,7 @@ describe('configurations', () => {
     const pool = await startPool({ configFile, fingerprint });
     await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
     const next = await loadAndCompile(configFile);
-    await pool.switchTo(configFile, next.fingerprint);
+    await pool.switchTo({ configFile, fingerprint: next.fingerprint });
     const host = new FakeBuildHost();
     expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
     expect(host.log('shell')).not.toContain('next');

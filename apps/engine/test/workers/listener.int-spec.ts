@@ -20,7 +20,7 @@ const attach = async (name: string, url = listening.url, password = `password-of
 };
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
-  await eventually(() => listening.listener.connections.size === 0, { what: 'no connections' });
+  await eventually(() => listening.connections.size === 0, { what: 'no connections' });
 });
 
 describe('the ports for workers', () => {
@@ -47,7 +47,7 @@ describe('the ports for workers', () => {
 
   it('greets nobody as PB on the port for msgpack', async () => {
     const talk = Talk.with(listening.settings.workerMsgpackPort!);
-    await eventually(() => listening.listener.connections.count('msgpack') === 1);
+    await eventually(() => listening.connections.count('msgpack') === 1);
     talk.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await talk.closed;
     expect(talk.text).toMatch(/^HTTP\/1\.1 426 /);
@@ -58,10 +58,10 @@ describe('the ports for workers', () => {
     ['HTTP on the port for PB', () => listening.settings.workerPbPort!, upgrade('w0', 'x')],
     ['bytes that are no banana', () => listening.settings.workerPbPort!, Buffer.alloc(100)],
   ])('closes a connection with %s, and says why', async (_what, port, words) => {
-    const before = listening.listener.failures.total('malformed');
+    const before = listening.refusals.total('malformed');
     await Talk.with(port(), words).closed;
-    expect(listening.listener.failures.total('malformed')).toBe(before + 1);
-    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
+    expect(listening.refusals.total('malformed')).toBe(before + 1);
+    expect(listening.refusals.latest[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
     expect(listening.log.at(-1)).toMatchObject({ level: 'warn', message: 'worker refused: malformed' });
   });
 });
@@ -85,7 +85,7 @@ describe('refused logins', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(900);
     expect(await answer('nobody', 'password-of-w0')).toMatch(/^HTTP\/1\.1 401 /);
     expect(
-      listening.listener.refusals.map(({ name, reason, count, address }) => ({ name, reason, count, address })),
+      listening.refusals.latest.map(({ name, reason, count, address }) => ({ name, reason, count, address })),
     ).toEqual([
       { name: 'nobody', reason: 'wrong-credentials', count: 1, address: '127.0.0.1' },
       { name: 'w0', reason: 'wrong-credentials', count: 6, address: '127.0.0.1' },
@@ -96,7 +96,7 @@ describe('refused logins', () => {
 
   it('cost nobody else anything, and the right one a second', async () => {
     const guesses = Array.from({ length: 50 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'wrong')));
-    await eventually(() => listening.listener.connections.count('msgpack') >= 40, { what: 'the guesses' });
+    await eventually(() => listening.connections.count('msgpack') >= 40, { what: 'the guesses' });
     const startedAt = performance.now();
     await attach('w1');
     expect(performance.now() - startedAt).toBeLessThan(900);
@@ -107,7 +107,7 @@ describe('refused logins', () => {
 
   it('show nothing that a terminal obeys', async () => {
     await answer('\u001b[2J\n' + 'x'.repeat(150), 'wrong');
-    expect(listening.listener.refusals[0]!.name).toMatch(/^\\x1b\[2J\\x0ax{90,}…$/);
+    expect(listening.refusals.latest[0]!.name).toMatch(/^\\x1b\[2J\\x0ax{90,}…$/);
     expect(JSON.stringify(listening.log.at(-1))).not.toContain('\\u001b');
   });
 
@@ -115,7 +115,7 @@ describe('refused logins', () => {
     const first = await attach('w2');
     const second = await FakeWorker.connect({ url: listening.url, name: 'w2', password: 'password-of-w2' });
     await second.closed;
-    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w2', reason: 'duplicate' });
+    expect(listening.refusals.latest[0]).toMatchObject({ name: 'w2', reason: 'duplicate' });
     expect(first.printed).toContain('master got a duplicate connection');
     expect(listening.attached).toEqual(['w2']);
   });
@@ -138,7 +138,7 @@ describe('the maximum of connections', () => {
     const pb = Talk.with(listening.settings.workerPbPort!);
     await pb.closed;
     expect(pb.heard).toEqual(PB_GREETING);
-    expect(listening.listener.failures.total('full')).toBe(2);
+    expect(listening.refusals.total('full')).toBe(2);
     expect(listening.attached).toEqual(['w0', 'w1']);
     await first.disconnect();
     await eventually(() => attach('w2').then(() => true), { what: 'room for another' });
@@ -148,8 +148,8 @@ describe('the maximum of connections', () => {
     await attach('w0');
     const { workerPort, workerPbPort } = listening.settings;
     const silent = Array.from({ length: 300 }, (_, i) => Talk.with(i % 2 === 0 ? workerPort : workerPbPort!));
-    await eventually(() => listening.listener.failures.total('displaced') >= 300 - 64, { what: 'the displaced' });
-    expect(listening.listener.connections.size).toBeLessThanOrEqual(65);
+    await eventually(() => listening.refusals.total('displaced') >= 300 - 64, { what: 'the displaced' });
+    expect(listening.connections.size).toBeLessThanOrEqual(65);
     // Place for the last one, in spite of them.
     await attach('w1');
     expect(listening.attached).toEqual(['w0', 'w1']);
@@ -176,9 +176,9 @@ describe('connections of one address', () => {
 
   it('may wait for their login up to a number; then the oldest of them goes', async () => {
     const silent = Array.from({ length: 30 }, () => Talk.with(listening.settings.workerPbPort!));
-    await eventually(() => listening.listener.failures.total('displaced') === 20, { what: 'the displaced' });
+    await eventually(() => listening.refusals.total('displaced') === 20, { what: 'the displaced' });
     await Promise.all(silent.slice(0, 20).map((talk) => talk.closed));
-    expect(listening.listener.connections.size).toBe(10);
+    expect(listening.connections.size).toBe(10);
     await attach('w0');
     for (const talk of silent) talk.socket.destroy();
   });
@@ -193,7 +193,7 @@ describe('connections of one address', () => {
         talk.socket.write(Buffer.concat(Array.from({ length: 100 }, () => version)), resolve),
       );
     await talk.closed;
-    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed' });
+    expect(listening.refusals.latest[0]).toMatchObject({ reason: 'malformed' });
     expect(JSON.stringify(listening.log)).toContain('bytes came before the login was accepted');
   });
 });
@@ -229,7 +229,7 @@ describe('a worker that says too much', () => {
       expect(listening.attached).toEqual([]);
     } else {
       await eventually(() => listening.attached.includes('w4'), { what: 'attached' });
-      const [worker] = [...listening.listener.attached.values()];
+      const [worker] = [...listening.sessions.attached.values()];
       expect(worker!.connection.info.texts).toMatchObject({ host: 'h', [note]: expect.any(String) });
       socket.terminate();
     }
@@ -266,7 +266,7 @@ describe('a worker that asks and does not read', () => {
     );
     socket.on('message', (data: Buffer) => session.receive(data));
     await eventually(() => listening.attached.length === 1, { what: 'attached' });
-    const { connection } = [...listening.listener.attached.values()][0]!;
+    const { connection } = [...listening.sessions.attached.values()][0]!;
     const sink = {
       updates: () => undefined,
       readDownload: (length: number) => Promise.resolve(new Uint8Array(length)),
@@ -318,34 +318,34 @@ describe('TLS for workers', () => {
 
   it('refuses what is no TLS', async () => {
     await Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0')).closed;
-    expect(listening.listener.refusals[0]).toMatchObject({ reason: 'tls', address: '127.0.0.1' });
+    expect(listening.refusals.latest[0]).toMatchObject({ reason: 'tls', address: '127.0.0.1' });
   });
 
   it.each([
     ['closed', (socket: Socket) => socket.end()],
     ['reset', (socket: Socket) => socket.resetAndDestroy()],
   ])('has nothing against a connection that says nothing and is %s', async (_how, end) => {
-    const before = listening.listener.failures.total('tls');
+    const before = listening.refusals.total('tls');
     for (let i = 0; i < 20; i++) {
       const socket = connect(listening.settings.workerPort, '127.0.0.1');
       await once(socket, 'connect');
-      await eventually(() => listening.listener.connections.size === 1, { what: 'the connection' });
+      await eventually(() => listening.connections.size === 1, { what: 'the connection' });
       end(socket);
-      await eventually(() => listening.listener.connections.size === 0, { what: 'its end' });
+      await eventually(() => listening.connections.size === 0, { what: 'its end' });
     }
-    expect(listening.listener.failures.total('tls')).toBe(before);
+    expect(listening.refusals.total('tls')).toBe(before);
   });
 
   it('has nothing against a connection that was reset before it was taken up', async () => {
-    const before = listening.listener.failures.total('tls');
+    const before = listening.refusals.total('tls');
     const speakAndReset = `const socket = require('net').connect(${listening.settings.workerPort}, '127.0.0.1', () =>
       socket.write('PROXY', () => socket.resetAndDestroy()))`;
     // This process, which listens, stands still meanwhile.
     expect(spawnSync(process.execPath, ['-e', speakAndReset]).status).toBe(0);
     // Connections are taken up in their order.
     await issuer();
-    await eventually(() => listening.listener.connections.size === 0, { what: 'its end' });
-    expect(listening.listener.failures.total('tls')).toBe(before);
+    await eventually(() => listening.connections.size === 0, { what: 'its end' });
+    expect(listening.refusals.total('tls')).toBe(before);
   });
 
   it('takes a new certificate for new connections, and keeps the old one when the new one is bad', async () => {
@@ -410,7 +410,7 @@ describe('the PROXY header', () => {
       }
       await talk.closed;
       expect(talk.text).toMatch(/^HTTP\/1\.1 401 /);
-      expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.1.2.3' });
+      expect(listening.refusals.latest[0]).toMatchObject({ name: 'w0', address: '10.1.2.3' });
     });
 
     it('comes before the greeting of PB', async () => {
@@ -428,11 +428,11 @@ describe('the PROXY header', () => {
       const others: Talk[] = [];
       for (let i = 0; i < 6; i++) others.push(await connect(i));
       const same = [await connect(9), await connect(9), await connect(9)];
-      expect(listening.listener.failures.total('displaced')).toBe(0);
+      expect(listening.refusals.total('displaced')).toBe(0);
       const last = await connect(9);
       await same[0]!.closed;
-      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'displaced', address: '10.1.2.9' });
-      expect(listening.listener.connections.size).toBe(9);
+      expect(listening.refusals.latest[0]).toMatchObject({ reason: 'displaced', address: '10.1.2.9' });
+      expect(listening.connections.size).toBe(9);
       for (const talk of [...others, ...same, last]) talk.socket.destroy();
     });
 
@@ -440,7 +440,7 @@ describe('the PROXY header', () => {
       const talk = Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0'));
       await talk.closed;
       expect(talk.text).toBe('');
-      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'proxy-header', address: '127.0.0.1' });
+      expect(listening.refusals.latest[0]).toMatchObject({ reason: 'proxy-header', address: '127.0.0.1' });
     });
   });
 
@@ -455,7 +455,7 @@ describe('the PROXY header', () => {
 
     it('is not believed, and not needed', async () => {
       await Talk.with(listening.settings.workerPort, Buffer.concat([header([10, 1, 2, 3]), Buffer.from('x')])).closed;
-      expect(listening.listener.refusals[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
+      expect(listening.refusals.latest[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
       await attach('w0');
     });
   });

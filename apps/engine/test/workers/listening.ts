@@ -11,23 +11,24 @@ import {
   migrate,
   openDatabase,
 } from '@millrace/database';
-import { type EngineSettings, type Master, readSettings } from '@millrace/master';
+import { type EngineSettings, readSettings } from '@millrace/master';
 import { freePort } from '@millrace/testing';
+import { type LogLine, testMaster } from '@millrace/testing/master';
 import { pbDigest } from '@millrace/worker-protocol';
+import { Test, type TestingModule } from '@nestjs/testing';
 import { Registry } from 'prom-client';
-import type { WorkerDirectory } from '../../src/workers/login.js';
+import { EngineSignals } from '../../src/builds/engine-signals.js';
+import { Connections } from '../../src/workers/connections.js';
 import { WorkerListener } from '../../src/workers/listener.js';
-
-export interface LogLine {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
+import { WorkerDirectory } from '../../src/workers/login.js';
+import { Refusals } from '../../src/workers/refusals.js';
+import { BuildsOfWorkers, WorkerSessions } from '../../src/workers/sessions.js';
+import { WORKER_PROVIDERS } from '../../src/workers/workers.module.js';
 
 /** A worker listener on real ports, with a database and workers `w0` … whose passwords are `password-of-wN`. */
 export class Listening {
   private constructor(
-    readonly listener: WorkerListener,
+    private readonly module: TestingModule,
     readonly settings: EngineSettings,
     readonly folder: string,
     readonly log: LogLine[],
@@ -71,7 +72,7 @@ export class Listening {
       workers: new Map(compiled.map((worker) => [worker.name, worker])),
       workerIds: ids.workers,
       workerDigests: Object.fromEntries(names.map((name) => [name, pbDigest(`password-of-${name}`).toString('hex')])),
-      tokens: { check: () => null, checkPb: () => null },
+      tokens: { check: () => null, checkPb: () => null, isWorking: () => false },
       builddirs: () => [],
     };
     const settings = readSettings('engine', {
@@ -79,29 +80,38 @@ export class Listening {
       MILLRACE_WORKER_PORT: String(await freePort()),
       ...(await env(folder)),
     });
-    const log: LogLine[] = [];
-    const to =
-      (level: string) =>
-      (fields: Record<string, unknown>, message: string): void =>
-        void log.push({ level, message, fields });
+    const lines: LogLine[] = [];
     const metrics = new Registry();
-    const master = {
-      me,
-      db,
-      settings,
-      metrics,
-      hints: { publish: () => undefined, subscribe: () => () => undefined },
-      log: { debug: to('debug'), info: to('info'), warn: to('warn'), error: to('error') },
-    } as unknown as Master<'engine'>;
-    const listener = new WorkerListener(
-      master,
-      () => directory,
-      () => undefined,
-      () => undefined,
-      () => Promise.resolve(),
-    );
-    await listener.listen();
-    return new Listening(listener, settings, folder, log, metrics, db);
+    const module = await Test.createTestingModule({
+      imports: [testMaster({ db, me, settings, metrics, lines })],
+      providers: [
+        ...WORKER_PROVIDERS,
+        EngineSignals,
+        { provide: WorkerDirectory, useValue: directory },
+        {
+          provide: BuildsOfWorkers,
+          useValue: { adopt: () => Promise.resolve(), workerAway: () => undefined } satisfies BuildsOfWorkers,
+        },
+      ],
+    }).compile();
+    await module.init();
+    return new Listening(module, settings, folder, lines, metrics, db);
+  }
+
+  get connections(): Connections {
+    return this.module.get(Connections);
+  }
+
+  get refusals(): Refusals {
+    return this.module.get(Refusals);
+  }
+
+  get sessions(): WorkerSessions {
+    return this.module.get(WorkerSessions);
+  }
+
+  get listener(): WorkerListener {
+    return this.module.get(WorkerListener);
   }
 
   get url(): string {
@@ -109,7 +119,7 @@ export class Listening {
   }
 
   get attached(): string[] {
-    return [...this.listener.attached.values()].map(({ name }) => name).sort();
+    return [...this.sessions.attached.values()].map(({ name }) => name).sort();
   }
 
   /** The value of a metric, with its labels if it has any: `name{label="value"}`. */
@@ -119,7 +129,7 @@ export class Listening {
   }
 
   async stop(): Promise<void> {
-    await this.listener.close();
+    await this.module.close();
     await this.db.close();
     rmSync(this.folder, { recursive: true });
   }

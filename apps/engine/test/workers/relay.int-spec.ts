@@ -54,14 +54,14 @@ describe('workers behind a relay', () => {
     startWorker('w0');
     startWorker('w1');
     await eventually(() => attached(one) === 'w0 w1', { what: 'both attached', timeoutMs: 20_000 });
-    expect(one.listener.connections.size).toBe(3);
-    expect(one.listener.connections.count('msgpack')).toBe(3);
+    expect(one.connections.size).toBe(3);
+    expect(one.connections.count('msgpack')).toBe(3);
     const stranger = FakeWorker.connect({ url: `ws://127.0.0.1:${port}`, name: 'w2', password: 'wrong' });
     await expect(stranger).rejects.toThrow('401');
-    expect(one.listener.refusals[0]).toMatchObject({ reason: 'wrong-credentials', name: 'w2', address: '127.0.0.1' });
-    const [w0] = [...one.listener.attached.values()].filter(({ name }) => name === 'w0');
+    expect(one.refusals.latest[0]).toMatchObject({ reason: 'wrong-credentials', name: 'w2', address: '127.0.0.1' });
+    const [w0] = [...one.sessions.attached.values()].filter(({ name }) => name === 'w0');
     w0!.disconnect('to see it come back');
-    await eventually(() => one.listener.sessions.attaches === 3, { what: 'w0 is back', timeoutMs: 20_000 });
+    await eventually(() => one.sessions.attaches === 3, { what: 'w0 is back', timeoutMs: 20_000 });
     expect(attached(one)).toBe('w0 w1');
   });
 
@@ -70,20 +70,20 @@ describe('workers behind a relay', () => {
     const worker = StockWorker.start({ port, name: 'w3', password: 'password-of-w3', basedir, protocol: 'pb' });
     stops.push(() => worker.stop());
     await eventually(() => attached(one) === 'w0 w1 w3', { what: 'attached over PB', timeoutMs: 40_000 });
-    const w3 = [...one.listener.attached.values()].find(({ name }) => name === 'w3')!;
+    const w3 = [...one.sessions.attached.values()].find(({ name }) => name === 'w3')!;
     await w3.connection.ping();
   });
 
   it('go with it to the next engine', async () => {
     await one.stop();
     await eventually(() => attached(other).startsWith('w0 w1'), { what: 'moved', timeoutMs: 20_000 });
-    for (const { connection } of other.listener.attached.values()) await connection.ping();
+    for (const { connection } of other.sessions.attached.values()) await connection.ping();
   });
 
   it('leave an engine that drains with their relay, when none of them builds there any more', async () => {
     const next = await Listening.start(() => ({ MILLRACE_WORKER_PORT: String(one.settings.workerPort) }));
     stops.push(() => next.stop());
-    const w0 = [...other.listener.attached.values()].find(({ name }) => name === 'w0')!;
+    const w0 = [...other.sessions.attached.values()].find(({ name }) => name === 'w0')!;
     w0.begin(1, 1);
     other.listener.refuseNew();
     other.listener.letGo();
@@ -131,7 +131,7 @@ describe('a relay', () => {
   };
 
   it('brings no more workers than there is room for', async () => {
-    const { connections, failures } = listening.listener;
+    const { connections, refusals: failures } = listening;
     const login = (name: string) =>
       open({
         protocol: 'msgpack',
@@ -150,7 +150,7 @@ describe('a relay', () => {
   });
 
   it('cannot keep others out by channels on which nobody logs in', async () => {
-    const { failures, connections } = listening.listener;
+    const { refusals: failures, connections } = listening;
     const silent = Array.from({ length: 200 }, () => open());
     await eventually(() => failures.total('displaced') >= 200 - 64, { what: 'the displaced' });
     expect(connections.size).toBeLessThanOrEqual(65);
@@ -181,7 +181,7 @@ describe('a relay', () => {
       const ended = new Promise<RelayClosing>((resolve) => (channel.onClosed = resolve));
       jest.advanceTimersByTime(90_000);
       expect(await ended).toMatchObject({ isLinkLost: false });
-      expect(listening.listener.connections.size).toBe(1);
+      expect(listening.connections.size).toBe(1);
     } finally {
       jest.useRealTimers();
     }
@@ -198,6 +198,6 @@ describe('a relay', () => {
     const startedAt = performance.now();
     expect(await guess(5)).toMatchObject({ status: 401 });
     expect(performance.now() - startedAt).toBeGreaterThan(900);
-    expect(listening.listener.refusals[0]).toMatchObject({ name: 'w0', address: '10.0.0.5' });
+    expect(listening.refusals.latest[0]).toMatchObject({ name: 'w0', address: '10.0.0.5' });
   });
 });

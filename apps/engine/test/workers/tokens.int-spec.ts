@@ -19,7 +19,7 @@ describe('WorkerTokens', () => {
     const url = `sqlite:${join(folder, 'test.sqlite')}`;
     await migrate(url);
     db = openDatabase(url);
-    tokens = new WorkerTokens(db);
+    tokens = new WorkerTokens(new WorkerTokenStore(db));
     await make('w1', 'first');
     await make('w1', 'second', { pb: true });
     await make('w2', 'other', { pb: true });

@@ -1,0 +1,104 @@
+import type { CompiledBuilder } from '@millrace/contracts';
+import type { ConfigurationStore, Incarnation } from '@millrace/database';
+import type { RunnerPool } from '../runner/runner.js';
+import type { WorkerDirectory } from '../workers/login.js';
+import type { WorkerTokens } from '../workers/tokens.js';
+import { loadConfiguration } from './load.js';
+import { assemble, type LoadedConfiguration, type Revision } from './revision.js';
+
+/** What a build needs of the configuration it was claimed under. */
+export interface BuildSetup {
+  readonly builder: CompiledBuilder;
+  readonly configFile: string;
+  readonly fingerprint: string;
+}
+
+export interface ConfigurationPorts {
+  readonly store: ConfigurationStore;
+  readonly me: Incarnation;
+  readonly pool: RunnerPool;
+  readonly tokens: WorkerTokens;
+}
+
+/** The configuration in force on this engine; another one takes its place whole or not at all. */
+export class EngineConfiguration implements WorkerDirectory {
+  /** Tokens were made or revoked, and who may build what has not been worked out again. */
+  private tokensChanged = false;
+
+  private constructor(
+    private readonly ports: ConfigurationPorts,
+    private revision: Revision,
+  ) {}
+
+  /** From then on this engine is known to serve what was loaded, for which the pool is warm. */
+  static async inForce(loaded: LoadedConfiguration, ports: ConfigurationPorts): Promise<EngineConfiguration> {
+    await ports.tokens.refresh();
+    return new EngineConfiguration(ports, await stored(loaded, ports));
+  }
+
+  get current(): Revision {
+    return this.revision;
+  }
+
+  get workers(): Revision['workers'] {
+    return this.revision.workers;
+  }
+
+  get workerIds(): ReadonlyMap<string, number> {
+    return this.revision.ids.workers;
+  }
+
+  get workerDigests(): Revision['workerDigests'] {
+    return this.revision.workerDigests;
+  }
+
+  get tokens(): WorkerTokens {
+    return this.ports.tokens;
+  }
+
+  builddirs(worker: string): readonly string[] {
+    return this.revision.builddirs(worker);
+  }
+
+  /** Null: this engine's configuration does not know the builder. */
+  setupOf(builderId: number): BuildSetup | null {
+    const { configFile, fingerprint, byId } = this.revision;
+    const builder = byId.get(builderId);
+    return builder ? { builder, configFile, fingerprint } : null;
+  }
+
+  /** Takes what the file says now. @returns its fingerprint @throws ConfigError when it is bad; nothing was changed then */
+  async reload(): Promise<string> {
+    const { pool } = this.ports;
+    const before = this.revision;
+    const loaded = await loadConfiguration(before.configFile);
+    await pool.switchTo(loaded);
+    try {
+      this.revision = await stored(loaded, this.ports);
+    } catch (error) {
+      // All of it or nothing.
+      await pool.switchTo(before);
+      throw error;
+    }
+    return loaded.fingerprint;
+  }
+
+  /** A token lets workers in at once; the workers of templates come and go with theirs. @returns whether anything has changed */
+  async refreshTokens(): Promise<boolean> {
+    const { tokens, store, me } = this.ports;
+    if (await tokens.refresh()) this.tokensChanged = true;
+    if (!this.tokensChanged) return false;
+    const { revision } = this;
+    const workers = await store.applyWorkers(me, revision.config, revision.ids);
+    // A new configuration that came meanwhile has seen the tokens, too.
+    if (this.revision === revision) this.revision = assemble(revision, { ...revision.ids, workers });
+    this.tokensChanged = false;
+    return true;
+  }
+}
+
+async function stored(loaded: LoadedConfiguration, { store, me }: ConfigurationPorts): Promise<Revision> {
+  const { fingerprint, config } = loaded;
+  const ids = await store.apply(me, { fingerprint, body: JSON.stringify(config) }, config, { serves: true });
+  return assemble(loaded, ids);
+}

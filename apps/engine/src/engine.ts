@@ -1,0 +1,109 @@
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { hints } from '@millrace/contracts';
+import { sabotaged } from '@millrace/database';
+import { type EngineSettings, Hints, LOG, type Logger, Loop, OnCommand, SETTINGS } from '@millrace/master';
+import { EngineSignals } from './builds/engine-signals.js';
+import { RunningBuilds } from './builds/running-builds.js';
+import { Distributor } from './claiming/distributor.js';
+import { Reaper } from './claiming/reaper.js';
+import { EngineConfiguration } from './configuration/engine-configuration.js';
+import { WorkerListener } from './workers/listener.js';
+import { WorkerSessions } from './workers/sessions.js';
+
+/** What an engine does again and again, by poll and when somebody asks (I1), and what people tell it as a whole. */
+@Injectable()
+export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  private readonly loop: Loop;
+  /** Something other than the time that passed calls for a look at the queues. */
+  private asked = true;
+  private refreshAllAt = 0;
+
+  constructor(
+    private readonly configuration: EngineConfiguration,
+    private readonly listener: WorkerListener,
+    private readonly sessions: WorkerSessions,
+    private readonly builds: RunningBuilds,
+    private readonly distributor: Distributor,
+    private readonly reaper: Reaper,
+    private readonly signals: EngineSignals,
+    private readonly hints: Hints,
+    @Inject(SETTINGS) private readonly settings: EngineSettings,
+    @Inject(LOG) log: Logger,
+  ) {
+    this.loop = new Loop({ name: 'engine', everyMs: settings.pollIntervalMs, log, round: () => this.round() });
+  }
+
+  onModuleInit(): void {
+    this.signals.slotFreed.subscribe(() => this.distributor.assign());
+    this.signals.workersChanged.subscribe(() => this.look());
+    this.hints.subscribe(hints.workerTokens().topic, () => this.look());
+  }
+
+  onApplicationBootstrap(): void {
+    this.loop.start();
+  }
+
+  /** No new work; what there is ends as its own modules see fit. */
+  async onModuleDestroy(): Promise<void> {
+    await this.distributor.stop();
+    await this.loop.stop();
+  }
+
+  @OnCommand('reconfig')
+  async reload(): Promise<string> {
+    this.listener.reload();
+    const fingerprint = await this.configuration.reload();
+    this.sessions.reconfigured();
+    this.look();
+    return `revision ${fingerprint.slice(0, 12)}`;
+  }
+
+  /**
+   * Claims nothing more, lets every worker go as soon as it has nothing to do here, and resolves when the last build has ended. New workers
+   * find other engines.
+   */
+  @OnCommand('drain')
+  async drain(): Promise<void> {
+    await this.distributor.stop();
+    this.listener.refuseNew();
+    this.listener.letGo();
+    await this.builds.allEnded(() => this.listener.letGo());
+  }
+
+  private async round(): Promise<void> {
+    const asked = this.asked || !sabotaged('poll');
+    this.asked = false;
+    // One that fails does not keep the others from their turn.
+    const duties = [
+      () => this.refreshTokens(),
+      () => this.refreshWorkers(),
+      () => this.reaper.round(),
+      ...(asked ? [() => this.distributor.poll()] : []),
+    ];
+    const failures: unknown[] = [];
+    for (const duty of duties) await duty().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  private look(): void {
+    this.asked = true;
+    this.loop.nudge();
+  }
+
+  private async refreshTokens(): Promise<void> {
+    if (await this.configuration.refreshTokens()) this.sessions.reconfigured();
+  }
+
+  /** Hints say at once which row to read; all of them are read no more often than somebody has to poll. */
+  private async refreshWorkers(): Promise<void> {
+    if (performance.now() < this.refreshAllAt) return;
+    this.refreshAllAt = performance.now() + this.settings.pollIntervalMs * 0.8;
+    await this.sessions.refresh();
+  }
+}
