@@ -5,6 +5,7 @@ import {
   CatalogReads,
   ChangeReads,
   type Database,
+  RecentReads,
   StepReads,
   WaitingReads,
 } from '@millrace/database';
@@ -18,6 +19,7 @@ export class Reads {
   readonly steps: StepReads;
   readonly catalog: CatalogReads;
   readonly waiting: WaitingReads;
+  readonly recent: RecentReads;
 
   constructor(readonly db: Database) {
     this.builds = new BuildReads(db);
@@ -27,5 +29,6 @@ export class Reads {
     this.steps = new StepReads(db);
     this.catalog = new CatalogReads(db);
     this.waiting = new WaitingReads(db);
+    this.recent = new RecentReads(db);
   }
 }

@@ -87,9 +87,9 @@ export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
         },
         {
           provide: ChangePoller,
-          useFactory: (live: LiveEvents, subscriptions: Subscriptions, host: UiHost) =>
-            new ChangePoller(host, live, subscriptions),
-          inject: [LiveEvents, Subscriptions, UI_HOST],
+          useFactory: (reads: Reads, live: LiveEvents, subscriptions: Subscriptions, host: UiHost) =>
+            new ChangePoller(host, reads.recent, live, subscriptions),
+          inject: [Reads, LiveEvents, Subscriptions, UI_HOST],
         },
       ],
     };

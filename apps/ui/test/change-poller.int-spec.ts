@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { listenerRule, Result } from '@millrace/domain';
-import { eventually } from '@millrace/testing';
+import { eventually, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 import type { UiHost } from '../src/host.js';
 import { ChangePoller } from '../src/live/change-poller.js';
 import { LiveEvents } from '../src/live/live-events.js';
@@ -9,15 +9,29 @@ import { rowEventOf } from '../src/live/topics.js';
 import { Reads } from '../src/reads.js';
 import { Site } from './site.js';
 
+let mariaDb: MariaDb | undefined;
+afterAll(() => mariaDb?.stop());
+
+const DATABASES: [string, () => Promise<Site>][] = [['SQLite', () => Site.onSqlite()]];
+if (requireService('mariadb')) {
+  DATABASES.push([
+    'MariaDB',
+    async () => {
+      mariaDb = await startMariaDb();
+      return Site.on(await mariaDb.createDatabase());
+    },
+  ]);
+}
+
 /** Rounds of its own, one after the other, between what happens and what hints tell of it. */
-describe('ChangePoller', () => {
+describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   let site: Site;
   let live: LiveEvents;
   let poller: ChangePoller;
   let keys: string[];
   let first: string[];
   beforeAll(async () => {
-    site = await Site.onSqlite();
+    site = await openSite();
   });
   afterAll(() => site.close());
 
@@ -27,7 +41,8 @@ describe('ChangePoller', () => {
     const listener = { send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
     for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
       subscriptions.add(filter, listener);
-    live = new LiveEvents(new Reads(site.db), subscriptions, (error) => keys.push(String(error)));
+    const reads = new Reads(site.db);
+    live = new LiveEvents(reads, subscriptions, (error) => keys.push(String(error)));
     const nothing = (): void => undefined;
     const host: UiHost = {
       db: site.db,
@@ -41,7 +56,7 @@ describe('ChangePoller', () => {
         pollIntervalMs: 2000,
       },
     };
-    poller = new ChangePoller(host, live, subscriptions);
+    poller = new ChangePoller(host, reads.recent, live, subscriptions);
     await poller.poll();
     first = keys.splice(0);
   });

@@ -91,6 +91,14 @@ export {
   type ResourceShape,
   withFilter,
 } from './reads/query.js';
+export {
+  type ChangingResource,
+  type EndedRow,
+  type EndingResource,
+  type GrowingResource,
+  RecentReads,
+  type RowState,
+} from './reads/recent.js';
 export { BUILD_REQUESTS, BuildRequestReads } from './reads/requests.js';
 export { LOG_SHAPE, type LogPlace, STEP_SHAPE, StepReads } from './reads/steps.js';
 export { WaitingReads } from './reads/waiting.js';

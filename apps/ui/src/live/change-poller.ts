@@ -1,4 +1,4 @@
-import type { Database } from '@millrace/database';
+import type { ChangingResource, EndingResource, GrowingResource, RecentReads, RowState } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import type { UiHost } from '../host.js';
 import type { LiveEvents } from './live-events.js';
@@ -8,101 +8,38 @@ import type { EventKind, RowEvent } from './topics.js';
 /** How many rows of a table that no hint told of one round tells about; more than that and everybody refetches. */
 const NEW_ROWS = 200;
 
-interface StateRow {
-  readonly id: number | null;
-  readonly state: string | number | null;
-}
-
-type Fingerprints = Map<number, string>;
+type States = ReadonlyMap<number, RowState>;
 
 interface Watched {
   readonly kind: EventKind;
-  /** Selects `id` (or null) and `state` of the rows that can change at all: what runs, claims first, and small tables. */
-  readonly sql: string;
+  readonly resource: ChangingResource;
   readonly appeared: string;
   readonly changed: string;
   /** The row no longer runs; null where rows do not vanish. */
   readonly vanished: string | null;
-  /** Whether a state says so already, with the row still there. */
-  readonly isOver?: (state: string) => boolean;
 }
 
-const RUNNING_STEPS = `FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`;
-
 const WATCHED: readonly Watched[] = [
-  {
-    kind: 'build',
-    sql: `SELECT b.id, b.state_string AS state FROM claims c LEFT JOIN builds b ON b.id = c.build_id`,
-    appeared: 'new',
-    changed: 'update',
-    vanished: 'finished',
-  },
-  {
-    kind: 'request',
-    sql: `SELECT request_id AS id, epoch AS state FROM claims`,
-    appeared: 'claimed',
-    changed: 'claimed',
-    vanished: 'complete',
-  },
-  {
-    kind: 'step',
-    sql: `SELECT s.id, CONCAT(s.state_string, '/', COALESCE(s.results, -1)) AS state ${RUNNING_STEPS}`,
-    appeared: 'started',
-    changed: 'updated',
-    vanished: 'finished',
-    isOver: (state) => !state.endsWith('/-1'),
-  },
-  {
-    kind: 'log',
-    sql: `SELECT l.id, CONCAT(l.num_lines, '/', l.complete) AS state FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
-    appeared: 'new',
-    changed: 'append',
-    vanished: 'finished',
-    isOver: (state) => state.endsWith('/1'),
-  },
-  {
-    kind: 'worker',
-    sql: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful, '/', max_builds, '/',
-            COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
-    appeared: 'state_updated',
-    changed: 'state_updated',
-    vanished: null,
-  },
-  {
-    kind: 'master',
-    sql: `SELECT id, CONCAT(epoch, '/', state, '/', COALESCE(revision_id, 0)) AS state FROM masters`,
-    appeared: 'started',
-    changed: 'started',
-    vanished: null,
-  },
-  {
-    kind: 'builder',
-    sql: `SELECT id, CONCAT(tags, '/', COALESCE(latest_build_id, 0)) AS state FROM builders`,
-    appeared: 'update',
-    changed: 'update',
-    vanished: null,
-  },
-  {
-    kind: 'scheduler',
-    sql: `SELECT id, enabled AS state FROM schedulers`,
-    appeared: 'updated',
-    changed: 'updated',
-    vanished: null,
-  },
+  { kind: 'build', resource: 'builds', appeared: 'new', changed: 'update', vanished: 'finished' },
+  { kind: 'request', resource: 'buildrequests', appeared: 'claimed', changed: 'claimed', vanished: 'complete' },
+  { kind: 'step', resource: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' },
+  { kind: 'log', resource: 'logs', appeared: 'new', changed: 'append', vanished: 'finished' },
+  { kind: 'worker', resource: 'workers', appeared: 'state_updated', changed: 'state_updated', vanished: null },
+  { kind: 'master', resource: 'masters', appeared: 'started', changed: 'started', vanished: null },
+  { kind: 'builder', resource: 'builders', appeared: 'update', changed: 'update', vanished: null },
+  { kind: 'scheduler', resource: 'schedulers', appeared: 'updated', changed: 'updated', vanished: null },
 ];
 
-/** Tables that only grow: rows beyond the highest id seen are new. */
-const GROWING: readonly { readonly kind: EventKind; readonly table: string }[] = [
-  { kind: 'change', table: 'changes' },
-  { kind: 'buildset', table: 'buildsets' },
-  { kind: 'request', table: 'build_requests' },
-  { kind: 'build', table: 'builds' },
+const GROWING: readonly { readonly kind: EventKind; readonly resource: GrowingResource }[] = [
+  { kind: 'change', resource: 'changes' },
+  { kind: 'buildset', resource: 'buildsets' },
+  { kind: 'request', resource: 'buildrequests' },
+  { kind: 'build', resource: 'builds' },
 ];
 
-/** Tables whose rows end without having been watched: a cancelled request, a buildset. */
-const ENDING: readonly { readonly kind: EventKind; readonly table: string }[] = [
-  { kind: 'request', table: 'build_requests' },
-  { kind: 'buildset', table: 'buildsets' },
+const ENDING: readonly { readonly kind: EventKind; readonly resource: EndingResource }[] = [
+  { kind: 'request', resource: 'buildrequests' },
+  { kind: 'buildset', resource: 'buildsets' },
 ];
 /** Transactions may commit in another order than they took their times. */
 const OVERLAP_MS = 5000;
@@ -117,9 +54,9 @@ export class ChangePoller {
   private timer: NodeJS.Timeout | null = null;
   private round: Promise<void> | null = null;
   private stopped = false;
-  private readonly seen = new Map<Watched, Fingerprints>();
-  private readonly highest = new Map<string, number>();
-  private readonly ended = new Map<string, { latestMs: number; told: Map<number, number> }>();
+  private readonly seen = new Map<ChangingResource, States>();
+  private readonly highest = new Map<GrowingResource, number>();
+  private readonly ended = new Map<EndingResource, { latestMs: number; told: Map<number, number> }>();
   /** What hints told since the last round began (whatever this one finds came to pass after that), and since this one did. */
   private heardBefore = new Set<string>();
   private heardNow = new Set<string>();
@@ -127,6 +64,7 @@ export class ChangePoller {
 
   constructor(
     private readonly host: UiHost,
+    private readonly recent: RecentReads,
     private readonly live: LiveEvents,
     private readonly subscriptions: Subscriptions,
   ) {}
@@ -180,18 +118,17 @@ export class ChangePoller {
       return;
     }
     this.isTooMuch ||= this.seen.size === 0 && this.host.hints.state !== 'connected';
-    for (const { kind, table } of GROWING) await this.growth(this.host.db, kind, table);
-    for (const { kind, table } of ENDING) await this.endings(this.host.db, kind, table);
-    for (const watched of WATCHED) this.compare(watched, await this.host.db.all<StateRow>(watched.sql));
+    for (const { kind, resource } of GROWING) await this.growth(kind, resource);
+    for (const { kind, resource } of ENDING) await this.endings(kind, resource);
+    for (const watched of WATCHED) this.compare(watched, await this.recent.states(watched.resource));
     if (this.isTooMuch) this.live.broadcast('resync', {});
     this.isTooMuch = false;
   }
 
-  private async growth(db: Database, kind: EventKind, table: string): Promise<void> {
-    const known = this.highest.get(table);
-    const row = await db.get<{ id: number | null }>(`SELECT MAX(id) AS id FROM ${table}`);
-    const highest = row?.id ?? 0;
-    this.highest.set(table, highest);
+  private async growth(kind: EventKind, resource: GrowingResource): Promise<void> {
+    const known = this.highest.get(resource);
+    const highest = await this.recent.newest(resource);
+    this.highest.set(resource, highest);
     if (known === undefined) return;
     const untold: RowEvent[] = [];
     for (let id = known + 1; id <= highest && untold.length <= NEW_ROWS; id++) {
@@ -203,50 +140,43 @@ export class ChangePoller {
     else for (const event of untold) this.live.changed(event);
   }
 
-  private async endings(db: Database, kind: EventKind, table: string): Promise<void> {
-    const latestMs = async (): Promise<number> =>
-      (await db.get<{ at: number | null }>(`SELECT MAX(complete_at_ms) AS at FROM ${table}`))?.at ?? 0;
-    const before = this.ended.get(table);
-    const known = before ?? { latestMs: await latestMs(), told: new Map<number, number>() };
-    this.ended.set(table, known);
+  private async endings(kind: EventKind, resource: EndingResource): Promise<void> {
+    const before = this.ended.get(resource);
+    const known = before ?? { latestMs: await this.recent.lastEndMs(resource), told: new Map<number, number>() };
+    this.ended.set(resource, known);
     const fromMs = known.latestMs - OVERLAP_MS;
-    for (const [id, at] of known.told) if (at <= fromMs) known.told.delete(id);
+    for (const [id, atMs] of known.told) if (atMs <= fromMs) known.told.delete(id);
     const limit = NEW_ROWS + known.told.size + this.heardBefore.size;
-    const rows = await db.all<{ id: number; at: number }>(
-      `SELECT id, complete_at_ms AS at FROM ${table} WHERE complete_at_ms > ? ORDER BY complete_at_ms LIMIT ?`,
-      [fromMs, limit],
-    );
+    const rows = await this.recent.endedAfter(resource, fromMs, limit);
     if (rows.length === limit) {
       // Everybody fetches what ended up to now, so it need not be looked at again.
       this.isTooMuch ||= before !== undefined;
-      this.ended.set(table, { latestMs: (await latestMs()) + OVERLAP_MS, told: new Map() });
+      this.ended.set(resource, { latestMs: (await this.recent.lastEndMs(resource)) + OVERLAP_MS, told: new Map() });
       return;
     }
-    for (const { id, at } of rows) {
-      known.latestMs = Math.max(known.latestMs, at);
+    for (const { id, atMs } of rows) {
+      known.latestMs = Math.max(known.latestMs, atMs);
       if (known.told.has(id)) continue;
-      known.told.set(id, at);
+      known.told.set(id, atMs);
       if (before) this.tellOnce({ kind, id, event: 'complete' });
     }
   }
 
-  private compare(watched: Watched, rows: readonly StateRow[]): void {
-    const before = this.seen.get(watched);
-    const now: Fingerprints = new Map(rows.flatMap((row) => (row.id === null ? [] : [[row.id, String(row.state)]])));
-    this.seen.set(watched, now);
+  private compare({ kind, resource, appeared, changed, vanished }: Watched, now: States): void {
+    const before = this.seen.get(resource);
+    this.seen.set(resource, now);
     if (!before) return;
-    const { kind, appeared, changed, vanished, isOver = () => false } = watched;
-    for (const [id, state] of now) {
+    for (const [id, { state, isOver }] of now) {
       const old = before.get(id);
-      if (old === state) continue;
-      if (vanished !== null && isOver(state)) this.tellOnce({ kind, id, event: vanished });
+      if (old?.state === state) continue;
+      if (vanished !== null && isOver) this.tellOnce({ kind, id, event: vanished });
       else if (old === undefined && !this.isHeard({ kind, id, event: appeared }))
         this.live.changed({ kind, id, event: appeared });
       else if (old !== undefined || changed !== appeared) this.live.changed({ kind, id, event: changed });
     }
     if (vanished === null) return;
-    for (const [id, state] of before) {
-      if (!now.has(id) && !isOver(state) && !this.isHeard({ kind, id, event: 'unclaimed' }))
+    for (const [id, { isOver }] of before) {
+      if (!now.has(id) && !isOver && !this.isHeard({ kind, id, event: 'unclaimed' }))
         this.tellOnce({ kind, id, event: vanished });
     }
   }

@@ -1,0 +1,87 @@
+import type { Queryable } from '../sql.js';
+
+/** Tables that only grow: ids beyond the highest one seen are new rows. */
+const GROWING = {
+  changes: 'changes',
+  buildsets: 'buildsets',
+  buildrequests: 'build_requests',
+  builds: 'builds',
+} as const;
+
+/** Tables with rows that end without ever having run: a cancelled request, a buildset. */
+const ENDING = { buildrequests: 'build_requests', buildsets: 'buildsets' } as const;
+
+/** What selects `id` (or null), `state` and where it can be told `isOver` of the rows that can change at all: what runs, claims first, and small tables. */
+const CHANGING = {
+  builds: `SELECT b.id, b.state_string AS state FROM claims c LEFT JOIN builds b ON b.id = c.build_id`,
+  buildrequests: `SELECT request_id AS id, epoch AS state FROM claims`,
+  steps: `SELECT s.id, CONCAT(s.state_string, '/', COALESCE(s.results, -1)) AS state, s.results IS NOT NULL AS isOver
+    FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`,
+  logs: `SELECT l.id, CONCAT(l.num_lines, '/', l.complete) AS state, l.complete AS isOver
+    FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
+  workers: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful, '/', max_builds, '/',
+      COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
+  masters: `SELECT id, CONCAT(epoch, '/', state, '/', COALESCE(revision_id, 0)) AS state FROM masters`,
+  builders: `SELECT id, CONCAT(tags, '/', COALESCE(latest_build_id, 0)) AS state FROM builders`,
+  schedulers: `SELECT id, enabled AS state FROM schedulers`,
+} as const;
+
+/** The resources, by their plural, whose new rows can be found. */
+export type GrowingResource = keyof typeof GROWING;
+/** The resources, by their plural, whose ends can be found. */
+export type EndingResource = keyof typeof ENDING;
+/** The resources, by their plural, whose changes can be found. */
+export type ChangingResource = keyof typeof CHANGING;
+
+/** A row as far as it matters whether it changed: equal states, equal rows. */
+export interface RowState {
+  readonly state: string;
+  /** The row does not change any more. */
+  readonly isOver: boolean;
+}
+
+/** A row that is complete, and since when. */
+export interface EndedRow {
+  readonly id: number;
+  readonly atMs: number;
+}
+
+/**
+ * What is new, has ended and is under way, for whoever compares it with an earlier look. Each read costs the same whatever the history.
+ * SQL: a repository would read whole rows of all that runs, to compare a few columns.
+ */
+export class RecentReads {
+  constructor(private readonly db: Queryable) {}
+
+  /** The highest id; 0 while there is no row. */
+  async newest(resource: GrowingResource): Promise<number> {
+    const row = await this.db.get<{ id: number | null }>(`SELECT MAX(id) AS id FROM ${GROWING[resource]}`);
+    return row?.id ?? 0;
+  }
+
+  /** When the last one ended; 0 while none has. */
+  async lastEndMs(resource: EndingResource): Promise<number> {
+    const row = await this.db.get<{ at: number | null }>(`SELECT MAX(complete_at_ms) AS at FROM ${ENDING[resource]}`);
+    return row?.at ?? 0;
+  }
+
+  /** Those that ended after a time, first to last, and `limit` of them at most. */
+  endedAfter(resource: EndingResource, afterMs: number, limit: number): Promise<EndedRow[]> {
+    return this.db.all<EndedRow>(
+      `SELECT id, complete_at_ms AS atMs FROM ${ENDING[resource]} WHERE complete_at_ms > ? ORDER BY complete_at_ms LIMIT ?`,
+      [afterMs, limit],
+    );
+  }
+
+  /** By id, the rows that can change. One that is gone since the last time runs no more. */
+  async states(resource: ChangingResource): Promise<Map<number, RowState>> {
+    const rows = await this.db.all<{ id: number | null; state: string | number | null; isOver?: number }>(
+      CHANGING[resource],
+    );
+    return new Map(
+      rows.flatMap(({ id, state, isOver }) =>
+        id === null ? [] : [[id, { state: String(state), isOver: isOver === 1 }] as const],
+      ),
+    );
+  }
+}
