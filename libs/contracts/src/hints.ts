@@ -8,15 +8,31 @@ export interface Hint {
   readonly payload: Readonly<Record<string, number | string>>;
 }
 
-export type BuildEvent = 'new' | 'update' | 'finished';
-export type StepEvent = 'new' | 'started' | 'updated' | 'finished';
-export type LogEvent = 'new' | 'append' | 'finished';
-export type RequestEvent = 'new' | 'claimed' | 'unclaimed' | 'complete';
-export type WorkerEvent = 'connected' | 'disconnected' | 'state_updated' | 'missing';
+/** What happens to the rows of a resource, in the order of a row's life. */
+export const EVENTS = {
+  changes: ['new'],
+  buildsets: ['new', 'complete'],
+  buildrequests: ['new', 'claimed', 'unclaimed', 'complete'],
+  builds: ['new', 'update', 'finished'],
+  properties: ['update'],
+  steps: ['new', 'started', 'updated', 'finished'],
+  logs: ['new', 'append', 'finished'],
+  workers: ['connected', 'state_updated', 'missing', 'disconnected'],
+  masters: ['started', 'stopped'],
+  builders: ['update'],
+  schedulers: ['updated'],
+} as const;
+
+type EventOf<R extends keyof typeof EVENTS> = (typeof EVENTS)[R][number];
+export type BuildEvent = EventOf<'builds'>;
+export type StepEvent = EventOf<'steps'>;
+export type LogEvent = EventOf<'logs'>;
+export type RequestEvent = EventOf<'buildrequests'>;
+export type WorkerEvent = EventOf<'workers'>;
 
 export const hints = {
   change: (changeid: number): Hint => ({ topic: `changes.${changeid}.new`, payload: { changeid } }),
-  buildset: (bsid: number, event: 'new' | 'complete'): Hint => ({
+  buildset: (bsid: number, event: EventOf<'buildsets'>): Hint => ({
     topic: `buildsets.${bsid}.${event}`,
     payload: { bsid },
   }),
@@ -40,7 +56,7 @@ export const hints = {
     topic: `workers.${workerid}.${event}`,
     payload: { workerid },
   }),
-  master: (masterid: number, event: 'started' | 'stopped'): Hint => ({
+  master: (masterid: number, event: EventOf<'masters'>): Hint => ({
     topic: `masters.${masterid}.${event}`,
     payload: { masterid },
   }),
@@ -57,32 +73,40 @@ export function isBuildFinished(topic: string): boolean {
   return /^builds\.\d+\.finished$/.test(topic);
 }
 
-/** Kind of topic → what follows the kind, with `:id` for a number → the ids that such a hint carries. */
+/** Kind of topic → what follows the kind, with `:id` for a number and `:event` for what happens → the ids that such a hint carries. */
 const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids: readonly string[] }[]> = new Map([
-  ['changes', [shape(':id.new', 'changeid')]],
-  ['buildsets', [shape(':id.(new|complete)', 'bsid')]],
-  ['buildrequests', [shape(':id.(new|claimed|unclaimed|complete)', 'buildrequestid', 'builderid')]],
-  ['queue', [shape(':id', 'builderid')]],
+  ['changes', [shape(':id.:event', EVENTS.changes, 'changeid')]],
+  ['buildsets', [shape(':id.:event', EVENTS.buildsets, 'bsid')]],
+  ['buildrequests', [shape(':id.:event', EVENTS.buildrequests, 'buildrequestid', 'builderid')]],
+  ['queue', [shape(':id', [], 'builderid')]],
   [
     'builds',
     [
-      shape(':id.(new|update|finished)', 'buildid'),
-      shape(':id.properties.update', 'buildid'),
-      shape(':id.steps.:id.(new|started|updated|finished)', 'buildid', 'stepid'),
+      shape(':id.:event', EVENTS.builds, 'buildid'),
+      shape(':id.properties.:event', EVENTS.properties, 'buildid'),
+      shape(':id.steps.:id.:event', EVENTS.steps, 'buildid', 'stepid'),
     ],
   ],
-  ['logs', [shape(':id.(new|append|finished)', 'buildid', 'stepid', 'logid')]],
-  ['workers', [shape(':id.(connected|disconnected|state_updated|missing)', 'workerid')]],
-  ['masters', [shape(':id.(started|stopped)', 'masterid')]],
-  ['builders', [shape(':id.update', 'builderid')]],
-  ['schedulers', [shape(':id.updated', 'schedulerid')]],
-  ['workertokens', [shape('')]],
-  ['commands', [shape(':id', 'masterid')]],
+  ['logs', [shape(':id.:event', EVENTS.logs, 'buildid', 'stepid', 'logid')]],
+  ['workers', [shape(':id.:event', EVENTS.workers, 'workerid')]],
+  ['masters', [shape(':id.:event', EVENTS.masters, 'masterid')]],
+  ['builders', [shape(':id.:event', EVENTS.builders, 'builderid')]],
+  ['schedulers', [shape(':id.:event', EVENTS.schedulers, 'schedulerid')]],
+  ['workertokens', [shape('', [])]],
+  ['commands', [shape(':id', [], 'masterid')]],
 ]);
 const MAX_TOPIC_CHARACTERS = 100;
 
-function shape(rest: string, ...ids: string[]): { readonly rest: RegExp; readonly ids: readonly string[] } {
-  return { rest: new RegExp(`^${rest.replaceAll('.', '\\.').replaceAll(':id', '\\d{1,15}')}$`), ids };
+function shape(
+  rest: string,
+  events: readonly string[],
+  ...ids: string[]
+): { readonly rest: RegExp; readonly ids: readonly string[] } {
+  const pattern = rest
+    .replaceAll('.', '\\.')
+    .replaceAll(':id', '\\d{1,15}')
+    .replaceAll(':event', `(${events.join('|')})`);
+  return { rest: new RegExp(`^${pattern}$`), ids };
 }
 
 /**

@@ -1,5 +1,6 @@
 export {
   type BuildEvent,
+  EVENTS,
   type Hint,
   hints,
   isBuildFinished,
