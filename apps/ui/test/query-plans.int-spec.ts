@@ -4,6 +4,7 @@ import {
   BUILDS,
   BUILDSETS,
   CHANGES,
+  fieldKind,
   type Filter,
   type HistoryTable,
   planQuery,
@@ -20,7 +21,7 @@ function queriesOf(table: HistoryTable): [string, ResourceQuery][] {
         ...path.given.map((field): Filter => ({
           field,
           op: 'eq',
-          values: [table.shape.fields[field] === 'string' ? 'x' : 1],
+          values: [fieldKind(table.shape, field) === 'string' ? 'x' : 1],
         })),
         ...Object.entries(path.fixed ?? {}).map(([field, value]): Filter => ({ field, op: 'eq', values: [value] })),
       ];

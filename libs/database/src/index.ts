@@ -80,7 +80,9 @@ export { type AccessPath, type HistoryTable, plan as planQuery } from './reads/p
 export {
   CATALOG_LIMIT,
   EVERYTHING,
+  fieldKind,
   type FieldKind,
+  type FieldType,
   type Filter,
   type FilterValue,
   HISTORY_LIMIT,
@@ -89,6 +91,7 @@ export {
   type Page,
   type ResourceQuery,
   type ResourceShape,
+  shapeOf,
   withFilter,
 } from './reads/query.js';
 export {

@@ -1,5 +1,6 @@
 import {
   EVERYTHING,
+  fieldKind,
   type FieldKind,
   type Filter,
   type FilterValue,
@@ -99,7 +100,8 @@ function fieldsOf(shape: ResourceShape, names: readonly string[]): string[] {
 function orderKey(shape: ResourceShape, text: string): OrderKey {
   const descending = text.startsWith('-');
   const field = descending ? text.slice(1) : text;
-  if (kindOf(shape, field) === 'json') throw bad(`cannot order by '${field}'`, { field });
+  const kind = kindOf(shape, field);
+  if (kind === 'json' || kind === 'properties') throw bad(`cannot order by '${field}'`, { field });
   return { field, descending };
 }
 
@@ -115,7 +117,7 @@ function filterName(shape: ResourceShape, name: string): { field: string; op: Op
 }
 
 function kindOf(shape: ResourceShape, field: string): FieldKind {
-  const kind = Object.hasOwn(shape.fields, field) ? shape.fields[field] : undefined;
+  const kind = fieldKind(shape, field);
   if (!kind) throw bad(`no such field '${field}'`, { field });
   return kind;
 }
@@ -128,7 +130,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 
 function filterValue(shape: ResourceShape, field: string, op: Operator, text: string): FilterValue {
   const invalid = (): UserError => bad(`invalid filter value for ${field}: '${text}'`, { field, value: text });
-  switch (shape.fields[field]!) {
+  switch (kindOf(shape, field)) {
     case 'int':
     case 'time':
     case 'ints':
@@ -143,6 +145,7 @@ function filterValue(shape: ResourceShape, field: string, op: Operator, text: st
       if (op !== 'contains' && !/^[a-zA-Z_-][a-zA-Z0-9._-]*$/.test(text)) throw invalid();
       return text;
     case 'json':
+    case 'properties':
       throw bad(`cannot filter by '${field}'`, { field });
     default:
       return text;

@@ -3,16 +3,16 @@ import { type Properties, uuidFromBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery, ResourceShape } from './query.js';
+import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
-export const ADOPTION_SHAPE: ResourceShape = {
+export const ADOPTION_SHAPE = shapeOf<AdoptionResource>({
   plural: 'adoptions',
   id: 'adoptionid',
   fields: { adoptionid: 'int', adopted_at: 'time', buildid: 'int', from_masterid: 'int', to_masterid: 'int' },
-};
+});
 
 export const BUILDS: HistoryTable = {
-  shape: {
+  shape: shapeOf<BuildResource>({
     plural: 'builds',
     id: 'buildid',
     fields: {
@@ -21,18 +21,18 @@ export const BUILDS: HistoryTable = {
       buildid: 'int',
       buildrequestid: 'int',
       complete: 'bool',
-      complete_at: 'time',
+      complete_at: 'time?',
       locks_duration_s: 'int',
       masterid: 'int',
       number: 'int',
-      properties: 'json',
-      results: 'int',
+      properties: 'properties',
+      results: 'int?',
       started_at: 'time',
       state_string: 'string',
       uuid: 'string',
       workerid: 'int',
     },
-  },
+  }),
   from: { table: 'builds b' },
   id: 'b.id',
   columns: {

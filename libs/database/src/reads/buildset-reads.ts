@@ -3,23 +3,23 @@ import { byCodebase, type Properties, type Uuid, uuidFromBytes, uuidToBytes } fr
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery } from './query.js';
+import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
 export const SOURCE_STAMPS: HistoryTable = {
-  shape: {
+  shape: shapeOf<SourceStampResource>({
     plural: 'sourcestamps',
     id: 'ssid',
     fields: {
-      branch: 'string',
+      branch: 'string?',
       codebase: 'string',
       created_at: 'time',
-      patch: 'json',
+      patch: 'json?',
       project: 'string',
       repository: 'string',
-      revision: 'string',
+      revision: 'string?',
       ssid: 'int',
     },
-  },
+  }),
   from: { table: 'source_stamps t' },
   id: 't.id',
   columns: { ssid: { sql: 't.id' } },
@@ -32,25 +32,25 @@ export const SOURCE_STAMPS: HistoryTable = {
 };
 
 export const BUILDSETS: HistoryTable = {
-  shape: {
+  shape: shapeOf<BuildsetResource>({
     plural: 'buildsets',
     id: 'bsid',
     fields: {
       bsid: 'int',
       complete: 'bool',
-      complete_at: 'time',
-      external_idstring: 'string',
-      parent_buildid: 'int',
-      parent_relationship: 'string',
+      complete_at: 'time?',
+      external_idstring: 'string?',
+      parent_buildid: 'int?',
+      parent_relationship: 'string?',
       reason: 'string',
-      rebuilt_buildid: 'int',
+      rebuilt_buildid: 'int?',
       results: 'int',
       scheduler: 'string',
       sourcestamps: 'json',
       submitted_at: 'time',
       uuid: 'string',
     },
-  },
+  }),
   from: { table: 'buildsets s' },
   id: 's.id',
   columns: {

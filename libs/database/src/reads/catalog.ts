@@ -2,6 +2,7 @@ import type {
   BuilderResource,
   ChangeSourceResource,
   CompiledConfig,
+  ForceSchedulerResource,
   MasterResource,
   ProjectResource,
   SchedulerResource,
@@ -10,10 +11,10 @@ import type {
 import { placeholders, type Queryable } from '../sql.js';
 import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
 import { seconds } from './history.js';
-import type { ResourceShape } from './query.js';
+import { type ResourceShape, shapeOf } from './query.js';
 
 export const CATALOG = {
-  masters: {
+  masters: shapeOf<MasterResource>({
     plural: 'masters',
     id: 'masterid',
     fields: {
@@ -25,79 +26,79 @@ export const CATALOG = {
       masterid: 'int',
       name: 'string',
       pid: 'int',
-      revision: 'string',
+      revision: 'string?',
       role: 'string',
       started_at: 'time',
       state: 'string',
       version: 'string',
     },
-  },
-  builders: {
+  }),
+  builders: shapeOf<BuilderResource>({
     plural: 'builders',
     id: 'builderid',
     fields: {
       builderid: 'int',
       config_differs: 'bool',
-      description: 'string',
-      description_format: 'string',
-      description_html: 'string',
-      latest_buildid: 'int',
-      latest_green_buildid: 'int',
-      latest_results: 'int',
+      description: 'string?',
+      description_format: 'string?',
+      description_html: 'string?',
+      latest_buildid: 'int?',
+      latest_green_buildid: 'int?',
+      latest_results: 'int?',
       masterids: 'ints',
       name: 'string',
-      projectid: 'int',
+      projectid: 'int?',
       tags: 'strings',
     },
-  },
-  workers: {
+  }),
+  workers: shapeOf<WorkerResource>({
     plural: 'workers',
     id: 'workerid',
     fields: {
-      address: 'string',
+      address: 'string?',
       configured_on: 'json',
-      connected_since: 'time',
+      connected_since: 'time?',
       connected_to: 'json',
       graceful: 'bool',
-      last_seen_at: 'time',
+      last_seen_at: 'time?',
       max_builds: 'int',
-      missing_since: 'time',
+      missing_since: 'time?',
       name: 'identifier',
-      pause_reason: 'string',
+      pause_reason: 'string?',
       paused: 'bool',
-      protocol: 'string',
-      quarantine_reason: 'string',
-      quarantined_until: 'time',
-      shutdown_reason: 'string',
-      version: 'string',
+      protocol: 'string?',
+      quarantine_reason: 'string?',
+      quarantined_until: 'time?',
+      shutdown_reason: 'string?',
+      version: 'string?',
       workerid: 'int',
       workerinfo: 'json',
     },
-  },
-  schedulers: {
+  }),
+  schedulers: shapeOf<SchedulerResource>({
     plural: 'schedulers',
     id: 'schedulerid',
-    fields: { enabled: 'bool', kind: 'string', master: 'json', name: 'string', schedulerid: 'int' },
-  },
-  changesources: {
+    fields: { enabled: 'bool', kind: 'string', master: 'json?', name: 'string', schedulerid: 'int' },
+  }),
+  changesources: shapeOf<ChangeSourceResource>({
     plural: 'changesources',
     id: 'changesourceid',
-    fields: { changesourceid: 'int', master: 'json', name: 'string' },
-  },
-  projects: {
+    fields: { changesourceid: 'int', master: 'json?', name: 'string' },
+  }),
+  projects: shapeOf<ProjectResource>({
     plural: 'projects',
     id: 'projectid',
     fields: {
-      active: 'bool',
-      description: 'string',
-      description_format: 'string',
-      description_html: 'string',
+      active: 'bool?',
+      description: 'string?',
+      description_format: 'string?',
+      description_html: 'string?',
       name: 'string',
       projectid: 'int',
       slug: 'identifier',
     },
-  },
-  forceschedulers: {
+  }),
+  forceschedulers: shapeOf<ForceSchedulerResource>({
     plural: 'forceschedulers',
     id: 'name',
     fields: {
@@ -108,8 +109,8 @@ export const CATALOG = {
       label: 'string',
       name: 'identifier',
     },
-  },
-} as const satisfies Record<string, ResourceShape>;
+  }),
+} satisfies Record<string, ResourceShape>;
 
 /** A master that holds its lease, whatever it is doing. */
 function aliveSql(db: Queryable): string {

@@ -4,34 +4,34 @@ import { chunked, placeholders, type Queryable } from '../sql.js';
 import { STAMP_COLUMNS, type StampRow, toStamp } from './buildset-reads.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery } from './query.js';
+import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
 const STAMP_JOIN = 'LEFT JOIN source_stamps t ON t.id = c.source_stamp_id';
 
 export const CHANGES: HistoryTable = {
-  shape: {
+  shape: shapeOf<ChangeResource>({
     plural: 'changes',
     id: 'changeid',
     fields: {
       author: 'string',
-      branch: 'string',
-      category: 'string',
+      branch: 'string?',
+      category: 'string?',
       changeid: 'int',
       codebase: 'string',
       comments: 'string',
-      committer: 'string',
+      committer: 'string?',
       files: 'strings',
       parent_changeids: 'ints',
       project: 'string',
-      properties: 'json',
+      properties: 'properties',
       received_at: 'time',
       repository: 'string',
-      revision: 'string',
+      revision: 'string?',
       revlink: 'string',
       sourcestamp: 'json',
       when_timestamp: 'time',
     },
-  },
+  }),
   // Every change has its source stamp; LEFT keeps the optimizer from beginning with the stamps.
   from: { table: 'changes c', joins: STAMP_JOIN },
   id: 'c.id',

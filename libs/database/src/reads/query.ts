@@ -37,13 +37,46 @@ export const EVERYTHING: ResourceQuery = {
   properties: [],
 };
 
-/** How a field is written in a query and compared: `time` is integer seconds, `json` can be neither filtered nor ordered. */
-export type FieldKind = 'int' | 'time' | 'bool' | 'string' | 'identifier' | 'ints' | 'strings' | 'json';
+/** How a field is written in a query and compared: `time` is integer seconds, `json` and `properties` can be neither filtered nor ordered. */
+export type FieldKind = 'int' | 'time' | 'bool' | 'string' | 'identifier' | 'ints' | 'strings' | 'json' | 'properties';
+/** A kind, with `?` where the field may be null. */
+export type FieldType = FieldKind | `${FieldKind}?`;
 
 export interface ResourceShape {
   readonly plural: string;
+  /** The field that tells rows apart; empty where there is only one. */
   readonly id: string;
-  readonly fields: Readonly<Record<string, FieldKind>>;
+  readonly fields: Readonly<Record<string, FieldType>>;
+}
+
+type KindsOf<V> = [V] extends [never]
+  ? 'json'
+  : [V] extends [number]
+    ? 'int' | 'time'
+    : [V] extends [boolean]
+      ? 'bool'
+      : [V] extends [string]
+        ? 'string' | 'identifier'
+        : [V] extends [readonly number[]]
+          ? 'ints'
+          : [V] extends [readonly string[]]
+            ? 'strings'
+            : 'json' | 'properties';
+type TypesOf<V> = null extends V ? `${KindsOf<NonNullable<V>>}?` : KindsOf<V>;
+
+/** The shape of a resource: every field of its rows, and of the type that it has there. */
+export function shapeOf<Row extends object>(shape: {
+  readonly plural: string;
+  readonly id: keyof Row & string;
+  readonly fields: { readonly [F in keyof Row & string]: TypesOf<Row[F]> };
+}): ResourceShape {
+  return shape;
+}
+
+/** The kind of a field, null or not; undefined: there is no such field. */
+export function fieldKind(shape: ResourceShape, field: string): FieldKind | undefined {
+  const type = Object.hasOwn(shape.fields, field) ? shape.fields[field] : undefined;
+  return type?.replace('?', '') as FieldKind | undefined;
 }
 
 export interface Page<T> {

@@ -4,7 +4,7 @@ import { chunked, placeholders, type Queryable } from '../sql.js';
 import { pickProperties } from './builds.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
-import type { Page, ResourceQuery } from './query.js';
+import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
 const QUEUE_COLUMNS = {
   buildrequestid: { sql: 'q.request_id' },
@@ -17,7 +17,7 @@ const CLAIMS = { from: { table: 'claims c' }, id: 'c.request_id', columns: {} };
 const PENDING = { fixed: { claimed: false }, implied: { complete: false }, keys: QUEUE, tieFields: ['submitted_at'] };
 
 export const BUILD_REQUESTS: HistoryTable = {
-  shape: {
+  shape: shapeOf<BuildRequestResource>({
     plural: 'buildrequests',
     id: 'buildrequestid',
     fields: {
@@ -26,19 +26,19 @@ export const BUILD_REQUESTS: HistoryTable = {
       buildrequestid: 'int',
       buildsetid: 'int',
       claimed: 'bool',
-      claimed_at: 'time',
-      claimed_by_masterid: 'int',
+      claimed_at: 'time?',
+      claimed_by_masterid: 'int?',
       complete: 'bool',
-      complete_at: 'time',
+      complete_at: 'time?',
       priority: 'int',
-      properties: 'json',
-      reason: 'string',
+      properties: 'properties?',
+      reason: 'string?',
       results: 'int',
       submitted_at: 'time',
       uuid: 'string',
       waited_for: 'bool',
     },
-  },
+  }),
   from: { table: 'build_requests r' },
   id: 'r.id',
   columns: {

@@ -1,28 +1,28 @@
 import type { LogResource, StepResource } from '@millrace/contracts';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { seconds } from './history.js';
-import type { ResourceShape } from './query.js';
+import { shapeOf } from './query.js';
 
-export const STEP_SHAPE: ResourceShape = {
+export const STEP_SHAPE = shapeOf<StepResource>({
   plural: 'steps',
   id: 'stepid',
   fields: {
     buildid: 'int',
     complete: 'bool',
-    complete_at: 'time',
+    complete_at: 'time?',
     hidden: 'bool',
-    locks_acquired_at: 'time',
+    locks_acquired_at: 'time?',
     name: 'identifier',
     number: 'int',
-    results: 'int',
-    started_at: 'time',
+    results: 'int?',
+    started_at: 'time?',
     state_string: 'string',
     stepid: 'int',
     urls: 'json',
   },
-};
+});
 
-export const LOG_SHAPE: ResourceShape = {
+export const LOG_SHAPE = shapeOf<LogResource>({
   plural: 'logs',
   id: 'logid',
   fields: {
@@ -34,7 +34,7 @@ export const LOG_SHAPE: ResourceShape = {
     stepid: 'int',
     type: 'identifier',
   },
-};
+});
 
 const STEP_COLUMNS = `s.id, s.build_id AS buildId, s.number, s.name, s.started_at_ms AS startedAtMs, s.complete_at_ms AS completeAtMs,
   s.results, s.state_string AS stateString, s.urls, s.hidden`;
