@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ControlStore } from '@millrace/database';
 import { type JsonValue, Result } from '@millrace/domain';
-import { readForm } from '../src/control/force-form.js';
+import { readForm } from '../src/resources/force-form.js';
 import { startUi, type UiServer } from './server.js';
 import { CONFIG, type Json, Site } from './site.js';
 

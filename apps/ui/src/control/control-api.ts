@@ -2,10 +2,10 @@ import { type Hint, hints, PRIORITY_LIMIT } from '@millrace/contracts';
 import { ControlStore, type CreatedBuildset } from '@millrace/database';
 import { isUuid, type JsonValue, MillraceError, printable, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
-import { PathTable, type PathArgument } from '../rest/path-table.js';
+import { PathTable, type PathArgument } from '../resources/path-table.js';
 import { statusOf } from '../rest/rest-api.js';
-import { readForm } from './force-form.js';
-import { compiledForceSchedulers } from './force-schedulers.js';
+import { readForm } from '../resources/force-form.js';
+import { compiledForceSchedulers } from '../resources/force-schedulers.js';
 import { paramOf, readCall, RPC, rpcError, type RpcAnswer, type RpcParams, rpcResult } from './json-rpc.js';
 
 type Methods = Readonly<Record<string, (args: readonly PathArgument[], params: RpcParams) => Promise<JsonValue>>>;

@@ -1,8 +1,8 @@
 import { CATALOG, CATALOG_LIMIT, EVERYTHING, evaluate, type ResourceShape, withFilter } from '@millrace/database';
-import { forceSchedulers } from '../control/force-schedulers.js';
+import { forceSchedulers } from '../resources/force-schedulers.js';
 import type { Reads } from '../reads.js';
 import type { Endpoint } from './endpoints.js';
-import type { PathArgument, PathTable } from './path-table.js';
+import type { PathArgument, PathTable } from '../resources/path-table.js';
 
 const ROOT_LINKS =
   'builders builds buildrequests buildsets workers changes changesources masters sourcestamps schedulers forceschedulers projects';

@@ -18,7 +18,7 @@ import type { Reads } from '../reads.js';
 import { buildPrefixes, ifFound } from './build-prefixes.js';
 import { addCatalog } from './catalog-endpoints.js';
 import { type Endpoint, type Prefix, PROPERTIES_SHAPE } from './endpoints.js';
-import { type PathArgument, PathTable } from './path-table.js';
+import { type PathArgument, PathTable } from '../resources/path-table.js';
 import { addSteps } from './step-endpoints.js';
 
 const WAIT_SHAPE: ResourceShape = { plural: 'wait_reasons', id: 'buildrequestid', fields: {} };

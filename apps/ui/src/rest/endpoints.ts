@@ -1,5 +1,5 @@
 import type { Page, ResourceQuery, ResourceShape } from '@millrace/database';
-import type { PathArgument } from './path-table.js';
+import type { PathArgument } from '../resources/path-table.js';
 
 /** What one path of `/api/v2` answers. */
 export type Endpoint =

@@ -3,7 +3,7 @@ import { type MillraceError, OperationalError, printable, UserError } from '@mil
 import type { Reads } from '../reads.js';
 import { type Endpoint, PROPERTIES_SHAPE } from './endpoints.js';
 import { endpointTable } from './endpoint-table.js';
-import type { PathArgument } from './path-table.js';
+import type { PathArgument } from '../resources/path-table.js';
 import { parseQuery, selectFields } from './query-string.js';
 
 export interface Answer {

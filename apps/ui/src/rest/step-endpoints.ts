@@ -2,7 +2,7 @@ import { CATALOG_LIMIT, evaluate, LOG_SHAPE, STEP_SHAPE } from '@millrace/databa
 import type { Reads } from '../reads.js';
 import { buildPrefixes, ifFound } from './build-prefixes.js';
 import type { Endpoint, Prefix } from './endpoints.js';
-import type { PathArgument, PathTable } from './path-table.js';
+import type { PathArgument, PathTable } from '../resources/path-table.js';
 
 type Args = readonly PathArgument[];
 

@@ -12,7 +12,7 @@ import {
   type SourceStamp,
   UserError,
 } from '@millrace/domain';
-import { paramOf, type RpcParams } from './json-rpc.js';
+import { paramOf, type RpcParams } from '../control/json-rpc.js';
 import { codebaseLeaves, type CompiledForceScheduler, formLeaves } from './force-schedulers.js';
 
 export interface ForceOrder {
