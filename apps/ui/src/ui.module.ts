@@ -11,6 +11,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { ControlStore } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import { MASTER, type Master } from '@millrace/master';
 import type { FastifyInstance } from 'fastify';
@@ -19,9 +20,10 @@ import { UI_HOST, type UiHost } from './host.js';
 import { ChangePoller } from './live/change-poller.js';
 import { LiveEvents } from './live/live-events.js';
 import { Subscriptions } from './live/subscriptions.js';
-import { rowEventOf } from './live/topics.js';
 import { WsGateway } from './live/ws-gateway.js';
 import { Reads } from './reads.js';
+import { EVERYBODY_MAY, type Rights } from './resources/caller.js';
+import { ResourceTable, resourceTable } from './resources/resource-table.js';
 import { ApiDispatcher } from './rest/api-dispatcher.js';
 import { RestApi } from './rest/rest-api.js';
 import { RestController } from './rest/rest.controller.js';
@@ -35,6 +37,7 @@ const WEB_FOLDER = fileURLToPath(new URL('../../web/dist', import.meta.url));
 export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
+    private readonly table: ResourceTable,
     private readonly gateway: WsGateway,
     private readonly live: LiveEvents,
     private readonly poller: ChangePoller,
@@ -48,7 +51,7 @@ export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
     }
   }
 
-  static with(host: Provider, webFolder: string = WEB_FOLDER): DynamicModule {
+  static with(host: Provider, webFolder: string = WEB_FOLDER, rights: Rights = EVERYBODY_MAY): DynamicModule {
     return {
       module: UiParts,
       controllers: [RestController, PagesController],
@@ -58,24 +61,26 @@ export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
         host,
         { provide: WebApp, useFactory: () => new WebApp(webFolder) },
         { provide: Reads, useFactory: ({ db }: UiHost) => new Reads(db), inject: [UI_HOST] },
-        { provide: RestApi, useFactory: (reads: Reads) => new RestApi(reads), inject: [Reads] },
+        {
+          provide: ResourceTable,
+          useFactory: (reads: Reads, { db, hints }: UiHost) =>
+            resourceTable({ reads, control: new ControlStore(db), publish: (hint) => hints.publish(hint) }),
+          inject: [Reads, UI_HOST],
+        },
+        { provide: RestApi, useFactory: (table: ResourceTable) => new RestApi(table, rights), inject: [ResourceTable] },
         {
           provide: ControlApi,
-          useFactory: (reads: Reads, { hints, log }: UiHost) =>
-            new ControlApi(
-              reads,
-              (hint) => hints.publish(hint),
-              (error) => log.error({ err: error }, `command failed: ${messageOf(error)}`),
-            ),
-          inject: [Reads, UI_HOST],
+          useFactory: (table: ResourceTable, { log }: UiHost) =>
+            new ControlApi(table, rights, (error) => log.error({ err: error }, `command failed: ${messageOf(error)}`)),
+          inject: [ResourceTable, UI_HOST],
         },
         {
           provide: LiveEvents,
-          useFactory: (reads: Reads, subscriptions: Subscriptions, { log }: UiHost) =>
-            new LiveEvents(reads, subscriptions, (error) =>
+          useFactory: (table: ResourceTable, subscriptions: Subscriptions, { log }: UiHost) =>
+            new LiveEvents(table, subscriptions, (error) =>
               log.warn({ err: error }, `live events: ${messageOf(error)}`),
             ),
-          inject: [Reads, Subscriptions, UI_HOST],
+          inject: [ResourceTable, Subscriptions, UI_HOST],
         },
         {
           provide: WsGateway,
@@ -87,9 +92,14 @@ export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
         },
         {
           provide: ChangePoller,
-          useFactory: (reads: Reads, live: LiveEvents, subscriptions: Subscriptions, host: UiHost) =>
-            new ChangePoller(host, reads.recent, live, subscriptions),
-          inject: [Reads, LiveEvents, Subscriptions, UI_HOST],
+          useFactory: (
+            table: ResourceTable,
+            reads: Reads,
+            live: LiveEvents,
+            subscriptions: Subscriptions,
+            host: UiHost,
+          ) => new ChangePoller(host, table, reads.recent, live, subscriptions),
+          inject: [ResourceTable, Reads, LiveEvents, Subscriptions, UI_HOST],
         },
       ],
     };
@@ -100,8 +110,8 @@ export class UiParts implements OnModuleInit, OnApplicationBootstrap, BeforeAppl
   }
 
   onApplicationBootstrap(): void {
-    this.host.hints.subscribe('', (topic, payload) => {
-      const event = rowEventOf(topic, payload);
+    this.host.hints.subscribe('', (topic) => {
+      const event = this.table.eventOf(topic);
       if (!event) return;
       this.poller.heard(event);
       this.live.changed(event);

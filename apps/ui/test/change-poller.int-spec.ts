@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ControlStore } from '@millrace/database';
 import { listenerRule, Result } from '@millrace/domain';
 import { eventually, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 import type { UiHost } from '../src/host.js';
 import { ChangePoller } from '../src/live/change-poller.js';
 import { LiveEvents } from '../src/live/live-events.js';
 import { Subscriptions } from '../src/live/subscriptions.js';
-import { rowEventOf } from '../src/live/topics.js';
 import { Reads } from '../src/reads.js';
+import { type ResourceTable, resourceTable } from '../src/resources/resource-table.js';
 import { Site } from './site.js';
 
 let mariaDb: MariaDb | undefined;
@@ -27,6 +28,7 @@ if (requireService('mariadb')) {
 describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   let site: Site;
   let live: LiveEvents;
+  let table: ResourceTable;
   let poller: ChangePoller;
   let keys: string[];
   let first: string[];
@@ -42,7 +44,8 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
       subscriptions.add(filter, listener);
     const reads = new Reads(site.db);
-    live = new LiveEvents(reads, subscriptions, (error) => keys.push(String(error)));
+    table = resourceTable({ reads, control: new ControlStore(site.db), publish: () => undefined });
+    live = new LiveEvents(table, subscriptions, (error) => keys.push(String(error)));
     const nothing = (): void => undefined;
     const host: UiHost = {
       db: site.db,
@@ -56,7 +59,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
         pollIntervalMs: 2000,
       },
     };
-    poller = new ChangePoller(host, reads.recent, live, subscriptions);
+    poller = new ChangePoller(host, table, reads.recent, live, subscriptions);
     await poller.poll();
     first = keys.splice(0);
   });
@@ -67,13 +70,13 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   });
 
   const hint = (topic: string): void => {
-    const event = rowEventOf(topic, {})!;
+    const event = table.eventOf(topic)!;
     poller.heard(event);
     live.changed(event);
   };
   /** All that was told up to now. */
   const told = async (): Promise<string[]> => {
-    live.changed({ kind: 'master', id: 1, event: 'started' });
+    live.changed({ resource: 'masters', id: 1, event: 'started' });
     await eventually(() => expect(keys.at(-1)).toBe('masters/1/started'), { what: 'the last event' });
     return keys.splice(0).slice(0, -1);
   };

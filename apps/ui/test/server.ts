@@ -4,6 +4,7 @@ import type { Hint } from '@millrace/contracts';
 import { listenerRule } from '@millrace/domain';
 import { httpAdapter } from '@millrace/master';
 import { UI_HOST, type UiHost } from '../src/host.js';
+import type { Rights } from '../src/resources/caller.js';
 import { UI_LISTENER } from '../src/rest/api-dispatcher.js';
 import { UiParts } from '../src/ui.module.js';
 import type { Site } from './site.js';
@@ -23,7 +24,14 @@ export type BusState = UiHost['hints']['state'];
 /** The UI as `runMaster` starts it, with a bus inside the process. */
 export async function startUi(
   site: Site,
-  options: { bus?: BusState; pollIntervalMs?: number; port?: number; webFolder?: string; wsMax?: number } = {},
+  options: {
+    bus?: BusState;
+    pollIntervalMs?: number;
+    port?: number;
+    webFolder?: string;
+    wsMax?: number;
+    rights?: Rights;
+  } = {},
 ): Promise<UiServer> {
   const rule = listenerRule({ publicUrl: PUBLIC_URL });
   const published: Hint[] = [];
@@ -59,7 +67,7 @@ export async function startUi(
     },
   };
   const app = await NestFactory.create<NestFastifyApplication>(
-    UiParts.with({ provide: UI_HOST, useValue: host }, options.webFolder),
+    UiParts.with({ provide: UI_HOST, useValue: host }, options.webFolder, options.rights),
     httpAdapter({ rule, ...UI_LISTENER }),
     { logger: ['error', 'warn'], abortOnError: false },
   );

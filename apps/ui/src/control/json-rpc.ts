@@ -1,12 +1,12 @@
 import { type JsonValue, parseJson, printable, UserError } from '@millrace/domain';
+import type { PostedParams } from '../resources/params.js';
 
 export type RpcId = string | number | null;
-export type RpcParams = Readonly<Record<string, JsonValue>>;
 
 export interface RpcCall {
   readonly id: RpcId;
   readonly method: string;
-  readonly params: RpcParams;
+  readonly params: PostedParams;
 }
 
 export interface RpcAnswer {
@@ -55,12 +55,7 @@ export function readCall(contentType: string, body: string): RpcCall | RpcAnswer
     return rpcError(400, undefined, RPC.request, `'params' must be an object`);
   }
   if (jsonrpc !== '2.0') return rpcError(400, undefined, RPC.request, 'only JSONRPC 2.0 is supported');
-  return { id: id as RpcId, method, params: params as RpcParams };
-}
-
-/** What was posted under a name; nothing that objects have by themselves. */
-export function paramOf(params: RpcParams, name: string): JsonValue | undefined {
-  return Object.hasOwn(params, name) ? params[name] : undefined;
+  return { id: id as RpcId, method, params: params as PostedParams };
 }
 
 export function rpcResult(id: RpcId, result: JsonValue): RpcAnswer {

@@ -1,54 +1,22 @@
 import type { ChangingResource, EndingResource, GrowingResource, RecentReads, RowState } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import type { UiHost } from '../host.js';
+import type { Found } from '../resources/resource.js';
+import type { ResourceTable, RowEvent } from '../resources/resource-table.js';
 import type { LiveEvents } from './live-events.js';
 import type { Subscriptions } from './subscriptions.js';
-import type { EventKind, RowEvent } from './topics.js';
 
 /** How many rows of a table that no hint told of one round tells about; more than that and everybody refetches. */
 const NEW_ROWS = 200;
 
 type States = ReadonlyMap<number, RowState>;
-
-interface Watched {
-  readonly kind: EventKind;
-  readonly resource: ChangingResource;
-  readonly appeared: string;
-  readonly changed: string;
-  /** The row no longer runs; null where rows do not vanish. */
-  readonly vanished: string | null;
-}
-
-const WATCHED: readonly Watched[] = [
-  { kind: 'build', resource: 'builds', appeared: 'new', changed: 'update', vanished: 'finished' },
-  { kind: 'request', resource: 'buildrequests', appeared: 'claimed', changed: 'claimed', vanished: 'complete' },
-  { kind: 'step', resource: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' },
-  { kind: 'log', resource: 'logs', appeared: 'new', changed: 'append', vanished: 'finished' },
-  { kind: 'worker', resource: 'workers', appeared: 'state_updated', changed: 'state_updated', vanished: null },
-  { kind: 'master', resource: 'masters', appeared: 'started', changed: 'started', vanished: null },
-  { kind: 'builder', resource: 'builders', appeared: 'update', changed: 'update', vanished: null },
-  { kind: 'scheduler', resource: 'schedulers', appeared: 'updated', changed: 'updated', vanished: null },
-];
-
-const GROWING: readonly { readonly kind: EventKind; readonly resource: GrowingResource }[] = [
-  { kind: 'change', resource: 'changes' },
-  { kind: 'buildset', resource: 'buildsets' },
-  { kind: 'request', resource: 'buildrequests' },
-  { kind: 'build', resource: 'builds' },
-];
-
-const ENDING: readonly { readonly kind: EventKind; readonly resource: EndingResource }[] = [
-  { kind: 'request', resource: 'buildrequests' },
-  { kind: 'buildset', resource: 'buildsets' },
-];
 /** Transactions may commit in another order than they took their times. */
 const OVERLAP_MS = 5000;
 
 /**
  * Finds by comparing what no hint told (I1): all of it while there is no bus, and what got lost while there is one. Every round costs
  * the same whatever the history: it reads what runs and what is new. What happens once to a row is not told again after a hint did;
- * changes are, as one hint does not stand for the next. A build that began and ended between two rounds is new, and so told with its
- * final state.
+ * changes are, as one hint does not stand for the next.
  */
 export class ChangePoller {
   private timer: NodeJS.Timeout | null = null;
@@ -64,6 +32,7 @@ export class ChangePoller {
 
   constructor(
     private readonly host: UiHost,
+    private readonly table: ResourceTable,
     private readonly recent: RecentReads,
     private readonly live: LiveEvents,
     private readonly subscriptions: Subscriptions,
@@ -118,29 +87,30 @@ export class ChangePoller {
       return;
     }
     this.isTooMuch ||= this.seen.size === 0 && this.host.hints.state !== 'connected';
-    for (const { kind, resource } of GROWING) await this.growth(kind, resource);
-    for (const { kind, resource } of ENDING) await this.endings(kind, resource);
-    for (const watched of WATCHED) this.compare(watched, await this.recent.states(watched.resource));
+    const found = this.table.resources.flatMap(({ events }) => (events ? [events.found] : []));
+    for (const { grown } of found) if (grown) await this.growth(grown);
+    for (const { ended } of found) if (ended) await this.endings(ended);
+    for (const { changed } of found) if (changed) this.compare(changed, await this.recent.states(changed.in));
     if (this.isTooMuch) this.live.broadcast('resync', {});
     this.isTooMuch = false;
   }
 
-  private async growth(kind: EventKind, resource: GrowingResource): Promise<void> {
+  private async growth({ in: resource, as: event, then }: NonNullable<Found['grown']>): Promise<void> {
     const known = this.highest.get(resource);
     const highest = await this.recent.newest(resource);
     this.highest.set(resource, highest);
     if (known === undefined) return;
     const untold: RowEvent[] = [];
     for (let id = known + 1; id <= highest && untold.length <= NEW_ROWS; id++) {
-      if (!this.isHeard({ kind, id, event: 'new' })) untold.push({ kind, id, event: 'new' });
-      if (kind === 'build' && !this.isHeard({ kind, id, event: 'finished' }))
-        this.live.changed({ kind, id, event: 'update' });
+      if (!this.isHeard({ resource, id, event })) untold.push({ resource, id, event });
+      if (then && !this.isHeard({ resource, id, event: then.unless }))
+        this.live.changed({ resource, id, event: then.as });
     }
     if (untold.length > NEW_ROWS) this.isTooMuch = true;
     else for (const event of untold) this.live.changed(event);
   }
 
-  private async endings(kind: EventKind, resource: EndingResource): Promise<void> {
+  private async endings({ in: resource, as: event }: NonNullable<Found['ended']>): Promise<void> {
     const before = this.ended.get(resource);
     const known = before ?? { latestMs: await this.recent.lastEndMs(resource), told: new Map<number, number>() };
     this.ended.set(resource, known);
@@ -158,26 +128,26 @@ export class ChangePoller {
       known.latestMs = Math.max(known.latestMs, atMs);
       if (known.told.has(id)) continue;
       known.told.set(id, atMs);
-      if (before) this.tellOnce({ kind, id, event: 'complete' });
+      if (before) this.tellOnce({ resource, id, event });
     }
   }
 
-  private compare({ kind, resource, appeared, changed, vanished }: Watched, now: States): void {
+  private compare({ in: resource, appeared, changed, vanished }: NonNullable<Found['changed']>, now: States): void {
     const before = this.seen.get(resource);
     this.seen.set(resource, now);
     if (!before) return;
     for (const [id, { state, isOver }] of now) {
       const old = before.get(id);
       if (old?.state === state) continue;
-      if (vanished !== null && isOver) this.tellOnce({ kind, id, event: vanished });
-      else if (old === undefined && !this.isHeard({ kind, id, event: appeared }))
-        this.live.changed({ kind, id, event: appeared });
-      else if (old !== undefined || changed !== appeared) this.live.changed({ kind, id, event: changed });
+      if (vanished !== null && isOver) this.tellOnce({ resource, id, event: vanished });
+      else if (old === undefined && !this.isHeard({ resource, id, event: appeared }))
+        this.live.changed({ resource, id, event: appeared });
+      else if (old !== undefined || changed !== appeared) this.live.changed({ resource, id, event: changed });
     }
     if (vanished === null) return;
     for (const [id, { isOver }] of before) {
-      if (!now.has(id) && !isOver && !this.isHeard({ kind, id, event: 'unclaimed' }))
-        this.tellOnce({ kind, id, event: vanished });
+      if (!now.has(id) && !isOver && !this.isHeard({ resource, id, event: 'unclaimed' }))
+        this.tellOnce({ resource, id, event: vanished });
     }
   }
 
@@ -191,6 +161,6 @@ export class ChangePoller {
   }
 }
 
-function nameOf({ kind, id, event }: RowEvent): string {
-  return `${kind}/${id}/${event}`;
+function nameOf({ resource, id, event }: RowEvent): string {
+  return `${resource}/${id}/${event}`;
 }

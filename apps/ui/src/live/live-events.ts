@@ -1,60 +1,32 @@
-import type { Reads } from '../reads.js';
+import type { Resource } from '../resources/resource.js';
+import type { ResourceTable, RowEvent } from '../resources/resource-table.js';
 import type { Subscriptions } from './subscriptions.js';
-import { type EventKind, type EventRows, inOrderOfLife, KEYS, type RowEvent } from './topics.js';
 
 /** Between two rounds of reading; hints that come meanwhile about the same row cost one read. */
 const GATHER_MS = 25;
 
-type Pending = { [K in EventKind]?: Map<number, Set<string>> };
-type Loader<K extends EventKind> = (ids: readonly number[]) => Promise<EventRows[K][]>;
+/** Plural of a resource → row → what happened to it. */
+type Pending = Map<string, Map<number, Set<string>>>;
 
 /**
  * Turns hints into events: reads each row that changed once per round, writes it once, and sends that text to everybody who consumes
  * one of its keys. Does nothing at all while nobody does.
  */
 export class LiveEvents {
-  private pending: Pending = {};
+  private pending: Pending = new Map();
   private round: Promise<void> | null = null;
   private stopped = false;
-  private readonly loaders: { readonly [K in EventKind]: Loader<K> };
-  private readonly idOf: { readonly [K in EventKind]: (row: EventRows[K]) => number } = {
-    change: (row) => row.changeid,
-    buildset: (row) => row.bsid,
-    request: (row) => row.buildrequestid,
-    build: (row) => row.buildid,
-    properties: (row) => row.buildid,
-    step: (row) => row.stepid,
-    log: (row) => row.logid,
-    worker: (row) => row.workerid,
-    master: (row) => row.masterid,
-    builder: (row) => row.builderid,
-    scheduler: (row) => row.schedulerid,
-  };
 
   constructor(
-    reads: Reads,
+    private readonly table: ResourceTable,
     private readonly subscriptions: Subscriptions,
     private readonly onTrouble: (error: unknown) => void,
-  ) {
-    const { catalog } = reads;
-    this.loaders = {
-      change: (ids) => reads.changes.byIds(ids),
-      buildset: (ids) => reads.buildsets.byIds(ids),
-      request: (ids) => reads.requests.byIds(ids),
-      build: (ids) => reads.builds.byIds(ids),
-      properties: (ids) => reads.builds.byIds(ids),
-      step: (ids) => reads.steps.byIds(ids),
-      log: (ids) => reads.steps.logsByIds(ids),
-      worker: (ids) => catalog.workers(few(ids)),
-      master: () => catalog.masters(),
-      builder: (ids) => catalog.builders(few(ids)),
-      scheduler: () => catalog.schedulers(),
-    };
-  }
+  ) {}
 
-  changed({ kind, id, event }: RowEvent): void {
+  changed({ resource, id, event }: RowEvent): void {
     if (this.stopped || this.subscriptions.isEmpty) return;
-    const rows = (this.pending[kind] ??= new Map<number, Set<string>>());
+    let rows = this.pending.get(resource);
+    if (!rows) this.pending.set(resource, (rows = new Map<number, Set<string>>()));
     const events = rows.get(id);
     if (events) events.add(event);
     else rows.set(id, new Set([event]));
@@ -73,13 +45,13 @@ export class LiveEvents {
   }
 
   private async run(): Promise<void> {
-    while (Object.keys(this.pending).length > 0 && !this.stopped) {
+    while (this.pending.size > 0 && !this.stopped) {
       // Whatever is hinted in the same turn of the event loop belongs together.
       await new Promise((resolve) => setImmediate(resolve));
       const pending = this.pending;
-      this.pending = {};
+      this.pending = new Map();
       try {
-        for (const kind of Object.keys(pending) as EventKind[]) await this.tell(kind, pending[kind]!);
+        for (const [plural, changed] of pending) await this.tell(this.table.named(plural)?.events, changed);
       } catch (error) {
         // Whoever missed something refetches it.
         this.onTrouble(error);
@@ -90,13 +62,15 @@ export class LiveEvents {
     this.round = null;
   }
 
-  private async tell<K extends EventKind>(kind: K, changed: ReadonlyMap<number, Set<string>>): Promise<void> {
-    for (const row of await this.loaders[kind]([...changed.keys()])) {
-      const events = changed.get(this.idOf[kind](row));
-      if (!events) continue;
-      const json = JSON.stringify(kind === 'properties' ? (row as BuildProperties).properties : row);
-      for (const event of inOrderOfLife(events)) {
-        for (const key of KEYS[kind](row, event)) this.send(key, json);
+  private async tell(events: Resource['events'] | undefined, changed: ReadonlyMap<number, Set<string>>): Promise<void> {
+    if (!events) return;
+    for (const row of await events.load([...changed.keys()])) {
+      const happened = changed.get(events.idOf(row));
+      if (!happened) continue;
+      const json = JSON.stringify(events.body?.(row) ?? row);
+      for (const event of events.names) {
+        if (!happened.has(event)) continue;
+        for (const key of events.keys(row, event)) this.send(key, json);
       }
     }
   }
@@ -109,10 +83,3 @@ export class LiveEvents {
     }
   }
 }
-
-/** Of more than some hundred it is all that are read. */
-function few(ids: readonly number[]): readonly number[] | undefined {
-  return ids.length > 500 ? undefined : ids;
-}
-
-type BuildProperties = { readonly properties: object };

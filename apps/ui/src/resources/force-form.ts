@@ -12,8 +12,8 @@ import {
   type SourceStamp,
   UserError,
 } from '@millrace/domain';
-import { paramOf, type RpcParams } from '../control/json-rpc.js';
 import { codebaseLeaves, type CompiledForceScheduler, formLeaves } from './force-schedulers.js';
+import { paramOf, type PostedParams } from './params.js';
 
 export interface ForceOrder {
   readonly owner: string;
@@ -38,7 +38,7 @@ const MAX_TEXT = PROPERTY_LIMITS.maxValueCharacters - 1_000;
 const MAX_CHOICES = 1_000;
 
 /** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
-export function readForm(scheduler: CompiledForceScheduler, params: RpcParams): FormOutcome {
+export function readForm(scheduler: CompiledForceScheduler, params: PostedParams): FormOutcome {
   const problems: Record<string, string> = {};
   const values = new Map<string, JsonValue>();
   const longest = new Map<ForceField, number>([

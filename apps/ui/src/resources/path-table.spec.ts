@@ -5,11 +5,11 @@ const table = new PathTable<string>();
 for (const pattern of [
   '',
   'builds',
-  'builders/:n',
-  'builders/:s',
-  'builders/:n/builds',
-  'builders/:s/builds',
-  'builds/:n/steps/:s',
+  'builders/n:builderid',
+  'builders/s:name',
+  'builders/n:builderid/builds',
+  'builders/s:name/builds',
+  'builds/n:buildid/steps/s:name',
 ]) {
   table.add(pattern, pattern);
 }
@@ -18,11 +18,11 @@ describe('PathTable', () => {
   it.each([
     ['', '', []],
     ['builds', 'builds', []],
-    ['builders/5', 'builders/:n', [5]],
-    ['builders/+5', 'builders/:n', [5]],
-    ['builders/linux', 'builders/:s', ['linux']],
-    ['builders/a%2Fb%20c/builds', 'builders/:s/builds', ['a/b c']],
-    ['builds/1/steps/test', 'builds/:n/steps/:s', [1, 'test']],
+    ['builders/5', 'builders/n:builderid', [5]],
+    ['builders/+5', 'builders/n:builderid', [5]],
+    ['builders/linux', 'builders/s:name', ['linux']],
+    ['builders/a%2Fb%20c/builds', 'builders/s:name/builds', ['a/b c']],
+    ['builds/1/steps/test', 'builds/n:buildid/steps/s:name', [1, 'test']],
   ])('finds %s', (path, target, args) => {
     expect(table.find(path)).toEqual({ target, args });
   });

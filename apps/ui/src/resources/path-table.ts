@@ -1,12 +1,21 @@
 export type PathArgument = number | string;
 
+/** The arguments of a path, in order: `n:NAME` stands for a number, `s:NAME` for any text. */
+export type ArgumentsOf<Path extends string> = Path extends `${infer Head}/${infer Rest}`
+  ? [...ArgumentsOf<Head>, ...ArgumentsOf<Rest>]
+  : Path extends `n:${string}`
+    ? [number]
+    : Path extends `s:${string}`
+      ? [string]
+      : [];
+
 interface Entry<T> {
   readonly segments: readonly string[];
   readonly target: T;
 }
 
 /**
- * Finds what a path means. Patterns consist of literal segments, `:n` (a number) and `:s` (any text); of those with equal length the
+ * Finds what a path means. Patterns consist of literal segments, `n:NAME` (a number) and `s:NAME` (any text); of those with equal length the
  * first that was added wins. A path is split before its segments are decoded, so `%2F` may stand inside a builder's name.
  */
 export class PathTable<T> {
@@ -35,13 +44,13 @@ function match(segments: readonly string[], parts: readonly string[]): PathArgum
   const args: PathArgument[] = [];
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i]!;
-    if (segment[0] !== ':') {
+    if (segment[1] !== ':') {
       if (segment !== parts[i]) return null;
       continue;
     }
     const text = decode(parts[i]!);
     if (text === null) return null;
-    if (segment === ':n') {
+    if (segment[0] === 'n') {
       if (!NUMBER.test(text)) return null;
       args.push(Number(text));
     } else args.push(text);

@@ -5,6 +5,7 @@ import type { ListenerOptions } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ControlApi } from '../control/control-api.js';
 import { UI_HOST, type UiHost } from '../host.js';
+import { ANONYMOUS } from '../resources/caller.js';
 import { type Answer, RestApi } from './rest-api.js';
 import { SharedReads } from './shared-reads.js';
 
@@ -51,16 +52,15 @@ export class ApiDispatcher {
     }
     if (request.method === 'POST') {
       const body = typeof request.body === 'string' ? request.body : '';
-      const exists = this.rest.knows(path);
-      const answer = await this.control.post(path, request.headers['content-type'] ?? '', body, exists);
+      const answer = await this.control.post(ANONYMOUS, path, request.headers['content-type'] ?? '', body);
       await reply.status(answer.status).header('content-type', 'application/json').send(answer.body);
       return;
     }
     const params = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
     const accept = request.headers.accept?.includes('application/json') ? 'application/json' : '';
     const read = (): Promise<Answer> =>
-      this.rest.get(path, params, accept).catch((error: unknown) => this.internal(path, error));
-    const answer = isStream(path) ? await read() : await this.shared.read(`${accept} ${url}`, read);
+      this.rest.get(ANONYMOUS, path, params, accept).catch((error: unknown) => this.internal(path, error));
+    const answer = this.rest.isStream(path) ? await read() : await this.shared.read(`${accept} ${url}`, read);
     const body = typeof answer.body === 'string' ? answer.body : Readable.from(answer.body, { objectMode: false });
     await reply.status(answer.status).headers(answer.headers).send(body);
   }
@@ -93,11 +93,6 @@ export class ApiDispatcher {
     }
     return true;
   }
-}
-
-/** What is sent piece by piece can be read by one only. */
-function isStream(path: string): boolean {
-  return path.endsWith('/raw') || path.endsWith('/raw_inline');
 }
 
 function fail(reply: FastifyReply, status: number, error: string): void {

@@ -212,6 +212,10 @@ export class CatalogReads {
     return (await this.db.get<{ id: number }>(`SELECT id FROM builders WHERE name = ?`, [name]))?.id ?? null;
   }
 
+  async workerId(name: string): Promise<number | null> {
+    return (await this.db.get<{ id: number }>(`SELECT id FROM workers WHERE name = ?`, [name]))?.id ?? null;
+  }
+
   /** @param ids at most some hundred; all workers when not given */
   async workers(ids?: readonly number[]): Promise<WorkerResource[]> {
     if (ids?.length === 0) return [];

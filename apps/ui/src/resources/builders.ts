@@ -1,0 +1,44 @@
+import { type BuilderResource, EVENTS } from '@millrace/contracts';
+import { CATALOG } from '@millrace/database';
+import type { Reads } from '../reads.js';
+import { address, type Address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+import { few } from './few.js';
+
+export function builderAddresses({ catalog }: Reads): Address[] {
+  return [
+    address('builders/n:builderid', ([id]) => id),
+    address('builders/s:buildername', ([name]) => catalog.builderId(name)),
+  ];
+}
+
+export function builders({ reads }: ResourcePorts): Resource {
+  const { catalog } = reads;
+  const those = async (belong: (builder: BuilderResource) => boolean): Promise<BuilderResource[]> =>
+    (await catalog.builders()).filter(belong);
+  return resource<BuilderResource>({
+    name: 'builder',
+    shape: CATALOG.builders,
+    one: {
+      at: builderAddresses(reads),
+      read: async (_caller, id) => (await catalog.builders([id]))[0] ?? null,
+    },
+    reads: [
+      smallList('builders', () => catalog.builders()),
+      smallList('masters/n:masterid/builders', (_caller, [id]) => those((builder) => builder.masterids.includes(id))),
+      smallList('projects/n:projectid/builders', (_caller, [id]) => those((builder) => builder.projectid === id)),
+      smallList('workers/n:workerid/builders', async (_caller, [id]) => {
+        const [worker] = await catalog.workers([id]);
+        const ids = new Set(worker?.configured_on.map((place) => place.builderid));
+        return those((builder) => ids.has(builder.builderid));
+      }),
+    ],
+    events: {
+      topic: 'builders.:id.:event',
+      names: EVENTS.builders,
+      load: (ids) => catalog.builders(few(ids)),
+      idOf: (builder) => builder.builderid,
+      keys: (builder, event) => [`builders/${builder.builderid}/${event}`],
+      found: { changed: { in: 'builders', appeared: 'update', changed: 'update', vanished: null } },
+    },
+  });
+}

@@ -1,0 +1,77 @@
+import { type BuildRequestResource, EVENTS, hints } from '@millrace/contracts';
+import { BUILD_REQUESTS, withFilter } from '@millrace/database';
+import { isUuid } from '@millrace/domain';
+import type { Reads } from '../reads.js';
+import { PriorityParams, ReasonParams } from './params.js';
+import { action, address, type Address, list, type Resource, resource, type ResourcePorts } from './resource.js';
+
+export function requestAddresses({ requests }: Reads): Address[] {
+  return [
+    address('buildrequests/n:buildrequestid', ([id]) => id),
+    address('buildrequests/s:uuid', ([uuid]) => (isUuid(uuid) ? requests.idOf(uuid) : Promise.resolve(null))),
+  ];
+}
+
+export function buildrequests({ reads, control, publish }: ResourcePorts): Resource {
+  const { requests } = reads;
+  return resource<BuildRequestResource>({
+    name: 'buildrequest',
+    shape: BUILD_REQUESTS.shape,
+    one: {
+      at: requestAddresses(reads),
+      read: (_caller, id, properties) => requests.one(id, properties),
+    },
+    reads: [
+      list('buildrequests', (_caller, _args, query) => requests.list(query)),
+      list('builders/n:builderid/buildrequests', (_caller, [id], query) =>
+        requests.list(withFilter(query, 'builderid', id)),
+      ),
+    ],
+    actions: {
+      cancel: action({
+        permission: 'stop',
+        params: ReasonParams,
+        async run(_caller, requestId: number, { reason }) {
+          const cancelled = await control.cancelRequest(requestId, reason || 'no reason');
+          if (cancelled.outcome === 'stopping') publish(hints.command(cancelled.masterId));
+          if (cancelled.outcome === 'cancelled') {
+            publish(hints.request(requestId, cancelled.builderId, 'complete'));
+            if (cancelled.completedBuildsetId !== null)
+              publish(hints.buildset(cancelled.completedBuildsetId, 'complete'));
+          }
+          return null;
+        },
+      }),
+      set_priority: action({
+        permission: 'control',
+        params: PriorityParams,
+        async run(_caller, requestId: number, { priority }) {
+          if (!(await control.setPriority(requestId, priority))) return null;
+          const request = await requests.one(requestId, []);
+          // Still unclaimed, and engines look at the queue's order again.
+          if (request) {
+            publish(hints.request(requestId, request.builderid, 'unclaimed'));
+            publish(hints.queued(request.builderid));
+          }
+          return null;
+        },
+      }),
+    },
+    events: {
+      topic: 'buildrequests.:id.:event',
+      names: EVENTS.buildrequests,
+      load: (ids) => requests.byIds(ids),
+      idOf: (request) => request.buildrequestid,
+      keys: ({ buildrequestid, builderid, buildsetid }, event) => [
+        `buildrequests/${buildrequestid}/${event}`,
+        `builders/${builderid}/buildrequests/${buildrequestid}/${event}`,
+        `buildsets/${buildsetid}/builders/${builderid}/buildrequests/${buildrequestid}/${event}`,
+      ],
+      found: {
+        grown: { in: 'buildrequests', as: 'new' },
+        ended: { in: 'buildrequests', as: 'complete' },
+        changed: { in: 'buildrequests', appeared: 'claimed', changed: 'claimed', vanished: 'complete' },
+      },
+    },
+  });
+}

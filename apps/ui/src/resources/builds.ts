@@ -1,0 +1,97 @@
+import { type BuildResource, EVENTS, hints } from '@millrace/contracts';
+import { BUILDS, evaluate, HISTORY_LIMIT, type Page, type ResourceQuery, withFilter } from '@millrace/database';
+import type { Reads } from '../reads.js';
+import { announce } from './announce.js';
+import { builderAddresses } from './builders.js';
+import { requestAddresses } from './buildrequests.js';
+import { ReasonParams } from './params.js';
+import {
+  action,
+  address,
+  type Address,
+  addressesBelow,
+  ifFound,
+  list,
+  type ReadPath,
+  type Resource,
+  resource,
+  type ResourcePorts,
+} from './resource.js';
+
+/** All ways to name a build. */
+export function buildAddresses(reads: Reads): Address[] {
+  return [
+    address('builds/n:buildid', ([id]) => id),
+    ...addressesBelow(builderAddresses(reads), 'builds/n:build_number', (builderId, number: number) =>
+      reads.builds.idOf(builderId, number),
+    ),
+  ];
+}
+
+export function builds({ reads, control, publish }: ResourcePorts): Resource {
+  const { builds } = reads;
+  const all = (query: ResourceQuery): Promise<Page<BuildResource>> => builds.list(query);
+  /** Those of a parent; of one that is not there, none. */
+  const ofEach = (parents: readonly Address[], field: string): ReadPath[] =>
+    parents.map((parent) => ({
+      path: `${parent.path}/builds`,
+      read: {
+        kind: 'list',
+        read: async (_caller, args, query) =>
+          (await ifFound(parent.id(args), (id) => all(withFilter(query, field, id)))) ??
+          evaluate([], query, HISTORY_LIMIT),
+      },
+    }));
+  return resource<BuildResource>({
+    name: 'build',
+    shape: BUILDS.shape,
+    one: {
+      at: buildAddresses(reads),
+      read: (_caller, id, properties) => builds.one(id, properties),
+    },
+    reads: [
+      list('builds', (_caller, _args, query) => all(query)),
+      ...ofEach(builderAddresses(reads), 'builderid'),
+      ...ofEach([address('workers/n:workerid', ([id]) => id)], 'workerid'),
+      ...ofEach(requestAddresses(reads), 'buildrequestid'),
+      list('changes/n:changeid/builds', async (_caller, [changeId], query) => {
+        const ids = await builds.ofChange(changeId, HISTORY_LIMIT.default);
+        if (ids.length === 0) return evaluate([], query, HISTORY_LIMIT);
+        return all({ ...query, filters: [...query.filters, { field: 'buildid', op: 'eq', values: ids }] });
+      }),
+    ],
+    actions: {
+      stop: action({
+        permission: 'stop',
+        params: ReasonParams,
+        async run(_caller, buildId: number, { reason }) {
+          const stopping = await control.stopBuild(buildId, reason || 'no reason');
+          if (stopping) publish(hints.command(stopping.masterId));
+          return null;
+        },
+      }),
+      rebuild: {
+        permission: 'rebuild',
+        params: null,
+        run: async (_caller, buildId) => announce(publish, await control.rebuild(buildId)),
+      },
+    },
+    events: {
+      topic: 'builds.:id.:event',
+      names: EVENTS.builds,
+      load: (ids) => builds.byIds(ids),
+      idOf: (build) => build.buildid,
+      keys: ({ buildid, builderid, number, workerid, buildrequestid }, event) => [
+        `builds/${buildid}/${event}`,
+        `builders/${builderid}/builds/${number}/${event}`,
+        `workers/${workerid}/builds/${buildid}/${event}`,
+        `buildrequests/${buildrequestid}/builds/${buildid}/${event}`,
+      ],
+      found: {
+        // One that began and ended between two rounds is new, and so told with its final state.
+        grown: { in: 'builds', as: 'new', then: { as: 'update', unless: 'finished' } },
+        changed: { in: 'builds', appeared: 'new', changed: 'update', vanished: 'finished' },
+      },
+    },
+  });
+}

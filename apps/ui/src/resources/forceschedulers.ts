@@ -1,0 +1,112 @@
+import type { ForceSchedulerResource } from '@millrace/contracts';
+import { CATALOG } from '@millrace/database';
+import { type JsonValue, printable, UserError } from '@millrace/domain';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsOptional, IsString, ValidateBy } from 'class-validator';
+import { announce } from './announce.js';
+import { readForm } from './force-form.js';
+import { compiledForceSchedulers, forceSchedulers } from './force-schedulers.js';
+import { checked, expected, FormRefused, type PostedParams } from './params.js';
+import { address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+
+const MAX_BUILDERS = 1_000;
+const NAMES = expected(`a list of 1 to ${MAX_BUILDERS} names`);
+const NAMES_EACH = { ...NAMES, each: true };
+
+/** Who is to build, besides the form's own fields. Neither: all of the scheduler's builders. */
+class ForceParams {
+  @IsOptional()
+  @ValidateBy(
+    { name: 'isBuilderNumber', validator: { validate: isBuilderNumber } },
+    expected('the number of a builder'),
+  )
+  builderid?: number | string | null;
+  @IsOptional()
+  @IsArray(NAMES)
+  @ArrayMinSize(1, NAMES)
+  @ArrayMaxSize(MAX_BUILDERS, NAMES)
+  @IsString(NAMES_EACH)
+  builderNames?: readonly string[] | null;
+}
+
+export function forceschedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
+  /** The builders that were asked for, of those that the scheduler may use; otherwise what is wrong, by parameter. */
+  const wantedBuilders = async (
+    allowed: readonly string[],
+    posted: PostedParams,
+  ): Promise<{ ids: readonly number[] } | { problems: Readonly<Record<string, string>> }> => {
+    const { params, problems } = checked(ForceParams, posted);
+    if (Object.keys(problems).length > 0) return { problems };
+    const builders = (await catalog.builders()).filter((builder) => allowed.includes(builder.name));
+    const theirs = allowed.join(', ');
+    const asked = params.builderid ?? null;
+    if (asked !== null) {
+      const wanted = builders.find((builder) => String(builder.builderid) === String(asked));
+      return wanted
+        ? { ids: [wanted.builderid] }
+        : { problems: { builderid: `builder ${asked} is not one of this scheduler's: ${theirs}` } };
+    }
+    const names = params.builderNames ?? null;
+    if (names === null) {
+      const ids = builders.map((builder) => builder.builderid);
+      return ids.length > 0
+        ? { ids }
+        : { problems: { builderid: `none of this scheduler's builders is known: ${theirs}` } };
+    }
+    const byName = new Map(builders.map((builder) => [builder.name, builder.builderid]));
+    const stranger = names.find((name) => !byName.has(name));
+    return stranger === undefined
+      ? { ids: [...new Set(names)].map((name) => byName.get(name)!) }
+      : {
+          problems: { builderNames: `builder '${printable(stranger, 100)}' is not one of this scheduler's: ${theirs}` },
+        };
+  };
+  const force = async (name: string, posted: PostedParams): Promise<JsonValue> => {
+    const scheduler = (await compiledForceSchedulers(catalog)).find((candidate) => candidate.name === name);
+    const row = (await catalog.schedulers()).find((candidate) => candidate.name === name);
+    if (!scheduler || !row) throw new UserError('not-found', `no force scheduler '${name}'`, { name });
+    if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
+    const outcome = readForm(scheduler, posted);
+    const builders = await wantedBuilders(scheduler.builders, posted);
+    // Everything that is wrong, at once.
+    if (!outcome.ok || 'problems' in builders) {
+      throw new FormRefused({
+        ...(outcome.ok ? {} : outcome.problems),
+        ...('problems' in builders ? builders.problems : {}),
+      });
+    }
+    const created = await control.force({
+      ...outcome.order,
+      schedulerId: row.schedulerid,
+      schedulerName: name,
+      builderIds: builders.ids,
+    });
+    return announce(publish, created);
+  };
+  return resource<ForceSchedulerResource, string>({
+    name: 'forcescheduler',
+    shape: CATALOG.forceschedulers,
+    one: {
+      at: [address('forceschedulers/s:schedulername', ([name]) => name)],
+      read: async (_caller, name) => (await forceSchedulers(catalog)).find((one) => one.name === name) ?? null,
+    },
+    reads: [
+      smallList('forceschedulers', () => forceSchedulers(catalog)),
+      smallList('builders/n:builderid/forceschedulers', async (_caller, [id]) => {
+        const [builder] = await catalog.builders([id]);
+        return (await forceSchedulers(catalog)).filter(
+          (one) => builder !== undefined && one.builder_names.includes(builder.name),
+        );
+      }),
+    ],
+    actions: {
+      // The rest of what it takes are the fields of the form, which the scheduler's configuration says.
+      force: { permission: 'force', params: ForceParams, run: (_caller, name, posted) => force(name, posted) },
+    },
+  });
+}
+
+function isBuilderNumber(value: unknown): boolean {
+  return typeof value === 'number'
+    ? Number.isSafeInteger(value)
+    : typeof value === 'string' && /^\d{1,16}$/.test(value);
+}

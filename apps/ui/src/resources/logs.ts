@@ -1,0 +1,52 @@
+import { EVENTS, type LogResource } from '@millrace/contracts';
+import { LOG_SHAPE } from '@millrace/database';
+import type { Reads } from '../reads.js';
+import {
+  address,
+  type Address,
+  addressesBelow,
+  type Resource,
+  resource,
+  type ResourcePorts,
+  smallList,
+  smallListBelow,
+} from './resource.js';
+import { stepAddresses } from './steps.js';
+
+/** All ways to name a log. */
+export function logAddresses(reads: Reads): Address[] {
+  return [
+    address('logs/n:logid', ([id]) => id),
+    ...addressesBelow(
+      stepAddresses(reads),
+      'logs/s:log_slug',
+      async (stepId, slug: string) =>
+        (await reads.steps.logsOfStep(stepId)).find((log) => log.slug === slug)?.logid ?? null,
+    ),
+  ];
+}
+
+export function logs({ reads }: ResourcePorts): Resource {
+  const { steps } = reads;
+  return resource<LogResource>({
+    name: 'log',
+    shape: LOG_SHAPE,
+    one: {
+      at: logAddresses(reads),
+      read: async (_caller, id) => (await steps.logsByIds([id]))[0] ?? null,
+    },
+    reads: [
+      ...smallListBelow(stepAddresses(reads), 'logs', (_caller, id) => steps.logsOfStep(id)),
+      // Millrace's own: what a build page needs of all its steps' logs in one request.
+      smallList('builds/n:buildid/logs', (_caller, [id]) => steps.logsOfBuild(id)),
+    ],
+    events: {
+      topic: 'logs.:id.:event',
+      names: EVENTS.logs,
+      load: (ids) => steps.logsByIds(ids),
+      idOf: (log) => log.logid,
+      keys: (log, event) => [`steps/${log.stepid}/logs/${log.slug}/${event}`, `logs/${log.logid}/${event}`],
+      found: { changed: { in: 'logs', appeared: 'new', changed: 'append', vanished: 'finished' } },
+    },
+  });
+}

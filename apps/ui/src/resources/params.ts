@@ -1,0 +1,80 @@
+import { PRIORITY_LIMIT } from '@millrace/contracts';
+import { type JsonValue, printable, UserError } from '@millrace/domain';
+import {
+  getMetadataStorage,
+  IsBoolean,
+  IsInt,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  type ValidationArguments,
+  validateSync,
+} from 'class-validator';
+
+/** The parameters of an action as they were posted. */
+export type PostedParams = Readonly<Record<string, JsonValue>>;
+export type ParamsClass<P extends object> = new () => P;
+
+const MAX_REASON = 10_000;
+
+/** The message of a parameter that is something else. */
+export const expected = (what: string) => ({
+  message: ({ property, value }: ValidationArguments): string => `${property} is ${shown(value)}: expected ${what}`,
+});
+
+const REASON = expected(`a text of at most ${MAX_REASON} characters`);
+const PRIORITY = expected(`a whole number from -${PRIORITY_LIMIT} to ${PRIORITY_LIMIT}`);
+
+export class ReasonParams {
+  @IsOptional() @IsString(REASON) @MaxLength(MAX_REASON, REASON) reason?: string | null;
+}
+
+export class PriorityParams {
+  @IsInt(PRIORITY) @Min(-PRIORITY_LIMIT, PRIORITY) @Max(PRIORITY_LIMIT, PRIORITY) priority!: number;
+}
+
+export class EnableParams {
+  @IsBoolean(expected('true or false')) enabled!: boolean;
+}
+
+/** Thrown when a form was filled in wrongly; `problems` is field → text. */
+export class FormRefused extends UserError {
+  constructor(readonly problems: Readonly<Record<string, string>>) {
+    super('bad-form', Object.values(problems).join('; '), { problems });
+  }
+}
+
+/** The parameters that an action takes. @throws UserError `bad-parameters` */
+export function validated<P extends object>(Params: ParamsClass<P>, posted: PostedParams): P {
+  const { params, problems } = checked(Params, posted);
+  const [field] = Object.keys(problems);
+  if (field !== undefined) throw new UserError('bad-parameters', Object.values(problems).join('; '), { field });
+  return params;
+}
+
+/**
+ * The parameters of a class among those that were posted, and what is wrong with them: name → text. Others are ignored, as Buildbot does;
+ * they are left out first, because class-validator's time grows with the square of those it does not know.
+ */
+export function checked<P extends object>(
+  Params: ParamsClass<P>,
+  posted: PostedParams,
+): { params: P; problems: Record<string, string> } {
+  const known = getMetadataStorage().getTargetValidationMetadatas(Params, '', false, false);
+  const values = Object.fromEntries(known.map(({ propertyName }) => [propertyName, paramOf(posted, propertyName)]));
+  const params = Object.assign(new Params(), values);
+  const errors = validateSync(params, { stopAtFirstError: true });
+  const problems = errors.map(({ property, constraints = {} }) => [property, Object.values(constraints)[0]!] as const);
+  return { params, problems: Object.fromEntries(problems) };
+}
+
+/** What was posted under a name; nothing that objects have by themselves. */
+export function paramOf(posted: PostedParams, name: string): JsonValue | undefined {
+  return Object.hasOwn(posted, name) ? posted[name] : undefined;
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'missing' : printable(JSON.stringify(value), 100);
+}

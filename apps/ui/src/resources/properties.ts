@@ -1,0 +1,38 @@
+import { type BuildResource, EVENTS } from '@millrace/contracts';
+import type { ResourceShape } from '@millrace/database';
+import type { Properties } from '@millrace/domain';
+import { requestAddresses } from './buildrequests.js';
+import { buildAddresses } from './builds.js';
+import { buildsetAddresses } from './buildsets.js';
+import { oneBelow, type Resource, resource, type ResourcePorts } from './resource.js';
+
+/** Its fields are the properties' names. */
+const SHAPE: ResourceShape = { plural: 'properties', id: '', fields: {} };
+
+/** Properties of builds, build requests and buildsets: name → value and source. */
+export function properties({ reads }: ResourcePorts): Resource {
+  const { builds, requests, buildsets } = reads;
+  return resource<Properties, number, BuildResource>({
+    name: 'sourcedproperties',
+    shape: SHAPE,
+    reads: [
+      ...oneBelow(buildAddresses(reads), 'properties', (_caller, id) => builds.properties(id)),
+      ...oneBelow(
+        requestAddresses(reads),
+        'properties',
+        async (_caller, id) => (await requests.one(id, ['*']))?.properties ?? null,
+      ),
+      ...oneBelow(buildsetAddresses(reads), 'properties', (_caller, id) => buildsets.properties(id)),
+    ],
+    events: {
+      topic: 'builds.:id.properties.:event',
+      names: EVENTS.properties,
+      load: (ids) => builds.byIds(ids),
+      idOf: (build) => build.buildid,
+      keys: (build, event) => [`builds/${build.buildid}/properties/${event}`],
+      body: (build) => build.properties,
+      // They are told with their build's next event.
+      found: {},
+    },
+  });
+}

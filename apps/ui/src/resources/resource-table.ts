@@ -1,0 +1,109 @@
+import { adoptions } from './adoptions.js';
+import { builders } from './builders.js';
+import { buildrequests } from './buildrequests.js';
+import { builds } from './builds.js';
+import { buildsets } from './buildsets.js';
+import { changes } from './changes.js';
+import { changesources } from './changesources.js';
+import { forceschedulers } from './forceschedulers.js';
+import { logchunks } from './logchunks.js';
+import { logs } from './logs.js';
+import { masters } from './masters.js';
+import { type PathArgument, PathTable } from './path-table.js';
+import { projects } from './projects.js';
+import { properties } from './properties.js';
+import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
+import { rootlinks } from './rootlinks.js';
+import { schedulers } from './schedulers.js';
+import { sourcestamps } from './sourcestamps.js';
+import { steps } from './steps.js';
+import { waitReasons } from './wait-reasons.js';
+import { workers } from './workers.js';
+
+/** All resources; a new one is a file beside these, and a line here. */
+export function resourceTable(ports: ResourcePorts): ResourceTable {
+  const resources = [
+    rootlinks(),
+    ...[
+      changes,
+      buildsets,
+      sourcestamps,
+      buildrequests,
+      waitReasons,
+      builds,
+      adoptions,
+      properties,
+      steps,
+      logs,
+      logchunks,
+      builders,
+      workers,
+      masters,
+      schedulers,
+      forceschedulers,
+      changesources,
+      projects,
+    ].map((define) => define(ports)),
+  ];
+  return new ResourceTable(resources);
+}
+
+/** What a path of `/api/v2` stands for. */
+export interface Place {
+  readonly resource: Resource;
+  readonly read: Read;
+  readonly actions: ReadonlyMap<string, BoundAction>;
+  readonly args: readonly PathArgument[];
+}
+
+/** One thing that a hint says: row `id` of a resource, named by its plural, changed in the way `event` names. */
+export interface RowEvent {
+  readonly resource: string;
+  readonly id: number;
+  readonly event: string;
+}
+
+interface Topic {
+  readonly resource: string;
+  readonly segments: readonly string[];
+}
+
+/** The resources by what leads to them: paths, topics of hints, names. */
+export class ResourceTable {
+  private readonly paths = new PathTable<Omit<Place, 'args'>>();
+  private readonly topics = new Map<string, Topic[]>();
+  private readonly byPlural: ReadonlyMap<string, Resource>;
+
+  constructor(readonly resources: readonly Resource[]) {
+    this.byPlural = new Map(resources.map((resource) => [resource.shape.plural, resource]));
+    for (const resource of resources) {
+      for (const { path, read, actions } of resource.paths) this.paths.add(path, { resource, read, actions });
+      if (!resource.events) continue;
+      const segments = resource.events.topic.split('.');
+      const topic = { resource: resource.shape.plural, segments };
+      this.topics.set(segments[0]!, [...(this.topics.get(segments[0]!) ?? []), topic]);
+    }
+  }
+
+  /** @param path what follows `/api/v2/`, still percent-encoded */
+  find(path: string): Place | null {
+    const found = this.paths.find(path);
+    return found && { ...found.target, args: found.args };
+  }
+
+  named(plural: string): Resource | undefined {
+    return this.byPlural.get(plural);
+  }
+
+  /** Null for topics that are not about something people look at (queues, commands). */
+  eventOf(topic: string): RowEvent | null {
+    const parts = topic.split('.');
+    for (const { resource, segments } of this.topics.get(parts[0]!) ?? []) {
+      if (segments.length !== parts.length) continue;
+      if (!segments.every((segment, i) => segment[0] === ':' || segment === '*' || segment === parts[i])) continue;
+      const id = Number(parts[segments.indexOf(':id')]);
+      if (Number.isSafeInteger(id)) return { resource, id, event: parts.at(-1)! };
+    }
+    return null;
+  }
+}

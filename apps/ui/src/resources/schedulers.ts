@@ -1,0 +1,35 @@
+import { EVENTS, hints, type SchedulerResource } from '@millrace/contracts';
+import { CATALOG } from '@millrace/database';
+import { EnableParams } from './params.js';
+import { action, address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+
+export function schedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
+  return resource<SchedulerResource>({
+    name: 'scheduler',
+    shape: CATALOG.schedulers,
+    one: {
+      at: [address('schedulers/n:schedulerid', ([id]) => id)],
+      read: async (_caller, id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,
+    },
+    reads: [smallList('schedulers', () => catalog.schedulers())],
+    actions: {
+      enable: action({
+        permission: 'enable',
+        params: EnableParams,
+        async run(_caller, schedulerId: number, { enabled }) {
+          await control.enableScheduler(schedulerId, enabled);
+          publish(hints.scheduler(schedulerId));
+          return null;
+        },
+      }),
+    },
+    events: {
+      topic: 'schedulers.:id.:event',
+      names: EVENTS.schedulers,
+      load: () => catalog.schedulers(),
+      idOf: (scheduler) => scheduler.schedulerid,
+      keys: (scheduler, event) => [`schedulers/${scheduler.schedulerid}/${event}`],
+      found: { changed: { in: 'schedulers', appeared: 'updated', changed: 'updated', vanished: null } },
+    },
+  });
+}

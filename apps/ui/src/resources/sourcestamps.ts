@@ -1,0 +1,24 @@
+import type { SourceStampResource } from '@millrace/contracts';
+import { SOURCE_STAMPS } from '@millrace/database';
+import { buildsetAddresses } from './buildsets.js';
+import { address, list, type Resource, resource, type ResourcePorts, smallListBelow } from './resource.js';
+
+export function sourcestamps({ reads }: ResourcePorts): Resource {
+  const { buildsets } = reads;
+  return resource<SourceStampResource>({
+    name: 'sourcestamp',
+    shape: SOURCE_STAMPS.shape,
+    one: {
+      at: [address('sourcestamps/n:ssid', ([id]) => id)],
+      read: (_caller, id) => buildsets.stamp(id),
+    },
+    reads: [
+      list('sourcestamps', (_caller, _args, query) => buildsets.stamps(query)),
+      ...smallListBelow(
+        buildsetAddresses(reads),
+        'sourcestamps',
+        async (_caller, id) => (await buildsets.byIds([id]))[0]?.sourcestamps ?? null,
+      ),
+    ],
+  });
+}

@@ -1,0 +1,48 @@
+import { EVENTS, type StepResource } from '@millrace/contracts';
+import { STEP_SHAPE } from '@millrace/database';
+import type { Reads } from '../reads.js';
+import { buildAddresses } from './builds.js';
+import {
+  address,
+  type Address,
+  addressesBelow,
+  type Resource,
+  resource,
+  type ResourcePorts,
+  smallListBelow,
+} from './resource.js';
+
+/** All ways to name a step. */
+export function stepAddresses(reads: Reads): Address[] {
+  const builds = buildAddresses(reads);
+  const where = async (buildId: number, is: (step: StepResource) => boolean): Promise<number | null> =>
+    (await reads.steps.ofBuild(buildId)).find(is)?.stepid ?? null;
+  return [
+    address('steps/n:stepid', ([id]) => id),
+    ...addressesBelow(builds, 'steps/n:step_number', (build, number: number) =>
+      where(build, (step) => step.number === number),
+    ),
+    ...addressesBelow(builds, 'steps/s:step_name', (build, name: string) => where(build, (step) => step.name === name)),
+  ];
+}
+
+export function steps({ reads }: ResourcePorts): Resource {
+  const { steps } = reads;
+  return resource<StepResource>({
+    name: 'step',
+    shape: STEP_SHAPE,
+    one: {
+      at: stepAddresses(reads),
+      read: async (_caller, id) => (await steps.byIds([id]))[0] ?? null,
+    },
+    reads: smallListBelow(buildAddresses(reads), 'steps', (_caller, id) => steps.ofBuild(id)),
+    events: {
+      topic: 'builds.*.steps.:id.:event',
+      names: EVENTS.steps,
+      load: (ids) => steps.byIds(ids),
+      idOf: (step) => step.stepid,
+      keys: (step, event) => [`builds/${step.buildid}/steps/${step.stepid}/${event}`, `steps/${step.stepid}/${event}`],
+      found: { changed: { in: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' } },
+    },
+  });
+}

@@ -1,0 +1,26 @@
+import type { WaitReasonResource } from '@millrace/contracts';
+import { shapeOf } from '@millrace/database';
+import { requestAddresses } from './buildrequests.js';
+import { oneBelow, type Resource, resource, type ResourcePorts } from './resource.js';
+
+const SHAPE = shapeOf<WaitReasonResource>({
+  plural: 'wait_reasons',
+  id: 'buildrequestid',
+  fields: {
+    ahead: 'int?',
+    ahead_is_more: 'bool',
+    buildrequestid: 'int',
+    reason: 'identifier',
+    state: 'identifier',
+    text: 'string',
+  },
+});
+
+/** What a build request waits for; Millrace's own. */
+export function waitReasons({ reads }: ResourcePorts): Resource {
+  return resource<WaitReasonResource>({
+    name: 'wait_reason',
+    shape: SHAPE,
+    reads: oneBelow(requestAddresses(reads), 'wait_reason', (_caller, id) => reads.waiting.of(id)),
+  });
+}

@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { EVENTS, type Hint, hints } from '@millrace/contracts';
+import { ControlStore } from '@millrace/database';
+import { Result } from '@millrace/domain';
+import { Reads } from '../src/reads.js';
+import type { Permission } from '../src/resources/caller.js';
+import { type ResourceTable, resourceTable } from '../src/resources/resource-table.js';
+import { startUi, type UiServer } from './server.js';
+import { Site } from './site.js';
+
+describe('the resource table', () => {
+  let site: Site;
+  let table: ResourceTable;
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    await site.built('docs', Result.SUCCESS, [await site.change(1)]);
+    table = resourceTable({
+      reads: new Reads(site.db),
+      control: new ControlStore(site.db),
+      publish: (hint) => site.hint(hint),
+    });
+  });
+  afterAll(() => site.close());
+
+  it('has every path, and every name, once', () => {
+    const paths = table.resources.flatMap((resource) =>
+      resource.paths.map(({ path }) => path.replace(/([ns]):\w+/g, '$1:')),
+    );
+    expect(paths.filter((path, i) => paths.indexOf(path) !== i)).toEqual([]);
+    const { resources } = table;
+    expect(new Set(resources.map(({ name }) => name)).size).toBe(resources.length);
+    expect(new Set(resources.map(({ shape }) => shape.plural)).size).toBe(resources.length);
+  });
+
+  it.each<[Hint, string | null]>([
+    [hints.change(1), 'changes'],
+    [hints.buildset(1, 'new'), 'buildsets'],
+    [hints.request(1, 3, 'claimed'), 'buildrequests'],
+    [hints.build(1, 'finished'), 'builds'],
+    [hints.buildProperties(1), 'properties'],
+    [hints.step(7, 1, 'updated'), 'steps'],
+    [hints.log(7, 7, 1, 'append'), 'logs'],
+    [hints.worker(1, 'missing'), 'workers'],
+    [hints.master(1, 'stopped'), 'masters'],
+    [hints.builder(1), 'builders'],
+    [hints.scheduler(1), 'schedulers'],
+    [hints.queued(1), null],
+    [hints.command(1), null],
+    [hints.workerTokens(), null],
+  ])('reads a hint about %j, and tells of its row with every key that names it', async ({ topic }, plural) => {
+    const event = table.eventOf(topic);
+    expect(event).toEqual(plural && { resource: plural, id: 1, event: topic.split('.').at(-1) });
+    if (plural === null) return;
+    const { events } = table.named(plural)!;
+    const rows = await events!.load([1]);
+    const row = rows.find((one) => events!.idOf(one) === 1)!;
+    const keys = events!.keys(row, event!.event);
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys.every((key) => key.endsWith(`/${event!.event}`) && !key.includes('undefined'))).toBe(true);
+  });
+
+  it('has a listener for every event that is hinted at', () => {
+    expect(Object.keys(EVENTS).sort()).toEqual(
+      table.resources.flatMap(({ shape, events }) => (events ? [shape.plural] : [])).sort(),
+    );
+  });
+});
+
+describe('rights', () => {
+  let site: Site;
+  let ui: UiServer;
+  let allowed: Permission[] = [];
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    await site.built('docs', Result.SUCCESS);
+    ui = await startUi(site, { rights: (_caller, permission) => allowed.includes(permission) });
+  });
+  afterEach(() => {
+    allowed = [];
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  const post = async (path: string, method: string, params: object): Promise<{ status: number; text: string }> => {
+    const response = await fetch(`${ui.url}/api/v2/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+    return { status: response.status, text: await response.text() };
+  };
+
+  it.each<[Permission, string, string, object]>([
+    ['force', 'forceschedulers/force', 'force', { reason: 'x' }],
+    ['stop', 'builds/1', 'stop', {}],
+    ['rebuild', 'builds/1', 'rebuild', {}],
+    ['stop', 'buildrequests/1', 'cancel', {}],
+    ['control', 'buildrequests/1', 'set_priority', { priority: 1 }],
+    ['control', 'workers/1', 'pause', {}],
+    ['control', 'workers/w1', 'unpause', {}],
+    ['control', 'workers/1', 'stop', {}],
+    ['control', 'workers/1', 'kill', {}],
+    ['enable', 'schedulers/1', 'enable', { enabled: true }],
+  ])('whoever has not %s may not do it: %s %s', async (permission, path, method, params) => {
+    allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control'] as const).filter((one) => one !== permission);
+    const refused = await post(path, method, params);
+    expect(refused.status).toBe(403);
+    expect(refused.text).toContain(`may not '${permission}'`);
+    expect(ui.published).toEqual([]);
+    allowed = [permission];
+    expect((await post(path, method, params)).status).toBe(200);
+    ui.published.splice(0);
+  });
+
+  it('whoever may not view reads nothing', async () => {
+    for (const path of ['builds', 'builds/1', 'logs/1/contents', 'logs/1/raw', 'builds/1/properties', '']) {
+      const url = path === '' ? `${ui.url}/api/v2` : `${ui.url}/api/v2/${path}`;
+      expect([path, (await fetch(url)).status]).toEqual([path, 403]);
+      allowed = ['view'];
+      expect([path, (await fetch(url)).status]).toEqual([path, 200]);
+      allowed = [];
+    }
+  });
+});
