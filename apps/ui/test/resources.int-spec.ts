@@ -66,6 +66,104 @@ describe('the resource table', () => {
   });
 });
 
+interface Spec {
+  readonly path: string;
+  readonly plural: string;
+  readonly type: string;
+  readonly type_spec: { readonly fields?: readonly { readonly name: string; readonly type: string }[] };
+}
+
+const HOLDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  integer: Number.isInteger,
+  datetime: Number.isInteger,
+  boolean: (value) => typeof value === 'boolean',
+  string: (value) => typeof value === 'string',
+  identifier: (value) => typeof value === 'string' && /^[a-zA-Z_-][a-zA-Z0-9._-]*$/.test(value),
+  list: Array.isArray,
+  jsonobject: (value) => typeof value === 'object',
+  sourcedproperties: (value) => typeof value === 'object' && !Array.isArray(value),
+};
+
+describe('application.spec', () => {
+  let site: Site;
+  let ui: UiServer;
+  let specs: readonly Spec[];
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    const change = await site.change(1);
+    await site.built('linux-tests', Result.SUCCESS, [change]);
+    await site.buildset({ builders: ['linux-tests'] });
+    ui = await startUi(site);
+    specs = (await get('application.spec'))['specs'] as unknown as Spec[];
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  const get = async (path: string): Promise<Record<string, Record<string, unknown>[]>> => {
+    const response = await fetch(`${ui.url}/api/v2/${path}`, { headers: { accept: 'application/json' } });
+    return (await response.json()) as Record<string, Record<string, unknown>[]>;
+  };
+  const specOf = (path: string): Spec => specs.find((spec) => spec.path === path)!;
+
+  it('has every path as clients know them, with its resource', () => {
+    expect(specOf('builders/n:builderid/builds/n:build_number')).toMatchObject({ plural: 'builds', type: 'build' });
+    expect(specOf('logs/n:logid/raw')).toMatchObject({ plural: 'logchunks', type: 'logchunk' });
+    expect(specOf('builds/n:buildid/properties')).toEqual({
+      path: 'builds/n:buildid/properties',
+      plural: 'properties',
+      type: 'sourcedproperties',
+      type_spec: { name: 'sourcedproperties' },
+    });
+    expect(specOf('application.spec')).toMatchObject({ plural: 'specs', type: 'spec' });
+    expect(specOf('builds').type_spec).toMatchObject({
+      type: 'build',
+      fields: expect.arrayContaining([
+        { name: 'buildid', type: 'integer', type_spec: { name: 'integer' } },
+        { name: 'complete_at', type: 'datetime or None', type_spec: { can_be_null: true, name: 'datetime' } },
+      ]),
+    });
+    expect(specOf('builders').type_spec.fields).toContainEqual({
+      name: 'tags',
+      type: 'list',
+      type_spec: { of: { name: 'string' }, type: 'list' },
+    });
+  });
+
+  it.each([
+    ['application.spec', 'application.spec'],
+    ['masters', 'masters'],
+    ['builders', 'builders'],
+    ['workers', 'workers'],
+    ['schedulers', 'schedulers'],
+    ['forceschedulers', 'forceschedulers'],
+    ['changesources', 'changesources'],
+    ['projects', 'projects'],
+    ['changes', 'changes'],
+    ['buildsets', 'buildsets'],
+    ['sourcestamps', 'sourcestamps'],
+    ['buildrequests', 'buildrequests?property=*'],
+    ['builds', 'builds?property=*'],
+    ['builds/n:buildid/steps', 'builds/1/steps'],
+    ['builds/n:buildid/logs', 'builds/1/logs'],
+    ['logs/n:logid/contents', 'logs/1/contents'],
+    ['buildrequests/n:buildrequestid/wait_reason', 'buildrequests/2/wait_reason'],
+  ])('says of %s what is there', async (path, address) => {
+    const { plural, type_spec } = specOf(path);
+    const rows = (await get(address))[plural]!;
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) {
+      expect(Object.keys(row).sort()).toEqual(type_spec.fields!.map(({ name }) => name).sort());
+      for (const { name, type } of type_spec.fields!) {
+        const [kind, orNull] = type.split(' or ');
+        if (!(orNull === 'None' && row[name] === null) && !HOLDS[kind!]!(row[name]))
+          throw new Error(`${name} of ${path} is ${JSON.stringify(row[name])}: not ${type}`);
+      }
+    }
+  });
+});
+
 describe('rights', () => {
   let site: Site;
   let ui: UiServer;

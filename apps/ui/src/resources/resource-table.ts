@@ -16,6 +16,7 @@ import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
 import { rootlinks } from './rootlinks.js';
 import { schedulers } from './schedulers.js';
 import { sourcestamps } from './sourcestamps.js';
+import { specs } from './specs.js';
 import { steps } from './steps.js';
 import { waitReasons } from './wait-reasons.js';
 import { workers } from './workers.js';
@@ -45,7 +46,7 @@ export function resourceTable(ports: ResourcePorts): ResourceTable {
       projects,
     ].map((define) => define(ports)),
   ];
-  return new ResourceTable(resources);
+  return new ResourceTable([...resources, specs(resources)]);
 }
 
 /** What a path of `/api/v2` stands for. */
