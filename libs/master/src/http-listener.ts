@@ -18,6 +18,8 @@ export interface ListenerOptions {
   readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
   /** Whether somebody takes sockets over by way of `Upgrade`, and counts them then. */
   readonly upgrades?: boolean;
+  /** Whether bodies stay text, for a role that answers those that are no JSON in words of its own. */
+  readonly textBodies?: boolean;
   readonly limits?: ListenerLimits;
 }
 
@@ -34,6 +36,7 @@ export function httpAdapter({
   rule,
   refusedAs,
   upgrades = false,
+  textBodies = false,
   limits = LISTENER_LIMITS,
 }: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -52,6 +55,10 @@ export function httpAdapter({
         .send({ error: 'the address cannot be read: is it percent-encoded?', code: 'bad-address' });
     },
   });
+  if (textBodies) {
+    for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded'])
+      adapter.useBodyParser(type, true, {}, (_request, body, done) => done(null, body.toString()));
+  }
   const http = adapter.getInstance();
   http.addHook('onRequest', async ({ headers, method, raw }, reply) => {
     void reply.header('x-content-type-options', 'nosniff');

@@ -3,6 +3,7 @@ import { MillraceError, OperationalError, UserError } from '@millrace/domain';
 import type { FastifyReply } from 'fastify';
 
 const STATUS: ReadonlyMap<string, number> = new Map([
+  ['forbidden', 403],
   ['not-found', 404],
   ['invalid-path', 404],
   ['idempotency-conflict', 409],
