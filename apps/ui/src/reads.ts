@@ -1,3 +1,4 @@
+import { Inject, Injectable } from '@nestjs/common';
 import {
   BuildReads,
   BuildRequestReads,
@@ -9,8 +10,10 @@ import {
   StepReads,
   WaitingReads,
 } from '@millrace/database';
+import { DATABASE } from '@millrace/master';
 
 /** Everything that pages, events and commands read. */
+@Injectable()
 export class Reads {
   readonly builds: BuildReads;
   readonly requests: BuildRequestReads;
@@ -21,7 +24,7 @@ export class Reads {
   readonly waiting: WaitingReads;
   readonly recent: RecentReads;
 
-  constructor(readonly db: Database) {
+  constructor(@Inject(DATABASE) readonly db: Database) {
     this.builds = new BuildReads(db);
     this.requests = new BuildRequestReads(db);
     this.buildsets = new BuildsetReads(db);

@@ -1,14 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { ControlStore } from '@millrace/database';
-import { listenerRule, Result } from '@millrace/domain';
+import { Result } from '@millrace/domain';
 import { eventually, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
-import type { UiHost } from '../src/host.js';
+import { Test } from '@nestjs/testing';
 import { ChangePoller } from '../src/live/change-poller.js';
 import { LiveEvents } from '../src/live/live-events.js';
 import { Subscriptions } from '../src/live/subscriptions.js';
-import { Reads } from '../src/reads.js';
-import { type ResourceTable, resourceTable } from '../src/resources/resource-table.js';
+import { ReadsModule } from '../src/reads.module.js';
+import { ResourceTable } from '../src/resources/resource-table.js';
+import { ResourcesModule } from '../src/resources/resources.module.js';
+import { masterOf, SiteHints } from './server.js';
 import { Site } from './site.js';
+
+const SETTINGS = { pollIntervalMs: 2000 };
 
 let mariaDb: MariaDb | undefined;
 afterAll(() => mariaDb?.stop());
@@ -39,31 +42,22 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
 
   beforeEach(async () => {
     keys = [];
-    const subscriptions = new Subscriptions();
+    const hints = new SiteHints(site, 'off');
+    const module = await Test.createTestingModule({
+      imports: [masterOf(site, hints, SETTINGS, keys), ReadsModule, ResourcesModule],
+      providers: [Subscriptions, LiveEvents, ChangePoller],
+    }).compile();
     const listener = { send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
     for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
-      subscriptions.add(filter, listener);
-    const reads = new Reads(site.db);
-    table = resourceTable({ reads, control: new ControlStore(site.db), publish: () => undefined });
-    live = new LiveEvents(table, subscriptions, (error) => keys.push(String(error)));
-    const nothing = (): void => undefined;
-    const host: UiHost = {
-      db: site.db,
-      hints: { state: 'off', publish: nothing, subscribe: () => nothing, onState: () => nothing },
-      log: { warn: nothing, error: nothing },
-      settings: {
-        publicUrl: 'http://ci.example.invalid',
-        listenerRule: listenerRule(),
-        wsMax: 10,
-        wsMaxPerAddress: 10,
-        pollIntervalMs: 2000,
-      },
-    };
-    poller = new ChangePoller(host, table, reads.recent, live, subscriptions);
+      module.get(Subscriptions).add(filter, listener);
+    table = module.get(ResourceTable);
+    live = module.get(LiveEvents);
+    // Its own rounds never come: it is not begun.
+    poller = module.get(ChangePoller);
     await poller.poll();
     first = keys.splice(0);
   });
-  afterEach(() => live.stop());
+  afterEach(() => live.beforeApplicationShutdown());
 
   it('has everybody read again once it has taken its first notes without a bus', () => {
     expect(first).toEqual(['resync']);

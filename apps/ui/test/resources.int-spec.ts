@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { EVENTS, type Hint, hints } from '@millrace/contracts';
 import { ControlStore } from '@millrace/database';
 import { Result } from '@millrace/domain';
+import { slamDoor } from '@millrace/testing';
 import { Reads } from '../src/reads.js';
 import type { Permission } from '../src/resources/caller.js';
-import { type ResourceTable, resourceTable } from '../src/resources/resource-table.js';
-import { startUi, type UiServer } from './server.js';
+import { ResourceTable } from '../src/resources/resource-table.js';
+import { SiteHints, startUi, type UiServer } from './server.js';
 import { Site } from './site.js';
 
 describe('the resource table', () => {
@@ -14,11 +15,7 @@ describe('the resource table', () => {
   beforeAll(async () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS, [await site.change(1)]);
-    table = resourceTable({
-      reads: new Reads(site.db),
-      control: new ControlStore(site.db),
-      publish: (hint) => site.hint(hint),
-    });
+    table = new ResourceTable(new Reads(site.db), new ControlStore(site.db), new SiteHints(site));
   });
   afterAll(() => site.close());
 
@@ -220,5 +217,6 @@ describe('rights', () => {
       expect([path, (await fetch(url)).status]).toEqual([path, 200]);
       allowed = [];
     }
+    expect(await slamDoor(`${ui.url}/ws`)).toBe('HTTP/1.1 403 Forbidden');
   });
 });

@@ -1,25 +1,89 @@
+import type { DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import type { Hint } from '@millrace/contracts';
+import { ControlStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
-import { httpAdapter } from '@millrace/master';
-import { UI_HOST, type UiHost } from '../src/host.js';
-import type { Rights } from '../src/resources/caller.js';
-import { UI_LISTENER } from '../src/rest/api-dispatcher.js';
-import { UiParts } from '../src/ui.module.js';
+import {
+  type BusState,
+  DATABASE,
+  type HintHandler,
+  Hints,
+  httpAdapter,
+  LOG,
+  MillraceErrorFilter,
+  SETTINGS,
+} from '@millrace/master';
+import { UI_LISTENER } from '../src/http/listener.js';
+import { RIGHTS, type Rights } from '../src/resources/caller.js';
+import { UiModule } from '../src/ui.module.js';
+import { WEB_FOLDER } from '../src/web/web-app.js';
 import type { Site } from './site.js';
 
 export interface UiServer {
   readonly url: string;
   readonly published: Hint[];
   readonly warnings: unknown[];
-  setBus(state: UiHost['hints']['state']): void;
+  setBus(state: BusState): void;
   close(): Promise<void>;
 }
 
 const PUBLIC_URL = 'http://ci.example.invalid';
 
-export type BusState = UiHost['hints']['state'];
+/** A bus inside the process: what the site hints at is heard while it is connected. */
+export class SiteHints extends Hints {
+  readonly published: Hint[] = [];
+  private readonly listeners = new Set<(state: BusState) => void>();
+
+  constructor(
+    private readonly site: Site,
+    private current: BusState = 'connected',
+  ) {
+    super();
+  }
+
+  get state(): BusState {
+    return this.current;
+  }
+
+  publish(hint: Hint): void {
+    this.published.push(hint);
+    this.site.hint(hint);
+  }
+
+  subscribe(_prefix: string, handler: HintHandler): () => void {
+    return this.site.onHint((hint) => this.current === 'connected' && handler(hint.topic, hint.payload));
+  }
+
+  onState(listener: (state: BusState) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  become(state: BusState): void {
+    this.current = state;
+    for (const listener of this.listeners) listener(state);
+  }
+}
+
+/** What `MasterModule` provides and the UI takes, about a site. */
+export function masterOf(site: Site, hints: Hints, settings: object, warnings: unknown[]): DynamicModule {
+  const warn = (fields: unknown): unknown => warnings.push(fields);
+  const providers = [
+    { provide: DATABASE, useValue: site.db },
+    { provide: ControlStore, useValue: new ControlStore(site.db) },
+    { provide: Hints, useValue: hints },
+    { provide: LOG, useValue: { warn, error: warn } },
+    { provide: SETTINGS, useValue: settings },
+  ];
+  return {
+    module: class MasterOfSite {},
+    global: true,
+    providers: [...providers, { provide: APP_FILTER, useClass: MillraceErrorFilter }],
+    exports: providers.map(({ provide }) => provide),
+  };
+}
 
 /** The UI as `runMaster` starts it, with a bus inside the process. */
 export async function startUi(
@@ -34,55 +98,28 @@ export async function startUi(
   } = {},
 ): Promise<UiServer> {
   const rule = listenerRule({ publicUrl: PUBLIC_URL });
-  const published: Hint[] = [];
+  const hints = new SiteHints(site, options.bus);
   const warnings: unknown[] = [];
-  const listeners = new Set<(state: BusState) => void>();
-  let state: BusState = options.bus ?? 'connected';
-  const host: UiHost = {
-    db: site.db,
-    hints: {
-      get state() {
-        return state;
-      },
-      publish: (hint) => {
-        published.push(hint);
-        site.hint(hint);
-      },
-      subscribe: (_prefix, handler) => {
-        site.onHint((hint) => state === 'connected' && handler(hint.topic, hint.payload));
-        return () => undefined;
-      },
-      onState: (listener) => {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
-      },
-    },
-    log: { warn: (fields) => warnings.push(fields), error: (fields) => warnings.push(fields) },
-    settings: {
-      publicUrl: PUBLIC_URL,
-      listenerRule: rule,
-      wsMax: options.wsMax ?? 100,
-      wsMaxPerAddress: 100,
-      pollIntervalMs: options.pollIntervalMs ?? 2000,
-    },
+  const settings = {
+    publicUrl: PUBLIC_URL,
+    listenerRule: rule,
+    wsMax: options.wsMax ?? 100,
+    wsMaxPerAddress: 100,
+    pollIntervalMs: options.pollIntervalMs ?? 2000,
   };
-  const app = await NestFactory.create<NestFastifyApplication>(
-    UiParts.with({ provide: UI_HOST, useValue: host }, options.webFolder, options.rights),
+  const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });
+  if (options.webFolder !== undefined) builder.overrideProvider(WEB_FOLDER).useValue(options.webFolder);
+  if (options.rights !== undefined) builder.overrideProvider(RIGHTS).useValue(options.rights);
+  const app = (await builder.compile()).createNestApplication<NestFastifyApplication>(
     httpAdapter({ rule, ...UI_LISTENER }),
     { logger: ['error', 'warn'], abortOnError: false },
   );
   await app.listen(options.port ?? 0, '127.0.0.1');
-  const url = await app.getUrl();
   return {
-    url,
-    published,
+    url: await app.getUrl(),
+    published: hints.published,
     warnings,
-    setBus(next) {
-      state = next;
-      for (const listener of listeners) listener(next);
-    },
-    async close() {
-      await app.close();
-    },
+    setBus: (state) => hints.become(state),
+    close: () => app.close(),
   };
 }

@@ -145,8 +145,10 @@ export class Site {
     await this.cleanUp();
   }
 
-  onHint(listener: (hint: Hint) => void): void {
+  /** @returns what ends it */
+  onHint(listener: (hint: Hint) => void): () => void {
     this.hintListeners.add(listener);
+    return () => this.hintListeners.delete(listener);
   }
 
   hint(hint: Hint): void {

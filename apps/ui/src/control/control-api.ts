@@ -1,22 +1,30 @@
-import { MillraceError, printable } from '@millrace/domain';
-import { statusOf } from '../error-status.js';
-import { type Caller, demand, type Rights } from '../resources/caller.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { MillraceError, messageOf, printable } from '@millrace/domain';
+import { httpStatusOf, LOG, type Logger } from '@millrace/master';
+import type { ApiRequest } from '../http/api-request.js';
+import { demand, RIGHTS, type Rights } from '../resources/caller.js';
 import { FormRefused } from '../resources/params.js';
-import type { ResourceTable } from '../resources/resource-table.js';
+import { ResourceTable } from '../resources/resource-table.js';
 import { readCall, RPC, rpcError, type RpcAnswer, rpcResult } from './json-rpc.js';
 
-const CODES: Readonly<Record<number, number>> = { 400: RPC.params, 403: RPC.request, 404: RPC.request };
+/** The codes of the statuses that JSON-RPC has here; any other 4xx says that the parameters ask for what cannot be done. */
+const CODES: ReadonlyMap<number, number> = new Map([
+  [403, RPC.request],
+  [404, RPC.request],
+  [500, RPC.internal],
+  [503, RPC.internal],
+]);
 
 /** The commanding half of `/api/v2`: JSON-RPC in, an action of the resource table, an answer out; knows nothing of HTTP servers. */
+@Injectable()
 export class ControlApi {
   constructor(
     private readonly table: ResourceTable,
-    private readonly rights: Rights,
-    private readonly onUnexpected: (error: unknown) => void,
+    @Inject(RIGHTS) private readonly rights: Rights,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** @param path what follows `/api/v2/`, still percent-encoded */
-  async post(caller: Caller, path: string, contentType: string, body: string): Promise<RpcAnswer> {
+  async post({ caller, path }: ApiRequest, contentType: string, body: string): Promise<RpcAnswer> {
     const call = readCall(contentType, body);
     if ('status' in call) return call;
     const place = this.table.find(path);
@@ -28,10 +36,11 @@ export class ControlApi {
       return rpcResult(call.id, await action.run(caller, place.args, call.params));
     } catch (error) {
       if (error instanceof FormRefused) return rpcError(400, call.id, RPC.params, error.problems);
-      const status = statusOf(error);
-      if (status === 500) this.onUnexpected(error);
+      const status = httpStatusOf(error);
+      if (status === 500) this.log.error({ err: error }, `command failed: ${messageOf(error)}`);
       const text = error instanceof MillraceError ? error.message : 'internal error; the log of this master says more';
-      return rpcError(status, call.id, CODES[status] ?? RPC.internal, text);
+      const code = CODES.get(status);
+      return code === undefined ? rpcError(400, call.id, RPC.params, text) : rpcError(status, call.id, code, text);
     }
   }
 }

@@ -1,10 +1,16 @@
-import type { ChangingResource, EndingResource, GrowingResource, RecentReads, RowState } from '@millrace/database';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  type ChangingResource,
+  type EndingResource,
+  type GrowingResource,
+  RecentReads,
+  type RowState,
+} from '@millrace/database';
 import { messageOf } from '@millrace/domain';
-import type { UiHost } from '../host.js';
+import { Hints, LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import type { Found } from '../resources/resource.js';
-import type { ResourceTable, RowEvent } from '../resources/resource-table.js';
-import type { LiveEvents } from './live-events.js';
-import type { Subscriptions } from './subscriptions.js';
+import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
+import { LiveEvents } from './live-events.js';
 
 /** How many rows of a table that no hint told of one round tells about; more than that and everybody refetches. */
 const NEW_ROWS = 200;
@@ -18,7 +24,8 @@ const OVERLAP_MS = 5000;
  * the same whatever the history: it reads what runs and what is new. What happens once to a row is not told again after a hint did;
  * changes are, as one hint does not stand for the next.
  */
-export class ChangePoller {
+@Injectable()
+export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private timer: NodeJS.Timeout | null = null;
   private round: Promise<void> | null = null;
   private stopped = false;
@@ -31,17 +38,22 @@ export class ChangePoller {
   private isTooMuch = false;
 
   constructor(
-    private readonly host: UiHost,
     private readonly table: ResourceTable,
     private readonly recent: RecentReads,
     private readonly live: LiveEvents,
-    private readonly subscriptions: Subscriptions,
+    private readonly hints: Hints,
+    @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'pollIntervalMs'>,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  start(): void {
-    const { hints, settings } = this.host;
+  onApplicationBootstrap(): void {
+    this.wait();
+  }
+
+  private wait(): void {
+    const { pollIntervalMs } = this.settings;
     // With a bus this only mends losses, so it may be rare.
-    const everyMs = hints.state === 'connected' ? settings.pollIntervalMs * 5 : settings.pollIntervalMs;
+    const everyMs = this.hints.state === 'connected' ? pollIntervalMs * 5 : pollIntervalMs;
     this.timer = setTimeout(() => this.look(), everyMs);
     this.timer.unref();
   }
@@ -53,7 +65,7 @@ export class ChangePoller {
     this.look();
   }
 
-  async stop(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     if (this.timer) clearTimeout(this.timer);
     await this.round;
@@ -61,15 +73,15 @@ export class ChangePoller {
 
   /** A hint that browsers are told of. */
   heard(event: RowEvent): void {
-    if (!this.subscriptions.isEmpty) this.heardNow.add(nameOf(event));
+    if (!this.live.isUnheard) this.heardNow.add(nameOf(event));
   }
 
   private look(): void {
     this.round = this.poll()
-      .catch((error: unknown) => this.host.log.warn({ err: error }, `looking for changes: ${messageOf(error)}`))
+      .catch((error: unknown) => this.log.warn({ err: error }, `looking for changes: ${messageOf(error)}`))
       .finally(() => {
         this.round = null;
-        if (!this.stopped) this.start();
+        if (!this.stopped) this.wait();
       });
   }
 
@@ -80,13 +92,13 @@ export class ChangePoller {
   async poll(): Promise<void> {
     this.heardBefore = this.heardNow;
     this.heardNow = new Set();
-    if (this.subscriptions.isEmpty) {
+    if (this.live.isUnheard) {
       this.seen.clear();
       this.highest.clear();
       this.ended.clear();
       return;
     }
-    this.isTooMuch ||= this.seen.size === 0 && this.host.hints.state !== 'connected';
+    this.isTooMuch ||= this.seen.size === 0 && this.hints.state !== 'connected';
     const found = this.table.resources.flatMap(({ events }) => (events ? [events.found] : []));
     for (const { grown } of found) if (grown) await this.growth(grown);
     for (const { ended } of found) if (ended) await this.endings(ended);

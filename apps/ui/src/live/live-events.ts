@@ -1,6 +1,9 @@
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { messageOf } from '@millrace/domain';
+import { LOG, type Logger } from '@millrace/master';
 import type { Resource } from '../resources/resource.js';
-import type { ResourceTable, RowEvent } from '../resources/resource-table.js';
-import type { Subscriptions } from './subscriptions.js';
+import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
+import { Subscriptions } from './subscriptions.js';
 
 /** Between two rounds of reading; hints that come meanwhile about the same row cost one read. */
 const GATHER_MS = 25;
@@ -12,7 +15,8 @@ type Pending = Map<string, Map<number, Set<string>>>;
  * Turns hints into events: reads each row that changed once per round, writes it once, and sends that text to everybody who consumes
  * one of its keys. Does nothing at all while nobody does.
  */
-export class LiveEvents {
+@Injectable()
+export class LiveEvents implements BeforeApplicationShutdown {
   private pending: Pending = new Map();
   private round: Promise<void> | null = null;
   private stopped = false;
@@ -20,11 +24,16 @@ export class LiveEvents {
   constructor(
     private readonly table: ResourceTable,
     private readonly subscriptions: Subscriptions,
-    private readonly onTrouble: (error: unknown) => void,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
+  /** Nobody listens: nothing needs to be looked for. */
+  get isUnheard(): boolean {
+    return this.subscriptions.isEmpty;
+  }
+
   changed({ resource, id, event }: RowEvent): void {
-    if (this.stopped || this.subscriptions.isEmpty) return;
+    if (this.stopped || this.isUnheard) return;
     let rows = this.pending.get(resource);
     if (!rows) this.pending.set(resource, (rows = new Map<number, Set<string>>()));
     const events = rows.get(id);
@@ -39,7 +48,7 @@ export class LiveEvents {
     for (const subscriber of this.subscriptions.everybody()) subscriber.send(frame);
   }
 
-  async stop(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     await this.round;
   }
@@ -54,7 +63,7 @@ export class LiveEvents {
         for (const [plural, changed] of pending) await this.tell(this.table.named(plural)?.events, changed);
       } catch (error) {
         // Whoever missed something refetches it.
-        this.onTrouble(error);
+        this.log.warn({ err: error }, `live events: ${messageOf(error)}`);
         this.broadcast('resync', {});
       }
       await new Promise((resolve) => setTimeout(resolve, GATHER_MS));

@@ -1,3 +1,5 @@
+import { Injectable } from '@nestjs/common';
+
 /** Somebody that wants events; `send` must not block and must not throw. */
 export interface Subscriber {
   send(frame: string): void;
@@ -7,6 +9,7 @@ export interface Subscriber {
  * Who consumes what. A filter has as many segments as the keys it matches, and `*` matches one whole segment. Finding the subscribers
  * of a key costs 2^segments look-ups, however many filters there are.
  */
+@Injectable()
 export class Subscriptions {
   private readonly byFilter = new Map<string, Set<Subscriber>>();
   private count = 0;

@@ -1,20 +1,18 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ConnectionCap, isLoopback, type ListenerRule, PerMinute, refusedBy } from '@millrace/domain';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { ConnectionCap, isLoopback, messageOf, PerMinute, refusedBy } from '@millrace/domain';
+import { LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import type { Subscriber, Subscriptions } from './subscriptions.js';
+import { ANONYMOUS, RIGHTS, type Rights } from '../resources/caller.js';
+import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
-export interface GatewayOptions {
-  readonly listenerRule: ListenerRule;
-  /** Connections, all together and those of one address; loopback, where a proxy may be, is not counted by address. */
-  readonly wsMax: number;
-  readonly wsMaxPerAddress: number;
-  /** A client that lets more than this pile up is cut off; it reconnects and refetches. */
-  readonly maxBufferedBytes?: number;
-  readonly pingIntervalMs?: number;
-}
-
+/** A client that lets more than this pile up is cut off; it reconnects and refetches. */
+const MAX_BUFFERED_BYTES = 4 << 20;
+const PING_INTERVAL_MS = 30_000;
 /** Paths that all connections consume together: what they keep is the memory of this process. */
 const MAX_CONSUMED = 200_000;
 const MAX_FRAME_BYTES = 64 << 10;
@@ -24,7 +22,8 @@ const FAULTS_LOGGED_A_MINUTE = 10;
  * `/ws`: live events for browsers. Everybody here is anonymous. When there are too many, whoever consumes nothing goes first, the oldest
  * of them; a connection that consumes goes for nobody.
  */
-export class WsGateway {
+@Injectable()
+export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   private readonly server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -32,29 +31,21 @@ export class WsGateway {
   });
   private readonly connections = new Set<Connection>();
   private readonly cap: ConnectionCap<Duplex>;
-  private readonly pinging: NodeJS.Timeout;
+  private pinging: NodeJS.Timeout | undefined;
   private readonly faults = new PerMinute(FAULTS_LOGGED_A_MINUTE);
-  readonly stats = { cutOff: 0, refused: 0, displaced: 0, faults: 0 };
 
   constructor(
+    private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     private readonly subscriptions: Subscriptions,
-    private readonly options: GatewayOptions,
-    /** What a frame led to that should not have happened; its connection has ended then. */
-    private readonly onFault: (error: unknown, unsaid: number) => void,
+    @Inject(RIGHTS) private readonly rights: Rights,
+    @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'listenerRule' | 'wsMax' | 'wsMaxPerAddress'>,
+    @Inject(LOG) private readonly log: Logger,
   ) {
-    this.cap = new ConnectionCap({ max: options.wsMax, maxPerAddress: options.wsMaxPerAddress, countsInUse: true });
-    this.pinging = setInterval(
-      () => this.connections.forEach((connection) => connection.ping()),
-      options.pingIntervalMs ?? 30_000,
-    );
-    this.pinging.unref();
+    this.cap = new ConnectionCap({ max: settings.wsMax, maxPerAddress: settings.wsMaxPerAddress, countsInUse: true });
   }
 
-  get size(): number {
-    return this.connections.size;
-  }
-
-  attach(http: Server): void {
+  onModuleInit(): void {
+    const http = this.adapterHost.httpAdapter.getHttpServer<Server>();
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       try {
         this.upgrade(request, socket, head);
@@ -63,9 +54,13 @@ export class WsGateway {
         socket.destroy();
       }
     });
+    this.pinging = setInterval(
+      () => this.connections.forEach((connection) => connection.ping()),
+      PING_INTERVAL_MS,
+    ).unref();
   }
 
-  close(): void {
+  beforeApplicationShutdown(): void {
     clearInterval(this.pinging);
     for (const connection of this.connections) connection.close(1001, 'this master is stopping');
   }
@@ -73,28 +68,19 @@ export class WsGateway {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const path = (request.url ?? '').split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
-    const refusal = refusedBy(this.options.listenerRule, request.headers);
-    if (refusal !== null) {
-      this.stats.refused += 1;
-      return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
-    }
+    const refusal = refusedBy(this.settings.listenerRule, request.headers);
+    if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
+    if (!this.rights(ANONYMOUS, 'view')) return refuse(socket, '403 Forbidden');
     const address = request.socket.remoteAddress ?? '';
     const loser = this.cap.admit(socket, isLoopback(address.replace(/^::ffff:/, '')) ? null : address);
-    if (loser === socket) {
-      this.stats.refused += 1;
-      return refuse(socket, '503 Service Unavailable');
-    }
-    if (loser !== null) {
-      this.stats.displaced += 1;
-      loser.destroy();
-    }
+    if (loser === socket) return refuse(socket, '503 Service Unavailable');
+    loser?.destroy();
     socket.once('close', () => this.cap.remove(socket));
     this.server.handleUpgrade(request, socket, head, (websocket) => this.accept(websocket, socket));
   }
 
   private accept(websocket: WebSocket, socket: Duplex): void {
-    const connection = new Connection(websocket, this.subscriptions, this.options.maxBufferedBytes ?? 4 << 20, {
-      cutOff: () => (this.stats.cutOff += 1),
+    const connection = new Connection(websocket, this.subscriptions, {
       consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
       failed: (error) => this.failed(error),
     });
@@ -105,15 +91,14 @@ export class WsGateway {
     });
   }
 
+  /** A frame led to what should not have happened; its connection has ended then. */
   private failed(error: unknown): void {
-    this.stats.faults += 1;
     const unsaid = this.faults.pass(performance.now());
-    if (unsaid !== null) this.onFault(error, unsaid);
+    if (unsaid !== null) this.log.error({ err: error, unsaid }, `a frame of /ws failed: ${messageOf(error)}`);
   }
 }
 
 interface ConnectionEvents {
-  cutOff(): void;
   consumes(some: boolean): void;
   failed(error: unknown): void;
 }
@@ -125,7 +110,6 @@ class Connection implements Subscriber {
   constructor(
     private readonly websocket: WebSocket,
     private readonly subscriptions: Subscriptions,
-    private readonly maxBufferedBytes: number,
     private readonly events: ConnectionEvents,
   ) {
     websocket.on('message', (data, isBinary) => {
@@ -144,12 +128,8 @@ class Connection implements Subscriber {
 
   send(frame: string): void {
     if (this.websocket.readyState !== this.websocket.OPEN) return;
-    if (this.websocket.bufferedAmount > this.maxBufferedBytes) {
-      this.events.cutOff();
-      this.websocket.terminate();
-      return;
-    }
-    this.websocket.send(frame);
+    if (this.websocket.bufferedAmount > MAX_BUFFERED_BYTES) this.websocket.terminate();
+    else this.websocket.send(frame);
   }
 
   ping(): void {

@@ -14,6 +14,9 @@ export type Permission = 'view' | 'force' | 'rebuild' | 'stop' | 'enable' | 'con
 /** Says who may do what. */
 export type Rights = (caller: Caller, permission: Permission) => boolean;
 
+/** `Rights` */
+export const RIGHTS = Symbol('RIGHTS');
+
 /** Whoever reaches the listener may do everything. */
 export const EVERYBODY_MAY: Rights = () => true;
 

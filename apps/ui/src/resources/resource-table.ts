@@ -1,3 +1,7 @@
+import { Injectable } from '@nestjs/common';
+import { ControlStore } from '@millrace/database';
+import { Hints } from '@millrace/master';
+import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
 import { builders } from './builders.js';
 import { buildrequests } from './buildrequests.js';
@@ -21,34 +25,6 @@ import { steps } from './steps.js';
 import { waitReasons } from './wait-reasons.js';
 import { workers } from './workers.js';
 
-/** All resources; a new one is a file beside these, and a line here. */
-export function resourceTable(ports: ResourcePorts): ResourceTable {
-  const resources = [
-    rootlinks(),
-    ...[
-      changes,
-      buildsets,
-      sourcestamps,
-      buildrequests,
-      waitReasons,
-      builds,
-      adoptions,
-      properties,
-      steps,
-      logs,
-      logchunks,
-      builders,
-      workers,
-      masters,
-      schedulers,
-      forceschedulers,
-      changesources,
-      projects,
-    ].map((define) => define(ports)),
-  ];
-  return new ResourceTable([...resources, specs(resources)]);
-}
-
 /** What a path of `/api/v2` stands for. */
 export interface Place {
   readonly resource: Resource;
@@ -70,14 +46,17 @@ interface Topic {
 }
 
 /** The resources by what leads to them: paths, topics of hints, names. */
+@Injectable()
 export class ResourceTable {
+  readonly resources: readonly Resource[];
   private readonly paths = new PathTable<Omit<Place, 'args'>>();
   private readonly topics = new Map<string, Topic[]>();
   private readonly byPlural: ReadonlyMap<string, Resource>;
 
-  constructor(readonly resources: readonly Resource[]) {
-    this.byPlural = new Map(resources.map((resource) => [resource.shape.plural, resource]));
-    for (const resource of resources) {
+  constructor(reads: Reads, control: ControlStore, hints: Hints) {
+    this.resources = allResources({ reads, control, publish: (hint) => hints.publish(hint) });
+    this.byPlural = new Map(this.resources.map((resource) => [resource.shape.plural, resource]));
+    for (const resource of this.resources) {
       for (const { path, read, actions } of resource.paths) this.paths.add(path, { resource, read, actions });
       if (!resource.events) continue;
       const segments = resource.events.topic.split('.');
@@ -107,4 +86,32 @@ export class ResourceTable {
     }
     return null;
   }
+}
+
+/** All resources; a new one is a file beside these, and a line here. */
+function allResources(ports: ResourcePorts): Resource[] {
+  const resources = [
+    rootlinks(),
+    ...[
+      changes,
+      buildsets,
+      sourcestamps,
+      buildrequests,
+      waitReasons,
+      builds,
+      adoptions,
+      properties,
+      steps,
+      logs,
+      logchunks,
+      builders,
+      workers,
+      masters,
+      schedulers,
+      forceschedulers,
+      changesources,
+      projects,
+    ].map((define) => define(ports)),
+  ];
+  return [...resources, specs(resources)];
 }

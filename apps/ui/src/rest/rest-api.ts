@@ -1,10 +1,12 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { Page } from '@millrace/database';
-import { type MillraceError, printable, UserError } from '@millrace/domain';
-import { statusOf } from '../error-status.js';
-import { type Caller, demand, type Rights } from '../resources/caller.js';
+import { printable, UserError } from '@millrace/domain';
+import type { ApiRequest } from '../http/api-request.js';
+import { demand, RIGHTS, type Rights } from '../resources/caller.js';
 import type { Lines, RawText } from '../resources/resource.js';
-import type { Place, ResourceTable } from '../resources/resource-table.js';
+import { type Place, ResourceTable } from '../resources/resource-table.js';
 import { parseQuery, selectFields } from './query-string.js';
+import { SharedReads } from './shared-reads.js';
 
 export interface Answer {
   readonly status: number;
@@ -16,56 +18,56 @@ export interface Answer {
 const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
+/** `json` for programs, `text` for people: the same, indented. */
+export type Style = 'json' | 'text';
+
 /** The reading half of `/api/v2`: a path and a query string in, an answer out; knows nothing of HTTP servers. */
+@Injectable()
 export class RestApi {
+  private readonly shared = new SharedReads<Answer>();
+
   constructor(
     private readonly table: ResourceTable,
-    private readonly rights: Rights,
+    @Inject(RIGHTS) private readonly rights: Rights,
   ) {}
 
-  /** Whether the answer is sent piece by piece, and so can be read by one only. */
-  isStream(path: string): boolean {
-    return this.table.find(path)?.read.kind === 'raw';
-  }
-
-  /** @param path what follows `/api/v2/`, still percent-encoded */
-  async get(caller: Caller, path: string, params: URLSearchParams, accept: string): Promise<Answer> {
-    try {
-      const place = this.table.find(path);
-      if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
-      demand(this.rights, caller, place.resource.view);
-      return await answer(caller, place, path, params, accept);
-    } catch (error) {
-      return failure(error);
-    }
+  /** @throws UserError `invalid-path`, `forbidden`, `not-found`, and what is wrong with the query */
+  async get(request: ApiRequest, style: Style): Promise<Answer> {
+    const { caller, path, query } = request;
+    const place = this.table.find(path);
+    if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
+    demand(this.rights, caller, place.resource.view);
+    const read = (): Promise<Answer> => answer(request, place, style);
+    // What is sent piece by piece can be read by one only.
+    if (place.read.kind === 'raw') return read();
+    return this.shared.read(`${caller.kind} ${style} ${path}?${query}`, read);
   }
 }
 
 async function answer(
-  caller: Caller,
+  { caller, path, query: text }: ApiRequest,
   { resource: { shape }, read, args }: Place,
-  path: string,
-  params: URLSearchParams,
-  accept: string,
+  style: Style,
 ): Promise<Answer> {
+  const params = new URLSearchParams(text);
   switch (read.kind) {
     case 'list': {
       const { query, fields } = parseQuery(shape, params, 'collection');
       const page = found(await read.read(caller, args, query), path);
       const items = fields ? page.rows.map((row) => selectFields(row, fields)) : page.rows;
-      return envelope(shape.plural, items, metaOf(page, path, params), accept);
+      return envelope(shape.plural, items, metaOf(page, path, params), style);
     }
     case 'one': {
       const { query, fields } = parseQuery(shape, params, 'single');
       const item = found(await read.read(caller, args, query.properties), path);
-      return envelope(shape.plural, [selectFields(item, fields)], {}, accept);
+      return envelope(shape.plural, [selectFields(item, fields)], {}, style);
     }
     case 'lines': {
       // `offset` and `limit` count lines (`docs/api.md#logs`).
       parseQuery(shape, params, 'single');
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
       const lines = found(await read.read(caller, args, range), path);
-      return envelope(shape.plural, [lines.chunk], metaOfLines(lines, path), accept);
+      return envelope(shape.plural, [lines.chunk], metaOfLines(lines, path), style);
     }
     case 'raw':
       parseQuery(shape, params, 'single');
@@ -106,9 +108,9 @@ function metaOfLines({ rest }: Lines, path: string): object {
   return { has_more: true, next: `/api/v2/${path}?offset=${rest.offset}${limit}` };
 }
 
-function envelope(plural: string, items: readonly object[], meta: object, accept: string): Answer {
+function envelope(plural: string, items: readonly object[], meta: object, style: Style): Answer {
   const body = plural < 'meta' ? { [plural]: items, meta } : { meta, [plural]: items };
-  if (accept.includes('application/json')) {
+  if (style === 'json') {
     return { status: 200, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) };
   }
   return { status: 200, headers: { 'content-type': TEXT_TYPE }, body: `${JSON.stringify(body, null, 2)}\n` };
@@ -125,11 +127,4 @@ function lineCount(params: URLSearchParams, name: 'offset' | 'limit'): number | 
 function found<T>(what: T | null, path: string): T {
   if (what === null) throw new UserError('not-found', `not found: ${printable(path, 200)}`);
   return what;
-}
-
-function failure(error: unknown): Answer {
-  const status = statusOf(error);
-  if (status === 500) throw error;
-  const { message, code } = error as MillraceError;
-  return { status, headers: { 'content-type': TEXT_TYPE }, body: JSON.stringify({ code, error: message }) };
 }

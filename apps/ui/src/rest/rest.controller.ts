@@ -1,18 +1,73 @@
-import { All, Controller, Req, Res } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import {
+  Controller,
+  Delete,
+  Get,
+  Inject,
+  Options,
+  Patch,
+  Put,
+  Req,
+  Res,
+  UseFilters,
+  UseInterceptors,
+} from '@nestjs/common';
+import { UserError } from '@millrace/domain';
+import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiDispatcher } from './api-dispatcher.js';
+import { ApiErrorFilter } from '../http/api-error.filter.js';
+import { apiRequest } from '../http/api-request.js';
+import { CorsInterceptor } from '../http/cors.interceptor.js';
+import { RestApi } from './rest-api.js';
 
+const PATHS = ['api', 'api/*'];
+
+/** HTTP around reading `/api`. */
 @Controller()
+@UseFilters(ApiErrorFilter)
+@UseInterceptors(CorsInterceptor)
 export class RestController {
-  constructor(private readonly api: ApiDispatcher) {}
+  constructor(
+    private readonly api: RestApi,
+    @Inject(SETTINGS) private readonly settings: UiSettings,
+  ) {}
 
-  @All('api')
-  versions(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.api.versions(request, reply);
+  @Get('api')
+  versions(): object {
+    return { api_versions: { v2: `${this.settings.publicUrl}/api/v2` } };
   }
 
-  @All('api/*')
-  handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.api.handle(request, reply);
+  @Get('api/*')
+  async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const accept = request.headers.accept?.includes('application/json') ? 'json' : 'text';
+    const { status, headers, body } = await this.api.get(apiRequest(request), accept);
+    await reply
+      .status(status)
+      .headers(headers)
+      .send(typeof body === 'string' ? body : Readable.from(body, { objectMode: false }));
   }
+
+  @Options(PATHS)
+  preflight(@Res() reply: FastifyReply): void {
+    void reply.status(200).send('');
+  }
+
+  @Put(PATHS)
+  put(): never {
+    throw noSuchMethod();
+  }
+
+  @Patch(PATHS)
+  patch(): never {
+    throw noSuchMethod();
+  }
+
+  @Delete(PATHS)
+  delete(): never {
+    throw noSuchMethod();
+  }
+}
+
+function noSuchMethod(): UserError {
+  return new UserError('bad-method', 'invalid HTTP method');
 }

@@ -1,27 +1,28 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { CatalogReads } from '@millrace/database';
+import { Hints, SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { UI_HOST, type UiHost } from '../host.js';
-import { Reads } from '../reads.js';
 import { WebApp } from './web-app.js';
 
 @Controller()
 export class PagesController {
   constructor(
     private readonly webApp: WebApp,
-    private readonly reads: Reads,
-    @Inject(UI_HOST) private readonly host: UiHost,
+    private readonly catalog: CatalogReads,
+    private readonly hints: Hints,
+    @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
   /** What the page needs before anything else; the names that Buildbot's frontend reads, and `bus`. */
   @Get('config')
   async config(@Res() reply: FastifyReply): Promise<void> {
-    const revision = await this.reads.catalog.currentRevision();
-    const { publicUrl } = this.host.settings;
+    const revision = await this.catalog.currentRevision();
+    const { publicUrl } = this.settings;
     await reply.header('cache-control', 'no-store').send({
       auth: { name: 'NoAuth' },
       avatar_methods: [],
       buildbotURL: `${publicUrl}/`,
-      bus: this.host.hints.state,
+      bus: this.hints.state,
       multiMaster: true,
       plugins: {},
       title: revision?.config.title ?? 'Millrace',

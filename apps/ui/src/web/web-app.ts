@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+
+/** `string`: the folder of the built web app. */
+export const WEB_FOLDER = Symbol('WEB_FOLDER');
+export const BUILT_WEB = fileURLToPath(new URL('../../../web/dist', import.meta.url));
 
 const PAGE_POLICY = [
   `default-src 'none'`,
@@ -27,18 +35,22 @@ const NOT_BUILT =
 const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
 
 /** The built web app: files compressed beforehand, those in `assets/` named by their content. */
-export class WebApp {
+@Injectable()
+export class WebApp implements OnModuleInit {
   private readonly isBuilt: boolean;
 
-  constructor(private readonly folder: string) {
+  constructor(
+    private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
+    @Inject(WEB_FOLDER) private readonly folder: string,
+  ) {
     this.isBuilt = existsSync(join(folder, 'index.html'));
   }
 
-  /** Serves the assets, and enables `sendPage`. */
-  attach(fastify: FastifyInstance): void {
+  /** Serves the assets, and enables `send`. */
+  async onModuleInit(): Promise<void> {
     if (!this.isBuilt) return;
     const assets = join(this.folder, 'assets');
-    void fastify.register(fastifyStatic, {
+    await this.adapterHost.httpAdapter.getInstance<FastifyInstance>().register(fastifyStatic, {
       root: assets,
       prefix: '/assets/',
       index: false,

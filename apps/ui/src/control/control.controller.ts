@@ -1,0 +1,21 @@
+import { Controller, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiErrorFilter } from '../http/api-error.filter.js';
+import { apiRequest } from '../http/api-request.js';
+import { CorsInterceptor } from '../http/cors.interceptor.js';
+import { ControlApi } from './control-api.js';
+
+/** HTTP around commands to `/api`. */
+@Controller()
+@UseFilters(ApiErrorFilter)
+@UseInterceptors(CorsInterceptor)
+export class ControlController {
+  constructor(private readonly api: ControlApi) {}
+
+  @Post('api/*')
+  async post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const text = typeof request.body === 'string' ? request.body : '';
+    const { status, body } = await this.api.post(apiRequest(request), request.headers['content-type'] ?? '', text);
+    await reply.status(status).header('content-type', 'application/json').send(body);
+  }
+}

@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { ReadsModule } from '../reads.module.js';
+import { EVERYBODY_MAY, RIGHTS } from './caller.js';
+import { ResourceTable } from './resource-table.js';
+
+/** What there is, and who may do what with it. */
+@Module({
+  imports: [ReadsModule],
+  providers: [ResourceTable, { provide: RIGHTS, useValue: EVERYBODY_MAY }],
+  exports: [ResourceTable, RIGHTS],
+})
+export class ResourcesModule {}

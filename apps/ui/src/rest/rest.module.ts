@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { ResourcesModule } from '../resources/resources.module.js';
+import { RestApi } from './rest-api.js';
+import { RestController } from './rest.controller.js';
+
+/** GETs of `/api`. */
+@Module({ imports: [ResourcesModule], controllers: [RestController], providers: [RestApi] })
+export class RestModule {}
