@@ -5,7 +5,7 @@ import { Loop, type Master } from '@millrace/master';
 import { createLimit } from './core/limit.js';
 import { GitPoller } from './git/poller.js';
 import { ChangeSchedulerRunner } from './schedulers/change-scheduler.js';
-import { judgementOf } from './schedulers/judgement.js';
+import { type ChangeScheduler, judgementOf } from './schedulers/judgement.js';
 
 /** Repositories that are fetched at the same time. */
 const CONCURRENT_POLLS = 4;
@@ -74,8 +74,9 @@ export class SchedulerRuntime {
       );
       this.run(`poller:${source.name}`, source.pollIntervalMs, (signal) => poller.poll(signal));
     }
-    for (const scheduler of revision.schedulers) {
-      if (scheduler.kind !== 'any-branch' && scheduler.kind !== 'single-branch') continue;
+    for (const compiled of revision.schedulers) {
+      if (compiled.kind !== 'any-branch' && compiled.kind !== 'single-branch') continue;
+      const scheduler = compiled as ChangeScheduler;
       const builderIds = scheduler.builders.map((name) => this.ids.builders.get(name)!);
       const runner = new ChangeSchedulerRunner(
         scheduler,

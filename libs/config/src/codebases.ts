@@ -1,4 +1,4 @@
-import type { CompiledChangeSource, CompiledScheduler } from '@millrace/contracts';
+import { type CompiledChangeSource, type CompiledScheduler, isForceScheduler } from '@millrace/contracts';
 
 const CERTAIN: ReadonlySet<CompiledScheduler['kind']> = new Set(['any-branch', 'single-branch', 'force']);
 
@@ -14,7 +14,7 @@ export function suppliedCodebases(
   if (its.length === 0 || its.some(({ kind }) => !CERTAIN.has(kind))) return null;
   return new Set(
     its.flatMap((scheduler) =>
-      scheduler.kind === 'force'
+      isForceScheduler(scheduler)
         ? scheduler.codebases.map(({ codebase }) => codebase)
         : changeSources.map(({ codebase }) => codebase),
     ),

@@ -2,18 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { compileConfig } from './compile.js';
 import { ConfigError } from './problems.js';
 import { customStep } from './step.js';
-import {
-  anyBranch,
-  builder,
-  defineConfig,
-  fields,
-  force,
-  gitPoller,
-  type MasterConfig,
-  singleBranch,
-  trigger,
-  worker,
-} from './vocabulary.js';
+import { anyBranch } from './schedulers/any-branch/index.js';
+import { fields, force } from './schedulers/force/options.js';
+import { singleBranch } from './schedulers/single-branch/index.js';
+import { trigger } from './schedulers/trigger/index.js';
+import { builder, defineConfig, gitPoller, type MasterConfig, worker } from './vocabulary.js';
 
 const step = customStep('do', () => Promise.resolve(0));
 const good = () => ({

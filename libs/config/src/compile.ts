@@ -9,12 +9,12 @@ import type {
 import { isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
 import { suppliedCodebases } from './codebases.js';
-import { compileScheduler, SHORT, TIMER_MAX_SECONDS } from './compile-scheduler.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
-import { ObjectReader, ProblemList, references } from './object-reader.js';
+import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
+import { compileScheduler } from './schedulers/compile.js';
 import type { Step } from './step.js';
 
 export interface CompileResult {

@@ -44,30 +44,29 @@ export {
   type StepOutcome,
   type WorkerInfo,
 } from './step.js';
+export { anyBranch, type AnyBranchOptions } from './schedulers/any-branch/index.js';
 export {
-  anyBranch,
-  type AnyBranchOptions,
+  type CodebaseDefinition,
+  type CodebaseField,
+  type FieldDefinition,
+  fields,
+  force,
+  type ForceOptions,
+} from './schedulers/force/options.js';
+export { type FilterDefinition, type FilterValue } from './schedulers/on-change/options.js';
+export { type SchedulerDefinition } from './schedulers/registry.js';
+export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
+export { trigger } from './schedulers/trigger/index.js';
+export {
   builder,
   type BuilderDefinition,
   type BuilderOptions,
   type ChangeSourceDefinition,
-  type CodebaseDefinition,
-  type CodebaseField,
   defineConfig,
-  type FieldDefinition,
-  fields,
-  type FilterDefinition,
-  type FilterValue,
-  force,
-  type ForceOptions,
   gitPoller,
   type GitPollerOptions,
   type MasterConfig,
   type ProjectDefinition,
-  type SchedulerDefinition,
-  singleBranch,
-  type SingleBranchOptions,
-  trigger,
   worker,
   type WorkerDefinition,
   type WorkerOptions,

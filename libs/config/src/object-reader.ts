@@ -2,6 +2,14 @@ import type { JsonValue } from '@millrace/domain';
 import { locationOf, type SourceLocation } from './location.js';
 import { nearest, type Note, type Problem, show } from './problems.js';
 
+/** Node's timers hold 24 days. */
+export const TIMER_MAX_SECONDS = 1_000_000;
+/** For `ObjectReader.text`. */
+export const ANY_TEXT = { accepts: () => true, expected: 'a string' };
+
+/** What the database has room for: a branch's changes carry all of these. */
+export const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
+
 /** Collects problems; the location is that of the nearest enclosing object that has one. */
 export class ProblemList {
   readonly problems: Problem[] = [];

@@ -1,4 +1,4 @@
-import type { ChangeFilter, JsonValue } from '@millrace/domain';
+import type { JsonValue } from '@millrace/domain';
 
 /**
  * A compiled configuration: what a revision stores, and all that ui and scheduler need to know of it. Plain JSON. Callbacks
@@ -58,7 +58,9 @@ export interface CompiledBuilder {
 /** How far priorities of requests go, in either direction. */
 export const PRIORITY_LIMIT = 1_000_000;
 
-interface SchedulerCommon {
+/** A scheduler; its kind has more, which the kind itself knows (a force scheduler: `CompiledForceForm`). */
+export interface CompiledScheduler {
+  readonly kind: string;
   readonly name: string;
   /** Names of the builders it may start, never empty. */
   readonly builders: readonly string[];
@@ -68,32 +70,23 @@ interface SchedulerCommon {
   readonly priority: number;
 }
 
-export type CompiledScheduler = SchedulerCommon &
-  (
-    | {
-        readonly kind: 'any-branch' | 'single-branch';
-        /** For `single-branch` it always names the branch. */
-        readonly filter: ChangeFilter;
-        /** How long a branch has to be quiet before it is built; null builds every change at once. */
-        readonly treeStableMs: number | null;
-        /** Handle of a callback that gets the change and says whether it is worth a build; null: every change is. */
-        readonly isImportant: string | null;
-        /** Unimportant changes are forgotten instead of riding along with the next important one. */
-        readonly onlyImportant: boolean;
-      }
-    | {
-        readonly kind: 'force';
-        readonly label: string;
-        readonly buttonName: string;
-        readonly username: ForceField;
-        /** Named apart from the scheduler's `reason`, the text of builds without one. */
-        readonly reasonField: ForceField;
-        readonly priorityField: ForceField;
-        readonly codebases: readonly CompiledForceCodebase[];
-        readonly fields: readonly ForceField[];
-      }
-    | { readonly kind: 'trigger' }
-  );
+/** What a force scheduler asks for. */
+export interface CompiledForceForm {
+  readonly label: string;
+  readonly buttonName: string;
+  readonly username: ForceField;
+  /** Named apart from the scheduler's `reason`, the text of builds without one. */
+  readonly reasonField: ForceField;
+  readonly priorityField: ForceField;
+  readonly codebases: readonly CompiledForceCodebase[];
+  readonly fields: readonly ForceField[];
+}
+
+export type CompiledForceScheduler = CompiledScheduler & CompiledForceForm;
+
+export function isForceScheduler(scheduler: CompiledScheduler): scheduler is CompiledForceScheduler {
+  return scheduler.kind === 'force';
+}
 
 export interface CompiledForceCodebase {
   /** Empty for the only one. */

@@ -10,12 +10,14 @@ export {
   type StepEvent,
   type WorkerEvent,
 } from './hints.js';
-export { PRIORITY_LIMIT } from './config.js';
+export { isForceScheduler, PRIORITY_LIMIT } from './config.js';
 export type {
   CompiledBuilder,
   CompiledChangeSource,
   CompiledConfig,
   CompiledForceCodebase,
+  CompiledForceForm,
+  CompiledForceScheduler,
   CompiledProject,
   CompiledScheduler,
   CompiledStep,

@@ -1,9 +1,9 @@
-import type { ChangeInfo, ConfigHost } from '@millrace/config';
+import type { ChangeInfo, ConfigHost, OnChange } from '@millrace/config';
 import type { CompiledScheduler } from '@millrace/contracts';
 import type { Change } from '@millrace/database';
 import { filterChange, type JsonValue, MillraceError } from '@millrace/domain';
 
-export type ChangeScheduler = Extract<CompiledScheduler, { kind: 'any-branch' | 'single-branch' }>;
+export type ChangeScheduler = CompiledScheduler & OnChange;
 
 /** The configuration's callbacks, run in its own thread (I5). */
 export interface Judgement {

@@ -1,4 +1,4 @@
-import { type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
+import { type CompiledForceScheduler, type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
 import {
   checkProperties,
   compilePattern,
@@ -12,7 +12,7 @@ import {
   type SourceStamp,
   UserError,
 } from '@millrace/domain';
-import { codebaseLeaves, type CompiledForceScheduler, formLeaves } from './force-schedulers.js';
+import { codebaseLeaves, formLeaves } from './force-schedulers.js';
 import { paramOf, type PostedParams } from './params.js';
 
 export interface ForceOrder {

@@ -1,7 +1,11 @@
-import type { CompiledScheduler, ForceField, ForceFieldResource, ForceSchedulerResource } from '@millrace/contracts';
+import {
+  type CompiledForceScheduler,
+  type ForceField,
+  type ForceFieldResource,
+  type ForceSchedulerResource,
+  isForceScheduler,
+} from '@millrace/contracts';
 import type { CatalogReads } from '@millrace/database';
-
-export type CompiledForceScheduler = Extract<CompiledScheduler, { kind: 'force' }>;
 
 /** The force schedulers of the configuration in use, from the database: this master loads no user code (I5). */
 export async function forceSchedulers(catalog: CatalogReads): Promise<ForceSchedulerResource[]> {
@@ -12,7 +16,7 @@ export async function forceSchedulers(catalog: CatalogReads): Promise<ForceSched
 
 export async function compiledForceSchedulers(catalog: CatalogReads): Promise<CompiledForceScheduler[]> {
   const revision = await catalog.currentRevision();
-  return revision?.config.schedulers.filter((scheduler) => scheduler.kind === 'force') ?? [];
+  return revision?.config.schedulers.filter(isForceScheduler) ?? [];
 }
 
 /** One field of the form with the name under which its value is posted. */

@@ -1,132 +1,6 @@
-import {
-  type CompiledForceCodebase,
-  type CompiledScheduler,
-  type ForceField,
-  PRIORITY_LIMIT,
-} from '@millrace/contracts';
-import {
-  type ChangeFilter,
-  compilePattern,
-  FILTERED_ATTRIBUTES,
-  type JsonValue,
-  messageOf,
-  secretInAddress,
-  SOURCE_STAMP_LIMITS,
-  type ValueMatch,
-} from '@millrace/domain';
-import type { CallbackTable } from './callback-table.js';
-import { isJson, ObjectReader, references } from './object-reader.js';
-
-const KINDS = ['any-branch', 'single-branch', 'force', 'trigger'] as const;
-/** Node's timers hold 24 days. */
-export const TIMER_MAX_SECONDS = 1_000_000;
-/** For an expression in a thread of its own. */
-const REGEX_TIMEOUT_MS = 2_000;
-const ANY_TEXT = { accepts: () => true, expected: 'a string' };
-/** What the database has room for: a branch's changes carry all of these. */
-export const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
-
-export function compileScheduler(
-  reader: ObjectReader,
-  builders: ReadonlySet<string>,
-  callbacks: CallbackTable,
-): CompiledScheduler {
-  const kind = reader.oneOf('kind', KINDS);
-  const names = reader.texts('builders', { required: true, expected: 'a list of builder names' });
-  if (Array.isArray(reader.raw('builders')) && names.length === 0) reader.problem('builders', 'at least one builder');
-  references(reader, 'builders', names, builders, 'builder');
-  const common = {
-    name: reader.text('name', {
-      accepts: (text) => /^\S(.{0,48}\S)?$/.test(text),
-      expected: 'a name of 1 to 50 characters',
-    }),
-    builders: [...new Set(names)],
-    reason: reader.text('reason', { default: '', ...ANY_TEXT }),
-    properties: reader.properties(),
-    priority: reader.number('priority', { default: 0, min: -PRIORITY_LIMIT, max: PRIORITY_LIMIT, integer: true }),
-  };
-  const compiled = ((): CompiledScheduler => {
-    switch (kind) {
-      case 'any-branch':
-      case 'single-branch':
-        return { ...common, kind, ...compileOnChange(kind, reader, callbacks) };
-      case 'force':
-        return { ...common, kind, ...compileForce(reader, common.name) };
-      case 'trigger':
-        return { ...common, kind };
-    }
-  })();
-  reader.done();
-  return compiled;
-}
-
-function compileOnChange(kind: 'any-branch' | 'single-branch', reader: ObjectReader, callbacks: CallbackTable) {
-  const treeStableSeconds = reader.number('treeStableSeconds', { default: null, min: 0, max: TIMER_MAX_SECONDS });
-  const filter: { -readonly [K in keyof ChangeFilter]: ChangeFilter[K] } = compileFilter(reader, callbacks);
-  if (kind === 'single-branch') {
-    const branch = reader.raw('branch');
-    if (branch !== null && (typeof branch !== 'string' || branch === '')) {
-      reader.problem('branch', 'the name of a branch, or null for the default branch');
-    } else if (filter.branch) {
-      reader.problem(
-        'branch',
-        'one place that names the branch',
-        `${reader.at('branch')} is given beside filter.branch`,
-      );
-    } else filter.branch = { kind: 'values', values: [branch] };
-  }
-  const isImportant = reader.callback('isImportant', 'a callback that gets the change');
-  return {
-    filter,
-    treeStableMs: treeStableSeconds === null ? null : Math.round(treeStableSeconds * 1000),
-    isImportant: isImportant ? callbacks.keep(reader.at('isImportant'), reader.raw('isImportant')) : null,
-    onlyImportant: reader.boolean('onlyImportant', false),
-  };
-}
-
-function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
-  if (!scheduler.has('filter')) return {};
-  const reader = new ObjectReader(scheduler.raw('filter'), scheduler.at('filter'), scheduler.into, scheduler.where);
-  const filter: Partial<Record<(typeof FILTERED_ATTRIBUTES)[number], ValueMatch>> = {};
-  for (const attribute of FILTERED_ATTRIBUTES) {
-    if (!reader.has(attribute)) continue;
-    const match = compileMatch(reader, attribute, callbacks);
-    if (match) filter[attribute] = match;
-    else reader.problem(attribute, 'a string, a list of strings, an expression or a callback');
-  }
-  reader.done();
-  return filter;
-}
-
-function compileMatch(reader: ObjectReader, attribute: string, callbacks: CallbackTable): ValueMatch | undefined {
-  const value = reader.raw(attribute);
-  const isValue = (item: unknown): item is string | null => item === null || typeof item === 'string';
-  if (isValue(value)) return { kind: 'values', values: [value] };
-  if (Array.isArray(value) && value.every(isValue)) return { kind: 'values', values: value };
-  if (value instanceof RegExp) return compileFilterRegex(value, reader, attribute, callbacks);
-  if (typeof value === 'function') return { kind: 'callback', handle: callbacks.keep(reader.at(attribute), value) };
-  return undefined;
-}
-
-/** What takes linear time runs in the master; every other expression becomes a callback, which may run away in its own thread. */
-function compileFilterRegex(
-  regex: RegExp,
-  reader: ObjectReader,
-  attribute: string,
-  callbacks: CallbackTable,
-): ValueMatch {
-  const { source, flags } = regex;
-  const path = reader.at(attribute);
-  try {
-    compilePattern(source, flags);
-    return { kind: 'regex', source, flags };
-  } catch (error) {
-    reader.into.note(path, `runs as a callback, which is slower: ${messageOf(error)}`, reader.where);
-    const searching = new RegExp(source, flags.replace(/[gy]/g, ''));
-    const matches = (value: string | null): boolean => value !== null && searching.test(value);
-    return { kind: 'callback', handle: callbacks.keep(path, matches, String(regex)), timeoutMs: REGEX_TIMEOUT_MS };
-  }
-}
+import type { CompiledForceCodebase, CompiledForceForm, ForceField } from '@millrace/contracts';
+import { compilePattern, type JsonValue, messageOf, secretInAddress, SOURCE_STAMP_LIMITS } from '@millrace/domain';
+import { ANY_TEXT, isJson, ObjectReader, SHORT } from '../../object-reader.js';
 
 const field = (
   type: ForceField['type'],
@@ -146,7 +20,7 @@ const field = (
   ...rest,
 });
 
-function compileForce(reader: ObjectReader, name: string) {
+export function compileForce(reader: ObjectReader, name: string): CompiledForceForm {
   const given = reader.list('codebases', (item, path) => {
     const codebase = new ObjectReader(item, path, reader.into, reader.where);
     const compiled: CompiledForceCodebase = {

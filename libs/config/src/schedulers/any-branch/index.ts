@@ -1,0 +1,21 @@
+import { locate } from '../../location.js';
+import type { SchedulerKind } from '../kind.js';
+import { compileOnChange, type OnChange } from '../on-change/compile.js';
+import type { OnChangeOptions } from '../on-change/options.js';
+
+export type AnyBranchOptions = OnChangeOptions;
+
+export interface AnyBranchDefinition extends AnyBranchOptions {
+  readonly kind: 'any-branch';
+  readonly name: string;
+}
+
+/** Builds changes of every branch, each branch with a quiet time of its own. */
+export function anyBranch(name: string, options: AnyBranchOptions): AnyBranchDefinition {
+  return locate(anyBranch, { ...options, kind: 'any-branch', name });
+}
+
+export const anyBranchKind: SchedulerKind<OnChange> = {
+  name: 'any-branch',
+  compile: (reader, { callbacks }) => compileOnChange(reader, callbacks),
+};

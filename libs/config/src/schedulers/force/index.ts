@@ -1,0 +1,8 @@
+import type { CompiledForceForm } from '@millrace/contracts';
+import type { SchedulerKind } from '../kind.js';
+import { compileForce } from './compile.js';
+
+export const forceKind: SchedulerKind<CompiledForceForm> = {
+  name: 'force',
+  compile: (reader, { name }) => compileForce(reader, name),
+};

@@ -1,0 +1,22 @@
+import type { ChangeInfo } from '../../step.js';
+import type { SchedulerOptions } from '../options.js';
+
+/** A value, several, an expression that is searched for, or a callback. */
+export type FilterValue =
+  string | null | readonly (string | null)[] | RegExp | ((value: string | null) => boolean | Promise<boolean>);
+
+/** Every attribute that is named must match. */
+export interface FilterDefinition {
+  readonly project?: FilterValue;
+  readonly repository?: FilterValue;
+  readonly branch?: FilterValue;
+  readonly category?: FilterValue;
+}
+
+export interface OnChangeOptions extends SchedulerOptions {
+  readonly filter?: FilterDefinition;
+  /** Quiet time per branch before it is built; every change is built by itself without it. */
+  readonly treeStableSeconds?: number;
+  readonly isImportant?: (change: ChangeInfo) => boolean | Promise<boolean>;
+  readonly onlyImportant?: boolean;
+}
