@@ -181,6 +181,25 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    // Kinds of schedulers decide, and are read by masters that load no configuration: nothing of them does I/O.
+    files: ['libs/config/src/schedulers/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex:
+                '^(?!\\./|(\\.\\./)+(call|kind|options|on-change/\\w+|callback-table|location|object-reader|step)\\.js$|@millrace/(contracts|domain)$)',
+              message: 'schedulers/ is pure: kinds import their own files, what reads options, domain and contracts',
+            },
+          ],
+        },
+      ],
+    },
+  },
   ...imports,
   {
     files: ['**/*.spec.ts', '**/test/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'],

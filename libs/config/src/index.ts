@@ -1,4 +1,21 @@
 export * from './for-configurations.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
+export {
+  type Answer,
+  type Answers,
+  type Call,
+  type Decision,
+  type FinishedBuildset,
+  type Mark,
+  type PlannedBuildset,
+  type Question,
+  type SchedulerKind,
+  type SchedulerState,
+  type SeenChange,
+  type TimeCause,
+  unchanged,
+  type WaitingChange,
+} from './schedulers/kind.js';
+export { schedulerKind } from './schedulers/registry.js';
 export type { OnChange } from './schedulers/on-change/compile.js';

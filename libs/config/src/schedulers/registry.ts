@@ -1,3 +1,4 @@
+import { UnexpectedError } from '@millrace/domain';
 import { type AnyBranchDefinition, anyBranchKind } from './any-branch/index.js';
 import { forceKind } from './force/index.js';
 import type { ForceDefinition } from './force/options.js';
@@ -7,6 +8,13 @@ import { type TriggerDefinition, triggerKind } from './trigger/index.js';
 
 /** Every kind of scheduler. */
 export const SCHEDULER_KINDS: readonly SchedulerKind[] = [anyBranchKind, singleBranchKind, forceKind, triggerKind];
+
+/** The kind of a compiled scheduler. @throws UnexpectedError for a revision of another release */
+export function schedulerKind(name: string): SchedulerKind {
+  const kind = SCHEDULER_KINDS.find((candidate) => candidate.name === name);
+  if (!kind) throw new UnexpectedError('unknown-kind', `no scheduler is of the kind '${name}'`, { kind: name });
+  return kind;
+}
 
 /** A scheduler as a configuration has it. */
 export type SchedulerDefinition = AnyBranchDefinition | SingleBranchDefinition | ForceDefinition | TriggerDefinition;

@@ -1,6 +1,7 @@
 import { locate } from '../../location.js';
 import type { SchedulerKind } from '../kind.js';
 import { compileOnChange, type OnChange } from '../on-change/compile.js';
+import { onChange } from '../on-change/decide.js';
 import type { OnChangeOptions } from '../on-change/options.js';
 
 export type AnyBranchOptions = OnChangeOptions;
@@ -18,4 +19,5 @@ export function anyBranch(name: string, options: AnyBranchOptions): AnyBranchDef
 export const anyBranchKind: SchedulerKind<OnChange> = {
   name: 'any-branch',
   compile: (reader, { callbacks }) => compileOnChange(reader, callbacks),
+  on: onChange(({ repository, project, codebase, branch }) => JSON.stringify([repository, project, codebase, branch])),
 };

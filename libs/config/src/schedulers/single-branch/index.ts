@@ -2,6 +2,7 @@ import { locate } from '../../location.js';
 import type { ObjectReader } from '../../object-reader.js';
 import type { SchedulerKind } from '../kind.js';
 import { compileOnChange, type OnChange } from '../on-change/compile.js';
+import { onChange } from '../on-change/decide.js';
 import type { OnChangeOptions } from '../on-change/options.js';
 
 export interface SingleBranchOptions extends OnChangeOptions {
@@ -28,6 +29,7 @@ export const singleBranchKind: SchedulerKind<OnChange> = {
       ? compiled
       : { ...compiled, filter: { ...compiled.filter, branch: { kind: 'values', values: [branch] } } };
   },
+  on: onChange(({ repository }) => repository),
 };
 
 /** Undefined: there is none that could be used, and a problem says so. */

@@ -1,4 +1,5 @@
 import { locate } from '../../location.js';
+import { answerCall } from '../call.js';
 import type { SchedulerKind } from '../kind.js';
 import type { SchedulerOptions } from '../options.js';
 
@@ -15,4 +16,5 @@ export function trigger(name: string, options: SchedulerOptions): TriggerDefinit
 export const triggerKind: SchedulerKind = {
   name: 'trigger',
   compile: () => ({}),
+  on: { call: answerCall },
 };

@@ -1,0 +1,38 @@
+import type { CompiledScheduler } from '@millrace/contracts';
+import { mergeProperties, printable, propertiesFrom, UserError } from '@millrace/domain';
+import { type Call, type Decision, type SchedulerState, unchanged } from './kind.js';
+
+/** What every kind makes of a call: a buildset of what the scheduler has, and what the call says otherwise. @throws UserError `bad-builders` */
+export function answerCall(scheduler: CompiledScheduler, state: SchedulerState, call: Call): Decision {
+  const buildset = {
+    cause: `trigger:${call.id}`,
+    reason: call.reason ?? scheduler.reason,
+    sourceStamps: call.sourceStamps,
+    changeIds: [],
+    properties: mergeProperties(
+      propertiesFrom(scheduler.properties, 'Scheduler'),
+      propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
+      call.properties,
+    ),
+    builders: chosenBuilders(scheduler, call.builders),
+    priority: call.priority ?? scheduler.priority,
+  };
+  return { ...unchanged(state), buildsets: [buildset] };
+}
+
+function chosenBuilders(scheduler: CompiledScheduler, wanted: readonly string[] | null): readonly string[] {
+  if (!wanted) return scheduler.builders;
+  const theirs = new Set(scheduler.builders);
+  const foreign = wanted.filter((name) => !theirs.has(name));
+  if (foreign.length === 0 && wanted.length > 0) return [...new Set(wanted)];
+  throw new UserError(
+    'bad-builders',
+    wanted.length === 0
+      ? 'builders is empty: leave it out for all of them'
+      : `scheduler '${scheduler.name}' does not start ${foreign
+          .slice(0, 10)
+          .map((name) => `'${printable(name, 190)}'`)
+          .join(', ')}; it starts: ${scheduler.builders.join(', ')}`,
+    { field: 'builders' },
+  );
+}

@@ -1,0 +1,182 @@
+import { describe, expect, it } from '@jest/globals';
+import type { CompiledScheduler } from '@millrace/contracts';
+import { anyBranchKind } from '../any-branch/index.js';
+import type { Answer, Decision, SchedulerState, SeenChange, WaitingChange } from '../kind.js';
+import { singleBranchKind } from '../single-branch/index.js';
+import type { OnChange } from './compile.js';
+
+type Scheduler = CompiledScheduler & OnChange;
+
+const scheduler = (options: Partial<Scheduler> = {}): Scheduler => ({
+  ...{ kind: 'any-branch', name: 's', builders: ['b', 'c'], reason: '', properties: { own: 1 }, priority: 3 },
+  ...{ filter: {}, treeStableMs: null, isImportant: null, onlyImportant: false },
+  ...options,
+});
+const change = (changeId: number, rest: Partial<SeenChange> = {}): SeenChange => ({
+  ...{ changeId, author: `author ${changeId}`, comments: '', branch: 'main', revision: `r${changeId}` },
+  ...{ repository: 'r', project: 'p', codebase: '', category: null, whenMs: 5, files: ['f'], properties: {} },
+  ...rest,
+});
+const state = (rest: Partial<SchedulerState> = {}): SchedulerState => ({ nowMs: 10_000, wakeAtMs: null, ...rest });
+
+describe.each([anyBranchKind, singleBranchKind])('$name, told of a change', (kind) => {
+  const decide = (options: Partial<Scheduler>, answers: Record<string, Answer> = {}, at = state()) =>
+    kind.on.change!(scheduler(options), at, { change: change(7), answers: new Map(Object.entries(answers)) });
+  const callback = (handle: string) => ({ kind: 'callback', handle }) as const;
+  const passing = { filter: { project: { kind: 'values', values: ['p'] } } } as const;
+  const foreign = { filter: { project: { kind: 'values', values: ['q'] } } } as const;
+  const asking = { filter: { project: callback('one'), branch: callback('two') }, isImportant: 'three' } as const;
+  const mark = { changeId: 7, was: 'new' } as const;
+
+  it.each<[string, Partial<Scheduler>, Record<string, Answer>, object]>([
+    ['builds it', {}, {}, { ...mark, now: 'built', important: true }],
+    ['builds what its filter lets pass', passing, {}, { ...mark, now: 'built', important: true }],
+    ['ignores what its filter does not', foreign, {}, { ...mark, now: 'ignored', reason: null }],
+    ['ignores it after the first no', asking, { one: true, two: false }, { ...mark, now: 'ignored', reason: null }],
+    [
+      'ignores what is not important',
+      { isImportant: 'three' },
+      { three: false },
+      { ...mark, now: 'ignored', reason: 'not important' },
+    ],
+    [
+      'keeps the failure of a callback as its decision',
+      asking,
+      { one: { failed: 'boom' } },
+      { ...mark, now: 'failed', reason: 'boom' },
+    ],
+    [
+      'keeps the failure of isImportant, too',
+      { isImportant: 'three' },
+      { three: { failed: 'boom' } },
+      { ...mark, now: 'failed', reason: 'boom' },
+    ],
+    [
+      'keeps that an expression cannot be compared',
+      { filter: { branch: { kind: 'regex', source: '(?=a)', flags: '' } } },
+      {},
+      { ...mark, now: 'failed', reason: expect.any(String) },
+    ],
+    ['waits with a timer', { treeStableMs: 500 }, {}, { ...mark, now: 'waiting', important: true }],
+    [
+      'lets what is not important wait for a ride',
+      { treeStableMs: 500, isImportant: 'three' },
+      { three: false },
+      { ...mark, now: 'waiting', important: false },
+    ],
+    [
+      'but not with onlyImportant',
+      { treeStableMs: 500, isImportant: 'three', onlyImportant: true },
+      { three: false },
+      { ...mark, now: 'ignored', reason: 'not important' },
+    ],
+  ])('%s', (_what, options, answers, expected) => {
+    const decision = decide(options, answers) as Decision;
+    expect(decision.marks).toEqual([expected]);
+    expect(decision.buildsets).toHaveLength(decision.marks[0]!.now === 'built' ? 1 : 0);
+  });
+
+  it.each<[Record<string, Answer>, object]>([
+    [{}, { handle: 'one', value: 'p' }],
+    [{ one: true }, { handle: 'two', value: 'main' }],
+    [
+      { one: true, two: true },
+      { handle: 'three', value: expect.objectContaining({ id: 7, when: 5, files: ['f'] }) },
+    ],
+  ])('asks one callback after the other: %j', (answers, ask) => {
+    expect(decide(asking, answers)).toEqual({ ask });
+  });
+
+  it('does not ask callbacks about what plain data refuses', () => {
+    expect(decide({ filter: { ...foreign.filter, branch: callback('two') } })).toMatchObject({
+      marks: [{ now: 'ignored' }],
+    });
+  });
+
+  it('says everything about the buildset', () => {
+    expect((decide({}) as Decision).buildsets).toEqual([
+      {
+        cause: 'change:7',
+        reason: "scheduler 's' saw a change on main",
+        sourceStamps: [{ branch: 'main', revision: 'r7', repository: 'r', project: 'p', codebase: '' }],
+        changeIds: [7],
+        properties: {
+          own: [1, 'Scheduler'],
+          scheduler: ['s', 'Scheduler'],
+          owners: [['author 7'], 'Change'],
+        },
+        builders: ['b', 'c'],
+        priority: 3,
+      },
+    ]);
+    expect((decide({ reason: 'why' }) as Decision).buildsets[0]!.reason).toBe('why');
+  });
+
+  it.each<[string, number | null, Record<string, Answer>, number | null]>([
+    ['when it will have been quiet', null, { three: true }, 10_500],
+    ['earlier, where something else is due', 10_200, { three: true }, 10_200],
+    ['not at all for what is not important', null, { three: false }, null],
+  ])('wants to be asked again %s', (_what, wakeAtMs, answers, expected) => {
+    const options = { treeStableMs: 500, isImportant: 'three' };
+    expect(decide(options, answers, state({ wakeAtMs }))).toMatchObject({ wakeAtMs: expected });
+  });
+});
+
+describe('told that time has passed', () => {
+  const waiting = (changeId: number, ageMs: number, rest: Partial<SeenChange> = {}): WaitingChange => ({
+    ...{ change: change(changeId, rest), important: true, sinceMs: 10_000 - ageMs },
+  });
+  const decide = (kind: typeof anyBranchKind, list: WaitingChange[], hasMore = false): Decision =>
+    kind.on.time!(scheduler({ treeStableMs: 500 }), state(), { waiting: list, hasMore });
+  const built = (decision: Decision): (readonly number[])[] => decision.buildsets.map(({ changeIds }) => changeIds);
+
+  it('any-branch builds each branch by itself, single-branch all of a repository together', () => {
+    const list = [waiting(1, 900), waiting(2, 800, { branch: 'other' }), waiting(3, 700, { repository: 'r2' })];
+    expect(built(decide(anyBranchKind, list))).toEqual([[1], [2], [3]]);
+    expect(built(decide(singleBranchKind, list))).toEqual([[1, 2], [3]]);
+  });
+
+  it('builds one buildset of a batch, of the last change and everybody’s properties', () => {
+    const list = [waiting(1, 900, { properties: { a: [1, 'Change'] } }), waiting(2, 800)];
+    expect(decide(anyBranchKind, list)).toMatchObject({
+      buildsets: [
+        {
+          cause: 'changes:1-2',
+          reason: "scheduler 's' saw 2 changes on main",
+          sourceStamps: [{ revision: 'r2' }],
+          properties: { a: [1, 'Change'], owners: [['author 1', 'author 2'], 'Change'] },
+        },
+      ],
+      marks: [
+        { changeId: 1, was: 'waiting', now: 'built' },
+        { changeId: 2, was: 'waiting', now: 'built' },
+      ],
+      wakeAtMs: null,
+    });
+  });
+
+  it('wants to be asked again when the next is due, and marks nothing', () => {
+    expect(decide(anyBranchKind, [waiting(1, 100)])).toEqual({ buildsets: [], marks: [], wakeAtMs: 10_400 });
+  });
+
+  it('marks what waits since a time to come, so that it waits from now on', () => {
+    const { marks, wakeAtMs } = decide(anyBranchKind, [waiting(1, -3_600_000)]);
+    expect(marks).toEqual([{ changeId: 1, was: 'waiting', now: 'waiting', important: true }]);
+    expect(wakeAtMs).toBe(10_500);
+  });
+
+  it('looks again at once where more waits than it was told', () => {
+    expect(decide(anyBranchKind, [waiting(1, 900)], true)).toMatchObject({ wakeAtMs: 10_000 });
+    const alone = { ...waiting(1, 900), important: false };
+    expect(decide(anyBranchKind, [alone], true)).toMatchObject({
+      marks: [{ changeId: 1, was: 'waiting', now: 'ignored' }],
+      wakeAtMs: 10_000,
+    });
+    expect(decide(anyBranchKind, [alone])).toEqual({ buildsets: [], marks: [], wakeAtMs: null });
+  });
+
+  it('builds at once what waits although the configuration has no timer any more', () => {
+    const decision = anyBranchKind.on.time!(scheduler(), state(), { waiting: [waiting(1, 0)], hasMore: false });
+    expect(built(decision)).toEqual([[1]]);
+  });
+});

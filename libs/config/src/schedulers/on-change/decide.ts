@@ -1,0 +1,148 @@
+import type { CompiledScheduler } from '@millrace/contracts';
+import { filterChange, mergeProperties, MillraceError, propertiesFrom } from '@millrace/domain';
+import type { ChangeInfo } from '../../step.js';
+import { answerCall } from '../call.js';
+import {
+  type Answers,
+  type Ask,
+  type ChangeCause,
+  type Decision,
+  type PlannedBuildset,
+  type Question,
+  type Reactions,
+  type SchedulerState,
+  type SeenChange,
+  type TimeCause,
+  unchanged,
+} from '../kind.js';
+import type { OnChange } from './compile.js';
+import { decideStable } from './tree-stable.js';
+
+type Scheduler = CompiledScheduler & OnChange;
+
+/** How schedulers over changes decide. @param groupOf changes of one group are built together, when they wait for a stable tree */
+export function onChange(groupOf: (change: SeenChange) => string): Reactions<Scheduler> {
+  return {
+    change: decideChange,
+    time: (scheduler, state, cause) => decideWaiting(scheduler, state, cause, groupOf),
+    call: answerCall,
+  };
+}
+
+function decideChange(scheduler: Scheduler, state: SchedulerState, { change, answers }: ChangeCause): Decision | Ask {
+  const mark = { changeId: change.changeId, was: 'new' } as const;
+  const nothing = unchanged(state);
+  const passes = passesFilter(scheduler, change, answers);
+  if ('ask' in passes) return passes;
+  if ('failed' in passes) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: passes.failed }] };
+  if (!passes.yes) return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: null }] };
+
+  const { treeStableMs, onlyImportant } = scheduler;
+  const importance = isImportant(scheduler, change, answers);
+  if ('ask' in importance) return importance;
+  if ('failed' in importance) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: importance.failed }] };
+  const important = importance.yes;
+  // Without a timer nothing waits that it could ride along with.
+  if (!important && (onlyImportant || treeStableMs === null))
+    return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: 'not important' }] };
+  if (treeStableMs === null) {
+    const buildset = buildsetFor(scheduler, [change], `change:${change.changeId}`);
+    return { ...nothing, buildsets: [buildset], marks: [{ ...mark, now: 'built', important }] };
+  }
+  const quietAtMs = state.nowMs + treeStableMs;
+  return {
+    ...nothing,
+    marks: [{ ...mark, now: 'waiting', important }],
+    wakeAtMs: important ? Math.min(state.wakeAtMs ?? Infinity, quietAtMs) : state.wakeAtMs,
+  };
+}
+
+function decideWaiting(
+  scheduler: Scheduler,
+  { nowMs }: SchedulerState,
+  { waiting, hasMore }: TimeCause,
+  groupOf: (change: SeenChange) => string,
+): Decision {
+  const stable = decideStable(
+    waiting.map(({ change, important, sinceMs }) => ({ change, important, sinceMs, group: groupOf(change) })),
+    // The configuration may have had a timer before.
+    { nowMs, treeStableMs: scheduler.treeStableMs ?? 0, isFull: hasMore },
+  );
+  const marks = { was: 'waiting' } as const;
+  return {
+    buildsets: stable.batches.map((batch) => {
+      const changes = batch.map(({ change }) => change);
+      return buildsetFor(scheduler, changes, `changes:${changes[0]!.changeId}-${changes.at(-1)!.changeId}`);
+    }),
+    marks: [
+      ...stable.batches.flat().map(({ change: { changeId }, important }) => ({
+        ...{ ...marks, changeId, now: 'built' as const, important },
+      })),
+      ...stable.letGo.map(({ change: { changeId } }) => ({
+        ...{ ...marks, changeId, now: 'ignored' as const, reason: null },
+      })),
+      ...stable.again.map(({ change: { changeId }, important }) => ({
+        ...{ ...marks, changeId, now: 'waiting' as const, important },
+      })),
+    ],
+    wakeAtMs: hasMore && (stable.batches.length > 0 || stable.letGo.length > 0) ? nowMs : stable.wakeAtMs,
+  };
+}
+
+type Verdict = { readonly yes: boolean } | { readonly failed: string } | Ask;
+
+function passesFilter({ filter }: Scheduler, change: SeenChange, answers: Answers): Verdict {
+  try {
+    const decision = filterChange(filter, change);
+    return decision.kind === 'undecided' ? allSay(decision.ask, answers) : { yes: decision.kind === 'passes' };
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'bad-pattern') return { failed: error.message };
+    throw error;
+  }
+}
+
+function isImportant({ isImportant: handle }: Scheduler, change: SeenChange, answers: Answers): Verdict {
+  return handle === null ? { yes: true } : allSay([{ handle, value: { ...changeForUsers(change) } }], answers);
+}
+
+/** Whether all callbacks say yes; they are asked in order, and after a no none is. */
+function allSay(questions: readonly Question[], answers: Answers): Verdict {
+  for (const ask of questions) {
+    const answer = answers.get(ask.handle);
+    if (answer === undefined) return { ask };
+    if (typeof answer === 'object') return answer;
+    if (!answer) return { yes: false };
+  }
+  return { yes: true };
+}
+
+function changeForUsers({ changeId, whenMs, ...change }: SeenChange): ChangeInfo {
+  const { author, comments, branch, revision, files, repository, project, codebase, category } = change;
+  return {
+    ...{ id: changeId, author, comments, branch, revision, files: [...files], repository, project, codebase, category },
+    when: whenMs,
+  };
+}
+
+function buildsetFor(scheduler: Scheduler, changes: readonly SeenChange[], cause: string): PlannedBuildset {
+  const { branch, revision, repository, project, codebase } = changes.at(-1)!;
+  return {
+    cause,
+    reason: scheduler.reason || reasonFor(scheduler, changes),
+    sourceStamps: [{ branch, revision, repository, project, codebase }],
+    changeIds: changes.map((change) => change.changeId),
+    properties: mergeProperties(
+      ...changes.map((change) => change.properties),
+      propertiesFrom(scheduler.properties, 'Scheduler'),
+      propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
+      propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
+    ),
+    builders: scheduler.builders,
+    priority: scheduler.priority,
+  };
+}
+
+function reasonFor(scheduler: Scheduler, changes: readonly SeenChange[]): string {
+  const what = changes.length === 1 ? 'a change' : `${changes.length} changes`;
+  return `scheduler '${scheduler.name}' saw ${what} on ${changes.at(-1)!.branch ?? 'the default branch'}`;
+}
