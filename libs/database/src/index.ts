@@ -25,16 +25,16 @@ export {
 } from './claims.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';
+export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
+export { DeliveryStore } from './intake/deliveries.js';
 export {
-  type Change,
   type ChangeDecision,
-  IntakeStore,
-  type NewChange,
   type SchedulerBuildset,
   type SchedulerState,
+  SchedulerStore,
   WAITING_READ,
   type WaitingChange,
-} from './intake.js';
+} from './intake/schedulers.js';
 export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';
 export { decodeChunk, logPieces, type LogType, readLogLines } from './logs.js';
 export {

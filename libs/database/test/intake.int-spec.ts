@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import {
+  DeliveryStore,
   type Incarnation,
   IntakeStore,
   MasterStore,
@@ -7,6 +8,7 @@ import {
   openDatabase,
   type Ownership,
   OwnershipStore,
+  SchedulerStore,
 } from '@millrace/database';
 import { configure, onEveryDatabase, register } from './databases.js';
 
@@ -81,10 +83,11 @@ onEveryDatabase('intake', (get) => {
   it('makes one buildset per change, moves the cursor with it, and is fenced by the scheduler’s epoch', async () => {
     const { db } = get();
     const intake = new IntakeStore(db);
+    const schedulers = new SchedulerStore(db);
     const me = await register(db, 'scheduler', { leaseMs: 60_000 });
     const ids = await configure(db, me, { builders: 2, workers: 1 });
     const owner = await own(me, 'scheduler:all');
-    const state = await intake.scheduler('all');
+    const state = await schedulers.scheduler('all');
     const [changeId] = await intake.addChanges([change('decide-1')]);
     const seq = (await intake.changes([changeId!]))[0]!.seq;
     const decisions = [
@@ -93,10 +96,10 @@ onEveryDatabase('intake', (get) => {
         buildset: buildset([...ids.builders.values()]),
       },
     ];
-    const first = await intake.decide(owner, state, seq, decisions);
+    const first = await schedulers.decide(owner, state, seq, decisions);
     expect(first).toHaveLength(1);
-    expect(await intake.decide(owner, state, seq, decisions)).toEqual([]);
-    expect((await intake.scheduler('all')).cursorSeq).toBe(seq);
+    expect(await schedulers.decide(owner, state, seq, decisions)).toEqual([]);
+    expect((await schedulers.scheduler('all')).cursorSeq).toBe(seq);
 
     const other = await register(db, 'scheduler');
     expect(await new OwnershipStore(db).acquire('scheduler:all', other, true)).toBeNull();
@@ -104,7 +107,7 @@ onEveryDatabase('intake', (get) => {
     expect(await new OwnershipStore(db).acquire('scheduler:all', other, false)).toMatchObject({
       epoch: owner.epoch + 1,
     });
-    await expect(intake.decide(owner, state, seq, decisions)).rejects.toMatchObject({ code: 'fenced' });
+    await expect(schedulers.decide(owner, state, seq, decisions)).rejects.toMatchObject({ code: 'fenced' });
   });
 
   it('takes over from a master that did not say goodbye only when that is allowed', async () => {
@@ -126,42 +129,43 @@ onEveryDatabase('intake', (get) => {
   it('waits with changes and builds a batch once', async () => {
     const { db } = get();
     const intake = new IntakeStore(db);
+    const schedulers = new SchedulerStore(db);
     const me = await register(db, 'scheduler');
     const ids = await configure(db, me, { builders: 1, workers: 1 });
     await db.run(`UPDATE ownerships SET master_id = 0 WHERE name = 'scheduler:all'`);
     const owner = await own(me, 'scheduler:all');
-    const state = await intake.scheduler('all');
+    const state = await schedulers.scheduler('all');
     const changeIds = await intake.addChanges([change('wait-1'), change('wait-2')]);
     const seq = (await intake.changes(changeIds)).at(-1)!.seq;
-    await intake.decide(
+    await schedulers.decide(
       owner,
       state,
       seq,
       changeIds.map((changeId) => ({ decision: { changeId, decision: 'waiting', important: true } as const })),
     );
-    const waiting = await intake.waiting(state.schedulerId);
+    const waiting = await schedulers.waiting(state.schedulerId);
     expect(waiting.map((row) => row.changeId)).toEqual(changeIds);
     expect(waiting[0]!.ageMs).toBeGreaterThanOrEqual(0);
-    const made = await intake.buildWaiting(owner, state.schedulerId, changeIds, {
+    const made = await schedulers.buildWaiting(owner, state.schedulerId, changeIds, {
       ...buildset([...ids.builders.values()]),
       changeIds,
     });
     expect(made?.requests).toHaveLength(1);
     expect(
-      await intake.buildWaiting(owner, state.schedulerId, changeIds, buildset([...ids.builders.values()])),
+      await schedulers.buildWaiting(owner, state.schedulerId, changeIds, buildset([...ids.builders.values()])),
     ).toBeNull();
-    expect(await intake.waiting(state.schedulerId)).toEqual([]);
+    expect(await schedulers.waiting(state.schedulerId)).toEqual([]);
     expect((await intake.changesOfBuildset(made!.buildsetId)).map((one) => one.changeId)).toEqual(changeIds);
 
     const [late] = await intake.addChanges([change('wait-3')]);
     const lateSeq = (await intake.changes([late!]))[0]!.seq;
     const waits = { changeId: late!, decision: 'waiting', important: false } as const;
-    await intake.decide(owner, await intake.scheduler('all'), lateSeq, [{ decision: waits }]);
-    expect(await intake.waiting(state.schedulerId)).toMatchObject([{ changeId: late, important: false }]);
-    await intake.dropWaiting(owner, state.schedulerId, [late!]);
-    expect(await intake.waiting(state.schedulerId)).toEqual([]);
+    await schedulers.decide(owner, await schedulers.scheduler('all'), lateSeq, [{ decision: waits }]);
+    expect(await schedulers.waiting(state.schedulerId)).toMatchObject([{ changeId: late, important: false }]);
+    await schedulers.dropWaiting(owner, state.schedulerId, [late!]);
+    expect(await schedulers.waiting(state.schedulerId)).toEqual([]);
 
-    const gone = intake.buildWaiting(owner, state.schedulerId, [late!], buildset([...ids.builders.values()]));
+    const gone = schedulers.buildWaiting(owner, state.schedulerId, [late!], buildset([...ids.builders.values()]));
     await expect(gone).rejects.toMatchObject({ code: 'fenced' });
     expect(await db.get(`SELECT COUNT(*) AS n FROM buildsets WHERE cause LIKE ?`, [`changes:${late}-%`])).toEqual({
       n: 0,
@@ -171,10 +175,10 @@ onEveryDatabase('intake', (get) => {
   it('makes nothing for a disabled scheduler, but repeats what it answered before', async () => {
     const { db } = get();
     const ids = await configure(db, await register(db, 'scheduler'), { builders: 1, workers: 1 });
-    const intake = new IntakeStore(db);
+    const deliveries = new DeliveryStore(db);
     const schedulerId = ids.schedulers.get('all')!;
     const deliver = (key: string) =>
-      intake.deliver({ scope: 'trigger', key, body: 'body' }, () => ({
+      deliveries.deliver({ scope: 'trigger', key, body: 'body' }, () => ({
         ...buildset([...ids.builders.values()]),
         schedulerId,
         cause: `trigger:${key}`,
@@ -194,9 +198,9 @@ onEveryDatabase('intake', (get) => {
     const me = await register(db, 'scheduler');
     const ids = await configure(db, me, { builders: 1, workers: 1 });
     const stores = [
-      new IntakeStore(db),
-      new IntakeStore(openDatabase(get().url)),
-      new IntakeStore(openDatabase(get().url)),
+      new DeliveryStore(db),
+      new DeliveryStore(openDatabase(get().url)),
+      new DeliveryStore(openDatabase(get().url)),
     ];
     const request = { ...buildset([...ids.builders.values()]), schedulerId: null, cause: 'trigger:1' };
     const delivery = { scope: 'trigger', key: `key-${Math.random()}`, body: 'body' };

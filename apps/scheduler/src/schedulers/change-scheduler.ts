@@ -8,6 +8,7 @@ import {
   OwnershipStore,
   type SchedulerBuildset,
   type SchedulerState,
+  SchedulerStore,
   WAITING_READ,
 } from '@millrace/database';
 import { FencedError, mergeProperties, messageOf, printable, propertiesFrom } from '@millrace/domain';
@@ -20,6 +21,7 @@ const BATCH = 100;
 /** Turns changes into buildsets; active on one master at a time, from a durable cursor (I2, I4). */
 export class ChangeSchedulerRunner {
   private readonly intake: IntakeStore;
+  private readonly schedulers: SchedulerStore;
   private readonly ownerships: OwnershipStore;
 
   constructor(
@@ -30,6 +32,7 @@ export class ChangeSchedulerRunner {
     private readonly again: (inMs: number) => void,
   ) {
     this.intake = new IntakeStore(master.db);
+    this.schedulers = new SchedulerStore(master.db);
     this.ownerships = new OwnershipStore(master.db);
   }
 
@@ -52,12 +55,12 @@ export class ChangeSchedulerRunner {
 
   private async takeChanges(owner: Ownership, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const state = await this.intake.scheduler(this.scheduler.name);
+      const state = await this.schedulers.scheduler(this.scheduler.name);
       const changes = await this.intake.changesAfter(state.cursorSeq, BATCH);
       if (changes.length === 0) return;
       const decisions: { decision: ChangeDecision; buildset?: SchedulerBuildset }[] = [];
       for (const change of changes) decisions.push(await this.decide(state, change));
-      this.announce(await this.intake.decide(owner, state, changes.at(-1)!.seq, decisions));
+      this.announce(await this.schedulers.decide(owner, state, changes.at(-1)!.seq, decisions));
     }
   }
 
@@ -89,8 +92,8 @@ export class ChangeSchedulerRunner {
   }
 
   private async buildStable(owner: Ownership): Promise<void> {
-    const { schedulerId } = await this.intake.scheduler(this.scheduler.name);
-    const waiting = await this.intake.waiting(schedulerId);
+    const { schedulerId } = await this.schedulers.scheduler(this.scheduler.name);
+    const waiting = await this.schedulers.waiting(schedulerId);
     if (waiting.length === 0) return;
     const changes = new Map(
       (await this.intake.changes(waiting.map((row) => row.changeId))).map((change) => [change.changeId, change]),
@@ -101,7 +104,7 @@ export class ChangeSchedulerRunner {
       WAITING_READ,
     );
     for (const batch of batches) {
-      const created = await this.intake.buildWaiting(
+      const created = await this.schedulers.buildWaiting(
         owner,
         schedulerId,
         batch,
@@ -109,7 +112,7 @@ export class ChangeSchedulerRunner {
       );
       if (created) this.announce([created]);
     }
-    if (letGo.length > 0) await this.intake.dropWaiting(owner, schedulerId, letGo);
+    if (letGo.length > 0) await this.schedulers.dropWaiting(owner, schedulerId, letGo);
     const nextInMs = letGo.length > 0 ? 0 : againInMs;
     if (nextInMs !== null) this.again(nextInMs);
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
-import { type CreatedBuildset, IntakeStore, type NewBuildset } from '@millrace/database';
+import { type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
 import { printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { CurrentRuntime } from '../runtime.js';
@@ -22,20 +22,20 @@ export interface TriggerAnswer {
 
 /** Turns a request from outside into a buildset. */
 export class TriggerService {
-  private readonly intake: IntakeStore;
+  private readonly deliveries: DeliveryStore;
 
   constructor(
     private readonly master: Master,
     private readonly runtime: CurrentRuntime,
   ) {
-    this.intake = new IntakeStore(master.db);
+    this.deliveries = new DeliveryStore(master.db);
   }
 
   async trigger(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
     if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
       throw new UserError('bad-key', `Idempotency-Key has ${idempotencyKey.length} characters: expected 1 to 190`);
     }
-    const { answer, repeated } = await this.intake.deliver(
+    const { answer, repeated } = await this.deliveries.deliver(
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
       () => this.buildset(request),
     );

@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
+import { sourceStampId } from '../buildsets.js';
+import { assertOwner, type Ownership } from '../masters.js';
+import { isUniqueViolation } from '../open.js';
+import { type Database, placeholders, type Queryable, type Transaction } from '../sql.js';
+
+export interface NewChange extends SourceStamp {
+  /** What makes it the same change when it is delivered again; hashed. */
+  readonly dedupKey: string;
+  readonly author: string;
+  readonly committer: string | null;
+  readonly comments: string;
+  readonly revlink: string;
+  readonly category: string | null;
+  readonly whenMs: number;
+  readonly files: readonly string[];
+  readonly properties: Properties;
+}
+
+export interface Change extends Omit<NewChange, 'dedupKey'> {
+  readonly changeId: number;
+  readonly seq: number;
+}
+
+/** How long a message may be here; the rest is in the repository. */
+const COMMENTS_KEPT = 256 << 10;
+const FILES_KEPT_BYTES = 1 << 20;
+
+/**
+ * Changes come in; what a source writes is guarded by its ownership (I2, I4). Prepared SQL: a commit that hooks wait for is as long as its
+ * ways to the server and back, so writes are deferred.
+ */
+export class IntakeStore {
+  constructor(private readonly db: Database) {}
+
+  /**
+   * Adds changes, oldest first, and with them what their source wants to remember, in one transaction. A change that was there
+   * already is left out of the answer.
+   */
+  async addChanges(
+    changes: readonly NewChange[],
+    source?: { readonly owner: Ownership; readonly state?: Readonly<Record<string, unknown>> },
+  ): Promise<number[]> {
+    for (;;) {
+      try {
+        return await this.db.transaction((tx) => this.insertChanges(tx, changes, source));
+      } catch (error) {
+        // The same change was committed by somebody else since we looked: look again.
+        if (!isUniqueViolation(error)) throw error;
+      }
+    }
+  }
+
+  private async insertChanges(
+    tx: Transaction,
+    changes: readonly NewChange[],
+    source?: { readonly owner: Ownership; readonly state?: Readonly<Record<string, unknown>> },
+  ): Promise<number[]> {
+    if (source) {
+      await assertOwner(tx, source.owner);
+      for (const [name, value] of Object.entries(source.state ?? {}))
+        await setState(tx, source.owner.name, name, value);
+    }
+    const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
+    const seen = new Set<string>();
+    for (const change of changes) {
+      for (const field of ['branch', 'revision', 'category', 'project', 'codebase'] as const) {
+        if ((change[field]?.length ?? 0) > 190) {
+          throw new UserError(
+            'value-too-long',
+            `change: ${field} is longer than 190 characters: '${change[field]!.slice(0, 60)}…'`,
+            { field },
+          );
+        }
+      }
+      checkAddresses(change);
+      const hash = createHash('sha256').update(change.dedupKey).digest('hex');
+      if (seen.has(hash) || (await tx.get(`SELECT id FROM changes WHERE dedup_hash = ?`, [hash]))) continue;
+      seen.add(hash);
+      fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
+    }
+    if (fresh.length === 0) return [];
+    // Last, and held until the commit: the order of `seq` is then the order in which changes become visible (`docs/adr/0004-sequence-not-ids.md`).
+    await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
+    const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
+    const firstSeq = counter!.value - fresh.length + 1;
+    const ids: number[] = [];
+    for (const [i, { change, hash, stampId }] of fresh.entries()) {
+      const { insertId } = await tx.run(
+        `INSERT INTO changes (seq, dedup_hash, author, committer, comments, branch, revision, revlink, category, repository, project,
+           codebase, when_ms, received_at_ms, files, properties, source_stamp_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?)`,
+        [
+          firstSeq + i,
+          hash,
+          change.author,
+          change.committer,
+          shortened(change.comments),
+          change.branch,
+          change.revision,
+          change.revlink,
+          change.category,
+          change.repository,
+          change.project,
+          change.codebase,
+          change.whenMs,
+          JSON.stringify(keptFiles(change.files)),
+          JSON.stringify(change.properties),
+          stampId,
+        ],
+      );
+      ids.push(insertId);
+    }
+    return ids;
+  }
+
+  /** What a change source or scheduler remembered. */
+  async state<T>(owner: string): Promise<Record<string, T>> {
+    const rows = await this.db.all<{ name: string; value: string }>(
+      `SELECT name, value FROM object_state WHERE owner = ?`,
+      [owner],
+    );
+    return Object.fromEntries(rows.map((row) => [row.name, JSON.parse(row.value) as T]));
+  }
+
+  changesAfter(seq: number, limit: number): Promise<Change[]> {
+    return selectChanges(this.db, `WHERE seq > ? ORDER BY seq LIMIT ${Math.trunc(limit)}`, [seq]);
+  }
+
+  changes(ids: readonly number[]): Promise<Change[]> {
+    return ids.length === 0
+      ? Promise.resolve([])
+      : selectChanges(this.db, `WHERE id IN ${placeholders(ids.length)} ORDER BY id`, ids);
+  }
+
+  /** The changes a buildset was made for. */
+  changesOfBuildset(buildsetId: number): Promise<Change[]> {
+    return selectChanges(
+      this.db,
+      `WHERE id IN (SELECT change_id FROM buildset_changes WHERE buildset_id = ?) ORDER BY id LIMIT 1000`,
+      [buildsetId],
+    );
+  }
+}
+
+async function setState(tx: Transaction, owner: string, name: string, value: unknown): Promise<void> {
+  if (value === null) {
+    await tx.defer(`DELETE FROM object_state WHERE owner = ? AND name = ?`, [owner, name]);
+    return;
+  }
+  const text = JSON.stringify(value);
+  const { affected } = await tx.run(`UPDATE object_state SET value = ? WHERE owner = ? AND name = ?`, [
+    text,
+    owner,
+    name,
+  ]);
+  if (affected === 0)
+    await tx.defer(`INSERT INTO object_state (owner, name, value) VALUES (?, ?, ?)`, [owner, name, text]);
+}
+
+async function selectChanges(db: Queryable, tail: string, params: readonly (number | string)[]): Promise<Change[]> {
+  const rows = await db.all<Omit<Change, 'files' | 'properties'> & { files: string; properties: string }>(
+    `SELECT id AS changeId, seq, author, committer, comments, branch, revision, revlink, category, repository, project, codebase,
+            when_ms AS whenMs, files, properties FROM changes ${tail}`,
+    params,
+  );
+  return rows.map((row) => ({
+    ...row,
+    files: JSON.parse(row.files) as string[],
+    properties: JSON.parse(row.properties) as Properties,
+  }));
+}
+
+function shortened(comments: string): string {
+  if (comments.length <= COMMENTS_KEPT) return comments;
+  return `${comments.slice(0, COMMENTS_KEPT)}\n[… ${comments.length - COMMENTS_KEPT} more characters are in the repository]`;
+}
+
+function keptFiles(files: readonly string[]): string[] {
+  let bytes = 0;
+  const kept: string[] = [];
+  for (const file of files) {
+    bytes += file.length;
+    if (bytes > FILES_KEPT_BYTES) return [...kept, `[… ${files.length - kept.length} more files]`];
+    kept.push(file);
+  }
+  return kept;
+}

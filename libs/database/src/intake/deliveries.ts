@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { checkAddresses, UserError } from '@millrace/domain';
+import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
+import { isUniqueViolation } from '../open.js';
+import type { Database, Transaction } from '../sql.js';
+
+/** What is asked for from outside. Prepared SQL: whoever asks waits for the commit. */
+export class DeliveryStore {
+  constructor(private readonly db: Database) {}
+
+  /**
+   * Makes a buildset for a request from outside, once per delivery: the same key with the same body repeats the first answer, whatever
+   * has become of the configuration since, so `buildset` is asked only for what is new.
+   * @throws UserError `idempotency-conflict` for the same key with another body, `disabled` where the scheduler is
+   */
+  async deliver(
+    delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
+    buildset: () => NewBuildset,
+  ): Promise<{ readonly answer: CreatedBuildset; readonly repeated: boolean }> {
+    for (;;) {
+      try {
+        return await this.db.transaction((tx) => this.deliverIn(tx, delivery, buildset));
+      } catch (error) {
+        // Two deliveries with one key at once: the other has been committed, so now it is found.
+        if (!isUniqueViolation(error)) throw error;
+      }
+    }
+  }
+
+  private async deliverIn(
+    tx: Transaction,
+    delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
+    buildset: () => NewBuildset,
+  ): Promise<{ answer: CreatedBuildset; repeated: boolean }> {
+    const bodyHash = delivery && createHash('sha256').update(delivery.body).digest('hex');
+    if (delivery) {
+      const earlier = await tx.get<{ bodyHash: string; answer: string }>(
+        `SELECT body_hash AS bodyHash, answer FROM deliveries WHERE scope = ? AND delivery_key = ?`,
+        [delivery.scope, delivery.key],
+      );
+      if (earlier && earlier.bodyHash !== bodyHash) {
+        throw new UserError(
+          'idempotency-conflict',
+          `Idempotency-Key '${delivery.key}' was used before with another body: use a new key for a new request`,
+          { key: delivery.key },
+        );
+      }
+      if (earlier) return { answer: JSON.parse(earlier.answer) as CreatedBuildset, repeated: true };
+    }
+    const wanted = buildset();
+    wanted.sourceStamps.forEach(checkAddresses);
+    const scheduler = await tx.get<{ enabled: number }>(`SELECT enabled FROM schedulers WHERE id = ?`, [
+      wanted.schedulerId,
+    ]);
+    if (scheduler?.enabled === 0) {
+      const name = wanted.schedulerName;
+      throw new UserError('disabled', `scheduler '${name}' is disabled: enable it first`, { scheduler: name });
+    }
+    const answer = (await createBuildset(tx, wanted))!;
+    if (delivery) {
+      await tx.defer(
+        `INSERT INTO deliveries (scope, delivery_key, body_hash, answer, created_at_ms) VALUES (?, ?, ?, ?, ${tx.dialect.nowMs})`,
+        [delivery.scope, delivery.key, bodyHash, JSON.stringify(answer)],
+      );
+    }
+    return { answer, repeated: false };
+  }
+}
