@@ -100,10 +100,7 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
   }
   if (requests.length === 0) {
-    await tx.defer(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
-      Result.SUCCESS,
-      buildsetId,
-    ]);
+    await completeBuildset(tx, buildsetId, Result.SUCCESS);
   }
   return { buildsetId, uuid, requests };
 }
@@ -133,9 +130,20 @@ export async function completeRequest(
   const all = await tx.all<{ results: Result | null }>(`SELECT results FROM build_requests WHERE buildset_id = ?`, [
     request.buildsetId,
   ]);
-  await tx.defer(`UPDATE buildsets SET complete_at_ms = ${now}, results = ? WHERE id = ?`, [
-    worstOf(all.map((row) => row.results ?? Result.EXCEPTION)),
-    request.buildsetId,
-  ]);
+  const worst = worstOf(all.map((row) => row.results ?? Result.EXCEPTION));
+  await completeBuildset(tx, request.buildsetId, worst);
   return request.buildsetId;
+}
+
+/**
+ * At the end of the transaction, because everybody who finishes a buildset waits for the counter from there to the commit: that makes the
+ * order of `seq` the order in which finished buildsets become visible (`docs/adr/0004-sequence-not-ids.md`).
+ */
+async function completeBuildset(tx: Transaction, buildsetId: number, results: Result): Promise<void> {
+  await tx.deferToEnd(`UPDATE counters SET value = value + 1 WHERE name = 'buildset-seq'`);
+  await tx.deferToEnd(
+    `UPDATE buildsets SET complete_at_ms = ${tx.dialect.nowMs}, results = ?,
+       seq = (SELECT value FROM counters WHERE name = 'buildset-seq') WHERE id = ?`,
+    [results, buildsetId],
+  );
 }

@@ -26,6 +26,7 @@ export {
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
+export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
 export { DeliveryStore } from './intake/deliveries.js';
 export {
   type ChangeDecision,

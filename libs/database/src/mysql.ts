@@ -144,6 +144,7 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
   private deferred = ['START TRANSACTION'];
   private characters = 0;
+  private readonly atEnd: string[] = [];
   private readonly repositories: Repositories;
 
   constructor(source: PoolDataSource, connection: PoolConnection, answerWithinMs: number) {
@@ -162,8 +163,12 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
     this.characters += statement.length;
   }
 
+  async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {
+    this.atEnd.push(this.format(sql, params));
+  }
+
   async commit(): Promise<void> {
-    await this.send('COMMIT');
+    await this.send([...this.atEnd, 'COMMIT'].join(';\n'));
   }
 
   async rollback(): Promise<void> {

@@ -32,6 +32,8 @@ export interface Transaction extends Queryable {
    * way there and back instead of two. Its error is thrown by whatever it went with.
    */
   defer(sql: string, params?: readonly SqlValue[]): Promise<void>;
+  /** The same, after everything else and right before the commit: for a row that everybody writes, which is so locked for as short as can be. */
+  deferToEnd(sql: string, params?: readonly SqlValue[]): Promise<void>;
 }
 
 export interface Database extends Queryable {

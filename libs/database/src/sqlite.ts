@@ -42,7 +42,9 @@ export class SqliteDatabase implements Database {
     return this.exclusively(async (writer) => {
       await patiently(() => writer.exec('BEGIN IMMEDIATE'));
       try {
-        const result = await work(new SqliteTransaction(this.source, writer));
+        const tx = new SqliteTransaction(this.source, writer);
+        const result = await work(tx);
+        tx.end();
         await patiently(() => writer.exec('COMMIT'));
         return result;
       } catch (error) {
@@ -71,7 +73,7 @@ export class SqliteDatabase implements Database {
 class SqliteTransaction implements Transaction {
   readonly dialect = SQLITE;
   readonly inTransaction = true;
-
+  private readonly atEnd: { readonly sql: string; readonly params: readonly SqlValue[] }[] = [];
   private readonly repositories: Repositories;
 
   constructor(
@@ -95,6 +97,15 @@ class SqliteTransaction implements Transaction {
 
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     this.writer.run(sql, params);
+  }
+
+  async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {
+    this.atEnd.push({ sql, params });
+  }
+
+  /** Does what was deferred to the end. */
+  end(): void {
+    for (const { sql, params } of this.atEnd) this.writer.run(sql, params);
   }
 
   async repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>> {

@@ -32,9 +32,10 @@ describe('traced', () => {
       run: async (sql: string) => (ran.push(sql), { affected: 0, insertId: 0 }),
       repository: () => Promise.reject(new Error('not asked for here')),
     };
+    const defer = async (sql: string) => void ran.push(sql);
     const database: Database = {
       ...plain,
-      transaction: (work) => work({ ...plain, inTransaction: true, defer: async (sql: string) => void ran.push(sql) }),
+      transaction: (work) => work({ ...plain, inTransaction: true, defer, deferToEnd: defer }),
       close: async () => undefined,
     };
     const db = traced(database, file);

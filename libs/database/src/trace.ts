@@ -48,6 +48,7 @@ export function traced(db: Database, file: string): Database {
           ...noting(tx),
           inTransaction: true,
           defer: (sql, params) => (note(sql, params), tx.defer(sql, params)),
+          deferToEnd: (sql, params) => (note(sql, params), tx.deferToEnd(sql, params)),
         }),
       ),
     close: () => db.close(),

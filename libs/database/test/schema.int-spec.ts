@@ -67,6 +67,7 @@ describe.each(CASES)('the schema on %s', (kind) => {
   /** What a migration is known to insert. */
   const INSERTED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     Fleet1700000000003: { counters: 1 },
+    FinishedInOrder1700000000007: { counters: 1 },
   };
   /** What it is known to say in new columns and tables, of the rows that were there. */
   const FOLLOWS: Readonly<Record<string, (before: ReadonlyMap<string, Row[]>) => Promise<void>>> = {
@@ -78,6 +79,19 @@ describe.each(CASES)('the schema on %s', (kind) => {
     Journals1700000000005: async (before) => {
       const rows = await db.all<{ id: number }>(`SELECT master_id AS id FROM journals ORDER BY master_id`);
       expect(rows.map(({ id }) => id)).toEqual(before.get('masters')!.map(({ id }) => id));
+    },
+    FinishedInOrder1700000000007: async () => {
+      const finished = await db.all<{ seq: number }>(
+        `SELECT seq FROM buildsets WHERE complete_at_ms IS NOT NULL ORDER BY complete_at_ms, id`,
+      );
+      expect(finished.length).toBeGreaterThan(1);
+      expect(finished.map(({ seq }) => seq)).toEqual(finished.map((_, i) => i + 1));
+      const count = (table: string) => db.get(`SELECT COUNT(*) AS n FROM ${table}`);
+      expect(await count(`buildsets WHERE complete_at_ms IS NULL AND seq IS NOT NULL`)).toEqual({ n: 0 });
+      expect(await count(`schedulers WHERE buildset_cursor_seq <> ${finished.length}`)).toEqual({ n: 0 });
+      expect(await db.get(`SELECT value FROM counters WHERE name = 'buildset-seq'`)).toEqual({
+        value: finished.length,
+      });
     },
   };
 

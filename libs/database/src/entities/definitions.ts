@@ -63,6 +63,20 @@ export class SchedulerEntity {
   @Bool() enabled: boolean;
   /** The `seq` of the last change that it has decided about. */
   @Big() cursorSeq: number;
+  /** The `seq` of the last finished buildset that it has decided about. */
+  @Big({ default: 0 }) buildsetCursorSeq: number;
+  /** When it wants to be asked again, in ms since 1970; null: it need not be. */
+  @Big({ nullable: true }) wakeAtMs: number | null;
+  /** Changes after this one that it has not decided about came while it was switched off or in no configuration; null: there are none. */
+  @Big({ nullable: true }) backlogSeq: number | null;
+}
+
+/** Which scheduler masters have a scheduler in their configuration. */
+@Entity('scheduler_masters')
+@Index('scheduler_masters_master', ['masterId'])
+export class SchedulerMasterEntity {
+  @Big({ primary: true }) schedulerId: number;
+  @Big({ primary: true }) masterId: number;
 }
 
 @Entity('change_sources')

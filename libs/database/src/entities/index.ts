@@ -8,6 +8,7 @@ import {
   ProjectEntity,
   RevisionEntity,
   SchedulerEntity,
+  SchedulerMasterEntity,
 } from './definitions.js';
 import { CounterEntity, JournalEntity, MasterCommandEntity, MasterEntity, OwnershipEntity } from './masters.js';
 import {
@@ -32,6 +33,7 @@ export const ENTITIES = [
   BuilderEntity,
   BuilderMasterEntity,
   SchedulerEntity,
+  SchedulerMasterEntity,
   ChangeSourceEntity,
   ObjectStateEntity,
   WorkerEntity,

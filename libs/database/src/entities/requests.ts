@@ -4,6 +4,7 @@ import { Big, Bool, Id, Key, Text, Uuid } from './columns.js';
 @Entity('buildsets')
 @Unique('uuid', ['uuid'])
 @Index('buildsets_cause', ['schedulerId', 'cause'], { unique: true })
+@Index('buildsets_seq', ['seq', 'completeAtMs'])
 @Index('buildsets_complete', ['completeAtMs', 'id'])
 @Index('buildsets_submitted', ['submittedAtMs', 'id'])
 @Index('buildsets_rebuilt', ['rebuiltBuildId', 'id'])
@@ -32,6 +33,8 @@ export class BuildsetEntity {
   @Big({ nullable: true }) rebuiltBuildId: number | null;
   /** How many of its requests are not complete. */
   @Big() requestsLeft: number;
+  /** In the order in which finished ones become visible, which neither ids nor times are; null: not finished. */
+  @Big({ nullable: true }) seq: number | null;
 }
 
 @Entity('buildset_source_stamps')

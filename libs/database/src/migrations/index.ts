@@ -4,6 +4,15 @@ import { Fleet0003 } from './0003-fleet.js';
 import { Projects0004 } from './0004-projects.js';
 import { Journals0005 } from './0005-journals.js';
 import { NoPasswordHashes0006 } from './0006-no-password-hashes.js';
+import { FinishedInOrder0007 } from './0007-finished-in-order.js';
 
 /** In the order in which they are run. */
-export const MIGRATIONS = [FirstLight0001, Resume0002, Fleet0003, Projects0004, Journals0005, NoPasswordHashes0006];
+export const MIGRATIONS = [
+  FirstLight0001,
+  Resume0002,
+  Fleet0003,
+  Projects0004,
+  Journals0005,
+  NoPasswordHashes0006,
+  FinishedInOrder0007,
+];

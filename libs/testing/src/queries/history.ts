@@ -63,6 +63,7 @@ async function write(db: Database, shape: HistoryShape): Promise<void> {
   const { seq } = (await db.get<{ seq: number | null }>(`SELECT MAX(seq) AS seq FROM changes`))!;
   await db.run(`UPDATE counters SET value = ? WHERE name = 'change-seq'`, [seq ?? 0]);
   await db.run(`UPDATE schedulers SET cursor_seq = ?`, [seq ?? 0]);
+  await db.run(`UPDATE counters SET value = ? WHERE name = 'buildset-seq'`, [shape.builds]);
   if (db.dialect.name === 'mysql') {
     await db.all(`ANALYZE TABLE builds, build_requests, buildsets, steps, logs, log_chunks, changes, buildset_changes`);
   }
@@ -107,8 +108,8 @@ function batchStatements(db: Database, { from, count, builders, workers, firstMs
      SELECT 1, i, 'built', 1, ${start} ${eachChange}`,
     `INSERT INTO source_stamps (id, hash, branch, revision, repository, project, codebase, created_at_ms)
      SELECT i, CONCAT('history-', i), 'main', ${hex12('i')}, 'https://git.example.org/project.git', 'history', '', ${start} ${eachChange}`,
-    `INSERT INTO buildsets (id, uuid, scheduler_id, scheduler_name, cause, reason, submitted_at_ms, complete_at_ms, results, properties, requests_left)
-     SELECT i, ${uuid(1, start)}, 1, 'commits', CONCAT('history:', i), 'scheduler', ${start}, ${end}, ${results}, ${properties}, 0 ${each}`,
+    `INSERT INTO buildsets (id, uuid, scheduler_id, scheduler_name, cause, reason, submitted_at_ms, complete_at_ms, results, properties, requests_left, seq)
+     SELECT i, ${uuid(1, start)}, 1, 'commits', CONCAT('history:', i), 'scheduler', ${start}, ${end}, ${results}, ${properties}, 0, i ${each}`,
     `INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) SELECT i, ${change} ${each}`,
     `INSERT INTO buildset_changes (buildset_id, change_id) SELECT i, ${change} ${each}`,
     `INSERT INTO build_requests (id, uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, claimed_at_ms, claimed_by_master_id,
