@@ -1,6 +1,5 @@
-import { type CompiledChangeSource, type CompiledScheduler, isForceScheduler } from '@millrace/contracts';
-
-const CERTAIN: ReadonlySet<CompiledScheduler['kind']> = new Set(['any-branch', 'single-branch', 'force']);
+import type { CompiledChangeSource, CompiledScheduler } from '@millrace/contracts';
+import { schedulerKind } from './schedulers/registry.js';
 
 /**
  * The codebases that a builder's schedulers make source stamps of; null when that is not certain, because one of them takes what it is told.
@@ -11,12 +10,10 @@ export function suppliedCodebases(
   changeSources: readonly CompiledChangeSource[],
 ): ReadonlySet<string> | null {
   const its = schedulers.filter(({ builders }) => builders.includes(builder));
-  if (its.length === 0 || its.some(({ kind }) => !CERTAIN.has(kind))) return null;
-  return new Set(
-    its.flatMap((scheduler) =>
-      isForceScheduler(scheduler)
-        ? scheduler.codebases.map(({ codebase }) => codebase)
-        : changeSources.map(({ codebase }) => codebase),
-    ),
-  );
+  if (its.length === 0) return null;
+  const ofChanges = changeSources.map(({ codebase }) => codebase);
+  const supplied = its.map((scheduler) => schedulerKind(scheduler.kind).codebases(scheduler, ofChanges));
+  return supplied.some((codebases) => codebases === null)
+    ? null
+    : new Set(supplied.flatMap((codebases) => codebases ?? []));
 }

@@ -12,31 +12,28 @@ describe.each(SCHEDULER_KINDS)('$name, when it is called', (kind) => {
     ...{ id: 'x', builders: null, reason: null, sourceStamps: stamps, properties: {}, priority: null },
     ...rest,
   });
-  const answer = (rest?: Partial<Call>) => kind.on.call!(scheduler, { nowMs: 5, wakeAtMs: 9 }, call(rest));
+  const answer = (rest?: Partial<Call>) => kind.on.call!(scheduler, call(rest));
 
-  it('builds what it has, and wakes up when it would have', () => {
+  it('builds what it has', () => {
     expect(answer()).toEqual({
-      buildsets: [
-        {
-          cause: 'trigger:x',
-          reason: 'its reason',
-          sourceStamps: stamps,
-          changeIds: [],
-          properties: { own: [1, 'Scheduler'], more: [2, 'Scheduler'], scheduler: ['s', 'Scheduler'] },
-          builders: ['b', 'c'],
-          priority: 3,
-        },
-      ],
-      marks: [],
-      wakeAtMs: 9,
+      cause: 'trigger:x',
+      reason: 'its reason',
+      sourceStamps: stamps,
+      changeIds: [],
+      properties: { own: [1, 'Scheduler'], more: [2, 'Scheduler'], scheduler: ['s', 'Scheduler'] },
+      builders: ['b', 'c'],
+      priority: 3,
     });
   });
 
   it('takes what the call says otherwise', () => {
     const properties = { own: [4, 'Trigger'] } as const;
-    expect(answer({ builders: ['c', 'c'], reason: 'mine', priority: -1, properties }).buildsets).toMatchObject([
-      { builders: ['c'], reason: 'mine', priority: -1, properties: { own: [4, 'Trigger'], more: [2, 'Scheduler'] } },
-    ]);
+    expect(answer({ builders: ['c', 'c'], reason: 'mine', priority: -1, properties })).toMatchObject({
+      builders: ['c'],
+      reason: 'mine',
+      priority: -1,
+      properties: { own: [4, 'Trigger'], more: [2, 'Scheduler'] },
+    });
   });
 
   it.each([

@@ -1,10 +1,10 @@
 import type { CompiledScheduler } from '@millrace/contracts';
 import { mergeProperties, printable, propertiesFrom, UserError } from '@millrace/domain';
-import { type Call, type Decision, type SchedulerState, unchanged } from './kind.js';
+import type { Call, PlannedBuildset } from './kind.js';
 
 /** What every kind makes of a call: a buildset of what the scheduler has, and what the call says otherwise. @throws UserError `bad-builders` */
-export function answerCall(scheduler: CompiledScheduler, state: SchedulerState, call: Call): Decision {
-  const buildset = {
+export function answerCall(scheduler: CompiledScheduler, call: Call): PlannedBuildset {
+  return {
     cause: `trigger:${call.id}`,
     reason: call.reason ?? scheduler.reason,
     sourceStamps: call.sourceStamps,
@@ -17,7 +17,6 @@ export function answerCall(scheduler: CompiledScheduler, state: SchedulerState, 
     builders: chosenBuilders(scheduler, call.builders),
     priority: call.priority ?? scheduler.priority,
   };
-  return { ...unchanged(state), buildsets: [buildset] };
 }
 
 function chosenBuilders(scheduler: CompiledScheduler, wanted: readonly string[] | null): readonly string[] {

@@ -17,6 +17,12 @@ export interface SchedulerKind<Own extends object = object> {
   readonly name: string;
   /** Reads its own options; those that all have are read already. */
   compile(reader: ObjectReader, context: CompileContext): Own;
+  /**
+   * The codebases that it makes source stamps of, where nobody calls it; null: it makes them of what it is told.
+   *
+   * @param ofChanges those that changes may be of
+   */
+  codebases(scheduler: CompiledScheduler & Own, ofChanges: readonly string[]): readonly string[] | null;
   /** What it decides by: it hears of these causes and of no others. */
   readonly on: Reactions<CompiledScheduler & Own>;
 }
@@ -33,7 +39,7 @@ export interface Reactions<S extends CompiledScheduler = CompiledScheduler> {
   /** A buildset has finished, of whatever scheduler; each is told once, in the order of their `seq`. */
   buildset?(scheduler: S, state: SchedulerState, buildset: FinishedBuildset): Decision;
   /** Somebody asks for a build by the scheduler's name. @throws UserError for what it cannot be asked */
-  call?(scheduler: S, state: SchedulerState, call: Call): Decision;
+  call?(scheduler: S, call: Call): PlannedBuildset;
 }
 
 /** How a scheduler stands. */

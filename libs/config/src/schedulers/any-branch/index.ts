@@ -19,5 +19,6 @@ export function anyBranch(name: string, options: AnyBranchOptions): AnyBranchDef
 export const anyBranchKind: SchedulerKind<OnChange> = {
   name: 'any-branch',
   compile: (reader, { callbacks }) => compileOnChange(reader, callbacks),
+  codebases: (_scheduler, ofChanges) => ofChanges,
   on: onChange(({ repository, project, codebase, branch }) => JSON.stringify([repository, project, codebase, branch])),
 };

@@ -6,5 +6,6 @@ import { compileForce } from './compile.js';
 export const forceKind: SchedulerKind<CompiledForceForm> = {
   name: 'force',
   compile: (reader, { name }) => compileForce(reader, name),
+  codebases: (scheduler) => scheduler.codebases.map(({ codebase }) => codebase),
   on: { call: answerCall },
 };

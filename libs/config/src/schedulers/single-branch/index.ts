@@ -29,6 +29,7 @@ export const singleBranchKind: SchedulerKind<OnChange> = {
       ? compiled
       : { ...compiled, filter: { ...compiled.filter, branch: { kind: 'values', values: [branch] } } };
   },
+  codebases: (_scheduler, ofChanges) => ofChanges,
   on: onChange(({ repository }) => repository),
 };
 

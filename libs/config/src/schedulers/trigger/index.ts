@@ -16,5 +16,6 @@ export function trigger(name: string, options: SchedulerOptions): TriggerDefinit
 export const triggerKind: SchedulerKind = {
   name: 'trigger',
   compile: () => ({}),
+  codebases: () => null,
   on: { call: answerCall },
 };
