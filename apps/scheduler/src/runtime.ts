@@ -1,11 +1,19 @@
 import { join } from 'node:path';
-import { ConfigHost } from '@millrace/config';
-import { ConfigurationStore, type DefinitionIds, sabotaged } from '@millrace/database';
+import { ConfigHost, schedulerKind } from '@millrace/config';
+import {
+  ConfigurationStore,
+  type DefinitionIds,
+  FinishedBuildsetStore,
+  IntakeStore,
+  OwnershipStore,
+  sabotaged,
+  SchedulerStore,
+} from '@millrace/database';
 import { Loop, type Master } from '@millrace/master';
 import { createLimit } from './core/limit.js';
 import { GitPoller } from './git/poller.js';
-import { ChangeSchedulerRunner } from './schedulers/change-scheduler.js';
-import { type ChangeScheduler, judgementOf } from './schedulers/judgement.js';
+import { ConfigJudge } from './schedulers/judge.js';
+import { isTold, SchedulerRunner } from './schedulers/scheduler-runner.js';
 
 /** Repositories that are fetched at the same time. */
 const CONCURRENT_POLLS = 4;
@@ -14,8 +22,7 @@ const CALLBACK_TIMEOUT_MS = 60_000;
 /** Everything that runs for one configuration revision: its pollers and schedulers, each a loop of its own. */
 export class SchedulerRuntime {
   private readonly loops: Loop[] = [];
-  private readonly unsubscribes: (() => void)[] = [];
-  private readonly timers = new Set<NodeJS.Timeout>();
+  private readonly runners: SchedulerRunner[] = [];
   private stopped = false;
 
   private constructor(
@@ -47,9 +54,7 @@ export class SchedulerRuntime {
   /** A callback under way is given up: its change is looked at again. */
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const unsubscribe of this.unsubscribes) unsubscribe();
-    for (const timer of this.timers) clearTimeout(timer);
-    const loops = this.loops.map((loop) => loop.stop());
+    const loops = [...this.loops, ...this.runners].map((running) => running.stop());
     await this.host.close();
     await Promise.all(loops);
   }
@@ -74,26 +79,22 @@ export class SchedulerRuntime {
       );
       this.run(`poller:${source.name}`, source.pollIntervalMs, (signal) => poller.poll(signal));
     }
-    for (const compiled of revision.schedulers) {
-      if (compiled.kind !== 'any-branch' && compiled.kind !== 'single-branch') continue;
-      const scheduler = compiled as ChangeScheduler;
-      const builderIds = scheduler.builders.map((name) => this.ids.builders.get(name)!);
-      const runner = new ChangeSchedulerRunner(
-        scheduler,
-        builderIds,
-        judgementOf(scheduler, this.host),
-        this.master,
-        (inMs) => {
-          const timer = setTimeout(() => {
-            this.timers.delete(timer);
-            loop.nudge();
-          }, inMs);
-          this.timers.add(timer);
-        },
-      );
+    const { me, db, log, hints } = this.master;
+    const ports = {
+      ...{ me, lease: this.master, log, hints },
+      ownerships: new OwnershipStore(db),
+      schedulers: new SchedulerStore(db),
+      intake: new IntakeStore(db),
+      finishedBuildsets: new FinishedBuildsetStore(db),
+    };
+    for (const scheduler of revision.schedulers) {
+      const kind = schedulerKind(scheduler.kind);
+      if (!isTold(kind)) continue;
       const everyMs = sabotaged('poll') ? null : this.master.settings.pollIntervalMs;
-      const loop = this.run(`scheduler:${scheduler.name}`, everyMs, (signal) => runner.round(signal));
-      this.unsubscribes.push(this.master.hints.subscribe('changes', () => loop.nudge()));
+      const judge = new ConfigJudge(this.host, log);
+      const runner = new SchedulerRunner({ scheduler, kind, builderIds: this.ids.builders, judge, everyMs }, ports);
+      this.runners.push(runner);
+      runner.start();
     }
   }
 

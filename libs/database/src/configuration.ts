@@ -197,13 +197,18 @@ function workerRows(tx: Transaction, workers: readonly WorkerDefinition[]): Prom
   });
 }
 
-/** What a new row of each table starts with, beside its name. A new scheduler looks at changes from now on. */
+/** What a new row of each table starts with, beside its name. A new scheduler looks at what happens from now on. */
 type NamedTable = 'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources';
 const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> => ({
   projects: {},
   builders: { tags: `'[]'`, next_number: '1' },
   workers: { info: `'{}'`, max_builds: '1', paused: '0', graceful: '0', session_epoch: '0', created_at_ms: nowMs },
-  schedulers: { kind: `''`, enabled: '1', cursor_seq: `(SELECT value FROM counters WHERE name = 'change-seq')` },
+  schedulers: {
+    kind: `''`,
+    enabled: '1',
+    cursor_seq: `(SELECT value FROM counters WHERE name = 'change-seq')`,
+    buildset_cursor_seq: `(SELECT value FROM counters WHERE name = 'buildset-seq')`,
+  },
   change_sources: {},
 });
 

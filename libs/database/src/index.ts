@@ -5,12 +5,7 @@ export {
   type RecordedStep,
   type WorkersClaim,
 } from './adoptions.js';
-export {
-  completeRequest,
-  createBuildset,
-  type CreatedBuildset,
-  type NewBuildset,
-} from './buildsets.js';
+export { completeRequest, createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 export {
   ATTEMPTS_ALLOWED,
   type BuildEnd,
@@ -29,11 +24,13 @@ export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
 export { DeliveryStore } from './intake/deliveries.js';
 export {
-  type ChangeDecision,
+  type ChangeMark,
+  type Decided,
   type SchedulerBuildset,
-  type SchedulerState,
+  type SchedulerCursors,
+  type SchedulerDecision,
+  type SchedulerRow,
   SchedulerStore,
-  WAITING_READ,
   type WaitingChange,
 } from './intake/schedulers.js';
 export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';

@@ -5,7 +5,7 @@ import { FencedError, messageOf, printable } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
-import { isCallbackFailure } from '../schedulers/judgement.js';
+import { isCallbackFailure } from '../schedulers/judge.js';
 import { type Commit, GitRepository } from './repository.js';
 
 const BATCH = 200;

@@ -15,7 +15,10 @@ class TriggerModule {}
  * The trigger API, on a listener and port of its own.
  * @throws UserError `trigger-token-missing` when it would listen beyond this machine without a token
  */
-export async function startTriggerListener(master: Master<'scheduler'>, runtime: CurrentRuntime): Promise<NestFastifyApplication> {
+export async function startTriggerListener(
+  master: Master<'scheduler'>,
+  runtime: CurrentRuntime,
+): Promise<NestFastifyApplication> {
   const { triggerHost, triggerPort, triggerToken, listenerRule } = master.settings;
   if (!isLoopback(triggerHost) && !triggerToken) {
     throw new UserError(

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { schedulerKind } from '@millrace/config';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
 import { type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
 import { printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
 import type { Master } from '@millrace/master';
 import type { CurrentRuntime } from '../runtime.js';
-import { announceBuildset } from '../schedulers/change-scheduler.js';
+import { announceBuildset } from '../schedulers/announce.js';
+import { withIds } from '../schedulers/scheduler-runner.js';
 import type { TriggerRequest } from './trigger-request.js';
 
 /** What a trigger answers: the links work at once, before any engine has seen the request, and for ever (I6). */
@@ -39,18 +41,22 @@ export class TriggerService {
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
       () => this.buildset(request),
     );
-    if (!repeated) announceBuildset(this.master, answer);
+    if (!repeated) announceBuildset(this.master.hints, answer);
     return this.answer(answer, repeated);
   }
 
   private buildset(request: TriggerRequest): NewBuildset {
     const { host, ids } = this.runtime.current;
     const scheduler = findScheduler(host.revision, request.scheduler);
-    return {
-      schedulerId: ids.schedulers.get(scheduler.name)!,
-      schedulerName: scheduler.name,
-      cause: `trigger:${randomUUID()}`,
-      reason: request.reason ?? scheduler.reason,
+    const { call } = schedulerKind(scheduler.kind).on;
+    if (!call)
+      throw new UserError('not-callable', `scheduler '${scheduler.name}' is of a kind that nobody can call`, {
+        field: 'scheduler',
+      });
+    const planned = call(scheduler, {
+      id: randomUUID(),
+      builders: request.builders ?? null,
+      reason: request.reason ?? null,
       sourceStamps: (request.sourceStamps ?? [request.sourceStamp ?? {}]).map((stamp) => ({
         branch: stamp.branch ?? null,
         revision: stamp.revision ?? null,
@@ -58,13 +64,13 @@ export class TriggerService {
         project: stamp.project ?? '',
         codebase: stamp.codebase ?? '',
       })),
-      properties: {
-        ...propertiesFrom(scheduler.properties, 'Scheduler'),
-        ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-        ...propertiesFrom(request.properties ?? {}, 'Trigger'),
-      },
-      builderIds: chosenBuilders(scheduler, request.builders).map((name) => ids.builders.get(name)!),
-      priority: request.priority ?? scheduler.priority,
+      properties: propertiesFrom(request.properties ?? {}, 'Trigger'),
+      priority: request.priority ?? null,
+    });
+    return {
+      ...withIds(planned, ids.builders),
+      schedulerId: ids.schedulers.get(scheduler.name)!,
+      schedulerName: scheduler.name,
     };
   }
 
@@ -90,23 +96,6 @@ function findScheduler(config: CompiledConfig, name: string): CompiledScheduler 
   throw new UserError('not-found', `no scheduler '${printable(name, 190)}'; there are: ${known}`, {
     field: 'scheduler',
   });
-}
-
-function chosenBuilders(scheduler: CompiledScheduler, wanted: readonly string[] | undefined): readonly string[] {
-  if (!wanted) return scheduler.builders;
-  const theirs = new Set(scheduler.builders);
-  const foreign = wanted.filter((name) => !theirs.has(name));
-  if (foreign.length === 0 && wanted.length > 0) return [...new Set(wanted)];
-  throw new UserError(
-    'bad-builders',
-    wanted.length === 0
-      ? 'builders is empty: leave it out for all of them'
-      : `scheduler '${scheduler.name}' does not start ${foreign
-          .slice(0, 10)
-          .map((name) => `'${printable(name, 190)}'`)
-          .join(', ')}; it starts: ${scheduler.builders.join(', ')}`,
-    { field: 'builders' },
-  );
 }
 
 /** The same request in other words (order of keys, white space) is the same request. */

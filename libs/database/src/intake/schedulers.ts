@@ -2,157 +2,190 @@ import { FencedError, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
 import { assertOwner, type Ownership } from '../masters.js';
 import { sabotaged } from '../sabotage.js';
-import { type Database, placeholders, type Transaction } from '../sql.js';
+import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
+import { type Change, IntakeStore } from './changes.js';
 
-export interface SchedulerState {
+export interface SchedulerRow {
   readonly schedulerId: number;
+  readonly name: string;
   readonly enabled: boolean;
-  /** Changes up to and including this one have been decided about. */
-  readonly cursorSeq: number;
+  /** Everything up to and including these has been decided about. */
+  readonly cursors: SchedulerCursors;
+  /** When it wants to be asked again, by the same clock as `nowMs`; null: it need not be. */
+  readonly wakeAtMs: number | null;
+  /** The database's clock. */
+  readonly nowMs: number;
 }
 
-/** What a scheduler makes of one change. */
-export type ChangeDecision =
-  | { readonly changeId: number; readonly decision: 'ignored'; readonly reason: string | null }
-  /** Its callback failed: recorded as the decision, and the cursor goes on. */
-  | { readonly changeId: number; readonly decision: 'failed'; readonly reason: string }
-  /** It is kept until the tree has been stable for long enough. */
-  | { readonly changeId: number; readonly decision: 'waiting'; readonly important: boolean }
-  | { readonly changeId: number; readonly decision: 'built'; readonly important: boolean };
+export interface SchedulerCursors {
+  /** `seq` of changes. */
+  readonly changes: number;
+  /** `seq` of finished buildsets. */
+  readonly buildsets: number;
+}
+
+/** What was decided about a change. `was`: it has no mark yet, or that of waiting. */
+export interface ChangeMark {
+  readonly changeId: number;
+  readonly was: 'new' | 'waiting';
+  readonly now: 'ignored' | 'failed' | 'waiting' | 'built';
+  readonly important?: boolean;
+  readonly reason?: string | null;
+}
+
+export type SchedulerBuildset = Omit<NewBuildset, 'schedulerId' | 'schedulerName'>;
+
+/** What a scheduler has decided, to be done at once or not at all. */
+export interface SchedulerDecision {
+  readonly buildsets: readonly SchedulerBuildset[];
+  readonly marks: readonly ChangeMark[];
+}
+
+export interface Decided {
+  readonly decisions: readonly SchedulerDecision[];
+  readonly cursors: SchedulerCursors;
+  readonly wakeAtMs: number | null;
+}
 
 export interface WaitingChange {
-  readonly changeId: number;
+  readonly change: Change;
   readonly important: boolean;
-  /** Milliseconds since it was decided to wait for it, on the database's clock. */
-  readonly ageMs: number;
+  /** By the database's clock. */
+  readonly sinceMs: number;
 }
 
-export type SchedulerBuildset = Omit<NewBuildset, 'cause' | 'schedulerId'>;
-
-/** Changes that are looked at together, at most. */
-export const WAITING_READ = 1000;
+/** Changes that wait are looked at together, so many at most. */
+const WAITING_READ = 1000;
 
 /**
- * Schedulers decide about changes; every write is guarded by the ownership of the scheduler (I2, I4). Prepared SQL: what is decided about
- * many changes is one transaction, and writes are deferred.
+ * Where schedulers stand, and what they decide; every write is guarded by the ownership of the scheduler (I2, I4). Prepared SQL: what is
+ * decided about many changes is one transaction, and writes are deferred.
  */
 export class SchedulerStore {
-  constructor(private readonly db: Database) {}
+  private readonly intake: IntakeStore;
 
-  async scheduler(name: string): Promise<SchedulerState> {
-    const row = await this.db.get<{ schedulerId: number; enabled: number; cursorSeq: number }>(
-      `SELECT id AS schedulerId, enabled, cursor_seq AS cursorSeq FROM schedulers WHERE name = ?`,
+  constructor(private readonly db: Database) {
+    this.intake = new IntakeStore(db);
+  }
+
+  async scheduler(name: string): Promise<SchedulerRow> {
+    const row = await this.db.get<{
+      schedulerId: number;
+      enabled: number;
+      changes: number;
+      buildsets: number;
+      wakeAtMs: number | null;
+      nowMs: number;
+    }>(
+      `SELECT id AS schedulerId, enabled, cursor_seq AS changes, buildset_cursor_seq AS buildsets, wake_at_ms AS wakeAtMs,
+              ${this.db.dialect.nowMs} AS nowMs FROM schedulers WHERE name = ?`,
       [name],
     );
     if (!row) throw new UserError('not-found', `no scheduler '${name}'`, { name });
-    return { ...row, enabled: row.enabled === 1 };
+    const { changes, buildsets, enabled, ...rest } = row;
+    return { ...rest, name, enabled: enabled === 1, cursors: { changes, buildsets } };
+  }
+
+  /** The changes that wait, oldest first; `hasMore`: there are more of them than these. */
+  async waiting(
+    schedulerId: number,
+  ): Promise<{ readonly waiting: readonly WaitingChange[]; readonly hasMore: boolean }> {
+    const rows = await this.db.all<{ changeId: number; important: number; sinceMs: number }>(
+      `SELECT change_id AS changeId, important, decided_at_ms AS sinceMs FROM scheduler_changes
+       WHERE scheduler_id = ? AND decision = 'waiting' ORDER BY change_id LIMIT ${WAITING_READ + 1}`,
+      [schedulerId],
+    );
+    const read = rows.slice(0, WAITING_READ);
+    const changes = await this.intake.changes(read.map(({ changeId }) => changeId));
+    const byId = new Map(changes.map((change) => [change.changeId, change]));
+    return {
+      waiting: read.map(({ changeId, important, sinceMs }) => ({
+        change: byId.get(changeId)!,
+        important: important === 1,
+        sinceMs,
+      })),
+      hasMore: rows.length > WAITING_READ,
+    };
   }
 
   /**
-   * Records what a scheduler decided and moves its cursor, with the buildset of every change it builds at once: one transaction,
-   * guarded by the scheduler's epoch. `(scheduler, change)` is unique, so no change is decided about twice.
+   * Does what a scheduler has decided: buildsets, marks of changes, cursors and the time to wake up, in one transaction. `(scheduler, change)`
+   * and `(scheduler, cause)` are unique, so nothing is decided about or built twice.
+   *
+   * @param seen what it decided on
+   * @throws FencedError when somebody else is the owner, when a change waits no longer, or when the scheduler does not stand where it was seen;
+   *   nothing was done then
    */
-  decide(
-    owner: Ownership,
-    scheduler: SchedulerState,
-    cursorSeq: number,
-    decisions: readonly { readonly decision: ChangeDecision; readonly buildset?: SchedulerBuildset }[],
-  ): Promise<CreatedBuildset[]> {
+  decide(owner: Ownership, seen: SchedulerRow, decided: Decided): Promise<CreatedBuildset[]> {
     return this.db.transaction(async (tx) => {
       if (!sabotaged('cause')) await assertOwner(tx, owner);
       const created: CreatedBuildset[] = [];
-      for (const { decision, buildset } of decisions) {
-        const marked = await tx.run(
-          `${tx.dialect.insertIgnore} INTO scheduler_changes (scheduler_id, change_id, decision, important, reason, decided_at_ms)
-           VALUES (?, ?, ?, ?, ?, ${tx.dialect.nowMs})`,
-          [
-            scheduler.schedulerId,
-            decision.changeId,
-            decision.decision,
-            'important' in decision && decision.important,
-            'reason' in decision ? decision.reason : null,
-          ],
-        );
-        if (!buildset || (marked.affected === 0 && !sabotaged('cause'))) continue;
-        const made = await createBuildset(tx, {
-          ...buildset,
-          schedulerId: scheduler.schedulerId,
-          cause: causeOf(`change:${decision.changeId}`),
-        });
-        if (!made) continue;
-        created.push(made);
-        await tx.defer(`UPDATE scheduler_changes SET buildset_id = ? WHERE scheduler_id = ? AND change_id = ?`, [
-          made.buildsetId,
-          scheduler.schedulerId,
-          decision.changeId,
-        ]);
+      for (const { buildsets, marks } of decided.decisions) {
+        if (!(await markAll(tx, seen, marks)) && !sabotaged('cause')) continue;
+        for (const buildset of buildsets) {
+          const made = await createBuildset(tx, {
+            ...buildset,
+            schedulerId: seen.schedulerId,
+            schedulerName: seen.name,
+            cause: causeOf(buildset.cause),
+          });
+          if (!made) continue;
+          created.push(made);
+          const { changeIds = [] } = buildset;
+          if (changeIds.length === 0) continue;
+          await tx.defer(
+            `UPDATE scheduler_changes SET buildset_id = ? WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)}`,
+            [made.buildsetId, seen.schedulerId, ...changeIds],
+          );
+        }
       }
-      await this.moveCursor(tx, scheduler, cursorSeq);
+      await moveOn(tx, seen, decided);
       return created;
     });
   }
+}
 
-  private async moveCursor(tx: Transaction, scheduler: SchedulerState, cursorSeq: number): Promise<void> {
-    // The configuration's transaction may have stored a newer row of this scheduler; the cursor itself only its owner moves.
-    const { affected } = await tx.run(`UPDATE schedulers SET cursor_seq = ? WHERE id = ? AND cursor_seq <= ?`, [
-      cursorSeq,
-      scheduler.schedulerId,
-      cursorSeq,
-    ]);
-    if (affected === 0 && !sabotaged('cause'))
-      throw new FencedError(`the cursor of scheduler ${scheduler.schedulerId}`);
+/** @returns whether this is the first time that anything is decided about the changes that had no mark */
+async function markAll(tx: Transaction, seen: SchedulerRow, marks: readonly ChangeMark[]): Promise<boolean> {
+  const alike = new Map<string, ChangeMark[]>();
+  for (const mark of marks.filter(({ was }) => was === 'waiting')) {
+    const key = JSON.stringify([mark.now, mark.reason ?? null]);
+    const group = alike.get(key);
+    if (group) group.push(mark);
+    else alike.set(key, [mark]);
   }
+  for (const group of alike.values()) await markWaiting(tx, seen, group);
+  const fresh = marks.filter(({ was }) => was === 'new');
+  if (fresh.length === 0) return true;
+  const { affected } = await tx.run(
+    `${tx.dialect.insertIgnore} INTO scheduler_changes (scheduler_id, change_id, decision, important, reason, decided_at_ms)
+     VALUES ${rowPlaceholders(fresh.length, 6)}`,
+    fresh.flatMap(({ changeId, now, important = false, reason = null }) => [
+      ...[seen.schedulerId, changeId, now, important, reason, seen.nowMs],
+    ]),
+  );
+  return affected === fresh.length;
+}
 
-  /** Changes that wait for the tree to be stable, oldest first. */
-  async waiting(schedulerId: number): Promise<WaitingChange[]> {
-    const rows = await this.db.all<{ changeId: number; important: number; ageMs: number }>(
-      `SELECT change_id AS changeId, important, ${this.db.dialect.nowMs} - decided_at_ms AS ageMs FROM scheduler_changes
-       WHERE scheduler_id = ? AND decision = 'waiting' ORDER BY change_id LIMIT ${WAITING_READ}`,
-      [schedulerId],
-    );
-    return rows.map((row) => ({ ...row, important: row.important === 1 }));
-  }
+async function markWaiting(tx: Transaction, seen: SchedulerRow, marks: readonly ChangeMark[]): Promise<void> {
+  const { now, reason = null } = marks[0]!;
+  const { affected } = await tx.run(
+    `UPDATE scheduler_changes SET decision = ?, reason = ?, decided_at_ms = ?
+     WHERE scheduler_id = ? AND change_id IN ${placeholders(marks.length)} AND decision = 'waiting'`,
+    [now, reason, seen.nowMs, seen.schedulerId, ...marks.map(({ changeId }) => changeId)],
+  );
+  if (affected !== marks.length && !sabotaged('cause'))
+    throw new FencedError(`the waiting changes of scheduler ${seen.schedulerId}`);
+}
 
-  /**
-   * Makes the one buildset of a batch of waiting changes. Null when it was made before.
-   * @throws FencedError when one of them waits no longer; nothing was made then
-   */
-  buildWaiting(
-    owner: Ownership,
-    schedulerId: number,
-    changeIds: readonly number[],
-    buildset: SchedulerBuildset,
-  ): Promise<CreatedBuildset | null> {
-    return this.db.transaction(async (tx) => {
-      if (!sabotaged('cause')) await assertOwner(tx, owner);
-      const created = await createBuildset(tx, {
-        ...buildset,
-        schedulerId,
-        cause: causeOf(`changes:${changeIds[0]}-${changeIds.at(-1)}`),
-      });
-      if (!created) return null;
-      const { affected } = await tx.run(
-        `UPDATE scheduler_changes SET decision = 'built', buildset_id = ?
-         WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)} AND decision = 'waiting'`,
-        [created.buildsetId, schedulerId, ...changeIds],
-      );
-      if (affected !== changeIds.length && !sabotaged('cause'))
-        throw new FencedError(`the waiting changes of scheduler ${schedulerId}`);
-      return created;
-    });
-  }
-
-  /** Lets changes go that waited for others to ride along with. */
-  async dropWaiting(owner: Ownership, schedulerId: number, changeIds: readonly number[]): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await assertOwner(tx, owner);
-      await tx.defer(
-        `UPDATE scheduler_changes SET decision = 'ignored'
-         WHERE scheduler_id = ? AND change_id IN ${placeholders(changeIds.length)} AND decision = 'waiting'`,
-        [schedulerId, ...changeIds],
-      );
-    });
-  }
+/** Only from where it was seen: somebody may have set its cursors meanwhile, and may not be undone. */
+async function moveOn(tx: Transaction, seen: SchedulerRow, { cursors, wakeAtMs }: Decided): Promise<void> {
+  const { affected } = await tx.run(
+    `UPDATE schedulers SET cursor_seq = ?, buildset_cursor_seq = ?, wake_at_ms = ?
+     WHERE id = ? AND cursor_seq = ? AND buildset_cursor_seq = ?`,
+    [cursors.changes, cursors.buildsets, wakeAtMs, seen.schedulerId, seen.cursors.changes, seen.cursors.buildsets],
+  );
+  if (affected === 0 && !sabotaged('cause')) throw new FencedError(`the cursors of scheduler ${seen.schedulerId}`);
 }
 
 function causeOf(cause: string): string {

@@ -1,0 +1,202 @@
+import {
+  type Answer,
+  type Decision,
+  type PlannedBuildset,
+  type SchedulerKind,
+  type SchedulerState,
+  type SeenChange,
+  unchanged,
+} from '@millrace/config';
+import type { CompiledScheduler } from '@millrace/contracts';
+import type {
+  Decided,
+  FinishedBuildsetStore,
+  Incarnation,
+  IntakeStore,
+  Ownership,
+  OwnershipStore,
+  SchedulerBuildset,
+  SchedulerCursors,
+  SchedulerDecision,
+  SchedulerRow,
+  SchedulerStore,
+} from '@millrace/database';
+import { FencedError } from '@millrace/domain';
+import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import { announceBuildset } from './announce.js';
+import type { Judge } from './judge.js';
+
+/** Changes or buildsets that are decided about in one transaction. */
+const BATCH = 100;
+/** It is looked at what is due at least this often, whatever a clock said when it was looked at last. */
+const LONGEST_SLEEP_MS = 3_600_000;
+
+export interface RunnerPorts {
+  readonly me: Incarnation;
+  readonly lease: Pick<Lease, 'mayTakeOver'>;
+  readonly ownerships: OwnershipStore;
+  readonly schedulers: SchedulerStore;
+  readonly intake: IntakeStore;
+  readonly finishedBuildsets: FinishedBuildsetStore;
+  readonly hints: Hints;
+  readonly log: Logger;
+}
+
+export interface RunnerOptions {
+  readonly scheduler: CompiledScheduler;
+  readonly kind: SchedulerKind;
+  /** By the builder's name. */
+  readonly builderIds: ReadonlyMap<string, number>;
+  readonly judge: Judge;
+  /** How late a lost hint is noticed at most; null: never. */
+  readonly everyMs: number | null;
+}
+
+/** Whether anything happens to schedulers of a kind but calls. */
+export function isTold({ on }: SchedulerKind): boolean {
+  return Boolean(on.change ?? on.buildset ?? on.time);
+}
+
+/** What a scheduler follows: rows with a `seq`, and what it decides about one of them. */
+interface Feed<T extends { readonly seq: number }> {
+  readonly cursor: keyof SchedulerCursors;
+  after(seq: number, limit: number): Promise<readonly T[]>;
+  decide(state: SchedulerState, item: T): Decision | Promise<Decision>;
+}
+
+/**
+ * Tells a scheduler what happens, in order, and does what its kind decides; active on one master at a time, from durable cursors (I2, I4).
+ * Nothing here depends on the kind.
+ */
+export class SchedulerRunner {
+  private readonly loop: Loop;
+  private unsubscribes: (() => void)[] = [];
+  private alarm: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly options: RunnerOptions,
+    private readonly ports: RunnerPorts,
+  ) {
+    const { scheduler, everyMs } = options;
+    const round = (signal: AbortSignal) => this.round(signal);
+    this.loop = new Loop({ name: `scheduler:${scheduler.name}`, everyMs, round, log: ports.log });
+  }
+
+  start(): void {
+    const { on } = this.options.kind;
+    const topics = ['schedulers', ...(on.change ? ['changes'] : []), ...(on.buildset ? ['buildsets'] : [])];
+    this.unsubscribes = topics.map((topic) => this.ports.hints.subscribe(topic, () => this.loop.nudge()));
+    this.loop.start();
+  }
+
+  /** Waits for the round under way. */
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.unsubscribes) unsubscribe();
+    await this.loop.stop();
+    clearTimeout(this.alarm);
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const { ports } = this;
+    const { name } = this.options.scheduler;
+    const owner = await ports.ownerships.acquire(`scheduler:${name}`, ports.me, ports.lease.mayTakeOver());
+    if (!owner) return;
+    const { change, buildset } = this.options.kind.on;
+    try {
+      if (change) {
+        await this.follow(owner, signal, {
+          cursor: 'changes',
+          after: (seq, limit) => ports.intake.changesAfter(seq, limit),
+          decide: (state, item) => this.decideChange(state, item),
+        });
+      }
+      if (buildset) {
+        await this.follow(owner, signal, {
+          cursor: 'buildsets',
+          after: (seq, limit) => ports.finishedBuildsets.finishedBuildsetsAfter(seq, limit),
+          decide: (state, item) => buildset(this.options.scheduler, state, item),
+        });
+      }
+      if (!signal.aborted) await this.tellTime(owner);
+    } catch (error) {
+      // Another master is the owner now, or somebody set the cursors: a normal end of this round.
+      if (!(error instanceof FencedError)) throw error;
+      ports.log.debug({ scheduler: name, err: error }, 'fenced');
+    }
+  }
+
+  private async follow<T extends { readonly seq: number }>(
+    owner: Ownership,
+    signal: AbortSignal,
+    feed: Feed<T>,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      const row = await this.row();
+      const items = await feed.after(row.cursors[feed.cursor], BATCH);
+      if (items.length === 0) return;
+      const decisions: SchedulerDecision[] = [];
+      let { wakeAtMs } = row;
+      for (const item of items) {
+        const decision = row.enabled
+          ? await feed.decide({ nowMs: row.nowMs, wakeAtMs }, item)
+          : this.ignore({ nowMs: row.nowMs, wakeAtMs }, item);
+        decisions.push(this.planned(decision));
+        ({ wakeAtMs } = decision);
+      }
+      const cursors = { ...row.cursors, [feed.cursor]: items.at(-1)!.seq };
+      await this.commit(owner, row, { decisions, cursors, wakeAtMs });
+    }
+  }
+
+  private ignore(state: SchedulerState, item: object): Decision {
+    if (!('changeId' in item)) return unchanged(state);
+    const { changeId } = item as SeenChange;
+    const reason = 'the scheduler was disabled';
+    return { ...unchanged(state), marks: [{ changeId, was: 'new', now: 'ignored', reason }] };
+  }
+
+  /** Asks as long as the kind wants to know more. */
+  private async decideChange(state: SchedulerState, change: SeenChange): Promise<Decision> {
+    const answers = new Map<string, Answer>();
+    for (;;) {
+      const decision = this.options.kind.on.change!(this.options.scheduler, state, { change, answers });
+      if (!('ask' in decision)) return decision;
+      answers.set(decision.ask.handle, await this.options.judge.ask(decision.ask));
+    }
+  }
+
+  private async tellTime(owner: Ownership): Promise<void> {
+    const { time } = this.options.kind.on;
+    if (!time) return;
+    const row = await this.row();
+    const { nowMs, cursors } = row;
+    const decision = time(this.options.scheduler, row, await this.ports.schedulers.waiting(row.schedulerId));
+    const { wakeAtMs } = decision;
+    const isNothing = decision.buildsets.length === 0 && decision.marks.length === 0 && wakeAtMs === row.wakeAtMs;
+    if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision)], cursors, wakeAtMs });
+    clearTimeout(this.alarm);
+    if (wakeAtMs === null) return;
+    this.alarm = setTimeout(() => this.loop.nudge(), Math.min(Math.max(wakeAtMs - nowMs, 0), LONGEST_SLEEP_MS));
+  }
+
+  private async commit(owner: Ownership, row: SchedulerRow, decided: Decided): Promise<void> {
+    const created = await this.ports.schedulers.decide(owner, row, decided);
+    for (const buildset of created) announceBuildset(this.ports.hints, buildset);
+  }
+
+  private row(): Promise<SchedulerRow> {
+    return this.ports.schedulers.scheduler(this.options.scheduler.name);
+  }
+
+  private planned({ buildsets, marks }: Decision): SchedulerDecision {
+    return { buildsets: buildsets.map((buildset) => withIds(buildset, this.options.builderIds)), marks };
+  }
+}
+
+/** A planned buildset, as the database takes it. */
+export function withIds(
+  { builders, ...buildset }: PlannedBuildset,
+  builderIds: ReadonlyMap<string, number>,
+): SchedulerBuildset {
+  return { ...buildset, builderIds: builders.map((name) => builderIds.get(name)!) };
+}

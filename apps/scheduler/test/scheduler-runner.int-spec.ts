@@ -1,0 +1,201 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Answer, Decision, FinishedBuildset, SchedulerKind, SchedulerState } from '@millrace/config';
+import { hints, type CompiledScheduler, type Hint } from '@millrace/contracts';
+import {
+  ConfigurationStore,
+  ControlStore,
+  type Database,
+  type DefinitionIds,
+  FinishedBuildsetStore,
+  type Incarnation,
+  IntakeStore,
+  MasterStore,
+  migrate,
+  openDatabase,
+  OwnershipStore,
+  SchedulerStore,
+} from '@millrace/database';
+import { Result } from '@millrace/domain';
+import type { HintHandler } from '@millrace/master';
+import { eventually } from '@millrace/testing';
+import { type RunnerPorts, SchedulerRunner } from '../src/schedulers/scheduler-runner.js';
+
+/** Hints of one process. */
+class LocalHints {
+  readonly state = 'off';
+  private readonly handlers = new Set<{ readonly prefix: string; readonly handler: HintHandler }>();
+  publish({ topic, payload }: Hint): void {
+    for (const { prefix, handler } of this.handlers)
+      if (topic === prefix || topic.startsWith(`${prefix}.`)) handler(topic, payload);
+  }
+  subscribe(prefix: string, handler: HintHandler): () => void {
+    const entry = { prefix, handler };
+    this.handlers.add(entry);
+    return () => void this.handlers.delete(entry);
+  }
+  onState(): () => void {
+    return () => undefined;
+  }
+}
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} } as unknown as RunnerPorts['log'];
+const scheduler: CompiledScheduler = {
+  ...{ kind: 'test', name: 's', builders: ['b'], reason: '', properties: {}, priority: 0 },
+};
+const nothing = ({ wakeAtMs }: SchedulerState): Decision => ({ buildsets: [], marks: [], wakeAtMs });
+const planned = (cause: string) => ({
+  ...{ cause, reason: '', sourceStamps: [], changeIds: [], properties: {}, builders: ['b'], priority: 0 },
+});
+
+describe('a scheduler that is run', () => {
+  let folder: string;
+  let db: Database;
+  let me: Incarnation;
+  let ids: DefinitionIds;
+  let bus: LocalHints;
+  const runners: SchedulerRunner[] = [];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-runner-'));
+    const url = `sqlite:${join(folder, 'test.sqlite')}`;
+    await migrate(url);
+    db = openDatabase(url);
+    me = await new MasterStore(db).register({
+      ...{
+        name: 'one',
+        role: 'scheduler',
+        host: 'test',
+        pid: 1,
+        version: 'test',
+        leaseMs: 60_000,
+        isAlive: () => true,
+      },
+    });
+    ids = await new ConfigurationStore(db).apply(
+      me,
+      { fingerprint: 'f', body: '{}' },
+      {
+        ...{ projects: [], workers: [], changeSources: [], schedulers: [scheduler] },
+        builders: [{ name: 'b', tags: [], workers: [], fingerprint: 'f' }],
+      },
+      { serves: false },
+    );
+    bus = new LocalHints();
+  });
+  afterEach(async () => {
+    await Promise.all(runners.splice(0).map((runner) => runner.stop()));
+    await db.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Nothing but hints and its own alarm wakes it up. */
+  const run = (on: SchedulerKind['on'], answers: Readonly<Record<string, Answer>> = {}): SchedulerRunner => {
+    const runner = new SchedulerRunner(
+      {
+        scheduler,
+        kind: { name: 'test', compile: () => ({}), codebases: () => null, on },
+        builderIds: ids.builders,
+        judge: { ask: async ({ handle }) => answers[handle]! },
+        everyMs: null,
+      },
+      {
+        ...{ me, hints: bus, log: silent, lease: { mayTakeOver: () => true } },
+        ownerships: new OwnershipStore(db),
+        schedulers: new SchedulerStore(db),
+        intake: new IntakeStore(db),
+        finishedBuildsets: new FinishedBuildsetStore(db),
+      },
+    );
+    runners.push(runner);
+    runner.start();
+    return runner;
+  };
+  const causes = async (): Promise<string[]> =>
+    (await db.all<{ cause: string }>(`SELECT cause FROM buildsets WHERE scheduler_name = 's' ORDER BY id`)).map(
+      ({ cause }) => cause,
+    );
+  const built = (...wanted: string[]) =>
+    eventually(async () => expect(await causes()).toEqual(wanted), { what: wanted.join(), timeoutMs: 10_000 });
+  const force = () =>
+    new ControlStore(db).force({
+      ...{ schedulerId: 99, schedulerName: 'other', builderIds: [ids.builders.get('b')!], reason: '', owner: 'Ada' },
+      ...{ sourceStamps: [], properties: {}, priority: 0 },
+    });
+  /** @returns the buildset's id */
+  const finish = async (): Promise<number> => {
+    const { buildsetId, requests } = await force();
+    await new ControlStore(db).cancelRequest(requests[0]!.requestId, 'no reason');
+    bus.publish(hints.buildset(buildsetId, 'complete'));
+    return buildsetId;
+  };
+  const change = async (): Promise<number> => {
+    const { n } = (await db.get<{ n: number }>(`SELECT COUNT(*) AS n FROM changes`))!;
+    const [id] = await new IntakeStore(db).addChanges([
+      {
+        ...{ dedupKey: `c${n}`, author: 'Ada', committer: null, comments: '', revlink: '', category: null, whenMs: 0 },
+        ...{ branch: 'main', revision: `r${n}`, repository: '', project: '', codebase: '', files: [], properties: {} },
+      },
+    ]);
+    bus.publish(hints.change(id!));
+    return id!;
+  };
+
+  it('is told of each finished buildset once, in order, over a restart', async () => {
+    const told: FinishedBuildset[] = [];
+    const on = {
+      buildset: (_scheduler: CompiledScheduler, state: SchedulerState, finished: FinishedBuildset): Decision => {
+        if (finished.schedulerName !== 'other') return nothing(state);
+        told.push(finished);
+        return { ...nothing(state), buildsets: [planned(`buildset:${finished.buildsetId}`)] };
+      },
+    };
+    const runner = run(on);
+    const first = [await finish(), await finish()];
+    await built(...first.map((id) => `buildset:${id}`));
+    await runner.stop();
+    const later = [await finish(), await finish()];
+    run(on);
+    await built(...[...first, ...later].map((id) => `buildset:${id}`));
+    expect(told.map(({ results }) => results)).toEqual(Array(4).fill(Result.CANCELLED));
+  });
+
+  it('is woken up when it asked for it, over a restart, and builds once for each time', async () => {
+    const on = {
+      time: (_scheduler: CompiledScheduler, { nowMs, wakeAtMs }: SchedulerState): Decision => {
+        if (wakeAtMs === null) return { buildsets: [], marks: [], wakeAtMs: nowMs + 300 };
+        if (wakeAtMs > nowMs) return { buildsets: [], marks: [], wakeAtMs };
+        return { buildsets: [planned(`time:${wakeAtMs}`)], marks: [], wakeAtMs: wakeAtMs + 300 };
+      },
+    };
+    const runner = run(on);
+    await eventually(async () => (await causes()).length >= 2, { what: 'two buildsets', timeoutMs: 10_000 });
+    await runner.stop();
+    const before = await causes();
+    run(on);
+    await eventually(async () => (await causes()).length > before.length, { what: 'one more', timeoutMs: 10_000 });
+    const times = (await causes()).map((cause) => Number(cause.slice('time:'.length)));
+    expect(times).toEqual(times.map((_, i) => times[0]! + i * 300));
+  });
+
+  it('is asked again with each answer', async () => {
+    const asked: number[] = [];
+    const on: SchedulerKind['on'] = {
+      change: (_scheduler, state, { change: { changeId }, answers }) => {
+        asked.push(answers.size);
+        for (const handle of ['one', 'two']) if (!answers.has(handle)) return { ask: { handle, value: null } };
+        return {
+          ...nothing(state),
+          buildsets: [{ ...planned(`change:${changeId}`), changeIds: [changeId] }],
+          marks: [{ changeId, was: 'new', now: 'built', important: true }],
+        };
+      },
+    };
+    run(on, { one: true, two: { failed: 'why' } });
+    const id = await change();
+    await built(`change:${id}`);
+    expect(asked).toEqual([0, 1, 2]);
+  });
+});
