@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isForceScheduler } from '@millrace/contracts';
 import { ControlStore } from '@millrace/database';
 import { type JsonValue, Result } from '@millrace/domain';
 import { readForm } from '../src/resources/force-form.js';
@@ -180,7 +181,7 @@ describe('commands', () => {
   });
 
   it('makes a source stamp of each codebase that the form asks for', () => {
-    const scheduler = CONFIG.schedulers.find((one) => one.kind === 'force')!;
+    const scheduler = CONFIG.schedulers.find(isForceScheduler)!;
     const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));
     expect(readForm({ ...scheduler, codebases }, { branch: 'main', lib_branch: 'next' })).toMatchObject({
       ok: true,

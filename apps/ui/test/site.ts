@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CompiledConfig, ForceField, Hint } from '@millrace/contracts';
+import type { CompiledConfig, CompiledForceScheduler, ForceField, Hint } from '@millrace/contracts';
 import {
   type BuildEntry,
   type BuildKey,
@@ -34,6 +34,34 @@ const field = (name: string, more: Partial<ForceField> = {}): ForceField => ({
 });
 
 /** What a scheduler master would have compiled and stored. */
+const FORCE: CompiledForceScheduler = {
+  kind: 'force',
+  name: 'force',
+  builders: ['linux-tests', 'docs'],
+  reason: 'forced',
+  properties: {},
+  priority: 0,
+  label: 'Force a build',
+  buttonName: 'Force a build',
+  username: field('username', { type: 'username', label: 'your name:' }),
+  reasonField: field('reason', { required: true, label: 'reason:', default: 'force build' }),
+  priorityField: field('priority', { type: 'int', default: 0 }),
+  codebases: [
+    {
+      codebase: '',
+      branch: field('branch', { default: 'main' }),
+      project: field('project'),
+      repository: field('repository', { default: 'https://example.invalid/r.git' }),
+      revision: field('revision', { regex: '[0-9a-f]*' }),
+    },
+  ],
+  fields: [
+    field('level', { type: 'list', label: 'level', choices: ['quick', 'full'], default: 'quick', strict: true }),
+    field('ticket', { regex: '([A-Z]+)*' }),
+    field('clean', { type: 'bool', label: 'clean first', default: false }),
+  ],
+};
+
 export const CONFIG: CompiledConfig = {
   title: 'Widgets CI',
   url: null,
@@ -65,35 +93,7 @@ export const CONFIG: CompiledConfig = {
     steps: [{ kind: 'shell', name: 'test' }],
     fingerprint: `fp-${name as string}`,
   })),
-  schedulers: [
-    {
-      kind: 'force',
-      name: 'force',
-      builders: ['linux-tests', 'docs'],
-      reason: 'forced',
-      properties: {},
-      priority: 0,
-      label: 'Force a build',
-      buttonName: 'Force a build',
-      username: field('username', { type: 'username', label: 'your name:' }),
-      reasonField: field('reason', { required: true, label: 'reason:', default: 'force build' }),
-      priorityField: field('priority', { type: 'int', default: 0 }),
-      codebases: [
-        {
-          codebase: '',
-          branch: field('branch', { default: 'main' }),
-          project: field('project'),
-          repository: field('repository', { default: 'https://example.invalid/r.git' }),
-          revision: field('revision', { regex: '[0-9a-f]*' }),
-        },
-      ],
-      fields: [
-        field('level', { type: 'list', label: 'level', choices: ['quick', 'full'], default: 'quick', strict: true }),
-        field('ticket', { regex: '([A-Z]+)*' }),
-        field('clean', { type: 'bool', label: 'clean first', default: false }),
-      ],
-    },
-  ],
+  schedulers: [FORCE],
   changeSources: [],
 };
 
