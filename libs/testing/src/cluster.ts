@@ -12,7 +12,7 @@ const SCRIPTS = {
   router: 'libs/wamp-router/dist/main.js',
   scheduler: 'apps/scheduler/dist/main.js',
   engine: 'apps/engine/dist/main.js',
-  runner: 'apps/engine/dist/runner/main.js',
+  runner: 'apps/engine/dist/runner/process/main.js',
   ui: 'apps/ui/dist/main.js',
   worker: 'apps/worker/dist/main.js',
 } as const;

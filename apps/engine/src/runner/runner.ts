@@ -9,9 +9,16 @@ import {
   HOST_METHODS,
   type HostMethod,
   type RunningBuild,
-} from './build-host.js';
+} from './protocol/build-host.js';
 import { type NamedVariables, runnerProcessEnvironment, stepEnvironment } from '../core/runner-environment.js';
-import { type FromRunner, fromSent, type Generation, type HostCall, toSent, type ToRunner } from './messages.js';
+import {
+  type FromRunner,
+  fromSent,
+  type Generation,
+  type HostCall,
+  toSent,
+  type ToRunner,
+} from './protocol/messages.js';
 
 export type {
   BuildHost,
@@ -22,7 +29,7 @@ export type {
   FinishedStep,
   RunningBuild,
   StepState,
-} from './build-host.js';
+} from './protocol/build-host.js';
 
 export interface RunnerLog {
   info(message: string, fields?: Record<string, unknown>): void;
@@ -189,7 +196,7 @@ export class RunnerPool {
 
   private spawn(): void {
     const startedAt = performance.now();
-    const child = fork(new URL('./main.js', import.meta.url), {
+    const child = fork(new URL('./process/main.js', import.meta.url), {
       env: runnerProcessEnvironment(process.env),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],

@@ -12,10 +12,16 @@ import {
   type StepFlags,
   worse,
 } from '@millrace/domain';
-import { BuildProperties } from '../core/build-properties.js';
-import { ERROR_LOG, isStepsFault } from '../core/step-limits.js';
-import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from '../core/step-sequence.js';
-import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from './build-host.js';
+import { BuildProperties } from '../../core/build-properties.js';
+import { ERROR_LOG, isStepsFault } from '../../core/step-limits.js';
+import {
+  buildStateString,
+  isStarted,
+  settledResult,
+  stepStateString,
+  uniqueStepNames,
+} from '../../core/step-sequence.js';
+import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-host.js';
 import { StepRun } from './step-run.js';
 
 /** A stopped step that has no command under way and still does not end is left behind after this time. */

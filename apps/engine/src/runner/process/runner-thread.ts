@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { type ConfigSnapshot, giveWayToAll } from '@millrace/config';
 import { checkJsonLimits, messageOf, Result } from '@millrace/domain';
-import { STEP_LIMITS } from '../core/step-limits.js';
-import { stepStateString } from '../core/step-sequence.js';
-import type { BuildJob, BuildOutcome } from './build-host.js';
-import { Heartbeat } from './heartbeat.js';
+import { STEP_LIMITS } from '../../core/step-limits.js';
+import { stepStateString } from '../../core/step-sequence.js';
+import type { BuildJob, BuildOutcome } from '../protocol/build-host.js';
+import { Heartbeat } from '../protocol/heartbeat.js';
 import {
   type FromThread,
   type Generation,
@@ -14,8 +14,8 @@ import {
   type SentError,
   type ToThread,
   toSent,
-} from './messages.js';
-import type { ThreadData } from './thread.js';
+} from '../protocol/messages.js';
+import type { ThreadData } from '../thread/thread.js';
 
 /** What a thread tells whoever keeps it. */
 export interface ThreadEvents {
@@ -49,7 +49,7 @@ export class RunnerThread {
     private readonly events: ThreadEvents,
   ) {
     const workerData: ThreadData = { generation, heartbeat: this.heartbeat.memory };
-    this.worker = new Worker(new URL('./thread.js', import.meta.url), {
+    this.worker = new Worker(new URL('../thread/thread.js', import.meta.url), {
       workerData,
       name: 'build',
       env: generation.env,

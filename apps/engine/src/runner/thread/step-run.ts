@@ -11,11 +11,11 @@ import {
   type StepContext,
 } from '@millrace/config';
 import { type JsonValue, mainSourceStamp, NO_SOURCE } from '@millrace/domain';
-import type { BuildProperties } from '../core/build-properties.js';
-import { firstPiece } from '../core/log-text.js';
-import { shortState, StepLogs, StepUrls } from '../core/step-limits.js';
-import { workerPath } from '../core/worker-path.js';
-import type { BuildHost, BuildJob, CommandRequest } from './build-host.js';
+import type { BuildProperties } from '../../core/build-properties.js';
+import { firstPiece } from '../../core/log-text.js';
+import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
+import { workerPath } from '../../core/worker-path.js';
+import type { BuildHost, BuildJob, CommandRequest } from '../protocol/build-host.js';
 
 /** A state that is gone again so soon is never sent by itself, which saves a short step a write. */
 const STATE_DELAY_MS = 50;

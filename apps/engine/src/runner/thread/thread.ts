@@ -1,10 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { compileConfig, ConfigError, giveWay, loadConfig, type MasterConfig } from '@millrace/config';
 import { UnexpectedError } from '@millrace/domain';
-import type { BuildHost, HostMethod } from './build-host.js';
+import type { BuildHost, HostMethod } from '../protocol/build-host.js';
 import { BuildWalk } from './build-walk.js';
-import { BEAT_MS, Heartbeat } from './heartbeat.js';
-import { type FromThread, fromSent, type Generation, type HostReply, toSent, type ToThread } from './messages.js';
+import { BEAT_MS, Heartbeat } from '../protocol/heartbeat.js';
+import {
+  type FromThread,
+  fromSent,
+  type Generation,
+  type HostReply,
+  toSent,
+  type ToThread,
+} from '../protocol/messages.js';
 
 export interface ThreadData {
   readonly generation: Generation;

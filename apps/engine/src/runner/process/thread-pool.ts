@@ -1,7 +1,7 @@
 import { Result } from '@millrace/domain';
-import type { BuildJob } from './build-host.js';
-import { BEAT_MS } from './heartbeat.js';
-import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from './messages.js';
+import type { BuildJob } from '../protocol/build-host.js';
+import { BEAT_MS } from '../protocol/heartbeat.js';
+import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from '../protocol/messages.js';
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;

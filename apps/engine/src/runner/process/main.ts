@@ -1,5 +1,5 @@
 import { constants, setPriority } from 'node:os';
-import type { FromRunner, ToRunner } from './messages.js';
+import type { FromRunner, ToRunner } from '../protocol/messages.js';
 import { ThreadPool } from './thread-pool.js';
 
 /**
