@@ -64,6 +64,12 @@ describe('the settings of listeners', () => {
   it.each([
     [{ MILLRACE_URL: 'nope' }, /MILLRACE_URL is 'nope'/],
     [{ MILLRACE_URL: 'ftp://ci.example.org' }, /MILLRACE_URL is 'ftp/],
+    [
+      { MILLRACE_URL: 'https://example.org/ci/' },
+      /MILLRACE_URL is 'https:\/\/example.org\/ci': expected nothing behind/,
+    ],
+    [{ MILLRACE_URL: 'https://example.org/?a=1' }, /expected nothing behind/],
+    [{ MILLRACE_URL: 'https://user@example.org' }, /expected nothing behind/],
     [{ MILLRACE_ALLOWED_HOSTS: 'https://ci.example.org' }, /MILLRACE_ALLOWED_HOSTS has 'https/],
     [{ MILLRACE_ALLOWED_HOSTS: '*' }, /MILLRACE_ALLOWED_HOSTS has '\*'/],
     [{ MILLRACE_WS_MAX: '0' }, /MILLRACE_WS_MAX is '0'/],

@@ -105,6 +105,11 @@ function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSett
   const publicUrl = reader.text('MILLRACE_URL', `http://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
   const isUrl = /^https?:\/\/./i.test(publicUrl) && URL.canParse(publicUrl);
   if (!isUrl) problems.push(`MILLRACE_URL is '${quoted(publicUrl)}': expected a URL like https://ci.example.org`);
+  else if (new URL(publicUrl).origin.length !== publicUrl.length) {
+    problems.push(
+      `MILLRACE_URL is '${quoted(publicUrl)}': expected nothing behind the host and its port, as in https://ci.example.org; pages and the API are at the root of a host`,
+    );
+  }
   const allowedHosts = readAllowedHosts(env.MILLRACE_ALLOWED_HOSTS ?? '', problems);
   return {
     role,
