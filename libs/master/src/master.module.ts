@@ -4,6 +4,7 @@ import type { BusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
 import { type Database, type Incarnation, MasterStore } from '@millrace/database';
 import { Registry } from 'prom-client';
+import { BusWatch } from './bus-watch.js';
 import { Commands } from './commands.js';
 import { ControlClient } from './control/client.js';
 import { HealthController } from './health.controller.js';
@@ -48,6 +49,7 @@ export class MasterModule implements OnApplicationShutdown {
       controllers: [HealthController],
       providers: [
         ...STORES,
+        BusWatch,
         Commands,
         HttpListening,
         MasterPhase,
@@ -80,7 +82,7 @@ export class MasterModule implements OnApplicationShutdown {
 
 function controlClient({ settings, log, die }: MasterContext, me: Incarnation, lease: Lease): ControlClient {
   const { databaseUrl, leaseMs } = settings;
-  const control = new ControlClient({
+  return new ControlClient({
     setup: { databaseUrl, leaseMs, me, bus: busOptions(settings) },
     onRenewal: (ok, reason) => {
       if (ok) return lease.renewed();
@@ -90,8 +92,6 @@ function controlClient({ settings, log, die }: MasterContext, me: Incarnation, l
     onDeath: (reason) => die('control thread', new Error(reason)),
     onTrouble: (text, fields) => log.warn(fields, text),
   });
-  control.onState((state) => log.info({ bus: state }, 'bus state'));
-  return control;
 }
 
 export function busOptions(settings: MasterSettings): BusOptions {
