@@ -73,6 +73,8 @@ interface Spec {
 const HOLDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   integer: Number.isInteger,
   datetime: Number.isInteger,
+  sourcestamp: (value) => typeof value === 'object' && value !== null && 'ssid' in value,
+  master: (value) => typeof value === 'object' && value !== null && 'masterid' in value,
   boolean: (value) => typeof value === 'boolean',
   string: (value) => typeof value === 'string',
   identifier: (value) => typeof value === 'string' && /^[a-zA-Z_-][a-zA-Z0-9._-]*$/.test(value),
@@ -120,6 +122,22 @@ describe('application.spec', () => {
         { name: 'buildid', type: 'integer', type_spec: { name: 'integer' } },
         { name: 'complete_at', type: 'datetime or None', type_spec: { can_be_null: true, name: 'datetime' } },
       ]),
+    });
+    const stamp = { fields: expect.arrayContaining([expect.objectContaining({ name: 'ssid' })]), type: 'sourcestamp' };
+    expect(specOf('changes').type_spec.fields).toContainEqual({
+      name: 'sourcestamp',
+      type: 'sourcestamp',
+      type_spec: stamp,
+    });
+    expect(specOf('buildsets').type_spec.fields).toContainEqual({
+      name: 'sourcestamps',
+      type: 'list',
+      type_spec: { of: stamp, type: 'list' },
+    });
+    expect(specOf('schedulers').type_spec.fields).toContainEqual({
+      name: 'master',
+      type: 'master or None',
+      type_spec: expect.objectContaining({ can_be_null: true, type: 'master' }),
     });
     expect(specOf('builders').type_spec.fields).toContainEqual({
       name: 'tags',

@@ -16,6 +16,7 @@ export function buildsets({ reads }: ResourcePorts): Resource {
   return resource<BuildsetResource>({
     name: 'buildset',
     shape: BUILDSETS.shape,
+    embeds: { sourcestamps: { resource: 'sourcestamp', isList: true } },
     one: {
       at: buildsetAddresses(reads),
       read: async (_caller, id) => (await buildsets.byIds([id]))[0] ?? null,

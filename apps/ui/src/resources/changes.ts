@@ -8,6 +8,7 @@ export function changes({ reads }: ResourcePorts): Resource {
   return resource<ChangeResource>({
     name: 'change',
     shape: CHANGES.shape,
+    embeds: { sourcestamp: { resource: 'sourcestamp', isList: false } },
     one: {
       at: [address('changes/n:changeid', ([id]) => id)],
       read: async (_caller, id) => (await changes.byIds([id]))[0] ?? null,

@@ -128,11 +128,20 @@ export interface Found {
   };
 }
 
+/** Another resource inside of a field, or a list of them. */
+export interface Embedded {
+  /** Its name. */
+  readonly resource: string;
+  readonly isList: boolean;
+}
+
 /** One resource of `/api/v2`. */
 export interface Resource {
   /** In the singular. */
   readonly name: string;
   readonly shape: ResourceShape;
+  /** Field → the resource that it holds. */
+  readonly embeds: ReadonlyMap<string, Embedded>;
   /** For reading it, and hearing of it. */
   readonly view: Permission;
   readonly paths: readonly (ReadPath & { readonly actions: ReadonlyMap<string, BoundAction> })[];
@@ -143,6 +152,7 @@ export interface Resource {
 export function resource<Row extends object, Id = number, EventRow extends object = Row>(definition: {
   readonly name: string;
   readonly shape: ResourceShape;
+  readonly embeds?: { readonly [F in keyof Row & string]?: Embedded };
   /** Its rows one by one; the paths take the actions, too. */
   readonly one?: {
     readonly at: readonly Address<Id>[];
@@ -153,14 +163,21 @@ export function resource<Row extends object, Id = number, EventRow extends objec
   readonly actions?: Readonly<Record<string, Action<Id>>>;
   readonly events?: Events<EventRow>;
 }): Resource {
-  const { name, shape, one, reads = [], actions = {}, events = null } = definition;
+  const { name, shape, embeds = {}, one, reads = [], actions = {}, events = null } = definition;
   const singles = (one?.at ?? []).map((address) => ({
     path: address.path,
     read: oneOf(address, one!.read),
     actions: new Map(Object.entries(actions).map(([method, action]) => [method, bound(name, address, action)])),
   }));
   const others = reads.map((path) => ({ ...path, actions: new Map<string, BoundAction>() }));
-  return { name, shape, view: 'view', paths: [...singles, ...others], events };
+  return {
+    name,
+    shape,
+    embeds: new Map(Object.entries<Embedded>(embeds)),
+    view: 'view',
+    paths: [...singles, ...others],
+    events,
+  };
 }
 
 export function address<P extends string, Id = number>(

@@ -7,6 +7,7 @@ export function schedulers({ reads: { catalog }, control, publish }: ResourcePor
   return resource<SchedulerResource>({
     name: 'scheduler',
     shape: CATALOG.schedulers,
+    embeds: { master: { resource: 'master', isList: false } },
     one: {
       at: [address('schedulers/n:schedulerid', ([id]) => id)],
       read: async (_caller, id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,

@@ -1,5 +1,5 @@
-import { CATALOG_LIMIT, evaluate, type FieldType, type ResourceShape, shapeOf } from '@millrace/database';
-import { list, type Resource, resource } from './resource.js';
+import { CATALOG_LIMIT, evaluate, type FieldKind, type FieldType, shapeOf } from '@millrace/database';
+import { type Embedded, list, type Resource, resource } from './resource.js';
 
 /** One path of the API, and what it answers with. */
 interface SpecResource {
@@ -22,20 +22,35 @@ export function specs(others: readonly Resource[]): Resource {
     shape: SHAPE,
     reads: [list('application.spec', async (_caller, _args, query) => evaluate(rows, query, CATALOG_LIMIT))],
   });
-  const rows = [...others, itself]
-    .flatMap(({ name, shape, paths }) => {
-      const spec = { plural: shape.plural, type: name, type_spec: typeSpec(name, shape) };
-      return paths.map(({ path }): SpecResource => ({ path, ...spec }));
+  const all = new Map([...others, itself].map((one) => [one.name, one]));
+  const rows = [...all.values()]
+    .flatMap((one) => {
+      const spec = { plural: one.shape.plural, type: one.name, type_spec: resourceSpec(one, all) };
+      return one.paths.map(({ path }): SpecResource => ({ path, ...spec }));
     })
     .sort((a, b) => (a.path < b.path ? -1 : 1));
   return itself;
 }
 
-function typeSpec(name: string, { fields }: ResourceShape): object {
-  const names = Object.keys(fields);
+type ByName = ReadonlyMap<string, Resource>;
+
+function resourceSpec({ name, shape, embeds }: Resource, all: ByName): object {
+  const fields = Object.entries(shape.fields);
   // Properties have whatever fields somebody gave them.
-  if (names.length === 0) return { name };
-  return { fields: names.map((field) => ({ name: field, ...fieldSpec(fields[field]!) })), type: name };
+  if (fields.length === 0) return { name };
+  return {
+    fields: fields.map(([field, type]) => {
+      const canBeNull = type.endsWith('?');
+      const embedded = embeds.get(field);
+      return { name: field, ...(embedded ? embeddedSpec(embedded, canBeNull, all) : fieldSpec(type, canBeNull)) };
+    }),
+    type: name,
+  };
+}
+
+function embeddedSpec({ resource: name, isList }: Embedded, canBeNull: boolean, all: ByName): object {
+  const spec = resourceSpec(all.get(name)!, all);
+  return isList ? listOf(spec) : orNone(name, spec, canBeNull);
 }
 
 const NAMES = {
@@ -48,14 +63,16 @@ const NAMES = {
   properties: 'sourcedproperties',
 } as const;
 
-function fieldSpec(field: FieldType): object {
-  const canBeNull = field.endsWith('?');
-  const kind = field.replace('?', '') as keyof typeof NAMES | 'ints' | 'strings';
-  if (kind === 'ints' || kind === 'strings') {
-    return { type: 'list', type_spec: { of: { name: kind === 'ints' ? 'integer' : 'string' }, type: 'list' } };
-  }
-  const name = NAMES[kind];
-  return canBeNull
-    ? { type: `${name} or None`, type_spec: { can_be_null: true, name } }
-    : { type: name, type_spec: { name } };
+function fieldSpec(type: FieldType, canBeNull: boolean): object {
+  const kind = type.replace('?', '') as FieldKind;
+  if (kind === 'ints' || kind === 'strings') return listOf({ name: kind === 'ints' ? 'integer' : 'string' });
+  return orNone(NAMES[kind], { name: NAMES[kind] }, canBeNull);
+}
+
+function listOf(of: object): object {
+  return { type: 'list', type_spec: { of, type: 'list' } };
+}
+
+function orNone(type: string, spec: object, canBeNull: boolean): object {
+  return canBeNull ? { type: `${type} or None`, type_spec: { can_be_null: true, ...spec } } : { type, type_spec: spec };
 }
