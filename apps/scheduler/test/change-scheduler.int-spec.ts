@@ -33,6 +33,16 @@ const decided = (changeId: number): Promise<{ decision: string; reason: string |
     { timeoutMs: 50_000, what: `a decision about change ${changeId}` },
   );
 
+const decidedBy = (name: string, changeId: number): Promise<{ decision: string; reason: string | null }> =>
+  eventually(
+    async () =>
+      (await site.db.get<{ decision: string; reason: string | null }>(
+        `SELECT decision, reason FROM scheduler_changes JOIN schedulers ON schedulers.id = scheduler_id WHERE change_id = ? AND name = ?`,
+        [changeId, name],
+      )) ?? false,
+    { timeoutMs: 30_000, what: `what ${name} makes of change ${changeId}` },
+  );
+
 const buildsets = async (): Promise<number[]> =>
   (await site.db.all<{ id: number }>(`SELECT change_id AS id FROM buildset_changes ORDER BY change_id`)).map(
     ({ id }) => id,
@@ -89,23 +99,14 @@ describe('a scheduler over changes', () => {
     });
     const { process: scheduler } = await site.start();
     const { pid } = scheduler;
-    const of = (name: string, changeId: number) =>
-      eventually(
-        async () =>
-          (await site.db.get<{ decision: string; reason: string | null }>(
-            `SELECT decision, reason FROM scheduler_changes JOIN schedulers ON schedulers.id = scheduler_id WHERE change_id = ? AND name = ?`,
-            [changeId, name],
-          )) ?? false,
-        { timeoutMs: 30_000, what: `what ${name} makes of change ${changeId}` },
-      );
     const [first, second] = [await change(bomb), await change('aaa')];
-    expect(await of('s', first)).toEqual({ decision: 'ignored', reason: null });
-    expect(await of('s', second)).toMatchObject({ decision: 'built' });
-    expect(await of('t', first)).toMatchObject({
+    expect(await decidedBy('s', first)).toEqual({ decision: 'ignored', reason: null });
+    expect(await decidedBy('s', second)).toMatchObject({ decision: 'built' });
+    expect(await decidedBy('t', first)).toMatchObject({
       decision: 'failed',
       reason: expect.stringMatching(/ran for more than 2000 ms/),
     });
-    expect(await of('t', second)).toMatchObject({ decision: 'built' });
+    expect(await decidedBy('t', second)).toMatchObject({ decision: 'built' });
     expect(scheduler.pid).toBe(pid);
   });
 
@@ -139,6 +140,59 @@ describe('a scheduler over changes', () => {
     await eventually(() => threads() <= before, { what: `${before} threads, as after one reload` });
     const id = await change();
     expect(await decided(id)).toMatchObject({ decision: 'built' });
+  });
+
+  it('builds nothing of what came while it was out of the configuration, unless somebody asks for it', async () => {
+    const one = `anyBranch('s', { builders: ['b'] })`;
+    site.configure({ schedulers: one });
+    await site.start();
+    const reload = async (schedulers: string): Promise<void> => {
+      site.configure({ schedulers });
+      const control = new ControlStore(site.db);
+      const command = await control.requestReconfig(await masterId());
+      await eventually(async () => (await control.commandResult(command)) !== null, { timeoutMs: 30_000, what: 'it' });
+    };
+    await reload(`anyBranch('other', { builders: ['b'] })`);
+    const missed = [await change(), await change(), await change()];
+    await reload(one);
+    const next = await change();
+    expect(await decidedBy('s', next)).toMatchObject({ decision: 'built' });
+    const ofIt = async (): Promise<number[]> =>
+      (
+        await site.db.all<{ id: number }>(
+          `SELECT c.change_id AS id FROM buildset_changes c JOIN buildsets b ON b.id = c.buildset_id
+           WHERE b.scheduler_name = 's' ORDER BY c.change_id`,
+        )
+      ).map(({ id }) => id);
+    expect(await ofIt()).toEqual([next]);
+
+    const { id } = (await site.db.get<{ id: number }>(`SELECT id FROM schedulers WHERE name = 's'`))!;
+    await new ControlStore(site.db).settleBacklog(id, 'take');
+    await eventually(async () => expect(await ofIt()).toEqual([...missed, next]), { timeoutMs: 20_000, what: 'them' });
+  });
+
+  it('builds nothing when its quiet time ends while it is switched off, nor when it is switched on again', async () => {
+    site.configure({
+      schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 3 }), anyBranch('t', { builders: ['b'], treeStableSeconds: 4 })`,
+    });
+    await site.start();
+    const first = await change();
+    const control = new ControlStore(site.db);
+    const { id } = (await site.db.get<{ id: number }>(`SELECT id FROM schedulers WHERE name = 's'`))!;
+    await control.enableScheduler(id, false);
+    await eventually(async () => (await decidedBy('t', first)).decision === 'built', { timeoutMs: 20_000, what: 't' });
+    await control.enableScheduler(id, true);
+    const second = await change('other');
+    const builtBy = async (name: string): Promise<number[]> =>
+      (
+        await site.db.all<{ id: number }>(
+          `SELECT change_id AS id FROM scheduler_changes JOIN schedulers ON schedulers.id = scheduler_id
+           WHERE name = ? AND decision = 'built'`,
+          [name],
+        )
+      ).map((row) => row.id);
+    await eventually(async () => (await builtBy('s')).includes(second), { timeoutMs: 20_000, what: 's' });
+    expect(await builtBy('s')).toEqual([second]);
   });
 
   it('drains while a reconfiguration takes its time', async () => {

@@ -201,6 +201,8 @@ export interface WorkerResource {
 }
 
 export interface SchedulerResource {
+  /** Changes that came while it was switched off or in no configuration, and that it has not decided about; counted as far as 1000. */
+  backlog: number;
   enabled: boolean;
   kind: string;
   master: MasterResource | null;

@@ -1,7 +1,8 @@
 import { isWorkerTemplate, workerEntries } from '@millrace/domain';
 import { RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
-import type { Incarnation } from './masters.js';
+import { startFromNow } from './intake/backlog.js';
+import { aliveSql, type Incarnation } from './masters.js';
 import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
 import { namesWithTokens } from './worker-tokens.js';
 
@@ -39,8 +40,8 @@ export class ConfigurationStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Stores a compiled revision and makes it this master's, in one transaction: names get ids, and with `serves` the master is
-   * recorded as one that runs these builders. The same fingerprint is stored once.
+   * Stores a compiled revision and makes it this master's, in one transaction: names get ids, and the master is recorded as one that runs
+   * these builders (`serves`) or else these schedulers. The same fingerprint is stored once.
    */
   apply(
     me: Incarnation,
@@ -77,7 +78,7 @@ export class ConfigurationStore {
       if (options.serves) {
         await serveBuilders(tx, me, definitions, builders);
         await serveWorkers(tx, me, definitions, builders, workers);
-      }
+      } else await runSchedulers(tx, me, [...schedulers.values()]);
       return { builders, workers, schedulers };
     });
   }
@@ -105,6 +106,47 @@ async function serveBuilders(
   await tx.defer(`DELETE FROM builder_masters WHERE master_id = ?`, [me.masterId]);
   const served = definitions.builders.map(({ name, fingerprint }) => [builders.get(name)!, me.masterId, fingerprint]);
   await insertRows(tx, 'builder_masters', ['builder_id', 'master_id', 'fingerprint'], served);
+}
+
+/**
+ * A scheduler is in use as long as a living master has it in its configuration, or the last one that had is only away. One that comes back
+ * into use begins with what happens from now on.
+ */
+async function runSchedulers(tx: Transaction, me: Incarnation, schedulerIds: readonly number[]): Promise<void> {
+  const mine = new Set(schedulerIds);
+  const rows = await tx.all<{ schedulerId: number; masterId: number; isAlive: number }>(
+    `SELECT s.scheduler_id AS schedulerId, s.master_id AS masterId, ${aliveSql(tx, 'm.epoch')} AS isAlive
+     FROM scheduler_masters s JOIN masters m ON m.id = s.master_id`,
+  );
+  for (const { schedulerId, masterId, isAlive } of rows) {
+    if (mine.has(schedulerId) || (masterId !== me.masterId && isAlive === 1)) continue;
+    await tx.defer(`DELETE FROM scheduler_masters WHERE scheduler_id = ? AND master_id = ?`, [schedulerId, masterId]);
+  }
+  const inUse = new Set(rows.map(({ schedulerId }) => schedulerId));
+  for (const schedulerId of await standingBehind(
+    tx,
+    schedulerIds.filter((id) => !inUse.has(id)),
+  ))
+    await startFromNow(tx, schedulerId);
+  const known = new Set(rows.filter(({ masterId }) => masterId === me.masterId).map(({ schedulerId }) => schedulerId));
+  const fresh = schedulerIds.filter((id) => !known.has(id)).map((id) => [id, me.masterId]);
+  await insertRows(tx, 'scheduler_masters', ['scheduler_id', 'master_id'], fresh);
+}
+
+/** Of these schedulers those that do not stand where a new one does. */
+async function standingBehind(tx: Transaction, schedulerIds: readonly number[]): Promise<number[]> {
+  const behind: number[] = [];
+  for (const ids of chunked(schedulerIds)) {
+    const rows = await tx.all<{ id: number }>(
+      `SELECT id FROM schedulers s WHERE id IN ${placeholders(ids.length)} AND (wake_at_ms IS NOT NULL
+         OR cursor_seq < (SELECT value FROM counters WHERE name = 'change-seq')
+         OR buildset_cursor_seq < (SELECT value FROM counters WHERE name = 'buildset-seq')
+         OR EXISTS (SELECT 1 FROM scheduler_changes c WHERE c.scheduler_id = s.id AND c.decision = 'waiting'))`,
+      ids,
+    );
+    behind.push(...rows.map(({ id }) => id));
+  }
+  return behind;
 }
 
 async function serveWorkers(

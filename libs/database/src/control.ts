@@ -4,7 +4,6 @@ import { completeRequest, createBuildset, type CreatedBuildset } from './buildse
 import { IsNull, type QueryDeepPartialEntity } from 'typeorm';
 import { BuildEntity } from './entities/builds.js';
 import { SourceStampEntity } from './entities/changes.js';
-import { SchedulerEntity } from './entities/definitions.js';
 import { MasterCommandEntity } from './entities/masters.js';
 import {
   BuildRequestEntity,
@@ -16,6 +15,7 @@ import {
 } from './entities/requests.js';
 import { WorkerEntity } from './entities/workers.js';
 import { NO_FAILURES } from './fleet.js';
+import { enableScheduler, settleBacklog } from './intake/backlog.js';
 import type { Database, Transaction } from './sql.js';
 
 const COMMANDS_AT_ONCE = 100;
@@ -188,9 +188,14 @@ export class ControlStore {
     if (affected === 0) throw notFound('worker', workerId);
   }
 
+  /** What comes while it is switched off it does not look at, but by choice (`settleBacklog`). @throws UserError `not-found` */
   async enableScheduler(schedulerId: number, enabled: boolean): Promise<void> {
-    const { affected } = await (await this.db.repository(SchedulerEntity)).update({ id: schedulerId }, { enabled });
-    if (affected === 0) throw notFound('scheduler', schedulerId);
+    await this.db.transaction((tx) => enableScheduler(tx, schedulerId, enabled));
+  }
+
+  /** Has a scheduler decide about what it has not looked at, or forgets it. @throws UserError `not-found`, `disabled`, `no-backlog` */
+  async settleBacklog(schedulerId: number, how: 'take' | 'drop'): Promise<void> {
+    await this.db.transaction((tx) => settleBacklog(tx, schedulerId, how));
   }
 
   /** Open commands for a master, oldest first. */

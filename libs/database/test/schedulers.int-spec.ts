@@ -1,7 +1,9 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import {
+  CatalogReads,
   type ChangeMark,
   ConfigurationStore,
+  ControlStore,
   type Database,
   type DefinitionIds,
   type Incarnation,
@@ -183,6 +185,127 @@ onEveryDatabase('schedulers', (get) => {
       changes: await counter('change-seq'),
       buildsets: await counter('buildset-seq'),
     });
+  });
+
+  /** A master reads a configuration with these schedulers. */
+  const read = (master: Incarnation, ...names: string[]) =>
+    new ConfigurationStore(db).apply(
+      master,
+      { fingerprint: names.join('-') || 'none', body: '{}' },
+      {
+        ...{ projects: [], builders: [], workers: [], changeSources: [] },
+        schedulers: names.map((name) => ({ name, kind: 'test' })),
+      },
+      { serves: false },
+    );
+  const named = () => `scheduler-${++made}`;
+  const standing = async (name: string) => {
+    const found = await schedulers.scheduler(name);
+    const resource = (await new CatalogReads(db).schedulers()).find((one) => one.name === name)!;
+    return { row: found, backlog: resource.backlog };
+  };
+  /** Has it decided about everything up to now. */
+  const catchUp = async (name: string, now: ChangeMark['now'] = 'ignored') => {
+    const seen = await schedulers.scheduler(name);
+    const found = await intake.changesAfter(seen.cursors.changes, 1000);
+    const last = found.at(-1)?.seq ?? seen.cursors.changes;
+    const decisions = [{ buildsets: [], marks: found.map(({ changeId }) => mark(changeId, now)) }];
+    await schedulers.decide(await own(me, `scheduler:${name}`), seen, { ...at(seen, last), decisions });
+  };
+  const today = async (): Promise<number> =>
+    (await db.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`))!.value;
+
+  it('go on where they stood when their master comes again, or another one with them', async () => {
+    const name = named();
+    await read(me, name);
+    await catchUp(name);
+    await changes(3);
+    await read(me, name);
+    await new MasterStore(db).stop(me);
+    me = await register(db, 'scheduler');
+    await read(me, name);
+    expect(await standing(name)).toMatchObject({ row: { cursors: { changes: (await today()) - 3 } }, backlog: 0 });
+  });
+
+  it('begin from now on when they come back into the configuration, with what they missed as backlog', async () => {
+    const name = named();
+    await read(me, name);
+    await changes(2);
+    await catchUp(name, 'waiting');
+    await read(me);
+    await changes(3);
+    await read(me, name);
+    expect(await standing(name)).toMatchObject({ row: { cursors: { changes: await today() } }, backlog: 5 });
+    const { schedulerId } = await schedulers.scheduler(name);
+    expect((await schedulers.waiting(schedulerId)).waiting).toEqual([]);
+  });
+
+  it('are in use as long as a living master has them', async () => {
+    const name = named();
+    const other = await register(db, 'scheduler');
+    await read(me, name);
+    await read(other, name);
+    await read(me);
+    await changes(1);
+    await read(me, name);
+    expect(await standing(name)).toMatchObject({ row: { cursors: { changes: (await today()) - 1 } } });
+
+    await read(me);
+    await new MasterStore(db).stop(other);
+    await read(me);
+    await changes(1);
+    await read(me, name);
+    expect(await standing(name)).toMatchObject({ row: { cursors: { changes: await today() } }, backlog: 2 });
+  });
+
+  it('decide nothing while they are switched off, and begin from now on when they are switched on', async () => {
+    const name = named();
+    await read(me, name);
+    const control = new ControlStore(db);
+    const seen = await schedulers.scheduler(name);
+    await changes(2);
+    await catchUp(name, 'waiting');
+    const late = await schedulers.scheduler(name);
+    await control.enableScheduler(seen.schedulerId, false);
+    const decided = { ...at(late), decisions: [] };
+    await expect(schedulers.decide(await own(me, `scheduler:${name}`), late, decided)).rejects.toMatchObject({
+      code: 'fenced',
+    });
+    expect(await standing(name)).toMatchObject({ row: { enabled: false }, backlog: 2 });
+    await changes(3);
+    expect(await standing(name)).toMatchObject({ backlog: 5 });
+    await expect(control.settleBacklog(seen.schedulerId, 'take')).rejects.toMatchObject({ code: 'disabled' });
+    await control.enableScheduler(seen.schedulerId, true);
+    await control.enableScheduler(seen.schedulerId, true);
+    expect(await standing(name)).toMatchObject({
+      row: { enabled: true, cursors: { changes: await today() } },
+      backlog: 5,
+    });
+    await changes(1);
+    await catchUp(name);
+    expect(await standing(name)).toMatchObject({ backlog: 5 });
+  });
+
+  it.each(['take', 'drop'] as const)('%s their backlog by choice', async (how) => {
+    const name = named();
+    await read(me, name);
+    await changes(1);
+    await catchUp(name);
+    await read(me);
+    const missed = await changes(2);
+    await read(me, name);
+    const later = await changes(1);
+    await catchUp(name);
+    const control = new ControlStore(db);
+    const { schedulerId, cursors } = await schedulers.scheduler(name);
+    await control.settleBacklog(schedulerId, how);
+    const after = await standing(name);
+    expect(after.backlog).toBe(0);
+    const told = (await intake.changesAfter(after.row.cursors.changes, 10)).map(({ changeId }) => changeId);
+    expect(told).toEqual(how === 'take' ? [...missed, ...later] : []);
+    if (how === 'drop') expect(after.row.cursors).toEqual(cursors);
+    await expect(control.settleBacklog(schedulerId, how)).rejects.toMatchObject({ code: 'no-backlog' });
+    await expect(control.settleBacklog(987_654, how)).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('do not say that they exist when they do not', async () => {

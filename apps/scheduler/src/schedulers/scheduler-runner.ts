@@ -5,7 +5,6 @@ import {
   type SchedulerKind,
   type SchedulerState,
   type SeenChange,
-  unchanged,
 } from '@millrace/config';
 import type { CompiledScheduler } from '@millrace/contracts';
 import type {
@@ -66,7 +65,7 @@ interface Feed<T extends { readonly seq: number }> {
 
 /**
  * Tells a scheduler what happens, in order, and does what its kind decides; active on one master at a time, from durable cursors (I2, I4).
- * Nothing here depends on the kind.
+ * One that is switched off is told nothing. Nothing here depends on the kind.
  */
 export class SchedulerRunner {
   private readonly loop: Loop;
@@ -132,27 +131,19 @@ export class SchedulerRunner {
   ): Promise<void> {
     while (!signal.aborted) {
       const row = await this.row();
+      if (!row.enabled) return;
       const items = await feed.after(row.cursors[feed.cursor], BATCH);
       if (items.length === 0) return;
       const decisions: SchedulerDecision[] = [];
       let { wakeAtMs } = row;
       for (const item of items) {
-        const decision = row.enabled
-          ? await feed.decide({ nowMs: row.nowMs, wakeAtMs }, item)
-          : this.ignore({ nowMs: row.nowMs, wakeAtMs }, item);
+        const decision = await feed.decide({ nowMs: row.nowMs, wakeAtMs }, item);
         decisions.push(this.planned(decision));
         ({ wakeAtMs } = decision);
       }
       const cursors = { ...row.cursors, [feed.cursor]: items.at(-1)!.seq };
       await this.commit(owner, row, { decisions, cursors, wakeAtMs });
     }
-  }
-
-  private ignore(state: SchedulerState, item: object): Decision {
-    if (!('changeId' in item)) return unchanged(state);
-    const { changeId } = item as SeenChange;
-    const reason = 'the scheduler was disabled';
-    return { ...unchanged(state), marks: [{ changeId, was: 'new', now: 'ignored', reason }] };
   }
 
   /** Asks as long as the kind wants to know more. */
@@ -169,12 +160,13 @@ export class SchedulerRunner {
     const { time } = this.options.kind.on;
     if (!time) return;
     const row = await this.row();
+    clearTimeout(this.alarm);
+    if (!row.enabled) return;
     const { nowMs, cursors } = row;
     const decision = time(this.options.scheduler, row, await this.ports.schedulers.waiting(row.schedulerId));
     const { wakeAtMs } = decision;
     const isNothing = decision.buildsets.length === 0 && decision.marks.length === 0 && wakeAtMs === row.wakeAtMs;
     if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision)], cursors, wakeAtMs });
-    clearTimeout(this.alarm);
     if (wakeAtMs === null) return;
     this.alarm = setTimeout(() => this.loop.nudge(), Math.min(Math.max(wakeAtMs - nowMs, 0), LONGEST_SLEEP_MS));
   }

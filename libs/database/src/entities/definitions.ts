@@ -67,8 +67,10 @@ export class SchedulerEntity {
   @Big({ default: 0 }) buildsetCursorSeq: number;
   /** When it wants to be asked again, in ms since 1970; null: it need not be. */
   @Big({ nullable: true }) wakeAtMs: number | null;
-  /** Changes after this one that it has not decided about came while it was switched off or in no configuration; null: there are none. */
+  /** The changes after this one that it has not decided about came while it was switched off or in no configuration; null: there are none. */
   @Big({ nullable: true }) backlogSeq: number | null;
+  /** How many those were, when it began again. */
+  @Big({ nullable: true }) backlogCount: number | null;
 }
 
 /** Which scheduler masters have a scheduler in their configuration. */

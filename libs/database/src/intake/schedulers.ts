@@ -178,11 +178,11 @@ async function markWaiting(tx: Transaction, seen: SchedulerRow, marks: readonly 
     throw new FencedError(`the waiting changes of scheduler ${seen.schedulerId}`);
 }
 
-/** Only from where it was seen: somebody may have set its cursors meanwhile, and may not be undone. */
+/** Only from where it was seen: somebody may have switched it off or set its cursors meanwhile, and may not be undone. */
 async function moveOn(tx: Transaction, seen: SchedulerRow, { cursors, wakeAtMs }: Decided): Promise<void> {
   const { affected } = await tx.run(
     `UPDATE schedulers SET cursor_seq = ?, buildset_cursor_seq = ?, wake_at_ms = ?
-     WHERE id = ? AND cursor_seq = ? AND buildset_cursor_seq = ?`,
+     WHERE id = ? AND enabled = 1 AND cursor_seq = ? AND buildset_cursor_seq = ?`,
     [cursors.changes, cursors.buildsets, wakeAtMs, seen.schedulerId, seen.cursors.changes, seen.cursors.buildsets],
   );
   if (affected === 0 && !sabotaged('cause')) throw new FencedError(`the cursors of scheduler ${seen.schedulerId}`);

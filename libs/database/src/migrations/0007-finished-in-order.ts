@@ -20,6 +20,7 @@ export class FinishedInOrder0007 implements MigrationInterface {
       `UPDATE schedulers SET buildset_cursor_seq = (SELECT value FROM counters WHERE name = 'buildset-seq')`,
       `ALTER TABLE schedulers ADD COLUMN wake_at_ms ${big}`,
       `ALTER TABLE schedulers ADD COLUMN backlog_seq ${big}`,
+      `ALTER TABLE schedulers ADD COLUMN backlog_count ${big}`,
       `CREATE TABLE scheduler_masters (
         scheduler_id ${big} NOT NULL, master_id ${big} NOT NULL, PRIMARY KEY (scheduler_id, master_id))${end}`,
       `CREATE INDEX scheduler_masters_master ON scheduler_masters (master_id)`,
@@ -36,7 +37,7 @@ export class FinishedInOrder0007 implements MigrationInterface {
     await queryRunner.query(`DELETE FROM counters WHERE name = 'buildset-seq'`);
     await queryRunner.query(`DROP INDEX buildsets_seq${isSqlite ? '' : ' ON buildsets'}`);
     await queryRunner.query(`ALTER TABLE buildsets DROP COLUMN seq`);
-    for (const column of ['backlog_seq', 'wake_at_ms', 'buildset_cursor_seq'])
+    for (const column of ['backlog_count', 'backlog_seq', 'wake_at_ms', 'buildset_cursor_seq'])
       await queryRunner.query(`ALTER TABLE schedulers DROP COLUMN ${column}`);
   }
 }

@@ -8,6 +8,7 @@ import type {
   SchedulerResource,
   WorkerResource,
 } from '@millrace/contracts';
+import { undecided } from '../intake/backlog.js';
 import { placeholders, type Queryable } from '../sql.js';
 import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
 import { seconds } from './history.js';
@@ -78,7 +79,7 @@ export const CATALOG = {
   schedulers: shapeOf<SchedulerResource>({
     plural: 'schedulers',
     id: 'schedulerid',
-    fields: { enabled: 'bool', kind: 'string', master: 'json?', name: 'string', schedulerid: 'int' },
+    fields: { backlog: 'int', enabled: 'bool', kind: 'string', master: 'json?', name: 'string', schedulerid: 'int' },
   }),
   changesources: shapeOf<ChangeSourceResource>({
     plural: 'changesources',
@@ -283,11 +284,24 @@ export class CatalogReads {
   }
 
   async schedulers(): Promise<SchedulerResource[]> {
-    const rows = await this.db.all<{ id: number; name: string; kind: string; enabled: number }>(
-      `SELECT id, name, kind, enabled FROM schedulers ORDER BY id`,
+    const rows = await this.db.all<{
+      id: number;
+      name: string;
+      kind: string;
+      enabled: number;
+      cursorSeq: number;
+      backlogSeq: number | null;
+      backlogCount: number | null;
+    }>(
+      `SELECT id, name, kind, enabled, cursor_seq AS cursorSeq, backlog_seq AS backlogSeq, backlog_count AS backlogCount
+       FROM schedulers ORDER BY id`,
     );
     const owners = await this.owners();
+    const backlogs = new Map<number, number>();
+    for (const { id, enabled, cursorSeq, backlogSeq, backlogCount } of rows)
+      backlogs.set(id, enabled === 1 ? (backlogCount ?? 0) : await undecided(this.db, id, backlogSeq ?? cursorSeq));
     return rows.map((row) => ({
+      backlog: backlogs.get(row.id)!,
       enabled: row.enabled === 1,
       kind: row.kind,
       master: owners.get(`scheduler:${row.name}`) ?? null,
