@@ -246,6 +246,27 @@ describe('commands', () => {
     expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: -1_000_001 })).status).toBe(400);
   });
 
+  it('takes and drops what a scheduler has missed', async () => {
+    const missed = async (): Promise<unknown> => (await one('schedulers/1', 'schedulers'))['backlog'];
+    expect(await missed()).toBe(0);
+    expect((await call('schedulers/1', 'take_backlog')).status).toBe(400);
+    let missing = 0;
+    const miss = async (count: number): Promise<void> => {
+      expect((await call('schedulers/1', 'enable', { enabled: false })).status).toBe(200);
+      await site.change(900 + ++missing);
+      expect((await call('schedulers/1', 'enable', { enabled: true })).status).toBe(200);
+      expect(await missed()).toBe(count);
+    };
+    await miss(1);
+    expect((await call('schedulers/1', 'take_backlog')).status).toBe(200);
+    expect(await missed()).toBe(0);
+    // Nobody runs the scheduler here, so it has not looked at the first one either.
+    await miss(2);
+    expect((await call('schedulers/1', 'drop_backlog')).status).toBe(200);
+    expect(await missed()).toBe(0);
+    expect((await call('schedulers/1', 'drop_backlog')).status).toBe(400);
+  });
+
   it('pauses workers and switches schedulers', async () => {
     topics();
     expect((await call('workers/w1', 'pause', { reason: 'repair' })).status).toBe(200);

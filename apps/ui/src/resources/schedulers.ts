@@ -1,9 +1,18 @@
 import { EVENTS, hints, type SchedulerResource } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
 import { EnableParams } from './params.js';
-import { action, address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+import { type Action, action, address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
 
 export function schedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
+  const settle = (how: 'take' | 'drop'): Action<number> => ({
+    permission: 'enable',
+    params: null,
+    async run(_caller, schedulerId) {
+      await control.settleBacklog(schedulerId, how);
+      publish(hints.scheduler(schedulerId));
+      return null;
+    },
+  });
   return resource<SchedulerResource>({
     name: 'scheduler',
     shape: CATALOG.schedulers,
@@ -23,6 +32,8 @@ export function schedulers({ reads: { catalog }, control, publish }: ResourcePor
           return null;
         },
       }),
+      take_backlog: settle('take'),
+      drop_backlog: settle('drop'),
     },
     events: {
       topic: 'schedulers.:id.:event',

@@ -42,6 +42,7 @@ export function SchedulersPage(): ReactNode {
                     {scheduler.master && <span className="muted">, active on {scheduler.master.name}</span>}
                   </td>
                   <td className="right">
+                    {scheduler.backlog > 0 && <Backlog scheduler={scheduler} />}
                     <ActionButton
                       action={() =>
                         control(`schedulers/${scheduler.schedulerid}`, 'enable', { enabled: !scheduler.enabled })
@@ -55,6 +56,27 @@ export function SchedulersPage(): ReactNode {
             </tbody>
           </table>
         </div>
+      )}
+    </>
+  );
+}
+
+/** What came while it was switched off or out of the configuration, to be taken or dropped. */
+function Backlog({ scheduler }: { scheduler: SchedulerResource }): ReactNode {
+  const { backlog, enabled, schedulerid } = scheduler;
+  const count = backlog === 1 ? '1 change' : `${backlog}${backlog >= 1000 ? ' or more' : ''} changes`;
+  return (
+    <>
+      <span className="muted">{count} not looked at </span>
+      {enabled && (
+        <>
+          <ActionButton action={() => control(`schedulers/${schedulerid}`, 'take_backlog', {})}>
+            Build them
+          </ActionButton>{' '}
+          <ActionButton action={() => control(`schedulers/${schedulerid}`, 'drop_backlog', {})}>
+            Forget them
+          </ActionButton>{' '}
+        </>
       )}
     </>
   );
