@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Answer, Decision, FinishedBuildset, SchedulerKind, SchedulerState } from '@millrace/config';
-import { hints, type CompiledScheduler, type Hint } from '@millrace/contracts';
+import { hints, type CompiledScheduler } from '@millrace/contracts';
 import {
   ConfigurationStore,
   ControlStore,
@@ -19,27 +19,9 @@ import {
   SchedulerStore,
 } from '@millrace/database';
 import { Result } from '@millrace/domain';
-import type { HintHandler } from '@millrace/master';
 import { eventually } from '@millrace/testing';
 import { type RunnerPorts, SchedulerRunner } from '../src/schedulers/scheduler-runner.js';
-
-/** Hints of one process. */
-class LocalHints {
-  readonly state = 'off';
-  private readonly handlers = new Set<{ readonly prefix: string; readonly handler: HintHandler }>();
-  publish({ topic, payload }: Hint): void {
-    for (const { prefix, handler } of this.handlers)
-      if (topic === prefix || topic.startsWith(`${prefix}.`)) handler(topic, payload);
-  }
-  subscribe(prefix: string, handler: HintHandler): () => void {
-    const entry = { prefix, handler };
-    this.handlers.add(entry);
-    return () => void this.handlers.delete(entry);
-  }
-  onState(): () => void {
-    return () => undefined;
-  }
-}
+import { LocalHints } from './local-hints.js';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} } as unknown as RunnerPorts['log'];
 const scheduler: CompiledScheduler = {

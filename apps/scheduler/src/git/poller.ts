@@ -1,8 +1,8 @@
 import type { BoundCredentials } from '@millrace/config';
 import { hints, type CompiledChangeSource } from '@millrace/contracts';
-import { IntakeStore, type NewChange, type Ownership, OwnershipStore } from '@millrace/database';
+import type { Incarnation, IntakeStore, NewChange, Ownership, OwnershipStore } from '@millrace/database';
 import { FencedError, messageOf, printable } from '@millrace/domain';
-import type { Master } from '@millrace/master';
+import type { Hints, Lease, Logger } from '@millrace/master';
 import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
 import { isCallbackFailure } from '../schedulers/judge.js';
@@ -19,40 +19,50 @@ const SAY_AGAIN_MS = 600_000;
 /** Asks the `branches` callback of the configuration about one branch, in its own thread. */
 export type BranchChooser = (branch: string) => Promise<boolean>;
 
+export interface PollerOptions {
+  readonly source: CompiledChangeSource;
+  readonly choose: BranchChooser;
+  readonly limit: Limit;
+  /** The folder of all mirrors. */
+  readonly mirrors: string;
+  readonly credentials: BoundCredentials | null;
+}
+
+export interface PollerPorts {
+  readonly me: Incarnation;
+  readonly lease: Lease;
+  readonly ownerships: OwnershipStore;
+  readonly intake: IntakeStore;
+  readonly hints: Hints;
+  readonly log: Logger;
+}
+
 /** One Git repository that is polled; active on one master at a time (I4). */
 export class GitPoller {
+  private readonly source: CompiledChangeSource;
   private readonly repository: GitRepository;
-  private readonly intake: IntakeStore;
-  private readonly ownerships: OwnershipStore;
   private failure: { readonly message: string; readonly saidAt: number } | null = null;
   private readonly tooLong = new Set<string>();
   /** Branches of which the callback fails → when it did last. */
   private readonly undecided = new Map<string, number>();
 
   constructor(
-    private readonly source: CompiledChangeSource,
-    private readonly master: Master,
-    private readonly choose: BranchChooser,
-    private readonly limit: Limit,
-    mirrors: string,
-    credentials: BoundCredentials | null,
+    private readonly options: PollerOptions,
+    private readonly ports: PollerPorts,
   ) {
+    const { source, mirrors, credentials } = options;
+    this.source = source;
     this.repository = new GitRepository(source.repository, mirrors, credentials);
-    this.intake = new IntakeStore(master.db);
-    this.ownerships = new OwnershipStore(master.db);
   }
 
   async poll(signal: AbortSignal): Promise<void> {
-    const owner = await this.ownerships.acquire(
-      `poller:${this.source.name}`,
-      this.master.me,
-      this.master.mayTakeOver(),
-    );
+    const { ownerships, me, lease } = this.ports;
+    const owner = await ownerships.acquire(`poller:${this.source.name}`, me, lease.mayTakeOver());
     if (!owner) return;
-    await this.limit(async () => {
+    await this.options.limit(async () => {
       try {
         await this.pollAs(owner, signal);
-        if (this.failure) this.master.log.info({ repository: this.source.name }, 'the repository can be reached again');
+        if (this.failure) this.ports.log.info({ repository: this.source.name }, 'the repository can be reached again');
         this.failure = null;
       } catch (error) {
         if (!signal.aborted && !(error instanceof FencedError)) this.complain(error);
@@ -66,12 +76,12 @@ export class GitPoller {
     const now = performance.now();
     if (this.failure?.message === message && now - this.failure.saidAt < SAY_AGAIN_MS) return;
     this.failure = { message, saidAt: now };
-    this.master.log.warn({ repository: this.source.name, err: error }, `poll failed: ${message}`);
+    this.ports.log.warn({ repository: this.source.name, err: error }, `poll failed: ${message}`);
   }
 
   private async pollAs(owner: Ownership, signal: AbortSignal): Promise<void> {
     const heads = await this.chosenHeads(signal);
-    const state = await this.intake.state<string | true>(owner.name);
+    const state = await this.ports.intake.state<string | true>(owner.name);
     const cursors = new Map<string, string>();
     for (const [name, head] of Object.entries(state)) {
       if (name.startsWith(BRANCH_STATE)) cursors.set(name.slice(BRANCH_STATE.length), String(head));
@@ -79,7 +89,7 @@ export class GitPoller {
     const seen = state[SEEN_STATE] === true;
     const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight, new Set(this.undecided.keys()));
     const remember = (entries: readonly [string, string | true | null][]): Promise<unknown> =>
-      this.intake.addChanges([], { owner, state: Object.fromEntries(entries) });
+      this.ports.intake.addChanges([], { owner, state: Object.fromEntries(entries) });
     const forgotten = plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]);
     const remembered = [...plan.remembered].map(([branch, head]): [string, string] => [BRANCH_STATE + branch, head]);
     if (forgotten.length + remembered.length > 0) await remember([...forgotten, ...remembered]);
@@ -94,7 +104,7 @@ export class GitPoller {
       heads.delete(branch);
       if (this.tooLong.has(branch)) continue;
       this.tooLong.add(branch);
-      this.master.log.warn(
+      this.ports.log.warn(
         { repository: this.source.name, branch },
         `a branch is not watched: its name is longer than ${BRANCH_MAX} characters`,
       );
@@ -113,13 +123,13 @@ export class GitPoller {
     const failedAt = this.undecided.get(branch);
     if (failedAt !== undefined && performance.now() - failedAt < SAY_AGAIN_MS) return false;
     try {
-      const chosen = await this.choose(branch);
+      const chosen = await this.options.choose(branch);
       this.undecided.delete(branch);
       return chosen;
     } catch (error) {
       if (!isCallbackFailure(error)) throw error;
       this.undecided.set(branch, performance.now());
-      this.master.log.warn(
+      this.ports.log.warn(
         { repository: this.source.name, branch, err: error },
         `a branch is not looked at for now, because 'branches' failed for it: ${printable(messageOf(error))}`,
       );
@@ -170,13 +180,13 @@ export class GitPoller {
     for (let i = 0; i < revisions.length; i += BATCH) {
       const commits = await this.repository.commits(revisions.slice(i, i + BATCH), signal);
       const last = i + BATCH >= revisions.length;
-      const ids = await this.intake.addChanges(
+      const ids = await this.ports.intake.addChanges(
         commits.map((commit) => this.change(commit, move.branch)),
         { owner, state: last ? { [BRANCH_STATE + move.branch]: move.to } : {} },
       );
-      for (const id of ids) this.master.hints.publish(hints.change(id));
+      for (const id of ids) this.ports.hints.publish(hints.change(id));
       if (ids.length > 0) {
-        this.master.log.info(
+        this.ports.log.info(
           { repository: this.source.name, branch: move.branch, changes: ids.length },
           'changes found',
         );

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
 import { schedulerKind } from '@millrace/config';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
 import { type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
 import { printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
-import type { Master } from '@millrace/master';
-import type { CurrentRuntime } from '../runtime.js';
+import { Hints, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
 import { announceBuildset } from '../schedulers/announce.js';
 import { withIds } from '../schedulers/scheduler-runner.js';
 import type { TriggerRequest } from './trigger-request.js';
@@ -23,15 +24,14 @@ export interface TriggerAnswer {
 }
 
 /** Turns a request from outside into a buildset. */
+@Injectable()
 export class TriggerService {
-  private readonly deliveries: DeliveryStore;
-
   constructor(
-    private readonly master: Master,
-    private readonly runtime: CurrentRuntime,
-  ) {
-    this.deliveries = new DeliveryStore(master.db);
-  }
+    private readonly configuration: SchedulerConfiguration,
+    private readonly deliveries: DeliveryStore,
+    private readonly hints: Hints,
+    @Inject(SETTINGS) private readonly settings: SchedulerSettings,
+  ) {}
 
   async trigger(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
     if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
@@ -41,13 +41,13 @@ export class TriggerService {
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
       () => this.buildset(request),
     );
-    if (!repeated) announceBuildset(this.master.hints, answer);
+    if (!repeated) announceBuildset(this.hints, answer);
     return this.answer(answer, repeated);
   }
 
   private buildset(request: TriggerRequest): NewBuildset {
-    const { host, ids } = this.runtime.current;
-    const scheduler = findScheduler(host.revision, request.scheduler);
+    const { config, ids } = this.configuration.current;
+    const scheduler = findScheduler(config, request.scheduler);
     const { call } = schedulerKind(scheduler.kind).on;
     if (!call)
       throw new UserError('not-callable', `scheduler '${scheduler.name}' is of a kind that nobody can call`, {
@@ -75,14 +75,14 @@ export class TriggerService {
   }
 
   private answer(created: CreatedBuildset, repeated: boolean): TriggerAnswer {
-    const names = new Map([...this.runtime.current.ids.builders].map(([name, id]) => [id, name]));
+    const names = new Map([...this.configuration.current.ids.builders].map(([name, id]) => [id, name]));
     return {
       buildset: { id: created.buildsetId, uuid: created.uuid },
       requests: created.requests.map((request) => ({
         id: request.requestId,
         uuid: request.uuid,
         builder: names.get(request.builderId) ?? String(request.builderId),
-        link: `${this.master.settings.publicUrl}/requests/${request.uuid}`,
+        link: `${this.settings.publicUrl}/requests/${request.uuid}`,
       })),
       repeated,
     };

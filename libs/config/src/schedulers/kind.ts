@@ -30,16 +30,16 @@ export interface SchedulerKind<Own extends object = object> {
 /** What a kind decides about each sort of cause. */
 export interface Reactions<S extends CompiledScheduler = CompiledScheduler> {
   /** A change has come; each is told once, in the order of their `seq`. */
-  change?(scheduler: S, state: SchedulerState, cause: ChangeCause): Decision | Ask;
+  change?(this: void, scheduler: S, state: SchedulerState, cause: ChangeCause): Decision | Ask;
   /**
    * Time has passed. It comes at the time that the last decision asked for, and at any other time as well: at start, after a new
    * configuration, after the clock was set. So it looks at `state.nowMs`, and knows nothing of why it is called.
    */
-  time?(scheduler: S, state: SchedulerState, cause: TimeCause): Decision;
+  time?(this: void, scheduler: S, state: SchedulerState, cause: TimeCause): Decision;
   /** A buildset has finished, of whatever scheduler; each is told once, in the order of their `seq`. */
-  buildset?(scheduler: S, state: SchedulerState, buildset: FinishedBuildset): Decision;
+  buildset?(this: void, scheduler: S, state: SchedulerState, buildset: FinishedBuildset): Decision;
   /** Somebody asks for a build by the scheduler's name. @throws UserError for what it cannot be asked */
-  call?(scheduler: S, call: Call): PlannedBuildset;
+  call?(this: void, scheduler: S, call: Call): PlannedBuildset;
 }
 
 /** How a scheduler stands. */

@@ -1,0 +1,51 @@
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { OnCommand } from '@millrace/master';
+import type { Revision } from './configuration/revision.js';
+import { SchedulerConfiguration } from './configuration/scheduler-configuration.js';
+import { GitPollers } from './git/git-pollers.js';
+import { Schedulers } from './schedulers/schedulers.js';
+
+/** Runs what the configuration in force says, and nothing of any other: switched at once or not at all. */
+@Injectable()
+export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private stopped = false;
+
+  constructor(
+    private readonly configuration: SchedulerConfiguration,
+    private readonly pollers: GitPollers,
+    private readonly schedulers: Schedulers,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.begin();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    await this.end(this.configuration.current);
+  }
+
+  /** One at a time. Old and new are the same owner to the database, so the old one has ended before the new one begins. */
+  @OnCommand('reconfig')
+  async reload(): Promise<string> {
+    const before = await this.configuration.reload();
+    const { current } = this.configuration;
+    await this.end(before);
+    if (this.stopped) await current.host.close();
+    else this.begin();
+    return `revision ${current.host.fingerprint.slice(0, 12)}`;
+  }
+
+  private begin(): void {
+    const { current } = this.configuration;
+    this.pollers.begin(current);
+    this.schedulers.begin(current);
+  }
+
+  /** A callback under way is given up: its change is looked at again. */
+  private async end({ host }: Revision): Promise<void> {
+    const ends = [this.pollers.stop(), this.schedulers.stop()];
+    await host.close();
+    await Promise.all(ends);
+  }
+}

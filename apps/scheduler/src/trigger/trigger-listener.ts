@@ -1,0 +1,69 @@
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  httpAdapter,
+  LOG,
+  type Logger,
+  MillraceErrorFilter,
+  portRefused,
+  type SchedulerSettings,
+  SETTINGS,
+} from '@millrace/master';
+import { TriggerController } from './trigger.controller.js';
+import { TriggerGuard } from './trigger.guard.js';
+import { TriggerService } from './trigger.service.js';
+
+class TriggerApp {}
+
+/** The trigger API's own HTTP server: a small Nest application beside that of the master. */
+@Injectable()
+export class TriggerListener implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private app: NestFastifyApplication | null = null;
+
+  constructor(
+    private readonly service: TriggerService,
+    private readonly guard: TriggerGuard,
+    @Inject(SETTINGS) private readonly settings: SchedulerSettings,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { triggerHost, triggerPort } = this.settings;
+    this.app = await this.create();
+    try {
+      await this.app.listen(triggerPort, triggerHost);
+    } catch (error) {
+      throw portRefused(error as Error, triggerPort, 'MILLRACE_TRIGGER_PORT');
+    }
+    this.log.info({ url: await this.app.getUrl() }, 'trigger API listens');
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.app?.close();
+  }
+
+  private create(): Promise<NestFastifyApplication> {
+    const adapter = httpAdapter({ rule: this.settings.listenerRule });
+    const http = adapter.getInstance();
+    http.addHook('onRequest', async ({ headers }, reply) => {
+      const refusal = this.guard.refuse(headers.authorization);
+      if (refusal) return reply.status(401).header('connection', 'close').send(refusal);
+    });
+    // JSON only, and as text: a page may send text and forms without asking first, and `readTrigger` has limits of its own.
+    http.removeAllContentTypeParsers();
+    http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    return NestFactory.create<NestFastifyApplication>(
+      {
+        module: TriggerApp,
+        controllers: [TriggerController],
+        providers: [
+          { provide: TriggerService, useValue: this.service },
+          { provide: APP_FILTER, useClass: MillraceErrorFilter },
+        ],
+      },
+      adapter,
+      { logger: false, abortOnError: false, bodyParser: false },
+    );
+  }
+}

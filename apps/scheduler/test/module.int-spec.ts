@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { APP_FILTER } from '@nestjs/core';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { hints } from '@millrace/contracts';
+import { IntakeStore, MasterStore } from '@millrace/database';
+import { listenerRule } from '@millrace/domain';
+import {
+  DATABASE,
+  Hints,
+  Lease,
+  LOG,
+  ME,
+  MillraceErrorFilter,
+  type SchedulerSettings,
+  SETTINGS,
+  STORES,
+} from '@millrace/master';
+import { eventually, freePort } from '@millrace/testing';
+import { Scheduler } from '../src/scheduler.js';
+import { SchedulerModule } from '../src/scheduler.module.js';
+import { LocalHints } from './local-hints.js';
+import { Site } from './site.js';
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe('the scheduler as a module', () => {
+  let site: Site;
+  let bus: LocalHints;
+  let port: number;
+  let app: TestingModule | null;
+  beforeEach(async () => {
+    site = await Site.make();
+    bus = new LocalHints();
+    port = await freePort();
+    app = null;
+  });
+  afterEach(async () => {
+    await app?.close();
+    await site.close();
+  });
+
+  /** With what `MasterModule` provides. */
+  const start = async (settings: Partial<SchedulerSettings> = {}): Promise<TestingModule> => {
+    const me = await new MasterStore(site.db).register({
+      ...{ name: 'one', role: 'scheduler', host: 'test', pid: process.pid, version: 'test', leaseMs: 60_000 },
+      isAlive: () => true,
+    });
+    const all: Partial<SchedulerSettings> = {
+      ...{ configFile: site.config, dataFolder: site.folder, pollIntervalMs: 60_000, publicUrl: 'http://ci' },
+      ...{ triggerHost: '127.0.0.1', triggerPort: port, triggerToken: null },
+      listenerRule: listenerRule({ publicUrl: null }),
+      ...settings,
+    };
+    const providers = [
+      { provide: DATABASE, useValue: site.db },
+      { provide: SETTINGS, useValue: all },
+      { provide: LOG, useValue: silent },
+      { provide: ME, useValue: me },
+      { provide: Hints, useValue: bus },
+      { provide: Lease, useValue: { mayTakeOver: () => true } },
+    ];
+    const master = {
+      module: class MasterOfTest {},
+      global: true,
+      providers: [...providers, ...STORES, { provide: APP_FILTER, useClass: MillraceErrorFilter }],
+      exports: [...providers, ...STORES].map(({ provide }) => provide),
+    };
+    const compiled = await Test.createTestingModule({ imports: [master, SchedulerModule] }).compile();
+    app = await compiled.init();
+    return app;
+  };
+  const trigger = async (scheduler: string) => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`http://127.0.0.1:${port}/trigger`, {
+      ...{ method: 'POST', headers, body: JSON.stringify({ scheduler }) },
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  const change = async (): Promise<number> => {
+    const [id] = await new IntakeStore(site.db).addChanges([
+      {
+        ...{ dedupKey: String(Math.random()), author: 'Ada', committer: null, comments: '', revlink: '' },
+        ...{ category: null, whenMs: 0, branch: 'main', revision: 'r', repository: '', project: '', codebase: '' },
+        ...{ files: [], properties: {} },
+      },
+    ]);
+    bus.publish(hints.change(id!));
+    return id!;
+  };
+  const built = (id: number): Promise<unknown> =>
+    eventually(async () => site.db.get(`SELECT 1 FROM buildset_changes WHERE change_id = ?`, [id]), {
+      ...{ timeoutMs: 10_000, what: `a buildset of change ${id}` },
+    });
+
+  it('follows hints, answers triggers and says what it has made', async () => {
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'] }), trigger('t', { builders: ['b'] })` });
+    await start();
+    await built(await change());
+    const { status, body } = await trigger('t');
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ repeated: false, requests: [{ builder: 'b' }] });
+    const { id } = body['buildset'] as { id: number };
+    expect(bus.published.map(({ topic }) => topic)).toContain(`buildsets.${id}.new`);
+    expect(await trigger('nobody')).toMatchObject({ status: 404, body: { code: 'not-found', field: 'scheduler' } });
+  });
+
+  it('switches to another configuration whole, or stays as it is', async () => {
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'] }), trigger('t', { builders: ['b'] })` });
+    const scheduler = (await start()).get(Scheduler);
+    const listeners = bus.listeners;
+    site.configure({ schedulers: `anyBranch('s', { builders: ['nobody'] })` });
+    await expect(scheduler.reload()).rejects.toMatchObject({ code: 'bad-config' });
+    await built(await change());
+    expect((await trigger('t')).status).toBe(202);
+
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'] }), trigger('u', { builders: ['b'] })` });
+    expect(await scheduler.reload()).toMatch(/^revision /);
+    expect(bus.listeners).toBe(listeners);
+    await built(await change());
+    expect((await trigger('t')).status).toBe(404);
+    expect((await trigger('u')).status).toBe(202);
+  });
+
+  it('leaves nothing behind when it ends', async () => {
+    site.configure({ schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 1000 })` });
+    await start();
+    await change();
+    await eventually(async () => site.db.get(`SELECT 1 FROM scheduler_changes WHERE decision = 'waiting'`), {
+      ...{ timeoutMs: 10_000, what: 'a decision' },
+    });
+    await app!.close();
+    app = null;
+    expect(bus.listeners).toBe(0);
+    const socket = connect(port, '127.0.0.1');
+    expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('does not start where anybody could trigger', async () => {
+    site.configure({});
+    await expect(start({ triggerHost: '0.0.0.0' })).rejects.toMatchObject({ code: 'trigger-token-missing' });
+  });
+});
