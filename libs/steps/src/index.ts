@@ -1,6 +1,6 @@
 export { customStep } from '@millrace/config';
 export { Result } from '@millrace/domain';
-export { git, type GitCredentials, type GitStepOptions } from './git.js';
+export { git, type GitCredentials, type GitStepOptions } from './git/git.js';
 export { type Obfuscated } from './obfuscated.js';
 export { resultOf } from './outcome.js';
 export { setProperty, type SetPropertyOptions } from './set-property.js';

@@ -9,7 +9,7 @@ import {
   type StepContext,
 } from '@millrace/config';
 import { Result } from '@millrace/domain';
-import { git } from './git.js';
+import { git } from './git/git.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
 import { setProperty } from './set-property.js';
 import { shell } from './shell.js';

@@ -1,5 +1,5 @@
 import type { BoundCredentials, CommandOutcome, StepContext } from '@millrace/config';
-import { succeeded } from './outcome.js';
+import { succeeded } from '../outcome.js';
 
 /** In the builder's folder. Always the same, so that the next build removes what a worker that died has left. */
 const FOLDER = '.millrace-git';

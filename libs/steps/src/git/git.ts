@@ -21,10 +21,10 @@ import {
   withCodebaseValue,
   worstOf,
 } from '@millrace/domain';
-import { checkRenderable, makeStep } from './make-step.js';
-import { resultOf, succeeded } from './outcome.js';
+import { checkRenderable, makeStep } from '../make-step.js';
+import { resultOf, succeeded } from '../outcome.js';
 import { PrivateGit } from './private-git.js';
-import { checkEnv, type Environment } from './shell.js';
+import { checkEnv, type Environment } from '../shell.js';
 
 export type { GitCredentials };
 
