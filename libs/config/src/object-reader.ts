@@ -168,6 +168,11 @@ export class ObjectReader {
     return this.record<JsonValue>(key, isJson, 'a value that JSON can hold');
   }
 
+  /** What stands under a key, to be read field by field. */
+  inner(key: string): ObjectReader {
+    return new ObjectReader(this.raw(key), this.at(key), this.into, this.where);
+  }
+
   callback(key: string, expected: string): boolean {
     const value = this.raw(key);
     if (value === undefined) return false;

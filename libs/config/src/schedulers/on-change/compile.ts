@@ -30,7 +30,7 @@ export function compileOnChange(reader: ObjectReader, callbacks: CallbackTable):
 
 function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
   if (!scheduler.has('filter')) return {};
-  const reader = new ObjectReader(scheduler.raw('filter'), scheduler.at('filter'), scheduler.into, scheduler.where);
+  const reader = scheduler.inner('filter');
   const filter: Partial<Record<(typeof FILTERED_ATTRIBUTES)[number], ValueMatch>> = {};
   for (const attribute of FILTERED_ATTRIBUTES) {
     if (!reader.has(attribute)) continue;
