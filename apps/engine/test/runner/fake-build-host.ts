@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { harmlessEnvironment, type JsonValue, NO_SOURCE, type Properties, type Result } from '@millrace/domain';
 import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
 
@@ -86,8 +86,17 @@ export class FakeBuildHost implements BuildHost {
       case 'shell':
         return await this.shell(request);
       case 'rmfile':
-        await rm(args.path as string, { force: true });
-        return done;
+        return await rm(args.path as string).then(
+          () => done,
+          (error: NodeJS.ErrnoException) => ({ ...done, rc: Math.abs(error.errno ?? 1) }),
+        );
+      case 'stat':
+        return await stat(args.path as string).then(
+          () => done,
+          (error: NodeJS.ErrnoException) => ({ ...done, rc: Math.abs(error.errno ?? 1) }),
+        );
+      case 'glob':
+        return { ...done, files: await filesOf(args.path as string) };
       case 'rmdir':
         for (const path of args.paths as string[]) await rm(path, { force: true, recursive: true });
         return done;
@@ -144,6 +153,16 @@ export class FakeBuildHost implements BuildHost {
       ...(capture && { stdout: stdout.slice(0, capture.maxBytes) }),
     };
   }
+}
+
+/** Of patterns with one part that stands for any folders, whose last name may begin with an asterisk. */
+async function filesOf(pattern: string): Promise<string[]> {
+  const [folder, name] = pattern.replace(/\[(.)\]/g, '$1').split('/**/') as [string, string];
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const isMeant = name.startsWith('*')
+    ? (entry: string) => entry.endsWith(name.slice(1))
+    : (entry: string) => entry === name;
+  return entries.filter((entry) => isMeant(entry.name)).map((entry) => join(entry.parentPath, entry.name));
 }
 
 export function jobFor(

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { CommandOutcome, ShellOptions, StepContext } from '@millrace/config';
 import { NO_SOURCE, Result } from '@millrace/domain';
-import { git, type GitStepOptions } from './git.js';
+import { git } from './git.js';
+import type { GitStepOptions } from './options.js';
 
 const DONE: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
 
@@ -72,7 +73,10 @@ describe('the credentials of git', () => {
   it('fail the step when they cannot be written or removed', async () => {
     expect((await build({}, { ...DONE, rc: 1 })).outcome).toMatchObject({ result: Result.FAILURE });
     removal = { ...DONE, rc: 13 };
-    expect((await build()).outcome).toEqual({ result: Result.FAILURE, stateString: 'update, credentials not removed' });
+    expect((await build()).outcome).toEqual({
+      result: Result.FAILURE,
+      stateString: 'update failed, credentials not removed',
+    });
   });
 
   it.each<[string, Partial<GitStepOptions>, RegExp]>([

@@ -4,28 +4,47 @@ import { succeeded } from '../outcome.js';
 /** In the builder's folder. Always the same, so that the next build removes what a worker that died has left. */
 const FOLDER = '.millrace-git';
 
+/** A command of git, its name first. `capture`: its standard output is wanted. */
+export type Git = (args: readonly string[], options?: { readonly capture?: boolean }) => Promise<CommandOutcome>;
+
+/** More than the refs and names that are asked for have. */
+export const CAPTURED = { maxBytes: 64 << 10 };
+
+/** What opens the repository. */
+export type Access =
+  | { readonly kind: 'password'; readonly bound: BoundCredentials }
+  /** `knownHosts` is the content of a file of that name; null: the one of the worker's user counts. */
+  | { readonly kind: 'ssh-key'; readonly privateKey: string; readonly knownHosts: string | null };
+
+export interface PrivateGitParts {
+  readonly step: StepContext;
+  readonly access: Access;
+  readonly env: Readonly<Record<string, string | null>>;
+  /** Before git's own settings: `-c NAME=VALUE`. */
+  readonly settings: readonly string[];
+  readonly timeoutSeconds: number | null | undefined;
+}
+
+export type WithAccess<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  /** The credentials could not be written, or not be removed. */
+  | { readonly kind: 'failed'; readonly outcome: CommandOutcome };
+
 /**
  * Git with credentials, on a worker on which code of other builds has run: in a folder that is made afresh, in a repository of its own. What a build
  * may have left in a checkout or in its user's home (configuration, hooks, filters, links) has no part in it. The system's configuration has:
  * that is its administrator's.
  *
- * The credentials lie in a file for as long as a command needs them, and git uses it for the place that they are bound to, so neither a
- * redirect nor a submodule elsewhere gets them. No log, no command line and no environment shows them.
+ * The credentials lie in files for as long as a command needs them, and git uses a password for the place that it is bound to, so neither a
+ * redirect nor a submodule elsewhere gets it. No log, no command line and no environment shows them.
  */
 export class PrivateGit {
   private readonly folder: string;
-  private readonly file: string;
   readonly repository: string;
 
-  constructor(
-    private readonly step: StepContext,
-    private readonly credentials: BoundCredentials,
-    private readonly env: Readonly<Record<string, string | null>>,
-    private readonly timeoutSeconds: number | null | undefined,
-  ) {
-    this.folder = step.path(FOLDER);
-    this.file = step.path(FOLDER, 'credentials');
-    this.repository = step.path(FOLDER, 'repository');
+  constructor(private readonly parts: PrivateGitParts) {
+    this.folder = parts.step.path(FOLDER);
+    this.repository = this.inside('repository');
   }
 
   /**
@@ -39,53 +58,107 @@ export class PrivateGit {
     if (succeeded(last)) last = await this.makeFolder();
     if (succeeded(last)) last = await this.run(['init', '--quiet', '--template=', this.repository], this.folder);
     if (!succeeded(last) || objects === null) return last;
-    const alternates = this.step.path(this.repository, '.git', 'objects', 'info', 'alternates');
-    return await this.step.download({ content: `${objects}\n` }, { workerDest: alternates });
+    const alternates = this.inside('repository', '.git', 'objects', 'info', 'alternates');
+    return await this.parts.step.download({ content: `${objects}\n` }, { workerDest: alternates });
   }
 
   /** Does work with commands of git that have the credentials, which are gone again before the outcome is known. */
-  async withCredentials<T extends { readonly outcome: CommandOutcome }>(
-    work: (git: (args: readonly string[]) => Promise<CommandOutcome>) => Promise<T>,
-  ): Promise<T | { readonly outcome: CommandOutcome; readonly target: '' }> {
-    const { username, password, scope } = this.credentials;
-    const [scheme, rest] = scope.split('://') as [string, string];
-    const line = `${scheme}://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${rest.split('/')[0]!}\n`;
-    const sent = await this.step.download({ content: line }, { workerDest: this.file, mode: 0o600 });
-    if (!succeeded(sent)) return { outcome: sent, target: '' };
-    const helper = `store --file='${this.file.replaceAll("'", `'\\''`)}'`;
-    const settings = ['-c', 'credential.helper=', '-c', `credential.${scope}.helper=${helper}`];
-    const done = await work((args) => this.run([...settings, ...args], this.repository));
-    const removed = await this.step.command('rmfile', { path: this.file }, { log: 'stdio', evenIfStopped: true });
-    return succeeded(removed) ? done : { ...done, outcome: removed };
+  async withAccess<T>(work: (git: Git) => Promise<T>): Promise<WithAccess<T>> {
+    const files = this.files();
+    for (const [name, content] of Object.entries(files)) {
+      const sent = await this.parts.step.download({ content }, { workerDest: this.inside(name), mode: 0o600 });
+      if (!succeeded(sent)) return { kind: 'failed', outcome: sent };
+    }
+    const { settings, env } = this.usingFiles();
+    const value = await work((args, options) => this.run([...settings, ...args], this.repository, env, options));
+    for (const name of Object.keys(files)) {
+      const removed = await this.parts.step.command(
+        'rmfile',
+        { path: this.inside(name) },
+        { log: 'stdio', evenIfStopped: true },
+      );
+      if (!succeeded(removed)) return { kind: 'failed', outcome: removed };
+    }
+    return { kind: 'done', value };
   }
 
   /** Whatever is there, also when it is nothing, and when the build is being stopped. */
   remove(): Promise<CommandOutcome> {
     const args = { paths: [this.folder], timeout: null, logEnviron: false };
-    return this.step.command('rmdir', args, { log: 'stdio', evenIfStopped: true });
+    return this.parts.step.command('rmdir', args, { log: 'stdio', evenIfStopped: true });
+  }
+
+  private inside(...parts: string[]): string {
+    return this.parts.step.path(FOLDER, ...parts);
+  }
+
+  private files(): Readonly<Record<string, string>> {
+    const { access } = this.parts;
+    if (access.kind === 'ssh-key') {
+      return {
+        key: `${access.privateKey.trim()}\n`,
+        ...(access.knownHosts !== null && { known_hosts: `${access.knownHosts.trim()}\n` }),
+      };
+    }
+    const { username, password, scope } = access.bound;
+    const [scheme, rest] = scope.split('://') as [string, string];
+    const place = rest.split('/')[0]!;
+    return { credentials: `${scheme}://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${place}\n` };
+  }
+
+  private usingFiles(): { readonly settings: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+    const { access } = this.parts;
+    if (access.kind === 'password') {
+      const helper = `store --file=${quoted(this.inside('credentials'))}`;
+      return {
+        settings: ['-c', 'credential.helper=', '-c', `credential.${access.bound.scope}.helper=${helper}`],
+        env: {},
+      };
+    }
+    // `-F none`: ssh looks for its user's configuration in the home that the password database names, where a build may have left one.
+    const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=yes'];
+    if (access.knownHosts !== null) {
+      const file = this.inside('known_hosts');
+      options.push(`UserKnownHostsFile="${file}"`, 'GlobalKnownHostsFile=none');
+    }
+    const words = ['ssh', '-F', 'none', '-i', this.inside('key'), ...options.flatMap((option) => ['-o', option])];
+    return { settings: [], env: { GIT_SSH_COMMAND: words.map(quoted).join(' '), GIT_SSH_VARIANT: 'ssh' } };
   }
 
   private makeFolder(): Promise<CommandOutcome> {
-    return this.step.worker.system === 'nt'
-      ? this.step.command('mkdir', { paths: [this.folder] }, { log: 'stdio' })
-      : this.step.shell({ command: ['mkdir', '-m', '700', this.folder], workdir: this.step.path() });
+    const { step } = this.parts;
+    return step.worker.system === 'nt'
+      ? step.command('mkdir', { paths: [this.folder] }, { log: 'stdio' })
+      : step.shell({ command: ['mkdir', '-m', '700', this.folder], workdir: step.path() });
   }
 
-  private run(args: readonly string[], workdir: string): Promise<CommandOutcome> {
-    return this.step.shell({
+  private run(
+    args: readonly string[],
+    workdir: string,
+    env: Readonly<Record<string, string>> = {},
+    { capture = false } = {},
+  ): Promise<CommandOutcome> {
+    return this.parts.step.shell({
       // No collection of garbage goes on in the background when the folder is removed.
-      command: ['git', '-c', 'gc.auto=0', '-c', 'maintenance.auto=false', ...args],
+      command: ['git', ...this.parts.settings, '-c', 'gc.auto=0', '-c', 'maintenance.auto=false', ...args],
       workdir,
       env: {
-        ...this.env,
+        ...this.parts.env,
         HOME: this.folder,
         XDG_CONFIG_HOME: this.folder,
         GIT_CONFIG_GLOBAL: null,
         GIT_TERMINAL_PROMPT: '0',
         GIT_ASKPASS: null,
         SSH_ASKPASS: null,
+        ...env,
       },
-      timeoutSeconds: this.timeoutSeconds,
+      timeoutSeconds: this.parts.timeoutSeconds,
+      ...(capture && { capture: CAPTURED }),
     });
   }
+}
+
+/** For the shell that git itself starts, on Windows, too. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,0 +1,201 @@
+import {
+  checkGitAccess,
+  type GitCredentials,
+  type ObjectReader,
+  type Renderable,
+  type StepOptions,
+} from '@millrace/config';
+import { checkRenderable, isRenderable } from '../make-step.js';
+import { checkEnv, type Environment } from '../shell.js';
+
+export type { GitCredentials };
+
+/** Options of `git describe`, by Buildbot's names. */
+export interface GitDescription {
+  readonly all?: boolean;
+  readonly always?: boolean;
+  readonly contains?: boolean;
+  readonly dirty?: boolean | string;
+  readonly exactMatch?: boolean;
+  readonly firstParent?: boolean;
+  readonly long?: boolean;
+  readonly tags?: boolean;
+  readonly abbrev?: number;
+  readonly candidates?: number;
+  readonly match?: string;
+  readonly exclude?: string;
+}
+
+export interface GitStepOptions extends StepOptions {
+  /** Without user and password: see `credentials`. */
+  readonly repository: Renderable<string>;
+  /** Whose source stamp is checked out. Left out: the one without a codebase, or the only one. */
+  readonly codebase?: string;
+  /** Built when the source stamp names none; the repository's default branch without it. A tag or a full ref name works too. */
+  readonly branch?: Renderable<string>;
+  /** The head of the branch, whatever revision the source stamp names. */
+  readonly alwaysUseLatest?: boolean;
+  /** `full` removes what is not of the revision, as `method` says; `incremental` (the default) leaves what earlier builds made. */
+  readonly mode?: 'full' | 'incremental';
+  /**
+   * Of the mode `full`: `fresh` (the default) removes every file that is not of the revision, `clean` all but ignored ones, `clobber` the whole
+   * folder beforehand; `copy` updates a checkout in `source` and builds in a copy of it.
+   */
+  readonly method?: 'fresh' | 'clean' | 'clobber' | 'copy';
+  /** For repositories over http and https. They are sent to `credentials.url`, or the host of a fixed `repository`, and nowhere else. */
+  readonly credentials?: GitCredentials;
+  /** The content of a private key that opens a fixed `repository` over SSH. */
+  readonly sshPrivateKey?: string;
+  /** Name of the environment variable that holds it. */
+  readonly sshPrivateKeyEnv?: string;
+  /** The server's public key, such as `ssh-ed25519 AAAA…`. */
+  readonly sshHostKey?: string;
+  /** The content of a `known_hosts` file. */
+  readonly sshKnownHosts?: string;
+  readonly submodules?: boolean;
+  /** True for a depth of 1, or the depth. */
+  readonly shallow?: boolean | number;
+  /** Of a partial clone, such as `blob:none`. */
+  readonly filters?: readonly string[];
+  /** A repository on the worker, whose objects are used instead of fetching them. */
+  readonly reference?: Renderable<string>;
+  readonly tags?: boolean;
+  /** Shows how far a fetch is, which also keeps `timeoutSeconds` from ending a long one; true by default. */
+  readonly progress?: boolean;
+  /** Sets the property `commit-description` to what `git describe` says. */
+  readonly getDescription?: boolean | GitDescription;
+  /** Settings for every command of git. */
+  readonly config?: Readonly<Record<string, Renderable<string>>>;
+  /** What to do when an update fails, after everything that can be repaired. */
+  readonly retry?: { readonly delaySeconds: number; readonly repeats: number };
+  /** Makes a checkout anew in which something is certainly broken; true by default. */
+  readonly clobberOnFailure?: boolean;
+  /** `build` by default. */
+  readonly workdir?: Renderable<string>;
+  readonly env?: Environment;
+  /** Without output; 1200 by default. */
+  readonly timeoutSeconds?: number | null;
+}
+
+const DESCRIPTION_FLAGS = ['all', 'always', 'contains', 'exactMatch', 'firstParent', 'long', 'tags'] as const;
+const DESCRIPTION_NUMBERS = ['abbrev', 'candidates'] as const;
+const DESCRIPTION_TEXTS = ['match', 'exclude'] as const;
+
+/** What `git describe` is called with. */
+export function describeArguments(description: true | GitDescription): string[] {
+  if (description === true) return ['HEAD'];
+  const dashed = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const { dirty } = description;
+  return [
+    ...DESCRIPTION_FLAGS.filter((key) => description[key]).map(dashed),
+    ...[...DESCRIPTION_NUMBERS, ...DESCRIPTION_TEXTS].flatMap((key) =>
+      description[key] === undefined ? [] : [`${dashed(key)}=${description[key]}`],
+    ),
+    // The work tree's state is that of `HEAD`, which git takes no name for then.
+    ...(dirty ? [dirty === true ? '--dirty' : `--dirty=${dirty}`] : ['HEAD']),
+  ];
+}
+
+/** Variables of the engine's environment that the step reads. */
+export function variablesOf({ credentials, sshPrivateKeyEnv }: GitStepOptions): string[] {
+  return [credentials?.passwordEnv, sshPrivateKeyEnv].filter((name) => name !== undefined);
+}
+
+/** The options without secrets. */
+export function shownOptions({ credentials, sshPrivateKey, ...rest }: GitStepOptions): unknown {
+  const { url, username, passwordEnv } = credentials ?? {};
+  return {
+    ...rest,
+    credentials: credentials && { url, username, passwordEnv },
+    ...(sshPrivateKey !== undefined && { sshPrivateKey: '***' }),
+  };
+}
+
+/** Looks at every option. */
+export function checkGitOptions(reader: ObjectReader): void {
+  checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
+  checkGitAccess(reader);
+  checkKey(reader);
+  reader.text('codebase', {
+    default: '',
+    accepts: (name) => name.length <= 190,
+    expected: 'a string of at most 190 characters',
+  });
+  checkRenderable(reader, 'branch');
+  const mode = reader.oneOf('mode', ['full', 'incremental'], 'incremental');
+  if (reader.has('method')) {
+    reader.oneOf('method', ['fresh', 'clean', 'clobber', 'copy']);
+    if (mode !== 'full') reader.problem('method', "mode: 'full' beside it");
+  }
+  for (const key of ['submodules', 'tags', 'clobberOnFailure', 'alwaysUseLatest', 'progress'])
+    reader.boolean(key, false);
+  if (typeof reader.raw('shallow') !== 'boolean') reader.number('shallow', { default: null, min: 1, integer: true });
+  if (reader.texts('filters').some((filter) => filter.startsWith('-')))
+    reader.problem('filters', "filters such as 'blob:none'");
+  if (reader.has('filters') && reader.has('credentials'))
+    reader.problem('filters', 'no credentials beside it: what is left out is fetched later, without them');
+  checkRenderable(reader, 'reference');
+  checkDescription(reader);
+  reader.record('config', (value) => value === '' || isRenderable(value), 'a string, a template or a callback');
+  const names = Object.keys(reader.raw('config') ?? {});
+  const misnamed = names.find((name) => !/^[a-z][a-z0-9-]*\.[^=\n]+$/i.test(name));
+  if (misnamed !== undefined)
+    reader.problem(
+      'config',
+      "names of Git's settings, such as 'http.proxy'",
+      `${reader.at('config')} has '${misnamed}', which is no name of a setting of Git`,
+    );
+  checkRetry(reader);
+  checkRenderable(reader, 'workdir');
+  checkEnv(reader);
+  reader.number('timeoutSeconds', { default: null, min: 0.001 });
+}
+
+/** Never shows a key in a problem. */
+function checkKey(reader: ObjectReader): void {
+  const given = ['sshPrivateKey', 'sshPrivateKeyEnv'].filter((key) => reader.has(key));
+  const report = (key: string, expected: string): void =>
+    reader.into.add(reader.at(key), undefined, expected, reader.where, `${reader.at(key)}: expected ${expected}`);
+  if (given.length > 1) report('sshPrivateKey', 'sshPrivateKey or sshPrivateKeyEnv, not both');
+  for (const key of [...given, 'sshHostKey', 'sshKnownHosts'].filter((key) => reader.has(key))) {
+    const value = reader.raw(key);
+    if (typeof value !== 'string' || value.trim() === '') report(key, 'a non-empty string');
+  }
+  const hostKey = reader.raw('sshHostKey');
+  if (typeof hostKey === 'string' && hostKey.trim().includes('\n')) report('sshHostKey', 'one public key');
+  if (reader.has('sshHostKey') && reader.has('sshKnownHosts'))
+    report('sshHostKey', 'sshHostKey or sshKnownHosts, not both');
+  if (given.length === 0) {
+    for (const key of ['sshHostKey', 'sshKnownHosts']) if (reader.has(key)) report(key, 'sshPrivateKeyEnv beside it');
+    return;
+  }
+  const repository = reader.raw('repository');
+  const isFixed = typeof repository === 'string' && !repository.includes('%(');
+  if (!isFixed)
+    report(
+      given[0]!,
+      'a repository that is a plain string: with one that depends on the build the key would open whatever that names',
+    );
+  if (reader.has('credentials')) report(given[0]!, 'credentials or an SSH key, not both');
+  if (reader.has('filters'))
+    report('filters', 'no SSH key beside it: what is left out is fetched later, without the key');
+}
+
+function checkDescription(reader: ObjectReader): void {
+  const value = reader.raw('getDescription');
+  if (value === undefined || typeof value === 'boolean') return;
+  const description = reader.inner('getDescription');
+  for (const key of DESCRIPTION_FLAGS) description.boolean(key, false);
+  for (const key of DESCRIPTION_NUMBERS) description.number(key, { default: null, min: 0, integer: true });
+  for (const key of DESCRIPTION_TEXTS) description.optionalText(key);
+  if (typeof description.raw('dirty') !== 'boolean') description.optionalText('dirty');
+  description.done();
+}
+
+function checkRetry(reader: ObjectReader): void {
+  if (!reader.has('retry')) return;
+  const retry = reader.inner('retry');
+  retry.number('delaySeconds', { default: 0, min: 0, max: 86_400 });
+  retry.number('repeats', { default: 0, min: 0, max: 100, integer: true });
+  retry.done();
+}
