@@ -1,4 +1,4 @@
-// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze and an old buildbot-worker from Debian, crossbar.io from PyPI.
+// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze, git-lfs and an old buildbot-worker from Debian, crossbar.io from PyPI.
 // Fast and silent about what is there already. With CI=true something missing is a failure, on a laptop a loud list.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ const APT = [
   { pkg: 'chromium', programs: ['chromium'] },
   { pkg: 'haproxy', programs: ['haproxy'] },
   { pkg: 'systemd', programs: ['systemd-analyze'] },
+  { pkg: 'git-lfs', programs: ['git-lfs'] },
   { pkg: 'buildbot-worker', programs: ['/usr/bin/buildbot-worker'] },
 ];
 

@@ -142,7 +142,9 @@ export class FakeBuildHost implements BuildHost {
         if (log !== null) this.append(stepNumber, log, text);
       });
     }
-    const rc = await new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
+    const rc = await new Promise<number>((resolve) => {
+      child.once('error', () => resolve(127)).on('close', (code) => resolve(code ?? -1));
+    });
     this.processes.delete(stepNumber);
     return {
       rc,

@@ -41,14 +41,17 @@ export default defineConfig({
     const { pool, config } = await this.poolFor(configFile);
     const builddir = `b${this.configs}`;
     const workdir = join(this.folder, builddir, 'build');
-    const build = async (...given: Partial<SourceStamp>[]) => {
+    const begin = (...given: Partial<SourceStamp>[]) => {
       const host = new FakeBuildHost();
       const sourceStamps = (given.length > 0 ? given : [{}]).map((stamp) => ({ ...NO_SOURCE, ...stamp }));
       const worker = { name: 'w', basedir: this.folder, system: 'posix', environ: {}, env: workerEnv };
       const job = jobFor('b', config, this.folder, { sourceStamps, builddir, worker });
-      const outcome = await pool.run(job, host).outcome;
-      return { host, outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
+      return { host, running: pool.run(job, host) };
     };
-    return { build, workdir };
+    const build = async (...given: Partial<SourceStamp>[]) => {
+      const { host, running } = begin(...given);
+      return { host, outcome: await running.outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
+    };
+    return { begin, build, workdir };
   }
 }

@@ -109,15 +109,19 @@ export class Checkout {
       this.existed = true;
       return null;
     }
-    const init = await this.git(['init', '.'], { capture: true, env: { LC_ALL: 'C' } });
-    if (!succeeded(init)) {
-      this.existed = true;
-      return await this.judge(init, 'open');
-    }
-    this.existed = /^Reinitialized/m.test(init.stdout ?? '');
-    const pointed = await this.git(this.existed ? pointAtOrigin : ['remote', 'add', 'origin', repository]);
-    if (!succeeded(pointed)) return { failure: 'open', outcome: pointed };
-    return reference === null ? null : await this.borrowFrom(reference);
+    this.existed = succeeded(await this.step.command('stat', { path: this.path('.git') }));
+    const made = await this.makeRepository();
+    if (!succeeded(made)) return await this.judge(made, 'open');
+    return reference === null || this.existed ? null : await this.borrowFrom(reference);
+  }
+
+  /** In what is there, if anything is. */
+  private async makeRepository(): Promise<CommandOutcome> {
+    let last = await this.git(['init', '--quiet', '.']);
+    const origin = { url: this.options.repository, fetch: '+refs/heads/*:refs/remotes/origin/*' };
+    for (const [name, value] of Object.entries(origin))
+      if (succeeded(last)) last = await this.git(['config', '--replace-all', `remote.origin.${name}`, value]);
+    return last;
   }
 
   /** It is git itself that does not run, or what it was to do. */
@@ -313,8 +317,8 @@ export class Checkout {
       }
       case 'reconfigure': {
         if (!(await this.removeFile(this.path('.git', 'config')))) return null;
-        const made = await this.git(['init', '--quiet', '.']);
-        if (succeeded(made)) await this.git(['remote', 'add', 'origin', this.options.repository]);
+        // Where that fails the next update says so.
+        await this.makeRepository();
         return 'made the configuration of the checkout anew';
       }
       case 'remake': {

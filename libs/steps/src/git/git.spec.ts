@@ -75,7 +75,7 @@ describe('the credentials of git', () => {
     removal = { ...DONE, rc: 13 };
     expect((await build()).outcome).toEqual({
       result: Result.FAILURE,
-      stateString: 'update failed, credentials not removed',
+      stateString: 'update, credentials not removed',
     });
   });
 

@@ -23,7 +23,7 @@ import { resultOf, succeeded } from '../outcome.js';
 import { Checkout, isPlainFailure, type Trouble } from './checkout.js';
 import { checkGitOptions, describeArguments, type GitStepOptions, shownOptions, variablesOf } from './options.js';
 import { type Access, PrivateGit } from './private-git.js';
-import { failureText, type Measure, measureFor } from './repair.js';
+import { type Measure, measureFor, updateFailed } from './repair.js';
 import { type Wanted, wantedOf } from './wanted.js';
 
 const DEFAULT_WORKDIR = 'build';
@@ -175,7 +175,7 @@ async function checkOut(
     if (!succeeded(removed)) return { result: resultOf(removed), stateString: 'update' };
   }
   const trouble = await updated(step, checkout, options);
-  if (trouble) return { result: resultOf(trouble.outcome), stateString: failureText(trouble.failure, wanted) };
+  if (trouble) return { result: resultOf(trouble.outcome), stateString: updateFailed(trouble.failure, wanted) };
 
   const head = await checkout.git(['rev-parse', 'HEAD'], { capture: true });
   const revision = head.stdout?.trim() ?? '';

@@ -1,3 +1,5 @@
+import type { Wanted } from './wanted.js';
+
 /**
  * What of a checkout failed. Not the words of a message: which command it was, and what others say about it.
  *
@@ -57,31 +59,19 @@ export function measureFor({ failure, existed, mayRemake, taken, isSound }: Dama
   return mayRemake && !(MEASURES[failure].includes('inspect') && isSound) ? 'remake' : null;
 }
 
-/** As a state string says it. */
-export function failureText(
-  failure: Failure,
-  { branch, revision }: { branch: string | null; revision: string | null },
-): string {
-  switch (failure) {
-    case 'git':
-      return 'no git on this worker';
-    case 'server':
-      return "the repository's server gives no answer";
-    case 'name':
-      return `no branch or tag '${revision ?? branch ?? 'HEAD'}'`;
-    case 'revision':
-      return `no revision '${revision}'`;
-    case 'lfs':
-      return 'files of Git LFS cannot be fetched';
-    case 'fetch':
-      return 'fetch failed';
-    case 'submodules':
-      return 'submodules failed';
-    case 'open':
-      return 'no repository could be made';
-    case 'files':
-      return 'checkout failed';
-    case 'worker':
-      return 'update failed';
-  }
+/** Why an update has failed, as a state string says it. */
+export function updateFailed(failure: Failure, { branch, revision }: Wanted): string {
+  const why: Readonly<Record<Failure, string | null>> = {
+    git: 'there is no git on this worker',
+    server: 'the server gives no answer',
+    name: `no branch or tag '${revision ?? branch ?? 'HEAD'}'`,
+    lfs: 'files of Git LFS cannot be fetched',
+    revision: `no revision '${revision}'`,
+    fetch: 'fetch failed',
+    submodules: 'submodules failed',
+    open: 'no repository can be made',
+    files: 'checkout failed',
+    worker: null,
+  };
+  return ['update', why[failure] ?? []].flat().join(': ');
 }

@@ -5,7 +5,7 @@ import { serviceEnvironment } from './service-process.js';
 import { crossbarFolder } from './wamp.js';
 
 export type ServiceName =
-  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze';
+  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze' | 'git-lfs';
 
 const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   mariadb: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -14,6 +14,7 @@ const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   chromium: ['chromium'],
   haproxy: ['haproxy'],
   'systemd-analyze': ['systemd-analyze'],
+  'git-lfs': ['git-lfs'],
   'debian-worker': ['/usr/bin/buildbot-worker'],
 };
 
