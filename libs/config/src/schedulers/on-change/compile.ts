@@ -1,6 +1,6 @@
 import { type ChangeFilter, compilePattern, FILTERED_ATTRIBUTES, messageOf, type ValueMatch } from '@millrace/domain';
 import type { CallbackTable } from '../../callback-table.js';
-import { ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
+import { type ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
 
 /** For an expression in a thread of its own. */
 const REGEX_TIMEOUT_MS = 2_000;
