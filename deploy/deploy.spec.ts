@@ -99,7 +99,9 @@ describe('the roles', () => {
   it.each(masters)(
     '%s: whether it loads the configuration is what its code says',
     (role, { loadsConfiguration, settings }) => {
-      expect(read(`apps/${role}/src/main.ts`).includes('configFileOf(')).toBe(loadsConfiguration);
+      const names = readdirSync(join(ROOT, `apps/${role}/src`), { recursive: true, encoding: 'utf8' });
+      const sources = names.filter((file) => file.endsWith('.ts')).map((file) => read(`apps/${role}/src/${file}`));
+      expect(sources.some((source) => source.includes('configFileOf('))).toBe(loadsConfiguration);
       expect(settings.includes('MILLRACE_CONFIG')).toBe(loadsConfiguration);
     },
   );

@@ -14,8 +14,8 @@ function watched(initial: BusState): { set: (state: BusState) => void; warned: s
 }
 
 describe('BusWatch', () => {
-  beforeEach(() => jest.useFakeTimers());
-  afterEach(() => jest.useRealTimers());
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
 
   it('says nothing about a bus that is connected or back at once', () => {
     const { set, warned } = watched('connecting');
