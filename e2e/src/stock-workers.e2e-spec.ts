@@ -140,7 +140,7 @@ const kinds = stockKinds();
       );
       const failing = 'silent long polite killed absent upload-missing upload-too-big'.split(' ');
       const passing =
-        'git set-property text list env quiet stdin logfiles pty normalized wide many secret big upload download text-down compare commands';
+        'git set-property text list env quiet stdin logfiles pty normalized wide many secret big upload download text-down compare commands leave repaired';
       expect(steps).toEqual(
         forEach(({ version }) => ({
           ...Object.fromEntries(passing.split(' ').map((name) => [name, 'success'])),
