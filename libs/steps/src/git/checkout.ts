@@ -118,6 +118,8 @@ export class Checkout {
   /** In what is there, if anything is. */
   private async makeRepository(): Promise<CommandOutcome> {
     let last = await this.git(['init', '--quiet', '.']);
+    if (!succeeded(last)) return last;
+    if (!this.existed) return await this.git(['remote', 'add', 'origin', this.options.repository]);
     const origin = { url: this.options.repository, fetch: '+refs/heads/*:refs/remotes/origin/*' };
     for (const [name, value] of Object.entries(origin))
       if (succeeded(last)) last = await this.git(['config', '--replace-all', `remote.origin.${name}`, value]);
