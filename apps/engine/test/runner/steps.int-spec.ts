@@ -1,13 +1,15 @@
 import { execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NO_SOURCE, Result } from '@millrace/domain';
+import { requireService } from '@millrace/testing';
 import type { BuildOutcome } from '../../dist/runner/runner.js';
 import { FakeBuildHost, jobFor } from './fake-build-host.js';
 import { Runners } from './git-builder.js';
@@ -40,6 +42,23 @@ async function commit(file: string, text: string): Promise<string> {
   return await git('rev-parse', 'HEAD');
 }
 
+/** Git LFS of a forge: where objects are, and the objects. */
+async function largeFiles(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await text(request);
+  const [oid] = /[0-9a-f]{64}$/.exec(request.url!) ?? [];
+  if (oid !== undefined) {
+    response.end(await readFile(join(origin, '.git/lfs/objects', oid.slice(0, 2), oid.slice(2, 4), oid)));
+    return;
+  }
+  const { objects } = JSON.parse(body) as { objects: { oid: string; size: number }[] };
+  const found = objects.map((object) => ({
+    ...object,
+    actions: { download: { href: `${url}.git/info/lfs/objects/${object.oid}` } },
+  }));
+  response.setHeader('content-type', 'application/vnd.git-lfs+json');
+  response.end(JSON.stringify({ transfer: 'basic', objects: found }));
+}
+
 /** `git http-backend` behind Basic authentication: what a forge is to a Git client. */
 function startForge(): Promise<Server> {
   const wanted = `Basic ${Buffer.from(`ci:${PASSWORD}`).toString('base64')}`;
@@ -58,6 +77,10 @@ function startForge(): Promise<Server> {
       return;
     }
     const { pathname, search } = new URL(request.url!, 'http://forge');
+    if (pathname.includes('/info/lfs/')) {
+      void largeFiles(request, response);
+      return;
+    }
     const env = {
       ...process.env,
       GIT_PROJECT_ROOT: folder,
@@ -207,6 +230,33 @@ describe('git', () => {
     expect(await readdir(dirname(wrong.workdir))).toEqual(['build']);
     const without = await runners.builderWith(`{ repository: '${url}' }`);
     expect((await without.build({ branch: 'main' })).outcome).toMatchObject({ results: Result.FAILURE });
+  });
+});
+
+(requireService('git-lfs') ? describe : describe.skip)('the credentials of git', () => {
+  it('fetch files of Git LFS, and no command of the checkout has them', async () => {
+    await git('checkout', '--quiet', '-b', 'large');
+    await git('lfs', 'install', '--local');
+    await git('lfs', 'track', '*.bin');
+    const large = 'large '.repeat(10_000);
+    const head = await commit('data.bin', large);
+    await git('lfs', 'uninstall', '--local');
+    await git('checkout', '--quiet', '--force', 'main');
+    const filter = 'process = git-lfs filter-process\n\tclean = git-lfs clean -- %f\n\tsmudge = git-lfs smudge -- %f';
+    await writeFile(join(folder, 'lfs.config'), `[filter "lfs"]\n\t${filter}\n\trequired = true\n`);
+    const { build, workdir } = await runners.builderWith(
+      `{ repository: '${url}', credentials: { username: 'ci', password: '${PASSWORD}' }, env: { GIT_CONFIG_GLOBAL: '${join(folder, 'lfs.config')}' } }`,
+    );
+    for (const _again of [1, 2]) {
+      const built = await build({ branch: 'large' });
+      expect([built.outcome, built.host.log('git')]).toMatchObject([SUCCESS, expect.anything()]);
+      expect([built.host.properties.got_revision![0], await built.text('data.bin')]).toEqual([head, large]);
+      expect(built.host.allText).not.toContain('hunter2');
+    }
+    const { stdout } = await run('grep', ['-rlF', 'hunter2', dirname(workdir)]).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    expect(stdout).toBe('');
   });
 });
 

@@ -222,12 +222,25 @@ export class Checkout {
       // Its filter asks a server in the middle of the checkout: here it can be told apart.
       const uses = await this.git(['grep', '--quiet', '-e', 'filter=lfs', FETCHED, '--', ':(glob)**/.gitattributes']);
       if (succeeded(uses)) {
-        const fetched = await this.git(['lfs', 'fetch', 'origin', FETCHED]);
-        if (!succeeded(fetched)) return { failure: 'lfs', outcome: fetched };
+        const trouble = await this.fetchLfs();
+        if (trouble) return trouble;
         outcome = await checkOut();
       }
     }
     return succeeded(outcome) ? null : { failure: 'files', outcome };
+  }
+
+  private async fetchLfs(): Promise<Trouble | null> {
+    const { apart, repository } = this.options;
+    const fetch = ['lfs', 'fetch', 'origin', FETCHED];
+    if (!apart) {
+      const fetched = await this.git(fetch);
+      return succeeded(fetched) ? null : { failure: 'lfs', outcome: fetched };
+    }
+    const settings = ['-c', `remote.origin.url=${repository}`, '-c', `lfs.storage=${this.path('.git', 'lfs')}`];
+    const fetched = await apart.withAccess((git) => git([...settings, ...fetch]));
+    if (fetched.kind === 'failed') return { failure: 'worker', outcome: fetched.outcome };
+    return succeeded(fetched.value) ? null : { failure: 'lfs', outcome: fetched.value };
   }
 
   private updateSubmodules(): Promise<Trouble | null> {
