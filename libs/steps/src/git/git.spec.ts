@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { CommandOutcome, ShellOptions, StepContext } from '@millrace/config';
 import { NO_SOURCE, Result } from '@millrace/domain';
@@ -31,7 +32,7 @@ function build(options: Partial<GitStepOptions> = {}, downloaded = DONE) {
         typeof value === 'function' ? (value as (build: object) => unknown)({}) : value,
       ) as Promise<never>,
     renderPath: (value) => Promise.resolve(value) as Promise<never>,
-    path: (...parts) => ['/w', ...parts].join('/').replace(/\/w\/(?=\/w)/, ''),
+    path: (...parts) => posix.resolve('/w', ...parts),
     setState: () => undefined,
     log: () => ({ append: (text) => Promise.resolve(void said.push(text)) }),
     shell: (command) => {
@@ -59,6 +60,12 @@ function build(options: Partial<GitStepOptions> = {}, downloaded = DONE) {
     said: said.join(''),
   }));
 }
+
+it.each(['source', 'source/sub', '.'])('git copies nothing into itself: %s', async (workdir) => {
+  const { outcome, commands, said } = await build({ credentials: undefined, mode: 'full', method: 'copy', workdir });
+  expect([outcome, commands]).toMatchObject([{ result: Result.EXCEPTION }, []]);
+  expect(said).toContain('are not apart');
+});
 
 describe('the credentials of git', () => {
   it('are removed with the next build when their worker died', async () => {

@@ -87,6 +87,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'no-credentials': 'the credentials are not set',
   'no-source-stamp': 'no source stamp to check out',
   'bad-git-name': 'no name that Git has',
+  'bad-workdir': 'no folder to copy to',
 };
 
 /** @throws UserError for what a build cannot have */
@@ -96,15 +97,33 @@ async function planOf(step: StepContext, options: GitStepOptions): Promise<Plan>
   checkRepository(repository);
   const branch = stamp.branch ?? (options.branch === undefined ? null : await step.render(options.branch));
   const config = await step.render((options.config ?? {}) as Readonly<Record<string, string>>);
+  const workdir = await step.renderPath(options.workdir ?? DEFAULT_WORKDIR);
+  if (isCopied(options)) checkApart(step.path(workdir), step.path(COPIED_FROM));
   return {
     repository,
     wanted: wantedOf(branch, options.alwaysUseLatest ? null : stamp.revision),
-    workdir: await step.renderPath(options.workdir ?? DEFAULT_WORKDIR),
+    workdir,
     env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
     settings: Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     reference: options.reference === undefined ? null : await step.renderPath(options.reference),
     access: accessOf(options, repository),
   };
+}
+
+function isCopied({ mode, method }: GitStepOptions): boolean {
+  return mode === 'full' && method === 'copy';
+}
+
+/** What is removed before it is copied to is not what is copied. @throws UserError `bad-workdir` */
+function checkApart(workdir: string, source: string): void {
+  const isWithin = (inner: string, outer: string): boolean =>
+    inner === outer || (inner.startsWith(outer) && /[\\/]/.test(inner[outer.length]!));
+  if (!isWithin(workdir, source) && !isWithin(source, workdir)) return;
+  throw new UserError(
+    'bad-workdir',
+    `workdir '${workdir}' and the checkout that method 'copy' copies, '${source}', are not apart: name another folder`,
+    { workdir },
+  );
 }
 
 /** @throws UserError `no-source-stamp` */
@@ -151,8 +170,7 @@ async function checkOut(
 ): Promise<StepOutcome> {
   const { wanted, repository, env, settings, reference } = plan;
   const { mode = 'incremental', method = 'fresh', shallow = false } = options;
-  const isCopied = mode === 'full' && method === 'copy';
-  const workdir = isCopied ? COPIED_FROM : plan.workdir;
+  const workdir = isCopied(options) ? COPIED_FROM : plan.workdir;
   const checkout = new Checkout(step, {
     repository,
     wanted,
@@ -188,7 +206,7 @@ async function checkOut(
     if (succeeded(described)) setSourceProperty(step, options, 'commit-description', described.stdout!.trim());
     else if (!isPlainFailure(described)) return { result: resultOf(described), stateString: 'update' };
   }
-  if (isCopied) {
+  if (isCopied(options)) {
     const copied = await checkout.replaceBy(step.path(COPIED_FROM), step.path(plan.workdir));
     if (!succeeded(copied)) return { result: resultOf(copied), stateString: 'copy' };
   }
