@@ -97,8 +97,8 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     hint(`builds.${build.buildId}.new`);
     await told();
     await poller.poll();
-    // That it runs is told as it stands: it may have changed after the hint.
-    expect(await told()).toEqual([`builds/${build.buildId}/update`]);
+    // That it runs is told as it stands, once or twice: it may have changed after the hint.
+    expect(new Set(await told())).toEqual(new Set([`builds/${build.buildId}/update`]));
     await site.finish(build, Result.SUCCESS);
     hint(`builds.${build.buildId}.finished`);
     hint(`buildrequests.${requestId}.complete`);

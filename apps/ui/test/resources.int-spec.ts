@@ -205,7 +205,7 @@ describe('rights', () => {
     return { status: response.status, text: await response.text() };
   };
 
-  it.each<[Permission, string, string, object]>([
+  const ACTIONS: [Permission, string, string, object, number?][] = [
     ['force', 'forceschedulers/force', 'force', { reason: 'x' }],
     ['stop', 'builds/1', 'stop', {}],
     ['rebuild', 'builds/1', 'rebuild', {}],
@@ -216,16 +216,36 @@ describe('rights', () => {
     ['control', 'workers/1', 'stop', {}],
     ['control', 'workers/1', 'kill', {}],
     ['enable', 'schedulers/1', 'enable', { enabled: true }],
-  ])('whoever has not %s may not do it: %s %s', async (permission, path, method, params) => {
-    allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control'] as const).filter((one) => one !== permission);
-    const refused = await post(path, method, params);
-    expect(refused.status).toBe(403);
-    expect(refused.text).toContain(`may not '${permission}'`);
-    expect(ui.published).toEqual([]);
-    allowed = [permission];
-    expect((await post(path, method, params)).status).toBe(200);
-    ui.published.splice(0);
+    // There is none to settle.
+    ['enable', 'schedulers/1', 'take_backlog', {}, 400],
+    ['enable', 'schedulers/1', 'drop_backlog', {}, 400],
+  ];
+
+  it('are asked about every action that there is', () => {
+    const table = new ResourceTable(new Reads(site.db), new ControlStore(site.db), new SiteHints(site));
+    const all = table.resources.flatMap(({ shape, paths }) =>
+      paths.flatMap(({ actions }) => [...actions.keys()].map((method) => `${shape.plural} ${method}`)),
+    );
+    expect(ACTIONS.map(([, path, method]) => `${path.split('/')[0]} ${method}`).sort()).toEqual(
+      [...new Set(all)].sort(),
+    );
   });
+
+  it.each(ACTIONS)(
+    'whoever has not %s may not do it: %s %s',
+    async (permission, path, method, params, status = 200) => {
+      allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control'] as const).filter(
+        (one) => one !== permission,
+      );
+      const refused = await post(path, method, params);
+      expect(refused.status).toBe(403);
+      expect(refused.text).toContain(`may not '${permission}'`);
+      expect(ui.published).toEqual([]);
+      allowed = [permission];
+      expect((await post(path, method, params)).status).toBe(status);
+      ui.published.splice(0);
+    },
+  );
 
   it('whoever may not view reads nothing', async () => {
     for (const path of ['builds', 'builds/1', 'logs/1/contents', 'logs/1/raw', 'builds/1/properties', '']) {

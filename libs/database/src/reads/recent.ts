@@ -23,7 +23,7 @@ const CHANGING = {
       COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
   masters: `SELECT id, CONCAT(epoch, '/', state, '/', COALESCE(revision_id, 0)) AS state FROM masters`,
   builders: `SELECT id, CONCAT(tags, '/', COALESCE(latest_build_id, 0)) AS state FROM builders`,
-  schedulers: `SELECT id, enabled AS state FROM schedulers`,
+  schedulers: `SELECT id, CONCAT(enabled, '/', COALESCE(backlog_seq, 0), '/', COALESCE(backlog_count, 0)) AS state FROM schedulers`,
 } as const;
 
 /** The resources, by their plural, whose new rows can be found. */
