@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { basicAuthorization, parseBasicAuthorization } from './basic-auth.js';
 
 describe('Basic authorization', () => {
-  it('comes back as it went', () => {
+  it('parses to the credentials that it was made from', () => {
     const credentials = { name: 'wörker', password: 'a:b c' };
     expect(parseBasicAuthorization(basicAuthorization(credentials))).toEqual(credentials);
     expect(parseBasicAuthorization(undefined)).toBeUndefined();

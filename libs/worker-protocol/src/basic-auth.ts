@@ -12,7 +12,7 @@ export function basicAuthorization({ name, password }: Credentials): string {
 }
 
 /**
- * What a worker says in its `Authorization` header; undefined without one (answer 401).
+ * Parses a worker's `Authorization` header. Returns undefined without a header (answer 401).
  * @throws ProtocolError when the header is not readable Basic authorization (answer 400)
  */
 export function parseBasicAuthorization(header: string | undefined): Credentials | undefined {

@@ -39,7 +39,7 @@ function recorded(name: string): Recorded[] {
     }));
 }
 
-/** `{"$bin": hex}` as bytes. */
+/** Replaces each `{"$bin": hex}` by its bytes. */
 function withBytes(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withBytes);
   if (typeof value !== 'object' || value === null) return value;
@@ -62,7 +62,7 @@ describe.each(captures)('%s', (name) => {
     for (const { payload, message } of messages) expect(new MsgpackReader(payload).value()).toEqual(message);
   });
 
-  it('decodes every message, encodes it again, and decodes that to the same', () => {
+  it('decodes every message, encodes it again, and decodes that to an equal message', () => {
     for (const { dir, payload, message } of messages) {
       const decode = (bytes: Uint8Array): WorkerMessage | MasterMessage =>
         dir === 'W>M' ? decodeWorkerMessage(bytes, true) : decodeMasterMessage(bytes);
@@ -73,7 +73,8 @@ describe.each(captures)('%s', (name) => {
       }
       const encoded = encode(decoded, dir);
       expect(decode(encoded)).toEqual(decoded);
-      // Positions are not kept, the order of settings differs between recordings, and nobody reads builder_name.
+      // Some messages do not survive re-encoding: line positions are dropped, the order of settings differs between recordings, and
+      // `builder_name` is not decoded.
       if (decoded.op !== 'update' && decoded.op !== 'set_worker_settings' && !('builder_name' in message)) {
         expect(Buffer.from(encoded).toString('hex')).toBe(payload.toString('hex'));
       }

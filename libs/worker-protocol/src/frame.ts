@@ -3,12 +3,15 @@ import { encodeValue } from './msgpack-writer.js';
 import { WORKER_LIMITS } from './limits.js';
 import { ProtocolError, shown } from './protocol-error.js';
 
-/** Messages have up to six. */
+/** Most keys of one message. Real messages have up to six. */
 const MAX_KEYS = 32;
 
-/** One WebSocket message: a map with text keys, whose values are read on demand. Every reader names the key and the value that it cannot take. */
+/**
+ * One WebSocket message: a map with text keys, whose values are decoded when they are read. Every reader's error names the key and the
+ * unacceptable value.
+ */
 export class Frame {
-  /** Where the value of each key begins. */
+  /** Offset of each key's value in the frame. */
   private readonly offsets = new Map<string, number>();
   readonly op: string;
   readonly seq: number;
@@ -31,7 +34,7 @@ export class Frame {
     return this.offsets.has(key);
   }
 
-  /** A reader that stands before the value of `key`. */
+  /** Returns a reader that stands before the value of `key`. */
   at(key: string): MsgpackReader {
     const offset = this.offsets.get(key);
     if (offset === undefined) throw new ProtocolError(`the message has no '${key}'${this.place()}`, { key });
@@ -42,7 +45,10 @@ export class Frame {
     return this.at(key).value();
   }
 
-  /** @param maxBytes looked at before the text is made */
+  /**
+   * Reads a text.
+   * @param maxBytes limit, checked before the text is decoded
+   */
   text(key: string, maxBytes = Infinity): string {
     const reader = this.at(key);
     return reader.isText ? reader.text(maxBytes) : this.bad(key, reader.value(), 'text');
@@ -53,7 +59,7 @@ export class Frame {
     return value === null || typeof value === 'string' ? value : this.bad(key, value, 'text or nil');
   }
 
-  /** An integer of zero or more. */
+  /** Reads an integer of zero or more. */
   integer(key: string): number {
     const value = this.value(key);
     return Number.isSafeInteger(value) && (value as number) >= 0
@@ -76,7 +82,7 @@ export class Frame {
     return isRecord(value) ? value : this.bad(key, value, 'a map');
   }
 
-  /** The same message with another number. */
+  /** Returns the same message with another `seq_number`. */
   renumbered(seq: number): Uint8Array {
     const reader = this.at('seq_number');
     const from = reader.offset;

@@ -51,7 +51,7 @@ describe.each([
     else expect(() => read(updates)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('have a reason of bounded length', () => {
+  it('errors have a message of bounded length', () => {
     const [update] = [read([['failure_reason', 'x'.repeat(1e6)]])].flatMap((one) =>
       Array.isArray(one) ? one : (one as { updates: unknown[] }).updates,
     );
@@ -59,7 +59,7 @@ describe.each([
   });
 });
 
-it('lines that do not end are bounded over all streams of a command', () => {
+it('unterminated lines are bounded over all streams of a command', () => {
   const reader = new UpdateReader(1 << 20);
   const piece = 'x'.repeat(1 << 20);
   const feed = (name: string) => reader.read([[jellyOf(new Map([['log', [name, piece]]])), 0]]);
@@ -67,8 +67,8 @@ it('lines that do not end are bounded over all streams of a command', () => {
   expect(() => feed('one more')).toThrow(expect.objectContaining({ code: 'worker-limit' }));
 });
 
-describe('what a worker says of itself', () => {
-  it('is kept as it came while it is small', () => {
+describe('worker information', () => {
+  it('is kept unchanged when it is small', () => {
     const answer = { admin: 'a', host: 'h', basedir: '/w', version: '4', environ: { PATH: '/bin' }, numcpus: 2 };
     const { texts, environ, basedir } = parseWorkerInfo(answer);
     expect({ texts, environ, basedir }).toEqual({
@@ -115,7 +115,7 @@ describe('a session', () => {
       bufferedBytes: () => 0,
     });
 
-  it('ends for a long message before the worker has said what it is', () => {
+  it('ends on a long message before the worker has attached', () => {
     const session = open();
     const attached = session.attach();
     attached.catch(() => undefined);
@@ -151,8 +151,8 @@ describe('login', () => {
   });
 });
 
-describe('what is shown of what somebody else sent', () => {
-  it('is short, and nothing that a terminal obeys, whatever it is', () => {
+describe('quoted text from the other side', () => {
+  it('is short and has no control characters, whatever the value is', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true }), (value) => {
         const message = new ProtocolError(`x ${shown(value)}`).message;
@@ -164,7 +164,7 @@ describe('what is shown of what somebody else sent', () => {
     expect(shown(Object.fromEntries(many(1e5, (i) => [i, i])))).toBe('a map');
   });
 
-  it('is cut to a copy', () => {
+  it('is copied by `cut`, not sliced', () => {
     expect(cut('abc', 3)).toBe('abc');
     expect(cut('abcd', 3)).toBe('ab…');
   });

@@ -1,38 +1,38 @@
 import { UserError } from '@millrace/domain';
 
 /**
- * The most that a worker, or a relay, may say: of a session, of a message, of a command. Messages beyond what a session allows end the connection;
- * what is beyond the limits of a command fails that command, with {@link overLimit}.
+ * Limits of what a worker or a relay may send: per session, per message and per command. A message beyond a session's limits ends the
+ * connection. A command beyond its limits fails with {@link overLimit}.
  */
 export const WORKER_LIMITS = {
-  /** One message, of either protocol. */
+  /** One message, in either protocol. */
   messageBytes: 16 << 20,
-  /** One message before the worker has said what it is. */
+  /** One message before the worker has attached. */
   attachMessageBytes: 1 << 20,
-  /** All that is read of a connection over PB before its login is accepted. */
+  /** All bytes read from a PB connection before its login is accepted. */
   loginBytes: 64 << 10,
   nameCharacters: 190,
   passwordCharacters: 4096,
-  /** A command's id, an operation. */
+  /** A command's id, or the name of an operation. */
   idBytes: 200,
-  /** Updates in one message: one for each character of a stock worker's buffer, and as many again. */
+  /** Updates in one message: twice the number of characters in a stock worker's buffer. */
   updates: 1 << 17,
-  /** A log's name, as far as the database takes it. */
+  /** A log's name. The database column has this length. */
   logNameCharacters: 190,
-  /** Logs of one step, and so of one command. */
+  /** Logs of one step, and therefore of one command. */
   logs: 200,
-  /** Lines without an end that are held for all streams of a command together. */
+  /** Unterminated lines held for all streams of one command together. */
   openLineCharacters: 8 << 20,
-  /** Names that `glob` and `listdir` find. */
+  /** Names that `glob` or `listdir` may return. */
   files: 100_000,
   filesCharacters: 4 << 20,
   statFields: 32,
-  /** What is longer is cut. */
+  /** Longer reasons are cut. */
   reasonCharacters: 200,
   failureCharacters: 4000,
-  /** Commands of an earlier session that a worker may say it holds; of more it is asked when it comes again. */
+  /** Commands of earlier sessions that one attach may list. The rest is asked for when the worker attaches again. */
   heldCommands: 1000,
-  /** What it says of itself that people read: beyond these it is left out, with a note. */
+  /** Texts of a worker's information that people read. The ones beyond these limits are left out, and a note says so. */
   infoTexts: 64,
   infoKeyCharacters: 100,
   infoTextCharacters: 2000,
@@ -43,9 +43,9 @@ export const WORKER_LIMITS = {
   features: 50,
   pathCharacters: 4096,
   versionCharacters: 100,
-  /** Objects of ours that a worker over PB may hold. */
+  /** Objects of ours that a PB worker may hold references to. */
   exposedObjects: 10_000,
-  /** What a relay says when it opens a channel. */
+  /** A relay's opening of a channel. */
   openingBytes: 16 << 10,
   authorizationCharacters: 8 << 10,
   addressCharacters: 64,
@@ -53,7 +53,7 @@ export const WORKER_LIMITS = {
 
 const LIMIT_CODE = 'worker-limit';
 
-/** A command says more than it may: it fails with this, and its worker stays. */
+/** Returns the error of a command that sent more than its limits allow. The command fails, the worker stays connected. */
 export function overLimit(what: string, limit: number): UserError {
   return new UserError(LIMIT_CODE, `${what}: at most ${limit} are allowed`, { limit });
 }
@@ -62,13 +62,16 @@ export function isOverLimit(error: unknown): error is UserError {
   return error instanceof UserError && error.code === LIMIT_CODE;
 }
 
-/** The beginning of a text, as a copy: a slice would keep all of the text in memory for as long as it lives itself. */
+/** Returns the beginning of a text as a copy. A slice would keep the whole text in memory. */
 export function cut(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
   return `${Buffer.from(text.slice(0, maxCharacters - 1), 'utf16le').toString('utf16le')}…`;
 }
 
-/** @throws UserError as `overLimit` */
+/**
+ * Checks the length of a log's name.
+ * @throws UserError as `overLimit`
+ */
 export function checkedLogName(name: string): string {
   const { logNameCharacters } = WORKER_LIMITS;
   if (name.length > logNameCharacters) {
@@ -77,11 +80,14 @@ export function checkedLogName(name: string): string {
   return name;
 }
 
-/** Counts what `files` lists. @throws UserError as `overLimit` */
+/**
+ * Counts the names that `files` lists.
+ * @throws UserError as `overLimit`
+ */
 export class FilesLimit {
   private characters = 0;
 
-  /** @param count how many there are to come */
+  /** @param count how many names are about to be added */
   constructor(count: number) {
     if (count > WORKER_LIMITS.files) throw overLimit(`a list of ${count} files`, WORKER_LIMITS.files);
   }
@@ -95,7 +101,10 @@ export class FilesLimit {
   }
 }
 
-/** Counts the different logs of one step. @throws UserError as `overLimit` */
+/**
+ * Counts the different logs of one step.
+ * @throws UserError as `overLimit`
+ */
 export class LogsLimit {
   private readonly names = new Set<string>();
 

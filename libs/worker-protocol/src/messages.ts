@@ -7,16 +7,16 @@ import type { CommandUpdate, WorkerSettings } from './worker-connection.js';
 
 export type EncodedUpdates = Encoded;
 
-/** What a worker asks of its master (`docs/protocols.md#what-workers-ask-over-msgpack`). */
+/** Requests from a worker to its master (`docs/protocols.md#what-workers-ask-over-msgpack`). */
 export type WorkerRequest =
   | {
       readonly op: 'update';
       readonly commandId: string;
       readonly updates: readonly CommandUpdate[];
-      /** 1, 2, 3, … per command over all connections, 0 for a repetition of events; null from workers that cannot resume. */
+      /** Counts a command's updates from 1 over all connections. 0 for repeated events. Null from workers that cannot resume. */
       readonly updateNumber: number | null;
     }
-  /** `failure` describes what went wrong beyond an exit status. */
+  /** `failure` describes an error other than an exit status. */
   | { readonly op: 'complete'; readonly commandId: string; readonly failure: string | null }
   | {
       readonly op: 'update_upload_file_write' | 'update_upload_directory_write';
@@ -35,10 +35,10 @@ export type WorkerRequest =
     }
   | { readonly op: 'update_read_file'; readonly commandId: string; readonly length: number };
 
-/** One step of moving a file. */
+/** One step of a file transfer. */
 export type TransferRequest = Exclude<WorkerRequest, { op: 'update' | 'complete' }>;
 
-/** What a master asks of a worker (`docs/protocols.md#msgpack`). */
+/** Requests from a master to a worker (`docs/protocols.md#msgpack`). */
 export type MasterRequest =
   | { readonly op: 'print'; readonly message: string }
   | { readonly op: 'keepalive' | 'get_worker_info' | 'shutdown' }
@@ -50,25 +50,27 @@ export type MasterRequest =
       readonly args: Readonly<Record<string, unknown>>;
     }
   | { readonly op: 'interrupt_command'; readonly commandId: string; readonly why: string }
-  /** Only for workers with `FEATURE_RESUME`. */
+  /** Sent only to workers with `FEATURE_RESUME`. */
   | { readonly op: 'resume_command'; readonly commandId: string }
   | { readonly op: 'forget_command'; readonly commandId: string };
 
 export interface Response {
   readonly op: 'response';
   readonly seq: number;
-  /** The message text when it is an exception. */
+  /** The exception's message when `isException`. */
   readonly result: unknown;
   readonly isException: boolean;
 }
 
-/** A request that this side cannot serve, because its operation is unknown or a key is wrong: to be answered with `problem` as an exception. */
+/**
+ * A request that this side cannot serve, because its operation is unknown or a key is wrong. It is answered with `problem` as an exception.
+ */
 export interface InvalidRequest {
   readonly op: 'invalid';
   readonly problem: string;
 }
 
-/** An update that says more than a command may: the command fails with `error`, and its worker stays. */
+/** An update that exceeds a command's limits. The command fails with `error`; the worker stays connected. */
 export interface ExcessiveRequest {
   readonly op: 'excess';
   readonly commandId: string;
@@ -79,7 +81,10 @@ export type Numbered<Request> = Request & { readonly seq: number };
 export type WorkerMessage = Numbered<WorkerRequest> | Numbered<InvalidRequest> | Numbered<ExcessiveRequest> | Response;
 export type MasterMessage = Numbered<MasterRequest> | Numbered<InvalidRequest> | Response;
 
-/** @throws ProtocolError naming the key and its value: a worker whose update cannot be read would lose log lines if it went on */
+/**
+ * Decodes a message from a worker.
+ * @throws ProtocolError naming the key and its value. An unreadable update ends the connection, because going on would lose log lines
+ */
 export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): WorkerMessage {
   const frame = new Frame(bytes);
   const { op, seq } = frame;
@@ -110,7 +115,10 @@ export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): Worke
   }
 }
 
-/** @throws ProtocolError for what is not even a numbered message or a response */
+/**
+ * Decodes a message from a master. A request with a wrong key becomes an {@link InvalidRequest}.
+ * @throws ProtocolError for a frame that is neither a numbered message nor a response
+ */
 export function decodeMasterMessage(bytes: Uint8Array): MasterMessage {
   const frame = new Frame(bytes);
   if (frame.op === 'response') return decodeResponse(frame);
@@ -250,17 +258,17 @@ export function encodeUpdate(
   });
 }
 
-/** Updates in their wire form, for whoever keeps them to send them once or more. */
+/** Encodes updates in their wire form, so that they can be kept and sent more than once. */
 export function encodeUpdates(updates: readonly CommandUpdate[]): EncodedUpdates {
   return encodeValue(wireUpdates(updates));
 }
 
-/** What {@link encodeUpdates} made, from its bytes. */
+/** Restores the result of {@link encodeUpdates} from its bytes. */
 export function encodedUpdates(bytes: Uint8Array): EncodedUpdates {
   return new Encoded(bytes);
 }
 
-/** The presence of `is_exception` marks a failure, so it is left out of a success. */
+/** Encodes a response. The presence of `is_exception` marks a failure, so a success leaves it out. */
 export function encodeResponse({ seq, result, isException }: Omit<Response, 'op'>): Uint8Array {
   return encodeMessage({
     op: 'response',
@@ -270,7 +278,7 @@ export function encodeResponse({ seq, result, isException }: Omit<Response, 'op'
   });
 }
 
-/** The result of a response as a map. */
+/** Returns a response's result as a map. */
 export function resultMap(result: unknown): Record<string, unknown> {
   return isRecord(result) ? result : {};
 }

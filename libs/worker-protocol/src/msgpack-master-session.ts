@@ -29,7 +29,7 @@ import {
 import { FEATURE_RESUME, parseWorkerInfo, type WorkerInfo } from './worker-info.js';
 
 export interface MasterSessionOptions {
-  /** Decode the arrival time of every line. Off by default: that costs more than the lines themselves. */
+  /** Decode the arrival time of every line. Off by default, because decoding the times costs more than decoding the lines. */
   readonly wantLineTimes?: boolean;
 }
 
@@ -75,10 +75,11 @@ export class MsgpackMasterSession implements WorkerConnection {
     if (this.commands.has(id)) throw new UnexpectedError('command-id-used', `command ${id} is running already`, { id });
     const sent = name === 'shell' ? withoutSecrets(this.attached, args) : args;
     const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
-    // Registered before it is asked for: a quick command completes before the answer to its start comes (`docs/protocols.md#commands`).
+    // Registered before the request is sent: a quick command completes before the answer to its start arrives
+    // (`docs/protocols.md#commands`).
     this.commands.set(id, command);
     this.ask({ op: 'start_command', commandId: id, commandName: name, args: sent }).catch((error: unknown) => {
-      // It may have been resumed meanwhile.
+      // A resume may have replaced the command meanwhile.
       if (this.commands.get(id) === command) this.commands.delete(id);
       command.refuse(
         error instanceof RemoteError
@@ -92,7 +93,7 @@ export class MsgpackMasterSession implements WorkerConnection {
   async resumeCommand(id: string, sink: CommandSink): Promise<CommandOutcome> {
     if (!this.canResume) throw notResumable(id);
     const command = new RunningCommand(sink, (outcome) => sink.completed?.(outcome));
-    // Registered with the answer and not before: what the worker said earlier is repeated after it.
+    // Registered with the answer and not before: what the worker sent earlier is repeated after it.
     const answered = (): void => {
       this.commands.get(id)?.refuse(new OperationalError('command-resumed', `command ${id} was resumed`, { id }));
       this.commands.set(id, command);
@@ -184,7 +185,7 @@ export class MsgpackMasterSession implements WorkerConnection {
           this.commands.delete(message.commandId);
           command.complete(message.failure).then(
             () => this.respond(message.seq, null),
-            // One that keeps no outcome could do nothing about it.
+            // A worker that keeps no outcome could do nothing about the error.
             (error: unknown) =>
               this.canResume ? this.respond(message.seq, messageOf(error), true) : this.respond(message.seq, null),
           );
@@ -227,10 +228,10 @@ export class MsgpackMasterSession implements WorkerConnection {
     }
   }
 
-  /** The worker need not go on with a command whose output or data we cannot take. The command's promise tells its owner why. */
+  /** Interrupts a command whose output or data could not be stored. The command's promise tells its owner why. */
   private interruptAfterFailure(id: string, error: unknown): void {
     if (!this.commands.has(id)) return;
-    // A failing interrupt means a lost connection, which the command's own promise reports.
+    // Interrupting fails only when the connection is lost, which the command's own promise reports.
     this.interrupt(id, messageOf(error)).catch(() => undefined);
   }
 

@@ -45,7 +45,7 @@ const update: fc.Arbitrary<CommandUpdate> = fc.oneof(
 );
 
 describe('MsgpackReader', () => {
-  it('reads what the reference implementation reads, and steps over it exactly', () => {
+  it('reads and skips exactly what the reference implementation reads', () => {
     fc.assert(
       fc.property(value, (sample) => {
         const bytes = encode(sample);
@@ -102,7 +102,7 @@ describe('MsgpackReader', () => {
     );
   });
 
-  it('takes no memory for lists of which each claims the rest of the frame, and keeps no more values than its limit', () => {
+  it('allocates nothing for nested lists that claim the rest of the frame, and keeps no more values than its limit', () => {
     const claims = Array.from({ length: 30 }, () => [0xdd, 0x01, 0xc0, 0, 0]).flat();
     const nested = Buffer.concat([Buffer.from(claims), Buffer.alloc(32 << 20)]);
     const empty = Buffer.concat([Buffer.from([0xdd, 0x01, 0xc0, 0, 0]), Buffer.alloc(32 << 20, 0x90)]);
@@ -113,7 +113,7 @@ describe('MsgpackReader', () => {
     }
   });
 
-  it('does not believe a forged length', () => {
+  it('rejects a forged length', () => {
     expect(() => new MsgpackReader(Buffer.from('ddffffffff00', 'hex')).value()).toThrow(/ends within/);
     expect(() => new MsgpackReader(Buffer.from('91'.repeat(100), 'hex')).value()).toThrow(/nested/);
   });
@@ -143,7 +143,7 @@ describe('MsgpackWriter', () => {
 });
 
 describe('update messages', () => {
-  it('are read as the general decoder reads them, but for positions', () => {
+  it('are read as the general decoder reads them, except for positions', () => {
     fc.assert(
       fc.property(fc.array(update), fc.nat({ max: 2 ** 31 }), fc.option(fc.nat()), (updates, seq, updateNumber) => {
         const bytes = encodeWorkerRequest(seq, { op: 'update', commandId: 'c1', updates, updateNumber });
@@ -158,7 +158,7 @@ describe('update messages', () => {
     );
   });
 
-  it('step over positions and times as a stock worker sends them', () => {
+  it('have their positions and times skipped, as a stock worker sends them', () => {
     const args = [
       ['stdout', ['é𝄞\nx\n', [2, 4], [1.5, 2.5]]],
       ['log', ['lf', ['one\n', [3], [1795279291.6120665]]]],
@@ -190,7 +190,7 @@ describe('update messages', () => {
     expect(() => decodeWorkerMessage(bytes)).toThrow(message);
   });
 
-  it('have a limit of keys', () => {
+  it('have a limited number of keys', () => {
     const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`key${index}`, null]));
     expect(() => decodeWorkerMessage(encode({ op: 'update', seq_number: 1, ...many }))).toThrow('has 42 keys');
   });

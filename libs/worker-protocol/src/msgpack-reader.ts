@@ -1,13 +1,14 @@
 import { ProtocolError } from './protocol-error.js';
 
-/** Nothing that workers or masters say is nested deeper; garbage may be. */
+/** Deepest nesting that is read. Real messages are flatter. */
 const MAX_DEPTH = 32;
-/** Values in lists and maps that one reader hands out: each may take dozens of times the memory that it takes in its frame. */
+/** Most list and map values that one reader returns. A value may take dozens of times as much memory as in its frame. */
 const MAX_KEPT_VALUES = 1 << 21;
 
 /**
- * Reads MessagePack values one by one from a frame, and can step over those that nobody wants: the line positions and times of a big update cost
- * several times as much to decode as its text. Integers beyond 2^53 come out as bigint. Every method throws ProtocolError on bad input.
+ * Reads MessagePack values one by one from a frame. It can skip values that nobody needs: decoding the line positions and times of a big
+ * update costs several times as much as decoding its text. Integers beyond 2^53 are returned as bigint. Every method throws ProtocolError
+ * on bad input.
  */
 export class MsgpackReader {
   private readonly bytes: Buffer;
@@ -70,7 +71,7 @@ export class MsgpackReader {
     return isText(this.peek());
   }
 
-  /** A text. */
+  /** Reads a text. */
   text(maxBytes = Infinity): string {
     const length = this.textLength();
     if (length > maxBytes) throw new ProtocolError(`a text of ${length} bytes is longer than the ${maxBytes} allowed`);
@@ -78,7 +79,7 @@ export class MsgpackReader {
     return this.bytes.toString('utf8', from, from + length);
   }
 
-  /** File data: bin, or the str in which workers with an old msgpack library send it. A view into the frame. */
+  /** Reads file data: bin, or str from workers with an old msgpack library. Returns a view into the frame. */
   binary(): Uint8Array {
     const type = this.peek();
     let length: number;
@@ -89,7 +90,7 @@ export class MsgpackReader {
     return this.bytes.subarray(from, from + length);
   }
 
-  /** How many values the list has that comes next. */
+  /** Returns the length of the list that comes next, without entering it. */
   lengthAhead(): number {
     const { offset } = this;
     const length = this.arrayLength();
@@ -97,7 +98,7 @@ export class MsgpackReader {
     return length;
   }
 
-  /** A list of what `read` makes of each value; undefined is left out. */
+  /** Reads a list with `read` for each value. Values for which `read` returns undefined are left out. */
   list<T>(read: () => T | undefined, most = Infinity): T[] {
     const items: T[] = [];
     const length = this.arrayLength();
@@ -109,21 +110,21 @@ export class MsgpackReader {
     return items;
   }
 
-  /** Enters an array: the number of values that follow. */
+  /** Enters an array and returns the number of values that follow. */
   arrayLength(): number {
     const type = this.peek();
     if (!isArray(type)) throw this.unexpected('a list');
     return this.plausible(this.length(type === 0xdc ? 2 : type === 0xdd ? 4 : 0) ?? type & 0x0f);
   }
 
-  /** Enters a map: the number of key and value pairs that follow. */
+  /** Enters a map and returns the number of key and value pairs that follow. */
   mapLength(): number {
     const type = this.peek();
     if (!isMap(type)) throw this.unexpected('a map');
     return this.plausible(this.length(type === 0xde ? 2 : type === 0xdf ? 4 : 0) ?? type & 0x0f);
   }
 
-  /** Steps over one value without looking into it. */
+  /** Skips one value without decoding it. */
   skip(): void {
     let pending = 1;
     while (pending > 0) {
@@ -163,13 +164,13 @@ export class MsgpackReader {
     return this.length(type === 0xd9 ? 1 : type === 0xda ? 2 : type === 0xdb ? 4 : 0) ?? type & 0x1f;
   }
 
-  /** Steps over a type byte and the big-endian length of `size` bytes after it; undefined where the length is in the type byte. */
+  /** Skips a type byte and the big-endian length of `size` bytes after it. Returns undefined when the type byte contains the length. */
   private length(size: 0 | 1 | 2 | 4): number | undefined {
     const from = this.take(1 + size);
     return size === 0 ? undefined : this.bytes.readUIntBE(from + 1, size);
   }
 
-  /** A count of values, each of which takes a byte at least. */
+  /** Checks a count of values against the bytes that are left: each value takes at least one byte. */
   private plausible(count: number): number {
     if (count > this.bytes.length - this.offset) throw this.truncated();
     return count;
@@ -224,7 +225,7 @@ function isMap(type: number): boolean {
   return (type >= 0x80 && type <= 0x8f) || type === 0xde || type === 0xdf;
 }
 
-/** Bytes of nil, booleans and numbers, with the type byte. */
+/** Returns the size of nil, a boolean or a number in bytes, with the type byte; undefined for other types. */
 function scalarSize(type: number): number | undefined {
   if (type === 0xc0 || type === 0xc2 || type === 0xc3) return 1;
   if (type === 0xcc || type === 0xd0) return 2;

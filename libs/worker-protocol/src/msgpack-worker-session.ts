@@ -14,24 +14,27 @@ import { OutstandingRequests } from './outstanding-requests.js';
 import { ProtocolError } from './protocol-error.js';
 import type { CommandUpdate, Transport, WorkerSettings } from './worker-connection.js';
 
-/** What a worker does when its master asks. Whatever is thrown becomes an exception response. */
+/** Handlers of the master's requests. Whatever a handler throws is answered as an exception. */
 export interface WorkerRequestHandlers {
   print(message: string): void;
   info(): Promise<Readonly<Record<string, unknown>>> | Readonly<Record<string, unknown>>;
-  /** They apply to commands that are started afterwards. */
+  /** Applies the settings to commands that start afterwards. */
   settings(settings: WorkerSettings): void;
-  /** Starts a command and returns; what throws did not start. */
+  /** Starts a command and returns at once. When it throws, the command has not started. */
   startCommand(id: string, name: string, args: Readonly<Record<string, unknown>>): void;
   interrupt(id: string, why: string): void;
-  /** Throws for a command that is not held. What it returns is called when the request has been answered: it sends what the command has to say. */
+  /**
+   * Resumes a command. Returns a function that sends the command's updates; it is called after the request has been answered. Throws for a
+   * command that is not held.
+   */
   resume?(id: string): () => void;
   forget?(id: string): void;
   shutdown(): void;
 }
 
 /**
- * The worker's side of a msgpack connection. The methods resolve when the master has answered; they reject with RemoteError when it answered
- * with an exception, and with OperationalError `master-lost` when the connection goes.
+ * The worker's side of a msgpack connection. The methods resolve when the master has answered. They reject with RemoteError when it
+ * answered with an exception, and with OperationalError `master-lost` when the connection is lost.
  */
 export class MsgpackWorkerSession {
   private readonly requests = new OutstandingRequests();
@@ -42,7 +45,7 @@ export class MsgpackWorkerSession {
     private readonly handlers: WorkerRequestHandlers,
   ) {}
 
-  /** Returns the frame's size in bytes beside the acknowledgement, for whoever bounds what is under way. */
+  /** Sends updates. Returns the frame's size in bytes beside the acknowledgement, for callers that limit the bytes in flight. */
   sendUpdates(
     commandId: string,
     updates: readonly CommandUpdate[] | EncodedUpdates,
@@ -57,7 +60,7 @@ export class MsgpackWorkerSession {
     return { bytes, acknowledged: acknowledged.then(() => undefined) };
   }
 
-  /** Nothing about this command may follow. */
+  /** Ends a command. Nothing about this command may be sent afterwards. */
   async complete(commandId: string, failure: string | null): Promise<void> {
     await this.ask({ op: 'complete', commandId, failure });
   }
@@ -70,7 +73,7 @@ export class MsgpackWorkerSession {
     await this.ask({ op: 'update_upload_file_close', commandId });
   }
 
-  /** Unix times in seconds. */
+  /** Reports the times of an uploaded file, as Unix times in seconds. */
   async uploadTimes(commandId: string, accessTime: number, modifiedTime: number): Promise<void> {
     await this.ask({ op: 'update_upload_file_utime', commandId, accessTime, modifiedTime });
   }
@@ -83,7 +86,7 @@ export class MsgpackWorkerSession {
     await this.ask({ op: 'update_upload_directory_unpack', commandId });
   }
 
-  /** At most `length` bytes; none at the end. */
+  /** Returns at most `length` bytes; empty at the end of the file. */
   async readDownload(commandId: string, length: number): Promise<Uint8Array> {
     const block = (await this.ask({ op: 'update_read_file', commandId, length })) ?? new Uint8Array();
     if (!(block instanceof Uint8Array))

@@ -2,21 +2,21 @@ import { UnexpectedError } from '@millrace/domain';
 
 const INITIAL_BYTES = 256;
 
-/** A value that has been encoded before. */
+/** A value that is already encoded. */
 export class Encoded {
   constructor(readonly bytes: Uint8Array) {}
 }
 
 /**
- * Writes MessagePack values one after the other. Text goes through the platform's own UTF-8 encoder: the general encoder of @msgpack/msgpack counts
- * and encodes it character by character, which was most of what a worker did with much output. Integers take their shortest form; a number with
- * a fraction, or beyond 2^53, is a double; `undefined` is nil.
+ * Writes MessagePack values one after the other. Text goes through the platform's own UTF-8 encoder: the general encoder of
+ * @msgpack/msgpack counts and encodes character by character, which took most of a worker's CPU with much output. Integers take their
+ * shortest form. A number with a fraction, or beyond 2^53, is a double. `undefined` is nil.
  */
 export class MsgpackWriter {
   private bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   private length = 0;
 
-  /** What was written, as a view that nobody else writes to. */
+  /** Returns the written bytes, as a view that nobody else writes to. */
   finish(): Uint8Array {
     const written = this.bytes.subarray(0, this.length);
     this.bytes = Buffer.alloc(0);
@@ -37,7 +37,7 @@ export class MsgpackWriter {
     else throw new UnexpectedError('not-encodable', `a ${typeof value} cannot be sent`);
   }
 
-  /** Keys go out in their order. */
+  /** Writes a map, with its keys in their order. */
   map(value: Readonly<Record<string, unknown>>): void {
     const keys = Object.keys(value);
     this.head(keys.length, 0x80, 15, undefined, 0xde, 0xdf);
@@ -95,7 +95,7 @@ export class MsgpackWriter {
     else this.bytes.writeBigUInt64BE(value, at + 1);
   }
 
-  /** A type with a length: in the type byte up to `inType`, else in one, two or four bytes after it. */
+  /** Writes a type with a length: in the type byte up to `inType`, otherwise in one, two or four bytes after it. */
   private head(
     size: number,
     short: number | undefined,
@@ -121,7 +121,7 @@ export class MsgpackWriter {
     this.bytes[at] = value;
   }
 
-  /** Makes room for so many bytes and returns where they go. */
+  /** Reserves `size` bytes and returns their offset. */
   private take(size: number): number {
     const at = this.length;
     this.length += size;
@@ -140,7 +140,7 @@ export function encodeValue(value: unknown): Encoded {
   return new Encoded(writer.finish());
 }
 
-/** One message. Keys go out in their order; those with `undefined` values are left out. */
+/** Encodes one message. Keys keep their order; keys with `undefined` values are left out. */
 export function encodeMessage(message: Readonly<Record<string, unknown>>): Uint8Array {
   const writer = new MsgpackWriter();
   writer.map(Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined)));

@@ -11,7 +11,7 @@ const ours = parseWorkerInfo({
 const stock = parseWorkerInfo({ system: 'posix', basedir: '/w', environ: { HOME: '/home/me' }, version: '4.3.0' });
 
 describe('withoutSecrets', () => {
-  it('shows secrets to no header: ours obfuscates, a stock worker gets them without the environment being printed', () => {
+  it('keeps secrets out of log headers: our worker obfuscates them, a stock worker does not print its environment', () => {
     const secret = { obfuscated: 'XXX', value: 's3cret' };
     const inEnv = { command: 'make', env: { TOKEN: secret, PATH: ['/a', '/b'] }, logEnviron: true };
     expect(withoutSecrets(ours, inEnv)).toEqual(inEnv);
@@ -25,7 +25,7 @@ describe('withoutSecrets', () => {
     expect(() => withoutSecrets(stock, onLine)).toThrow("worker version '4.3.0' would show the secret");
   });
 
-  it('leaves a command that holds no secrets as it is', () => {
+  it('leaves a command without secrets unchanged', () => {
     const args = { command: ['make'], env: { A: '1' }, logEnviron: true };
     expect(withoutSecrets(stock, args)).toEqual(args);
     expect(withoutSecrets(stock, { command: 'make' })).toEqual({ command: 'make' });

@@ -1,7 +1,7 @@
 import { UserError } from '@millrace/domain';
 import { FEATURE_OBFUSCATION, type WorkerInfo } from './worker-info.js';
 
-/** A secret on a command line or in the environment: the command gets `value`, headers and logs show `obfuscated`. */
+/** A secret on a command line or in the environment. The command gets `value`; headers and logs show `obfuscated`. */
 export interface Obfuscated {
   readonly obfuscated: string;
   readonly value: string;
@@ -19,8 +19,8 @@ export function isObfuscated(value: unknown): value is Obfuscated {
 }
 
 /**
- * The arguments of `shell` for a msgpack worker: one that knows nothing of secrets gets those in the environment as they are, and does not
- * print it.
+ * Returns the arguments of `shell` for a msgpack worker. A worker that cannot obfuscate gets secrets of the environment as plain text, and
+ * does not print its environment.
  * @throws UserError `obfuscation-unsupported` for a secret on the command line, which such a worker would show
  */
 export function withoutSecrets(

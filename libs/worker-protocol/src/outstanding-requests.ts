@@ -13,12 +13,12 @@ export class OutstandingRequests {
   private readonly waiting = new Map<number, Waiting>();
   private closedBy: Error | undefined;
 
-  /** Numbers count from 0 in msgpack and from 1 in PB, as the other side expects. */
+  /** @param nextSeq first request number: 0 in msgpack, 1 in PB */
   constructor(private nextSeq = 0) {}
 
   /**
-   * Sends by calling `send` with the new request's number. Rejects with RemoteError, or with what `close` was given. `answered` is called on success
-   * before any later message is looked at.
+   * Sends a request by calling `send` with its number. Rejects with RemoteError, or with the error that `close` was given. On success
+   * `answered` is called before any later message is handled.
    */
   ask(op: string, send: (seq: number) => void, answered?: () => void): Promise<unknown> {
     if (this.closedBy !== undefined) return Promise.reject(this.closedBy);
@@ -34,7 +34,10 @@ export class OutstandingRequests {
     });
   }
 
-  /** @throws ProtocolError when nothing of that number was asked */
+  /**
+   * Settles the request that a response belongs to.
+   * @throws ProtocolError when no request of that number is outstanding
+   */
   answer(response: Response): void {
     const { seq, result, isException } = response;
     const request = this.waiting.get(seq);
@@ -47,7 +50,7 @@ export class OutstandingRequests {
     }
   }
 
-  /** Rejects everything outstanding and everything asked from now on. */
+  /** Rejects every outstanding request and every later one. */
   close(error: Error): void {
     this.closedBy ??= error;
     const abandoned = [...this.waiting.values()];

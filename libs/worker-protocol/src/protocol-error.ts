@@ -5,8 +5,8 @@ const REMOTE_CHARACTERS = 1000;
 const SHOWN_CHARACTERS = 100;
 
 /**
- * Thrown when the other side sent something that the protocol does not allow; the connection cannot be trusted any more. Its message may be shown
- * anywhere: of what it quotes nothing is left that a terminal obeys, and no more than fits on some lines.
+ * Thrown when the other side breaks the protocol, so that the connection cannot be trusted any more. The message may be shown anywhere:
+ * quoted values are shortened and have no control characters.
  */
 export class ProtocolError extends OperationalError {
   constructor(message: string, fields: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
@@ -14,7 +14,7 @@ export class ProtocolError extends OperationalError {
   }
 }
 
-/** What the other side sent, for a message about it: of bounded length, and safe whatever it is. Lists and maps are not looked into. */
+/** Formats a value from the other side for a message: short, and without control characters. Contents of lists and maps are not shown. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return `'${printable(value, SHOWN_CHARACTERS)}'`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
@@ -25,7 +25,7 @@ export function shown(value: unknown): string {
   return value === null ? 'nil' : `a ${typeof value}`;
 }
 
-/** Thrown when the other side answered a request with an exception; the message is the other side's. */
+/** Thrown when the other side answers a request with an exception. The message is the other side's. */
 export class RemoteError extends OperationalError {
   constructor(op: string, message: string) {
     super('remote-exception', printable(`${op}: ${message}`, REMOTE_CHARACTERS), { op });

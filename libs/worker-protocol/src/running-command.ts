@@ -4,7 +4,7 @@ import type { CommandOutcome, CommandSink, CommandUpdate } from './worker-connec
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** A command as the master sees it, from its start to its outcome. Its sink's first failure becomes its end. */
+/** A command as the master sees it, from its start to its outcome. The first failure of its sink becomes its outcome. */
 export class RunningCommand {
   readonly outcome: Promise<CommandOutcome>;
   private resolve: (outcome: CommandOutcome) => void;
@@ -16,11 +16,11 @@ export class RunningCommand {
     elapsedSeconds: null,
   };
   private readonly storing = new Set<Promise<void>>();
-  /** The latest step of a transfer: the next one waits for it, whether or not the worker does. */
+  /** The latest step of a transfer. The next step waits for it, whether or not the worker does. */
   private transferred: Promise<unknown> = Promise.resolve();
   private sinkFailure: { readonly error: unknown } | undefined;
 
-  /** `completed` records the outcome before anybody hears of it. */
+  /** @param completed records the outcome before the owner is told */
   constructor(
     private readonly sink: CommandSink,
     private readonly completed?: (outcome: CommandOutcome) => Promise<void> | undefined,
@@ -31,13 +31,13 @@ export class RunningCommand {
     });
   }
 
-  /** Hands a batch on; undefined when it is stored already, as a repetition of events (number 0) is. */
+  /** Passes a batch on. Returns undefined when the batch is already stored, as repeated events (number 0) are. */
   update(updates: readonly CommandUpdate[], number: number | null = null): Promise<void> | undefined {
     for (const update of updates) this.note(update);
     if (number === 0) return undefined;
     let stored: Promise<void> | void;
     try {
-      // What comes after something that was not stored would leave a gap (I8).
+      // Storing anything after a lost update would leave a gap (I8).
       if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
       stored = this.sink.updates(updates, number);
     } catch (error) {
@@ -46,17 +46,19 @@ export class RunningCommand {
     if (stored === undefined) return undefined;
     const tracked = stored.catch((error: unknown) => this.failWith(error)).finally(() => this.storing.delete(tracked));
     this.storing.add(tracked);
-    // The caller reports the failure; here it only must not look unhandled.
+    // The caller reports the failure. This only prevents an unhandled rejection.
     tracked.catch(() => undefined);
     return tracked;
   }
 
-  /** It said more than it may: that becomes its outcome, and nothing that follows is stored. */
+  /** Fails a command that exceeded its limits. Nothing that follows is stored. */
   excess(error: unknown): void {
     this.sinkFailure ??= { error };
   }
 
-  /** Serves one step of a file transfer, after those before it, and returns what the worker is to be answered. Nothing is written after a failure. */
+  /**
+   * Serves one step of a file transfer after the earlier ones, and returns the answer for the worker. Nothing is written after a failure.
+   */
   transfer(request: TransferRequest): Promise<unknown> {
     const served = this.transferred.then(async () => {
       if (this.sinkFailure !== undefined && 'block' in request) throw this.sinkFailure.error;
@@ -67,7 +69,10 @@ export class RunningCommand {
     return tracked;
   }
 
-  /** Ends the command when everything that it said before is stored and its outcome recorded. Rejects, as the command does, when that failed. */
+  /**
+   * Ends the command when everything that the worker sent before is stored and the outcome is recorded. Rejects, as the command does, when
+   * either failed.
+   */
   async complete(failure: string | null): Promise<void> {
     try {
       await Promise.allSettled([...this.storing, this.transferred]);
@@ -81,7 +86,7 @@ export class RunningCommand {
     }
   }
 
-  /** Ends a command that did not start, or whose worker is gone. */
+  /** Ends a command that did not start, or whose worker is lost. */
   refuse(error: unknown): void {
     this.reject(this.sinkFailure === undefined ? error : this.sinkFailure.error);
   }

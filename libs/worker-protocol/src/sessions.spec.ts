@@ -7,7 +7,7 @@ import type { CommandSink, CommandUpdate, Transport } from './worker-connection.
 
 type StartCommand = (worker: MsgpackWorkerSession, id: string, args: Readonly<Record<string, unknown>>) => void;
 
-/** Two sessions wired back to back; frames are delivered in order, in microtasks, as long as both are open. */
+/** Connects two sessions. Frames are delivered in order, in microtasks, as long as both are open. */
 function connect(startCommand: StartCommand = () => undefined, handlers: Partial<WorkerRequestHandlers> = {}) {
   const heard: string[] = [];
   const closings: string[] = [];
@@ -38,7 +38,7 @@ function connect(startCommand: StartCommand = () => undefined, handlers: Partial
   return { worker, master, heard, closings };
 }
 
-/** Reports as a worker does: the promises of a connection that ends in mid-sentence are nobody's business. */
+/** Reports as a worker does. Rejections after the connection has ended are ignored. */
 function report(
   worker: MsgpackWorkerSession,
   id: string,
@@ -56,7 +56,7 @@ function gathering(): CommandSink & { batches: (readonly CommandUpdate[])[] } {
 
 const RESUMING = { info: () => ({ millrace_features: ['resume'], running_commands: ['c1'], incarnation: 'i1' }) };
 
-/** A session whose worker asks and does not read what it is answered. */
+/** Returns a session whose worker sends requests and does not read the answers. */
 function unread() {
   const sent: Uint8Array[] = [];
   const closings: string[] = [];
@@ -80,7 +80,7 @@ describe('a session with a worker that does not wait for answers', () => {
   const read = (seq: number): Uint8Array =>
     encodeWorkerRequest(seq, { op: 'update_read_file', commandId: 'c1', length: 1 << 20 });
 
-  it('closes when too much waits for it to be read', async () => {
+  it('closes when too many answers wait to be read', async () => {
     const { session, sent, closings } = unread();
     const readDownload = (length: number): Promise<Uint8Array> => Promise.resolve(new Uint8Array(length));
     const lost = session.startCommand('c1', 'download_file', {}, { ...gathering(), readDownload });
@@ -91,7 +91,7 @@ describe('a session with a worker that does not wait for answers', () => {
     expect(session.unacknowledgedBytes).toBe(0);
   });
 
-  it('writes the blocks of a file one after the other, counts them until then, and only then ends the command', async () => {
+  it('writes the blocks of a file one after the other, counts their bytes until then, and only then ends the command', async () => {
     const { session, sent, closings } = unread();
     const written: number[] = [];
     let release: () => void = () => undefined;
@@ -131,7 +131,7 @@ describe('a session with a worker that does not wait for answers', () => {
 describe('a session with a worker that can resume', () => {
   const line: CommandUpdate = { kind: 'stdout', text: 'a\n' };
 
-  it('resumes what the worker holds: events, then what was not acknowledged, with its numbers', async () => {
+  it('resumes a command: events first, then the unacknowledged updates with their numbers', async () => {
     const { worker, master } = connect(undefined, {
       ...RESUMING,
       resume: (id) => () => {
@@ -147,7 +147,7 @@ describe('a session with a worker that can resume', () => {
     expect(numbers).toEqual([7]);
   });
 
-  it('takes nothing for the new beginning that was said before it, and lets the latest of two go on', async () => {
+  it('ignores what was sent before the resume was answered, and of two resumes lets the later one go on', async () => {
     let resumed = 0;
     const { worker, master } = connect(
       (_worker, id) => void worker.sendUpdates(id, [line], 1).acknowledged.catch(() => undefined),
@@ -175,7 +175,7 @@ describe('a session with a worker that can resume', () => {
     expect(heard).toEqual(['a1', 'a2', 'b1', 'b2', 'c1']);
   });
 
-  it('records the outcome before the worker may drop it, and says when it could not', async () => {
+  it('records the outcome before the worker may drop it, and reports when it could not', async () => {
     const answers: string[] = [];
     const { master } = connect(
       (worker, id) =>
@@ -195,7 +195,7 @@ describe('a session with a worker that can resume', () => {
     expect(answers).toEqual(['c1 recorded', 'c2 complete: fenced']);
   });
 
-  it('keeps a command that is resumed at the moment at which its start is refused', async () => {
+  it('keeps a command that is resumed while its start is refused', async () => {
     const { session } = unread();
     const answer = (seq: number, result: unknown, isException = false): void =>
       session.receive(encodeResponse({ seq, result, isException }));
@@ -211,7 +211,7 @@ describe('a session with a worker that can resume', () => {
     await expect(resumed).resolves.toMatchObject({ failure: null });
   });
 
-  it('forgets, and is refused what the worker does not hold', async () => {
+  it('forgets commands, and is refused those that the worker does not hold', async () => {
     const forgotten: string[] = [];
     const { master } = connect(undefined, {
       ...RESUMING,
@@ -227,7 +227,7 @@ describe('a session with a worker that can resume', () => {
     await expect(master.ping()).resolves.toBeUndefined();
   });
 
-  it('never asks a stock worker for any of it', async () => {
+  it('never sends a stock worker any of these requests', async () => {
     const { master, heard } = connect();
     await master.attach();
     await expect(master.resumeCommand('c1', gathering())).rejects.toMatchObject({ code: 'not-resumable' });
@@ -268,7 +268,7 @@ describe('a master and a worker session', () => {
     });
   });
 
-  it('acknowledge an update only when it is stored, and end the command only then', async () => {
+  it('acknowledge an update only when it is stored, and end the command only after that', async () => {
     let acknowledged = false;
     const { master } = connect((worker, id) => {
       void worker.sendUpdates(id, [{ kind: 'stdout', text: 'a\n' }]).acknowledged.then(() => (acknowledged = true));
@@ -380,13 +380,13 @@ describe('a master and a worker session', () => {
     await expect(asked).rejects.toThrow(message);
   });
 
-  it('repeat no more than the beginning of a long id', async () => {
+  it('quote only the beginning of a long id', async () => {
     const { worker } = connect();
     const long = worker.sendUpdates('x'.repeat(200), []).acknowledged;
     await expect(long).rejects.toThrow(/^update: there is no command 'x{100}…' on/);
   });
 
-  it('fail a command that says more than it may, and keep the worker', async () => {
+  it('fail a command that exceeds its limits, and keep the worker', async () => {
     const interrupted: string[] = [];
     const { master } = connect((worker, id) => {
       if (id === 'c2') return void worker.complete(id, null);
@@ -406,7 +406,7 @@ describe('a master and a worker session', () => {
     await expect(worker.sendUpdates('gone', []).acknowledged).rejects.toThrow("no command 'gone'");
   });
 
-  it('reject everything when the connection goes, and whatever is asked afterwards', async () => {
+  it('reject everything when the connection is lost, and every later request', async () => {
     const { master, worker } = connect();
     const running = master.startCommand('c1', 'shell', {}, gathering());
     const ping = master.ping();

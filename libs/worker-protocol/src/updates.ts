@@ -5,9 +5,9 @@ import { ProtocolError, shown } from './protocol-error.js';
 import type { CommandUpdate } from './worker-connection.js';
 
 /**
- * The updates of an `update` frame. This is where the bulk of an engine's input goes through: line positions are stepped over, and line times too
- * unless `wantTimes`. Unknown keys are left out, as the protocol asks.
- * @throws UserError as `overLimit`, for what is well-formed and too much
+ * Reads the updates of an `update` frame. Most of an engine's input comes through here: line positions are skipped, and line times too
+ * unless `wantTimes`. Unknown keys are left out, as the protocol requires.
+ * @throws UserError as `overLimit`, for updates that are well-formed and too large
  */
 export function readUpdates(frame: Frame, wantTimes: boolean): CommandUpdate[] {
   const reader = frame.at('args');
@@ -47,7 +47,7 @@ function readUpdate(reader: MsgpackReader, key: string, wantTimes: boolean): Com
   }
 }
 
-/** `[text, positions, times]`. The worker ends every text with a newline; one that does not is mended, so that nobody glues lines together. */
+/** Reads `[text, positions, times]`. Workers end every text with a newline. A missing one is added, so that lines are never joined. */
 function readLines(reader: MsgpackReader, wantTimes: boolean): { text: string; times?: number[] } {
   expectLength(reader, 3, 'the value of a log update');
   const raw = reader.text();
@@ -79,7 +79,7 @@ function expectLength(reader: MsgpackReader, wanted: number, what: string): void
   if (length !== wanted) throw new ProtocolError(`${what} must have ${wanted} parts, not ${length}`, { length });
 }
 
-/** The wire form of updates. Positions are left empty: no master reads them, and computing them in code points is dear. */
+/** Returns the wire form of updates. Positions are left empty: no master reads them, and computing them in code points is expensive. */
 export function wireUpdates(updates: readonly CommandUpdate[]): [string, unknown][] {
   return updates.map((update) => [update.kind, wireValue(update)]);
 }

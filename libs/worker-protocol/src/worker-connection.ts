@@ -1,6 +1,6 @@
 import type { WorkerInfo } from './worker-info.js';
 
-/** Where a session's frames go. Frames given to `send` are delivered whole and in order, or the connection closes. */
+/** The sending side of a session's connection. Frames given to `send` are delivered whole and in order, or the connection closes. */
 export interface Transport {
   send(frame: Uint8Array): void;
   close(reason: string): void;
@@ -8,11 +8,11 @@ export interface Transport {
   bufferedBytes(): number;
 }
 
-/** A worker that takes less than it asks for is cut off when so much waits for it. */
+/** A connection is closed when more unsent bytes than this wait for the other side to read. */
 export const MAX_UNSENT_BYTES = 64 << 20;
 export const TAKES_TOO_LITTLE = `it does not take what it asks for: more than ${MAX_UNSENT_BYTES} bytes wait`;
 
-/** The eleven things a worker can do, by their names in the msgpack protocol. */
+/** The eleven commands of a worker, by their names in the msgpack protocol. */
 export const COMMAND_NAMES = [
   'shell',
   'upload_file',
@@ -39,34 +39,37 @@ export type CommandUpdate =
   /** mode, ino, dev, nlink, uid, gid, size, atime, mtime, ctime. */
   | { readonly kind: 'stat'; readonly stat: readonly (number | bigint)[] };
 
-/** Where the updates and file data of one command go. A method that fails interrupts the command and makes its outcome that error. */
+/** Receives the updates and file data of one command. When a method fails, the command is interrupted and its outcome is that error. */
 export interface CommandSink {
   /**
-   * One call per update message, in order, without waiting for earlier calls to finish. The worker gets its acknowledgement only when the
-   * promise resolves (I8).
+   * Stores the updates of one message. Called in order, without waiting for earlier calls to finish. The worker gets its acknowledgement
+   * only when the promise resolves (I8).
    *
-   * `number` counts the messages of this command from 1 over all connections; a message whose number was stored already is a repetition. null
-   * for workers that cannot resume.
+   * `number` counts the messages of this command from 1 over all connections; a message whose number was stored already is a repetition. It
+   * is null for workers that cannot resume.
    */
   updates(batch: readonly CommandUpdate[], number: number | null): Promise<void> | void;
   /**
-   * Everything is stored and this is the end. A worker that can resume drops the outcome only when the promise resolves; when it rejects, so
-   * does the command, and the worker keeps the outcome until it is resumed or forgotten.
+   * Records the outcome, after everything else is stored. A worker that can resume drops the outcome only when the promise resolves. When
+   * it rejects, so does the command, and the worker keeps the outcome until it is resumed or forgotten.
    */
   completed?(outcome: CommandOutcome): Promise<void>;
   writeUpload?(block: Uint8Array): Promise<void>;
   closeUpload?(): Promise<void>;
-  /** Unix times in seconds; after `closeUpload`. */
+  /** Sets the times of the uploaded file, as Unix times in seconds. Called after `closeUpload`. */
   uploadTimes?(accessTime: number, modifiedTime: number): Promise<void>;
   writeDirectory?(block: Uint8Array): Promise<void>;
-  /** The archive is complete, or as complete as it gets: unpack it defensively. */
+  /** Unpacks the uploaded archive. It may be incomplete or malicious: unpack it defensively. */
   unpackDirectory?(): Promise<void>;
-  /** At most `length` bytes; none at the end of the file. */
+  /** Returns at most `length` bytes; empty at the end of the file. */
   readDownload?(length: number): Promise<Uint8Array>;
   closeDownload?(): Promise<void>;
 }
 
-/** How a command ended. A failure beats `rc` (`docs/protocols.md#the-end-of-a-command`). Neither: cancelled if it was interrupted, else failed. */
+/**
+ * How a command ended. A failure takes precedence over `rc` (`docs/protocols.md#the-end-of-a-command`). With neither, the command is
+ * cancelled if it was interrupted, otherwise failed.
+ */
 export interface CommandOutcome {
   /** Exit status or errno; −1 when killed. */
   readonly rc: number | null;
@@ -79,16 +82,19 @@ export interface CommandOutcome {
 }
 
 export interface WorkerSettings {
-  /** Characters of output that a worker gathers at most before it sends them. */
+  /** Most characters of output that a worker gathers before it sends them. */
   readonly bufferSize: number;
-  /** Seconds that output waits at most before it is sent. */
+  /** Longest time that output waits before it is sent. */
   readonly bufferTimeoutSeconds: number;
-  /** A Python regular expression: what counts as a line break. */
+  /** A Python regular expression for line breaks. */
   readonly newlinePattern: string;
   readonly maxLineLength: number;
 }
 
-/** Long lines are continued by us, because the stock worker loses characters of those that it splits itself (`docs/protocols.md#long-lines`). */
+/**
+ * The settings that masters send by default. The master splits long lines itself, because the stock worker loses characters of lines that
+ * it splits (`docs/protocols.md#long-lines`).
+ */
 export const DEFAULT_WORKER_SETTINGS: WorkerSettings = {
   bufferSize: 65_536,
   bufferTimeoutSeconds: 0.1,
@@ -97,17 +103,17 @@ export const DEFAULT_WORKER_SETTINGS: WorkerSettings = {
 };
 
 /**
- * One attached worker, whatever protocol it speaks. Whoever owns the socket feeds `receive` and `closed`.
+ * One attached worker, in either protocol. The owner of the socket feeds it with `receive` and `closed`.
  *
- * When the connection goes, everything outstanding is rejected with OperationalError `worker-lost`.
+ * When the connection is lost, everything outstanding is rejected with OperationalError `worker-lost`.
  */
 export interface WorkerConnection {
-  /** Known after `attach`. */
+  /** The worker's information, known after `attach`. */
   readonly info: WorkerInfo;
   attach(settings?: Partial<WorkerSettings>): Promise<WorkerInfo>;
   /**
-   * Runs a command to its end. `id` must be new for this worker for ever (a UUID): commands outlive connections. Rejects with UserError
-   * `command-refused` when the worker does not start it, and with the sink's error when the sink failed.
+   * Runs a command to its end. `id` must never have been used for this worker before (a UUID): commands outlive connections. Rejects with
+   * UserError `command-refused` when the worker does not start it, and with the sink's error when the sink failed.
    */
   startCommand(
     id: string,
@@ -116,14 +122,20 @@ export interface WorkerConnection {
     sink: CommandSink,
   ): Promise<CommandOutcome>;
   /**
-   * Takes over a command that the worker holds (`info.runningCommands`): its events so far, every update that was never acknowledged with its old
+   * Takes over a command that the worker holds (`info.runningCommands`): its events so far, every unacknowledged update with its old
    * number, and whatever follows. An earlier call for the same command on this connection rejects with OperationalError `command-resumed`.
-   * Rejects with UserError `command-unknown` when the worker does not hold it, `not-resumable` when it can hold none.
+   * Rejects with UserError `command-unknown` when the worker does not hold it, `not-resumable` when the worker cannot hold commands.
    */
   resumeCommand(id: string, sink: CommandSink): Promise<CommandOutcome>;
-  /** Interrupts a command if it runs and drops what the worker holds of it. Resolves when the worker has been told; unknown ids are no error. */
+  /**
+   * Interrupts a command if it runs, and makes the worker drop what it holds of it. Resolves when the worker has been told. Unknown ids are
+   * no error.
+   */
   forget(id: string): Promise<void>;
-  /** Resolves when the worker has been told; the command's own end says when it is over. Unknown ids are no error. */
+  /**
+   * Interrupts a command. Resolves when the worker has been told; the command's own promise tells when it has ended. Unknown ids are no
+   * error.
+   */
   interrupt(id: string, why: string): Promise<void>;
   ping(): Promise<void>;
   print(message: string): Promise<void>;
@@ -132,7 +144,10 @@ export interface WorkerConnection {
   shutdown(): Promise<void>;
 
   receive(frame: Uint8Array): void;
-  /** Bytes of updates received and not yet acknowledged: stop reading the socket above a high-water mark, go on below a low one. */
+  /**
+   * Bytes of updates received and not yet acknowledged. The owner stops reading the socket above a high-water mark and goes on below a low
+   * one.
+   */
   readonly unacknowledgedBytes: number;
   /** Called after every change of `unacknowledgedBytes`. */
   onUnacknowledged?: (bytes: number) => void;

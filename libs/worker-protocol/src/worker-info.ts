@@ -1,23 +1,26 @@
 import { isRecord } from './frame.js';
 import { WORKER_LIMITS } from './limits.js';
 
-/** What a worker says about itself when it attaches (`docs/protocols.md#what-a-worker-says-of-itself`). */
+/** A worker's information about itself when it attaches (`docs/protocols.md#what-a-worker-says-of-itself`). */
 export interface WorkerInfo {
-  /** The files of its `info` directory and the `os_…` keys, as they came. */
+  /** The files of the worker's `info` directory and the `os_…` keys, unchanged. */
   readonly texts: Readonly<Record<string, string>>;
   readonly environ: Readonly<Record<string, string>>;
   readonly system: 'posix' | 'nt';
   readonly basedir: string;
   readonly numCpus: number | null;
   readonly version: string;
-  /** Command name to command version. */
+  /** Command versions by command name. */
   readonly commands: Readonly<Record<string, string>>;
   readonly deleteLeftoverDirs: boolean;
-  /** What our worker can do beyond the stock one; empty for that. */
+  /** Abilities of our worker beyond the stock one; empty for a stock worker. */
   readonly features: readonly string[];
-  /** Ids of commands that the worker holds: they run, or ended with something that no master has acknowledged. Only our worker knows. */
+  /**
+   * Ids of commands that the worker holds: running ones, and ended ones with updates that no master has acknowledged. Empty for stock
+   * workers.
+   */
   readonly runningCommands: readonly string[];
-  /** The same for as long as the worker's process lives, and with it what it holds; null for stock workers. */
+  /** Identifies the worker's process, and with it the commands it holds. Null for stock workers. */
   readonly incarnation: string | null;
 }
 
@@ -26,11 +29,11 @@ export const FEATURE_OBFUSCATION = 'obfuscation';
 /** Commands outlive connections: updates are numbered, and `resume_command` and `forget_command` are understood. */
 export const FEATURE_RESUME = 'resume';
 
-/** Under which a worker's page says that something is missing. */
+/** The key under which a worker's page says that information was left out. */
 const NOTE_KEY = 'left_out';
 const OWN_KEYS = new Set(['system', 'basedir', 'version', 'incarnation']);
 
-/** Reads the answer to `get_worker_info`. Nothing in it is certain but that it is a map: workers differ by version and by what is in `info/`. */
+/** Reads the answer to `get_worker_info`. Only that it is a map is certain: workers differ by version and by what is in `info/`. */
 export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): WorkerInfo {
   const own = (key: string, maxCharacters: number): string | null => {
     const value = Object.hasOwn(answer, key) ? answer[key] : null;
@@ -52,7 +55,7 @@ export function parseWorkerInfo(answer: Readonly<Record<string, unknown>>): Work
   };
 }
 
-/** What people read: the shortest first, so that one that is far too long takes the place of no other. */
+/** Returns the texts that people read, the shortest first, so that an oversized text displaces no other. */
 function infoTexts(answer: Readonly<Record<string, unknown>>): Record<string, string> {
   const { infoTexts: most, infoKeyCharacters, infoTextCharacters, infoCharacters } = WORKER_LIMITS;
   const all = Object.entries(answer).filter(
@@ -74,7 +77,7 @@ function infoTexts(answer: Readonly<Record<string, unknown>>): Record<string, st
   };
 }
 
-/** As many as fit, in their order. */
+/** Returns at most `most` texts that fit into `maxCharacters`, in their order. */
 function texts(value: unknown, most: number, maxCharacters: number): Record<string, string> {
   if (!isRecord(value)) return {};
   const kept: [string, string][] = [];

@@ -4,7 +4,7 @@ import type { Dice } from './dice.js';
 
 const CAPTURES = join(import.meta.dirname, '../../test/captures');
 
-/** What workers sent, as recorded: a list of frames per connection. */
+/** Reads what recorded workers sent: a list of frames per connection. */
 export function recorded(folder: string, prefix: string): Buffer[][] {
   const path = join(CAPTURES, folder);
   return readdirSync(path)
@@ -21,7 +21,7 @@ export function recorded(folder: string, prefix: string): Buffer[][] {
     .filter((frames) => frames.length > 0);
 }
 
-/** A frame with bytes changed, put in or cut off; or as it was. */
+/** Returns a frame with bytes changed, inserted or cut off; sometimes unchanged. */
 export function damaged(frame: Uint8Array, dice: Dice): Uint8Array {
   let bytes = Buffer.from(frame);
   for (let times = dice.nat(4); times > 0 && bytes.length > 0; times--) {
@@ -29,13 +29,13 @@ export function damaged(frame: Uint8Array, dice: Dice): Uint8Array {
     const how = dice.nat(3);
     if (how === 0) bytes = bytes.subarray(0, where);
     else if (how === 1) bytes = Buffer.concat([bytes.subarray(0, where), dice.bytes(1), bytes.subarray(where)]);
-    // The markers of lengths and types are at the beginning more often than not.
+    // The markers of types and lengths are mostly at the beginning of a frame.
     else bytes[how === 2 ? where % 24 : where] = dice.nat(255);
   }
   return bytes;
 }
 
-/** Some of a recorded connection's frames, damaged or not, with garbage between them. */
+/** Returns some frames of a recorded connection, damaged or not, with garbage between them. */
 export function sequence(captures: readonly Buffer[][], longest: number, dice: Dice): Uint8Array[] {
   return Array.from({ length: 1 + dice.nat(longest - 1) }, () =>
     dice.nat(5) === 0 ? dice.bytes(dice.nat(200)) : damaged(dice.pick(dice.pick(captures)), dice),

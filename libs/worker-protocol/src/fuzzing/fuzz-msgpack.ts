@@ -24,12 +24,15 @@ const OPS = [
 ];
 const KINDS = ['stdout', 'stderr', 'header', 'log', 'rc', 'elapsed', 'failure_reason', 'files', 'stat', 'novelty'];
 
-/** Recorded frames, damaged or not, with garbage between them. */
+/** Returns frames of a recorded connection, damaged or not, with garbage between them. */
 export function msgpackFrames(dice: Dice): Uint8Array[] {
   return sequence(captures, 5, dice);
 }
 
-/** A session with a worker that attaches, runs commands, and says much that it must not. @throws Error when the session does not take it well */
+/**
+ * Runs a session with a worker that attaches, runs commands, and sends many messages that break the protocol.
+ * @throws Error when the session throws or leaves something open
+ */
 export async function fuzzMsgpack(dice: Dice): Promise<FuzzedCase> {
   const answers: Uint8Array[] = [];
   const fuzzed = new FuzzedSession(dice, (frame) => {
@@ -127,7 +130,7 @@ function value(dice: Dice, depth: number): unknown {
   return Object.fromEntries(items.map((item) => [dice.pick(keys), item]));
 }
 
-/** Lists and maps within each other, each of which claims all that follows or more. */
+/** Returns nested lists and maps, each of which claims to have at least as many values as bytes follow. */
 function forged(dice: Dice): Uint8Array {
   const claims = Array.from({ length: 1 + dice.nat(40) }, () => {
     const claim = Buffer.from([dice.pick([0xdd, 0xdf]), 0, 0, 0, 0]);

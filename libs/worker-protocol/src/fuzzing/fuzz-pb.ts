@@ -24,12 +24,15 @@ const METHODS = [
 const KEYS = ['stdout', 'stderr', 'header', 'log', 'rc', 'elapsed', 'failure_reason', 'files', 'stat', 'novelty'];
 const word = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** A recorded connection up to somewhere, in order so that it gets beyond the login, and then damage. */
+/** Returns the beginning of a recorded connection, undamaged so that it gets beyond the login, followed by damaged bytes. */
 export function pbChunks(dice: Dice): Uint8Array[] {
   return [...dice.pick(captures).slice(0, dice.nat(12)), ...sequence(captures, 4, dice)];
 }
 
-/** A session with a worker that logs in, runs commands, and says much that it must not. @throws Error when the session does not take it well */
+/**
+ * Runs a session with a worker that logs in, runs commands, and sends many messages that break the protocol.
+ * @throws Error when the session throws or leaves something open
+ */
 export async function fuzzPb(dice: Dice): Promise<FuzzedCase> {
   const worker = new BadWorker(dice);
   const fuzzed = new FuzzedSession(dice, (bytes) => worker.decoder.receive(bytes));
@@ -49,7 +52,7 @@ export async function fuzzPb(dice: Dice): Promise<FuzzedCase> {
   else {
     await hear(worker.login());
     await hear(worker.respond());
-    // Its lanes are declared after it has said what it is.
+    // The session declares the worker's lanes after it has read the worker's information.
     await hear([]);
     await turns(1);
     if (fuzzed.seen.isAttached) {
@@ -72,7 +75,7 @@ export async function fuzzPb(dice: Dice): Promise<FuzzedCase> {
   return fuzzed.end(session);
 }
 
-/** A worker's end of a connection: knows the objects that it was given, and what it was asked. */
+/** The worker's end of a PB connection: keeps the objects that the session exposed and the calls that it made. */
 class BadWorker {
   readonly decoder = new BananaDecoder((element) => this.heard(element));
   private readonly progress: number[] = [];
@@ -154,7 +157,7 @@ class BadWorker {
     return [key, dice.nat(49) === 0 ? dice.nat(5) : Object.hasOwn(values, key) ? values[key]! : text];
   }
 
-  /** One update many times, or lists of the list before, over and over. */
+  /** Returns one update many times, or lists that each refer to the list before several times (a "billion laughs" message). */
   private laughs(): Banana {
     const { dice } = this;
     const text = 'x'.repeat(dice.nat(dice.pick([10, 100_000])));
@@ -173,7 +176,7 @@ class BadWorker {
     return [word('list'), [word('reference'), 0, encodeJelly(text)], ...lists];
   }
 
-  /** Jelly, or nearly. */
+  /** Returns a jelly expression, often a malformed one. */
   private form(depth: number): Banana {
     const { dice } = this;
     const how = dice.nat(depth > 0 ? 9 : 5);

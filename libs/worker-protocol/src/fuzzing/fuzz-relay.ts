@@ -7,13 +7,16 @@ import { type FuzzedCase, FuzzedSession } from './fuzzed-case.js';
 
 const KINDS = ['open', 'accept', 'data', 'data', 'data', 'credit', 'close'] as const;
 
-/** What a broken relay says, one after the other. */
+/** Returns the frames that a broken relay sends, in order. */
 export function relayFrames(dice: Dice): Uint8Array[] {
   const channels = { next: 1 };
   return Array.from({ length: 1 + dice.nat(20) }, () => says(dice, channels));
 }
 
-/** An engine's end of a relay's connection: it takes, refuses, pauses and answers. @throws Error when the link does not take it well */
+/**
+ * Runs the engine's end of a relay connection: it accepts, refuses, pauses and answers channels.
+ * @throws Error when the link throws or leaves something open
+ */
 export async function fuzzRelay(dice: Dice): Promise<FuzzedCase> {
   const fuzzed = new FuzzedSession(dice, () => undefined);
   const { seen } = fuzzed;
@@ -47,7 +50,10 @@ export async function fuzzRelay(dice: Dice): Promise<FuzzedCase> {
   return end;
 }
 
-/** `next` is the number of the channel that is opened next. */
+/**
+ * Returns one frame of a broken relay.
+ * @param channels `next` is the number of the next channel to open
+ */
 function says(dice: Dice, channels: { next: number }): Uint8Array {
   const how = dice.nat(79);
   if (how === 0) return dice.bytes(dice.nat(60));
@@ -63,7 +69,7 @@ function frame(dice: Dice, channels: { next: number }): RelayFrame {
     case 'open':
       return {
         kind,
-        // One that is open must not be opened again, which ends the connection.
+        // Opening a channel that is already open ends the connection.
         channel: dice.nat(99) === 0 ? channel : channels.next++,
         opening: { protocol: dice.pick(['msgpack', 'pb']), authorization: null, remoteAddress: '10.0.0.1' },
       };

@@ -1,22 +1,22 @@
 import type { CommandSink, CommandUpdate, Transport } from '../worker-connection.js';
 import type { Dice } from './dice.js';
 
-/** No message may make more text than that. */
+/** The most text, in characters, that may be decoded from one message. */
 const MOST_TEXT = 16 << 20;
 
-/** How far a case got: a session that refuses everything at the door shows little. */
+/** How far a fuzzed session got. A session that refuses everything at once tests little. */
 export interface FuzzedCase {
-  /** Messages, or chunks of bytes, that the session was given. */
+  /** Number of messages, or chunks of bytes, that the session received. */
   messages: number;
   isClosed: boolean;
   isAttached: boolean;
   updates: number;
   transfers: number;
-  /** Commands that came to an outcome while the connection was there. */
+  /** Number of commands that ended before the connection was closed. */
   completed: number;
 }
 
-/** What a case fuzzes: a session whose owner does what an engine's does. */
+/** The session under test, with an owner that does what an engine does. */
 export class FuzzedSession {
   readonly seen: FuzzedCase = {
     messages: 0,
@@ -40,12 +40,12 @@ export class FuzzedSession {
     private readonly onSent: (bytes: Uint8Array) => void,
   ) {}
 
-  /** Something that the session has promised. */
+  /** Records a promise that the session returned, which has to settle by the end. */
   asks(promise: Promise<unknown>, done?: (seen: FuzzedCase) => void): void {
     this.asked.push(promise.then(() => done?.(this.seen)).catch(() => undefined));
   }
 
-  /** Takes, refuses, or is slow. */
+  /** Returns a sink that accepts, rejects or delays what it is given. */
   sink(): CommandSink {
     const step = async (): Promise<void> => {
       this.seen.transfers++;
@@ -71,7 +71,10 @@ export class FuzzedSession {
     };
   }
 
-  /** @throws Error when the session was not closed once, with a reason, or left something unsettled */
+  /**
+   * Ends the session.
+   * @throws Error when the session was not closed exactly once with a reason, or left a promise unsettled
+   */
   async end(session: { closed(reason: string): void; readonly unacknowledgedBytes: number }): Promise<FuzzedCase> {
     await turns(1);
     this.seen.isClosed = this.closings.length > 0;
@@ -97,7 +100,7 @@ function textLength(batch: readonly CommandUpdate[]): number {
   return batch.reduce((length, update) => length + ('text' in update ? update.text.length : 0), 0);
 }
 
-/** Turns of the event loop. */
+/** Waits for `count` turns of the event loop. */
 export async function turns(count: number): Promise<void> {
   for (let left = count; left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
 }

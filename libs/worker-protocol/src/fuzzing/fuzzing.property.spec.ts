@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Dice, type FuzzedCase, fuzzMsgpack, fuzzPb, fuzzRelay } from './index.js';
 
-/** Of each protocol. */
+/** Cases per protocol. */
 const CASES = 5_000;
 
 describe('a session never throws, whatever a worker sends: it closes once, says why, and leaves nothing open', () => {
@@ -9,7 +9,7 @@ describe('a session never throws, whatever a worker sends: it closes once, says 
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   beforeAll(() => {
-    // Nearly every case ends in an error, and its stack would be most of the work.
+    // Nearly every case ends in an error. Capturing stacks would take most of the time.
     Error.stackTraceLimit = 0;
     process.on('unhandledRejection', onRejection);
   });
@@ -36,14 +36,14 @@ describe('a session never throws, whatever a worker sends: it closes once, says 
       const sum = (what: (one: FuzzedCase) => number | boolean): number =>
         all.reduce((total, one) => total + Number(what(one)), 0);
       expect(rejections).toEqual([]);
-      // The cases are worth something: most get beyond the login, and what follows is not refused at once.
+      // The cases test something: most get beyond the login, and the session does not refuse everything after it.
       expect(sum(({ isAttached }) => isAttached)).toBeGreaterThan(CASES / 2);
       expect(sum(({ updates }) => updates)).toBeGreaterThan(CASES);
       expect(sum(({ transfers }) => transfers)).toBeGreaterThan(CASES / 2);
       expect(sum(({ completed }) => completed)).toBeGreaterThan(CASES / 20);
       expect(sum(({ isClosed }) => isClosed)).toBeGreaterThan(CASES / 10);
     },
-    // On a machine that does much else, too.
+    // Long enough for a busy machine.
     240_000,
   );
 });

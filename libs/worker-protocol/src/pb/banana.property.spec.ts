@@ -17,7 +17,7 @@ const { banana } = fc.letrec<{ banana: Banana }>((tie) => ({
   ),
 }));
 
-/** Byte strings of one class, which `toEqual` insists on. */
+/** Converts byte strings to one class, because `toEqual` compares classes. */
 function plain(value: Banana): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   if (Object.is(value, -0)) return 0;
@@ -25,7 +25,7 @@ function plain(value: Banana): unknown {
 }
 
 describe('BananaDecoder', () => {
-  it('reads what the encoder writes, in either dialect and however it is cut', () => {
+  it('reads what the encoder writes, in either dialect and in chunks of any size', () => {
     fc.assert(
       fc.property(
         banana,
@@ -72,7 +72,7 @@ describe('BananaDecoder', () => {
     expect(() => new BananaDecoder(() => undefined).receive(Uint8Array.from(bytes))).toThrow(message);
   });
 
-  it('takes the longest string there may be, and no more than its limits in one message', () => {
+  it('accepts the longest allowed string, and no message beyond its limits', () => {
     const longest = encodeBanana(new Uint8Array(MAX_BANANA_LENGTH), 'pb');
     let received = 0;
     new BananaDecoder((element) => (received = (element as Uint8Array).length)).receive(longest);

@@ -7,13 +7,13 @@ export class Float {
   constructor(readonly value: number) {}
 }
 
-/** What banana carries. Whole numbers beyond 2^53 are bigints; byte strings are shared with the received chunk, not copied. */
+/** A value that banana carries. Integers beyond 2^53 are bigints. Byte strings are views into the received chunk, not copies. */
 export type Banana = number | bigint | Float | Uint8Array | readonly Banana[];
 
-/** `pb` sends well-known strings as numbers; both are understood always. */
+/** How strings are sent: `pb` sends well-known ones as numbers. Both dialects are always understood when received. */
 export type Dialect = 'pb' | 'none';
 
-/** Bytes of a string and elements of a list, inclusive; a peer that gets more drops the connection. */
+/** The most bytes of a string or elements of a list, inclusive. A peer that receives more drops the connection. */
 export const MAX_BANANA_LENGTH = 655_360;
 const MAX_PREFIX_BYTES = 64;
 const MAX_DEPTH = 64;
@@ -33,7 +33,7 @@ const VOCABULARY = (
   'remote local lcache version login password challenge logged_in not_logged_in cachemessage message answer error decref ' +
   'decache uncache'
 ).split(' ');
-/** By number; there is no number 0. */
+/** The `pb` dialect's vocabulary by number. Number 0 is not used. */
 const VOCABULARY_BYTES: readonly (Uint8Array | undefined)[] = [
   undefined,
   ...VOCABULARY.map((word) => Buffer.from(word, 'latin1')),
@@ -41,7 +41,7 @@ const VOCABULARY_BYTES: readonly (Uint8Array | undefined)[] = [
 const VOCABULARY_NUMBERS: ReadonlyMap<string, number> = new Map(VOCABULARY.map((word, index) => [word, index + 1]));
 const LONGEST_WORD = Math.max(...VOCABULARY.map((word) => word.length));
 
-/** What one top-level element may take, its lists and strings included. */
+/** Limits of one top-level element, including its nested lists and strings. */
 export interface BananaLimits {
   readonly maxMessageBytes: number;
   readonly maxMessageElements: number;
@@ -51,7 +51,7 @@ export const DEFAULT_BANANA_LIMITS: BananaLimits = {
   maxMessageBytes: WORKER_LIMITS.messageBytes,
   maxMessageElements: 1 << 21,
 };
-/** Before the worker has said what it is. */
+/** Limits before the worker has attached. */
 export const ATTACH_BANANA_LIMITS: BananaLimits = {
   maxMessageBytes: WORKER_LIMITS.attachMessageBytes,
   maxMessageElements: 1 << 16,
@@ -62,20 +62,20 @@ interface OpenList {
   readonly length: number;
 }
 
-/** Takes bytes as they come, split anywhere, and hands on whole top-level elements. What it holds is bounded by its limits. */
+/** Decodes banana from chunks split anywhere, and passes on whole top-level elements. The memory it holds is bounded by its limits. */
 export class BananaDecoder {
-  /** May be lowered or raised between elements. */
+  /** May change between elements. */
   limits: BananaLimits;
   private readonly open: OpenList[] = [];
-  /** Of the element that has only begun: digits, least significant first. */
+  /** Digits of the element whose type byte has not arrived, least significant first. */
   private readonly prefix = Buffer.alloc(MAX_PREFIX_BYTES);
   private prefixLength = 0;
-  /** A string or float of which a part is still to come. */
+  /** A string or float that has arrived in part. */
   private payload: { readonly bytes: Buffer; filled: number; readonly isFloat: boolean } | undefined;
   private messageBytes = 0;
   private messageElements = 0;
 
-  /** `bytes` is the size of the element on the wire. */
+  /** @param onElement `bytes` is the element's size on the wire */
   constructor(
     private readonly onElement: (element: Banana, bytes: number) => void,
     limits: BananaLimits = DEFAULT_BANANA_LIMITS,
@@ -83,7 +83,10 @@ export class BananaDecoder {
     this.limits = limits;
   }
 
-  /** @throws ProtocolError; the decoder cannot be used afterwards. What `onElement` throws passes through. */
+  /**
+   * Decodes a chunk. What `onElement` throws passes through.
+   * @throws ProtocolError; the decoder cannot be used afterwards
+   */
   receive(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
@@ -104,7 +107,7 @@ export class BananaDecoder {
     }
   }
 
-  /** The element of this type byte; its payload is taken from the chunk as far as it is there. Returns where to go on. */
+  /** Begins the element of this type byte and reads as much of its payload as the chunk has. Returns where to go on. */
   private begin(type: number, chunk: Uint8Array, at: number): number {
     if (++this.messageElements > this.limits.maxMessageElements) {
       throw new ProtocolError(`a message has more than ${this.limits.maxMessageElements} elements`);
@@ -149,7 +152,7 @@ export class BananaDecoder {
   private beginPayload(length: number, isFloat: boolean, chunk: Uint8Array, at: number): number {
     const end = at + length;
     if (end > chunk.length) {
-      // Checked here, so that a length alone takes no memory that the message may not have.
+      // Checked here, so that a length beyond the message's limit allocates nothing.
       if (this.messageBytes + length > this.limits.maxMessageBytes) this.spend(length);
       this.payload = { bytes: Buffer.allocUnsafe(length), filled: 0, isFloat };
       return at;
@@ -176,7 +179,7 @@ export class BananaDecoder {
     this.add(new Float(new DataView(bytes.buffer, bytes.byteOffset, FLOAT_BYTES).getFloat64(0)));
   }
 
-  /** Puts a whole element where it belongs; what it completes is handed on. */
+  /** Adds a complete element to its list, or passes it on when it is at the top level. */
   private add(element: Banana): void {
     let whole = element;
     for (let list = this.open.at(-1); list !== undefined; list = this.open.at(-1)) {
@@ -221,7 +224,10 @@ export class BananaDecoder {
   }
 }
 
-/** @throws UserError `too-long-for-pb` for a string or list that the peer would drop the connection for */
+/**
+ * Encodes an element.
+ * @throws UserError `too-long-for-pb` for a string or list that is too long for the peer
+ */
 export function encodeBanana(element: Banana, dialect: Dialect): Buffer {
   const parts: Uint8Array[] = [];
   encodeInto(parts, element, dialect);
@@ -271,12 +277,12 @@ function checked(length: number, what: string): number {
   );
 }
 
-/** A byte string as text of its Latin-1 characters. */
+/** Decodes a byte string as Latin-1. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
-/** A byte string as text; what is not UTF-8 becomes U+FFFD. */
+/** Decodes a byte string as UTF-8. Invalid bytes become U+FFFD. */
 export function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

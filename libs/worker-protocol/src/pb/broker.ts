@@ -7,7 +7,7 @@ import { type Banana, BananaDecoder, type BananaLimits, type Dialect, encodeBana
 import { describeFailure, encodeFailure, NO_SUCH_METHOD } from './failure.js';
 import { decodeJelly, encodeJelly, type Jelly, type JellyMap, Reference, Tuple } from './jelly.js';
 
-/** A call of the other side. `bytes` is its size on the wire. */
+/** A call from the other side. `bytes` is its size on the wire. */
 export interface Call {
   readonly method: string;
   readonly args: readonly Jelly[];
@@ -15,14 +15,14 @@ export interface Call {
 }
 
 /**
- * Something that the other side may call. A ProtocolError that is thrown closes the connection; a {@link RemoteFailure} is answered as an
- * exception of its type. Promises are not to reject with anything else.
+ * An object that the other side may call. A ProtocolError closes the connection. A {@link RemoteFailure} is answered as an exception of its
+ * type. Returned promises must not reject with anything else.
  */
 export interface LocalObject {
   call(call: Call): Jelly | Promise<Jelly>;
 }
 
-/** An exception for the other side, by the name of its Python class. */
+/** An exception for the other side, named by its Python class. */
 export class RemoteFailure extends Error {
   constructor(
     readonly type: string,
@@ -38,12 +38,12 @@ export function noSuchMethod(method: string): RemoteFailure {
 
 const PB_VERSION = 6;
 const DIALECTS: readonly Dialect[] = ['pb', 'none'];
-/** Of a message. Nothing of value is sent before the login. */
+/** Limits of a message before the login, which needs only small ones. */
 const BEFORE_LOGIN: BananaLimits = { maxMessageBytes: 16 << 10, maxMessageElements: 256 };
 
 /**
- * The server's end of a Perspective Broker connection (`docs/protocols.md#pb`): negotiation, calls between numbered objects, and the counting of references.
- * It says hello when it is made. Objects are forgotten when the other side has dropped every reference that was sent to it.
+ * The server's end of a Perspective Broker connection (`docs/protocols.md#pb`): negotiation, calls between numbered objects, and the
+ * counting of references. Its constructor sends the greeting. An object is forgotten when the other side has dropped every reference to it.
  */
 export class Broker {
   private readonly decoder = new BananaDecoder((element, bytes) => this.element(element, bytes), BEFORE_LOGIN);
@@ -54,13 +54,13 @@ export class Broker {
   private dialect: Dialect | undefined;
   private versionSeen = false;
   private isClosed = false;
-  /** Before more is allowed, whatever it is made of. */
+  /** Bytes that may still arrive before the login is accepted. */
   private bytesLeft: number = WORKER_LIMITS.loginBytes;
 
   constructor(
     private readonly transport: Pick<Transport, 'send'>,
     private readonly root: LocalObject,
-    /** An answer could not be sent: the connection has to be closed. */
+    /** Called when an answer could not be sent, so the connection has to be closed. */
     private readonly onBroken: (error: unknown) => void = () => undefined,
   ) {
     this.send(
@@ -69,7 +69,10 @@ export class Broker {
     );
   }
 
-  /** @throws ProtocolError when the connection has to be closed */
+  /**
+   * Handles received bytes.
+   * @throws ProtocolError when the connection has to be closed
+   */
   receive(chunk: Uint8Array): void {
     this.bytesLeft -= chunk.length;
     if (this.bytesLeft < 0) {
@@ -83,7 +86,7 @@ export class Broker {
     this.bytesLeft = Infinity;
   }
 
-  /** A reference to an object of ours for the other side, which counts as held from now on. */
+  /** Returns a reference to an object of ours for the other side, and counts it as held. */
   expose(object: LocalObject): Reference {
     let luid = this.luids.get(object);
     if (luid === undefined) {
@@ -95,14 +98,14 @@ export class Broker {
     return new Reference('remote', luid);
   }
 
-  /** How many objects of ours the other side holds. */
+  /** Number of our objects that the other side holds. */
   get exposedObjects(): number {
     return this.objects.size;
   }
 
   /**
-   * Calls a method of the other side's object. Rejects with RemoteError for its exception, with UserError `too-long-for-pb` when an argument
-   * cannot be sent, and with what `close` was given.
+   * Calls a method of the other side's object. Rejects with RemoteError for its exception, with UserError `too-long-for-pb` when an
+   * argument cannot be sent, and with the error that `close` was given.
    */
   async call(
     luid: number,
@@ -124,7 +127,7 @@ export class Broker {
     return answer as Jelly;
   }
 
-  /** Rejects what is outstanding. Nothing is sent afterwards. */
+  /** Rejects every outstanding call. Nothing is sent afterwards. */
   close(error: Error): void {
     this.isClosed = true;
     this.requests.close(error);
@@ -212,7 +215,7 @@ export class Broker {
     this.requests.answer({ op: 'response', seq: request, result, isException });
   }
 
-  /** Late, batched and for unknown numbers: all of that is usual. */
+  /** Handles `decref`. Workers also send it late, in batches and for unknown numbers. */
   private release(luid: Banana | undefined): void {
     if (typeof luid !== 'number') return;
     const held = this.objects.get(luid);

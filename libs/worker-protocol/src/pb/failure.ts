@@ -5,8 +5,8 @@ export const UNAUTHORIZED_LOGIN = 'twisted.cred.error.UnauthorizedLogin';
 export const NO_SUCH_METHOD = 'twisted.spread.flavors.NoSuchMethod';
 
 /**
- * An exception in the smallest form that every Twisted understands (`docs/protocols.md#the-login-over-pb`). Without `parents` a refused worker stays connected and idle for
- * ever, or exits, depending on its version.
+ * Encodes an exception in the smallest form that every Twisted version understands (`docs/protocols.md#the-login-over-pb`). Without
+ * `parents` a refused worker stays connected and idle for ever, or exits, depending on its version.
  */
 export function encodeFailure(type: string, message = ''): Tagged {
   const state: Jelly = new Map<Jelly, Jelly>([
@@ -18,7 +18,7 @@ export function encodeFailure(type: string, message = ''): Tagged {
   return new Tagged(COPIED_FAILURE, [encodeJelly(state)]);
 }
 
-/** `type: message` of a failure, whatever else it holds. */
+/** Returns `type: message` of a failure. */
 export function describeFailure(failure: Jelly): string {
   if (!(failure instanceof Tagged)) return textOf(failure) ?? 'unknown failure';
   const [first] = failure.parts;

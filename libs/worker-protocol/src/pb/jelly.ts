@@ -1,12 +1,15 @@
 import { ProtocolError } from '../protocol-error.js';
 import { type Banana, DEFAULT_BANANA_LIMITS, Float, latin1, utf8 } from './banana.js';
 
-/** A Python tuple; lists are arrays. */
+/** A Python tuple. Python lists are arrays. */
 export class Tuple {
   constructor(readonly items: readonly Jelly[]) {}
 }
 
-/** A number of an object on one side of the connection: `remote` is the sender's own, `local` one that the receiver handed out before. */
+/**
+ * A reference to a numbered object on one side of the connection: `remote` is the sender's own object, `local` one that the receiver
+ * exposed before.
+ */
 export class Reference {
   constructor(
     readonly owner: 'remote' | 'local',
@@ -14,7 +17,7 @@ export class Reference {
   ) {}
 }
 
-/** A copied object by its dotted class name (a failure, for one), or a set, date or decimal: `parts` is left as it came. */
+/** An instance of a Python class by its dotted name (for example a failure), or a set, date or decimal. `parts` is not decoded. */
 export class Tagged {
   constructor(
     readonly tag: string,
@@ -22,7 +25,7 @@ export class Tagged {
   ) {}
 }
 
-/** Python's values as PB carries them. Strings are text, byte strings bytes; dictionaries keep their order. */
+/** A Python value as PB carries it. Strings are text, byte strings are bytes, dictionaries keep their order. */
 export type Jelly =
   | null
   | boolean
@@ -50,15 +53,16 @@ const LIST = bytesOf('list');
 const DICTIONARY = bytesOf('dictionary');
 
 interface Shared {
-  /** By number, with what each is worth of `size`. */
+  /** Numbered objects, each with its part of `size`. */
   readonly objects: Map<number, { readonly value: Jelly; readonly size: number }>;
-  /** Elements and bytes of strings, as if everything were written out as often as it occurs. */
+  /** Elements and bytes of strings, counted as if every shared object were written out at each occurrence. */
   size: number;
 }
 
 /**
- * @throws ProtocolError for what is no jelly. An object that occurs twice is the same object twice; one within itself is refused, and so is
- * what would be longer than a message may be if it referred to nothing: whoever walks through it does not see that.
+ * Decodes jelly. An object that occurs twice becomes the same object twice.
+ * @throws ProtocolError for malformed jelly, for an object within itself, and for a value that would exceed the message limit if every
+ *   shared object were written out: code that walks through it does not notice sharing
  */
 export function decodeJelly(form: Banana): Jelly {
   return decode(form, { objects: new Map(), size: 0 });
@@ -134,7 +138,7 @@ function luidOf(value: Banana | undefined): number {
   throw new ProtocolError('an object number is not a number');
 }
 
-/** Every occurrence of an object is written out: what is sent from here shares nothing. */
+/** Encodes jelly. A shared object is written out at every occurrence. */
 export function encodeJelly(value: Jelly): Banana {
   if (value === null) return [NONE];
   if (typeof value === 'boolean') return [BOOLEAN, bytesOf(String(value))];
@@ -150,7 +154,7 @@ export function encodeJelly(value: Jelly): Banana {
   return [LIST, ...(value as readonly Jelly[]).map(encodeJelly)];
 }
 
-/** Plain data as jelly: numbers with a fraction are floats, what is undefined is left out. */
+/** Converts plain data to jelly. Numbers with a fraction become floats; undefined values are left out. */
 export function jellyOf(value: unknown): Jelly {
   if (value === null || value === undefined) return null;
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : new Float(value);
@@ -164,7 +168,7 @@ export function jellyOf(value: unknown): Jelly {
   throw new TypeError(`a worker cannot be sent a ${typeof value}`);
 }
 
-/** Jelly as plain data: tuples are arrays, dictionaries objects by the text of their keys, floats numbers. What was shared stays shared. */
+/** Converts jelly to plain data: tuples become arrays, dictionaries objects with text keys, floats numbers. Shared objects stay shared. */
 export function plainOf(value: Jelly, done = new Map<Jelly, unknown>()): unknown {
   if (value instanceof Float) return value.value;
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
@@ -180,13 +184,13 @@ export function plainOf(value: Jelly, done = new Map<Jelly, unknown>()): unknown
   return plain;
 }
 
-/** Text, or bytes read as UTF-8; undefined for anything else. */
+/** Returns text, or bytes decoded as UTF-8; undefined for other values. */
 export function textOf(value: Jelly | undefined): string | undefined {
   if (typeof value === 'string') return value;
   return value instanceof Uint8Array ? utf8(value) : undefined;
 }
 
-/** The items of a list or tuple; undefined for anything else. */
+/** Returns the items of a list or tuple; undefined for other values. */
 export function itemsOf(value: Jelly | undefined): readonly Jelly[] | undefined {
   if (value instanceof Tuple) return value.items;
   return Array.isArray(value) ? (value as readonly Jelly[]) : undefined;

@@ -1,19 +1,19 @@
 const FIRST_LANES = 4;
 
 /**
- * A PB worker runs one command per builder at a time and kills what runs there when another is started (`docs/protocols.md#pb`). So its "builders" are lanes of
- * our own making, each of which runs one command after the other; with the absolute paths that our commands have, it does not matter which.
- * There are as many as were ever needed at once, in powers of two.
+ * The lanes of a PB worker. Such a worker runs one command per builder at a time and kills what runs there when another is started
+ * (`docs/protocols.md#pb`). So its "builders" are lanes of our own making, each of which runs one command after the other. Our commands
+ * have absolute paths, so it does not matter which lane runs them. There are as many lanes as were ever needed at once, in powers of two.
  */
 export class Lanes {
   private idle: number[] = [];
   private names: string[] = [];
   private growing: Promise<void> | undefined;
 
-  /** `declare` tells the worker the names of all lanes and returns the numbers of their objects by name. */
+  /** @param declare tells the worker the names of all lanes and returns the numbers of their objects by name */
   constructor(private readonly declare: (names: readonly string[]) => Promise<ReadonlyMap<string, number>>) {}
 
-  /** A lane on which nothing runs; it is the caller's until `release`. */
+  /** Takes a free lane. It belongs to the caller until `release`. */
   async take(): Promise<number> {
     for (;;) {
       const lane = this.idle.pop();

@@ -2,7 +2,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const CHALLENGE_BYTES = 16;
 
-/** MD5 of a password: all that PB's login needs of it, and so as secret as the password itself (`docs/protocols.md#the-login-over-pb`). */
+/**
+ * Returns the MD5 of a password. PB's login needs nothing else, so the digest is as secret as the password
+ * (`docs/protocols.md#the-login-over-pb`).
+ */
 export function pbDigest(password: string): Buffer {
   return createHash('md5').update(password, 'utf8').digest();
 }
@@ -11,7 +14,7 @@ export function pbResponse(digest: Uint8Array, challenge: Uint8Array): Buffer {
   return createHash('md5').update(digest).update(challenge).digest();
 }
 
-/** What a worker has shown for its name: the answer to a challenge that only its password's digest gives. */
+/** The name that a worker logs in with, and its answer to the challenge, which needs the password's digest. */
 export class PbCredentials {
   constructor(
     readonly name: string,
@@ -19,7 +22,7 @@ export class PbCredentials {
     private readonly response: Uint8Array,
   ) {}
 
-  /** Takes the same time whatever is wrong; a digest that is not there (an unknown name) matches nothing. */
+  /** Checks the answer against a digest, in constant time. Undefined (an unknown name) never matches. */
   matches(digest: Uint8Array | undefined): boolean {
     const expected = pbResponse(digest ?? randomBytes(CHALLENGE_BYTES), this.challenge);
     return this.response.length === expected.length && timingSafeEqual(this.response, expected) && digest !== undefined;

@@ -59,14 +59,14 @@ describe('pbCommands', () => {
     expect(pbCommands(name, args, file).map((one) => [one.name, plainOf(one.args)])).toEqual(commands);
   });
 
-  it('leaves a shell command as it is', () => {
+  it('leaves a shell command unchanged', () => {
     const args = { command: 'make', workdir: '/w/build', env: { A: 'x', B: null }, timeout: 1.5, logEnviron: true };
     const [command] = pbCommands('shell', args, undefined);
     expect(plainOf(command!.args)).toEqual(args);
     expect((command!.args as Map<string, unknown>).get('timeout')).toEqual(new Float(1.5));
   });
 
-  it('hides secrets: on the command line as the worker knows how, in the environment by not showing it', () => {
+  it('hides secrets: on the command line as obfuscated tuples, in the environment by not printing it', () => {
     const secret = { obfuscated: '***', value: 'hush' };
     const args = { command: ['login', secret], workdir: '/w', env: { TOKEN: secret, A: 'x' }, logEnviron: true };
     const shell = pbCommands('shell', args, undefined)[0]!.args as ReadonlyMap<string, unknown>;

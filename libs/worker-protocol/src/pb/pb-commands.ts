@@ -3,7 +3,7 @@ import type { CommandName } from '../worker-connection.js';
 import { MAX_BANANA_LENGTH } from './banana.js';
 import { type Jelly, jellyOf, type Reference, Tuple } from './jelly.js';
 
-/** A command as PB workers know it. */
+/** A command in the form that PB workers take. */
 export interface PbCommand {
   readonly name: string;
   readonly args: Jelly;
@@ -11,13 +11,13 @@ export interface PbCommand {
 
 type Arguments = Readonly<Record<string, unknown>>;
 
-/** All paths are absolute, so the builder's directory does not matter; the key has to be there. */
+/** Relative to the builder's directory. All paths are absolute, so it does not matter, but workers need the key. */
 const WORKDIR = '.';
 
 /**
- * A command with its msgpack name and arguments as what a PB worker has to be told (`docs/protocols.md#commands`): other names and keys, one directory at a time,
- * secrets on command lines as tuples, and `files` as the object that the worker calls to read or write. More than one are to be run one after
- * the other as long as they succeed.
+ * Translates a command with its msgpack name and arguments for a PB worker (`docs/protocols.md#commands`): other names and keys, one
+ * directory at a time, secrets on command lines as tuples, and `files` as the object that the worker calls to read or write. When it
+ * returns several commands, they are run one after the other as long as they succeed.
  *
  * Paths stay absolute: a worker joins them to its builder's directory, and an absolute path wins there.
  */
@@ -52,7 +52,7 @@ export function pbCommands(name: CommandName, args: Arguments, files: Reference 
 
 const LIMITS = ['timeout', 'maxTime', 'logEnviron'];
 
-/** A command of the keys in `args`, and of those of `kept` that were given. */
+/** Returns a command with `args`, and with the keys of `kept` that are in `given`. */
 function command(name: string, args: Arguments, kept: readonly string[] = [], given: Arguments = {}): PbCommand {
   const also = Object.fromEntries(kept.map((key) => [key, given[key]]));
   return { name, args: jellyOf({ ...args, ...also }) };
@@ -63,7 +63,7 @@ function paths(args: Arguments): readonly unknown[] {
   return Array.isArray(list) ? list : [list];
 }
 
-/** Workers cannot send or take a longer block (`docs/protocols.md#files-over-pb`). */
+/** Returns the arguments of a transfer, with the block size cut to what workers can send and take (`docs/protocols.md#files-over-pb`). */
 function transfer(args: Arguments): Arguments {
   return {
     workdir: WORKDIR,
@@ -82,7 +82,7 @@ function shellArguments(args: Arguments): Jelly {
     env: Object.fromEntries(
       variables.map(([name, value]: [string, unknown]) => [name, isObfuscated(value) ? value.value : value]),
     ),
-    // The worker knows no secrets in the environment: it would print them with the rest.
+    // The worker cannot obfuscate secrets in the environment, so it must not print its environment.
     logEnviron: logEnviron === undefined || logEnviron === null ? !hasSecret : Boolean(logEnviron) && !hasSecret,
   });
 }

@@ -28,14 +28,14 @@ function recorded(name: string): Recorded[] {
 
 type CallOfMaster = { request: number; luid: number; method: string; args: readonly Jelly[]; keywords: Jelly };
 
-/** A session and the worker at its other end, as far as a test plays it. */
+/** A session, and the worker at its other end as the test plays it. */
 class Bench {
   readonly session: PbMasterSession;
   readonly calls: CallOfMaster[] = [];
   readonly answers = new Map<number, Jelly>();
   readonly errors = new Map<number, Jelly>();
   readonly closings: string[] = [];
-  /** What the worker has not read. */
+  /** Bytes that the worker has not read. */
   unreadBytes = 0;
   private request = 0;
   private readonly decoder = new BananaDecoder((element) => this.received(element));
@@ -84,7 +84,7 @@ class Bench {
     this.call(challenger.luid, 'respond', response, new Reference('remote', 1));
   }
 
-  /** Calls an object of the master's; the answer is found by the number that this returns. */
+  /** Calls an object of the master and returns the number of the call, by which its answer is found. */
   call(object: number | 'root', method: string, ...args: Jelly[]): number {
     const request = ++this.request;
     const target = object === 'root' ? Buffer.from('root') : object;
@@ -106,7 +106,7 @@ class Bench {
     return this.calls.splice(index, 1)[0]!;
   }
 
-  /** Answers `setBuilderList`; returns the names and directories. */
+  /** Answers `setBuilderList`. Returns lane names with their directories. */
   declareLanes(): Map<string, string> {
     const call = this.take('setBuilderList');
     const pairs = (call.args[0] as Tuple[]).map(({ items }) => items as [string, string]);
@@ -115,7 +115,7 @@ class Bench {
     return new Map(pairs);
   }
 
-  /** A started command: its object of the master's, its lane, and its arguments. */
+  /** Starts a command. Returns the number of its progress object, its lane and its arguments. */
   async started(name?: string): Promise<{ progress: number; lane: number; args: ReadonlyMap<Jelly, Jelly> }> {
     await settle();
     const { luid, args } = this.answer('startCommand', null);
@@ -183,14 +183,14 @@ describe('the recorded logins', () => {
     attaching.catch(() => undefined);
     await settle();
     const asked = messages.filter(({ dir }) => dir === 'M>W').map(({ bytes }) => bytes.toString('hex'));
-    // Dialects, version, challenge, print "attached", and (the real one waits for an answer between them) getWorkerInfo.
+    // The dialects, version, challenge, print "attached", and getWorkerInfo (the real master waits for an answer between the last two).
     expect(sent).toEqual(asked.slice(0, 5).filter((hex) => sent.includes(hex)));
     expect(sent).toHaveLength(5);
     session.closed('the test is over');
     await expect(attaching).rejects.toMatchObject({ code: 'worker-lost' });
   });
 
-  it('refuses as the specification found that every worker understands', async () => {
+  it('refuses a login with the failure that every worker understands', async () => {
     const bench: Bench = new Bench({
       onLogin: (credentials) => {
         expect(credentials.matches(pbDigest(PASSWORD))).toBe(false);
@@ -209,7 +209,7 @@ describe('the recorded logins', () => {
 });
 
 describe('PbMasterSession', () => {
-  it('attaches: prints, learns about the worker, declares its lanes, and answers the login last', async () => {
+  it("attaches: prints, reads the worker's information, declares its lanes, and answers the login last", async () => {
     const bench = new Bench({ builddirs: () => ['b', 'c'] });
     bench.login();
     const attaching = bench.session.attach();
@@ -224,13 +224,13 @@ describe('PbMasterSession', () => {
     );
     await settle();
     expect(bench.answers.has(2)).toBe(false);
-    // The directories are declared only for workers that delete those that are not.
+    // Build directories are declared only for workers that delete undeclared ones.
     expect([...bench.declareLanes().values()].filter((directory) => directory !== '.')).toEqual(['b', 'c']);
     expect(await attaching).toMatchObject({ basedir: '/w', features: ['obfuscation'] });
     expect(bench.answers.get(2)).toBeInstanceOf(Reference);
   });
 
-  it('hands on updates, answers them when they are stored, and ends with what was said last', async () => {
+  it('passes on updates, answers them when they are stored, and ends with the last unterminated line', async () => {
     const bench = await Bench.attached();
     let store: () => void = () => undefined;
     const batches: unknown[] = [];
@@ -313,14 +313,14 @@ describe('PbMasterSession', () => {
     await bench.session.interrupt('c', 'late');
     await bench.session.interrupt('nobody', 'why not');
     expect(bench.calls).toEqual([]);
-    // One that was not sent yet is never sent.
+    // A command that was not sent yet is never sent.
     const early = bench.session.startCommand('early', 'shell', SHELL, nothing);
     await bench.session.interrupt('early', 'enough');
     expect(await early).toMatchObject({ rc: null, failure: null });
     expect(bench.calls).toEqual([]);
   });
 
-  it('tells why a command did not start, and what it died of', async () => {
+  it('tells why a command did not start, and what it failed with', async () => {
     const bench = await Bench.attached();
     const failure = new Tagged('twisted.spread.pb.CopyableFailure', [
       encodeJelly(
@@ -343,7 +343,7 @@ describe('PbMasterSession', () => {
     expect(await died).toMatchObject({ rc: null, failure: 'builtins.ValueError: missing args' });
   });
 
-  it('refuses what no PB worker can be sent, and goes on', async () => {
+  it('refuses arguments that cannot be sent to a PB worker, and goes on', async () => {
     const bench = await Bench.attached();
     const args = { ...SHELL, initial_stdin: 'x'.repeat(655_361) };
     await expect(bench.session.startCommand('a', 'shell', args, nothing)).rejects.toMatchObject({
@@ -406,7 +406,7 @@ describe('PbMasterSession', () => {
     await expect(running).rejects.toThrow('gone');
   });
 
-  it('writes the blocks of a worker that does not wait one after the other, and counts them until then', async () => {
+  it('writes the blocks of a worker that does not wait one after the other, and counts their bytes until they are written', async () => {
     const bench = await Bench.attached();
     const written: string[] = [];
     let release: () => void = () => undefined;
@@ -439,14 +439,14 @@ describe('PbMasterSession', () => {
     expect(bench.session.unacknowledgedBytes).toBe(0);
   });
 
-  it('closes when a worker asks and does not read', async () => {
+  it('closes when a worker sends requests and does not read the answers', async () => {
     const bench = await Bench.attached();
     bench.unreadBytes = 65 << 20;
     await expect(bench.session.ping()).rejects.toMatchObject({ code: 'worker-lost' });
     expect(bench.closings).toEqual([expect.stringContaining('does not take what it asks for')]);
   });
 
-  it('closes when an update repeats its text beyond what a message may hold, before anybody sees it', async () => {
+  it('closes when an update repeats its text beyond the message limit, before the sink sees it', async () => {
     const bench = await Bench.attached();
     const sizes: number[] = [];
     const sink: CommandSink = { updates: (batch) => void sizes.push(batch.length) };
@@ -481,7 +481,7 @@ describe('PbMasterSession', () => {
     expect(bench.closings).toEqual([]);
   });
 
-  it('ends the connection of a worker that drops none', async () => {
+  it('closes the connection of a worker that drops no references', async () => {
     const bench = await Bench.attached();
     let lost: unknown;
     for (let i = 0; lost === undefined && i <= WORKER_LIMITS.exposedObjects; i++) {
@@ -498,7 +498,7 @@ describe('PbMasterSession', () => {
     expect(bench.closings).toEqual([expect.stringContaining('objects of commands that are over')]);
   });
 
-  it('fails a command that says more than it may, and keeps the worker', async () => {
+  it('fails a command that exceeds its limits, and keeps the worker', async () => {
     const bench = await Bench.attached();
     const running = bench.session.startCommand('c', 'shell', SHELL, nothing);
     const { progress } = await bench.started();
@@ -515,7 +515,7 @@ describe('PbMasterSession', () => {
     await expect(other).resolves.toMatchObject({ failure: null });
   });
 
-  it('passes a wish to be shut down on, and answers keepalives', async () => {
+  it('passes a shutdown request on, and answers keepalives', async () => {
     let wishes = 0;
     const bench = await Bench.attached({ onShutdownRequested: () => wishes++ });
     const perspective = (bench.answers.get(2) as Reference).luid;

@@ -25,19 +25,19 @@ import { UpdateReader } from './pb-updates.js';
 import { CommandObject, type FileKind, FileObject } from './remote-command.js';
 
 export interface PbSessionOptions {
-  /** A worker wants to log in: look at its credentials, then `attach` or `refuse`. Called once at most. */
+  /** A worker wants to log in. The owner checks its credentials, then calls `attach` or `refuse`. Called at most once. */
   readonly onLogin: (credentials: PbCredentials) => void;
-  /** The worker asks for a graceful end: no new commands, and `shutdown` when the last has ended. */
+  /** The worker asks for a graceful end: it takes no new commands, and expects `shutdown` when the last one has ended. */
   readonly onShutdownRequested?: () => void;
-  /** Directories below the worker's base directory that are not leftovers; for workers that delete those. */
+  /** Directories below the worker's base directory that are still needed. Some worker versions delete all others. */
   readonly builddirs?: () => readonly string[];
-  /** For tests that replay a recorded login. */
+  /** Replaces the random challenge in tests that replay a recorded login. */
   readonly challenge?: () => Uint8Array;
 }
 
 interface Entry {
   isInterrupted: boolean;
-  /** Where it runs; undefined before it was sent. */
+  /** The lane that the command runs on; undefined before it is sent. */
   lane: number | undefined;
 }
 
@@ -47,12 +47,12 @@ const FILE_KINDS: Readonly<Partial<Record<CommandName, FileKind>>> = {
   upload_directory: 'directory',
   download_file: 'download',
 };
-/** A directory that is there on every worker; commands have absolute paths. */
+/** A directory that exists on every worker. Commands have absolute paths. */
 const LANE_DIRECTORY = '.';
 
 /**
- * The master's side of a Perspective Broker connection (`docs/protocols.md#pb`), which nearly all installed workers speak. It greets
- * when it is made, and hands over the worker's credentials when they come.
+ * The master's side of a Perspective Broker connection (`docs/protocols.md#pb`), which nearly all installed workers speak. Its constructor
+ * sends the greeting; `onLogin` passes on the worker's credentials.
  */
 export class PbMasterSession implements WorkerConnection {
   onUnacknowledged?: (bytes: number) => void;
@@ -86,14 +86,14 @@ export class PbMasterSession implements WorkerConnection {
     return this.unacknowledged;
   }
 
-  /** Of the settings only `maxLineLength` matters: these workers do their own buffering. The login is answered last. */
+  /** Attaches the worker and answers its login last. Of the settings only `maxLineLength` matters: PB workers buffer on their own. */
   async attach(settings: Partial<WorkerSettings> = {}): Promise<WorkerInfo> {
     this.maxLineLength = settings.maxLineLength ?? this.maxLineLength;
     this.broker.allow(ATTACH_BANANA_LIMITS);
     const [, answer] = await Promise.all([this.print('attached'), this.ask('getWorkerInfo')]);
     const plain = plainOf(answer);
     const info = parseWorkerInfo(typeof plain === 'object' && plain !== null ? { ...plain } : {});
-    // Hiding secrets on command lines is part of this protocol.
+    // Obfuscated arguments on command lines are part of this protocol.
     this.attached = { ...info, features: [FEATURE_OBFUSCATION], runningCommands: [], incarnation: null };
     await this.lanes.grow();
     this.broker.allow(DEFAULT_BANANA_LIMITS);
@@ -101,7 +101,7 @@ export class PbMasterSession implements WorkerConnection {
     return this.attached;
   }
 
-  /** Answers the login in the one way that a worker backs off from; every other exception ends its process. */
+  /** Refuses the login with the only answer after which a worker backs off. Every other exception ends its process. */
   refuse(): void {
     this.login?.refuse();
   }
@@ -118,7 +118,7 @@ export class PbMasterSession implements WorkerConnection {
     try {
       const kind = FILE_KINDS[name];
       let outcome = CANCELLED;
-      // A file's object is made with its command: which of several it belongs to is never a question, as transfers are single commands.
+      // The file object is made together with its command. A transfer is a single PB command, so the object belongs to exactly one.
       const count = kind === undefined ? pbCommands(name, args, undefined).length : 1;
       for (let index = 0; index < count && !entry.isInterrupted; index++) {
         outcome = await this.run(id, entry, (files) => pbCommands(name, args, files)[index]!, kind, sink);
@@ -131,7 +131,7 @@ export class PbMasterSession implements WorkerConnection {
     }
   }
 
-  /** Loss of the connection ends what such a worker runs. */
+  /** Always rejects: a PB worker stops its commands when the connection is lost. */
   resumeCommand(id: string): Promise<never> {
     return Promise.reject(notResumable(id));
   }
@@ -155,7 +155,7 @@ export class PbMasterSession implements WorkerConnection {
     await this.ask('print', new Map([['message', message]]));
   }
 
-  /** A question that leaves nothing in the worker's log. */
+  /** Sends a request that leaves nothing in the worker's log. */
   async keepalive(): Promise<void> {
     await this.ask('getVersion');
   }
@@ -213,7 +213,8 @@ export class PbMasterSession implements WorkerConnection {
     }
     entry.lane = lane;
     const command = new RunningCommand(sink);
-    // Registered before it is asked for: a quick command completes before the answer to its start comes (`docs/protocols.md#commands`).
+    // Registered before the request is sent: a quick command completes before the answer to its start arrives
+    // (`docs/protocols.md#commands`).
     this.running.add(command);
     const completed = new Promise<void>((resolve) => {
       const hooks = {
@@ -234,7 +235,7 @@ export class PbMasterSession implements WorkerConnection {
           entry.lane = undefined;
           command.refuse(refusal(id, name, error));
         })
-        // Only then is nothing on the lane that the next command would kill.
+        // Released only after the command has ended: the next command on a lane kills what still runs there.
         .finally(() => this.lanes.release(lane));
     });
     try {
@@ -244,9 +245,9 @@ export class PbMasterSession implements WorkerConnection {
     }
   }
 
-  /** The worker need not go on with a command whose output or data we cannot take. The command's promise tells its owner why. */
+  /** Interrupts a command whose output or data could not be stored. The command's promise tells its owner why. */
   private interruptAfterFailure(id: string, error: unknown): void {
-    // A failing interrupt means a lost connection, which the command's own promise reports.
+    // Interrupting fails only when the connection is lost, which the command's own promise reports.
     this.interrupt(id, messageOf(error)).catch(() => undefined);
   }
 

@@ -4,13 +4,13 @@ import { Float } from './banana.js';
 import { type Jelly, Tuple } from './jelly.js';
 import { UpdateReader } from './pb-updates.js';
 
-/** The argument of `update`: each dictionary with the zero that follows it. */
+/** Returns the argument of `update`: each dictionary is followed by a zero. */
 function argument(...dictionaries: Record<string, Jelly>[]): Jelly {
   return dictionaries.map((one) => [new Map<Jelly, Jelly>(Object.entries(one)), 0]);
 }
 
 describe('UpdateReader', () => {
-  it('reads every kind of update, one or several in a dictionary, and leaves out what it does not know', () => {
+  it('reads every kind of update, one or several in a dictionary, and leaves out unknown keys', () => {
     const reader = new UpdateReader(1000);
     expect(
       reader.read(
@@ -34,7 +34,7 @@ describe('UpdateReader', () => {
     expect(reader.rest()).toEqual([]);
   });
 
-  it('puts the lines of each stream together, as old workers send them in pieces', () => {
+  it('joins the lines of each stream, which old workers send in pieces', () => {
     const reader = new UpdateReader(1000);
     const pieces: Record<string, Jelly>[] = [
       { stdout: 'one\r' },

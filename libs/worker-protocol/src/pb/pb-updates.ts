@@ -8,22 +8,22 @@ import { itemsOf, type Jelly, textOf } from './jelly.js';
 type TextUpdate = Extract<CommandUpdate, { readonly text: string }>;
 
 /**
- * The updates of one command. Old workers send output as it came, so the lines of every stream are put together here; what comes from new
- * ones is whole lines already and passes as it is (`docs/protocols.md#lines`).
+ * Reads the updates of one command. Old workers send output in arbitrary pieces, so the lines of every stream are joined here. New workers
+ * send whole lines, which pass unchanged (`docs/protocols.md#lines`).
  */
 export class UpdateReader {
   private readonly streams = new Map<string, { readonly splitter: LineSplitter; readonly like: TextUpdate }>();
 
   private readonly logs = new LogsLimit();
-  /** Of lines without an end, in all streams. */
+  /** Characters of unterminated lines, in all streams. */
   private open = 0;
 
   constructor(private readonly maxLineLength: number) {}
 
   /**
-   * The argument of `update`: pairs of a dictionary and something that means nothing. Unknown keys are left out.
-   * @throws ProtocolError naming the key: a worker whose update cannot be read would lose log lines if it went on
-   * @throws UserError as `overLimit`, for what is well-formed and too much
+   * Reads the argument of `update`: pairs of a dictionary and a number without meaning. Unknown keys are left out.
+   * @throws ProtocolError naming the key. An unreadable update ends the connection, because going on would lose log lines
+   * @throws UserError as `overLimit`, for updates that are well-formed and too large
    */
   read(argument: Jelly | undefined): CommandUpdate[] {
     const pairs = itemsOf(argument);
@@ -40,7 +40,7 @@ export class UpdateReader {
     return updates;
   }
 
-  /** The lines that were not terminated, terminated. To be called when the command is complete. */
+  /** Returns the unterminated lines, with newlines added. To be called when the command is complete. */
   rest(): CommandUpdate[] {
     const updates: CommandUpdate[] = [];
     for (const { splitter, like } of this.streams.values()) {

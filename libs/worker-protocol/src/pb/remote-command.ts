@@ -12,16 +12,16 @@ import type { UpdateReader } from './pb-updates.js';
 export type FileKind = 'upload' | 'directory' | 'download';
 
 export interface CommandHooks {
-  /** Bytes of an update or of file data that came, and, negative, of what is stored. */
+  /** Counts received bytes of updates and file data. Negative when they are stored. */
   count(bytes: number): void;
-  /** The sink cannot take what the worker sends. */
+  /** Reports that the sink could not store what the worker sent. */
   failed(error: unknown): void;
   completed(): void;
 }
 
 /**
- * What a worker reports a command's progress to. An update is answered once it is stored (I8). It is never answered with an exception, not
- * even when the sink failed: the worker would do nothing sensible with it; `failed` interrupts the command instead.
+ * The object that a worker reports a command's progress to. An update is answered once it is stored (I8). It is never answered with an
+ * exception, not even when the sink failed, because workers do not handle one. `failed` interrupts the command instead.
  */
 export class CommandObject implements LocalObject {
   private isComplete = false;
@@ -71,7 +71,7 @@ export class CommandObject implements LocalObject {
     // A failure to store them becomes the command's outcome, which `complete` waits for.
     if (rest.length > 0) void this.command.update(rest);
     this.hooks.completed();
-    // Whoever waits for the outcome hears of a failure to store it; a worker could do nothing about it.
+    // The owner of the outcome is told about a failure to store it. A worker could do nothing about it.
     const description = failure === null ? null : cut(describeFailure(failure), WORKER_LIMITS.failureCharacters);
     await this.command.complete(description).catch(() => undefined);
     return null;
@@ -79,8 +79,9 @@ export class CommandObject implements LocalObject {
 }
 
 /**
- * The writer or reader that a worker moves a file through. Workers hang for ever on a file object that answers with an exception (`docs/protocols.md#files-over-pb`): after
- * a failure they are told that all is well, or that the file has ended, and `failed` interrupts the command.
+ * The writer or reader through which a worker moves a file. Workers hang for ever on a file object that answers with an exception
+ * (`docs/protocols.md#files-over-pb`). After a failure they are therefore told that all is well, or that the file has ended, and `failed`
+ * interrupts the command.
  */
 export class FileObject implements LocalObject {
   private hasFailed = false;

@@ -13,7 +13,7 @@ const vectors = JSON.parse(readFileSync(join(folder, 'codec-vectors.json'), 'utf
   auth: { password_utf8: string; challenge: string; md5_password: string; response: string }[];
 };
 
-/** The JSON notation of vectors and captures as banana. */
+/** Converts the JSON notation of vectors and captures to banana. */
 function parsed(value: unknown): Banana {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : BigInt(value);
   if (typeof value === 'string') return Buffer.from(value, 'utf8');
@@ -34,7 +34,7 @@ function parsed(value: unknown): Banana {
   }
 }
 
-/** Byte strings as `Uint8Array`s of one class, which `toEqual` insists on. */
+/** Converts byte strings to `Uint8Array`s, because `toEqual` compares classes. */
 function comparable(value: Banana): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   return Array.isArray(value) ? (value as readonly Banana[]).map(comparable) : value;
@@ -61,7 +61,7 @@ describe('banana', () => {
     }
   });
 
-  it('takes an empty prefix for nothing and knows no negative zero', () => {
+  it('takes an empty prefix as zero and knows no negative zero', () => {
     expect(decodeAll(Buffer.from('818300838082', 'hex'))).toEqual([0, 0, 0, [], Buffer.alloc(0)]);
     expect(decodeAll(Buffer.from('0083', 'hex')).some((zero) => Object.is(zero, -0))).toBe(false);
   });
@@ -86,7 +86,7 @@ describe('jelly', () => {
   });
 
   it('encodes what it decoded byte for byte', () => {
-    // What occurs twice is written twice: we send no shared objects.
+    // Shared objects are not encoded as shared: they are written out at every occurrence.
     for (const vector of vectors.jelly.filter(({ name }) => name !== 'same list twice')) {
       const [form] = decodeAll(Buffer.from(vector.pb, 'hex'));
       expect([vector.name, hex(encodeJelly(decodeJelly(form!)), 'pb')]).toEqual([vector.name, vector.pb]);
@@ -145,7 +145,7 @@ describe.each(readdirSync(folder).filter((name) => name.endsWith('.jsonl')))('%s
       const [element, ...more] = decodeAll(Buffer.from(bytes, 'hex'));
       expect(more).toEqual([]);
       expect(comparable(element!)).toEqual(comparable(parsed(sexp)));
-      // The list of dialects and the choice precede the vocabulary.
+      // The list of dialects and the choice are sent before the vocabulary is in use.
       expect(hex(element!, 'pb')).toBe(bytes);
     }
   });
@@ -163,7 +163,7 @@ describe.each(readdirSync(folder).filter((name) => name.endsWith('.jsonl')))('%s
     expect(forms).toBeGreaterThan(5);
   });
 
-  it('is the same in pieces of any size', () => {
+  it('decodes the same in chunks of any size', () => {
     const stream = Buffer.concat(lines.filter(({ dir }) => dir === 'W>M').map((line) => Buffer.from(line.hex, 'hex')));
     const whole = decodeAll(stream).map(comparable);
     for (const step of [stream.length < 20_000 ? 1 : 7, 1000])

@@ -4,26 +4,26 @@ import { ProtocolError } from '../protocol-error.js';
 import { isRecord } from '../frame.js';
 import { WORKER_LIMITS } from '../limits.js';
 
-/** What a relay knows of a worker that wants to an engine. */
+/** A relay's information about a worker that wants to connect to an engine. */
 export interface RelayOpening {
   readonly protocol: 'msgpack' | 'pb';
-  /** The worker's own `Authorization` header; PB workers log in on their connection. */
+  /** The worker's own `Authorization` header. Null for PB workers, which log in on their connection. */
   readonly authorization: string | null;
-  /** Where the relay sees the worker. */
+  /** The worker's address as the relay sees it. */
   readonly remoteAddress: string;
 }
 
 /**
- * What relays and engines say to each other, one per WebSocket message: the kind in a byte, the channel in four, and the rest. A relay opens
- * channels and gives them their numbers, which are used once. `data` is a WebSocket message of the worker's (msgpack) or bytes (PB).
+ * A frame between a relay and an engine, one per WebSocket message: the kind in one byte, the channel in four, then the rest. The relay
+ * opens channels and numbers them; each number is used once. `data` is a WebSocket message of the worker (msgpack) or bytes (PB).
  */
 export type RelayFrame =
   | { readonly kind: 'open'; readonly channel: number; readonly opening: RelayOpening }
   | { readonly kind: 'accept'; readonly channel: number }
   | { readonly kind: 'data'; readonly channel: number; readonly data: Uint8Array }
-  /** So much more may be sent. */
+  /** Allows the other side to send this many bytes more. */
   | { readonly kind: 'credit'; readonly channel: number; readonly bytes: number }
-  /** `status` is that of HTTP for a worker that is refused, else 0. */
+  /** `status` is the HTTP status for a refused worker, otherwise 0. */
   | { readonly kind: 'close'; readonly channel: number; readonly status: number; readonly reason: string };
 
 const KINDS = ['open', 'accept', 'data', 'credit', 'close'] as const;
@@ -54,7 +54,10 @@ function encodeRest(frame: RelayFrame): Uint8Array {
   }
 }
 
-/** @throws ProtocolError */
+/**
+ * Decodes a frame.
+ * @throws ProtocolError
+ */
 export function decodeRelayFrame(message: Uint8Array): RelayFrame {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
   const kind = KINDS[(bytes[0] ?? 0) - 1];

@@ -27,7 +27,7 @@ const frame: fc.Arbitrary<RelayFrame> = fc.oneof(
   }),
 );
 
-/** A relay's and an engine's link; frames wait in `wires` until they are delivered. */
+/** Connects a relay's link and an engine's link. Frames wait in `wires` until they are delivered. */
 function connect() {
   const wires = { up: [] as Uint8Array[], down: [] as Uint8Array[] };
   const closings: string[] = [];
@@ -52,7 +52,7 @@ function connect() {
 }
 
 describe('relay frames', () => {
-  it('are read as they were written', () => {
+  it('decode to what was encoded', () => {
     fc.assert(
       fc.property(frame, (one) => {
         const { data, ...rest } = { data: undefined, ...decodeRelayFrame(encodeRelayFrame(one)) };
@@ -61,7 +61,7 @@ describe('relay frames', () => {
     );
   });
 
-  it('close the link when they are garbage, and nothing worse', () => {
+  it('close the link when they are garbage, without an exception', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (garbage) => {
         const { engine, closings } = connect();
@@ -73,14 +73,14 @@ describe('relay frames', () => {
 });
 
 describe('channels', () => {
-  /** By channel: frames up, frames down, pausing and going on at either end. */
+  /** An action on one channel: frames up, frames down, pausing and resuming at either end. */
   const action = fc.record({
     channel: fc.nat({ max: 3 }),
     what: fc.constantFrom('up', 'down', 'pause', 'resume', 'deliver'),
     size: fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: 2 * RELAY_WINDOW_BYTES })),
   });
 
-  it('deliver everything whole and in order, and hold back what is not taken', () => {
+  it('deliver everything whole and in order, and hold back data while the receiver is paused', () => {
     fc.assert(
       fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
         const { relay, accepted, deliver, closings } = connect();
@@ -102,7 +102,7 @@ describe('channels', () => {
           }
         }
         deliver();
-        // Those that nobody has paused have arrived, whatever the others do.
+        // Data on channels that nobody has paused has arrived, whatever the other channels do.
         accepted.forEach((channel, index) => {
           if (!channel.isPaused) expect(got[index]!.up).toEqual(sent[index]!.up);
           channel.resume();
@@ -116,7 +116,7 @@ describe('channels', () => {
     );
   });
 
-  it('stop being writable at the window, and say when they are again', () => {
+  it('stop being writable at the window, and report when they are writable again', () => {
     const { relay, accepted, deliver } = connect();
     const channel = relay.open(OPENING);
     let told = 0;
@@ -135,7 +135,7 @@ describe('channels', () => {
     expect([told, channel.isWritable]).toEqual([1, true]);
   });
 
-  it('close the link of a relay that sends more than it may', () => {
+  it('close the link of a relay that exceeds its window', () => {
     const { engine, accepted, closings, relay, deliver } = connect();
     relay.open(OPENING);
     deliver();
@@ -145,7 +145,7 @@ describe('channels', () => {
     expect(closings).toEqual(['a channel sends more than it may']);
   });
 
-  it('close the link of a relay that grants what it does not take', () => {
+  it('close the link of a relay that grants credit for bytes it did not take', () => {
     const { engine, accepted, closings, relay, deliver, wires } = connect();
     relay.open(OPENING);
     deliver();
@@ -159,7 +159,7 @@ describe('channels', () => {
     expect(accepted[0]!.isOpen).toBe(false);
   });
 
-  it('end alone, with a status, or all together with their link', () => {
+  it('end one by one with a status, or all together with their link', () => {
     const { relay, engine, accepted, deliver } = connect();
     const ends: unknown[] = [];
     const [one, two] = [relay.open(OPENING), relay.open(OPENING)];

@@ -3,29 +3,29 @@ import { ProtocolError } from '../protocol-error.js';
 import { MAX_UNSENT_BYTES, TAKES_TOO_LITTLE, type Transport } from '../worker-connection.js';
 import { decodeRelayFrame, encodeRelayFrame, type RelayFrame, type RelayOpening } from './relay-frames.js';
 
-/** What one side of a channel may have sent that the other has not taken; a frame may go beyond it. */
+/** Bytes that one side of a channel may send before the other has taken them. The last frame may exceed it. */
 export const RELAY_WINDOW_BYTES = 512 * 1024;
-/** Counted for each frame, so that a flood of empty ones is bounded too. */
+/** Cost of each frame beside its bytes, so that a flood of empty frames is bounded too. */
 const FRAME_COST_BYTES = 32;
 
-/** The end of a channel as its owner hears of it. */
+/** Why a channel ended. */
 export interface RelayClosing {
-  /** That of HTTP when the worker was refused, else 0. */
+  /** The HTTP status when the worker was refused, otherwise 0. */
   readonly status: number;
   readonly reason: string;
-  /** The connection between relay and engine is gone, and all its channels with it. */
+  /** True when the connection between relay and engine is lost, and all its channels with it. */
   readonly isLinkLost: boolean;
 }
 
-/** One worker's connection through a relay, seen from either side. What comes before `onData` is set is lost: set it at once. */
+/** One worker's connection through a relay, seen from either side. Data that arrives before `onData` is set is lost: set it at once. */
 export class RelayChannel {
   onAccepted: () => void = () => undefined;
   onData: (data: Uint8Array) => void = () => undefined;
-  /** Once at most, and not after `close`. */
+  /** Called at most once, and not after `close`. */
   onClosed: (closing: RelayClosing) => void = () => undefined;
-  /** Once, whoever ends it. */
+  /** Called once, whichever side ends the channel. */
   onEnded: () => void = () => undefined;
-  /** After `isWritable` was false. */
+  /** Called when the channel is writable again after `isWritable` was false. */
   onWritable: () => void = () => undefined;
   isOpen = true;
   isPaused = false;
@@ -36,7 +36,7 @@ export class RelayChannel {
   private unreadBytes = 0;
   private takenBytes = 0;
 
-  /** Made by {@link RelayLink}. */
+  /** Channels are made by {@link RelayLink} only. */
   constructor(
     readonly id: number,
     readonly opening: RelayOpening,
@@ -44,12 +44,12 @@ export class RelayChannel {
     private readonly forget: () => void,
   ) {}
 
-  /** Lets the worker in. */
+  /** Accepts the worker. */
   accept(): void {
     if (this.isOpen) this.write({ kind: 'accept', channel: this.id });
   }
 
-  /** Delivered whole and in order, as soon as the other side takes it. */
+  /** Sends data, which arrives whole and in order as soon as the other side takes it. */
   send(data: Uint8Array): void {
     if (!this.isOpen) return;
     if (this.credit > 0) return this.transmit(data);
@@ -57,7 +57,7 @@ export class RelayChannel {
     this.unsentBytes += data.length;
   }
 
-  /** False while what is sent has to wait for the other side: stop reading its source. */
+  /** False while sent data waits for the other side. The owner then stops reading its source. */
   get isWritable(): boolean {
     return this.credit > 0;
   }
@@ -86,7 +86,7 @@ export class RelayChannel {
     this.write({ kind: 'close', channel: this.id, status, reason });
   }
 
-  /** For the link. */
+  /** Handles a frame. Called by the link only. */
   received(frame: Exclude<RelayFrame, { kind: 'open' }>): void {
     switch (frame.kind) {
       case 'accept':
@@ -100,7 +100,7 @@ export class RelayChannel {
     }
   }
 
-  /** For the link. */
+  /** Ends the channel. Called by the link only. */
   closed(closing: RelayClosing): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -141,8 +141,8 @@ export class RelayChannel {
 }
 
 /**
- * Many workers' connections over one, which whoever owns the socket feeds with `receive` and `closed`. Each channel is held back on its own, so
- * none starves the others. A relay calls `open`; an engine is given the channels by `onOpen`, and accepts or closes each.
+ * Many workers' connections over one. The owner of the socket feeds it with `receive` and `closed`. Each channel is held back on its own,
+ * so none starves the others. A relay calls `open`; an engine is given the channels by `onOpen`, and accepts or closes each.
  */
 export class RelayLink {
   private readonly channels = new Map<number, RelayChannel>();
@@ -164,7 +164,7 @@ export class RelayLink {
     if (this.isClosed) return;
     try {
       const frame = decodeRelayFrame(message);
-      // A channel that this side has closed may still be spoken of.
+      // The other side may still send frames for a channel that this side has closed.
       if (frame.kind !== 'open') this.channels.get(frame.channel)?.received(frame);
       else if (this.onOpen === undefined || this.channels.has(frame.channel)) {
         throw new ProtocolError(`channel ${frame.channel} cannot be opened`);
@@ -196,7 +196,7 @@ export class RelayLink {
 
   private write(frame: RelayFrame): void {
     if (this.isClosed) return;
-    // Credit keeps each channel within its window and a frame, unless the other side grants what it has not taken.
+    // Credit keeps each channel within its window and one frame, unless the other side grants credit for bytes it has not taken.
     const most = MAX_UNSENT_BYTES + 2 * RELAY_WINDOW_BYTES * this.channels.size;
     if (this.transport.bufferedBytes() > most) this.end(TAKES_TOO_LITTLE);
     else this.transport.send(encodeRelayFrame(frame));

@@ -17,7 +17,7 @@ const complete = (seq: number, commandId: string): Uint8Array =>
   encodeWorkerRequest(seq, { op: 'complete', commandId, failure: null });
 
 describe('a worker behind a relay', () => {
-  it('hears its first engine as it speaks', () => {
+  it('exchanges unchanged messages with its first engine', () => {
     const worker = new RelayedWorker();
     for (const message of [ask(0), start(1, 'c1')]) expect(worker.toWorker(message)).toBe(message);
     const said = complete(0, 'c1');
@@ -27,7 +27,7 @@ describe('a worker behind a relay', () => {
     expect(worker.masterLost()).toEqual([]);
   });
 
-  it('is answered what a lost engine owes it; what it owes that one is dropped, and the next one counts anew', () => {
+  it("is answered in place of a lost engine; its answers to that engine are dropped, and the next engine's numbers are translated", () => {
     const worker = new RelayedWorker();
     worker.toWorker(ask(0, 'get_worker_info'));
     worker.toMaster(answer(0, { millrace_features: ['resume'] }));

@@ -3,20 +3,24 @@ import { encodeMasterRequest, encodeResponse, resultMap } from '../messages.js';
 import { FEATURE_RESUME, parseWorkerInfo } from '../worker-info.js';
 
 /**
- * A msgpack worker whose connection stays while the engines behind it change: what each side says, made fit for the other. Requests of an engine
- * get numbers that no earlier one has used; answers to an earlier one are dropped; what an engine that is gone owes the worker is answered for it.
+ * A msgpack worker whose connection stays open while the engines behind it change. It translates the messages of both sides: an engine's
+ * requests get numbers that no earlier engine has used, answers to earlier engines are dropped, and requests that a lost engine has not
+ * answered are answered in its place.
  */
 export class RelayedWorker {
-  /** The worker knows request 0 of the engine of today by this number. */
+  /** The number by which the worker knows request 0 of the current engine. */
   private base = 0;
   private nextSeq = 0;
   private readonly unanswered = new Set<number>();
-  /** Started and not completed. */
+  /** Ids of commands that were started and have not completed. */
   private readonly running = new Set<string>();
   private infoSeq = -1;
   private canResume = false;
 
-  /** What the engine is to get; undefined for an answer to an earlier one. @throws ProtocolError */
+  /**
+   * Translates a message for the engine. Returns undefined for an answer to an earlier engine.
+   * @throws ProtocolError
+   */
   toMaster(message: Uint8Array): Uint8Array | undefined {
     const frame = new Frame(message);
     if (frame.op !== 'response') {
@@ -31,7 +35,10 @@ export class RelayedWorker {
     return this.base === 0 ? message : frame.renumbered(frame.seq - this.base);
   }
 
-  /** What the worker is to get. @throws ProtocolError */
+  /**
+   * Translates a message for the worker.
+   * @throws ProtocolError
+   */
   toWorker(message: Uint8Array): Uint8Array {
     const frame = new Frame(message);
     if (frame.op === 'response') {
@@ -46,8 +53,8 @@ export class RelayedWorker {
   }
 
   /**
-   * The engine is gone: what the worker is to get instead of its answers. Commands of a worker that cannot resume are interrupted, because their
-   * builds will be tried again.
+   * Returns the messages that the worker gets in place of the lost engine's answers. Commands of a worker that cannot resume are
+   * interrupted, because their builds will be tried again.
    */
   masterLost(): Uint8Array[] {
     const answers = [...this.unanswered].map((seq) =>
