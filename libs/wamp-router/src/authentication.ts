@@ -7,9 +7,9 @@ export interface Principal {
 }
 
 export interface AuthenticationOptions {
-  /** Role of sessions that join without credentials; without it they are refused. */
+  /** Role of sessions that join without credentials. Without this option such sessions are refused. */
   readonly anonymousRole?: string;
-  /** authid → ticket and role. */
+  /** Tickets and roles by authid. */
   readonly principals?: Readonly<Record<string, Principal>>;
 }
 
@@ -18,7 +18,7 @@ export type Admission =
   | { readonly kind: 'challenge'; readonly authId: string }
   | { readonly kind: 'refuse'; readonly reason: string; readonly message: string };
 
-/** What to do about a HELLO. An unknown authid is challenged as a known one is, so that nobody can probe for names. */
+/** Decides about a HELLO. An unknown authid is challenged like a known one, so that nobody can probe for names. */
 export function admit({ authMethods, authId }: Hello, options: AuthenticationOptions): Admission {
   if (options.principals && authMethods.includes('ticket') && authId !== null) {
     return { kind: 'challenge', authId };
@@ -34,12 +34,12 @@ export function admit({ authMethods, authId }: Hello, options: AuthenticationOpt
   return { kind: 'refuse', reason: 'wamp.error.no_auth_method', message };
 }
 
-/** The role that the ticket opens, or undefined. Takes the same time for every wrong ticket. */
+/** Returns the role that the ticket gives, or undefined. Takes the same time for every wrong ticket. */
 export function roleByTicket(authId: string, ticket: string, options: AuthenticationOptions): string | undefined {
   const principals = options.principals ?? {};
   const principal = Object.hasOwn(principals, authId) ? principals[authId] : undefined;
   const matches = timingSafeEqual(digest(ticket), digest(principal?.ticket ?? ''));
-  // An empty ticket opens nothing, whatever was configured.
+  // An empty ticket never matches, whatever was configured.
   return matches && principal && principal.ticket !== '' ? principal.role : undefined;
 }
 

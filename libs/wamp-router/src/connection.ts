@@ -2,19 +2,19 @@ import { WebSocket } from 'ws';
 import type { Outlet } from './realm.js';
 
 export interface ConnectionLimits {
-  /** Bytes that may wait for a client that does not read them. */
+  /** Most bytes that may wait for a client that does not read them. */
   readonly maxQueuedBytes: number;
   readonly pingIntervalMs: number;
-  /** A client that was silent for this long, counted in whole ping intervals, is cut off. */
+  /** Silence after which a client is cut off, counted in whole ping intervals. */
   readonly pingTimeoutMs: number;
 }
 
 /** How long a client may take to answer our closing handshake. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
-/** One WebSocket with a bounded queue. A client that reads too slowly or falls silent is cut off without further ado. */
+/** One WebSocket with a bounded queue. A client that reads too slowly or falls silent is cut off without a closing handshake. */
 export class Connection implements Outlet {
-  /** Pings since the client was last heard. Counted, not clocked: when this process was stopped, nobody else is to blame. */
+  /** Pings since the client last sent something. Counted, not clocked: when this process was stopped, the clients are not to blame. */
   private unanswered = 0;
   private readonly pinger: NodeJS.Timeout;
   private isEnding = false;
@@ -47,7 +47,7 @@ export class Connection implements Outlet {
     this.socket.once('close', () => clearTimeout(timer));
   }
 
-  /** At once, without the closing handshake: what is queued is dropped. */
+  /** Closes at once, without the closing handshake. Queued messages are dropped. */
   cutOff(reason: 'slow' | 'silent'): void {
     if (this.isEnding) return;
     this.isEnding = true;

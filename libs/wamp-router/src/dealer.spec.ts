@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Dealer } from './dealer.js';
 
 describe('Dealer', () => {
-  it('gives an answer to the caller once, and only from the callee that was asked', () => {
+  it('passes an answer to the caller once, and only from the callee that was called', () => {
     const dealer = new Dealer<string>();
     const { id } = dealer.invoke(dealer.register('callee', 'p')!, 'caller', 7)!;
     expect(dealer.settle('stranger', id)).toBeUndefined();
@@ -10,7 +10,7 @@ describe('Dealer', () => {
     expect(dealer.settle('callee', id)).toBeUndefined();
   });
 
-  it('names the calls that a leaving callee will never answer, and forgets those of a leaving caller', () => {
+  it('returns the calls that a leaving callee will never answer, and forgets those of a leaving caller', () => {
     const dealer = new Dealer<string>();
     const registration = dealer.register('callee', 'p')!;
     dealer.invoke(registration, 'one', 1);
@@ -21,7 +21,7 @@ describe('Dealer', () => {
     expect(dealer.find('p')).toBeUndefined();
   });
 
-  it('bounds the calls under way at one callee, and leaves the others alone', () => {
+  it('bounds the pending calls of one callee, without affecting others', () => {
     const dealer = new Dealer<string>();
     const registration = dealer.register('callee', 'p')!;
     let accepted = 0;

@@ -1,11 +1,11 @@
-/** What the dealer remembers of a registered procedure. */
+/** A registered procedure. */
 export interface Registration<S> {
   readonly id: number;
   readonly procedure: string;
   readonly callee: S;
 }
 
-/** A call on its way: the caller's request, waiting for the callee's answer to the invocation. */
+/** A pending call: the caller's request, waiting for the callee's answer to the invocation. */
 export interface Invocation<S> {
   readonly id: number;
   readonly caller: S;
@@ -13,14 +13,17 @@ export interface Invocation<S> {
   readonly callee: S;
 }
 
-/** Registrations of one session, and calls under way at one callee: one that never answers must not let them pile up for ever, nor be in the way of others. */
+/**
+ * Limits of the registrations of one session and of the pending calls of one callee. A callee that never answers must neither collect calls
+ * for ever nor hinder other callees.
+ */
 const MAX_REGISTRATIONS = 10_000;
 const MAX_INVOCATIONS = 1_000;
 
-/** Procedures and calls under way; every procedure has one callee. */
+/** Registered procedures and pending calls. Every procedure has one callee. */
 export class Dealer<S> {
   private readonly byProcedure = new Map<string, Registration<S>>();
-  /** By callee and id. */
+  /** Registrations by callee and id. */
   private readonly registrations = new Map<S, Map<number, Registration<S>>>();
   private readonly invocations = new Map<S, Map<number, Invocation<S>>>();
   private lastId = 0;
@@ -29,7 +32,7 @@ export class Dealer<S> {
     return this.byProcedure.get(procedure);
   }
 
-  /** The caller has made sure that nobody holds the procedure. Undefined when the callee has too many. */
+  /** Registers a procedure. The caller has made sure that nobody else has registered it. Returns undefined when the callee has too many. */
   register(callee: S, procedure: string): Registration<S> | undefined {
     const own = entry(this.registrations, callee);
     if (own.size >= MAX_REGISTRATIONS) return undefined;
@@ -39,7 +42,7 @@ export class Dealer<S> {
     return registration;
   }
 
-  /** False when the session holds no such registration. */
+  /** Removes a registration. Returns false when the session has no such registration. */
   unregister(callee: S, id: number): boolean {
     const registration = this.registrations.get(callee)?.get(id);
     if (!registration) return false;
@@ -48,7 +51,7 @@ export class Dealer<S> {
     return true;
   }
 
-  /** Undefined when too many calls are under way at that callee. */
+  /** Begins a call. Returns undefined when too many calls are pending at that callee. */
   invoke({ callee }: Registration<S>, caller: S, callRequest: number): Invocation<S> | undefined {
     const underWay = entry(this.invocations, callee);
     if (underWay.size >= MAX_INVOCATIONS) return undefined;
@@ -57,14 +60,14 @@ export class Dealer<S> {
     return invocation;
   }
 
-  /** Takes the invocation that this callee answers; undefined when it was cancelled or its caller is gone. */
+  /** Removes and returns the call that this callee answers. Returns undefined when it was cancelled or its caller has left. */
   settle(callee: S, id: number): Invocation<S> | undefined {
     const invocation = this.invocations.get(callee)?.get(id);
     this.invocations.get(callee)?.delete(id);
     return invocation;
   }
 
-  /** Forgets the call; its answer will be dropped. False when it is not under way. */
+  /** Forgets a call; its answer will be dropped. Returns false when no such call is pending. */
   cancel(caller: S, callRequest: number): boolean {
     for (const underWay of this.invocations.values()) {
       for (const { id, ...call } of underWay.values()) {
@@ -74,7 +77,7 @@ export class Dealer<S> {
     return false;
   }
 
-  /** Forgets everything of a session and returns the invocations of others that it will never answer. */
+  /** Forgets everything of a session. Returns the calls of others that it will never answer. */
   removeSession(session: S): Invocation<S>[] {
     for (const { procedure } of this.registrations.get(session)?.values() ?? []) this.byProcedure.delete(procedure);
     this.registrations.delete(session);

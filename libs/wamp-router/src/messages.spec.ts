@@ -108,7 +108,7 @@ describe('parseMessage', () => {
     expect(() => parseMessage(frame)).toThrow(complaint);
   });
 
-  it('answers anything with a message or a violation', () => {
+  it('answers any input with a message or a violation', () => {
     const code = fc.constantFrom(1, 3, 5, 6, 8, 16, 32, 34, 48, 49, 64, 66, 70, 36, 'x', null);
     const part = fc.oneof(
       fc.jsonValue({ maxDepth: 3 }),

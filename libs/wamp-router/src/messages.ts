@@ -29,18 +29,18 @@ export const Code = {
 } as const;
 
 export type Dict = Readonly<Record<string, unknown>>;
-/** The optional tail of a message: `[]`, `[args]` or `[args, kwargs]`, passed on as it came. */
+/** The optional tail of a message: `[]`, `[args]` or `[args, kwargs]`. It is passed on unchanged. */
 export type Payload = readonly [] | readonly [readonly unknown[]] | readonly [readonly unknown[], Dict];
 
-/** What a HELLO says of its client, as far as this router cares. */
+/** The fields of a HELLO that this router uses. */
 export interface Hello {
   readonly authMethods: readonly string[];
   readonly authId: string | null;
-  /** It understands an UNREGISTERED that it did not ask for. */
+  /** The client understands an UNREGISTERED that it did not request. */
   readonly takesRevocation: boolean;
 }
 
-/** What a client may send, validated. */
+/** A validated message that a client may send. */
 export type ClientMessage =
   | ({ readonly code: typeof Code.HELLO; readonly realm: string } & Hello)
   | { readonly code: typeof Code.ABORT }
@@ -59,7 +59,7 @@ export type ClientMessage =
       readonly code: typeof Code.SUBSCRIBE;
       readonly request: number;
       readonly topic: string;
-      /** Other than `exact` and `prefix` is answered with an error, not with the end of the session. */
+      /** Any value other than `exact` and `prefix` is answered with an error, not with the end of the session. */
       readonly match: string;
     }
   | { readonly code: typeof Code.UNSUBSCRIBE; readonly request: number; readonly subscription: number }
@@ -76,14 +76,14 @@ export type ClientMessage =
   | { readonly code: typeof Code.UNREGISTER; readonly request: number; readonly registration: number }
   | { readonly code: typeof Code.YIELD; readonly request: number; readonly payload: Payload };
 
-/** Thrown when a frame is not a WAMP message that a client may send; the session is aborted with this text. */
+/** Thrown when a frame is not a WAMP message that a client may send. The session is aborted with this text. */
 export class ProtocolViolation extends Error {}
 
-/** Events are small: a topic, and the ids of a row. */
+/** Limits of a frame. Events are small: a topic, and the ids of a row. */
 const FRAME_LIMITS = { maxDepth: 32, maxValues: 20_000, maxCharacters: 1 << 20 };
-/** Of options that are answered with an error which repeats them. */
+/** Longest value of an option that an error message quotes. */
 const MAX_WORD_CHARACTERS = 100;
-/** Tickets and names of principals. */
+/** Longest ticket or name of a principal. */
 const MAX_CREDENTIAL_CHARACTERS = 1_000;
 
 /**
@@ -224,7 +224,7 @@ function length(message: readonly unknown[], name: string, least: number, most: 
   }
 }
 
-/** Request and router ids: 1 … 2^53. */
+/** Checks a request id or router id: 1 … 2^53. */
 function id(message: readonly unknown[], name: string, index: number, field: string): number {
   const value = message[index];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 2 ** 53) {
@@ -271,7 +271,7 @@ function word(options: Dict, name: string, key: string, fallback: string): strin
   return text(own(options, key) ?? fallback, `${name}.Options.${key}`, MAX_WORD_CHARACTERS);
 }
 
-/** Nothing that objects have by themselves. */
+/** Returns an own property of an object, never an inherited one. */
 function own(options: Dict, key: string): unknown {
   return Object.hasOwn(options, key) ? options[key] : undefined;
 }

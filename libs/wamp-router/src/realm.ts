@@ -5,10 +5,10 @@ import { type ClientMessage, Code, type Dict, type Hello, type Payload, Protocol
 import { type Action, isAllowed, type Roles } from './permissions.js';
 import { type Match, type Subscription, SubscriptionIndex } from './subscription-index.js';
 
-/** A client's connection as the realm sees it. Neither method throws, and neither calls back into the realm. */
+/** A client's connection as the realm sees it. Neither method throws or calls back into the realm. */
 export interface Outlet {
   send(frame: Buffer): void;
-  /** After what was sent before has gone out. */
+  /** Closes the connection after everything that was sent before has gone out. */
   close(): void;
 }
 
@@ -20,7 +20,7 @@ export interface RealmOptions extends AuthenticationOptions {
 export interface RealmStats {
   published: number;
   delivered: number;
-  /** Publications, subscriptions, calls and registrations that a role may not make, and wrong tickets. */
+  /** Number of publications, subscriptions, calls and registrations refused for lack of permission, and of wrong tickets. */
   denied: number;
 }
 
@@ -40,7 +40,7 @@ type SessionState =
 /** One client's session, from its HELLO to its GOODBYE. */
 export class Session {
   state: SessionState = { kind: 'new' };
-  /** It understands an UNREGISTERED that it did not ask for. */
+  /** The client understands an UNREGISTERED that it did not request. */
   takesRevocation = false;
 
   constructor(private readonly outlet: Outlet) {}
@@ -63,14 +63,16 @@ export class Session {
     this.hangUp();
   }
 
-  /** Without a word. A session that is over must not keep its connection: nothing would ever be answered on it. */
+  /**
+   * Closes the connection without a message. A session that has ended must not keep its connection: nothing would ever be answered on it.
+   */
   hangUp(): void {
     this.state = { kind: 'closed' };
     this.outlet.close();
   }
 }
 
-/** Broker and dealer of one realm: what each message of each session leads to. No sockets, no timers. */
+/** The broker and dealer of one realm: it handles every message of every session. It has no sockets and no timers. */
 export class Realm {
   readonly stats: RealmStats = { published: 0, delivered: 0, denied: 0 };
   private readonly subscriptions = new SubscriptionIndex<Session>();
@@ -79,12 +81,15 @@ export class Realm {
 
   constructor(private readonly options: RealmOptions) {}
 
-  /** Sessions that have been welcomed and have not left. */
+  /** Number of sessions that have been welcomed and have not left. */
   get size(): number {
     return this.joined.size;
   }
 
-  /** @throws ProtocolViolation when the message may not come in this state; the caller aborts the session. */
+  /**
+   * Handles a message.
+   * @throws ProtocolViolation when the message may not come in this state; the caller aborts the session
+   */
   handle(session: Session, message: ClientMessage): void {
     const { state } = session;
     if (state.kind === 'closed') return;
@@ -100,13 +105,13 @@ export class Realm {
     this.handleJoined(session, state.role, message);
   }
 
-  /** ABORT for a session that broke the protocol. */
+  /** Sends ABORT to a session that broke the protocol. */
   abort(session: Session, violation: string): void {
     session.end([Code.ABORT, { message: violation }, 'wamp.error.protocol_violation']);
     this.leave(session);
   }
 
-  /** The session is over, however it ended: callers that wait for it get an error. Idempotent. */
+  /** Removes a session, however it ended. Callers that wait for its answers get an error. Idempotent. */
   leave(session: Session): void {
     session.state = { kind: 'closed' };
     if (!this.joined.delete(session)) return;
@@ -116,7 +121,7 @@ export class Realm {
     }
   }
 
-  /** GOODBYE to everybody, because the router ends. */
+  /** Sends GOODBYE to everybody, because the router ends. */
   shutDown(): void {
     for (const session of [...this.joined]) {
       session.end([Code.GOODBYE, {}, 'wamp.close.system_shutdown']);
@@ -203,7 +208,7 @@ export class Realm {
   private publish(session: Session, role: string, message: ClientMessage & { code: typeof Code.PUBLISH }): void {
     const { code, request, topic, acknowledge, excludeMe, payload } = message;
     const refusal = this.refusal(role, 'publish', topic);
-    // A publisher that asked for no acknowledgement gets no error either.
+    // A publisher that requested no acknowledgement gets no error either.
     if (refusal) return acknowledge ? sendError(session, code, request, refusal) : undefined;
     const publication = globalId();
     this.stats.published++;
@@ -213,7 +218,7 @@ export class Realm {
     if (acknowledge) session.send([Code.PUBLISHED, request, publication]);
   }
 
-  /** Encodes once per subscription; all its sessions share the bytes, so a queue costs them once. */
+  /** Sends an event to all sessions of a subscription. It is encoded once, and all their queues share the bytes. */
   private deliver(
     subscription: Subscription<Session>,
     publication: number,
@@ -275,7 +280,7 @@ export class Realm {
     registration.callee.send([Code.INVOCATION, invocation.id, registration.id, {}, ...payload]);
   }
 
-  /** The error that answers something which may not be done, or undefined when it may. `wamp.` belongs to the router. */
+  /** Returns the error for a forbidden action, or undefined for an allowed one. URIs that begin with `wamp.` belong to the router. */
   private refusal(role: string, action: Action, uri: string): string | undefined {
     const reserved = uri.startsWith('wamp.') && (action === 'publish' || action === 'register');
     if (reserved) return 'wamp.error.invalid_uri';
@@ -297,7 +302,7 @@ function sendError(session: Session, code: number, request: number, error: strin
   session.send([Code.ERROR, code, request, {}, error, ...payload]);
 }
 
-/** A random id of the global scope: 1 … 2^48, which every WAMP client can hold. */
+/** Returns a random id of the global scope: 1 … 2^48, which every WAMP client can represent. */
 function globalId(): number {
   return randomInt(1, 2 ** 48 - 1);
 }

@@ -22,26 +22,26 @@ import { Realm, type RealmStats, Session } from './realm.js';
 
 export interface RouterOptions extends AuthenticationOptions {
   readonly host: string;
-  /** 0 takes any free port. */
+  /** Port to listen on. 0 takes any free port. */
   readonly port: number;
-  /** Default `/ws`. */
+  /** Path of the WebSocket endpoint. Default `/ws`. */
   readonly path?: string;
   readonly realm: string;
-  /** By which names it may be called, and whose pages may. Default: those that nobody else can point here. */
+  /** Host names and page origins that are accepted. Default: those that nobody else can point at this machine. */
   readonly rule?: ListenerRule;
-  /** Default 1,000 connections. One that has joined goes for no other; of those that have not the oldest goes first. */
+  /** Most connections. Default 1,000. A new one displaces the oldest that has not joined; one that has joined is never displaced. */
   readonly maxConnections?: number;
-  /** Default 100: connections of one address that have not joined. */
+  /** Most connections of one address that have not joined. Default 100. */
   readonly maxJoiningPerAddress?: number;
-  /** Role → URI prefix → actions; what is not listed is refused. */
+  /** Allowed actions by role and URI prefix. Anything that is not listed is refused. */
   readonly roles: Roles;
-  /** Default 4 MiB. A client for which more than this waits is cut off. */
+  /** Most bytes that may wait for one client. Default 4 MiB. A client with more is cut off. */
   readonly maxQueuedBytes?: number;
-  /** Default 1 MiB. A longer frame ends its session. */
+  /** Longest frame. Default 1 MiB. A longer frame ends its session. */
   readonly maxFrameBytes?: number;
   /** Default 10,000. */
   readonly pingIntervalMs?: number;
-  /** Default 25,000; also the time that a client has for joining the realm. */
+  /** Default 25,000. Also the time that a client has for joining the realm. */
   readonly pingTimeoutMs?: number;
   readonly log?: (event: RouterEvent, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -49,35 +49,35 @@ export interface RouterOptions extends AuthenticationOptions {
 export type RouterEvent = 'client-cut-off' | 'protocol-violation' | 'upgrade-refused' | 'failed';
 
 export interface RouterStats extends Readonly<RealmStats> {
-  /** WebSockets since the start. */
+  /** Number of WebSockets since the start. */
   readonly connections: number;
   readonly cutOffSlow: number;
   readonly cutOffSilent: number;
-  /** Sessions aborted for a frame that broke the protocol. */
+  /** Number of sessions aborted for a frame that broke the protocol. */
   readonly violations: number;
-  /** Connections that went for others, or for which there was no room. */
+  /** Number of connections closed in favour of new ones, or refused for lack of room. */
   readonly displaced: number;
 }
 
 export interface Router {
   readonly url: string;
   readonly port: number;
-  /** Sessions that have joined. */
+  /** Returns the number of sessions that have joined. */
   sessions(): number;
   /** A copy of the counters. */
   readonly stats: RouterStats;
-  /** Says GOODBYE to everybody; resolves when the port is free. */
+  /** Sends GOODBYE to everybody. Resolves when the port is free. */
   close(): Promise<void>;
 }
 
 const PROTOCOL = 'wamp.2.json';
-/** Nobody needs more to join. */
+/** Longest frame before the session has joined. Joining needs no longer ones. */
 const MAX_JOINING_FRAME_BYTES = 16 << 10;
 /** How long `close` waits for clients to answer its GOODBYE. */
 const CLOSE_GRACE_MS = 1_000;
 
 /**
- * Starts broker and dealer of one realm: the WAMP v2 basic profile as JSON over WebSocket, with prefix subscriptions.
+ * Starts the broker and dealer of one realm: the WAMP v2 basic profile as JSON over WebSocket, with prefix subscriptions.
  *
  * @throws UserError `port-taken`, `port-refused`
  */
@@ -161,7 +161,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     }
 
     socket.on('message', (data: Buffer, isBinary) => {
-      // Whatever a message leads to ends its own session at most.
+      // An error in handling a message ends its own session only.
       try {
         connection.heard();
         if (isBinary) return violate('a frame of wamp.2.json must be text');
@@ -175,7 +175,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         violate(`the message cannot be handled: ${printable(messageOf(error), 200)}`);
       }
     });
-    // Frames that break RFC 6455 or the size limit: ws closes the socket itself.
+    // For frames that break RFC 6455 or exceed the size limit, ws closes the socket itself.
     socket.on('error', (error) => violate(error.message));
     socket.on('close', () => {
       clearTimeout(joinTimer);
@@ -219,10 +219,10 @@ function upgradeStatus(
 }
 
 function refuseUpgrade(socket: Duplex, status: 400 | 403 | 404 | 421): void {
-  // The client may be gone already; there is nobody left to tell.
+  // The client may have left already. There is nobody to report the error to.
   socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
-    // A client that never closes its half would keep the descriptor.
+    // A client that never closes its side would keep the file descriptor.
     socket.destroy(),
   );
 }

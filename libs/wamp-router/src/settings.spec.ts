@@ -5,7 +5,7 @@ import { routerOptionsFrom } from './settings.js';
 const TICKET = 'a-ticket-of-this-test';
 
 describe('routerOptionsFrom', () => {
-  it('lets anybody in on loopback where that is asked for', () => {
+  it('lets anybody join on a loopback address when anonymous access is on', () => {
     expect(routerOptionsFrom({ MILLRACE_ROUTER_ANONYMOUS: '1' })).toMatchObject({
       host: '127.0.0.1',
       port: 8013,
@@ -14,13 +14,13 @@ describe('routerOptionsFrom', () => {
     });
   });
 
-  it('lets only the ticket in when there is one', () => {
+  it('lets only holders of the ticket join when there is one', () => {
     const options = routerOptionsFrom({ MILLRACE_ROUTER_TICKET: TICKET, MILLRACE_ROUTER_HOST: '0.0.0.0' });
     expect(options.principals).toEqual({ millrace: { ticket: TICKET, role: 'master' } });
     expect(options.anonymousRole).toBeUndefined();
   });
 
-  it('is called what the other listeners are', () => {
+  it('accepts the same host names as the other listeners', () => {
     const { rule } = routerOptionsFrom(
       {
         MILLRACE_ROUTER_TICKET: TICKET,
@@ -55,7 +55,7 @@ describe('routerOptionsFrom', () => {
     expect(() => routerOptionsFrom(environment)).toThrow(complaint);
   });
 
-  it('repeats no ticket', () => {
+  it('does not repeat the ticket in an error', () => {
     expect(() => routerOptionsFrom({ MILLRACE_ROUTER_TICKET: 'hunter2' })).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
     );

@@ -4,13 +4,13 @@ import type { RouterOptions } from './router.js';
 /** The authid and role of Millrace's own processes. */
 const PRINCIPAL = 'millrace';
 const ROLE = 'master';
-/** Shorter ones are guessed, or left over from an empty file. */
+/** Shortest accepted ticket. Shorter ones can be guessed, or come from an empty file. */
 const MIN_TICKET_CHARACTERS = 16;
 
 /**
- * Options of the router process from `MILLRACE_ROUTER_HOST` (127.0.0.1), `_PORT` (8013; 0 takes any), `_REALM` (realm1), `_TICKET` and
- * `_ANONYMOUS`, and what it may be called from `MILLRACE_URL` and `MILLRACE_ALLOWED_HOSTS`. Only the authid `millrace` with the ticket may
- * join; with `_ANONYMOUS=1` and no ticket anybody who reaches the port, and then it must be a loopback address.
+ * Reads the options of the router process: `MILLRACE_ROUTER_HOST` (127.0.0.1), `_PORT` (8013; 0 takes any), `_REALM` (realm1), `_TICKET`
+ * and `_ANONYMOUS`. The accepted host names come from `MILLRACE_URL` and `MILLRACE_ALLOWED_HOSTS`. Only the authid `millrace` with the
+ * ticket may join. With `_ANONYMOUS=1` and no ticket anybody who reaches the port may join, and the host must be a loopback address.
  *
  * @param machine the host name of this machine
  * @throws UserError `bad-setting` naming the variables

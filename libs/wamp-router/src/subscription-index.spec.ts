@@ -9,7 +9,7 @@ function listeners(index: SubscriptionIndex<string>, topic: string): string[] {
 }
 
 describe('SubscriptionIndex', () => {
-  it('gives the same subscription to everybody who asks for the same thing, and its own to exact and prefix', () => {
+  it('returns the same subscription for the same match and topic, and different ones for exact and prefix', () => {
     const index = new SubscriptionIndex<string>();
     const exact = index.add('a', 'exact', 't')!;
     expect(index.add('b', 'exact', 't')!.id).toBe(exact.id);
@@ -18,7 +18,7 @@ describe('SubscriptionIndex', () => {
     expect(listeners(index, 't.1')).toEqual(['b prefix t']);
   });
 
-  it('lets nobody end the subscription of another', () => {
+  it('lets nobody end the subscription of another session', () => {
     const index = new SubscriptionIndex<string>();
     const { id } = index.add('a', 'exact', 't')!;
     expect(index.remove('b', id)).toBe(false);
@@ -37,7 +37,7 @@ describe('SubscriptionIndex', () => {
     expect(index.size).toBe(10_001);
   });
 
-  it('finds what a plain search finds, after any adding and removing', () => {
+  it('finds what a linear search finds, after any additions and removals', () => {
     const topic = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 4 });
     const entry = fc.record({
       session: fc.constantFrom('s1', 's2', 's3'),

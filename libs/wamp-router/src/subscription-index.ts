@@ -7,10 +7,10 @@ export interface Subscription<S> {
   readonly sessions: Set<S>;
 }
 
-/** Of one session. */
+/** Most subscriptions of one session. */
 const MAX_SUBSCRIPTIONS = 10_000;
 
-/** Who listens to what. A topic finds its subscriptions by one look-up per distinct prefix length, however many there are. */
+/** Subscriptions by topic. A topic finds its subscriptions with one look-up per distinct prefix length, however many there are. */
 export class SubscriptionIndex<S> {
   private readonly byId = new Map<number, Subscription<S>>();
   private readonly byTopic: Readonly<Record<Match, Map<string, Subscription<S>>>> = {
@@ -25,7 +25,10 @@ export class SubscriptionIndex<S> {
     return this.byId.size;
   }
 
-  /** Joins the one subscription that (match, topic) has; asking twice is the same subscription. Undefined when the session has too many. */
+  /**
+   * Adds the session to the one subscription of (match, topic). Repeating it returns the same subscription. Returns undefined when the
+   * session has too many.
+   */
   add(session: S, match: Match, topic: string): Subscription<S> | undefined {
     let own = this.bySession.get(session);
     if (!own) this.bySession.set(session, (own = new Set()));
@@ -42,7 +45,7 @@ export class SubscriptionIndex<S> {
     return subscription;
   }
 
-  /** False when the session has no such subscription. */
+  /** Removes a subscription. Returns false when the session has no such subscription. */
   remove(session: S, id: number): boolean {
     const subscription = this.byId.get(id);
     if (!subscription?.sessions.has(session)) return false;

@@ -1,9 +1,9 @@
-/** Loose WAMP URIs: components separated by dots, without white space and `#`; no component is empty. */
+/** Loose WAMP URIs: components separated by dots, without white space and `#`. No component is empty. */
 const URI = /^[^\s.#]+(?:\.[^\s.#]+)*$/;
-/** As a URI, but it may be empty or end with a dot. */
+/** A prefix of a URI. It may be empty or end with a dot. */
 const PREFIX_URI = /^(?:[^\s.#]+(?:\.[^\s.#]+)*\.?)?$/;
 
-/** What is subscribed to and registered stays in memory. */
+/** Longest URI. Subscribed and registered URIs stay in memory. */
 const MAX_CHARACTERS = 500;
 
 export function isUri(value: string): boolean {

@@ -6,7 +6,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort } from '@millrace/testing/services';
 import { RawClient } from './raw-client.js';
 
-// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+// The tests run real servers on a machine that may be busy. Every wait in them has its own limit.
 jest.setTimeout(60_000);
 
 const MAIN = join(dirname(createRequire(import.meta.url).resolve('@millrace/wamp-router')), 'main.js');

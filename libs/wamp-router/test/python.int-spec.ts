@@ -12,7 +12,7 @@ import {
 
 const run = promisify(execFile);
 
-/** What the Python client does (python-client.py) must come out the same on our router and on crossbar. */
+/** The Python client (python-client.py) must report the same on our router and on crossbar. */
 (requireService('crossbar') ? describe : describe.skip).each([
   ['the embedded router', startEmbeddedRouter],
   ['crossbar', startCrossbar],

@@ -3,7 +3,7 @@ import { WebSocket } from 'ws';
 
 export type Message = readonly unknown[];
 
-/** A WAMP client without a mind of its own: sends what it is told, keeps what it hears. */
+/** A WAMP client that sends what it is told and keeps what it receives. */
 export class RawClient {
   readonly heard: Message[] = [];
   closeCode: number | undefined;
@@ -11,7 +11,7 @@ export class RawClient {
   private constructor(readonly socket: WebSocket) {
     socket.on('message', (data: Buffer) => this.heard.push(JSON.parse(data.toString()) as Message));
     socket.on('close', (code) => (this.closeCode = code));
-    // A connection that was cut off also emits an error; the close code says what the tests ask for.
+    // A connection that was cut off also emits an error. The tests check the close code instead.
     socket.on('error', () => undefined);
   }
 
@@ -35,7 +35,7 @@ export class RawClient {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
-  /** Takes the first message of that code that is heard or yet to come. */
+  /** Returns and removes the first message of that code, waiting for it when none has arrived. */
   async next(code: number): Promise<Message> {
     await eventually(() => this.heard.some((message) => message[0] === code), {
       intervalMs: 2,

@@ -9,7 +9,7 @@ import { type Router, type RouterOptions, startRouter } from '@millrace/wamp-rou
 import { WebSocket } from 'ws';
 import { RawClient } from './raw-client.js';
 
-// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+// The tests run real servers on a machine that may be busy. Every wait in them has its own limit.
 jest.setTimeout(60_000);
 
 const ALL = ['publish', 'subscribe', 'call', 'register'] as const;
@@ -36,7 +36,7 @@ describe('joining', () => {
   const guarded = { anonymousRole: undefined, principals: { ci: { ticket: 'good', role: 'reader' } } };
   const asCi = { authmethods: ['ticket'], authid: 'ci' };
 
-  it('opens to the right ticket, with its role', async () => {
+  it('is allowed with the right ticket, and gives its role', async () => {
     const { url } = await start(guarded);
     const client = await RawClient.connect(url);
     expect(await client.ask([1, 'realm1', asCi], 4)).toEqual([4, 'ticket', {}]);
@@ -73,13 +73,13 @@ describe('joining', () => {
     await client.closed();
   });
 
-  it('refuses work before it', async () => {
+  it('is required before anything else', async () => {
     const { url } = await start();
     const client = await RawClient.connect(url);
     expect((await client.ask([32, 1, {}, 'org.millrace.a'], 3))[2]).toBe('wamp.error.protocol_violation');
   });
 
-  it('is given up on when it takes longer than the ping timeout', async () => {
+  it('must not take longer than the ping timeout', async () => {
     const router = await start({ pingIntervalMs: 50, pingTimeoutMs: 100 });
     const client = await RawClient.connect(router.url);
     expect(await client.closed()).toBe(1006);
@@ -88,7 +88,7 @@ describe('joining', () => {
 });
 
 describe('permissions', () => {
-  it('hold for all four actions, and an unacknowledged publication is dropped without a word', async () => {
+  it('hold for all four actions, and a forbidden unacknowledged publication is dropped silently', async () => {
     const router = await start({
       roles: { master: { 'org.millrace.open.': ALL, 'org.millrace.open.listen.': ['subscribe'] } },
     });
@@ -128,7 +128,7 @@ describe('broker and dealer', () => {
     expect(await publisher.next(36)).toEqual([36, exact, expect.any(Number), {}]);
   });
 
-  it('answer what they do not do with an error, and go on', async () => {
+  it('answer unsupported features with an error, and go on', async () => {
     const { url } = await start();
     const client = await RawClient.join(url);
     const error = async (message: unknown[]): Promise<unknown> => (await client.ask(message, 8))[4];
@@ -168,7 +168,7 @@ describe('broker and dealer', () => {
     expect(caller.heard).toEqual([]);
   });
 
-  it('refuse calls at a callee that never answers, and carry those at others', async () => {
+  it('refuse calls at a callee that never answers, and carry calls at others', async () => {
     const { url } = await start();
     const [caller, callee, other] = [await RawClient.join(url), await RawClient.join(url), await RawClient.join(url)];
     await callee.ask([64, 1, {}, 'org.millrace.never'], 65);
@@ -181,7 +181,7 @@ describe('broker and dealer', () => {
     expect(await caller.next(50)).toEqual([50, 1_002, {}]);
   });
 
-  it('say goodbye when asked and when they close', async () => {
+  it('say goodbye on request and when they close', async () => {
     const router = await start();
     const [leaving, staying] = [await RawClient.join(router.url), await RawClient.join(router.url)];
     expect(await leaving.ask([6, {}, 'wamp.close.normal'], 6)).toEqual([6, {}, 'wamp.close.goodbye_and_out']);
@@ -194,7 +194,7 @@ describe('broker and dealer', () => {
 });
 
 describe('clients that misbehave', () => {
-  it('end only their own sessions, 10,000 malformed frames or more', async () => {
+  it('end only their own sessions with 10,000 malformed frames or more', async () => {
     const router = await start({ maxFrameBytes: 64 * 1024 });
     const [publisher, bystander] = [await RawClient.join(router.url), await RawClient.join(router.url)];
     await bystander.ask([32, 1, { match: 'prefix' }, 'org.millrace.'], 33);
@@ -240,17 +240,17 @@ describe('clients that misbehave', () => {
     expect((await RawClient.join(router.url)).closeCode).toBeUndefined();
   });
 
-  it('send fuzzed messages, 3,000 of them, and nobody else notices', async () => {
+  it('do not affect others with 3,000 fuzzed messages', async () => {
     const events: string[] = [];
     const router = await start({ log: (event) => events.push(event) });
     const bystander = await RawClient.join(router.url);
     const { closed } = await fuzzRouter(router.url, { from: 0, to: 3_000 });
-    // Most of them are violations, however long it goes on: fewer would mean that some went to connections on which nobody listens.
+    // Most fuzzed messages are violations. A lower count means that some went to closed connections.
     expect(closed).toBeGreaterThan(2_250);
     expect(router.stats.violations).toBeGreaterThan(2_000);
     expect(await bystander.ask([16, 1, { acknowledge: true }, 'org.millrace.a'], 17)).toBeDefined();
     await eventually(() => router.sessions() === 1, { what: 'the end of their sessions' });
-    // None of them found a fault of ours.
+    // No message caused an internal error.
     expect(new Set(events)).toEqual(new Set(['protocol-violation']));
   });
 
@@ -300,7 +300,7 @@ describe('connections that have not joined', () => {
     return socket;
   };
 
-  it('displace each other, the oldest first, and never one that has', async () => {
+  it('displace each other, the oldest first, but never one that has joined', async () => {
     const router = await start({ maxConnections: 100, maxJoiningPerAddress: 3 });
     const joined: RawClient[] = [];
     for (let i = 0; i < 10; i++) joined.push(await RawClient.join(router.url));
@@ -314,7 +314,7 @@ describe('connections that have not joined', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('find no room where all have', async () => {
+  it('are refused when all others have joined', async () => {
     const router = await start({ maxConnections: 2 });
     const joined = [await RawClient.join(router.url), await RawClient.join(router.url)];
     await expect(RawClient.connect(router.url)).rejects.toThrow();
@@ -336,7 +336,7 @@ describe('connections that have not joined', () => {
   });
 });
 
-describe('names and pages', () => {
+describe('host names and page origins', () => {
   it.each<[string, Record<string, string>, number | null]>([
     ['a program', {}, null],
     ['a program by name', { Host: 'localhost' }, null],
@@ -356,7 +356,7 @@ describe('names and pages', () => {
 });
 
 describe('a subscriber that stops reading', () => {
-  it('is cut off during 100,000 events of 1 kB, while another one gets them all and memory stays', async () => {
+  it('is cut off during 100,000 events of 1 kB, while another one gets them all and memory use stays bounded', async () => {
     const router = await startEmbeddedRouter();
     const [publisher, reader, stalled] = [
       await RawClient.join(router.url),
@@ -405,7 +405,7 @@ describe('startRouter', () => {
     });
   });
 
-  it('frees its port when closed, clients or not', async () => {
+  it('frees its port when closed, with or without clients', async () => {
     const router = await start();
     const client = await RawClient.join(router.url);
     await RawClient.connect(router.url);
