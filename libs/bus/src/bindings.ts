@@ -1,14 +1,14 @@
 import type { Link, Unbind } from './link.js';
 
-/** Something that is to exist on the wire as long as it is wanted. */
+/** A subscription or registration that should exist on the wire as long as it is wanted. */
 export interface Wish {
   isWanted(): boolean;
   bind(link: Link): Promise<Unbind>;
 }
 
 /**
- * Brings a link in line with what is wanted, one step at a time per name: an unsubscribe that overtakes the subscribe after it
- * would end both.
+ * Makes a link's subscriptions and registrations match the wishes, one step at a time per name: an unsubscribe that overtakes the subscribe
+ * after it would end both.
  */
 export class Bindings {
   private readonly steps = new Map<string, Promise<void>>();
@@ -19,7 +19,7 @@ export class Bindings {
     private readonly onRefused: (name: string, error: unknown) => void,
   ) {}
 
-  /** Resolves when the wire agrees with the wish, or has refused to. */
+  /** Resolves when the link matches the wish, or the broker has refused it. */
   reconcile(name: string, wish: Wish): Promise<void> {
     const step = (this.steps.get(name) ?? Promise.resolve()).then(() => this.step(name, wish));
     this.steps.set(name, step);

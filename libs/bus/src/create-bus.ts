@@ -6,7 +6,7 @@ import type { Bus, BusOptions } from './port.js';
 import { dialWamp } from './wamp-link.js';
 
 /**
- * Connects in the background and keeps trying for ever.
+ * Returns a bus, which connects in the background and keeps trying for ever.
  *
  * @throws UserError `bad-bus-options` listing every bad field
  */
@@ -22,7 +22,10 @@ export function createBus(options: BusOptions): Bus {
   }
 }
 
-/** For whoever hands the options to another thread. @throws UserError `bad-bus-options` as `createBus` does */
+/**
+ * Checks options before they are passed to another thread.
+ * @throws UserError `bad-bus-options` as `createBus` does
+ */
 export function checkBusOptions(options: BusOptions): void {
   settingsFrom(options);
 }

@@ -22,14 +22,14 @@ describe('HintQueue', () => {
     expect(queue.take(10).map(({ topic }) => topic)).toEqual(['b', 'c']);
   });
 
-  it('takes no more than asked for, in order', () => {
+  it('returns no more than requested, in order', () => {
     const queue = new HintQueue(10);
     fill(queue, 'a', 'b', 'c');
     expect(queue.take(2).map(({ topic }) => topic)).toEqual(['a', 'b']);
     expect(queue.take(2).map(({ topic }) => topic)).toEqual(['c']);
   });
 
-  it('puts hints back in front, but never over a later one of the same topic', () => {
+  it('puts unsent hints back in front, but never replaces a later one of the same topic', () => {
     const queue = new HintQueue(3);
     fill(queue, 'a', 'b', 'c');
     const sent = queue.take(3);

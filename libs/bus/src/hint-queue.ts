@@ -7,7 +7,7 @@ export interface Hint {
 
 export type Queued = 'added' | 'coalesced' | 'dropped-oldest';
 
-/** Hints that wait, one per topic, the longest unchanged first. */
+/** Waiting hints, one per topic. The one that has been unchanged for longest comes first. */
 export class HintQueue {
   private readonly hints = new Map<string, BusPayload>();
 
@@ -34,7 +34,7 @@ export class HintQueue {
     return taken;
   }
 
-  /** Puts hints back that could not be sent, before all others; where a later hint of the topic waits, that one stays. */
+  /** Puts unsent hints back in front of all others. A later hint of the same topic is kept instead. */
   putBack(hints: readonly Hint[]): { readonly coalesced: number; readonly dropped: number } {
     const waiting = [...this.hints];
     this.hints.clear();
@@ -47,7 +47,7 @@ export class HintQueue {
     return { coalesced, dropped: this.trim() };
   }
 
-  /** Drops the oldest beyond the limit and returns how many. */
+  /** Drops the oldest hints beyond the limit and returns how many. */
   private trim(): number {
     let dropped = 0;
     for (const topic of this.hints.keys()) {

@@ -7,24 +7,24 @@ import type { Bus, BusPayload, BusState, BusStats, HintHandler, ProcedureHandler
 import { abortableDelay, deferred, retryDelayMs } from './timing.js';
 import { checkTopic, covers, isPayload, isTopic } from './topics.js';
 
-/** Hints in one round trip to the broker; the next ones wait, and are merged, until it has taken these. */
+/** Most hints per round trip to the broker. Later ones wait, and are merged, until the broker has taken these. */
 const BATCH = 256;
 const CALL_TIMEOUT_MS = 5_000;
-/** How long `close` waits for the queue to be taken. */
+/** How long `close` waits for the broker to take the queued hints. */
 const CLOSE_FLUSH_MS = 2_000;
 
 interface Session {
   readonly link: Link;
   readonly bindings: Bindings;
-  /** Reject what is under way; called when the link is lost. */
+  /** Functions that reject pending operations. They are called when the link is lost. */
   readonly pending: Set<(error: Error) => void>;
-  /** Gives the link up, as if it had been lost. */
+  /** Gives up the link as if it had been lost. */
   readonly drop: (reason: string) => void;
-  /** It lived to see all subscriptions in place. */
+  /** True once all subscriptions and registrations are in place again. */
   isResumed: boolean;
 }
 
-/** A bus over links that come and go: one `Link` at a time, dialled for ever. */
+/** A bus that uses one `Link` at a time and dials a new one whenever it is lost, for ever. */
 export class LinkedBus implements Bus {
   state: BusState = 'connecting';
   readonly stats: { -readonly [K in keyof BusStats]: BusStats[K] } = {
@@ -71,7 +71,7 @@ export class LinkedBus implements Bus {
     if (prefix !== '') checkTopic(prefix);
     let handlers = this.handlers.get(prefix);
     if (!handlers) this.handlers.set(prefix, (handlers = new Set()));
-    // A wrapper of its own, so that the same function may be subscribed twice.
+    // Wrapped, so that the same function may be subscribed twice.
     const own: HintHandler = (topic, payload) => handler(topic, payload);
     handlers.add(own);
     void this.reconcileSubscription(prefix);
@@ -150,7 +150,7 @@ export class LinkedBus implements Bus {
     this.setState('off');
   }
 
-  /** Dials, stays connected, dials again, until closed. */
+  /** Dials, stays connected, and dials again, until closed. */
   private async run(dial: Dial): Promise<void> {
     const { signal } = this.closing;
     const { backoff, url, onWarning } = this.settings;
@@ -178,7 +178,7 @@ export class LinkedBus implements Bus {
       this.abandon(session, reason);
       await link.close();
       if (!signal.aborted) {
-        // A broker that takes us and drops us at once must not be hammered either.
+        // A broker that accepts and drops us at once must not be hammered either.
         failures = session.isResumed ? 0 : failures + 1;
         onWarning('bus lost', { url, reason });
         await abortableDelay(retryDelayMs(failures, backoff), signal);
@@ -201,7 +201,7 @@ export class LinkedBus implements Bus {
     return session;
   }
 
-  /** Everything that was subscribed and registered is in place before anybody hears `connected`. */
+  /** Restores all subscriptions and registrations before anybody is told `connected`. */
   private async resume(session: Session): Promise<void> {
     const subscriptions = [...this.handlers.keys()].map((prefix) => this.reconcileSubscription(prefix));
     const procedures = [...this.procedures.keys()].map((name) => this.reconcileProcedure(name));
@@ -219,7 +219,7 @@ export class LinkedBus implements Bus {
     }
   }
 
-  /** A link that comes up after `close` is closed again. */
+  /** Closes a link that is established after `close`. */
   private unlessClosed(dialling: Promise<Link>): Promise<Link> {
     const { signal } = this.closing;
     return new Promise((resolve, reject) => {
@@ -233,7 +233,7 @@ export class LinkedBus implements Bus {
     });
   }
 
-  /** For answers of the broker itself; silence of the connection is noticed by its heartbeat, sooner. */
+  /** Returns the time limit for the broker's own answers. The heartbeat notices a silent connection sooner. */
   private answerLimit(): { readonly timeoutMs: number; readonly onTimeout: () => Error } {
     const timeoutMs = 4 * this.settings.heartbeatMs;
     return {
@@ -250,7 +250,7 @@ export class LinkedBus implements Bus {
     for (const reject of session.pending) reject(error);
   }
 
-  /** Sends until nothing waits or the link is lost. The caller has set `isFlushing`. */
+  /** Sends until the queue is empty or the link is lost. The caller has set `isFlushing`. */
   private async flush(): Promise<void> {
     const { session } = this;
     while (session && this.session === session && this.queue.size > 0) {
@@ -268,7 +268,7 @@ export class LinkedBus implements Bus {
       }
     }
     this.isFlushing = false;
-    // Hints that came while a lost link's flush was ending, with the next link already up.
+    // Hints were published while the flush of a lost link was ending and the next link was already connected.
     if (this.state === 'connected' && this.session !== session && this.queue.size > 0) {
       this.isFlushing = true;
       await this.flush();
@@ -323,7 +323,7 @@ export class LinkedBus implements Bus {
     return handler(args);
   }
 
-  /** Settles as `promise` does, unless the link is lost or the time is up before. */
+  /** Settles as `promise` does, or rejects when the link is lost or the time is up first. */
   private whileLinked<T>(
     session: Session,
     promise: Promise<T>,

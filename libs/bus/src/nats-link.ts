@@ -14,15 +14,15 @@ import type { BusPayload, ProcedureHandler } from './port.js';
 import { isPayload, parseWire } from './topics.js';
 
 /**
- * NATS has one name space for topics and procedures. Calls lie outside of the prefix, so that whoever hears every topic does not count
- * as somebody who could answer. Credentials need `<prefix>.>`, `_call.<prefix>.>` and `_INBOX.>`.
+ * Subject prefix of calls. NATS has one name space for topics and procedures, and calls lie outside of the configured prefix so that a
+ * subscriber of every topic does not count as a responder. Credentials need `<prefix>.>`, `_call.<prefix>.>` and `_INBOX.>`.
  */
 const CALLS = '_call';
 
-/** What a callee answers. */
+/** A callee's answer. */
 type Answer = { readonly result: BusPayload } | { readonly error: string };
 
-/** Connects once; coming back is the bus's business, so that it is the same for every broker. */
+/** Connects once. The bus reconnects, in the same way for every broker. */
 export function dialNats(settings: BusSettings): Dial {
   return async (onLost) => {
     const connection = await connect({
@@ -30,7 +30,7 @@ export function dialNats(settings: BusSettings): Dial {
       noEcho: true,
       reconnect: false,
       maxReconnectAttempts: 0,
-      // Otherwise the server decides whether there is TLS, and so does whoever stands before it.
+      // For other URLs the server decides about TLS, or whoever stands between could.
       ...(settings.url.startsWith('tls:') && { tls: {} }),
       timeout: 2 * settings.heartbeatMs,
       pingInterval: settings.heartbeatMs,
@@ -55,7 +55,7 @@ class NatsLink implements Link {
     private readonly settings: BusSettings,
   ) {}
 
-  /** Reports what the server refuses, which it tells nobody in particular. */
+  /** Reports the server's refusals, which belong to no particular request. */
   async watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'error') this.settings.onWarning('bus refused', { error: status.error.message });
@@ -69,7 +69,7 @@ class NatsLink implements Link {
         this.connection.publish(this.subject(topic), JSON.stringify(payload));
       } catch (error) {
         if (this.connection.isClosed()) throw error;
-        refused++; // It cannot be encoded as JSON, or is larger than the server's max_payload.
+        refused++; // The hint cannot be encoded as JSON, or is larger than the server's max_payload.
       }
     }
     await this.connection.flush();
@@ -127,7 +127,7 @@ class NatsLink implements Link {
     } catch (error) {
       const cause = error instanceof RequestError ? (error.cause ?? error) : error;
       const nobody = cause instanceof NoRespondersError;
-      // "connection closed" comes as a plain RequestError, before the connection says that it is closed.
+      // "connection closed" comes as a plain RequestError, before the connection reports that it is closed.
       const lost =
         cause instanceof ClosedConnectionError || cause instanceof RequestError || this.connection.isClosed();
       const code = nobody ? 'bus-no-such-procedure' : lost ? 'bus-disconnected' : 'bus-call-failed';
@@ -151,7 +151,7 @@ class NatsLink implements Link {
   }
 }
 
-/** Undefined, which is no payload, for what is not JSON or too much of it. */
+/** Parses a message. Returns undefined, which is not a valid payload, for text that is not JSON or too large. */
 function parse(message: Msg): unknown {
   try {
     return parseWire(message.string());

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { createBus } from './create-bus.js';
 
-describe('a bus of none:', () => {
-  it('is off, ready at once, and loses everything without complaint', async () => {
+describe('the bus of none:', () => {
+  it('is off, ready at once, and drops every hint without an error', async () => {
     const bus = createBus({ url: 'none:' });
     expect(bus.state).toBe('off');
     await bus.ready(0);
@@ -16,7 +16,7 @@ describe('a bus of none:', () => {
     await bus.close();
   });
 
-  it('is as strict about topics as the others', () => {
+  it('checks topics as strictly as the others', () => {
     const bus = createBus({ url: 'none:' });
     expect(() => bus.subscribe('a..b', () => undefined)).toThrow(/a\.\.b/);
     expect(() => bus.register('a b', () => ({}))).toThrow(/a b/);

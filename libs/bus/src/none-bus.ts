@@ -2,7 +2,7 @@ import { OperationalError } from '@millrace/domain';
 import type { Bus, BusPayload, BusStats, HintHandler, ProcedureHandler } from './port.js';
 import { checkTopic } from './topics.js';
 
-/** No bus at all: everybody polls. */
+/** The bus for `none:`, which carries nothing: every master relies on polling. */
 export class NoneBus implements Bus {
   readonly state = 'off';
   readonly stats: BusStats = { published: 0, received: 0, dropped: 0, coalesced: 0, reconnects: 0 };

@@ -40,7 +40,7 @@ describe('settingsFrom', () => {
     expect(problemsOf(options)).toEqual(['url', 'prefix', 'realm', 'maxQueued', 'heartbeatMs', 'backoff.maxMs']);
   });
 
-  it('takes credentials out of the URL and never shows them', () => {
+  it('removes credentials from the URL and never shows them', () => {
     expect(settingsFrom({ url: 'ws://ci:p%40ss@bus/ws' })).toMatchObject({
       url: 'ws://bus/ws',
       authId: 'ci',

@@ -2,7 +2,7 @@ import { hasReadableUser, schemeOf, UserError } from '@millrace/domain';
 import type { BusOptions } from './port.js';
 import { isTopic } from './topics.js';
 
-/** `BusOptions` with everything filled in and the URL's credentials taken out of it. */
+/** `BusOptions` with all defaults filled in and the credentials taken out of the URL. */
 export interface BusSettings {
   readonly kind: 'none' | 'wamp' | 'nats';
   readonly url: string;
@@ -28,7 +28,10 @@ interface Problem {
   readonly expected: string;
 }
 
-/** @throws UserError `bad-bus-options`; its `problems` list every bad field with what was expected. */
+/**
+ * Checks options and fills in the defaults.
+ * @throws UserError `bad-bus-options`; its `problems` list every bad field with what was expected
+ */
 export function settingsFrom(options: BusOptions): BusSettings {
   const problems: Problem[] = [];
   const { realm = 'realm1', prefix = 'org.millrace', maxQueued = 10_000, heartbeatMs = 5_000 } = options;

@@ -1,4 +1,6 @@
-/** Doubles from `minMs` to `maxMs`; half of it is chance, so that a cluster does not come back in step. */
+/**
+ * Returns the delay before a retry. It doubles from `minMs` to `maxMs`. Half of it is random, so that a cluster does not reconnect in step.
+ */
 export function retryDelayMs(
   failures: number,
   backoff: { readonly minMs: number; readonly maxMs: number },
@@ -14,7 +16,7 @@ export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve:
   return { promise, resolve };
 }
 
-/** Ends early, without an error, when aborted. */
+/** Waits for `delayMs`. Ends early, without an error, when aborted. */
 export function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

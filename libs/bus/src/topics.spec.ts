@@ -22,7 +22,7 @@ describe('isTopic', () => {
 });
 
 describe('parseWire', () => {
-  it('takes what a hint is', () => {
+  it("accepts a hint's payload", () => {
     expect(parseWire('[36,1,2,{},[{"buildid":1}]]')).toEqual([36, 1, 2, {}, [{ buildid: 1 }]]);
   });
 

@@ -5,14 +5,17 @@ import type { BusPayload } from './port.js';
 const TOPIC = /^[^\s.#*>]+(?:\.[^\s.#*>]+)*$/;
 
 const MAX_TOPIC_CHARACTERS = 500;
-/** Of a message on the wire: hints are small, and so are answers to diagnostics. */
+/** Limits of a received message. Hints and answers to diagnostics are small. */
 const WIRE_LIMITS = { maxDepth: 32, maxValues: 20_000, maxCharacters: 1 << 20 };
 
 export function isTopic(value: unknown): boolean {
   return typeof value === 'string' && value.length <= MAX_TOPIC_CHARACTERS && TOPIC.test(value);
 }
 
-/** @throws UserError `bad-topic` */
+/**
+ * Checks a topic.
+ * @throws UserError `bad-topic`
+ */
 export function checkTopic(value: string): void {
   if (!isTopic(value)) throw new UserError('bad-topic', `'${value}' is not words with dots between`, { topic: value });
 }
@@ -23,12 +26,15 @@ export function covers(prefix: string, topic: string): boolean {
   return topic.startsWith(prefix) && topic[prefix.length] === '.';
 }
 
-/** What came from the wire; deeper values are JSON because they were parsed from it. */
+/** Whether a parsed message is a JSON object. Its contents need no check, because they were parsed from JSON. */
 export function isPayload(value: unknown): value is BusPayload {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws UserError as `parseJson` does */
+/**
+ * Parses a received message.
+ * @throws UserError as `parseJson` does
+ */
 export function parseWire(text: string): unknown {
   return parseJson(text, WIRE_LIMITS, 'a message of the bus');
 }

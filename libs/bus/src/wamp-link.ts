@@ -9,7 +9,7 @@ import { WampTransport } from './wamp-transport.js';
 /** How long a broker may take to answer our GOODBYE. */
 const GOODBYE_TIMEOUT_MS = 1_000;
 
-/** autobahn's constructor takes two more arguments than its types know of. */
+/** autobahn's error handler. Its constructor takes two more arguments than its types declare. */
 type ErrorHandler = (error: unknown, message?: string) => void;
 const AutobahnSession = autobahn.Session as new (
   transport: autobahn.ITransport,
@@ -19,18 +19,18 @@ const AutobahnSession = autobahn.Session as new (
   onInternalError: ErrorHandler,
 ) => autobahn.Session;
 
-/** What its types do not know of either. */
+/** A call that can be cancelled, which autobahn's types do not declare either. */
 interface Cancellable {
   cancel?(options: { readonly mode: 'kill' }): void;
 }
 
-/** What autobahn rejects with. */
+/** The value that autobahn rejects with. */
 interface WampError {
   readonly error: string;
   readonly args?: readonly unknown[];
 }
 
-/** Connects and joins the realm, as `authId` with its ticket when there is one. */
+/** Connects and joins the realm, as `authId` with the ticket when there is one. */
 export function dialWamp(settings: BusSettings): Dial {
   return (onLost) =>
     new Promise((resolve, reject) => {
@@ -46,7 +46,7 @@ export function dialWamp(settings: BusSettings): Dial {
         nativeDeferred as unknown as autobahn.DeferFactory,
         onChallenge,
         (error) => (goodbye ||= messageOf(error)),
-        () => undefined, // A protocol violation: autobahn has closed the transport with the text.
+        () => undefined, // A rejection means a protocol violation: autobahn has closed the transport with the text.
       );
       transport.onopen = () => {
         const methods = settings.ticket === undefined ? ['anonymous'] : ['ticket'];
@@ -77,7 +77,7 @@ class WampLink implements Link {
     private readonly prefix: string,
   ) {}
 
-  /** Only the last hint is acknowledged: a broker handles a session's messages in order, so it has then taken all. */
+  /** Publishes hints. Only the last one is acknowledged: a broker handles a session's messages in order, so it has then taken all. */
   async publish(hints: readonly Hint[]): Promise<number> {
     let refused = 0;
     let acknowledged: PromiseLike<unknown> | undefined;
@@ -87,15 +87,15 @@ class WampLink implements Link {
         const sent = this.session.publish(this.uri(topic), [payload], {}, acknowledge ? { acknowledge } : {});
         if (acknowledge) acknowledged = sent;
       } catch (error) {
-        // After the broker's GOODBYE: the hints are for the next link.
+        // The broker has said GOODBYE. The hints are kept for the next link.
         if (!this.session.isOpen) throw new OperationalError('bus-disconnected', messageOf(error));
-        refused++; // It cannot be encoded as JSON.
+        refused++; // The hint cannot be encoded as JSON.
       }
     });
     try {
       await acknowledged;
     } catch {
-      refused++; // The broker says no; a permission is missing.
+      refused++; // The broker refuses the hint because a permission is missing.
     }
     return refused;
   }
@@ -123,7 +123,7 @@ class WampLink implements Link {
         throw new autobahn.Error('wamp.error.runtime_error', [messageOf(error)], {});
       }
     };
-    // A session of ours that the router has not noticed to be dead may still hold the name.
+    // A session of ours that the router has not yet noticed to be dead may still hold the name.
     const options = { force_reregister: true } as autobahn.IRegisterOptions;
     const registration = await wampCall(this.session.register(this.uri(procedure), answer, options));
     return async () => {
@@ -159,7 +159,7 @@ class WampLink implements Link {
   }
 }
 
-/** Turns autobahn's rejections, which are no `Error`s, into ours. */
+/** Converts autobahn's rejections, which are no `Error`s, into ours. */
 async function wampCall<T>(answer: PromiseLike<T>, procedure?: string): Promise<T> {
   try {
     return await answer;

@@ -2,24 +2,24 @@ import type autobahn from 'autobahn';
 import { WebSocket } from 'ws';
 import { parseWire } from './topics.js';
 
-/** Events and answers are small; more than this from a broker is a fault. */
+/** Longest accepted frame. Events and answers are small; a longer frame from a broker is a fault. */
 const MAX_FRAME_BYTES = 1 << 20;
-/** Heartbeats without any sign of life after which a connection is given up. */
+/** Silent heartbeats after which a connection is given up. */
 const MAX_SILENT_BEATS = 2;
 
 /**
- * The WebSocket under an autobahn session, in place of autobahn's own: that one reports a close twice, cannot be cut off and
- * has no heartbeat that notices a dead broker in time.
+ * The WebSocket of an autobahn session, in place of autobahn's own transport, which reports a close twice, cannot be cut off and has no
+ * heartbeat that notices a dead broker in time.
  */
 export class WampTransport implements autobahn.ITransport {
   onopen = (): void => undefined;
   onmessage = (_message: unknown[]): void => undefined;
-  /** Called once, whatever ended the connection or kept it from opening. */
+  /** Called once, whether the connection ended or never opened. */
   onclose: (details: { wasClean: boolean; reason: string; code: number }) => void = () => undefined;
   readonly info: autobahn.ITransportInfo;
   private readonly socket: WebSocket;
   private readonly heart: NodeJS.Timeout;
-  /** Counted in beats, not by the clock: when this thread was held up, the broker is not to blame. */
+  /** Heartbeats since the broker last sent something. Counted, not clocked: when this thread was held up, the broker is not to blame. */
   private silentBeats = 0;
   private failure = '';
 
@@ -46,7 +46,7 @@ export class WampTransport implements autobahn.ITransport {
     return this.socket.readyState === WebSocket.CLOSED;
   }
 
-  /** autobahn's own use of this is to leave after a protocol violation. */
+  /** Closes the connection. autobahn itself calls this only after a protocol violation. */
   close(code = 1000, reason = ''): void {
     if (code !== 1000) this.failure ||= reason;
     this.socket.close(1000);

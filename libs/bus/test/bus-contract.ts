@@ -2,15 +2,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { createBus, type Bus, type BusOptions, type BusPayload } from '@millrace/bus';
 import { eventually, requireService, type Service, type ServiceName } from '@millrace/testing/services';
 
-// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+// The tests run real servers on a machine that may be busy. Every wait in them has its own limit.
 jest.setTimeout(60_000);
 
 export interface BusUnderTest {
   readonly name: string;
-  /** What must be installed; the embedded router needs nothing. */
+  /** A service that must be installed. The embedded router needs none. */
   readonly needs?: ServiceName;
   start(options: { ticket?: string }): Promise<Service>;
-  /** How a client shows the secret that `start` was given. */
+  /** Returns the options with which a client shows the secret that `start` was given. */
   credentials(secret: string): Partial<BusOptions>;
 }
 
@@ -21,7 +21,7 @@ interface Heard {
 
 const FAST = { heartbeatMs: 250, backoff: { minMs: 20, maxMs: 200 } };
 
-/** What every broker must do for Millrace, said once and run against each of them. */
+/** Describes what every broker must do for Millrace. The same tests run against each broker. */
 export function describeBusContract(underTest: BusUnderTest): void {
   const suite = underTest.needs === undefined || requireService(underTest.needs) ? describe : describe.skip;
   suite(`the bus over ${underTest.name}`, () => {
@@ -56,7 +56,7 @@ export function describeBusContract(underTest: BusUnderTest): void {
 
     const topics = (heard: readonly Heard[]): string[] => heard.map(({ topic }) => topic);
 
-    /** Waits until a subscription made while connected is in place, by asking for the echo of a probe. */
+    /** Waits until a subscription made while connected is in place, by probing until a hint arrives. */
     async function inPlace(publisher: Bus, heard: readonly Heard[], topic: string): Promise<void> {
       await eventually(
         () => {
@@ -257,13 +257,13 @@ export function describeBusContract(underTest: BusUnderTest): void {
         await young.ready(20_000);
         if (underTest.needs !== 'nats') expect(await caller.call('who', {})).toEqual({ who: 'young' });
         await old.close();
-        // A broker hears of an end that is not said to it a moment later: until then NATS may ask the old one, too.
+        // A broker notices an end without a GOODBYE only a moment later. Until then NATS may also call the old responder.
         await eventually(async () => expect(await caller.call('who', {})).toEqual({ who: 'young' }));
       });
     });
 
     describe('when the broker goes away', () => {
-      // These kill the broker, each gets a moment for its slow start.
+      // Time limit of tests that kill the broker, which may start slowly.
       const SLOW = 90_000;
 
       it(

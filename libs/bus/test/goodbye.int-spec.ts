@@ -17,11 +17,11 @@ afterAll(() => {
   broker.close();
 });
 
-it('keeps what is published after the broker has said goodbye for the next connection', async () => {
+it("keeps hints published after the broker's GOODBYE for the next connection", async () => {
   const arrived: unknown[] = [];
   let goodbyes = 0;
   broker.on('connection', (socket) => {
-    // A broker that takes its time: the close that follows its goodbye is not answered.
+    // A slow broker: it does not answer the close that follows its GOODBYE.
     socket.close = () => undefined;
     const say = (message: unknown[]): void => socket.send(JSON.stringify(message));
     socket.on('message', (data: Buffer) => {

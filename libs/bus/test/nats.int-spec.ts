@@ -11,7 +11,7 @@ describeBusContract({
 });
 
 (requireService('nats') ? describe : describe.skip)('a nats-server that wants a token', () => {
-  it('lets in who has it and nobody else', async () => {
+  it('accepts only the right credentials', async () => {
     const service = await startNats({ token: 's3cret' });
     const warnings: string[] = [];
     const withToken = (token: string): ReturnType<typeof createBus> =>
