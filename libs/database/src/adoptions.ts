@@ -1,5 +1,7 @@
 import { type Properties, Result, type Uuid, uuidFromBytes } from '@millrace/domain';
-import { type BuildKey, type ClaimedBuild, type RequestRow, requestsOf } from './claims.js';
+import type { ClaimedBuild } from './claims/claiming.js';
+import type { BuildKey } from './claims/fence.js';
+import { type RequestRow, requestsOf } from './claims/requests.js';
 import { assertLeased, type Incarnation } from './masters.js';
 import type { Database, Transaction } from './sql.js';
 

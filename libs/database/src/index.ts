@@ -6,18 +6,10 @@ export {
   type WorkersClaim,
 } from './adoptions.js';
 export { completeRequest, createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
-export {
-  ATTEMPTS_ALLOWED,
-  type BuildEnd,
-  type BuildKey,
-  type ClaimCandidate,
-  type ClaimedBuild,
-  ClaimStore,
-  DEATHS_ALLOWED,
-  type EndedBuild,
-  type Orphan,
-  type QueuedRequest,
-} from './claims.js';
+export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';
+export { type ClaimCandidate, type ClaimedBuild } from './claims/claiming.js';
+export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from './claims/ending.js';
+export { type BuildKey } from './claims/fence.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force, type MasterCommand } from './control.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
@@ -33,7 +25,9 @@ export {
   SchedulerStore,
   type WaitingChange,
 } from './intake/schedulers.js';
-export { type BuildEntry, type Committed, countLines, Journal } from './journal.js';
+export { type BuildEntry, type Committed } from './journal/entries.js';
+export { countLines } from './journal/entry-writer.js';
+export { Journal } from './journal/journal.js';
 export { decodeChunk, logPieces, type LogType, readLogLines } from './logs.js';
 export {
   type Incarnation,

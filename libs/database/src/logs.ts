@@ -31,7 +31,7 @@ export async function decodeChunk(codec: string, content: Buffer): Promise<strin
   }
 }
 
-/** An identifier for a log name; logs of one step that share it get a number (`journal-memory.ts`). */
+/** An identifier for a log name; logs of one step that share it get a number (`journal/memory.ts`). */
 export function slugBase(name: string): string {
   const base = name.replace(/[^a-zA-Z0-9._-]/g, '_').replace(/^[^a-zA-Z_-]/, '_$&');
   return base.slice(0, 46) || '_';

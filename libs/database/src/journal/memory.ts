@@ -1,4 +1,4 @@
-import { slugBase } from './logs.js';
+import { slugBase } from '../logs.js';
 
 export interface LogState {
   readonly logId: number;

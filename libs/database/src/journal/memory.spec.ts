@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { BuildMemory, StagedMemory } from './journal-memory.js';
+import { BuildMemory, StagedMemory } from './memory.js';
 
 const log = (slug: string, lines = 0) => ({ logId: 1, stepId: 1, slug, lines });
 

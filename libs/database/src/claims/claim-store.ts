@@ -1,0 +1,120 @@
+import { Result } from '@millrace/domain';
+import { aliveSql, type Incarnation } from '../masters.js';
+import type { Database } from '../sql.js';
+import { type ClaimCandidate, type ClaimedBuild, claimIn } from './claiming.js';
+import { type BuildEnd, type EndedBuild, endBuildIn } from './ending.js';
+import { assertClaimed, type BuildKey } from './fence.js';
+
+/** The head of a builder's queue. */
+export interface QueuedRequest {
+  readonly requestId: number;
+  readonly builderId: number;
+  /** −priority: small first. */
+  readonly rank: number;
+}
+
+/** An attempt that nobody works on: its engine is gone, or its worker is away. */
+export interface Orphan extends BuildKey {
+  readonly masterId: number;
+  readonly masterEpoch: number;
+  readonly master: string;
+  /** Its engine holds its lease; only the worker is away. */
+  readonly engineIsAlive: boolean;
+  /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. Not when it is to be stopped. */
+  readonly mayResume: boolean;
+  /** Its worker has a session at another incarnation than the claim's: what it brings along is adopted there, if anywhere. */
+  readonly workerIsElsewhere: boolean;
+  /** For how long its worker has been away, where an engine could still record that. */
+  readonly parkedForMs: number | null;
+}
+
+/** Queue and claims, as engines use them. Prepared SQL: every build pays for it, and most writes are deferred, which no repository does. */
+export class ClaimStore {
+  constructor(private readonly db: Database) {}
+
+  /** Builders that have anything queued. */
+  async queuedBuilders(): Promise<number[]> {
+    const rows = await this.db.all<{ builderId: number }>(`SELECT DISTINCT builder_id AS builderId FROM queue`);
+    return rows.map((row) => row.builderId);
+  }
+
+  /** The first `limit` requests of a builder, best first. */
+  heads(builderId: number, limit: number): Promise<QueuedRequest[]> {
+    return this.db.all<QueuedRequest>(
+      `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
+       WHERE builder_id = ? ORDER BY queue_rank, request_id LIMIT ${Math.trunc(limit)}`,
+      [builderId],
+    );
+  }
+
+  claim(me: Incarnation, candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+    return this.db.transaction((tx) => claimIn(tx, me, candidates));
+  }
+
+  /**
+   * Claims whose engine has died, begun another life or let its lease run out, and those whose worker is away. Judged on the
+   * database's clock.
+   */
+  async orphans(): Promise<Orphan[]> {
+    const alive = aliveSql(this.db, 'c.master_epoch');
+    const rows = await this.db.all<
+      Omit<Orphan, 'engineIsAlive' | 'mayResume' | 'workerIsElsewhere'> & {
+        alive: number;
+        mayResume: number;
+        elsewhere: number;
+      }
+    >(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
+              c.epoch AS epoch, m.name AS master, c.master_id AS masterId, c.master_epoch AS masterEpoch,
+              ${alive} AS alive, COALESCE(w.master_id <> c.master_id OR w.master_epoch <> c.master_epoch, 0) AS elsewhere,
+              ${this.db.dialect.nowMs} - c.parked_at_ms AS parkedForMs,
+              (w.resumes = 1 AND NOT EXISTS (SELECT 1 FROM steps s
+                WHERE s.build_id = c.build_id AND s.complete_at_ms IS NULL AND s.resumable = 0)
+               AND NOT EXISTS (SELECT 1 FROM master_commands o
+                WHERE o.done_at_ms IS NULL AND o.kind = 'stop-build' AND o.subject_id = c.build_id)) AS mayResume
+       FROM claims c JOIN masters m ON m.id = c.master_id JOIN builds b ON b.id = c.build_id JOIN workers w ON w.id = c.worker_id
+       WHERE c.parked_at_ms IS NOT NULL OR NOT ${alive}
+       ORDER BY mayResume LIMIT 200`,
+    );
+    return rows.map(({ alive: engineIsAlive, mayResume, elsewhere, ...row }) => ({
+      ...row,
+      engineIsAlive: engineIsAlive === 1,
+      mayResume: mayResume === 1,
+      workerIsElsewhere: elsewhere === 1,
+    }));
+  }
+
+  /**
+   * Gives an orphan's request back to the queue. Null when somebody else did so first, when its engine or its worker came back, or while
+   * that engine stands still in the middle of a transaction about it: the other orphans do not wait for this one.
+   */
+  reap(orphan: Orphan, stateString = `retry: engine ${orphan.master} went away`): Promise<EndedBuild | null> {
+    return this.db.transaction(async (tx) => {
+      const row = await tx.get(
+        `SELECT c.request_id FROM claims c JOIN masters m ON m.id = c.master_id
+         WHERE c.request_id = ? AND c.epoch = ? AND (c.parked_at_ms IS NOT NULL OR NOT ${aliveSql(tx, 'c.master_epoch')})${tx.dialect.forUpdateSkipLocked}`,
+        [orphan.requestId, orphan.epoch],
+      );
+      if (!row) return null;
+      return endBuildIn(tx, orphan, { results: Result.RETRY, stateString, death: !orphan.engineIsAlive });
+    });
+  }
+
+  /** What this incarnation works on according to the database. */
+  held(me: Incarnation): Promise<BuildKey[]> {
+    return this.db.all<BuildKey>(
+      `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId, c.epoch AS epoch
+       FROM claims c JOIN builds b ON b.id = c.build_id
+       WHERE c.master_id = ? AND c.master_epoch = ? AND c.parked_at_ms IS NULL`,
+      [me.masterId, me.epoch],
+    );
+  }
+
+  /** Ends an attempt of ours outside the journal, for one whose claim we found but never began. */
+  end(key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
+    return this.db.transaction(async (tx) => {
+      await assertClaimed(tx, [key]);
+      return endBuildIn(tx, key, end);
+    });
+  }
+}

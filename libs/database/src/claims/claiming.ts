@@ -1,0 +1,170 @@
+import {
+  mergeProperties,
+  type Properties,
+  propertiesFrom,
+  sourceProperties,
+  type SourceStamp,
+  type Uuid,
+  uuidFromBytes,
+  uuidToBytes,
+  uuidv7,
+} from '@millrace/domain';
+import { assertLeased, type Incarnation } from '../masters.js';
+import { placeholders, rowPlaceholders, type Transaction } from '../sql.js';
+import { withRoom } from '../workers.js';
+import type { BuildKey } from './fence.js';
+import { requestsOf } from './requests.js';
+
+export interface ClaimCandidate {
+  readonly requestId: number;
+  readonly builderId: number;
+  readonly builderName: string;
+  readonly workerId: number;
+  readonly workerName: string;
+  /** The builder's and the worker's own properties; those of the buildset win over them. */
+  readonly properties: Properties;
+  /** Of the configuration revision that the build runs under. */
+  readonly fingerprint?: string;
+  /** The worker's session here that the build is to begin in. Undefined: whichever it has. */
+  readonly sessionEpoch?: number;
+}
+
+export interface ClaimedBuild extends BuildKey {
+  readonly uuid: Uuid;
+  readonly number: number;
+  readonly attempt: number;
+  readonly workerId: number;
+  readonly properties: Properties;
+  /** In the order of their codebases. */
+  readonly sourceStamps: readonly SourceStamp[];
+}
+
+/**
+ * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). A candidate that somebody else took, or whose
+ * worker has no room, is left out of the answer, which is normal.
+ * @throws FencedError when our own lease is over
+ */
+export async function claimIn(
+  tx: Transaction,
+  me: Incarnation,
+  candidates: readonly ClaimCandidate[],
+): Promise<ClaimedBuild[]> {
+  if (candidates.length === 0) return [];
+  await assertLeased(tx, me);
+  const wanted = await withRoom(tx, me, candidates);
+  if (wanted.length === 0) return [];
+  const locked = await tx.all<{ requestId: number }>(
+    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(wanted.length)}
+     ORDER BY request_id${tx.dialect.forUpdateSkipLocked}`,
+    wanted.map((candidate) => candidate.requestId),
+  );
+  const free = new Set(locked.map((row) => row.requestId));
+  const won = wanted.filter((candidate) => free.has(candidate.requestId));
+  if (won.length === 0) return [];
+  const ids = won.map((candidate) => candidate.requestId);
+  const now = tx.dialect.nowMs;
+  await tx.defer(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
+  await tx.defer(
+    `UPDATE build_requests SET attempts = attempts + 1, epoch = epoch + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
+     WHERE id IN ${placeholders(ids.length)}`,
+    [me.masterId, ...ids],
+  );
+  const requests = await requestsOf(tx, ids);
+  const numbers = await takeNumbers(tx, won);
+  const builds = won.map((candidate, i): Omit<ClaimedBuild, 'buildId'> => {
+    const request = requests.get(candidate.requestId)!;
+    const number = numbers[i]!;
+    return {
+      requestId: candidate.requestId,
+      buildsetId: request.buildsetId,
+      builderId: candidate.builderId,
+      epoch: request.epoch,
+      attempt: request.attempts,
+      uuid: uuidv7(),
+      number,
+      workerId: candidate.workerId,
+      sourceStamps: request.sourceStamps,
+      properties: mergeProperties(
+        candidate.properties,
+        propertiesFrom(
+          {
+            ...sourceProperties(request.sourceStamps),
+            // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
+            requestid: candidate.requestId,
+            attempt: request.attempts,
+          },
+          'Build',
+        ),
+        request.properties,
+        propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
+        propertiesFrom({ workername: candidate.workerName }, 'Worker'),
+      ),
+    };
+  });
+  const inserted = await tx.run(
+    `INSERT INTO builds (uuid, number, builder_id, request_id, buildset_id, attempt, worker_id, master_id, started_at_ms,
+       state_string, locks_ms, properties, fingerprint)
+     VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now}, 'starting', 0, ?, ?)`).join(', ')}`,
+    builds.flatMap((build, i) => [
+      uuidToBytes(build.uuid),
+      build.number,
+      build.builderId,
+      build.requestId,
+      build.buildsetId,
+      build.attempt,
+      build.workerId,
+      me.masterId,
+      JSON.stringify(build.properties),
+      won[i]!.fingerprint ?? null,
+    ]),
+  );
+  const buildIds = await idsOf(tx, builds, inserted.insertId);
+  const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: buildIds[i]! }));
+  await tx.defer(
+    `INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
+     VALUES ${rowPlaceholders(claimed.length, 7)}`,
+    claimed.flatMap((build) => [
+      build.requestId,
+      build.buildId,
+      build.builderId,
+      build.workerId,
+      me.masterId,
+      me.epoch,
+      build.epoch,
+    ]),
+  );
+  return claimed;
+}
+
+/** Of builds that were just inserted. Only the first is known: the nodes of a cluster may take turns with the others. */
+async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[], first: number): Promise<number[]> {
+  if (builds.length === 1) return [first];
+  const rows = await tx.all<{ id: number; uuid: Buffer }>(
+    `SELECT id, uuid FROM builds WHERE uuid IN ${placeholders(builds.length)}`,
+    builds.map(({ uuid }) => uuidToBytes(uuid)),
+  );
+  const ids = new Map(rows.map(({ id, uuid }) => [uuidFromBytes(uuid), id]));
+  return builds.map(({ uuid }) => ids.get(uuid)!);
+}
+
+/** A build number for each, in order; builder rows are locked in the order of their ids, so that claimers do not deadlock. */
+async function takeNumbers(tx: Transaction, won: readonly ClaimCandidate[]): Promise<number[]> {
+  const wanted = new Map<number, number>();
+  for (const { builderId } of won) wanted.set(builderId, (wanted.get(builderId) ?? 0) + 1);
+  const builderIds = [...wanted.keys()].sort((a, b) => a - b);
+  await tx.defer(
+    `UPDATE builders SET next_number = next_number + CASE id ${'WHEN ? THEN ? '.repeat(builderIds.length)}ELSE 0 END
+     WHERE id IN ${placeholders(builderIds.length)}`,
+    [...builderIds.flatMap((id) => [id, wanted.get(id)!]), ...builderIds],
+  );
+  const rows = await tx.all<{ id: number; next: number }>(
+    `SELECT id, next_number AS next FROM builders WHERE id IN ${placeholders(builderIds.length)}`,
+    builderIds,
+  );
+  const next = new Map(rows.map((row) => [row.id, row.next - wanted.get(row.id)!]));
+  return won.map(({ builderId }) => {
+    const number = next.get(builderId)!;
+    next.set(builderId, number + 1);
+    return number;
+  });
+}

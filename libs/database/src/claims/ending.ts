@@ -1,0 +1,108 @@
+import { Result } from '@millrace/domain';
+import { completeRequest } from '../buildsets.js';
+import type { MasterCommand } from '../control.js';
+import type { Transaction } from '../sql.js';
+import type { BuildKey } from './fence.js';
+
+/** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often. */
+export interface BuildEnd {
+  readonly results: Result;
+  readonly stateString: string;
+  readonly death?: boolean;
+}
+
+export interface EndedBuild {
+  readonly buildId: number;
+  readonly requestId: number;
+  readonly builderId: number;
+  /** Its request waits in the queue again. */
+  readonly requeued: boolean;
+  readonly completedBuildsetId: number | null;
+}
+
+/** Attempts that may end with the death of their engine or runner. */
+export const DEATHS_ALLOWED = 3;
+/** Attempts in all, whatever they end with: a build that takes its worker down every time must not do so for ever. */
+export const ATTEMPTS_ALLOWED = 20;
+
+/** Ends an attempt whose claim is locked in this transaction: its request is completed, or queued again after RETRY. */
+export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
+  const now = tx.dialect.nowMs;
+  const request = (await tx.get<{ attempts: number; deaths: number; priority: number; submittedAtMs: number }>(
+    `SELECT attempts, deaths, priority, submitted_at_ms AS submittedAtMs FROM build_requests WHERE id = ?`,
+    [key.requestId],
+  ))!;
+  const { results, stateString } = await verdict(tx, key, request, end);
+  await tx.defer(
+    `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
+    [results, stateString, key.buildId],
+  );
+  await tx.defer(
+    `UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`,
+    [results, key.buildId],
+  );
+  await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
+  await tx.defer(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
+  await tx.defer(
+    `UPDATE master_commands SET done_at_ms = ${now}, result = 'the build has ended'
+     WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
+    [key.buildId],
+  );
+  const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId };
+  if (results === Result.RETRY) {
+    await tx.defer(
+      `UPDATE build_requests SET claimed_at_ms = NULL, claimed_by_master_id = NULL, deaths = deaths + ? WHERE id = ?`,
+      [end.death ? 1 : 0, key.requestId],
+    );
+    await tx.defer(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ?)`, [
+      key.requestId,
+      key.builderId,
+      -request.priority,
+      request.submittedAtMs,
+    ]);
+    return { ...ended, requeued: true, completedBuildsetId: null };
+  }
+  const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
+  await tx.defer(
+    `UPDATE builders SET latest_build_id = ?, latest_results = ? WHERE id = ? AND (latest_build_id IS NULL OR latest_build_id < ?)`,
+    [key.buildId, results, key.builderId, key.buildId],
+  );
+  if (results === Result.SUCCESS || results === Result.WARNINGS) {
+    await tx.defer(
+      `UPDATE builders SET latest_green_build_id = ? WHERE id = ? AND (latest_green_build_id IS NULL OR latest_green_build_id < ?)`,
+      [key.buildId, key.builderId, key.buildId],
+    );
+  }
+  return { ...ended, requeued: false, completedBuildsetId };
+}
+
+/** RETRY unless the request was cancelled meanwhile or has been tried often enough. */
+async function verdict(
+  tx: Transaction,
+  key: BuildKey,
+  request: { attempts: number; deaths: number },
+  end: BuildEnd,
+): Promise<{ results: Result; stateString: string }> {
+  if (end.results !== Result.RETRY) return end;
+  const stop = await tx.get<{ args: string }>(
+    `SELECT args FROM master_commands WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ? ORDER BY id LIMIT 1`,
+    [key.buildId],
+  );
+  if (stop) {
+    const { reason = 'no reason' } = JSON.parse(stop.args) as MasterCommand['args'];
+    return { results: Result.CANCELLED, stateString: `cancelled (${reason})` };
+  }
+  if (end.death && request.deaths + 1 >= DEATHS_ALLOWED) {
+    return {
+      results: Result.EXCEPTION,
+      stateString: `exception: given up after ${DEATHS_ALLOWED} attempts that ended with their engine or runner dying (${end.stateString})`,
+    };
+  }
+  if (request.attempts >= ATTEMPTS_ALLOWED) {
+    return {
+      results: Result.EXCEPTION,
+      stateString: `exception: given up after ${request.attempts} attempts (${end.stateString})`,
+    };
+  }
+  return end;
+}

@@ -1,0 +1,32 @@
+import { FencedError } from '@millrace/domain';
+import { sabotaged } from '../sabotage.js';
+import { placeholders, type Transaction } from '../sql.js';
+
+/** Names one attempt; `epoch` fences every write about it (I3). */
+export interface BuildKey {
+  readonly buildId: number;
+  readonly requestId: number;
+  readonly buildsetId: number;
+  readonly builderId: number;
+  readonly epoch: number;
+}
+
+/**
+ * Locks the claims of these builds. @returns the ids of the builds that are still ours; every write about a build comes after it, in
+ * the same transaction (the fence guards inserts too).
+ */
+export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<Set<number>> {
+  if (sabotaged('fence')) return new Set(keys.map((key) => key.buildId));
+  const rows = await tx.all<{ requestId: number; epoch: number }>(
+    `SELECT request_id AS requestId, epoch FROM claims WHERE request_id IN ${placeholders(keys.length)}${tx.dialect.forUpdate}`,
+    keys.map((key) => key.requestId),
+  );
+  const epochs = new Map(rows.map((row) => [row.requestId, row.epoch]));
+  return new Set(keys.filter((key) => epochs.get(key.requestId) === key.epoch).map((key) => key.buildId));
+}
+
+/** @throws FencedError */
+export async function assertClaimed(tx: Transaction, keys: readonly BuildKey[]): Promise<void> {
+  const ours = await claimedOf(tx, keys);
+  for (const key of keys) if (!ours.has(key.buildId)) throw new FencedError(`build ${key.buildId}`, { ...key });
+}

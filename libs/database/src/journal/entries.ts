@@ -1,0 +1,68 @@
+import type { Properties, Result } from '@millrace/domain';
+import type { BuildEnd, EndedBuild } from '../claims/ending.js';
+import type { LogType } from '../logs.js';
+
+/** One thing that happened in a build. */
+export type BuildEntry =
+  /** `resumable`: it may be replayed when it is interrupted half-way (I9). */
+  | {
+      readonly kind: 'step-started';
+      readonly number: number;
+      readonly name: string;
+      readonly hidden: boolean;
+      readonly resumable?: boolean;
+    }
+  /** `urls` are additions; one that is there already is not added again. */
+  | {
+      readonly kind: 'step-changed';
+      readonly number: number;
+      readonly stateString?: string;
+      readonly urls?: readonly { name: string; url: string }[];
+    }
+  | {
+      readonly kind: 'step-finished';
+      readonly number: number;
+      readonly results: Result;
+      readonly stateString: string;
+      readonly hidden: boolean;
+    }
+  | {
+      readonly kind: 'command-intended';
+      readonly step: number;
+      readonly ordinal: number;
+      readonly name: string;
+      readonly uuid: string;
+      readonly argsHash: string;
+    }
+  /** Goes with the lines of the command's update of that number; `captured` is what it adds to what was captured before. */
+  | {
+      readonly kind: 'command-stored';
+      readonly step: number;
+      readonly ordinal: number;
+      readonly update: number;
+      readonly captured: string;
+    }
+  /** The same command once more under another id, because the first one can have had no lasting effect. */
+  | { readonly kind: 'command-resent'; readonly step: number; readonly ordinal: number; readonly uuid: string }
+  | { readonly kind: 'command-finished'; readonly step: number; readonly ordinal: number; readonly outcome: string }
+  /** Whole lines, each ending in a newline and, for type `s`, beginning with its stream's letter. */
+  | {
+      readonly kind: 'log-lines';
+      readonly step: number;
+      readonly log: string;
+      readonly type: LogType;
+      readonly text: string;
+      readonly lines: number;
+    }
+  | { readonly kind: 'properties'; readonly properties: Properties }
+  | { readonly kind: 'build-state'; readonly stateString: string }
+  /** Nobody works on it until its worker is back. */
+  | { readonly kind: 'build-parked' }
+  | { readonly kind: 'build-finished'; readonly end: BuildEnd };
+
+/** What a committed group of entries touched, for the hints that follow. */
+export interface Committed {
+  readonly steps: readonly { readonly stepId: number; readonly event: 'started' | 'updated' | 'finished' }[];
+  readonly logs: readonly { readonly stepId: number; readonly logId: number; readonly event: 'new' | 'append' }[];
+  readonly ended: EndedBuild | null;
+}

@@ -1,0 +1,178 @@
+import { type Properties, uuidToBytes } from '@millrace/domain';
+import { type EndedBuild, endBuildIn } from '../claims/ending.js';
+import type { BuildKey } from '../claims/fence.js';
+import { encodeChunk } from '../logs.js';
+import type { Transaction } from '../sql.js';
+import type { BuildEntry, Committed } from './entries.js';
+import type { LogState, StagedMemory } from './memory.js';
+
+const CHUNK_BYTES = 256 << 10;
+
+/** Writes the entries of one build in a transaction that has locked its claim. */
+export class EntryWriter {
+  private readonly steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
+  private readonly logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
+
+  constructor(
+    private readonly tx: Transaction,
+    private readonly build: BuildKey,
+    private readonly memory: StagedMemory,
+  ) {}
+
+  async write(entries: readonly BuildEntry[]): Promise<Committed> {
+    let ended: EndedBuild | null = null;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      if (entry.kind === 'build-finished') ended = await endBuildIn(this.tx, this.build, entry.end);
+      else await this.one(entry);
+    }
+    return { steps: this.steps, logs: [...this.logs.values()], ended };
+  }
+
+  private async one(entry: Exclude<BuildEntry, { kind: 'build-finished' }>): Promise<void> {
+    const { tx, build } = this;
+    const now = tx.dialect.nowMs;
+    switch (entry.kind) {
+      case 'step-started': {
+        const { insertId } = await tx.run(
+          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable)
+           VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?)`,
+          [build.buildId, entry.number, entry.name, 'running', entry.hidden, entry.resumable ?? false],
+        );
+        this.memory.addStep(entry.number, insertId);
+        this.steps.push({ stepId: insertId, event: 'started' });
+        if (entry.number === 0)
+          await tx.defer(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
+        return;
+      }
+      case 'step-changed': {
+        const stepId = this.step(entry.number);
+        if (entry.stateString !== undefined) {
+          await tx.defer(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
+        }
+        if (entry.urls !== undefined) {
+          const row = await tx.get<{ urls: string }>(`SELECT urls FROM steps WHERE id = ?`, [stepId]);
+          const known = JSON.parse(row!.urls) as { name: string; url: string }[];
+          const urls = new Map(
+            [...known, ...entry.urls].map(({ name, url }) => [JSON.stringify([name, url]), { name, url }]),
+          );
+          await tx.defer(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify([...urls.values()]), stepId]);
+        }
+        this.steps.push({ stepId, event: 'updated' });
+        return;
+      }
+      case 'step-finished': {
+        const stepId = this.step(entry.number);
+        await tx.defer(
+          `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ? WHERE id = ?`,
+          [entry.results, entry.stateString, entry.hidden, stepId],
+        );
+        await tx.defer(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
+        this.steps.push({ stepId, event: 'finished' });
+        return;
+      }
+      case 'command-intended':
+        await tx.defer(
+          `INSERT INTO commands (build_id, step_number, ordinal, name, uuid, args_hash, sent_at_ms) VALUES (?, ?, ?, ?, ?, ?, ${now})`,
+          [build.buildId, entry.step, entry.ordinal, entry.name, uuidToBytes(entry.uuid), entry.argsHash],
+        );
+        return;
+      case 'command-stored':
+        await tx.defer(
+          `UPDATE commands SET updates_stored = ?${entry.captured === '' ? '' : `, captured = CONCAT(COALESCE(captured, ''), ?)`}
+           WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [entry.update, ...(entry.captured === '' ? [] : [entry.captured]), build.buildId, entry.step, entry.ordinal],
+        );
+        return;
+      case 'command-resent':
+        await tx.defer(
+          `UPDATE commands SET uuid = ?, sent_at_ms = ${now}, updates_stored = 0, captured = NULL
+           WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [uuidToBytes(entry.uuid), build.buildId, entry.step, entry.ordinal],
+        );
+        return;
+      case 'build-parked':
+        await tx.defer(`UPDATE claims SET parked_at_ms = ${now} WHERE request_id = ?`, [build.requestId]);
+        return;
+      case 'command-finished':
+        await tx.defer(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [
+          entry.outcome,
+          build.buildId,
+          entry.step,
+          entry.ordinal,
+        ]);
+        return;
+      case 'log-lines':
+        await this.append(entry);
+        return;
+      case 'properties':
+        await this.mergeProperties(entry.properties);
+        return;
+      case 'build-state':
+        await tx.defer(`UPDATE builds SET state_string = ? WHERE id = ?`, [entry.stateString, build.buildId]);
+        return;
+    }
+  }
+
+  private step(number: number): number {
+    const stepId = this.memory.step(number);
+    if (stepId === undefined) throw new RangeError(`build ${this.build.buildId}: step ${number} was never started`);
+    return stepId;
+  }
+
+  private async mergeProperties(properties: Properties): Promise<void> {
+    const row = await this.tx.get<{ properties: string }>(`SELECT properties FROM builds WHERE id = ?`, [
+      this.build.buildId,
+    ]);
+    const merged = { ...(JSON.parse(row!.properties) as Properties), ...properties };
+    await this.tx.defer(`UPDATE builds SET properties = ? WHERE id = ?`, [JSON.stringify(merged), this.build.buildId]);
+  }
+
+  private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {
+    const known = this.memory.log(entry.step, entry.log);
+    const event = known ? 'append' : 'new';
+    const log = known ?? (await this.createLog(entry));
+    for (const piece of pieces(entry.text, entry.lines)) {
+      const { codec, content } = await encodeChunk(piece.text);
+      await this.tx.defer(
+        `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
+        [log.logId, log.lines, piece.lines, codec, content],
+      );
+      log.lines += piece.lines;
+    }
+    await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
+    if (this.logs.get(log.logId)?.event !== 'new')
+      this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
+  }
+
+  private async createLog(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<LogState> {
+    const stepId = this.step(entry.step);
+    const slug = this.memory.newSlug(entry.step, entry.log);
+    const { insertId } = await this.tx.run(
+      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, 0, 0)`,
+      [this.build.buildId, stepId, entry.log, slug, entry.type],
+    );
+    return this.memory.addLog(entry.step, entry.log, { logId: insertId, stepId, slug, lines: 0 });
+  }
+}
+
+/** Cuts whole lines into pieces of about a chunk's size; a line is never cut. */
+function* pieces(text: string, lines: number): Generator<{ text: string; lines: number }> {
+  if (text.length <= CHUNK_BYTES) {
+    yield { text, lines };
+    return;
+  }
+  for (let from = 0; from < text.length;) {
+    let to = text.lastIndexOf('\n', from + CHUNK_BYTES);
+    if (to < from) to = text.indexOf('\n', from);
+    const piece = text.slice(from, to + 1);
+    yield { text: piece, lines: countLines(piece) };
+    from = to + 1;
+  }
+}
+
+export function countLines(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count++;
+  return count;
+}

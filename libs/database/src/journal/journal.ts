@@ -1,0 +1,233 @@
+import { FencedError, MillraceError, OperationalError } from '@millrace/domain';
+import { type ClaimCandidate, type ClaimedBuild, claimIn } from '../claims/claiming.js';
+import { type BuildKey, claimedOf } from '../claims/fence.js';
+import type { Incarnation } from '../masters.js';
+import type { Database, Transaction } from '../sql.js';
+import type { BuildEntry, Committed } from './entries.js';
+import { EntryWriter } from './entry-writer.js';
+import { BuildMemory, type LogState, StagedMemory } from './memory.js';
+
+interface EntryItem {
+  readonly build: BuildKey;
+  readonly entries: readonly BuildEntry[];
+  readonly bytes: number;
+  resolve(committed: Committed): void;
+  reject(error: unknown): void;
+}
+
+interface ClaimItem {
+  readonly candidates: readonly ClaimCandidate[];
+  resolve(claimed: ClaimedBuild[]): void;
+  reject(error: unknown): void;
+}
+
+const MAX_GROUP_BYTES = 4 << 20;
+const MAX_GROUP_ITEMS = 256;
+const SOON_MS = 3;
+
+/**
+ * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
+ * gathers, and an idle journal commits at once. Order is kept per build. A promise resolves only
+ * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3). After an entry that cannot
+ * be written nothing more of its build is, but its end: what is recorded has no gaps. Prepared SQL: every line of output
+ * comes through here, and writes are deferred.
+ *
+ * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back. A commit whose
+ * answer was lost may have happened: each group leaves its number behind, and one that did is not written twice.
+ */
+export class Journal {
+  private entries: EntryItem[] = [];
+  private claims: ClaimItem[] = [];
+  private running: Promise<void> | null = null;
+  private soon: NodeJS.Timeout | null = null;
+  private closed = false;
+  private groups = 0;
+  private readonly memory = new Map<number, BuildMemory>();
+  /** Builds of which something could not be written, and why. */
+  private readonly broken = new Map<number, unknown>();
+  readonly stats = { transactions: 0, entries: 0, retries: 0 };
+
+  constructor(
+    private readonly db: Database,
+    private readonly me: Incarnation,
+    private readonly onTrouble: (error: OperationalError) => void,
+  ) {}
+
+  write(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    const committed = this.add(build, entries);
+    this.wake();
+    return committed;
+  }
+
+  /** For entries that nobody waits for: they go with whatever is written next, at most a few milliseconds later. */
+  writeSoon(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    const committed = this.add(build, entries);
+    this.soon ??= setTimeout(() => {
+      this.soon = null;
+      this.wake();
+    }, SOON_MS);
+    return committed;
+  }
+
+  private add(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
+    if (this.closed) return Promise.reject(isOver());
+    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
+    return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
+  }
+
+  /** Claims ride in the same transaction as what is written meanwhile: finishing a build and claiming the next is one. */
+  claim(candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+    if (this.closed) return Promise.reject(isOver());
+    return new Promise((resolve, reject) => {
+      this.claims.push({ candidates, resolve, reject });
+      this.wake();
+    });
+  }
+
+  /** Reads what an earlier engine wrote of a build that goes on here; before the first entry of ours. */
+  async recall(buildId: number): Promise<void> {
+    const steps = await this.db.all<{ id: number; number: number }>(`SELECT id, number FROM steps WHERE build_id = ?`, [
+      buildId,
+    ]);
+    const numbers = new Map(steps.map((step) => [step.id, step.number]));
+    const logs = await this.db.all<LogState & { name: string }>(
+      `SELECT id AS logId, step_id AS stepId, name, slug, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
+      [buildId],
+    );
+    const memory = new BuildMemory();
+    for (const { number, id } of steps) memory.steps.set(number, id);
+    for (const { name, ...log } of logs) memory.addLog(numbers.get(log.stepId)!, name, log);
+    this.memory.set(buildId, memory);
+  }
+
+  /** Forgets what is kept of a build that has ended here. */
+  forget(buildId: number): void {
+    this.memory.delete(buildId);
+    this.broken.delete(buildId);
+  }
+
+  /** Waits for what is under way; what comes later is refused. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.running;
+  }
+
+  private wake(): void {
+    this.running ??= this.drain().finally(() => {
+      this.running = null;
+      if (this.entries.length + this.claims.length > 0) this.wake();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    // Whatever is handed in during the same turn of the event loop goes into the first group.
+    await Promise.resolve();
+    while (this.entries.length + this.claims.length > 0) {
+      const items = this.takeEntries();
+      const claims = this.claims.splice(0);
+      await this.commit(items, claims);
+    }
+  }
+
+  private takeEntries(): EntryItem[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.entries.length && count < MAX_GROUP_ITEMS && bytes < MAX_GROUP_BYTES)
+      bytes += this.entries[count++]!.bytes;
+    return this.entries.splice(0, count);
+  }
+
+  private async commit(items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<void> {
+    const group = ++this.groups;
+    let settle: (() => void) | null = null;
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.db.transaction(async (tx) => {
+          if (settle !== null && (await this.wasCommitted(tx, group))) return;
+          // First, so that whoever asks waits for a transaction of the lost connection that is still under way.
+          await tx.defer(`UPDATE journals SET master_epoch = ?, group_number = ? WHERE master_id = ?`, [
+            this.me.epoch,
+            group,
+            this.me.masterId,
+          ]);
+          settle = await this.apply(tx, items, claims);
+        });
+        this.stats.transactions += 1;
+        this.stats.entries += items.length;
+        settle!();
+        return;
+      } catch (error) {
+        if (!(error instanceof OperationalError) || this.closed) {
+          await this.isolate(items, claims, error);
+          return;
+        }
+        this.stats.retries += 1;
+        this.onTrouble(error);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(50 * 2 ** tries, 2000)));
+      }
+    }
+  }
+
+  private async wasCommitted(tx: Transaction, group: number): Promise<boolean> {
+    const row = await tx.get<{ epoch: number; group: number }>(
+      `SELECT master_epoch AS epoch, group_number AS \`group\` FROM journals WHERE master_id = ?${tx.dialect.forUpdate}`,
+      [this.me.masterId],
+    );
+    return row?.epoch === this.me.epoch && row.group === group;
+  }
+
+  /** One bad item must not take the others of its group down. */
+  private async isolate(items: readonly EntryItem[], claims: readonly ClaimItem[], error: unknown): Promise<void> {
+    if (items.length + claims.length <= 1 || this.closed) {
+      if (!this.closed) for (const { build } of items) this.broken.set(build.buildId, error);
+      for (const item of [...items, ...claims]) item.reject(error);
+      return;
+    }
+    for (const item of items) await this.commit([item], []);
+    for (const claim of claims) await this.commit([], [claim]);
+  }
+
+  /** @returns what to do once the transaction has been committed */
+  private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<() => void> {
+    const after: (() => void)[] = [];
+    if (items.length > 0) {
+      const keys = [...new Map(items.map((item) => [item.build.buildId, item.build])).values()];
+      const ours = await claimedOf(tx, keys);
+      const staged = new Map<number, StagedMemory>();
+      for (const item of items) {
+        const { build } = item;
+        if (!ours.has(build.buildId)) {
+          const fenced = new FencedError(`build ${build.buildId}`, { ...build });
+          after.push(() => item.reject(fenced));
+          continue;
+        }
+        if (this.broken.has(build.buildId) && !item.entries.some(({ kind }) => kind === 'build-finished')) {
+          after.push(() => item.reject(this.broken.get(build.buildId)));
+          continue;
+        }
+        const memory = staged.get(build.buildId) ?? new StagedMemory(this.memory.get(build.buildId));
+        staged.set(build.buildId, memory);
+        const committed = await new EntryWriter(tx, build, memory).write(item.entries);
+        after.push(() => item.resolve(committed));
+        if (committed.ended) ours.delete(build.buildId);
+      }
+      after.push(() => {
+        for (const [buildId, memory] of staged) this.memory.set(buildId, memory.keep());
+      });
+    }
+    for (const claim of claims) {
+      try {
+        const claimed = await claimIn(tx, this.me, claim.candidates);
+        after.push(() => claim.resolve(claimed));
+      } catch (error) {
+        if (!(error instanceof MillraceError) || error instanceof OperationalError) throw error;
+        after.push(() => claim.reject(error));
+      }
+    }
+    return () => after.forEach((settle) => settle());
+  }
+}
+
+function isOver(): OperationalError {
+  return new OperationalError('journal-closed', 'this engine has stopped writing');
+}
