@@ -1,3 +1,5 @@
+export { admitted, refusalOf, refusalOfAll, type Wanted, type WorkerFacts } from './admissions/admissions.js';
+export { type Admission, type AdmissionFacts, type Refusal, type WorkerPlace } from './admissions/facts.js';
 export { hasReadableUser, redactAddresses, schemeOf, secretInAddress } from './addresses.js';
 export {
   type ChangeFilter,
