@@ -1,6 +1,6 @@
 import { IsNull, Not } from 'typeorm';
 import { WorkerEntity } from './entities/workers.js';
-import { aliveSql } from './masters.js';
+import { aliveSql, leasedSql } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database } from './sql.js';
 
@@ -36,7 +36,7 @@ export class FleetStore {
        WHERE m.id IS NULL AND w.missing_at_ms IS NULL AND w.missing_timeout_ms IS NOT NULL
          AND COALESCE(w.last_seen_at_ms, w.created_at_ms) + w.missing_timeout_ms <= ${nowMs}
          AND EXISTS (SELECT 1 FROM worker_builders b JOIN masters e ON e.id = b.master_id
-           WHERE b.worker_id = w.id AND e.state <> 'stopped' AND e.lease_until_ms > ${nowMs})`,
+           WHERE b.worker_id = w.id AND ${leasedSql(this.db, 'e')})`,
     );
   }
 

@@ -1,5 +1,5 @@
 import { FencedError, OperationalError, UnexpectedError } from '@millrace/domain';
-import { Not, Raw } from 'typeorm';
+import { Not } from 'typeorm';
 import { ClaimEntity } from './entities/requests.js';
 import { JournalEntity, MasterEntity, OwnershipEntity } from './entities/masters.js';
 import { locking } from './repositories.js';
@@ -25,9 +25,14 @@ export interface Registration {
   readonly isAlive: (pid: number) => boolean;
 }
 
-/** True in SQL for a claim's or ownership's master `m` that still holds its lease under the epoch in `epochColumn`. */
+/** True in SQL for a living master: one whose lease stands. */
+export function leasedSql(db: Queryable, master: string): string {
+  return `(${master}.state <> 'stopped' AND ${master}.lease_until_ms > ${db.dialect.nowMs})`;
+}
+
+/** The same for a claim's, ownership's or session's master `m`, in the life that it refers to by `epochColumn`. */
 export function aliveSql(db: Queryable, epochColumn: string): string {
-  return `(m.epoch = ${epochColumn} AND m.state <> 'stopped' AND m.lease_until_ms > ${db.dialect.nowMs})`;
+  return `(m.epoch = ${epochColumn} AND ${leasedSql(db, 'm')})`;
 }
 
 export class MasterStore {
@@ -225,10 +230,6 @@ export async function listActiveMasters(
   db: Queryable,
 ): Promise<{ masterId: number; name: string; role: MasterRole }[]> {
   const masters = await db.repository(MasterEntity);
-  const rows = await masters.find({
-    select: { id: true, name: true, role: true },
-    where: { state: Not('stopped'), leaseUntilMs: Raw((leaseUntilMs) => `${leaseUntilMs} > ${db.dialect.nowMs}`) },
-    order: { id: 'ASC' },
-  });
+  const rows = await masters.createQueryBuilder('m').where(leasedSql(db, 'm')).orderBy('m.id').getMany();
   return rows.map(({ id, name, role }) => ({ masterId: id, name, role }));
 }

@@ -9,6 +9,7 @@ import type {
   WorkerResource,
 } from '@millrace/contracts';
 import { undecided } from '../intake/backlog.js';
+import { aliveSql, leasedSql } from '../masters.js';
 import { placeholders, type Queryable } from '../sql.js';
 import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
 import { seconds } from './history.js';
@@ -113,11 +114,6 @@ export const CATALOG = {
   }),
 } satisfies Record<string, ResourceShape>;
 
-/** A master that holds its lease, whatever it is doing. */
-function aliveSql(db: Queryable): string {
-  return `(m.state <> 'stopped' AND m.lease_until_ms > ${db.dialect.nowMs})`;
-}
-
 function onlyIn(column: string, ids: readonly number[] | undefined): string {
   return ids ? ` WHERE ${column} IN ${placeholders(ids.length)}` : '';
 }
@@ -144,7 +140,7 @@ export class CatalogReads {
     }>(
       `SELECT m.id, m.name, m.role, m.host, m.pid, m.version, m.state, m.started_at_ms AS startedAtMs,
          m.last_active_at_ms AS lastActiveAtMs, m.lease_until_ms AS leaseUntilMs, m.lease_ms AS leaseMs,
-         ${aliveSql(this.db)} AS alive, r.fingerprint AS revision
+         ${leasedSql(this.db, 'm')} AS alive, r.fingerprint AS revision
        FROM masters m LEFT JOIN revisions r ON r.id = m.revision_id ORDER BY m.id`,
     );
     return rows.map((row) => ({
@@ -183,7 +179,7 @@ export class CatalogReads {
     );
     const served = new Map<number, { masterIds: number[]; fingerprints: Set<string> }>();
     const serving = await this.db.all<{ builderId: number; masterId: number; fingerprint: string; alive: number }>(
-      `SELECT b.builder_id AS builderId, b.master_id AS masterId, b.fingerprint, ${aliveSql(this.db)} AS alive
+      `SELECT b.builder_id AS builderId, b.master_id AS masterId, b.fingerprint, ${leasedSql(this.db, 'm')} AS alive
        FROM builder_masters b JOIN masters m ON m.id = b.master_id${onlyIn('b.builder_id', ids)} ORDER BY b.builder_id, b.master_id`,
       ids,
     );
@@ -244,7 +240,7 @@ export class CatalogReads {
          w.missing_at_ms AS missingAtMs, w.protocol, w.address, w.shutdown_reason AS shutdownReason,
          CASE WHEN w.quarantined_until_ms > ${this.db.dialect.nowMs} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
          w.quarantine_reason AS quarantineReason
-       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${aliveSql(this.db)}${onlyIn('w.id', ids)} ORDER BY w.id`,
+       FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND ${aliveSql(this.db, 'w.master_epoch')}${onlyIn('w.id', ids)} ORDER BY w.id`,
       ids,
     );
     const configured = new Map<number, { builderid: number; masterid: number }[]>();
@@ -340,7 +336,7 @@ export class CatalogReads {
   /** Those with a builder that a living master serves. */
   private async activeProjects(): Promise<Set<number>> {
     const rows = await this.db.all<{ id: number }>(
-      `SELECT b.project_id AS id FROM builder_masters s JOIN masters m ON m.id = s.master_id AND ${aliveSql(this.db)}
+      `SELECT b.project_id AS id FROM builder_masters s JOIN masters m ON m.id = s.master_id AND ${leasedSql(this.db, 'm')}
        JOIN builders b ON b.id = s.builder_id WHERE b.project_id IS NOT NULL`,
     );
     return new Set(rows.map((row) => row.id));
@@ -352,7 +348,7 @@ export class CatalogReads {
    */
   async currentRevision(): Promise<{ id: number; config: CompiledConfig } | null> {
     const row = await this.db.get<{ id: number }>(
-      `SELECT r.id FROM revisions r LEFT JOIN masters m ON m.revision_id = r.id AND ${aliveSql(this.db)}
+      `SELECT r.id FROM revisions r LEFT JOIN masters m ON m.revision_id = r.id AND ${leasedSql(this.db, 'm')}
        ORDER BY CASE WHEN m.role = 'scheduler' THEN 0 WHEN m.id IS NOT NULL THEN 1 ELSE 2 END, r.id DESC LIMIT 1`,
     );
     if (!row) return null;
@@ -369,7 +365,7 @@ export class CatalogReads {
   private async owners(): Promise<Map<string, MasterResource>> {
     const rows = await this.db.all<{ name: string; masterId: number }>(
       `SELECT o.name, o.master_id AS masterId FROM ownerships o JOIN masters m ON m.id = o.master_id AND m.epoch = o.master_epoch
-       WHERE ${aliveSql(this.db)}`,
+       WHERE ${leasedSql(this.db, 'm')}`,
     );
     const masters = new Map((await this.masters()).map((master) => [master.masterid, master]));
     return new Map(rows.flatMap((row) => (masters.has(row.masterId) ? [[row.name, masters.get(row.masterId)!]] : [])));
