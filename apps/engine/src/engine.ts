@@ -13,6 +13,7 @@ import { RunningBuilds } from './builds/running-builds.js';
 import { Distributor } from './claiming/distributor.js';
 import { Reaper } from './claiming/reaper.js';
 import { EngineConfiguration } from './configuration/engine-configuration.js';
+import type { AttachedWorker } from './workers/attached-worker.js';
 import { WorkerListener } from './workers/listener.js';
 import { WorkerSessions } from './workers/sessions.js';
 
@@ -29,7 +30,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     private readonly listener: WorkerListener,
     private readonly sessions: WorkerSessions,
     private readonly builds: RunningBuilds,
-    private readonly distributor: Distributor,
+    private readonly distributor: Distributor<AttachedWorker>,
     private readonly reaper: Reaper,
     private readonly signals: EngineSignals,
     private readonly hints: Hints,

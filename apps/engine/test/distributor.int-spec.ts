@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  type ClaimedBuild,
+  ClaimStore,
   ConfigurationStore,
   createBuildset,
   type Database,
@@ -13,7 +15,8 @@ import {
   openDatabase,
   WorkerStore,
 } from '@millrace/database';
-import type { Master } from '@millrace/master';
+import { Result } from '@millrace/domain';
+import type { Logger } from '@millrace/master';
 import { eventually } from '@millrace/testing';
 import type { WorkerConnection } from '@millrace/worker-protocol';
 import { Distributor } from '../src/claiming/distributor.js';
@@ -79,26 +82,24 @@ describe('Distributor', () => {
   it('gives a slot to what came with a better rank while every worker was busy', async () => {
     const failures: unknown[] = [];
     const fail = (...what: unknown[]): void => void failures.push(what);
-    const master = {
-      me,
-      db,
-      hints: { publish: () => undefined, subscribe: () => () => undefined },
-      log: { debug: fail, warn: fail, error: fail },
-    } as unknown as Master<'engine'>;
     const session = await new WorkerStore(db).attached(workerId, me, {});
     const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, session, () => undefined);
-    const begun: { requestId: number; buildId: number }[] = [];
-    const distributor = new Distributor(
-      master,
-      new Journal(db, me, fail),
-      () => ({
+    const begun: ClaimedBuild[] = [];
+    const end = (build: ClaimedBuild): Promise<unknown> =>
+      new ClaimStore(db).end(build, { results: Result.SUCCESS, stateString: 'done' });
+    const distributor = new Distributor({
+      db,
+      hints: { publish: () => undefined, subscribe: () => () => undefined },
+      log: { debug: fail, warn: fail, error: fail } as unknown as Logger,
+      journal: new Journal(db, me, fail),
+      assignments: () => ({
         builders: new Map([[builderId, { name: 'b', fingerprint: 'f', properties: {} }]]),
         buildersOf: () => new Set([builderId]),
         workerProperties: () => ({}),
       }),
-      () => [worker],
-      (build) => begun.push(build),
-    );
+      workers: () => [worker],
+      begin: (build) => begun.push(build),
+    });
     const first = await submit(0);
     const plain = await submit(-1);
     await distributor.poll();
@@ -107,9 +108,11 @@ describe('Distributor', () => {
     distributor.queued(builderId);
     // The look at the queue that the hint asked for began before this one, on the same connection.
     await db.all(`SELECT 1 AS one`);
+    await end(begun[0]!);
     worker.release(begun[0]!.buildId);
     distributor.assign();
     await eventually(() => begun.length === 2, { what: 'the second build' });
+    await end(begun[1]!);
     worker.release(begun[1]!.buildId);
     distributor.assign();
     await eventually(() => begun.length === 3, { what: 'the third build' });

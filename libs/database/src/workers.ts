@@ -1,7 +1,7 @@
 import { Grouping } from './grouping.js';
 import { WorkerEntity } from './entities/workers.js';
 import type { Incarnation } from './masters.js';
-import { type Database, placeholders, type Transaction } from './sql.js';
+import { type Database, placeholders, type Queryable } from './sql.js';
 import {
   beginSessions,
   canBeginTogether,
@@ -26,6 +26,28 @@ export interface WorkerState {
   /** The session that is to be ended at once. */
   readonly killEpoch: number | null;
   readonly shutdownReason: string | null;
+}
+
+/** In SQL, what keeps builds from the worker `w`: as `heldBy` of the admissions. */
+export function heldBySql(db: Queryable): string {
+  return `CASE WHEN w.paused = 1 THEN 'pause' WHEN w.graceful = 1 THEN 'shutdown'
+    WHEN w.quarantined_until_ms > ${db.dialect.nowMs} THEN 'quarantine' END`;
+}
+
+/** The builder of each build that a worker has now, on all engines together. Workers without any are left out. */
+export async function buildersBusyOn(db: Queryable, workerIds: readonly number[]): Promise<Map<number, number[]>> {
+  const builderIds = new Map<number, number[]>();
+  if (workerIds.length === 0) return builderIds;
+  const rows = await db.all<{ workerId: number; builderId: number }>(
+    `SELECT worker_id AS workerId, builder_id AS builderId FROM claims WHERE worker_id IN ${placeholders(workerIds.length)}`,
+    workerIds,
+  );
+  for (const { workerId, builderId } of rows) {
+    const known = builderIds.get(workerId);
+    if (known) known.push(builderId);
+    else builderIds.set(workerId, [builderId]);
+  }
+  return builderIds;
 }
 
 /**
@@ -77,15 +99,9 @@ export class WorkerStore {
     return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
   }
 
-  /** How many builds each of these workers has, wherever they are run. Workers without any are left out. */
-  async claims(workerIds: readonly number[]): Promise<Map<number, number>> {
-    if (workerIds.length === 0) return new Map();
-    const rows = await this.db.all<{ workerId: number; builds: number }>(
-      `SELECT worker_id AS workerId, COUNT(*) AS builds FROM claims WHERE worker_id IN ${placeholders(workerIds.length)}
-       GROUP BY worker_id`,
-      workerIds,
-    );
-    return new Map(rows.map((row) => [row.workerId, row.builds]));
+  /** The builder of each build that a worker has, wherever it is run. Workers without any are left out. */
+  buildersBusyOn(workerIds: readonly number[]): Promise<Map<number, number[]>> {
+    return buildersBusyOn(this.db, workerIds);
   }
 
   /** Notes that all workers that are attached to this engine are still there. */
@@ -109,51 +125,4 @@ export class WorkerStore {
     const workers = await this.db.repository(WorkerEntity);
     await workers.update({ id: workerId, sessionEpoch }, { graceful: false, shutdownReason: null });
   }
-}
-
-/**
- * Which of these claims their workers have room for (I11): not paused, not leaving, with fewer builds on all engines together than they
- * may have, and still in the session that was seen, not in a newer one here or elsewhere. Their rows stay locked, so that two engines do not
- * count the same room.
- */
-export async function withRoom<T extends { readonly workerId: number; readonly sessionEpoch?: number }>(
-  tx: Transaction,
-  me: Incarnation,
-  claims: readonly T[],
-): Promise<T[]> {
-  const ids = [...new Set(claims.map((claim) => claim.workerId))].sort((a, b) => a - b);
-  const rows = await tx.all<{
-    workerId: number;
-    maxBuilds: number;
-    held: number;
-    elsewhere: number;
-    sessionEpoch: number | null;
-  }>(
-    `SELECT id AS workerId, max_builds AS maxBuilds, CASE WHEN master_id IS NULL THEN NULL ELSE session_epoch END AS sessionEpoch,
-       CASE WHEN paused = 1 OR graceful = 1 OR quarantined_until_ms > ${tx.dialect.nowMs} THEN 1 ELSE 0 END AS held,
-       CASE WHEN master_id <> ? OR master_epoch <> ? THEN 1 ELSE 0 END AS elsewhere
-     FROM workers WHERE id IN ${placeholders(ids.length)} ORDER BY id${tx.dialect.forUpdate}`,
-    [me.masterId, me.epoch, ...ids],
-  );
-  const builds = new Map(
-    (
-      await tx.all<{ workerId: number; builds: number }>(
-        `SELECT worker_id AS workerId, COUNT(*) AS builds FROM claims WHERE worker_id IN ${placeholders(ids.length)} GROUP BY worker_id`,
-        ids,
-      )
-    ).map((row) => [row.workerId, row.builds]),
-  );
-  const room = new Map(
-    rows.map((row) => [
-      row.workerId,
-      row.held === 1 || row.elsewhere === 1 ? 0 : row.maxBuilds - (builds.get(row.workerId) ?? 0),
-    ]),
-  );
-  const sessions = new Map(rows.map((row) => [row.workerId, row.sessionEpoch]));
-  return claims.filter(({ workerId, sessionEpoch }) => {
-    if (sessionEpoch !== undefined && sessions.get(workerId) !== sessionEpoch) return false;
-    const left = room.get(workerId) ?? 0;
-    room.set(workerId, left - 1);
-    return left > 0;
-  });
 }

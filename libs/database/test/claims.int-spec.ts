@@ -6,6 +6,7 @@ import {
   ClaimStore,
   ControlStore,
   createBuildset,
+  type Database,
   DEATHS_ALLOWED,
   type DefinitionIds,
   type Incarnation,
@@ -15,20 +16,24 @@ import {
   logPieces,
   readLogLines,
   sealLogs,
+  type Transaction,
 } from '@millrace/database';
 import { NO_SOURCE, Result } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
+/** The first two are for many claims; each other one has one build of this suite. */
+const WORKERS = 60;
 let causes = 0;
 
 onEveryDatabase('claims and journal', (get) => {
   let me: Incarnation;
   let ids: DefinitionIds;
+  let nextWorker = 2;
   const builderId = (n: number): number => ids.builders.get(`b${n}`)!;
 
   beforeAll(async () => {
     me = await register(get().db, 'engine');
-    ids = await configure(get().db, me, { builders: 20, workers: 4 });
+    ids = await configure(get().db, me, { builders: 20, workers: WORKERS });
   });
 
   const submit = async (
@@ -48,12 +53,12 @@ onEveryDatabase('claims and journal', (get) => {
     );
     return { buildsetId: created!.buildsetId, requestIds: created!.requests.map((request) => request.requestId) };
   };
-  const candidate = (requestId: number, builder: number): ClaimCandidate => ({
+  const candidate = (requestId: number, builder: number, worker = nextWorker++): ClaimCandidate => ({
     requestId,
     builderId: builderId(builder),
     builderName: `b${builder}`,
-    workerId: ids.workers.get('w0')!,
-    workerName: 'w0',
+    workerId: ids.workers.get(`w${worker}`)!,
+    workerName: `w${worker}`,
     properties: {},
   });
   const claimOne = async (builder = 0): Promise<ClaimedBuild> => {
@@ -75,7 +80,10 @@ onEveryDatabase('claims and journal', (get) => {
       Array.from({ length: 9 }, async (_, claimer) => {
         const store = new ClaimStore(connections[claimer % 3]!);
         for (let i = 0; i < all.length; i += 4) {
-          const batch = all.slice(i, i + 4).map((requestId) => candidate(requestId, all.indexOf(requestId) % 20));
+          const batch = all.slice(i, i + 4).map((requestId) => {
+            const n = all.indexOf(requestId);
+            return candidate(requestId, n % 20, n < 20 ? 0 : 1);
+          });
           claimed.push(...(await store.claim(me, batch)));
         }
       }),
@@ -104,6 +112,37 @@ onEveryDatabase('claims and journal', (get) => {
     await expect(submit([0], [NO_SOURCE, { ...NO_SOURCE, branch: 'main' }])).rejects.toMatchObject({
       code: 'bad-source-stamps',
     });
+  });
+
+  it('claims with eight statements and the commit', async () => {
+    const { requestIds } = await submit([11, 12, 13]);
+    const { db } = get();
+    let sent = 0;
+    const counting: Database = Object.assign(Object.create(db) as Database, {
+      transaction: <T>(work: (tx: Transaction) => Promise<T>): Promise<T> =>
+        db.transaction((tx) => {
+          const counted =
+            <A extends readonly unknown[], R>(send: (...args: A) => R) =>
+            (...args: A): R => (sent++, send(...args));
+          return work(
+            Object.assign(Object.create(tx) as Transaction, {
+              all: counted(tx.all.bind(tx)),
+              get: counted(tx.get.bind(tx)),
+              run: counted(tx.run.bind(tx)),
+              defer: tx.defer.bind(tx),
+            }),
+          );
+        }),
+    });
+    const one = await new ClaimStore(counting).claim(me, [candidate(requestIds[0]!, 11)]);
+    expect([one.length, sent]).toEqual([1, 8]);
+    sent = 0;
+    // Beyond the first, the ids of the builds have to be read.
+    const two = await new ClaimStore(counting).claim(
+      me,
+      requestIds.slice(1).map((id, i) => candidate(id, 12 + i)),
+    );
+    expect([two.length, sent]).toEqual([2, 9]);
   });
 
   it('claims nothing without a lease', async () => {

@@ -26,10 +26,10 @@ import { configure, register } from './databases.js';
     await server.stop();
   });
 
-  const orphaned = async (): Promise<Orphan> => {
+  const orphaned = async (builder: string): Promise<Orphan> => {
     const engine = await register(db, 'engine');
-    const ids = await configure(db, engine, { builders: 1, workers: 1 });
-    const builderId = ids.builders.get('b0')!;
+    const ids = await configure(db, engine, { builders: 2, workers: 1 });
+    const builderId = ids.builders.get(builder)!;
     const created = await db.transaction((tx) =>
       createBuildset(tx, {
         schedulerId: null,
@@ -47,7 +47,7 @@ import { configure, register } from './databases.js';
       {
         requestId,
         builderId,
-        builderName: 'b0',
+        builderName: builder,
         workerId: ids.workers.get('w0')!,
         workerName: 'w0',
         properties: {},
@@ -59,8 +59,8 @@ import { configure, register } from './databases.js';
 
   it('is passed over by whoever reaps, and reaped when it has ended', async () => {
     const store = new ClaimStore(db);
-    const held = await orphaned();
-    const free = await orphaned();
+    const held = await orphaned('b0');
+    const free = await orphaned('b1');
     await db.transaction(async (tx) => {
       await tx.get(`SELECT request_id FROM claims WHERE request_id = ? FOR UPDATE`, [held.requestId]);
       expect(await store.reap(held)).toBeNull();

@@ -168,7 +168,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     log.info({ buildId: build.buildId, worker: worker.name, from: claim.masterId }, 'build adopted');
     this.stats.adopted += 1;
     await this.journal.recall(build.buildId);
-    worker.builds.set(build.buildId, build.builderId);
+    worker.goesOnWith(build.buildId, build.builderId);
     this.goOn(build, worker, setup, recorded);
     this.hints.publish(hints.build(build.buildId, 'update'));
     // Who wanted it stopped asked whoever had it then.

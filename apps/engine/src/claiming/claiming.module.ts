@@ -23,13 +23,15 @@ import { Reaper } from './reaper.js';
         sessions: WorkerSessions,
         builds: RunningBuilds,
       ) =>
-        new Distributor(
-          master,
+        new Distributor({
+          db: master.db,
+          hints: master.hints,
+          log: master.log,
           journal,
-          () => configuration.current,
-          () => sessions.attached.values(),
-          (build, worker, fingerprint) => builds.begin(build, worker, fingerprint),
-        ),
+          assignments: () => configuration.current,
+          workers: () => sessions.attached.values(),
+          begin: (build, worker, fingerprint) => builds.begin(build, worker, fingerprint),
+        }),
       inject: [MASTER, Journal, EngineConfiguration, WorkerSessions, RunningBuilds],
     },
     {

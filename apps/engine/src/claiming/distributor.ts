@@ -1,9 +1,8 @@
 import { hints } from '@millrace/contracts';
-import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Journal } from '@millrace/database';
+import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Database, type Journal } from '@millrace/database';
 import { FencedError, messageOf, type Properties } from '@millrace/domain';
-import { Loop, type Master } from '@millrace/master';
-import { distribute, type Head } from '../core/distribution.js';
-import type { AttachedWorker } from '../workers/attached-worker.js';
+import { type Hints, type Logger, Loop } from '@millrace/master';
+import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
 
 /** Requests kept in memory per builder. */
 const HEADS_KEPT = 50;
@@ -23,13 +22,40 @@ export interface Assignments {
   workerProperties(workerId: number): Properties;
 }
 
-type Candidate = ClaimCandidate & { readonly fingerprint: string };
+/** A worker that may be had: it is attached to this engine, or can be started. */
+export interface AvailableWorker extends FreeWorker {
+  readonly name: string;
+  /** Of the session that builds begin in; undefined: it has none yet. */
+  readonly sessionEpoch?: number;
+  /** A slot is taken from now on; the claim's outcome frees it or gives it to the build. */
+  reserve(requestId: number, builderId: number): void;
+  claimWon(build: ClaimedBuild): void;
+  claimLost(requestId: number): void;
+}
+
+export interface DistributorOptions<W extends AvailableWorker> {
+  readonly db: Database;
+  readonly hints: Pick<Hints, 'publish' | 'subscribe'>;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly assignments: () => Assignments;
+  readonly workers: () => Iterable<W>;
+  /** Begins a build that was claimed under this fingerprint of its builder. */
+  readonly begin: (build: ClaimedBuild, worker: W, fingerprint: string) => void;
+}
+
+/** A claim under way. */
+interface Claiming<W extends AvailableWorker> {
+  readonly worker: W;
+  readonly fingerprint: string;
+  readonly candidate: ClaimCandidate;
+}
 
 /**
  * Brings queued requests and free workers together. The heads of the queues are kept in memory and claimed by primary key, in
  * whatever transaction the journal is about to make; a hint or a poll says when to look at a queue again.
  */
-export class Distributor {
+export class Distributor<W extends AvailableWorker> {
   private readonly heads = new Map<number, Head[]>();
   /** Builders whose queue has to be read again before their heads in memory mean anything. */
   private readonly dirty = new Set<number>();
@@ -45,22 +71,16 @@ export class Distributor {
   private stopped = false;
   private readonly underWay = new Set<Promise<void>>();
 
-  constructor(
-    private readonly master: Master<'engine'>,
-    private readonly journal: Journal,
-    private readonly assignments: () => Assignments,
-    private readonly workers: () => Iterable<AttachedWorker>,
-    /** With the builder's fingerprint at the time of the claim. */
-    private readonly begin: (build: ClaimedBuild, worker: AttachedWorker, fingerprint: string) => void,
-  ) {
-    this.store = new ClaimStore(master.db);
-    this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log: master.log });
-    this.unsubscribe = master.hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
+  constructor(private readonly options: DistributorOptions<W>) {
+    const { db, hints, log } = options;
+    this.store = new ClaimStore(db);
+    this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log });
+    this.unsubscribe = hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
   }
 
   /** Something was queued for the builder. */
   queued(builderId: number): void {
-    if (!this.assignments().builders.has(builderId)) return;
+    if (!this.options.assignments().builders.has(builderId)) return;
     this.dirty.add(builderId);
     this.hinted.add(builderId);
     this.loop.nudge();
@@ -69,7 +89,7 @@ export class Distributor {
   /** Looks at every queue that has anything in it: at start, and by poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
     for (const builderId of await this.store.queuedBuilders()) {
-      if (this.assignments().builders.has(builderId)) this.dirty.add(builderId);
+      if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }
     if (this.dirty.size > 0) this.loop.nudge();
   }
@@ -77,34 +97,20 @@ export class Distributor {
   /** Claims at once from the heads in memory; call it in the same turn as a journal write to share its transaction. */
   assign(): void {
     if (this.stopped) return;
-    const assignments = this.assignments();
-    const { builders } = assignments;
-    const free = [...this.workers()].filter((worker) => worker.freeSlots > 0);
-    const byId = new Map(free.map((worker) => [worker.workerId, worker]));
+    const assignments = this.options.assignments();
+    const free = this.freeWorkers();
     const assigned = distribute(this.heads, free, (workerId) => assignments.buildersOf(workerId));
     if (assigned.length > 0) {
-      const candidates = assigned.map(({ head, workerId }): Candidate => {
-        const worker = byId.get(workerId)!;
-        const builder = builders.get(head.builderId)!;
+      const claims = assigned.map(({ head, worker }) => {
         this.take(head);
-        // The slot is taken from now on, under a name that no build has; the claim's outcome frees it or gives it the build's.
-        worker.builds.set(-head.requestId, head.builderId);
-        return {
-          requestId: head.requestId,
-          builderId: head.builderId,
-          builderName: builder.name,
-          workerId,
-          workerName: worker.name,
-          sessionEpoch: worker.sessionEpoch,
-          fingerprint: builder.fingerprint,
-          properties: { ...builder.properties, ...assignments.workerProperties(workerId) },
-        };
+        worker.reserve(head.requestId, head.builderId);
+        return claimOf(head, worker, assignments);
       });
-      const claim = this.claim(candidates, byId).finally(() => this.underWay.delete(claim));
+      const claim = this.claim(claims).finally(() => this.underWay.delete(claim));
       this.underWay.add(claim);
     }
     // Queues whose heads have run out are looked at again as soon as anybody could use them.
-    if (this.dirty.size > 0 && [...this.workers()].some((worker) => worker.freeSlots > 0)) this.loop.nudge();
+    if (this.dirty.size > 0 && this.freeWorkers().length > 0) this.loop.nudge();
   }
 
   /** Claims nothing more; what was being claimed has begun when this resolves. */
@@ -115,31 +121,34 @@ export class Distributor {
     await Promise.all(this.underWay);
   }
 
-  private async claim(candidates: readonly Candidate[], workers: ReadonlyMap<number, AttachedWorker>): Promise<void> {
+  private freeWorkers(): W[] {
+    return [...this.options.workers()].filter((worker) => worker.freeSlots > 0);
+  }
+
+  private async claim(claims: readonly Claiming<W>[]): Promise<void> {
+    const { journal, log, hints: bus, begin } = this.options;
     let claimed: ClaimedBuild[] = [];
     try {
-      claimed = await this.journal.claim(candidates);
+      claimed = await journal.claim(claims.map(({ candidate }) => candidate));
     } catch (error) {
       const level = error instanceof FencedError ? 'debug' : 'error';
-      this.master.log[level]({ err: error }, `claiming failed: ${messageOf(error)}`);
+      log[level]({ err: error }, `claiming failed: ${messageOf(error)}`);
     }
     const won = new Map(claimed.map((build) => [build.requestId, build]));
-    for (const candidate of candidates) {
+    for (const { candidate, worker, fingerprint } of claims) {
       this.claiming.delete(candidate.requestId);
-      const worker = workers.get(candidate.workerId)!;
-      worker.builds.delete(-candidate.requestId);
       const build = won.get(candidate.requestId);
       if (!build) {
         this.dirty.add(candidate.builderId);
-        worker.claimLost();
+        worker.claimLost(candidate.requestId);
         continue;
       }
-      worker.begin(build.buildId, build.builderId);
-      this.begin(build, worker, candidate.fingerprint);
-      this.master.hints.publish(hints.request(build.requestId, build.builderId, 'claimed'));
-      this.master.hints.publish(hints.build(build.buildId, 'new'));
+      worker.claimWon(build);
+      begin(build, worker, fingerprint);
+      bus.publish(hints.request(build.requestId, build.builderId, 'claimed'));
+      bus.publish(hints.build(build.buildId, 'new'));
     }
-    if (claimed.length < candidates.length) this.loop.nudge();
+    if (claimed.length < claims.length) this.loop.nudge();
   }
 
   private take(head: Head): void {
@@ -150,7 +159,7 @@ export class Distributor {
   }
 
   private async refresh(): Promise<void> {
-    const workers = [...this.workers()];
+    const workers = [...this.options.workers()];
     if (this.stopped || workers.length === 0) return;
     const builderIds = [...(workers.some((worker) => worker.freeSlots > 0) ? this.dirty : this.hinted)];
     for (const builderId of builderIds) {
@@ -169,4 +178,24 @@ export class Distributor {
     }
     this.assign();
   }
+}
+
+function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: Assignments): Claiming<W> {
+  const { requestId, builderId } = head;
+  const { workerId, name: workerName, sessionEpoch } = worker;
+  const { name: builderName, fingerprint, properties } = assignments.builders.get(builderId)!;
+  return {
+    worker,
+    fingerprint,
+    candidate: {
+      requestId,
+      builderId,
+      builderName,
+      workerId,
+      workerName,
+      fingerprint,
+      properties: { ...properties, ...assignments.workerProperties(workerId) },
+      ...(sessionEpoch !== undefined && { sessionEpoch }),
+    },
+  };
 }

@@ -5,10 +5,12 @@ import { distribute, type FreeWorker, type Head } from './distribution.js';
 const head = (requestId: number, builderId = 1, rank = 0): Head => ({ requestId, builderId, rank });
 const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: number[] = []): FreeWorker => ({
   workerId,
+  state: 'attached',
   freeSlots,
   busyBuilders: new Set(busy),
   idleSince,
 });
+const startable = (one: FreeWorker): FreeWorker => ({ ...one, state: 'startable' });
 function queuesOf(heads: readonly Head[]): Map<number, Head[]> {
   const queues = new Map<number, Head[]>();
   for (const one of heads) queues.set(one.builderId, [...(queues.get(one.builderId) ?? []), one]);
@@ -19,7 +21,7 @@ const pairs = (
   workers: FreeWorker[],
   builders: readonly number[] = heads.map(({ builderId }) => builderId),
 ): [number, number][] =>
-  distribute(queuesOf(heads), workers, () => new Set(builders)).map(({ head: { requestId }, workerId }) => [
+  distribute(queuesOf(heads), workers, () => new Set(builders)).map(({ head: { requestId }, worker: { workerId } }) => [
     requestId,
     workerId,
   ]);
@@ -31,6 +33,8 @@ describe('distribute', () => {
     ['the oldest first', [head(2), head(1)], [worker(1)], [[1, 1]]],
     ['the best rank before the oldest', [head(1), head(2, 1, -5)], [worker(1)], [[2, 1]]],
     ['the worker that has been idle longest', [head(1)], [worker(1, 1, 9), worker(2, 1, 3)], [[1, 2]]],
+    ['one that is attached before one to be started', [head(1)], [startable(worker(1)), worker(2)], [[1, 2]]],
+    ['one that is to be started when no other is free', [head(1)], [startable(worker(1)), worker(2, 0)], [[1, 1]]],
     [
       'several slots of one worker',
       [head(1, 1), head(2, 2), head(3, 3)],
@@ -84,6 +88,7 @@ describe('distribute', () => {
     const workers = fc.uniqueArray(
       fc.record({
         workerId: fc.nat(9),
+        state: fc.constantFrom('attached' as const, 'startable' as const),
         freeSlots: fc.nat(3),
         idleSince: fc.nat(),
         busyBuilders: fc.constant(new Set<number>()),
@@ -101,14 +106,17 @@ describe('distribute', () => {
         );
         expect(new Set(assigned.map((one) => one.head.requestId)).size).toBe(assigned.length);
         for (const { workerId, freeSlots } of free) {
-          expect(assigned.filter((one) => one.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
+          expect(assigned.filter((one) => one.worker.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
         }
-        const places = assigned.map((one) => `${one.head.builderId} on ${one.workerId}`);
+        const places = assigned.map((one) => `${one.head.builderId} on ${one.worker.workerId}`);
         expect(new Set(places).size).toBe(places.length);
-        for (const one of assigned) expect((one.head.builderId + one.workerId) % 2).toBe(0);
+        for (const one of assigned) expect((one.head.builderId + one.worker.workerId) % 2).toBe(0);
         // Nobody is left waiting who could be served.
         const left = new Map(free.map(({ workerId, freeSlots }) => [workerId, freeSlots]));
-        for (const { workerId } of assigned) left.set(workerId, left.get(workerId)! - 1);
+        for (const {
+          worker: { workerId },
+        } of assigned)
+          left.set(workerId, left.get(workerId)! - 1);
         const served = new Set(assigned.map((one) => one.head.requestId));
         for (const one of queued.filter(({ requestId }) => !served.has(requestId))) {
           const idle = free.filter(

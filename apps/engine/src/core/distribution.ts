@@ -6,8 +6,11 @@ export interface Head {
   readonly rank: number;
 }
 
+/** A worker that may be had. */
 export interface FreeWorker {
   readonly workerId: number;
+  /** `startable`: it has no session, and gets one when it is needed. */
+  readonly state: 'attached' | 'startable';
   readonly freeSlots: number;
   /** Builders that it is building now: their folder on it is taken. */
   readonly busyBuilders: ReadonlySet<number>;
@@ -15,60 +18,66 @@ export interface FreeWorker {
   readonly idleSince: number;
 }
 
-export interface Assignment {
+export interface Assignment<W extends FreeWorker> {
   readonly head: Head;
-  readonly workerId: number;
+  readonly worker: W;
 }
 
 /**
- * Which requests to claim for which workers: best rank first, then the oldest; a worker that has been idle longest first. Only as many
- * as there are free slots, so that no engine claims what it cannot begin. A worker builds a builder once at a
- * time: the builds of a builder share a folder on it.
+ * Which requests to claim for which workers: best rank first, then the oldest; one that is attached before one that has to be started, and of
+ * these the one that has been idle longest. Only as many as there are free slots, so that no engine claims what it cannot begin. A worker builds
+ * a builder once at a time: the builds of a builder share a folder on it.
  */
-export function distribute(
+export function distribute<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,
-  workers: readonly FreeWorker[],
+  workers: readonly W[],
   buildersOf: (workerId: number) => ReadonlySet<number>,
-): Assignment[] {
+): Assignment<W>[] {
   const slots = new Map(workers.map((worker) => [worker.workerId, worker.freeSlots]));
   const candidates = candidatesByBuilder(queues, workers, buildersOf);
-  const assignments: Assignment[] = [];
+  const assignments: Assignment<W>[] = [];
   // Each of a builder's candidates builds it once, so no more of its queue matters.
-  const heads = [...candidates].flatMap(([builderId, ids]) => sorted(queues.get(builderId)!).slice(0, ids.length));
+  const heads = [...candidates].flatMap(([builderId, able]) => sorted(queues.get(builderId)!).slice(0, able.length));
   for (const head of sorted(heads)) {
-    const ids = candidates.get(head.builderId)!;
-    let workerId = ids.shift();
-    while (workerId !== undefined && slots.get(workerId) === 0) workerId = ids.shift();
-    if (workerId === undefined) continue;
-    slots.set(workerId, slots.get(workerId)! - 1);
-    assignments.push({ head, workerId });
+    const able = candidates.get(head.builderId)!;
+    let worker = able.shift();
+    while (worker && slots.get(worker.workerId) === 0) worker = able.shift();
+    if (!worker) continue;
+    slots.set(worker.workerId, slots.get(worker.workerId)! - 1);
+    assignments.push({ head, worker });
   }
   return assignments;
 }
 
 /**
- * The free workers of each builder that anything is queued for, the longest idle first. There may be thousands of either that have nothing to do
+ * The free workers of each builder that anything is queued for, the best first. There may be thousands of either that have nothing to do
  * with each other: of the builders that wait and those of a worker the fewer are looked at.
  */
-function candidatesByBuilder(
+function candidatesByBuilder<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,
-  workers: readonly FreeWorker[],
+  workers: readonly W[],
   buildersOf: (workerId: number) => ReadonlySet<number>,
-): Map<number, number[]> {
+): Map<number, W[]> {
   const queued = new Set([...queues].flatMap(([builderId, heads]) => (heads.length > 0 ? [builderId] : [])));
-  const candidates = new Map<number, number[]>();
-  for (const { workerId, freeSlots, busyBuilders } of [...workers].sort((a, b) => a.idleSince - b.idleSince)) {
+  const candidates = new Map<number, W[]>();
+  for (const worker of [...workers].sort(bestFirst)) {
+    const { workerId, freeSlots, busyBuilders } = worker;
     if (freeSlots === 0) continue;
     const own = buildersOf(workerId);
     const [fewer, more] = own.size < queued.size ? [own, queued] : [queued, own];
     for (const builderId of fewer) {
       if (!more.has(builderId) || busyBuilders.has(builderId)) continue;
-      const ids = candidates.get(builderId);
-      if (ids) ids.push(workerId);
-      else candidates.set(builderId, [workerId]);
+      const able = candidates.get(builderId);
+      if (able) able.push(worker);
+      else candidates.set(builderId, [worker]);
     }
   }
   return candidates;
+}
+
+function bestFirst(a: FreeWorker, b: FreeWorker): number {
+  if (a.state !== b.state) return a.state === 'attached' ? -1 : 1;
+  return a.idleSince - b.idleSince;
 }
 
 function sorted(heads: readonly Head[]): Head[] {

@@ -17,7 +17,7 @@ describe('AttachedWorker', () => {
   it('has the slots that its builds leave, and none while it is paused', () => {
     const { worker } = attached();
     expect(worker.freeSlots).toBe(2);
-    worker.builds.set(7, 1);
+    worker.goesOnWith(7, 1);
     expect(worker.freeSlots).toBe(1);
     worker.paused = true;
     expect(worker.freeSlots).toBe(0);
@@ -25,8 +25,8 @@ describe('AttachedWorker', () => {
 
   it('takes nothing more once it wants to leave, and is shut down when its last build has ended', () => {
     const { worker, sent } = attached();
-    worker.builds.set(7, 1);
-    worker.builds.set(8, 2);
+    worker.goesOnWith(7, 1);
+    worker.goesOnWith(8, 2);
     worker.leave();
     expect(worker.freeSlots).toBe(0);
     worker.release(7);
@@ -38,18 +38,18 @@ describe('AttachedWorker', () => {
 
   it('has no slots that other engines’ builds take, and none at all while it is in doubt', () => {
     const { worker } = attached();
-    worker.buildsElsewhere = 1;
+    worker.countBuilds([3]);
     expect(worker.freeSlots).toBe(1);
-    worker.claimLost();
+    worker.claimLost(9);
     expect(worker.freeSlots).toBe(0);
     worker.unsure = false;
-    worker.buildsElsewhere = 5;
+    worker.countBuilds([3, 4, 5, 6, 7]);
     expect(worker.freeSlots).toBe(0);
   });
 
   it('may stay until it has been told to leave', () => {
     const { worker, sent } = attached();
-    worker.builds.set(7, 1);
+    worker.goesOnWith(7, 1);
     worker.leave();
     worker.stay();
     worker.release(7);
@@ -71,11 +71,22 @@ describe('AttachedWorker', () => {
 
   it('ends at once when it is killed, whatever it builds', () => {
     const { worker, sent } = attached();
-    worker.builds.set(7, 1);
+    worker.goesOnWith(7, 1);
     worker.kill('enough');
     worker.kill('again');
     expect(sent).toEqual([expect.stringContaining('shutdown')]);
     expect(worker.freeSlots).toBe(0);
+  });
+
+  it('is not shut down while a build is being claimed for it', () => {
+    const { worker, sent } = attached();
+    worker.reserve(9, 1);
+    worker.leave();
+    expect(sent).toEqual([]);
+    worker.claimWon({ requestId: 9, buildId: 7, builderId: 1 });
+    expect(sent).toEqual([]);
+    worker.release(7);
+    expect(sent).toHaveLength(1);
   });
 
   it('is shut down at once when it wants to leave and is idle', () => {

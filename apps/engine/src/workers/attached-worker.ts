@@ -1,5 +1,7 @@
 import { MillraceError } from '@millrace/domain';
 import type { WorkerConnection } from '@millrace/worker-protocol';
+import type { AvailableWorker } from '../claiming/distributor.js';
+import { WorkerSlots } from '../core/worker-slots.js';
 import type { Connection } from './connections.js';
 
 /** What becomes of a worker, for whoever keeps its session. */
@@ -19,9 +21,9 @@ const NO_EVENTS: AttachedWorkerEvents = {
 };
 
 /** A worker with a session on this engine. */
-export class AttachedWorker {
-  /** Builds that use it now: build id → builder id. */
-  readonly builds = new Map<number, number>();
+export class AttachedWorker implements AvailableWorker {
+  readonly state = 'attached';
+  private readonly slots = new WorkerSlots();
   idleSince = performance.now();
   /** It gets no builds: people paused it, or it is in quarantine. */
   paused = false;
@@ -29,8 +31,6 @@ export class AttachedWorker {
   unsure = false;
   /** That is because a claim for it came to nothing, which happens a lot while engines compete. */
   doubted = false;
-  /** Builds that count against `maxBuilds` and are not ours: other engines still have them. */
-  buildsElsewhere = 0;
   /** Failures of it that are counted against it. */
   failures = 0;
   /** It was told to end at once: it will not go on with what it ran. */
@@ -58,11 +58,31 @@ export class AttachedWorker {
 
   get freeSlots(): number {
     if (this.paused || this.leaving || this.killed || this.unsure) return 0;
-    return Math.max(0, this.maxBuilds - this.builds.size - this.buildsElsewhere);
+    return Math.max(0, this.maxBuilds - this.slots.taken);
   }
 
   get busyBuilders(): ReadonlySet<number> {
-    return new Set(this.builds.values());
+    return this.slots.busyBuilders;
+  }
+
+  /** How many builds of this engine it has. */
+  get builds(): number {
+    return this.slots.builds;
+  }
+
+  /** It neither builds anything for this engine, nor is anything claimed for it. */
+  get isIdle(): boolean {
+    return this.slots.isIdle;
+  }
+
+  /** Other engines still have builds that count against `maxBuilds`. */
+  get hasBuildsElsewhere(): boolean {
+    return this.slots.isSharedElsewhere;
+  }
+
+  /** Says of which builders it has builds, on all engines together. */
+  countBuilds(builderIds: readonly number[]): void {
+    this.slots.countElsewhere(builderIds);
   }
 
   /** For how long it has had the build that was begun last. */
@@ -70,22 +90,33 @@ export class AttachedWorker {
     return performance.now() - this.begunAt;
   }
 
-  begin(buildId: number, builderId: number): void {
-    this.builds.set(buildId, builderId);
+  reserve(requestId: number, builderId: number): void {
+    this.slots.reserve(requestId, builderId);
+  }
+
+  claimWon(build: { readonly requestId: number; readonly buildId: number; readonly builderId: number }): void {
+    this.slots.unreserve(build.requestId);
+    this.slots.begin(build.buildId, build.builderId);
     this.begunAt = performance.now();
   }
 
-  release(buildId: number): void {
-    if (this.builds.delete(buildId)) this.events.buildEnded();
-    this.idleSince = performance.now();
-    this.shutDownIfIdle();
-  }
-
   /** Somebody else has what was to be built on it, or it has no room after all. */
-  claimLost(): void {
+  claimLost(requestId: number): void {
+    this.slots.unreserve(requestId);
     this.unsure = true;
     this.doubted = true;
     this.events.doubted();
+  }
+
+  /** It came back with a build, which goes on here. */
+  goesOnWith(buildId: number, builderId: number): void {
+    this.slots.begin(buildId, builderId);
+  }
+
+  release(buildId: number): void {
+    if (this.slots.release(buildId)) this.events.buildEnded();
+    this.idleSince = performance.now();
+    this.shutDownIfIdle();
   }
 
   /** A graceful end: it gets no more builds, and is told to end when the last one has. */
@@ -112,7 +143,7 @@ export class AttachedWorker {
   }
 
   private shutDownIfIdle(): void {
-    if (!this.leaving || this.told || this.killed || this.builds.size > 0) return;
+    if (!this.leaving || this.told || this.killed || !this.isIdle) return;
     this.told = true;
     this.connection.shutdown().then(
       () => this.events.shutDown(),

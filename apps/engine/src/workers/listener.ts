@@ -107,7 +107,7 @@ export class WorkerListener implements OnApplicationBootstrap, BeforeApplication
   letGo(): void {
     const busyRelays = new Set<Connection>();
     for (const worker of this.sessions.attached.values()) {
-      if (worker.builds.size === 0) worker.disconnect('the engine is draining');
+      if (worker.isIdle) worker.disconnect('the engine is draining');
       else if (worker.relay) busyRelays.add(worker.relay);
     }
     this.relays.letGo(busyRelays);

@@ -176,7 +176,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
   leave(connection: WorkerConnection): void {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
-    this.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker asked to be shut down');
+    this.log.info({ worker: worker.name, builds: worker.builds }, 'worker asked to be shut down');
     // Recorded first: an engine that dies now leaves the wish to the next one.
     this.store
       .leaving(worker.workerId, worker.sessionEpoch)
@@ -192,8 +192,8 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     this.byConnection.delete(connection);
     if (this.attached.get(worker.workerId) === worker) this.attached.delete(worker.workerId);
     worker.events = { ...worker.events, doubted: () => undefined, buildEnded: () => undefined };
-    this.log.info({ worker: worker.name, builds: worker.builds.size }, 'worker detached');
-    const wasLost = !this.isClosing && !worker.killed && worker.builds.size > 0;
+    this.log.info({ worker: worker.name, builds: worker.builds }, 'worker detached');
+    const wasLost = !this.isClosing && !worker.killed && worker.builds > 0;
     this.store
       .detached(worker.workerId, worker.sessionEpoch)
       .then(() => this.hints.publish(hints.worker(worker.workerId, 'disconnected')))
@@ -221,7 +221,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
 
   /** Those that wait for builds of other engines to end. */
   recheckFull(): void {
-    for (const worker of this.attached.values()) if (worker.buildsElsewhere > 0) this.recheck(worker.workerId);
+    for (const worker of this.attached.values()) if (worker.hasBuildsElsewhere) this.recheck(worker.workerId);
   }
 
   /** The configuration, or what workers may log in with, is another one. */
@@ -268,11 +268,9 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     const ids = workers.map((worker) => worker.workerId);
     const all = await this.store.states(ids.length > READ_ONE_BY_ONE ? undefined : ids);
     const states = new Map(all.map((state) => [state.workerId, state]));
-    const uncounted = workers.filter((worker) => worker.unsure || worker.buildsElsewhere > 0);
-    const claims = await this.store.claims(uncounted.map((worker) => worker.workerId));
-    for (const worker of uncounted) {
-      worker.buildsElsewhere = Math.max(0, (claims.get(worker.workerId) ?? 0) - worker.builds.size);
-    }
+    const uncounted = workers.filter((worker) => worker.unsure || worker.hasBuildsElsewhere);
+    const busy = await this.store.buildersBusyOn(uncounted.map((worker) => worker.workerId));
+    for (const worker of uncounted) worker.countBuilds(busy.get(worker.workerId) ?? []);
     for (const worker of workers) {
       if (this.attached.get(worker.workerId) !== worker) continue;
       const { freeSlots: before, doubted } = worker;

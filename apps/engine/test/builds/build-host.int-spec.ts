@@ -74,6 +74,7 @@ describe('what a build leaves behind has limits', () => {
   });
 
   beforeEach(async () => {
+    await db.run(`DELETE FROM claims`);
     const builderId = ids.builders.get('b')!;
     const workerId = ids.workers.get('w')!;
     const created = await db.transaction((tx) =>

@@ -84,7 +84,7 @@ describe('workers behind a relay', () => {
     const next = await Listening.start(() => ({ MILLRACE_WORKER_PORT: String(one.settings.workerPort) }));
     stops.push(() => next.stop());
     const w0 = [...other.sessions.attached.values()].find(({ name }) => name === 'w0')!;
-    w0.begin(1, 1);
+    w0.claimWon({ requestId: 1, buildId: 1, builderId: 1 });
     other.listener.refuseNew();
     other.listener.letGo();
     await eventually(() => attached(other) === 'w0', { what: 'only the one that builds', timeoutMs: 20_000 });

@@ -1,4 +1,5 @@
 import {
+  admitted,
   mergeProperties,
   type Properties,
   propertiesFrom,
@@ -11,9 +12,9 @@ import {
 } from '@millrace/domain';
 import { assertLeased, type Incarnation } from '../masters.js';
 import { placeholders, rowPlaceholders, type Transaction } from '../sql.js';
-import { withRoom } from '../workers.js';
+import { claimFacts } from './claim-facts.js';
 import type { BuildKey } from './fence.js';
-import { requestsOf } from './requests.js';
+import { type RequestRow, requestsOf } from './requests.js';
 
 export interface ClaimCandidate {
   readonly requestId: number;
@@ -25,7 +26,7 @@ export interface ClaimCandidate {
   readonly properties: Properties;
   /** Of the configuration revision that the build runs under. */
   readonly fingerprint?: string;
-  /** The worker's session here that the build is to begin in. Undefined: whichever it has. */
+  /** The worker's session here that the build is to begin in. Undefined: it is to be started for the build. */
   readonly sessionEpoch?: number;
 }
 
@@ -40,8 +41,9 @@ export interface ClaimedBuild extends BuildKey {
 }
 
 /**
- * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). A candidate that somebody else took, or whose
- * worker has no room, is left out of the answer, which is normal.
+ * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). Every claim locks in this order: workers, queue,
+ * requests, builders; each by id. A candidate that somebody else took, or that the admissions refuse, is left out of the answer, which is
+ * normal.
  * @throws FencedError when our own lease is over
  */
 export async function claimIn(
@@ -51,27 +53,50 @@ export async function claimIn(
 ): Promise<ClaimedBuild[]> {
   if (candidates.length === 0) return [];
   await assertLeased(tx, me);
-  const wanted = await withRoom(tx, me, candidates);
-  if (wanted.length === 0) return [];
+  const { workers, placeOf } = await claimFacts(
+    tx,
+    me,
+    candidates.map(({ workerId }) => workerId),
+  );
+  const won = await takeOffQueue(tx, me, admitted(candidates, workers, placeOf));
+  return won.length === 0 ? [] : insertBuilds(tx, me, won, await newBuilds(tx, won));
+}
+
+/** Those that nobody else has taken: whoever deletes the queue row has the request. */
+async function takeOffQueue(
+  tx: Transaction,
+  me: Incarnation,
+  candidates: readonly ClaimCandidate[],
+): Promise<ClaimCandidate[]> {
+  if (candidates.length === 0) return [];
   const locked = await tx.all<{ requestId: number }>(
-    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(wanted.length)}
+    `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(candidates.length)}
      ORDER BY request_id${tx.dialect.forUpdateSkipLocked}`,
-    wanted.map((candidate) => candidate.requestId),
+    candidates.map((candidate) => candidate.requestId),
   );
   const free = new Set(locked.map((row) => row.requestId));
-  const won = wanted.filter((candidate) => free.has(candidate.requestId));
+  const won = candidates.filter((candidate) => free.has(candidate.requestId));
   if (won.length === 0) return [];
   const ids = won.map((candidate) => candidate.requestId);
-  const now = tx.dialect.nowMs;
   await tx.defer(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
   await tx.defer(
-    `UPDATE build_requests SET attempts = attempts + 1, epoch = epoch + 1, claimed_at_ms = ${now}, claimed_by_master_id = ?
+    `UPDATE build_requests SET attempts = attempts + 1, epoch = epoch + 1, claimed_at_ms = ${tx.dialect.nowMs}, claimed_by_master_id = ?
      WHERE id IN ${placeholders(ids.length)}`,
     [me.masterId, ...ids],
   );
-  const requests = await requestsOf(tx, ids);
+  return won;
+}
+
+type NewBuild = Omit<ClaimedBuild, 'buildId'>;
+
+/** The build of each request that was taken off the queue, in order. */
+async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promise<NewBuild[]> {
+  const requests = await requestsOf(
+    tx,
+    won.map((candidate) => candidate.requestId),
+  );
   const numbers = await takeNumbers(tx, won);
-  const builds = won.map((candidate, i): Omit<ClaimedBuild, 'buildId'> => {
+  return won.map((candidate, i) => {
     const request = requests.get(candidate.requestId)!;
     const number = numbers[i]!;
     return {
@@ -84,27 +109,34 @@ export async function claimIn(
       number,
       workerId: candidate.workerId,
       sourceStamps: request.sourceStamps,
-      properties: mergeProperties(
-        candidate.properties,
-        propertiesFrom(
-          {
-            ...sourceProperties(request.sourceStamps),
-            // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
-            requestid: candidate.requestId,
-            attempt: request.attempts,
-          },
-          'Build',
-        ),
-        request.properties,
-        propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
-        propertiesFrom({ workername: candidate.workerName }, 'Worker'),
-      ),
+      properties: buildProperties(candidate, request, number),
     };
   });
+}
+
+function buildProperties(candidate: ClaimCandidate, request: RequestRow, number: number): Properties {
+  // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
+  const attempt = { requestid: candidate.requestId, attempt: request.attempts };
+  return mergeProperties(
+    candidate.properties,
+    propertiesFrom({ ...sourceProperties(request.sourceStamps), ...attempt }, 'Build'),
+    request.properties,
+    propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
+    propertiesFrom({ workername: candidate.workerName }, 'Worker'),
+  );
+}
+
+/** Writes builds and their claims. */
+async function insertBuilds(
+  tx: Transaction,
+  me: Incarnation,
+  won: readonly ClaimCandidate[],
+  builds: readonly NewBuild[],
+): Promise<ClaimedBuild[]> {
   const inserted = await tx.run(
     `INSERT INTO builds (uuid, number, builder_id, request_id, buildset_id, attempt, worker_id, master_id, started_at_ms,
        state_string, locks_ms, properties, fingerprint)
-     VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${now}, 'starting', 0, ?, ?)`).join(', ')}`,
+     VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, 'starting', 0, ?, ?)`).join(', ')}`,
     builds.flatMap((build, i) => [
       uuidToBytes(build.uuid),
       build.number,

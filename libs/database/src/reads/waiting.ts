@@ -1,36 +1,25 @@
 import type { WaitReasonResource } from '@millrace/contracts';
+import { type AdmissionFacts, refusalOfAll } from '@millrace/domain';
+import { aliveSql, leasedSql } from '../masters.js';
 import type { Queryable } from '../sql.js';
+import { heldBySql } from '../workers.js';
 
 /** Requests before one's own are counted up to here. */
 export const AHEAD_COUNTED = 1000;
 
-/** What is known about the workers of a queued request's builder. */
-export interface Readiness {
+/** What is known about a queued request's builder. */
+interface Readiness {
   /** Engines that are alive and serve the builder. */
   readonly engines: number;
-  readonly workers: readonly { readonly connected: boolean; readonly paused: boolean; readonly free: boolean }[];
+  readonly workers: readonly AdmissionFacts[];
 }
 
-/** Why the head of a builder's queue is not being built, from the most to the least serious. */
-export function waitReason(
-  readiness: Readiness,
-  ahead: number,
-): { reason: WaitReasonResource['reason']; text: string } {
-  const { engines, workers } = readiness;
+/** Why a request waits: the admissions that decide its claim, and what they know nothing of. */
+function waitReason({ engines, workers }: Readiness, ahead: number): Pick<WaitReasonResource, 'reason' | 'text'> {
   if (engines === 0) return { reason: 'no-engine', text: 'No engine that serves this builder is running.' };
   if (workers.length === 0) return { reason: 'no-worker', text: 'No worker is configured for this builder.' };
-  const connected = workers.filter((worker) => worker.connected);
-  if (connected.length === 0) {
-    const which =
-      workers.length === 1 ? 'The worker of this builder is' : `None of this builder's ${workers.length} workers is`;
-    return { reason: 'no-worker', text: `${which} ${workers.length === 1 ? 'not connected' : 'connected'}.` };
-  }
-  const usable = connected.filter((worker) => !worker.paused);
-  if (usable.length === 0)
-    return { reason: 'workers-paused', text: 'Every connected worker of this builder is paused.' };
-  if (!usable.some((worker) => worker.free)) {
-    return { reason: 'workers-busy', text: 'All connected workers of this builder are busy.' };
-  }
+  const refusal = refusalOfAll(workers);
+  if (refusal) return refusal;
   return ahead === 0
     ? { reason: 'next', text: 'Next in line: an engine is about to take it.' }
     : { reason: 'workers-busy', text: 'Requests before this one are being handed out.' };
@@ -67,25 +56,21 @@ export class WaitingReads {
   }
 
   private async readiness(builderId: number): Promise<Readiness> {
-    const alive = `m.state <> 'stopped' AND m.lease_until_ms > ${this.db.dialect.nowMs}`;
     const engines = await this.db.get<{ n: number }>(
-      `SELECT COUNT(*) AS n FROM builder_masters b JOIN masters m ON m.id = b.master_id WHERE b.builder_id = ? AND ${alive}`,
+      `SELECT COUNT(*) AS n FROM builder_masters b JOIN masters m ON m.id = b.master_id WHERE b.builder_id = ? AND ${leasedSql(this.db, 'm')}`,
       [builderId],
     );
-    const workers = await this.db.all<{ connected: number; paused: number; maxBuilds: number; builds: number }>(
-      `SELECT m.id IS NOT NULL AS connected, (w.paused = 1 OR w.graceful = 1 OR COALESCE(w.quarantined_until_ms, 0) > ${this.db.dialect.nowMs}) AS paused, w.max_builds AS maxBuilds,
-         (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id) AS builds
+    const workers = await this.db.all<Omit<AdmissionFacts, 'place'> & { connected: number }>(
+      `SELECT m.id IS NOT NULL AS connected, ${heldBySql(this.db)} AS heldBy, w.max_builds AS maxBuilds,
+         (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id) AS builds,
+         (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id AND c.builder_id = ?) AS buildsOfBuilder
        FROM (SELECT DISTINCT worker_id FROM worker_builders WHERE builder_id = ?) b JOIN workers w ON w.id = b.worker_id
-       LEFT JOIN masters m ON m.id = w.master_id AND m.epoch = w.master_epoch AND ${alive}`,
-      [builderId],
+       LEFT JOIN masters m ON m.id = w.master_id AND ${aliveSql(this.db, 'w.master_epoch')}`,
+      [builderId, builderId],
     );
     return {
       engines: engines!.n,
-      workers: workers.map((row) => ({
-        connected: row.connected === 1,
-        paused: row.paused === 1,
-        free: row.builds < row.maxBuilds,
-      })),
+      workers: workers.map(({ connected, ...facts }) => ({ ...facts, place: connected === 1 ? 'here' : 'away' })),
     };
   }
 }

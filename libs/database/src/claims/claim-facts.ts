@@ -1,0 +1,49 @@
+import type { WorkerFacts, WorkerPlace } from '@millrace/domain';
+import type { Incarnation } from '../masters.js';
+import { placeholders, type Transaction } from '../sql.js';
+import { buildersBusyOn, heldBySql } from '../workers.js';
+
+/** What the admissions of a claim are decided by. */
+export interface ClaimFacts {
+  readonly workers: ReadonlyMap<number, WorkerFacts>;
+  /** Where a worker is, for a claim that is to begin in that session of it; without one it is to be started. */
+  placeOf(claim: { readonly workerId: number; readonly sessionEpoch?: number }): WorkerPlace;
+}
+
+/**
+ * Reads what decides claims for these workers. Their rows stay locked, in the order of their ids, so that two engines do not count the same
+ * room (I11).
+ */
+export async function claimFacts(tx: Transaction, me: Incarnation, workerIds: Iterable<number>): Promise<ClaimFacts> {
+  const ids = [...new Set(workerIds)].sort((a, b) => a - b);
+  const rows = await tx.all<{
+    workerId: number;
+    maxBuilds: number;
+    heldBy: WorkerFacts['heldBy'];
+    masterId: number | null;
+    masterEpoch: number | null;
+    sessionEpoch: number;
+  }>(
+    `SELECT w.id AS workerId, w.max_builds AS maxBuilds, ${heldBySql(tx)} AS heldBy, w.master_id AS masterId,
+       w.master_epoch AS masterEpoch, w.session_epoch AS sessionEpoch
+     FROM workers w WHERE w.id IN ${placeholders(ids.length)} ORDER BY w.id${tx.dialect.forUpdate}`,
+    ids,
+  );
+  const busy = await buildersBusyOn(tx, ids);
+  const workers = new Map(
+    rows.map(({ workerId, heldBy, maxBuilds }) => [
+      workerId,
+      { heldBy, maxBuilds, builderIds: busy.get(workerId) ?? [] },
+    ]),
+  );
+  const sessions = new Map(rows.map((row) => [row.workerId, row]));
+  return {
+    workers,
+    placeOf: ({ workerId, sessionEpoch }) => {
+      const session = sessions.get(workerId);
+      if (!session || session.masterId === null) return sessionEpoch === undefined ? 'startable' : 'away';
+      if (session.masterId !== me.masterId || session.masterEpoch !== me.epoch) return 'elsewhere';
+      return sessionEpoch === undefined || session.sessionEpoch === sessionEpoch ? 'here' : 'elsewhere';
+    },
+  };
+}
