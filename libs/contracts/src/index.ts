@@ -1,3 +1,4 @@
+export { attemptEnded, buildsetCreated } from './announcements.js';
 export {
   type BuildEvent,
   EVENTS,

@@ -1,0 +1,32 @@
+import { describe, expect, it } from '@jest/globals';
+import { attemptEnded, buildsetCreated } from './announcements.js';
+import { type Hint, readHint } from './hints.js';
+
+const topics = (hints: readonly Hint[]): string[] => hints.map(({ topic }) => topic);
+
+describe('announcements', () => {
+  it('of a buildset name its requests, and wake who builds them', () => {
+    const requests = [
+      { requestId: 5, builderId: 1 },
+      { requestId: 6, builderId: 2 },
+    ];
+    expect(topics(buildsetCreated({ buildsetId: 3, requests }))).toEqual([
+      'queue.1',
+      'buildrequests.5.new',
+      'queue.2',
+      'buildrequests.6.new',
+      'buildsets.3.new',
+    ]);
+  });
+
+  it.each([
+    [true, null, ['builds.7.finished', 'buildrequests.5.unclaimed', 'queue.1', 'builders.1.update']],
+    [false, null, ['builds.7.finished', 'buildrequests.5.complete', 'builders.1.update']],
+    [false, 3, ['builds.7.finished', 'buildrequests.5.complete', 'buildsets.3.complete', 'builders.1.update']],
+  ])('of an attempt’s end say what became of its request (requeued: %s, buildset: %s)', (requeued, bsid, expected) => {
+    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued, completedBuildsetId: bsid };
+    const hints = attemptEnded(ended);
+    expect(topics(hints)).toEqual(expected);
+    for (const { topic, payload } of hints) expect(readHint(topic, payload)).toEqual({ topic, payload });
+  });
+});
