@@ -36,7 +36,8 @@ import { Reaper } from './reaper.js';
     },
     {
       provide: Reaper,
-      useFactory: (master: Master<'engine'>, builds: RunningBuilds) => new Reaper(master, builds),
+      useFactory: ({ db, me, hints, log, settings, mayTakeOver }: Master<'engine'>, builds: RunningBuilds) =>
+        new Reaper({ db, me, hints, log, resumeWaitMs: settings.resumeWaitMs, mayTakeOver, builds }),
       inject: [MASTER, RunningBuilds],
     },
   ],

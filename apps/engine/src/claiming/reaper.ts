@@ -1,7 +1,14 @@
-import { hints } from '@millrace/contracts';
-import { type BuildKey, ClaimStore, type EndedBuild, type Orphan } from '@millrace/database';
+import { attemptEnded } from '@millrace/contracts';
+import {
+  type BuildKey,
+  ClaimStore,
+  type Database,
+  type EndedBuild,
+  type Incarnation,
+  type Orphan,
+} from '@millrace/database';
 import { FencedError, Result } from '@millrace/domain';
-import type { Hints, Master } from '@millrace/master';
+import type { Hints, Logger } from '@millrace/master';
 
 /** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
 const ADOPTION_TAKES_MS = 10_000;
@@ -15,6 +22,18 @@ export interface OwnBuilds {
   lose(buildId: number): void;
 }
 
+export interface ReaperOptions {
+  readonly db: Database;
+  readonly me: Incarnation;
+  readonly hints: Pick<Hints, 'publish'>;
+  readonly log: Logger;
+  /** How long a build without an engine waits for its worker to come back with it. */
+  readonly resumeWaitMs: number;
+  /** Whether what a dead master had may be taken over now. */
+  readonly mayTakeOver: () => boolean;
+  readonly builds: OwnBuilds;
+}
+
 /** Finds attempts that nobody works on any more and gives their requests back to the queue. */
 export class Reaper {
   private readonly store: ClaimStore;
@@ -25,11 +44,8 @@ export class Reaper {
   /** Since when we know that nobody works on them, by build and epoch. */
   private seenAtMs = new Map<string, number>();
 
-  constructor(
-    private readonly master: Master<'engine'>,
-    private readonly builds: OwnBuilds,
-  ) {
-    this.store = new ClaimStore(master.db);
+  constructor(private readonly options: ReaperOptions) {
+    this.store = new ClaimStore(options.db);
   }
 
   async round(): Promise<void> {
@@ -42,11 +58,11 @@ export class Reaper {
       if (!this.mayReap(orphan) || waitedMs < this.patienceMs(orphan)) continue;
       const ended = await this.store.reap(orphan, stateOf(orphan));
       if (!ended) continue;
-      this.master.log.info(
+      this.options.log.info(
         { buildId: orphan.buildId, engine: orphan.master, requeued: ended.requeued },
         'a build that nobody worked on was reaped',
       );
-      announceEnd(this.master.hints, ended);
+      announceEnd(this.options.hints, ended);
     }
     this.seenAtMs = seenAtMs;
     await this.compareClaims();
@@ -55,14 +71,14 @@ export class Reaper {
   /** How long its worker may take to come back with it (I9). */
   private patienceMs({ mayResume, workerIsElsewhere }: Orphan): number {
     if (!mayResume) return 0;
-    return workerIsElsewhere ? ADOPTION_TAKES_MS : this.master.settings.resumeWaitMs;
+    return workerIsElsewhere ? ADOPTION_TAKES_MS : this.options.resumeWaitMs;
   }
 
   /** Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls. */
   private mayReap({ masterId, masterEpoch, engineIsAlive }: Orphan): boolean {
-    const { me } = this.master;
+    const { me, mayTakeOver } = this.options;
     if (engineIsAlive) return true;
-    if (masterId !== me.masterId) return this.master.mayTakeOver();
+    if (masterId !== me.masterId) return mayTakeOver();
     // Our lease ran out and nobody took this build: it is renewed presently, and the build goes on.
     return masterEpoch !== me.epoch;
   }
@@ -73,14 +89,15 @@ export class Reaper {
    * tell us so.
    */
   private async compareClaims(): Promise<void> {
-    const running = this.builds.held();
-    const held = await this.store.held(this.master.me);
-    const unknown = held.filter((key) => !this.builds.isRunning(key.buildId));
+    const { builds, me } = this.options;
+    const running = builds.held();
+    const held = await this.store.held(me);
+    const unknown = held.filter((key) => !builds.isRunning(key.buildId));
     for (const key of unknown) if (this.suspects.has(key.buildId)) await this.giveBack(key);
     this.suspects = new Set(unknown.map((key) => key.buildId));
     const ours = new Set(held.map((key) => key.buildId));
     const lost = running.filter((buildId) => !ours.has(buildId));
-    for (const buildId of lost) if (this.strays.has(buildId)) this.builds.lose(buildId);
+    for (const buildId of lost) if (this.strays.has(buildId)) builds.lose(buildId);
     this.strays = new Set(lost);
   }
 
@@ -90,8 +107,8 @@ export class Reaper {
         results: Result.RETRY,
         stateString: 'retry: the claim was lost on its way',
       });
-      this.master.log.warn({ buildId: key.buildId }, 'a claim that never arrived was given back');
-      announceEnd(this.master.hints, ended);
+      this.options.log.warn({ buildId: key.buildId }, 'a claim that never arrived was given back');
+      announceEnd(this.options.hints, ended);
     } catch (error) {
       // It ended in between, as it should have.
       if (!(error instanceof FencedError)) throw error;
@@ -105,10 +122,6 @@ function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {
 }
 
 /** Tells everybody how an attempt ended. */
-export function announceEnd(bus: Pick<Hints, 'publish'>, ended: EndedBuild): void {
-  bus.publish(hints.build(ended.buildId, 'finished'));
-  bus.publish(hints.request(ended.requestId, ended.builderId, ended.requeued ? 'unclaimed' : 'complete'));
-  if (ended.requeued) bus.publish(hints.queued(ended.builderId));
-  if (ended.completedBuildsetId !== null) bus.publish(hints.buildset(ended.completedBuildsetId, 'complete'));
-  bus.publish(hints.builder(ended.builderId));
+export function announceEnd(hints: Pick<Hints, 'publish'>, ended: EndedBuild): void {
+  for (const hint of attemptEnded(ended)) hints.publish(hint);
 }
