@@ -75,7 +75,7 @@ export class AdoptionStore {
       `SELECT c.uuid AS uuid FROM (SELECT id, results FROM builds WHERE worker_id = ? ORDER BY id DESC LIMIT ${LATEST_ATTEMPTS}) b
        JOIN commands c ON c.build_id = b.id
        WHERE (b.results IS NULL OR b.results IN (${Result.RETRY}, ${Result.CANCELLED}))
-         AND (c.outcome IS NULL OR c.outcome LIKE '{"rc":null,%')`,
+         AND c.ended = 0`,
       [workerId],
     );
     return rows.map((row) => uuidFromBytes(row.uuid));
@@ -138,15 +138,7 @@ async function recordOf(
     [key.buildId],
   );
   const open = steps.find((step) => step.results === null);
-  const commands = await tx.all<Omit<RecordedCommand, 'uuid'> & { uuid: Buffer }>(
-    `SELECT ordinal, name, uuid, args_hash AS argsHash, outcome, updates_stored AS updatesStored, captured
-     FROM commands WHERE build_id = ? AND step_number = ? ORDER BY ordinal`,
-    [key.buildId, open?.number ?? -1],
-  );
-  const logs = await tx.all<{ name: string; type: string; lines: number }>(
-    `SELECT name, type, num_lines AS \`lines\` FROM logs WHERE step_id = ?`,
-    [open?.id ?? 0],
-  );
+  const { commands, logs } = open ? await openStepOf(tx, key.buildId, open) : { commands: [], logs: [] };
   const { adoptions } = (await tx.get<{ adoptions: number }>(
     `SELECT COUNT(*) AS adoptions FROM adoptions WHERE build_id = ?`,
     [key.buildId],
@@ -163,8 +155,26 @@ async function recordOf(
     },
     fingerprint: build.fingerprint,
     steps: steps.map(({ id: _id, resumable, ...step }) => ({ ...step, resumable: resumable === 1 })),
-    commands: commands.map((command) => ({ ...command, uuid: uuidFromBytes(command.uuid) })),
+    commands,
     logs,
     adoptions,
   };
+}
+
+/** What is recorded of the step that was running. */
+async function openStepOf(
+  tx: Transaction,
+  buildId: number,
+  step: { readonly id: number; readonly number: number },
+): Promise<Pick<RecordedBuild, 'commands' | 'logs'>> {
+  const commands = await tx.all<Omit<RecordedCommand, 'uuid'> & { uuid: Buffer }>(
+    `SELECT ordinal, name, uuid, args_hash AS argsHash, outcome, updates_stored AS updatesStored, captured
+     FROM commands WHERE build_id = ? AND step_number = ? ORDER BY ordinal`,
+    [buildId, step.number],
+  );
+  const logs = await tx.all<{ name: string; type: string; lines: number }>(
+    `SELECT name, type, num_lines AS \`lines\` FROM logs WHERE step_id = ?`,
+    [step.id],
+  );
+  return { commands: commands.map((command) => ({ ...command, uuid: uuidFromBytes(command.uuid) })), logs };
 }

@@ -4,7 +4,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { checkSchema, migrate, migrateDown, migrationStatus, openDatabase, sqliteFile } from '@millrace/database';
+import {
+  checkSchema,
+  migrate,
+  migrateDown,
+  migrationStatus,
+  openDatabase,
+  placeholders,
+  sqliteFile,
+} from '@millrace/database';
 import { type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 
 const CASES = ['sqlite', ...(requireService('mariadb') ? ['mariadb'] : [])];
@@ -69,6 +77,45 @@ describe.each(CASES)('migrations on %s', (kind) => {
     ]);
     const file = sqliteFile(url);
     if (file !== null) expect(readFileSync(file, 'latin1')).not.toContain(hash);
+  });
+
+  it('tell of the commands of cut off builds which their workers said to have ended', async () => {
+    const url = await fresh();
+    const { pending } = await migrationStatus(url);
+    await migrate(url);
+    for (let left = pending.length - pending.indexOf('EndedCommands1700000000008'); left > 0; left--)
+      await migrateDown(url);
+    let db = openDatabase(url);
+    const [success, cancelled] = [0, 6];
+    for (const [buildId, results] of [
+      [1, cancelled],
+      [2, success],
+      [3, null],
+    ]) {
+      const build = { id: buildId!, number: buildId!, builder_id: 1, request_id: 1, buildset_id: 1, attempt: 1 };
+      const more = { worker_id: 1, master_id: 1, started_at_ms: 1, state_string: '', locks_ms: 0, properties: '{}' };
+      const row = { ...build, ...more, results: results!, uuid: Buffer.alloc(16, buildId!) };
+      await db.run(
+        `INSERT INTO builds (${Object.keys(row).join()}) VALUES ${placeholders(Object.keys(row).length)}`,
+        Object.values(row),
+      );
+      for (const [ordinal, outcome] of ['{"rc":0,"failure":null}', '{"rc":null,"failure":"gone"}', null].entries()) {
+        const command = [buildId!, 0, ordinal, 'shell', Buffer.alloc(16, ordinal), '', 1, outcome];
+        await db.run(
+          `INSERT INTO commands (build_id, step_number, ordinal, name, uuid, args_hash, sent_at_ms, outcome) VALUES ${placeholders(8)}`,
+          command,
+        );
+      }
+    }
+    await db.close();
+    await migrate(url);
+    db = openDatabase(url);
+    const ended = await db.all(`SELECT build_id AS build, ordinal FROM commands WHERE ended = 1 ORDER BY build_id`);
+    await db.close();
+    expect(ended).toEqual([
+      { build: 1, ordinal: 0 },
+      { build: 3, ordinal: 0 },
+    ]);
   });
 
   it('run once when three processes migrate at the same time', async () => {

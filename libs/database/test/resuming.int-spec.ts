@@ -80,7 +80,7 @@ onEveryDatabase('builds that change engines', (get) => {
       { kind: 'properties', properties: { got_revision: ['abc', 'Git'] } },
       { kind: 'step-started', number: 1, name: 'make', hidden: false, resumable: true },
       intended(0),
-      { kind: 'command-finished', step: 1, ordinal: 0, outcome: '{"rc":0}' },
+      { kind: 'command-finished', step: 1, ordinal: 0, outcome: '{"rc":0}', ended: true },
       intended(1),
       { kind: 'log-lines', step: 1, log: 'stdio', type: 's', text: 'oone\notwo\n', lines: 2 },
       { kind: 'command-stored', step: 1, ordinal: 1, update: 7, captured: 'one\ntwo\n' },
@@ -152,7 +152,7 @@ onEveryDatabase('builds that change engines', (get) => {
       await beginBuild(build, log);
       expect(await left()).toEqual([UUIDS[1]]);
       await log.write(build, [
-        { kind: 'command-finished', step: 1, ordinal: 1, outcome: JSON.stringify({ rc, failure: null }) },
+        { kind: 'command-finished', step: 1, ordinal: 1, outcome: JSON.stringify({ rc }), ended: rc !== null },
       ]);
       await store().end(build, { results, stateString: resultName(results) });
     };

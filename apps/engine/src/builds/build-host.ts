@@ -365,7 +365,9 @@ export class EngineBuildHost implements BuildHost {
 
   private recordEnd({ stepNumber: step, ordinal }: CommandRequest, result: CommandResult): Promise<void> {
     const recorded = this.journal
-      .writeSoon(this.key, [{ kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result) }])
+      .writeSoon(this.key, [
+        { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result), ended: result.rc !== null },
+      ])
       .then(
         () => undefined,
         (error: unknown) => {

@@ -89,6 +89,8 @@ export class CommandEntity {
   @Big() sentAtMs: number;
   /** JSON; null: the intent, not known to have ended. */
   @Text({ nullable: true }) outcome: string | null;
+  /** The worker has said how it ended. */
+  @Bool({ default: 0 }) ended: boolean;
   /** Number of the last update whose lines are stored. */
   @Big({ default: 0 }) updatesStored: number;
   /** Standard output so far, where its step wants it. */

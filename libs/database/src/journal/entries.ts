@@ -44,7 +44,14 @@ export type BuildEntry =
     }
   /** The same command once more under another id, because the first one can have had no lasting effect. */
   | { readonly kind: 'command-resent'; readonly step: number; readonly ordinal: number; readonly uuid: string }
-  | { readonly kind: 'command-finished'; readonly step: number; readonly ordinal: number; readonly outcome: string }
+  /** `outcome` is JSON; `ended`: its worker said so. */
+  | {
+      readonly kind: 'command-finished';
+      readonly step: number;
+      readonly ordinal: number;
+      readonly outcome: string;
+      readonly ended: boolean;
+    }
   /** Whole lines, each ending in a newline and, for type `s`, beginning with its stream's letter. */
   | {
       readonly kind: 'log-lines';

@@ -95,12 +95,10 @@ export class EntryWriter {
         await tx.defer(`UPDATE claims SET parked_at_ms = ${now} WHERE request_id = ?`, [build.requestId]);
         return;
       case 'command-finished':
-        await tx.defer(`UPDATE commands SET outcome = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`, [
-          entry.outcome,
-          build.buildId,
-          entry.step,
-          entry.ordinal,
-        ]);
+        await tx.defer(
+          `UPDATE commands SET outcome = ?, ended = ? WHERE build_id = ? AND step_number = ? AND ordinal = ?`,
+          [entry.outcome, entry.ended, build.buildId, entry.step, entry.ordinal],
+        );
         return;
       case 'log-lines':
         await this.append(entry);

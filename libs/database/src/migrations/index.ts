@@ -5,6 +5,7 @@ import { Projects0004 } from './0004-projects.js';
 import { Journals0005 } from './0005-journals.js';
 import { NoPasswordHashes0006 } from './0006-no-password-hashes.js';
 import { FinishedInOrder0007 } from './0007-finished-in-order.js';
+import { EndedCommands0008 } from './0008-ended-commands.js';
 
 /** In the order in which they are run. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   Journals0005,
   NoPasswordHashes0006,
   FinishedInOrder0007,
+  EndedCommands0008,
 ];
