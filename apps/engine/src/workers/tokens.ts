@@ -23,7 +23,8 @@ const NOBODYS = randomBytes(32);
 export class WorkerTokens {
   private byName = new Map<string, KnownToken[]>();
   private working = new Set<number>();
-  private version = -1;
+  /** Null: nothing has been read yet. */
+  private version: number | null = null;
 
   constructor(private readonly store: WorkerTokenStore) {}
 
