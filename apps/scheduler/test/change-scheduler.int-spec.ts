@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ControlStore, IntakeStore } from '@millrace/database';
+import { CommandStore, IntakeStore } from '@millrace/database';
 import { eventually } from '@millrace/testing';
 import { Site } from './site.js';
 
@@ -128,7 +128,7 @@ describe('a scheduler over changes', () => {
     const { process: scheduler } = await site.start();
     const threads = (): number => readdirSync(`/proc/${scheduler.pid}/task`).length;
     const reloaded = (): number => site.output.filter((line) => line.includes('reconfigured')).length;
-    const control = new ControlStore(site.db);
+    const control = new CommandStore(site.db);
     const reload = async (times: number): Promise<void> => {
       const target = reloaded() + times;
       await Promise.all(Array.from({ length: times }, async () => control.requestReconfig(await masterId())));
@@ -198,7 +198,7 @@ describe('a scheduler over changes', () => {
   it('drains while a reconfiguration takes its time', async () => {
     site.configure({});
     await site.start();
-    const control = new ControlStore(site.db);
+    const control = new CommandStore(site.db);
     appendFileSync(site.config, 'await new Promise((resolve) => setTimeout(resolve, 50_000));\n');
     const reload = await control.requestReconfig(await masterId());
     await control.requestDrain(await masterId());

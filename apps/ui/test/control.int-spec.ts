@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isForceScheduler } from '@millrace/contracts';
-import { ControlStore } from '@millrace/database';
+import { CommandStore } from '@millrace/database';
 import { type JsonValue, Result } from '@millrace/domain';
 import { readForm } from '../src/resources/force-form.js';
 import { startUi, type UiServer } from './server.js';
@@ -217,7 +217,7 @@ describe('commands', () => {
     topics();
     expect((await call(`builds/${build.buildId}`, 'stop', { reason: 'enough' })).status).toBe(200);
     expect(topics()).toEqual([`commands.${site.engine.masterId}`]);
-    const [command] = await new ControlStore(site.db).openCommands(site.engine.masterId);
+    const [command] = await new CommandStore(site.db).openCommands(site.engine.masterId);
     expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'enough' } });
     await site.finish(build, Result.SUCCESS);
     expect((await call(`builders/docs/builds/${build.number}`, 'stop')).status).toBe(200);

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { EVENTS, type Hint, hints } from '@millrace/contracts';
-import { ControlStore } from '@millrace/database';
+import { ControlStore, WorkerControlStore } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { slamDoor } from '@millrace/testing';
 import { Reads } from '../src/reads.js';
@@ -15,7 +15,12 @@ describe('the resource table', () => {
   beforeAll(async () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS, [await site.change(1)]);
-    table = new ResourceTable(new Reads(site.db), new ControlStore(site.db), new SiteHints(site));
+    table = new ResourceTable(
+      new Reads(site.db),
+      new ControlStore(site.db),
+      new WorkerControlStore(site.db),
+      new SiteHints(site),
+    );
   });
   afterAll(() => site.close());
 

@@ -3,7 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { Hint } from '@millrace/contracts';
-import { ControlStore } from '@millrace/database';
+import { ControlStore, WorkerControlStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   type BusState,
@@ -73,6 +73,7 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
   const providers = [
     { provide: DATABASE, useValue: site.db },
     { provide: ControlStore, useValue: new ControlStore(site.db) },
+    { provide: WorkerControlStore, useValue: new WorkerControlStore(site.db) },
     { provide: Hints, useValue: hints },
     { provide: LOG, useValue: { warn, error: warn } },
     { provide: SETTINGS, useValue: settings },

@@ -4,6 +4,7 @@ import {
   type ClaimCandidate,
   type ClaimedBuild,
   ClaimStore,
+  CommandStore,
   ControlStore,
   createBuildset,
   type Database,
@@ -303,11 +304,12 @@ onEveryDatabase('claims and journal', (get) => {
         outcome: 'stopping',
         masterId: me.masterId,
       });
-      const [command] = await control.openCommands(me.masterId);
+      const commands = new CommandStore(get().db);
+      const [command] = await commands.openCommands(me.masterId);
       expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'why' } });
-      await control.finishCommand(command!.id, 'stopping');
-      expect(await control.openCommands(me.masterId)).toEqual([]);
-      expect(await control.commandResult(command!.id)).toBe('stopping');
+      await commands.finishCommand(command!.id, 'stopping');
+      expect(await commands.openCommands(me.masterId)).toEqual([]);
+      expect(await commands.commandResult(command!.id)).toBe('stopping');
       await expect(control.stopBuild(999_999, '')).rejects.toMatchObject({ code: 'not-found' });
     });
 

@@ -4,7 +4,7 @@ import {
   type ClaimedBuild,
   ClaimStore,
   ConfigurationStore,
-  ControlStore,
+  WorkerControlStore,
   createBuildset,
   databaseNowMs,
   type DefinitionIds,
@@ -132,7 +132,7 @@ onEveryDatabase('the fleet', (get) => {
         await workers.attached(worker(0), here, {});
         await set(columns);
         expect(await claim(here, wanted)).toEqual([]);
-        await new ControlStore(get().db).unpauseWorker(worker(0));
+        await new WorkerControlStore(get().db).unpauseWorker(worker(0));
         expect(await claim(here, wanted)).toHaveLength(1);
       },
     );
@@ -140,7 +140,7 @@ onEveryDatabase('the fleet', (get) => {
 
   describe('commands', () => {
     it('are state of the row, which outlives sessions', async () => {
-      const control = new ControlStore(get().db);
+      const control = new WorkerControlStore(get().db);
       await control.pauseWorker(worker(0), 'repair');
       await control.stopWorker(worker(0), 'old');
       const epoch = await workers.attached(worker(0), here, {});
@@ -154,7 +154,7 @@ onEveryDatabase('the fleet', (get) => {
 
     it('kill one session and no other', async () => {
       const epoch = await workers.attached(worker(0), here, {});
-      await new ControlStore(get().db).killWorker(worker(0), null);
+      await new WorkerControlStore(get().db).killWorker(worker(0), null);
       expect((await state()).killEpoch).toBe(epoch);
       await workers.attached(worker(0), there, {});
       expect((await state()).killEpoch).not.toBe((await state()).sessionEpoch);

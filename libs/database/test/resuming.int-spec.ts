@@ -3,6 +3,7 @@ import {
   AdoptionStore,
   type ClaimedBuild,
   ClaimStore,
+  CommandStore,
   ControlStore,
   createBuildset,
   type DefinitionIds,
@@ -112,7 +113,7 @@ onEveryDatabase('builds that change engines', (get) => {
       adoptions: 1,
     });
     expect(recorded!.build.properties).toMatchObject({ got_revision: ['abc', 'Git'], a: [1, 'Test'] });
-    expect(await new ControlStore(get().db).openCommands(second.masterId)).toMatchObject([
+    expect(await new CommandStore(get().db).openCommands(second.masterId)).toMatchObject([
       { kind: 'stop-build', subjectId: build.buildId },
     ]);
 
@@ -209,20 +210,21 @@ onEveryDatabase('builds that change engines', (get) => {
     await journal(first).write(build, [{ kind: 'build-parked' }]);
     expect(await orphan(build)).toMatchObject({ mayResume: true });
     const control = new ControlStore(get().db);
+    const commands = new CommandStore(get().db);
     await control.stopBuild(build.buildId, 'enough');
     expect(await orphan(build)).toMatchObject({ mayResume: false });
 
-    const [stop] = (await control.openCommands(first.masterId)).filter(({ subjectId }) => subjectId === build.buildId);
+    const [stop] = (await commands.openCommands(first.masterId)).filter(({ subjectId }) => subjectId === build.buildId);
     await get().db.run(`UPDATE claims SET master_id = ? WHERE build_id = ?`, [second.masterId, build.buildId]);
-    expect(await control.passStopOn(stop!)).toBe(true);
-    expect(await control.openCommands(second.masterId)).toContainEqual(stop);
+    expect(await commands.passStopOn(stop!)).toBe(true);
+    expect(await commands.openCommands(second.masterId)).toContainEqual(stop);
 
     expect(await store().reap((await orphan(build))!)).toMatchObject({ requeued: false });
     expect(await get().db.get(`SELECT state_string AS state FROM builds WHERE id = ?`, [build.buildId])).toEqual({
       state: 'cancelled (enough)',
     });
-    expect(await control.commandResult(stop!.id)).toBe('the build has ended');
-    expect(await control.passStopOn(stop!)).toBe(false);
+    expect(await commands.commandResult(stop!.id)).toBe('the build has ended');
+    expect(await commands.passStopOn(stop!)).toBe(false);
   });
 
   it('takes no build from an engine that is alive and has its worker', async () => {

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { hints } from '@millrace/contracts';
-import { ControlStore, type Incarnation, type MasterCommand, MasterStore, sabotaged } from '@millrace/database';
+import { CommandStore, type Incarnation, type MasterCommand, MasterStore, sabotaged } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import { Hints } from './hints.js';
 import type { Logger } from './logging.js';
@@ -21,7 +21,7 @@ export class Commands implements BeforeApplicationShutdown {
   private onDrain: (work: Promise<unknown>) => void = () => undefined;
 
   constructor(
-    private readonly store: ControlStore,
+    private readonly store: CommandStore,
     private readonly masters: MasterStore,
     private readonly hints: Hints,
     private readonly phase: MasterPhase,

@@ -2,6 +2,7 @@ import type { FactoryProvider, Type } from '@nestjs/common';
 import {
   AdoptionStore,
   ClaimStore,
+  CommandStore,
   ConfigurationStore,
   ControlStore,
   type Database,
@@ -12,6 +13,7 @@ import {
   MasterStore,
   OwnershipStore,
   SchedulerStore,
+  WorkerControlStore,
   WorkerStore,
   WorkerTokenStore,
 } from '@millrace/database';
@@ -26,6 +28,7 @@ export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvi
 export const STORES: readonly FactoryProvider[] = [
   AdoptionStore,
   ClaimStore,
+  CommandStore,
   ConfigurationStore,
   ControlStore,
   DeliveryStore,
@@ -35,6 +38,7 @@ export const STORES: readonly FactoryProvider[] = [
   MasterStore,
   OwnershipStore,
   SchedulerStore,
+  WorkerControlStore,
   WorkerStore,
   WorkerTokenStore,
 ].map((Store: new (db: Database) => unknown) => madeOfDatabase(Store));

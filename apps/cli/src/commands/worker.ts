@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createBus } from '@millrace/bus';
 import { type Hint, hints, type WorkerResource } from '@millrace/contracts';
-import { CatalogReads, ControlStore, type Database, openDatabase, WorkerTokenStore } from '@millrace/database';
+import { CatalogReads, WorkerControlStore, type Database, openDatabase, WorkerTokenStore } from '@millrace/database';
 import { isWorkerName, isWorkerTemplate, messageOf, shellWord, UserError, workerEntries } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
 
@@ -100,7 +100,7 @@ export function controlWorker(
   return withDatabase(databaseUrl, async (db) => {
     const workerId = (await new CatalogReads(db).workers()).find((worker) => worker.name === name)?.workerid;
     if (workerId === undefined) throw new UserError('not-found', `there is no worker '${name}'`, { name });
-    const control = new ControlStore(db);
+    const control = new WorkerControlStore(db);
     const actions: Record<WorkerAction, () => Promise<void>> = {
       pause: () => control.pauseWorker(workerId, reason),
       unpause: () => control.unpauseWorker(workerId),

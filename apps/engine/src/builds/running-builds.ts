@@ -5,7 +5,7 @@ import {
   type BuildEnd,
   type ClaimedBuild,
   ClaimStore,
-  ControlStore,
+  CommandStore,
   type Database,
   type Incarnation,
   IntakeStore,
@@ -62,7 +62,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     private readonly signals: EngineSignals,
     private readonly intake: IntakeStore,
     private readonly claims: ClaimStore,
-    private readonly control: ControlStore,
+    private readonly commands: CommandStore,
     private readonly adoptions: AdoptionStore,
     private readonly hints: Hints,
     @Inject(BLOBS) private readonly blobs: Blobs,
@@ -203,7 +203,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   @OnCommand('stop-build')
   async stopBuild(command: MasterCommand): Promise<string | null> {
     if (this.stop(command.subjectId, command.args.reason ?? 'no reason')) return null;
-    return (await this.control.passStopOn(command)) ? null : 'the build has ended';
+    return (await this.commands.passStopOn(command)) ? null : 'the build has ended';
   }
 
   /** Gives back what was claimed and cannot be run here. */

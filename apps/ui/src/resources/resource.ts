@@ -9,6 +9,7 @@ import {
   type Page,
   type ResourceQuery,
   type ResourceShape,
+  type WorkerControlStore,
 } from '@millrace/database';
 import { type JsonValue, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
@@ -20,6 +21,7 @@ import type { ArgumentsOf, PathArgument } from './path-table.js';
 export interface ResourcePorts {
   readonly reads: Reads;
   readonly control: ControlStore;
+  readonly workerControl: WorkerControlStore;
   /** Tells the other masters of what has been committed (I1). */
   readonly publish: (hint: Hint) => void;
 }

@@ -18,7 +18,7 @@ function workerAddresses({ catalog }: Reads): Address[] {
   return [address('workers/n:workerid', ([id]) => id), address('workers/s:name', ([name]) => catalog.workerId(name))];
 }
 
-export function workers({ reads, control, publish }: ResourcePorts): Resource {
+export function workers({ reads, workerControl, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
   /** Only the places where the parent has it, of those that it has. */
   const those = async (parent: 'builderid' | 'masterid', id: number): Promise<WorkerResource[]> =>
@@ -52,17 +52,17 @@ export function workers({ reads, control, publish }: ResourcePorts): Resource {
       smallList('masters/n:masterid/workers', (_caller, [id]) => those('masterid', id)),
     ],
     actions: {
-      pause: wanting((id, reason) => control.pauseWorker(id, reason)),
+      pause: wanting((id, reason) => workerControl.pauseWorker(id, reason)),
       unpause: {
         permission: 'control',
         params: null,
         async run(_caller, workerId) {
-          await control.unpauseWorker(workerId);
+          await workerControl.unpauseWorker(workerId);
           return tell(workerId);
         },
       },
-      stop: wanting((id, reason) => control.stopWorker(id, reason)),
-      kill: wanting((id, reason) => control.killWorker(id, reason)),
+      stop: wanting((id, reason) => workerControl.stopWorker(id, reason)),
+      kill: wanting((id, reason) => workerControl.killWorker(id, reason)),
     },
     events: {
       topic: 'workers.:id.:event',

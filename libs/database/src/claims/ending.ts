@@ -1,6 +1,6 @@
 import { Result } from '@millrace/domain';
 import { completeRequest } from '../buildsets.js';
-import type { MasterCommand } from '../control.js';
+import type { MasterCommand } from '../control/commands.js';
 import type { Transaction } from '../sql.js';
 import type { BuildKey } from './fence.js';
 

@@ -1,0 +1,40 @@
+import type { QueryDeepPartialEntity } from 'typeorm';
+import { WorkerEntity } from '../entities/workers.js';
+import { NO_FAILURES } from '../fleet.js';
+import { notFound } from './not-found.js';
+import type { Database } from '../sql.js';
+
+/** What people do to workers. */
+export class WorkerControlStore {
+  constructor(private readonly db: Database) {}
+
+  pauseWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, { paused: true, pauseReason: reason });
+  }
+
+  /** Whatever held the worker back is over: a pause, a shutdown that has not come yet, a quarantine. */
+  unpauseWorker(workerId: number): Promise<void> {
+    return this.worker(workerId, {
+      paused: false,
+      pauseReason: null,
+      graceful: false,
+      shutdownReason: null,
+      ...NO_FAILURES,
+    });
+  }
+
+  /** No more builds, and it is told to shut down when it is idle, on whichever engine it is then. */
+  stopWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, { graceful: true, shutdownReason: reason });
+  }
+
+  /** Ends the session that it has now, and what it builds. */
+  killWorker(workerId: number, reason: string | null): Promise<void> {
+    return this.worker(workerId, { killEpoch: () => 'session_epoch', shutdownReason: reason });
+  }
+
+  private async worker(workerId: number, change: QueryDeepPartialEntity<WorkerEntity>): Promise<void> {
+    const { affected } = await (await this.db.repository(WorkerEntity)).update({ id: workerId }, change);
+    if (affected === 0) throw notFound('worker', workerId);
+  }
+}
