@@ -38,10 +38,9 @@ export {
   type MasterRole,
   type MasterState,
   MasterStore,
-  type Ownership,
-  OwnershipStore,
   type Registration,
 } from './masters.js';
+export { type Ownership, OwnershipStore } from './ownerships.js';
 export { type Guarantee, sabotaged } from './sabotage.js';
 export { type AbsentWorker, type Failed, FleetStore } from './fleet.js';
 export { type NewWorkerToken, type WorkerToken, WorkerTokenStore } from './worker-tokens.js';

@@ -1,7 +1,7 @@
-import { FencedError, OperationalError, UnexpectedError } from '@millrace/domain';
+import { FencedError, OperationalError } from '@millrace/domain';
 import { Not } from 'typeorm';
 import { ClaimEntity } from './entities/requests.js';
-import { JournalEntity, MasterEntity, OwnershipEntity } from './entities/masters.js';
+import { JournalEntity, MasterEntity } from './entities/masters.js';
 import { locking } from './repositories.js';
 import type { Database, Queryable, Transaction } from './sql.js';
 
@@ -143,68 +143,6 @@ export async function assertLeased(tx: Transaction, me: Incarnation): Promise<vo
     me.epoch,
   ]);
   if (!row) throw new FencedError(`the lease of master ${me.masterId}`, { ...me });
-}
-
-/** A scheduler, poller or reporter that is active on one master at a time (I4). */
-export interface Ownership {
-  readonly name: string;
-  readonly epoch: number;
-}
-
-export class OwnershipStore {
-  constructor(private readonly db: Database) {}
-
-  /**
-   * Takes `name` if nobody alive has it, and from another master only when `mayTakeOver`. Null: somebody else's. Calling it again while
-   * owning it returns the same epoch and costs one read.
-   */
-  async acquire(name: string, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
-    const seen = await (await this.db.repository(OwnershipEntity)).findOneBy({ name });
-    if (seen && isMine(seen, me)) return { name, epoch: seen.epoch };
-    return this.db.transaction(async (tx) => {
-      const { nowMs } = tx.dialect;
-      const ownerships = await tx.repository(OwnershipEntity);
-      const masters = await tx.repository(MasterEntity);
-      await ownerships
-        .createQueryBuilder()
-        .insert()
-        .orIgnore()
-        .values({ name, masterId: 0, masterEpoch: 0, epoch: 0, sinceMs: () => nowMs })
-        .updateEntity(false)
-        .execute();
-      const row = await locking(ownerships.createQueryBuilder('o').where({ name }), tx).getOne();
-      if (!row) throw new UnexpectedError('ownership-vanished', `ownership '${name}' vanished`, { name });
-      if (isMine(row, me)) return { name, epoch: row.epoch };
-      const ownEarlierLife = row.masterId === me.masterId && row.masterEpoch < me.epoch;
-      if (row.masterId !== 0 && !ownEarlierLife && !mayTakeOver) {
-        if (!(await masters.existsBy({ id: row.masterId, state: 'stopped' }))) return null;
-      }
-      const isAlive = await masters
-        .createQueryBuilder('m')
-        .where({ id: row.masterId })
-        .andWhere(aliveSql(tx, ':epoch'), { epoch: row.masterEpoch })
-        .getExists();
-      if (isAlive) return null;
-      await assertLeased(tx, me);
-      await ownerships.update(
-        { name },
-        { masterId: me.masterId, masterEpoch: me.epoch, epoch: () => 'epoch + 1', sinceMs: () => nowMs },
-      );
-      return { name, epoch: row.epoch + 1 };
-    });
-  }
-}
-
-function isMine(row: OwnershipEntity, me: Incarnation): boolean {
-  return row.masterId === me.masterId && row.masterEpoch === me.epoch;
-}
-
-/** First statement of every transaction that acts as the owner; SQL, because those of the intake are many. @throws FencedError when somebody else took over. */
-export async function assertOwner(tx: Transaction, owner: Ownership): Promise<void> {
-  const row = await tx.get<{ epoch: number }>(`SELECT epoch FROM ownerships WHERE name = ?${tx.dialect.forUpdate}`, [
-    owner.name,
-  ]);
-  if (row?.epoch !== owner.epoch) throw new FencedError(`'${owner.name}'`, { ...owner });
 }
 
 /** A master by its name, dead or alive; `builds` are those that it has. Null: no master ever had that name. */

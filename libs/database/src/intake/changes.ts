@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
 import { sourceStampId } from '../buildsets.js';
-import { assertOwner, type Ownership } from '../masters.js';
+import { assertOwner, type Ownership } from '../ownerships.js';
 import { isUniqueViolation } from '../open.js';
 import { type Database, placeholders, type Queryable, type Transaction } from '../sql.js';
 

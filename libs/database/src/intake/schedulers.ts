@@ -1,6 +1,6 @@
 import { FencedError, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
-import { assertOwner, type Ownership } from '../masters.js';
+import { assertOwner, type Ownership } from '../ownerships.js';
 import { sabotaged } from '../sabotage.js';
 import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
 import { type Change, IntakeStore } from './changes.js';
