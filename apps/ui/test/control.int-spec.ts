@@ -218,7 +218,7 @@ describe('commands', () => {
     expect((await call(`builds/${build.buildId}`, 'stop', { reason: 'enough' })).status).toBe(200);
     expect(topics()).toEqual([`commands.${site.engine.masterId}`]);
     const [command] = await new CommandStore(site.db).openCommands(site.engine.masterId);
-    expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'enough' } });
+    expect(command).toMatchObject({ kind: 'stop-build', buildId: build.buildId, reason: 'enough' });
     await site.finish(build, Result.SUCCESS);
     expect((await call(`builders/docs/builds/${build.number}`, 'stop')).status).toBe(200);
     expect(topics()).toEqual([]);

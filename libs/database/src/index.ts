@@ -12,7 +12,7 @@ export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from
 export { type BuildKey } from './claims/fence.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, ControlStore, type Force } from './control/builds.js';
-export { CommandStore, type MasterCommand } from './control/commands.js';
+export { CommandStore, type MasterCommand, type StopBuild } from './control/commands.js';
 export { WorkerControlStore } from './control/workers.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';

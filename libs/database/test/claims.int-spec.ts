@@ -306,7 +306,7 @@ onEveryDatabase('claims and journal', (get) => {
       });
       const commands = new CommandStore(get().db);
       const [command] = await commands.openCommands(me.masterId);
-      expect(command).toMatchObject({ kind: 'stop-build', subjectId: build.buildId, args: { reason: 'why' } });
+      expect(command).toMatchObject({ kind: 'stop-build', buildId: build.buildId, reason: 'why' });
       await commands.finishCommand(command!.id, 'stopping');
       expect(await commands.openCommands(me.masterId)).toEqual([]);
       expect(await commands.commandResult(command!.id)).toBe('stopping');

@@ -11,6 +11,7 @@ import {
   Journal,
   MasterStore,
   WorkerStore,
+  type StopBuild,
 } from '@millrace/database';
 import { FencedError, Result, resultName } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
@@ -114,7 +115,7 @@ onEveryDatabase('builds that change engines', (get) => {
     });
     expect(recorded!.build.properties).toMatchObject({ got_revision: ['abc', 'Git'], a: [1, 'Test'] });
     expect(await new CommandStore(get().db).openCommands(second.masterId)).toMatchObject([
-      { kind: 'stop-build', subjectId: build.buildId },
+      { kind: 'stop-build', buildId: build.buildId },
     ]);
 
     const line = { kind: 'log-lines', step: 1, log: 'stdio', type: 's', text: 'othree\n', lines: 1 } as const;
@@ -214,7 +215,9 @@ onEveryDatabase('builds that change engines', (get) => {
     await control.stopBuild(build.buildId, 'enough');
     expect(await orphan(build)).toMatchObject({ mayResume: false });
 
-    const [stop] = (await commands.openCommands(first.masterId)).filter(({ subjectId }) => subjectId === build.buildId);
+    const [stop] = (await commands.openCommands(first.masterId)).filter(
+      (one): one is StopBuild => one.kind === 'stop-build' && one.buildId === build.buildId,
+    );
     await get().db.run(`UPDATE claims SET master_id = ? WHERE build_id = ?`, [second.masterId, build.buildId]);
     expect(await commands.passStopOn(stop!)).toBe(true);
     expect(await commands.openCommands(second.masterId)).toContainEqual(stop);

@@ -10,9 +10,9 @@ import {
   type Incarnation,
   IntakeStore,
   Journal,
-  type MasterCommand,
   type RecordedBuild,
   sealLogs,
+  type StopBuild,
   type WorkersClaim,
 } from '@millrace/database';
 import { messageOf, Result } from '@millrace/domain';
@@ -201,9 +201,9 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
 
   /** Null: the build is being stopped, and answers the command when it ends. */
   @OnCommand('stop-build')
-  async stopBuild(command: MasterCommand): Promise<string | null> {
-    if (this.stop(command.subjectId, command.args.reason ?? 'no reason')) return null;
-    return (await this.commands.passStopOn(command)) ? null : 'the build has ended';
+  async stopBuild(stop: StopBuild): Promise<string | null> {
+    if (this.stop(stop.buildId, stop.reason)) return null;
+    return (await this.commands.passStopOn(stop)) ? null : 'the build has ended';
   }
 
   /** Gives back what was claimed and cannot be run here. */

@@ -1,6 +1,6 @@
 import { Result } from '@millrace/domain';
 import { completeRequest } from '../buildsets.js';
-import type { MasterCommand } from '../control/commands.js';
+import { stopReason } from '../control/commands.js';
 import type { Transaction } from '../sql.js';
 import type { BuildKey } from './fence.js';
 
@@ -89,8 +89,7 @@ async function verdict(
     [key.buildId],
   );
   if (stop) {
-    const { reason = 'no reason' } = JSON.parse(stop.args) as MasterCommand['args'];
-    return { results: Result.CANCELLED, stateString: `cancelled (${reason})` };
+    return { results: Result.CANCELLED, stateString: `cancelled (${stopReason(stop.args)})` };
   }
   if (end.death && request.deaths + 1 >= DEATHS_ALLOWED) {
     return {

@@ -94,7 +94,7 @@ export class ControlStore {
     return this.db.transaction(async (tx) => {
       const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId });
       if (claim) {
-        await command(tx, claim.masterId, 'stop-build', buildId, { reason });
+        await command(tx, claim.masterId, { kind: 'stop-build', buildId, reason });
         return { masterId: claim.masterId };
       }
       if (!(await (await tx.repository(BuildEntity)).existsBy({ id: buildId }))) throw notFound('build', buildId);
@@ -115,7 +115,7 @@ export class ControlStore {
       }
       const claim = await (await tx.repository(ClaimEntity)).findOneBy({ requestId });
       if (!claim) return { outcome: 'already-complete' };
-      await command(tx, claim.masterId, 'stop-build', claim.buildId, { reason });
+      await command(tx, claim.masterId, { kind: 'stop-build', buildId: claim.buildId, reason });
       return { outcome: 'stopping', masterId: claim.masterId };
     });
   }

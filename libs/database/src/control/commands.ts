@@ -5,14 +5,17 @@ import type { Database, Transaction } from '../sql.js';
 
 const COMMANDS_AT_ONCE = 100;
 
-/** A row that asks a master to do something (a message is only a hint that it is there). */
-export interface MasterCommand {
-  readonly id: number;
-  /** `stop-build` (subject: the build), `reconfig` (reads its configuration again), `drain` (finishes what it has and leaves). */
-  readonly kind: 'stop-build' | 'reconfig' | 'drain';
-  readonly subjectId: number;
-  readonly args: { readonly reason?: string };
-}
+/** What a master is asked to do. */
+export type Wish =
+  | { readonly kind: 'stop-build'; readonly buildId: number; readonly reason: string }
+  /** It reads its configuration again. */
+  | { readonly kind: 'reconfig' }
+  /** It takes nothing new, finishes what it has, and ends. */
+  | { readonly kind: 'drain' };
+
+/** A row that asks a master for something (a message is only a hint that it is there). */
+export type MasterCommand = Wish & { readonly id: number };
+export type StopBuild = Extract<MasterCommand, { kind: 'stop-build' }>;
 
 /** What masters are asked to do, and what came of it. */
 export class CommandStore {
@@ -26,22 +29,17 @@ export class CommandStore {
       order: { id: 'ASC' },
       take: COMMANDS_AT_ONCE,
     });
-    return open.map(({ id, kind, subjectId, args }) => ({
-      id,
-      kind,
-      subjectId,
-      args: JSON.parse(args) as MasterCommand['args'],
-    }));
+    return open.map(commandOf);
   }
 
   /** Asks a master to read its configuration again. @returns the command, to wait for with `commandResult` */
   requestReconfig(masterId: number): Promise<number> {
-    return this.db.transaction((tx) => command(tx, masterId, 'reconfig', 0, {}));
+    return this.db.transaction((tx) => command(tx, masterId, { kind: 'reconfig' }));
   }
 
   /** Asks a master to take nothing new, finish what it has, and end. @returns the command, to wait for with `commandResult` */
   requestDrain(masterId: number): Promise<number> {
-    return this.db.transaction((tx) => command(tx, masterId, 'drain', 0, {}));
+    return this.db.transaction((tx) => command(tx, masterId, { kind: 'drain' }));
   }
 
   /** Null while it is not done. */
@@ -59,9 +57,9 @@ export class CommandStore {
    * For an engine that was asked to stop a build that it does not run: the build may wait for its worker, be on its way here, or have moved
    * on, and the wish with it. False: it is over.
    */
-  passStopOn(stop: MasterCommand): Promise<boolean> {
+  passStopOn(stop: StopBuild): Promise<boolean> {
     return this.db.transaction(async (tx) => {
-      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId: stop.subjectId });
+      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId: stop.buildId });
       if (!claim) return false;
       await (await tx.repository(MasterCommandEntity)).update({ id: stop.id }, { masterId: claim.masterId });
       return true;
@@ -70,20 +68,24 @@ export class CommandStore {
 }
 
 /** Asks a master for something. @returns the command's id */
-export async function command(
-  tx: Transaction,
-  masterId: number,
-  kind: MasterCommand['kind'],
-  subjectId: number,
-  args: object,
-): Promise<number> {
+export async function command(tx: Transaction, masterId: number, wish: Wish): Promise<number> {
   const commands = await tx.repository(MasterCommandEntity);
+  const isStop = wish.kind === 'stop-build';
   const { identifiers } = await commands.insert({
     masterId,
-    kind,
-    subjectId,
-    args: JSON.stringify(args),
+    kind: wish.kind,
+    subjectId: isStop ? wish.buildId : 0,
+    args: JSON.stringify(isStop ? { reason: wish.reason } : {}),
     createdAtMs: () => tx.dialect.nowMs,
   });
   return (identifiers[0] as { id: number }).id;
+}
+
+function commandOf({ id, kind, subjectId, args }: MasterCommandEntity): MasterCommand {
+  return kind === 'stop-build' ? { id, kind, buildId: subjectId, reason: stopReason(args) } : { id, kind };
+}
+
+/** Why a build is to be stopped, of the arguments of its command. */
+export function stopReason(args: string): string {
+  return (JSON.parse(args) as { reason?: string }).reason ?? 'no reason';
 }
