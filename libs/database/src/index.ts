@@ -40,7 +40,7 @@ export {
   MasterStore,
   type Registration,
 } from './masters.js';
-export { type Ownership, OwnershipStore } from './ownerships.js';
+export { type Ownership, ownershipName, type OwnershipName, OwnershipStore } from './ownerships.js';
 export { type Guarantee, sabotaged } from './sabotage.js';
 export { type AbsentWorker, type Failed, FleetStore } from './fleet.js';
 export { type NewWorkerToken, type WorkerToken, WorkerTokenStore } from './worker-tokens.js';

@@ -4,9 +4,17 @@ import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database, Transaction } from './sql.js';
 
-/** A scheduler, poller or reporter that is active on one master at a time (I4). */
+/** Names what is active on one master at a time. */
+export type OwnershipName = `${'scheduler' | 'poller'}:${string}`;
+
+export const ownershipName = {
+  scheduler: (name: string): OwnershipName => `scheduler:${name}`,
+  poller: (name: string): OwnershipName => `poller:${name}`,
+};
+
+/** A scheduler or poller that is active on one master at a time (I4). */
 export interface Ownership {
-  readonly name: string;
+  readonly name: OwnershipName;
   readonly epoch: number;
 }
 
@@ -17,25 +25,24 @@ export class OwnershipStore {
    * Takes `name` if nobody alive has it, and from another master only when `mayTakeOver`. Null: somebody else's. Calling it again while
    * owning it returns the same epoch and costs one read.
    */
-  async acquire(name: string, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
+  async acquire(name: OwnershipName, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
     const seen = await (await this.db.repository(OwnershipEntity)).findOneBy({ name });
     if (seen && isMine(seen, me)) return { name, epoch: seen.epoch };
     return this.db.transaction(async (tx) => {
       const { nowMs } = tx.dialect;
       const ownerships = await tx.repository(OwnershipEntity);
       const masters = await tx.repository(MasterEntity);
-      await ownerships
-        .createQueryBuilder()
-        .insert()
-        .orIgnore()
-        .values({ name, masterId: 0, masterEpoch: 0, epoch: 0, sinceMs: () => nowMs })
-        .updateEntity(false)
-        .execute();
+      if (!seen) {
+        await assertLeased(tx, me);
+        const mine = { name, masterId: me.masterId, masterEpoch: me.epoch, epoch: 1, sinceMs: () => nowMs };
+        await ownerships.createQueryBuilder().insert().orIgnore().values(mine).updateEntity(false).execute();
+      }
+      // Somebody else may have inserted it first.
       const row = await locking(ownerships.createQueryBuilder('o').where({ name }), tx).getOne();
       if (!row) throw new UnexpectedError('ownership-vanished', `ownership '${name}' vanished`, { name });
       if (isMine(row, me)) return { name, epoch: row.epoch };
       const ownEarlierLife = row.masterId === me.masterId && row.masterEpoch < me.epoch;
-      if (row.masterId !== 0 && !ownEarlierLife && !mayTakeOver) {
+      if (!ownEarlierLife && !mayTakeOver) {
         if (!(await masters.existsBy({ id: row.masterId, state: 'stopped' }))) return null;
       }
       const isAlive = await masters

@@ -10,6 +10,7 @@ import {
   IntakeStore,
   MasterStore,
   type Ownership,
+  type OwnershipName,
   OwnershipStore,
   type SchedulerRow,
   SchedulerStore,
@@ -35,7 +36,7 @@ onEveryDatabase('schedulers', (get) => {
     intake = new IntakeStore(db);
   });
 
-  const own = async (master: Incarnation, name: string): Promise<Ownership> =>
+  const own = async (master: Incarnation, name: OwnershipName): Promise<Ownership> =>
     (await new OwnershipStore(db).acquire(name, master, true))!;
   const row = (): Promise<SchedulerRow> => schedulers.scheduler('all');
   const changes = async (count: number): Promise<number[]> =>

@@ -42,7 +42,6 @@ export class JournalEntity {
 export class OwnershipEntity {
   /** `scheduler:NAME`, `poller:NAME`. */
   @Key(190, { primary: true }) name: string;
-  /** 0: nobody yet. */
   @Big() masterId: number;
   @Big() masterEpoch: number;
   /** One more with each owner; guards the owner's writes. */

@@ -10,6 +10,7 @@ import type {
 } from '@millrace/contracts';
 import { undecided } from '../intake/backlog.js';
 import { aliveSql, leasedSql } from '../masters.js';
+import { ownershipName } from '../ownerships.js';
 import { placeholders, type Queryable } from '../sql.js';
 import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
 import { seconds } from './history.js';
@@ -300,7 +301,7 @@ export class CatalogReads {
       backlog: backlogs.get(row.id)!,
       enabled: row.enabled === 1,
       kind: row.kind,
-      master: owners.get(`scheduler:${row.name}`) ?? null,
+      master: owners.get(ownershipName.scheduler(row.name)) ?? null,
       name: row.name,
       schedulerid: row.id,
     }));
@@ -311,7 +312,7 @@ export class CatalogReads {
     const owners = await this.owners();
     return rows.map((row) => ({
       changesourceid: row.id,
-      master: owners.get(`poller:${row.name}`) ?? null,
+      master: owners.get(ownershipName.poller(row.name)) ?? null,
       name: row.name,
     }));
   }
