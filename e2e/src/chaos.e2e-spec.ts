@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { type Guarantee, GUARANTEES } from '@millrace/testing';
 import { judge } from './chaos/judge.js';
-import { ALL_PHASES, type ChaosOptions, DEMONSTRATIONS, type Guarantee, runChaos } from './chaos/scenario.js';
+import { ALL_PHASES, type ChaosOptions, DEMONSTRATIONS, runChaos } from './chaos/scenario.js';
 
 /** The short form of `npm run chaos`, which does the same with 200 commits and 60 kills on every stack. */
 const SEED = 20_261_122;
@@ -32,7 +33,7 @@ describe('chaos on the embedded default', () => {
     TIMEOUT_MS,
   );
 
-  it.each<Guarantee>(['fence', 'cause', 'poll'])(
+  it.each<Guarantee>(GUARANTEES)(
     'notices that the guarantee is off: %s',
     async (sabotage) => {
       const { phase, violation } = DEMONSTRATIONS[sabotage];

@@ -6,7 +6,6 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { hints } from '@millrace/contracts';
-import { sabotaged } from '@millrace/database';
 import { type EngineSettings, Hints, LOG, type Logger, Loop, OnCommand, SETTINGS } from '@millrace/master';
 import { EngineSignals } from './builds/engine-signals.js';
 import { RunningBuilds } from './builds/running-builds.js';
@@ -21,8 +20,6 @@ import { WorkerSessions } from './workers/sessions.js';
 @Injectable()
 export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly loop: Loop;
-  /** Something other than the time that passed calls for a look at the queues. */
-  private asked = true;
   private refreshAllAt = 0;
 
   constructor(
@@ -42,8 +39,8 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   onModuleInit(): void {
     this.signals.slotFreed.subscribe(() => this.distributor.assign());
-    this.signals.workersChanged.subscribe(() => this.look());
-    this.hints.subscribe(hints.workerTokens().topic, () => this.look());
+    this.signals.workersChanged.subscribe(() => this.loop.nudge());
+    this.hints.subscribe(hints.workerTokens().topic, () => this.loop.nudge());
   }
 
   onApplicationBootstrap(): void {
@@ -61,7 +58,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     this.listener.reload();
     const fingerprint = await this.configuration.reload();
     this.sessions.reconfigured();
-    this.look();
+    this.loop.nudge();
     return `revision ${fingerprint.slice(0, 12)}`;
   }
 
@@ -78,23 +75,16 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   private async round(): Promise<void> {
-    const asked = this.asked || !sabotaged('poll');
-    this.asked = false;
     // One that fails does not keep the others from their turn.
     const duties = [
       () => this.refreshTokens(),
       () => this.refreshWorkers(),
       () => this.reaper.round(),
-      ...(asked ? [() => this.distributor.poll()] : []),
+      () => this.distributor.poll(),
     ];
     const failures: unknown[] = [];
     for (const duty of duties) await duty().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
-  }
-
-  private look(): void {
-    this.asked = true;
-    this.loop.nudge();
   }
 
   private async refreshTokens(): Promise<void> {

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CommandStore, IntakeStore } from '@millrace/database';
+import { CommandStore, ControlStore, IntakeStore } from '@millrace/database';
 import { eventually } from '@millrace/testing';
 import { Site } from './site.js';
 
@@ -148,7 +148,7 @@ describe('a scheduler over changes', () => {
     await site.start();
     const reload = async (schedulers: string): Promise<void> => {
       site.configure({ schedulers });
-      const control = new ControlStore(site.db);
+      const control = new CommandStore(site.db);
       const command = await control.requestReconfig(await masterId());
       await eventually(async () => (await control.commandResult(command)) !== null, { timeoutMs: 30_000, what: 'it' });
     };

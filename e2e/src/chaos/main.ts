@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { GUARANTEES } from '@millrace/testing';
 import { availableStacks, type StackName } from '../stacks.js';
 import { judge, type Verdict } from './judge.js';
-import { ALL_PHASES, DEMONSTRATIONS, type Guarantee, runChaos } from './scenario.js';
+import { ALL_PHASES, DEMONSTRATIONS, runChaos } from './scenario.js';
 
 const HELP = `Kills every kind of process while commits come in, and judges from a ledger that the builds write.
 
@@ -18,7 +19,6 @@ const STACKS: Readonly<Record<string, StackName>> = {
   crossbar: 'MariaDB + crossbar',
   nats: 'MariaDB + NATS',
 };
-const GUARANTEES: readonly Guarantee[] = ['fence', 'cause', 'poll'];
 const VIOLATIONS_SHOWN = 20;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);

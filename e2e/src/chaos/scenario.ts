@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cluster, eventually } from '@millrace/testing';
+import { type Cluster, eventually, type Guarantee, sabotageEnvironment } from '@millrace/testing';
 import { FIXTURES, type Stack, type StackName, startStack } from '../stacks.js';
 import { History } from './history.js';
 import type { Commit, Disruption, Evidence, Kind, LogSeen } from './judge.js';
@@ -9,7 +9,6 @@ import { attemptsByRequest, type LedgerLine, ledgerScript, readLedger } from './
 import { assemble, missingOf, type Place } from './places.js';
 import { Random } from './random.js';
 
-export type Guarantee = 'fence' | 'cause' | 'poll';
 /** `storm`: kills while commits come in; the others each attack one guarantee. */
 export type Phase = 'storm' | 'frozen-engine' | 'frozen-scheduler' | 'outage';
 
@@ -80,7 +79,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
       MILLRACE_LEASE_MS: String(LEASE_MS),
       MILLRACE_POLL_MS: String(POLL_MS),
       MILLRACE_RESUME_WAIT_MS: String(RESUME_WAIT_MS),
-      ...(options.sabotage ? { MILLRACE_TEST_SABOTAGE: options.sabotage } : {}),
+      ...(options.sabotage ? sabotageEnvironment(options.sabotage) : {}),
     });
     try {
       const places = await assemble(cluster, stack.bus);

@@ -41,7 +41,6 @@ export {
   type Registration,
 } from './masters.js';
 export { type Ownership, ownershipName, type OwnershipName, OwnershipStore } from './ownerships.js';
-export { type Guarantee, sabotaged } from './sabotage.js';
 export { type AbsentWorker, type Failed, FleetStore } from './fleet.js';
 export { type NewWorkerToken, type WorkerToken, WorkerTokenStore } from './worker-tokens.js';
 export { type SessionKind } from './worker-sessions.js';
@@ -49,6 +48,7 @@ export { type WorkerState, WorkerStore } from './workers.js';
 export { checkSchema, migrate, migrateDown, migrationStatus, type MigrationStatus } from './migrate.js';
 export { keepFolderPrivate, keepSqlitePrivate, readSecretFile, secretFile } from './private-files.js';
 export { type DatabaseUrl, sqliteFile } from './data-source.js';
+export { intercepted, type Interceptor, type Statement } from './intercepted.js';
 export { isUniqueViolation, openDatabase } from './open.js';
 export {
   chunked,

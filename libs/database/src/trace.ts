@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
-import { Repositories } from './repositories.js';
-import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
+import { intercepted } from './intercepted.js';
+import type { Database, SqlValue } from './sql.js';
 
 /** One line of a trace. Buffers are written as `{ "hex": "…" }`. */
 export interface TracedStatement {
@@ -16,7 +16,7 @@ const EXAMPLES_KEPT = 3;
  */
 export function traced(db: Database, file: string): Database {
   const seen = new Map<string, number>();
-  const note = (sql: string, params: readonly SqlValue[] = []): void => {
+  const note = (sql: string, params: readonly SqlValue[]): void => {
     const key = statementKey(sql);
     const count = (seen.get(key) ?? 0) + 1;
     seen.set(key, count);
@@ -27,32 +27,7 @@ export function traced(db: Database, file: string): Database {
     };
     appendFileSync(file, `${JSON.stringify(line)}\n`);
   };
-  const noting = (to: Queryable): Queryable => {
-    const noted: Queryable = {
-      dialect: to.dialect,
-      all: (sql, params) => (note(sql, params), to.all(sql, params)),
-      get: (sql, params) => (note(sql, params), to.get(sql, params)),
-      run: (sql, params) => (note(sql, params), to.run(sql, params)),
-      repository: async (entity) => {
-        const { manager } = await to.repository(entity);
-        return new Repositories(manager.dataSource, noted, 'inTransaction' in to).of(entity);
-      },
-    };
-    return noted;
-  };
-  return {
-    ...noting(db),
-    transaction: (work) =>
-      db.transaction((tx: Transaction) =>
-        work({
-          ...noting(tx),
-          inTransaction: true,
-          defer: (sql, params) => (note(sql, params), tx.defer(sql, params)),
-          deferToEnd: (sql, params) => (note(sql, params), tx.deferToEnd(sql, params)),
-        }),
-      ),
-    close: () => db.close(),
-  };
+  return intercepted(db, ({ sql, params }, send) => (note(sql, params), send(sql, params)));
 }
 
 /** The same for statements that differ only in white space and in how many values a list has. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { hints } from '@millrace/contracts';
-import { CommandStore, type Incarnation, type MasterCommand, MasterStore, sabotaged } from '@millrace/database';
+import { CommandStore, type Incarnation, type MasterCommand, MasterStore } from '@millrace/database';
 import { messageOf } from '@millrace/domain';
 import { Hints } from './hints.js';
 import type { Logger } from './logging.js';
@@ -32,7 +32,7 @@ export class Commands implements BeforeApplicationShutdown {
   ) {
     this.loop = new Loop({
       name: 'commands',
-      everyMs: sabotaged('poll') ? null : settings.pollIntervalMs,
+      everyMs: settings.pollIntervalMs,
       log,
       round: () => this.round(),
     });

@@ -11,7 +11,6 @@ import {
   keepFolderPrivate,
   keepSqlitePrivate,
   type MasterRole,
-  sabotaged,
   sqliteFile,
 } from '@millrace/database';
 import { loggableText, MillraceError, messageOf, printable, UserError } from '@millrace/domain';
@@ -97,10 +96,6 @@ class MasterProcess {
     setDefaultResultOrder('ipv4first');
     checkBusOptions(busOptions(settings));
     this.keepPrivate();
-    for (const guarantee of ['fence', 'cause', 'poll'] as const) {
-      if (sabotaged(guarantee))
-        log.error({ guarantee }, 'MILLRACE_TEST_SABOTAGE is set: this master breaks its guarantees on purpose');
-    }
   }
 
   /** @throws UserError `data-folder-shared` */

@@ -5,7 +5,6 @@ import {
   type Incarnation,
   IntakeStore,
   OwnershipStore,
-  sabotaged,
   SchedulerStore,
 } from '@millrace/database';
 import { Hints, Lease, LOG, type Logger, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
@@ -34,7 +33,7 @@ export class Schedulers {
     const { ownerships, schedulers, intake, finishedBuildsets, hints, lease, me, log } = this;
     const ports = { ownerships, schedulers, intake, finishedBuildsets, hints, lease, me, log };
     const judge = new ConfigJudge(host, log);
-    const everyMs = sabotaged('poll') ? null : this.settings.pollIntervalMs;
+    const everyMs = this.settings.pollIntervalMs;
     this.runners = config.schedulers
       .map((scheduler) => ({ scheduler, kind: schedulerKind(scheduler.kind) }))
       .filter(({ kind }) => isTold(kind))

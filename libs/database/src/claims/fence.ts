@@ -1,5 +1,4 @@
 import { FencedError } from '@millrace/domain';
-import { sabotaged } from '../sabotage.js';
 import { placeholders, type Transaction } from '../sql.js';
 
 /** Names one attempt; `epoch` fences every write about it (I3). */
@@ -16,7 +15,6 @@ export interface BuildKey {
  * the same transaction (the fence guards inserts too).
  */
 export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<Set<number>> {
-  if (sabotaged('fence')) return new Set(keys.map((key) => key.buildId));
   const rows = await tx.all<{ requestId: number; epoch: number }>(
     `SELECT request_id AS requestId, epoch FROM claims WHERE request_id IN ${placeholders(keys.length)}${tx.dialect.forUpdate}`,
     keys.map((key) => key.requestId),

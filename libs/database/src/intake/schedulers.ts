@@ -1,7 +1,6 @@
 import { FencedError, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
-import { sabotaged } from '../sabotage.js';
 import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
 import { type Change, IntakeStore } from './changes.js';
 
@@ -118,16 +117,15 @@ export class SchedulerStore {
    */
   decide(owner: Ownership, seen: SchedulerRow, decided: Decided): Promise<CreatedBuildset[]> {
     return this.db.transaction(async (tx) => {
-      if (!sabotaged('cause')) await assertOwner(tx, owner);
+      await assertOwner(tx, owner);
       const created: CreatedBuildset[] = [];
       for (const { buildsets, marks } of decided.decisions) {
-        if (!(await markAll(tx, seen, marks)) && !sabotaged('cause')) continue;
+        if (!(await markAll(tx, seen, marks))) continue;
         for (const buildset of buildsets) {
           const made = await createBuildset(tx, {
             ...buildset,
             schedulerId: seen.schedulerId,
             schedulerName: seen.name,
-            cause: causeOf(buildset.cause),
           });
           if (!made) continue;
           created.push(made);
@@ -174,8 +172,7 @@ async function markWaiting(tx: Transaction, seen: SchedulerRow, marks: readonly 
      WHERE scheduler_id = ? AND change_id IN ${placeholders(marks.length)} AND decision = 'waiting'`,
     [now, reason, seen.nowMs, seen.schedulerId, ...marks.map(({ changeId }) => changeId)],
   );
-  if (affected !== marks.length && !sabotaged('cause'))
-    throw new FencedError(`the waiting changes of scheduler ${seen.schedulerId}`);
+  if (affected !== marks.length) throw new FencedError(`the waiting changes of scheduler ${seen.schedulerId}`);
 }
 
 /** Only from where it was seen: somebody may have switched it off or set its cursors meanwhile, and may not be undone. */
@@ -185,9 +182,5 @@ async function moveOn(tx: Transaction, seen: SchedulerRow, { cursors, wakeAtMs }
      WHERE id = ? AND enabled = 1 AND cursor_seq = ? AND buildset_cursor_seq = ?`,
     [cursors.changes, cursors.buildsets, wakeAtMs, seen.schedulerId, seen.cursors.changes, seen.cursors.buildsets],
   );
-  if (affected === 0 && !sabotaged('cause')) throw new FencedError(`the cursors of scheduler ${seen.schedulerId}`);
-}
-
-function causeOf(cause: string): string {
-  return sabotaged('cause') ? `${cause}:${Math.random()}` : cause;
+  if (affected === 0) throw new FencedError(`the cursors of scheduler ${seen.schedulerId}`);
 }

@@ -1,0 +1,47 @@
+import { Repositories } from './repositories.js';
+import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
+
+export interface Statement {
+  /** The method of `Queryable` or `Transaction` that it was given to. */
+  readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferToEnd';
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+}
+
+/** Sends a statement on, as it is or otherwise, and answers as its method does. */
+export type Interceptor = (
+  statement: Statement,
+  send: (sql: string, params: readonly SqlValue[]) => Promise<unknown>,
+) => Promise<unknown>;
+
+/** The same database with somebody in between who sees every statement, those of repositories too. */
+export function intercepted(db: Database, interceptor: Interceptor): Database {
+  const through =
+    <T>(kind: Statement['kind'], send: (sql: string, params?: readonly SqlValue[]) => Promise<T>) =>
+    (sql: string, params: readonly SqlValue[] = []): Promise<T> =>
+      interceptor({ kind, sql, params }, send) as Promise<T>;
+  const queryable = (to: Queryable): Queryable => {
+    const between: Queryable = {
+      dialect: to.dialect,
+      all: <T>(sql: string, params?: readonly SqlValue[]) => through('all', to.all.bind(to)<T>)(sql, params),
+      get: <T>(sql: string, params?: readonly SqlValue[]) => through('get', to.get.bind(to)<T>)(sql, params),
+      run: through('run', to.run.bind(to)),
+      repository: async (entity) => {
+        const { manager } = await to.repository(entity);
+        return new Repositories(manager.dataSource, between, 'inTransaction' in to).of(entity);
+      },
+    };
+    return between;
+  };
+  const transaction = (tx: Transaction): Transaction => ({
+    ...queryable(tx),
+    inTransaction: true,
+    defer: through('defer', tx.defer.bind(tx)),
+    deferToEnd: through('deferToEnd', tx.deferToEnd.bind(tx)),
+  });
+  return {
+    ...queryable(db),
+    transaction: (work) => db.transaction((tx) => work(transaction(tx))),
+    close: () => db.close(),
+  };
+}
