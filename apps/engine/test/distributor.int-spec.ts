@@ -88,7 +88,7 @@ describe('Distributor', () => {
     const end = (build: ClaimedBuild): Promise<unknown> =>
       new ClaimStore(db).end(build, { results: Result.SUCCESS, stateString: 'done' });
     const distributor = new Distributor({
-      db,
+      store: new ClaimStore(db),
       hints: { publish: () => undefined, subscribe: () => () => undefined },
       log: { debug: fail, warn: fail, error: fail } as unknown as Logger,
       journal: new Journal(db, me, fail),

@@ -99,3 +99,4 @@ export { BUILD_REQUESTS, BuildRequestReads } from './reads/requests.js';
 export { LOG_SHAPE, type LogPlace, STEP_SHAPE, StepReads } from './reads/steps.js';
 export { WaitingReads } from './reads/waiting.js';
 export { sealLogs } from './seal.js';
+export { type Stores, storesOf } from './stores.js';

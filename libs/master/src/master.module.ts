@@ -13,7 +13,6 @@ import { HttpListening } from './http-listening.js';
 import { Lease } from './lease.js';
 import type { Logger } from './logging.js';
 import { masterMetrics } from './metrics.js';
-import { MASTER, MASTER_PROVIDER } from './master.js';
 import { MillraceErrorFilter } from './millrace-error.filter.js';
 import { MasterPhase } from './phase.js';
 import { reachDatabase, register } from './registration.js';
@@ -41,7 +40,7 @@ export class MasterModule implements OnApplicationShutdown {
   ) {}
 
   static for({ settings, log, die }: MasterContext): DynamicModule {
-    const provided = [SETTINGS, LOG, DATABASE, ME, Lease, Hints, Registry, MasterPhase, MASTER];
+    const provided = [SETTINGS, LOG, DATABASE, ME, Lease, Hints, Registry, MasterPhase];
     return {
       module: MasterModule,
       global: true,
@@ -53,7 +52,6 @@ export class MasterModule implements OnApplicationShutdown {
         Commands,
         HttpListening,
         MasterPhase,
-        MASTER_PROVIDER,
         { provide: APP_FILTER, useClass: MillraceErrorFilter },
         { provide: SETTINGS, useValue: settings },
         { provide: LOG, useValue: log },

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandStore, masterNamed, openDatabase } from '@millrace/database';
+import { masterNamed, openDatabase, storesOf } from '@millrace/database';
 import { UserError } from '@millrace/domain';
 import { say } from '../output.js';
 
@@ -12,7 +12,7 @@ export async function drain(databaseUrl: string, name: string, wait: boolean): P
     const before = await masterNamed(db, name);
     if (!before || before.state === 'stopped')
       throw new UserError('no-master', `no master '${name}' is running on this database`, { name });
-    await new CommandStore(db).requestDrain(before.masterId);
+    await storesOf(db).commands.requestDrain(before.masterId);
     let said = '';
     const sayOnce = (text: string): void => {
       if (text !== said) say(text);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandStore, listActiveMasters, openDatabase } from '@millrace/database';
+import { listActiveMasters, openDatabase, storesOf } from '@millrace/database';
 import { say } from '../output.js';
 
 const PATIENCE_MS = 60_000;
@@ -8,7 +8,7 @@ const PATIENCE_MS = 60_000;
 export async function reconfig(databaseUrl: string): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {
-    const control = new CommandStore(db);
+    const control = storesOf(db).commands;
     const masters = (await listActiveMasters(db)).filter((master) => master.role !== 'ui');
     if (masters.length === 0) {
       process.stderr.write('No scheduler or engine is running on this database.\n');

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createBus } from '@millrace/bus';
 import { type Hint, hints, type WorkerResource } from '@millrace/contracts';
-import { CatalogReads, WorkerControlStore, type Database, openDatabase, WorkerTokenStore } from '@millrace/database';
+import { type Database, openDatabase, storesOf } from '@millrace/database';
 import { isWorkerName, isWorkerTemplate, messageOf, shellWord, UserError, workerEntries } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
 
@@ -43,7 +43,7 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
     const digest = (algorithm: string): string => createHash(algorithm).update(token, 'utf8').digest('hex');
     // First: a token that cannot be written anywhere is not made.
     if (tokenFile !== undefined) writeToken(tokenFile, token);
-    await new WorkerTokenStore(db).create({
+    await storesOf(db).tokens.create({
       workerName: name,
       hash: digest('sha256'),
       pbDigest: options.pb ? digest('md5') : null,
@@ -83,7 +83,7 @@ function howToUse(token: string, { name, master, pb, tokenFile }: CreateOptions)
 /** `millrace worker revoke`: no token of the worker works from then on, and its session ends. */
 export function revokeWorker(databaseUrl: string, name: string): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
-    const revoked = await new WorkerTokenStore(db).revoke(name);
+    const revoked = await storesOf(db).tokens.revoke(name);
     await announce(hints.workerTokens());
     say(`${revoked} ${revoked === 1 ? 'token' : 'tokens'} of worker '${name}' revoked.`);
     return 0;
@@ -98,9 +98,9 @@ export function controlWorker(
   reason: string | null,
 ): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
-    const workerId = (await new CatalogReads(db).workers()).find((worker) => worker.name === name)?.workerid;
+    const workerId = (await storesOf(db).catalog.workers()).find((worker) => worker.name === name)?.workerid;
     if (workerId === undefined) throw new UserError('not-found', `there is no worker '${name}'`, { name });
-    const control = new WorkerControlStore(db);
+    const control = storesOf(db).workerControl;
     const actions: Record<WorkerAction, () => Promise<void>> = {
       pause: () => control.pauseWorker(workerId, reason),
       unpause: () => control.unpauseWorker(workerId),
@@ -116,9 +116,9 @@ export function controlWorker(
 /** `millrace worker list`. */
 export function listWorkers(databaseUrl: string): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
-    const catalog = new CatalogReads(db);
+    const catalog = storesOf(db).catalog;
     const [workers, masters] = await Promise.all([catalog.workers(), catalog.masters()]);
-    const tokens = await new WorkerTokenStore(db).summary();
+    const tokens = await storesOf(db).tokens.summary();
     const engines = new Map(masters.map((master) => [master.masterid, master.name]));
     const rows = workers.map((worker) => [
       worker.name,
@@ -146,7 +146,7 @@ function stateOf(worker: WorkerResource): string {
 }
 
 async function noteEntry(db: Database, name: string): Promise<void> {
-  const entries = (await new CatalogReads(db).currentRevision())?.config.workers.map((worker) => worker.name);
+  const entries = (await storesOf(db).catalog.currentRevision())?.config.workers.map((worker) => worker.name);
   if (!entries) return;
   const entry = workerEntries(entries)(name);
   if (entry === null) {

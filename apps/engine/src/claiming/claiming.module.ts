@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
-import { Journal } from '@millrace/database';
-import { MASTER, type Master } from '@millrace/master';
+import { ClaimStore, type Incarnation, Journal } from '@millrace/database';
+import { type EngineSettings, Hints, Lease, LOG, type Logger, ME, SETTINGS } from '@millrace/master';
 import { BuildsModule } from '../builds/builds.module.js';
 import { RunningBuilds } from '../builds/running-builds.js';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
@@ -17,28 +17,37 @@ import { Reaper } from './reaper.js';
     {
       provide: Distributor,
       useFactory: (
-        master: Master<'engine'>,
+        store: ClaimStore,
         journal: Journal,
         configuration: EngineConfiguration,
         sessions: WorkerSessions,
         builds: RunningBuilds,
+        hints: Hints,
+        log: Logger,
       ) =>
         new Distributor({
-          db: master.db,
-          hints: master.hints,
-          log: master.log,
+          store,
           journal,
+          hints,
+          log,
           assignments: () => configuration.current,
           workers: () => sessions.attached.values(),
           begin: (build, worker, fingerprint) => builds.begin(build, worker, fingerprint),
         }),
-      inject: [MASTER, Journal, EngineConfiguration, WorkerSessions, RunningBuilds],
+      inject: [ClaimStore, Journal, EngineConfiguration, WorkerSessions, RunningBuilds, Hints, LOG],
     },
     {
       provide: Reaper,
-      useFactory: ({ db, me, hints, log, settings, mayTakeOver }: Master<'engine'>, builds: RunningBuilds) =>
-        new Reaper({ db, me, hints, log, resumeWaitMs: settings.resumeWaitMs, mayTakeOver, builds }),
-      inject: [MASTER, RunningBuilds],
+      useFactory: (
+        store: ClaimStore,
+        builds: RunningBuilds,
+        lease: Lease,
+        hints: Hints,
+        me: Incarnation,
+        log: Logger,
+        { resumeWaitMs }: EngineSettings,
+      ) => new Reaper({ store, builds, hints, me, log, resumeWaitMs, mayTakeOver: () => lease.mayTakeOver() }),
+      inject: [ClaimStore, RunningBuilds, Lease, Hints, ME, LOG, SETTINGS],
     },
   ],
   exports: [Distributor, Reaper],

@@ -1,5 +1,5 @@
 import { hints } from '@millrace/contracts';
-import { type ClaimCandidate, type ClaimedBuild, ClaimStore, type Database, type Journal } from '@millrace/database';
+import type { ClaimCandidate, ClaimedBuild, ClaimStore, Journal } from '@millrace/database';
 import { FencedError, messageOf, type Properties } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
@@ -34,7 +34,7 @@ export interface AvailableWorker extends FreeWorker {
 }
 
 export interface DistributorOptions<W extends AvailableWorker> {
-  readonly db: Database;
+  readonly store: ClaimStore;
   readonly hints: Pick<Hints, 'publish' | 'subscribe'>;
   readonly log: Logger;
   readonly journal: Journal;
@@ -65,15 +65,13 @@ export class Distributor<W extends AvailableWorker> {
    */
   private readonly hinted = new Set<number>();
   private readonly claiming = new Set<number>();
-  private readonly store: ClaimStore;
   private readonly loop: Loop;
   private readonly unsubscribe: () => void;
   private stopped = false;
   private readonly underWay = new Set<Promise<void>>();
 
   constructor(private readonly options: DistributorOptions<W>) {
-    const { db, hints, log } = options;
-    this.store = new ClaimStore(db);
+    const { hints, log } = options;
     this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log });
     this.unsubscribe = hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
   }
@@ -88,7 +86,7 @@ export class Distributor<W extends AvailableWorker> {
 
   /** Looks at every queue that has anything in it: at start, and by poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
-    for (const builderId of await this.store.queuedBuilders()) {
+    for (const builderId of await this.options.store.queuedBuilders()) {
       if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }
     if (this.dirty.size > 0) this.loop.nudge();
@@ -166,7 +164,7 @@ export class Distributor<W extends AvailableWorker> {
       this.dirty.delete(builderId);
       this.hinted.delete(builderId);
       try {
-        const heads = await this.store.heads(builderId, HEADS_KEPT);
+        const heads = await this.options.store.heads(builderId, HEADS_KEPT);
         this.heads.set(
           builderId,
           heads.filter((head) => !this.claiming.has(head.requestId)),

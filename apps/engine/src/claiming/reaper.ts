@@ -1,12 +1,5 @@
 import { attemptEnded } from '@millrace/contracts';
-import {
-  type BuildKey,
-  ClaimStore,
-  type Database,
-  type EndedBuild,
-  type Incarnation,
-  type Orphan,
-} from '@millrace/database';
+import { type BuildKey, type ClaimStore, type EndedBuild, type Incarnation, type Orphan } from '@millrace/database';
 import { FencedError, Result } from '@millrace/domain';
 import type { Hints, Logger } from '@millrace/master';
 
@@ -23,7 +16,7 @@ export interface OwnBuilds {
 }
 
 export interface ReaperOptions {
-  readonly db: Database;
+  readonly store: ClaimStore;
   readonly me: Incarnation;
   readonly hints: Pick<Hints, 'publish'>;
   readonly log: Logger;
@@ -36,7 +29,6 @@ export interface ReaperOptions {
 
 /** Finds attempts that nobody works on any more and gives their requests back to the queue. */
 export class Reaper {
-  private readonly store: ClaimStore;
   /** Held without being run, by build, when we looked last. */
   private suspects = new Set<number>();
   /** Run without being held. */
@@ -44,19 +36,17 @@ export class Reaper {
   /** Since when we know that nobody works on them, by build and epoch. */
   private seenAtMs = new Map<string, number>();
 
-  constructor(private readonly options: ReaperOptions) {
-    this.store = new ClaimStore(options.db);
-  }
+  constructor(private readonly options: ReaperOptions) {}
 
   async round(): Promise<void> {
-    const orphans = await this.store.orphans();
+    const orphans = await this.options.store.orphans();
     const seenAtMs = new Map<string, number>();
     for (const orphan of orphans) {
       const key = `${orphan.buildId}/${orphan.epoch}`;
       seenAtMs.set(key, this.seenAtMs.get(key) ?? performance.now());
       const waitedMs = orphan.parkedForMs ?? performance.now() - seenAtMs.get(key)!;
       if (!this.mayReap(orphan) || waitedMs < this.patienceMs(orphan)) continue;
-      const ended = await this.store.reap(orphan, stateOf(orphan));
+      const ended = await this.options.store.reap(orphan, stateOf(orphan));
       if (!ended) continue;
       this.options.log.info(
         { buildId: orphan.buildId, engine: orphan.master, requeued: ended.requeued },
@@ -91,7 +81,7 @@ export class Reaper {
   private async compareClaims(): Promise<void> {
     const { builds, me } = this.options;
     const running = builds.held();
-    const held = await this.store.held(me);
+    const held = await this.options.store.held(me);
     const unknown = held.filter((key) => !builds.isRunning(key.buildId));
     for (const key of unknown) if (this.suspects.has(key.buildId)) await this.giveBack(key);
     this.suspects = new Set(unknown.map((key) => key.buildId));
@@ -103,7 +93,7 @@ export class Reaper {
 
   private async giveBack(key: BuildKey): Promise<void> {
     try {
-      const ended = await this.store.end(key, {
+      const ended = await this.options.store.end(key, {
         results: Result.RETRY,
         stateString: 'retry: the claim was lost on its way',
       });

@@ -129,9 +129,7 @@ export class IntakeStore {
   }
 
   changes(ids: readonly number[]): Promise<Change[]> {
-    return ids.length === 0
-      ? Promise.resolve([])
-      : selectChanges(this.db, `WHERE id IN ${placeholders(ids.length)} ORDER BY id`, ids);
+    return changesWithIds(this.db, ids);
   }
 
   /** The changes a buildset was made for. */
@@ -142,6 +140,12 @@ export class IntakeStore {
       [buildsetId],
     );
   }
+}
+
+export function changesWithIds(db: Queryable, ids: readonly number[]): Promise<Change[]> {
+  return ids.length === 0
+    ? Promise.resolve([])
+    : selectChanges(db, `WHERE id IN ${placeholders(ids.length)} ORDER BY id`, ids);
 }
 
 async function setState(tx: Transaction, owner: string, name: string, value: unknown): Promise<void> {

@@ -2,7 +2,7 @@ import { FencedError, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
-import { type Change, IntakeStore } from './changes.js';
+import { type Change, changesWithIds } from './changes.js';
 
 export interface SchedulerRow {
   readonly schedulerId: number;
@@ -61,11 +61,7 @@ const WAITING_READ = 1000;
  * decided about many changes is one transaction, and writes are deferred.
  */
 export class SchedulerStore {
-  private readonly intake: IntakeStore;
-
-  constructor(private readonly db: Database) {
-    this.intake = new IntakeStore(db);
-  }
+  constructor(private readonly db: Database) {}
 
   async scheduler(name: string): Promise<SchedulerRow> {
     const row = await this.db.get<{
@@ -95,7 +91,10 @@ export class SchedulerStore {
       [schedulerId],
     );
     const read = rows.slice(0, WAITING_READ);
-    const changes = await this.intake.changes(read.map(({ changeId }) => changeId));
+    const changes = await changesWithIds(
+      this.db,
+      read.map(({ changeId }) => changeId),
+    );
     const byId = new Map(changes.map((change) => [change.changeId, change]));
     return {
       waiting: read.map(({ changeId, important, sinceMs }) => ({

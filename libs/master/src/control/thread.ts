@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createBus } from '@millrace/bus';
-import { MasterStore, openDatabase } from '@millrace/database';
+import { openDatabase, storesOf } from '@millrace/database';
 import { readHint } from '@millrace/contracts';
 import { loggableText, messageOf, PerMinute, printable, UnexpectedError } from '@millrace/domain';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
@@ -19,7 +19,7 @@ const setup = workerData as ControlSetup;
 const say = (message: FromControl): void => port.postMessage(message);
 
 const db = openDatabase(setup.databaseUrl, { connections: 1, answerWithinMs: setup.leaseMs });
-const masters = new MasterStore(db);
+const masters = storesOf(db).masters;
 const heartbeat = new BigInt64Array(setup.heartbeat);
 const warnings = new PerMinute(BUS_WARNINGS_A_MINUTE);
 const bus = createBus({

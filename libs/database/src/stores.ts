@@ -1,0 +1,36 @@
+import { CommandStore } from './control/commands.js';
+import { WorkerControlStore } from './control/workers.js';
+import { MasterStore } from './masters.js';
+import { CatalogReads } from './reads/catalog.js';
+import type { Database } from './sql.js';
+import { WorkerTokenStore } from './worker-tokens.js';
+
+/** The stores that programs without a container use: commands of a terminal, and the control thread of a master. */
+export interface Stores {
+  readonly catalog: CatalogReads;
+  readonly commands: CommandStore;
+  readonly masters: MasterStore;
+  readonly tokens: WorkerTokenStore;
+  readonly workerControl: WorkerControlStore;
+}
+
+/** Each store is made when it is asked for, and keeps nothing but the database. */
+export function storesOf(db: Database): Stores {
+  return {
+    get catalog() {
+      return new CatalogReads(db);
+    },
+    get commands() {
+      return new CommandStore(db);
+    },
+    get masters() {
+      return new MasterStore(db);
+    },
+    get tokens() {
+      return new WorkerTokenStore(db);
+    },
+    get workerControl() {
+      return new WorkerControlStore(db);
+    },
+  };
+}
