@@ -31,7 +31,7 @@ onEveryDatabase('finished buildsets', (get) => {
   it('are seen once each by a reader with a cursor, whoever finishes them at once', async () => {
     const { db, url } = get();
     const me = await register(db, 'engine');
-    const { builders, workers } = await configure(db, me, { builders: 3, workers: 1, maxBuilds: 1000 });
+    const { builders, workers } = await configure(db, me, { builders: 3, workers: 45 });
     const engines = [db, openDatabase(url), openDatabase(url)];
     const sets = await Promise.all(
       Array.from({ length: 45 }, (_, i) => buildset(engines[i % 3]!, [[...builders.values()][i % 3]!])),
@@ -60,7 +60,7 @@ onEveryDatabase('finished buildsets', (get) => {
         const [build] = await claims.claim(me, [
           {
             ...{ requestId: request!.requestId, builderId: request!.builderId, builderName: 'b' },
-            ...{ workerId: [...workers.values()][0]!, workerName: 'w0', properties: {} },
+            ...{ workerId: workers.get(`w${i}`)!, workerName: `w${i}`, properties: {} },
           },
         ]);
         return claims.end(build!, { results: Result.SUCCESS, stateString: 'done' });
