@@ -1,17 +1,29 @@
-import { type FactoryProvider, Module, type Type } from '@nestjs/common';
-import { CatalogReads, RecentReads } from '@millrace/database';
+import { Module } from '@nestjs/common';
+import {
+  BuildReads,
+  BuildRequestReads,
+  BuildsetReads,
+  CatalogReads,
+  ChangeReads,
+  RecentReads,
+  StepReads,
+  WaitingReads,
+} from '@millrace/database';
+import { madeOfDatabase } from '@millrace/master';
 import { Reads } from './reads.js';
 
 /** Single reads, for what needs no more than one. */
-const PARTS: readonly FactoryProvider[] = [
-  part(CatalogReads, ({ catalog }) => catalog),
-  part(RecentReads, ({ recent }) => recent),
+const PARTS = [
+  BuildReads,
+  BuildRequestReads,
+  BuildsetReads,
+  CatalogReads,
+  ChangeReads,
+  RecentReads,
+  StepReads,
+  WaitingReads,
 ];
 
-function part<T>(provide: Type<T>, of: (reads: Reads) => T): FactoryProvider<T> {
-  return { provide, useFactory: of, inject: [Reads] };
-}
-
 /** Everything that pages, events and commands read. */
-@Module({ providers: [Reads, ...PARTS], exports: [Reads, CatalogReads, RecentReads] })
+@Module({ providers: [Reads, ...PARTS.map((Part) => madeOfDatabase<object>(Part))], exports: [Reads, ...PARTS] })
 export class ReadsModule {}

@@ -1,12 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { EVENTS, type Hint, hints } from '@millrace/contracts';
-import { ControlStore, WorkerControlStore } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { slamDoor } from '@millrace/testing';
-import { Reads } from '../src/reads.js';
 import type { Permission } from '../src/resources/caller.js';
-import { ResourceTable } from '../src/resources/resource-table.js';
-import { SiteHints, startUi, type UiServer } from './server.js';
+import type { ResourceTable } from '../src/resources/resource-table.js';
+import { resourcesOf, startUi, type UiServer } from './server.js';
 import { Site } from './site.js';
 
 describe('the resource table', () => {
@@ -15,12 +13,7 @@ describe('the resource table', () => {
   beforeAll(async () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS, [await site.change(1)]);
-    table = new ResourceTable(
-      new Reads(site.db),
-      new ControlStore(site.db),
-      new WorkerControlStore(site.db),
-      new SiteHints(site),
-    );
+    table = await resourcesOf(site);
   });
   afterAll(() => site.close());
 
@@ -226,8 +219,8 @@ describe('rights', () => {
     ['enable', 'schedulers/1', 'drop_backlog', {}, 400],
   ];
 
-  it('are asked about every action that there is', () => {
-    const table = new ResourceTable(new Reads(site.db), new ControlStore(site.db), new SiteHints(site));
+  it('are asked about every action that there is', async () => {
+    const table = await resourcesOf(site);
     const all = table.resources.flatMap(({ shape, paths }) =>
       paths.flatMap(({ actions }) => [...actions.keys()].map((method) => `${shape.plural} ${method}`)),
     );

@@ -17,6 +17,8 @@ import {
 } from '@millrace/master';
 import { UI_LISTENER } from '../src/http/listener.js';
 import { RIGHTS, type Rights } from '../src/resources/caller.js';
+import { ResourceTable } from '../src/resources/resource-table.js';
+import { ResourcesModule } from '../src/resources/resources.module.js';
 import { UiModule } from '../src/ui.module.js';
 import { WEB_FOLDER } from '../src/web/web-app.js';
 import type { Site } from './site.js';
@@ -84,6 +86,13 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
     providers: [...providers, { provide: APP_FILTER, useClass: MillraceErrorFilter }],
     exports: providers.map(({ provide }) => provide),
   };
+}
+
+/** The resource table of a site, without a server. */
+export async function resourcesOf(site: Site): Promise<ResourceTable> {
+  const master = masterOf(site, new SiteHints(site), {}, []);
+  const module = await Test.createTestingModule({ imports: [master, ResourcesModule] }).compile();
+  return module.get(ResourceTable);
 }
 
 /** The UI as `runMaster` starts it, with a bus inside the process. */

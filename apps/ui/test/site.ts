@@ -211,18 +211,16 @@ export class Site {
     });
   }
 
-  async claim(requestId: number, builderName: string, workerName = 'w1'): Promise<ClaimedBuild> {
-    const [build] = await new ClaimStore(this.db).claim(this.engine, [
-      {
-        requestId,
-        builderId: this.builder(builderName),
-        builderName,
-        workerId: this.ids.workers.get(workerName)!,
-        workerName,
-        properties: {},
-      },
-    ]);
-    return build!;
+  /** On the worker, or on the first that may build it. */
+  async claim(requestId: number, builderName: string, workerName?: string): Promise<ClaimedBuild> {
+    for (const [name, workerId] of this.ids.workers) {
+      if (workerName !== undefined && name !== workerName) continue;
+      const [build] = await new ClaimStore(this.db).claim(this.engine, [
+        { requestId, builderId: this.builder(builderName), builderName, workerId, workerName: name, properties: {} },
+      ]);
+      if (build) return build;
+    }
+    throw new Error(`no worker may build request ${requestId} of '${builderName}'`);
   }
 
   write(build: BuildKey, entries: readonly BuildEntry[]): ReturnType<Journal['write']> {

@@ -87,7 +87,7 @@ class MasterProcess {
 
   /** What has to be right before anything is written. @throws UserError about the bus or the data folder */
   private prepare(): void {
-    const { settings, log } = this;
+    const { settings } = this;
     // A supervisor that died while this process was being loaded is not heard of again.
     if (settings.isSupervised && !process.connected) process.exit(0);
     if (process.connected) process.once('disconnect', () => this.onOrphaned());

@@ -7,7 +7,7 @@ import { buildersBusyOn, heldBySql } from '../workers.js';
 export interface ClaimFacts {
   readonly workers: ReadonlyMap<number, WorkerFacts>;
   /** Where a worker is, for a claim that is to begin in that session of it; without one it is to be started. */
-  placeOf(claim: { readonly workerId: number; readonly sessionEpoch?: number }): WorkerPlace;
+  readonly placeOf: (claim: { readonly workerId: number; readonly sessionEpoch?: number }) => WorkerPlace;
 }
 
 /**
