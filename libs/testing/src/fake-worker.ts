@@ -3,10 +3,11 @@ import {
   basicAuthorization,
   COMMAND_NAMES,
   type CommandUpdate,
+  FEATURE_RESUME,
   MsgpackWorkerSession,
-  RemoteError,
 } from '@millrace/worker-protocol';
 import { WebSocket } from 'ws';
+import { FakeCommands } from './fake-commands.js';
 
 /** What a scripted command can do. Nothing waits for acknowledgements unless `acknowledged` is awaited. */
 export interface FakeCommandContext {
@@ -40,6 +41,8 @@ export interface FakeWorkerOptions {
   readonly password?: string;
   /** By command name; the others succeed at once without output. */
   readonly commands?: Readonly<Record<string, FakeCommand>>;
+  /** Its commands go on without a connection, and the next connection that is given them takes them along (I9). Undefined: they end with it. */
+  readonly resumes?: FakeCommands;
   /** Added to what the worker says about itself. */
   readonly info?: Readonly<Record<string, unknown>>;
 }
@@ -52,12 +55,13 @@ export class FakeWorker {
   /** Why the connection ended. */
   readonly closed: Promise<string>;
   private readonly session: MsgpackWorkerSession;
-  private readonly running = new Map<string, AbortController>();
+  private readonly commands: FakeCommands;
 
   private constructor(
     private readonly socket: WebSocket,
     private readonly options: FakeWorkerOptions,
   ) {
+    this.commands = options.resumes ?? new FakeCommands();
     this.session = new MsgpackWorkerSession(
       {
         send: (frame) => socket.send(frame),
@@ -69,7 +73,12 @@ export class FakeWorker {
         info: () => this.info(),
         settings: () => undefined,
         startCommand: (id, name, args) => this.start(id, name, args),
-        interrupt: (id, why) => this.running.get(id)?.abort(why),
+        interrupt: (id, why) => this.commands.interrupt(id, why),
+        resume: (id) => {
+          const { output } = this.commands.held(id);
+          return () => output.attach(this.session);
+        },
+        forget: (id) => this.commands.forget(id),
         shutdown: () => void setImmediate(() => socket.terminate()),
       },
     );
@@ -77,7 +86,8 @@ export class FakeWorker {
     this.closed = new Promise((resolve) => {
       socket.on('close', (code) => {
         this.session.closed(`code ${code}`);
-        for (const command of this.running.values()) command.abort('connection lost');
+        if (options.resumes) this.commands.detach();
+        else this.commands.interruptAll('connection lost');
         resolve(`code ${code}`);
       });
     });
@@ -133,32 +143,26 @@ export class FakeWorker {
       version: 'fake',
       worker_commands: Object.fromEntries(COMMAND_NAMES.map((command) => [command, '3.3'])),
       delete_leftover_dirs: false,
+      ...(this.options.resumes && { millrace_features: [FEATURE_RESUME], running_commands: this.commands.ids }),
       ...this.options.info,
     };
   }
 
   private start(id: string, name: string, args: Readonly<Record<string, unknown>>): void {
     this.started.push({ id, name, args });
-    const interruption = new AbortController();
-    this.running.set(id, interruption);
-    const command = this.options.commands?.[name] ?? succeedAtOnce;
-    void this.run(id, command, args, interruption.signal).finally(() => this.running.delete(id));
+    const run = this.commands.begin(id, this.options.resumes !== undefined);
+    run.output.attach(this.session);
+    void this.run(id, this.options.commands?.[name] ?? succeedAtOnce, args, run);
   }
 
   private async run(
     id: string,
     command: FakeCommand,
     args: Readonly<Record<string, unknown>>,
-    interrupted: AbortSignal,
+    { output, interruption: { signal: interrupted } }: ReturnType<FakeCommands['begin']>,
   ): Promise<void> {
     const startedAt = performance.now();
-    const sent: Promise<void>[] = [];
-    const update = (...updates: CommandUpdate[]): void => {
-      const { acknowledged } = this.session.sendUpdates(id, updates);
-      // Refusals are for whoever awaits `acknowledged`.
-      acknowledged.catch(() => undefined);
-      sent.push(acknowledged);
-    };
+    const update = (...updates: CommandUpdate[]): void => output.say(updates);
     let failure: string | null = null;
     try {
       const rc = await command(args, {
@@ -171,18 +175,13 @@ export class FakeWorker {
         stderr: (text) => update({ kind: 'stderr', text }),
         header: (text) => update({ kind: 'header', text }),
         log: (name, text) => update({ kind: 'log', name, text }),
-        acknowledged: async () => void (await Promise.all(sent.splice(0))),
+        acknowledged: () => output.acknowledged(),
       });
       update({ kind: 'rc', rc: rc ?? 0 }, { kind: 'elapsed', seconds: (performance.now() - startedAt) / 1000 });
     } catch (error) {
       failure = messageOf(error);
     }
-    try {
-      await this.session.complete(id, failure);
-    } catch (error) {
-      // A connection that went in between has ended the command already, on the master's side too.
-      if (error instanceof RemoteError) throw error;
-    }
+    await output.finish(failure);
   }
 }
 
