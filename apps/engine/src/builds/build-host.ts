@@ -92,6 +92,8 @@ export class EngineBuildHost implements BuildHost {
   private readonly urls = new Map<number, StepUrls>();
   /** What runs now may be run again from its beginning. */
   private resumable = true;
+  /** What an earlier engine began, and the replay has not asked for (yet): it runs on the worker all the same. */
+  private readonly leftOver = new Set<Uuid>();
   /** Why the replay of a step failed: it asked for something else than before. */
   unresumable: string | null = null;
 
@@ -100,6 +102,8 @@ export class EngineBuildHost implements BuildHost {
     this.worker = options.worker;
     this.journal = options.journal;
     this.replay = options.replay;
+    for (const { uuid, outcome } of options.replay?.commands.values() ?? [])
+      if (outcome === null) this.leftOver.add(uuid);
   }
 
   get isResumable(): boolean {
@@ -148,6 +152,7 @@ export class EngineBuildHost implements BuildHost {
     if (before?.outcome) return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as CommandResult;
     const recorded = before && !isTransfer(request.name) ? before : null;
     const uuid = recorded?.uuid ?? randomUUID();
+    this.leftOver.delete(uuid);
     const { stepNumber: step, ordinal, name } = request;
     const capture = request.capture
       ? new Capture(Math.min(request.capture.maxBytes, MOST_CAPTURED), recorded?.captured ?? '')
@@ -237,9 +242,13 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  /** Ends whatever runs on the worker for this build, for an attempt that is given up. */
+  /** Ends whatever runs on the worker for this build, for an attempt that is over: the next one is in the same folder. */
   async interruptAll(why: string): Promise<void> {
-    await Promise.allSettled([...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)));
+    const leftOver = this.parked || this.isFenced ? [] : [...this.leftOver];
+    await Promise.allSettled([
+      ...[...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)),
+      ...leftOver.map((uuid) => this.worker.connection.forget(uuid)),
+    ]);
   }
 
   /** The same for one that is somebody else's now: the worker need not keep anything of it for us. */
