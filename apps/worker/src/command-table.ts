@@ -8,6 +8,7 @@ import type { Log } from './log.js';
 import { type Link, Outbox } from './outbox.js';
 import type { RunningGroups } from './running-groups.js';
 import type { Spool } from './spool.js';
+import { StreamFiles } from './stream-files.js';
 
 /** The connection for which a command is started. */
 export interface CommandConnection extends Link {
@@ -25,6 +26,7 @@ interface HeldCommand {
  */
 export class CommandTable {
   private readonly held = new Map<string, HeldCommand>();
+  private readonly streamFiles: StreamFiles;
 
   constructor(
     private readonly basedir: string,
@@ -32,7 +34,9 @@ export class CommandTable {
     private readonly groups: RunningGroups,
     private readonly spool: Spool,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.streamFiles = new StreamFiles(log);
+  }
 
   get heldIds(): string[] {
     return [...this.held.keys()];
@@ -60,6 +64,7 @@ export class CommandTable {
       basedir: this.basedir,
       environ: this.environ,
       groups: this.groups,
+      streamFiles: this.streamFiles,
     });
     this.held.set(id, { command, outbox });
     outbox.attach(connection);

@@ -19,7 +19,7 @@ import { requireOfMachine } from '@millrace/testing';
 import type { MsgpackMasterSession } from '@millrace/worker-protocol';
 import { list } from 'tar';
 import { gunzipSync } from 'node:zlib';
-import { type Attached, TestMaster } from './test-master.js';
+import { Attached, TestMaster } from './test-master.js';
 import { isAlive, until, WorkerProcess } from './worker-process.js';
 
 jest.setTimeout(30_000);
@@ -29,12 +29,15 @@ let worker: WorkerProcess;
 let attached: Attached;
 let basedir: string;
 let build: string;
+let temporary: string;
 
 beforeAll(async () => {
   basedir = mkdtempSync(join(tmpdir(), 'millrace-worker-'));
   build = join(basedir, 'b', 'build');
+  temporary = join(basedir, 'tmp');
+  mkdirSync(temporary);
   master = await TestMaster.start();
-  worker = WorkerProcess.start(master.url, basedir);
+  worker = WorkerProcess.start(master.url, basedir, { TMPDIR: temporary });
   attached = await master.worker();
 });
 
@@ -116,6 +119,38 @@ describe('shell', () => {
     expect((await attached.shell(build, 'cat', { initial_stdin: 'given\n' })).stdout).toBe('given\n');
     expect((await attached.shell(build, 'cat; echo end')).stdout).toBe('end\n');
     expect((await attached.shell(build, 'exit 0', { initial_stdin: 'x'.repeat(1_000_000) })).rc).toBe(0);
+  });
+
+  it('can open its standard streams by name, also after they have been read or given on', async () => {
+    const one = await attached.shell(
+      build,
+      'cat /dev/stdin; cat /proc/self/fd/0 | tail -1; echo out > /dev/stdout; seq 2 | tee /dev/stderr /proc/self/fd/1; [ -p /dev/stdout ]',
+      { initial_stdin: 'given\n' },
+    );
+    expect(one).toMatchObject({ rc: 0, stderr: '1\n2\n' });
+    expect(one.stdout).toBe('given\ngiven\nout\n1\n2\n1\n2\n');
+    const other = await attached.shell(build, ['sh', '-c', '{ sleep 0.2; echo late > /dev/fd/1; } & exit 3']);
+    expect(other).toMatchObject({ rc: 3, stdout: 'late\n' });
+  });
+
+  it('has pipes and standard input that no other user can open, and of which nothing is left', async () => {
+    const ran = await attached.shell(build, 'stat -L -c "%a %h" /dev/stdin /dev/stdout /dev/stderr', {
+      initial_stdin: 'given',
+    });
+    expect(ran.stdout).toBe('600 0\n600 0\n600 0\n');
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('runs with sockets where no pipes can be made, and says so once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-worker-'));
+    const poor = WorkerProcess.start(master.url, folder, { TMPDIR: join(folder, 'none') });
+    const { session } = await master.worker();
+    const there = new Attached(session, { terminate: () => undefined });
+    for (const text of ['one\n', 'two\n'])
+      expect(await there.shell(folder, 'cat', { initial_stdin: text })).toMatchObject({ rc: 0, stdout: text });
+    expect(poor.log.match(/commands get sockets.*ENOENT/g)).toHaveLength(1);
+    await poor.stop();
+    rmSync(folder, { recursive: true });
   });
 
   it('leaves out streams that nobody wants', async () => {

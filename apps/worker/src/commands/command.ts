@@ -1,5 +1,6 @@
 import type { MsgpackWorkerSession } from '@millrace/worker-protocol';
 import type { CommandOutput } from '../command-output.js';
+import type { StreamFiles } from '../stream-files.js';
 import type { Arguments } from './arguments.js';
 
 /** What a command may use. */
@@ -14,6 +15,8 @@ export interface CommandContext {
   readonly environ: Readonly<Record<string, string>>;
   /** Told about every process group that begins and ends, so that none outlives the worker. */
   readonly groups: ProcessGroups;
+  /** For the standard streams of processes. */
+  readonly streamFiles: StreamFiles;
 }
 
 export interface ProcessGroups {

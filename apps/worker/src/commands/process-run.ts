@@ -8,6 +8,7 @@ import { reprBytes, shellQuoted } from '../python-repr.js';
 import { CommandFailure, type CommandContext } from './command.js';
 import type { ProcessEnvironment } from './environment.js';
 import type { LogFileWatcher } from './log-file-watcher.js';
+import { ProcessStreams } from './process-streams.js';
 
 const LOG_FILE_POLL_MS = 2000;
 /** How long a signal may take before a stronger one is sent, and how long SIGKILL may take before we stop waiting. */
@@ -47,6 +48,7 @@ export interface ProcessOptions {
  */
 export class ProcessRun {
   private child: ChildProcess | undefined;
+  private pipes: readonly (Readable | null)[] = [];
   private readonly startedAt = performance.now();
   private lastActivityAt = performance.now();
   private blockedSources = 0;
@@ -64,12 +66,16 @@ export class ProcessRun {
   /** Resolves with the exit status: −1 when a signal ended the process or when it was killed. */
   async run(): Promise<number> {
     await Promise.all(this.options.logFiles.map((file) => file.begin()));
-    if (this.isKilled) return -1;
+    const streams = await ProcessStreams.open(this.options.stdin, this.context.streamFiles);
+    if (this.isKilled) {
+      streams.close();
+      return -1;
+    }
     this.writeHeader();
     try {
       return await new Promise<number>((resolve, reject) => {
         this.giveUp = reject;
-        this.start().then(resolve, reject);
+        this.start(streams).then(resolve, reject);
       });
     } finally {
       this.isOver = true;
@@ -91,8 +97,8 @@ export class ProcessRun {
     this.lastActivityAt = performance.now();
   }
 
-  private async start(): Promise<number> {
-    const { command, workdir, environment, stdin } = this.options;
+  private async start(streams: ProcessStreams): Promise<number> {
+    const { command, workdir, environment } = this.options;
     const [file, args] = typeof command === 'string' ? shellFor(command) : [command[0] ?? '', command.slice(1)];
     let child: ChildProcess;
     try {
@@ -101,16 +107,17 @@ export class ProcessRun {
         env: environment.env,
         // A session and process group of its own, which can be killed as a whole.
         detached: true,
-        stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+        stdio: streams.stdio,
       });
     } catch (error) {
       // Arguments that no process can get, such as a NUL byte, are refused before anything is started.
+      streams.close();
       return this.notStarted(error);
     }
     this.child = child;
     if (child.pid !== undefined) this.context.groups.began(this.context.id, child.pid);
-    const ended = this.whenEnded(child);
-    if (child.pid !== undefined) this.superviseFor(child, stdin);
+    const ended = this.whenEnded(child, streams);
+    if (child.pid !== undefined) this.supervise();
     const result = await ended;
     if (result instanceof Error) return this.notStarted(result);
     if (this.isKilled) this.signalGroup('SIGKILL');
@@ -125,10 +132,15 @@ export class ProcessRun {
   }
 
   /** The process is over and its pipes are at their end; or it could not be started. */
-  private async whenEnded(child: ChildProcess): Promise<{ code: number; signal: NodeJS.Signals | null } | Error> {
-    const pipes = [
-      this.read(child.stdout, this.options.wantStdout ? 'stdout' : undefined),
-      this.read(child.stderr, this.options.wantStderr ? 'stderr' : undefined),
+  private async whenEnded(
+    child: ChildProcess,
+    streams: ProcessStreams,
+  ): Promise<{ code: number; signal: NodeJS.Signals | null } | Error> {
+    const { stdout, stderr } = streams.started(child);
+    this.pipes = [stdout, stderr];
+    const reading = [
+      this.read(stdout, this.options.wantStdout ? 'stdout' : undefined),
+      this.read(stderr, this.options.wantStderr ? 'stderr' : undefined),
     ];
     const exit = await new Promise<{ code: number; signal: NodeJS.Signals | null } | Error>((resolve) => {
       child.on('error', resolve);
@@ -137,17 +149,12 @@ export class ProcessRun {
     if (exit instanceof Error) return exit;
     // The pipes stay open as long as anything that the process left behind holds them, as with any worker; a kill ends that.
     this.dropPipesWhenKilled(child);
-    await Promise.all(pipes);
+    await Promise.all(reading);
     return exit;
   }
 
-  private superviseFor(child: ChildProcess, stdin: string | null): void {
+  private supervise(): void {
     const { timeoutSeconds, maxTimeSeconds, logFiles, shownCommand } = this.options;
-    if (child.stdin !== null) {
-      // A process need not read what it is given: a closed pipe is its own affair.
-      child.stdin.on('error', () => undefined);
-      child.stdin.end(stdin ?? '');
-    }
     this.lastActivityAt = performance.now();
     const running = `running ${shownArgv(shownCommand)}`;
     if (timeoutSeconds !== null) this.watchForSilence(timeoutSeconds, running);
@@ -243,8 +250,7 @@ export class ProcessRun {
   private dropPipesWhenKilled(child: ChildProcess): void {
     if (!this.isKilled || (child.exitCode === null && child.signalCode === null)) return;
     this.after(PIPE_PATIENCE_MS, () => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
+      for (const pipe of this.pipes) pipe?.destroy();
     });
   }
 
