@@ -1,4 +1,4 @@
-import { basicAuthorization, type Credentials, type Transport } from '@millrace/worker-protocol';
+import { basicAuthorization, type Credentials, DUPLICATE_WORKER, type Transport } from '@millrace/worker-protocol';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type { Log } from './log.js';
@@ -42,8 +42,8 @@ export class MasterLink {
     signal.addEventListener('abort', () => this.hangUp(), { once: true });
     let failures = 0;
     while (!signal.aborted) {
-      const reached = await this.connectOnce(signal);
-      failures = reached ? 1 : failures + 1;
+      const wasLetIn = await this.connectOnce(signal);
+      failures = wasLetIn ? 1 : failures + 1;
       if (signal.aborted) return;
       const delayMs = Math.round(reconnectDelayMs(failures, Math.random()));
       this.log.info('waiting before the next attempt', { delayMs });
@@ -58,7 +58,7 @@ export class MasterLink {
     setTimeout(() => socket?.terminate(), HANG_UP_PATIENCE_MS).unref();
   }
 
-  /** One connection from its attempt to its end. Returns whether the master's host was reached at all. */
+  /** One connection from its attempt to its end. Returns whether the master let us in. */
   private connectOnce(signal: AbortSignal): Promise<boolean> {
     const url = this.urls[this.attempts++ % this.urls.length]!;
     const socket = new WebSocket(url, {
@@ -68,20 +68,17 @@ export class MasterLink {
       maxPayload: MAX_FRAME_BYTES,
     });
     this.socket = socket;
-    let reached = false;
     let session: LinkSession | undefined;
     return new Promise((resolve) => {
       socket.on('unexpected-response', (request, response: IncomingMessage) => {
-        reached = true;
         const status = response.statusCode;
         if (status === 401)
           this.log.error('the master refused our name or password', { master: url, name: this.credentials.name });
         else this.log.error('the master did not accept the connection', { master: url, status });
         request.destroy();
-        resolve(reached);
+        resolve(false);
       });
       socket.on('open', () => {
-        reached = true;
         this.log.info('connected', { master: url, name: this.credentials.name });
         session = this.owner.connected(transportOver(socket, this.log));
         this.watchForSilence(socket);
@@ -93,10 +90,13 @@ export class MasterLink {
         if (!signal.aborted) this.log.warn('connection failed', { master: url, reason: error.message });
       });
       socket.on('close', (code) => {
-        if (session !== undefined) this.log.info('connection ended', { code });
+        const { name } = this.credentials;
+        const isDuplicate = code === DUPLICATE_WORKER.closeCode;
+        if (isDuplicate) this.log.error('another worker of our name is connected', { master: url, name });
+        else if (session !== undefined) this.log.info('connection ended', { code });
         session?.closed(`code ${code}`);
         this.owner.disconnected();
-        resolve(reached);
+        resolve(session !== undefined && !isDuplicate);
       });
     });
   }

@@ -82,6 +82,32 @@ describe('the link to the master', () => {
     expect(worker.log).not.toContain('s3cret');
   });
 
+  it.each([
+    ['the password is wrong', (isRefusing: boolean) => (master.password = isRefusing ? 'another' : 's3cret')],
+    ['another worker has its name', (isRefusing: boolean) => (master.isNameTaken = isRefusing)],
+  ])('waits longer after every refusal because %s, and begins anew once it is let in', async (_why, refuse) => {
+    refuse(true);
+    const worker = start();
+    const delays = (): number[] => [...worker.log.matchAll(/delayMs=(\d+)/g)].map(([, delayMs]) => Number(delayMs));
+    await until('it was refused', () => delays().length >= 5);
+    expect(delays()[0]).toBeLessThan(600);
+    expect(delays()[4]).toBeGreaterThan(1000);
+    refuse(false);
+    const { socket } = await master.worker();
+    const before = delays().length;
+    socket.terminate();
+    await until('it comes back', () => delays().length > before);
+    expect(delays()[before]).toBeLessThan(600);
+  });
+
+  it('says that another worker has its name', async () => {
+    master.isNameTaken = true;
+    const worker = start();
+    await until('it was refused', () => worker.log.includes('waiting'));
+    expect(worker.log).toMatch(/ERROR another worker of our name is connected .*name=w1/);
+    expect(worker.log).not.toContain('connection ended');
+  });
+
   it('waits for a master that is not there yet', async () => {
     const { port, url } = master;
     await master.stop();

@@ -6,6 +6,7 @@ import {
   type CommandOutcome,
   type CommandSink,
   type CommandUpdate,
+  DUPLICATE_WORKER,
   MsgpackMasterSession,
   parseBasicAuthorization,
   pbDigest,
@@ -67,6 +68,8 @@ export class Attached {
 export class TestMaster {
   password = 's3cret';
   refusals = 0;
+  /** Somebody else has the name of every worker that comes. */
+  isNameTaken = false;
   private readonly arrivals: Attached[] = [];
   private waiting: ((attached: Attached) => void)[] = [];
 
@@ -168,6 +171,10 @@ export class TestMaster {
   }
 
   private async attach(socket: WebSocket): Promise<void> {
+    if (this.isNameTaken) {
+      this.refusals += 1;
+      return socket.close(DUPLICATE_WORKER.closeCode, DUPLICATE_WORKER.reason);
+    }
     const session = new MsgpackMasterSession(transportOf(socket));
     // As an engine does: what is not acknowledged is held back in the worker.
     session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? socket.pause() : socket.resume());

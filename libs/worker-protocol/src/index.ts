@@ -16,6 +16,7 @@ export {
   type WorkerMessage,
   type WorkerRequest,
 } from './messages.js';
+export { DUPLICATE_WORKER } from './duplicate.js';
 export { type MasterSessionOptions, MsgpackMasterSession } from './msgpack-master-session.js';
 export { MsgpackWorkerSession, type WorkerRequestHandlers } from './msgpack-worker-session.js';
 export { checkedLogName, cut, isOverLimit, LogsLimit, overLimit, WORKER_LIMITS } from './limits.js';

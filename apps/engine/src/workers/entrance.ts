@@ -48,14 +48,14 @@ export class Entrance {
     session: WorkerConnection,
     socket: SessionSocket,
     worker: LoggedInWorker,
-    { connection, giveUp, refuse = giveUp, onBegin }: AttachOptions,
+    { connection, giveUp, refuseDuplicate, onBegin }: AttachOptions,
   ): Promise<void> {
     try {
       await this.sessions.displaceEarlier(worker);
     } catch (error) {
       const isDuplicate = error instanceof MillraceError && error.code === 'duplicate-worker';
       this.refusals.refused(isDuplicate ? 'duplicate' : 'attach-failed', worker.name, connection, messageOf(error));
-      return refuse();
+      return isDuplicate ? refuseDuplicate() : giveUp();
     }
     onBegin?.();
     try {
@@ -70,8 +70,8 @@ export class Entrance {
 export interface AttachOptions {
   readonly connection: Connection;
   readonly giveUp: () => void;
-  /** For a protocol that has an answer for one that came too soon. */
-  readonly refuse?: () => void;
+  /** Ends it because another one of its name is connected, and says so. */
+  readonly refuseDuplicate: () => void;
   /** Nobody else is connected under that name. */
   readonly onBegin?: () => void;
 }

@@ -4,7 +4,12 @@ import type { Duplex } from 'node:stream';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { messageOf } from '@millrace/domain';
 import { type EngineSettings, LOG, type Logger, SETTINGS } from '@millrace/master';
-import { MsgpackMasterSession, parseBasicAuthorization, WORKER_LIMITS } from '@millrace/worker-protocol';
+import {
+  DUPLICATE_WORKER,
+  MsgpackMasterSession,
+  parseBasicAuthorization,
+  WORKER_LIMITS,
+} from '@millrace/worker-protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Refusal } from '../core/login-failures.js';
 import { type Connection, Connections, loginAddress } from './connections.js';
@@ -211,7 +216,11 @@ export class WorkerListener implements OnApplicationBootstrap, BeforeApplication
       session.closed('the connection was lost');
       this.sessions.detach(session);
     });
-    return this.entrance.attach(session, socket, worker, { connection, giveUp: () => webSocket.terminate() });
+    return this.entrance.attach(session, socket, worker, {
+      connection,
+      giveUp: () => webSocket.terminate(),
+      refuseDuplicate: () => webSocket.close(DUPLICATE_WORKER.closeCode, DUPLICATE_WORKER.reason),
+    });
   }
 
   private ping(): void {

@@ -118,7 +118,7 @@ export class PbSockets {
     await this.entrance.attach(session, sessionSocket(socket, connection), worker, {
       connection,
       onBegin: () => this.open.set(session, socket),
-      refuse: () => session.refuse(),
+      refuseDuplicate: () => session.refuse(),
       // Without an answer to its login the worker waits and tries again.
       giveUp: () => socket.destroy(),
     });

@@ -3,6 +3,7 @@ import { messageOf } from '@millrace/domain';
 import { LOG, type Logger } from '@millrace/master';
 import {
   type Credentials,
+  DUPLICATE_WORKER,
   MsgpackMasterSession,
   parseBasicAuthorization,
   type RelayChannel,
@@ -138,10 +139,11 @@ export class RelaySockets {
       this.sessions.detach(session);
     };
     // A channel that is closed here is not told of its end.
-    const terminate = (): void => {
-      channel.close('disconnected by the engine');
+    const close = (reason: string, status?: number): void => {
+      channel.close(reason, status);
       ended();
     };
+    const terminate = (): void => close('disconnected by the engine');
     const socket: SessionSocket = {
       protocol: 'msgpack',
       address,
@@ -159,6 +161,10 @@ export class RelaySockets {
     this.sessions.holdBack(session, socket);
     channel.onData = (data) => session.receive(data);
     channel.onClosed = ended;
-    await this.entrance.attach(session, socket, worker, { connection, giveUp: terminate });
+    await this.entrance.attach(session, socket, worker, {
+      connection,
+      giveUp: terminate,
+      refuseDuplicate: () => close(DUPLICATE_WORKER.reason, DUPLICATE_WORKER.status),
+    });
   }
 }

@@ -114,7 +114,7 @@ describe('refused logins', () => {
   it('of a second worker of the same name leave the first alone', async () => {
     const first = await attach('w2');
     const second = await FakeWorker.connect({ url: listening.url, name: 'w2', password: 'password-of-w2' });
-    await second.closed;
+    expect(await second.closed).toBe('code 4409');
     expect(listening.refusals.latest[0]).toMatchObject({ name: 'w2', reason: 'duplicate' });
     expect(first.printed).toContain('master got a duplicate connection');
     expect(listening.attached).toEqual(['w2']);

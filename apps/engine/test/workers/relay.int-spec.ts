@@ -59,6 +59,12 @@ describe('workers behind a relay', () => {
     const stranger = FakeWorker.connect({ url: `ws://127.0.0.1:${port}`, name: 'w2', password: 'wrong' });
     await expect(stranger).rejects.toThrow('401');
     expect(one.refusals.latest[0]).toMatchObject({ reason: 'wrong-credentials', name: 'w2', address: '127.0.0.1' });
+    const duplicate = await FakeWorker.connect({
+      url: `ws://127.0.0.1:${port}`,
+      name: 'w1',
+      password: 'password-of-w1',
+    });
+    expect(await duplicate.closed).toBe('code 4409');
     const [w0] = [...one.sessions.attached.values()].filter(({ name }) => name === 'w0');
     w0!.disconnect('to see it come back');
     await eventually(() => one.sessions.attaches === 3, { what: 'w0 is back', timeoutMs: 20_000 });

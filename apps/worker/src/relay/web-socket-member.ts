@@ -1,5 +1,5 @@
 import { messageOf } from '@millrace/domain';
-import { type RelayChannel, RelayedWorker, type RelayLink, type RelayOpening } from '@millrace/worker-protocol';
+import { DUPLICATE_WORKER, type RelayChannel, RelayedWorker, type RelayLink, type RelayOpening } from '@millrace/worker-protocol';
 import type { WebSocket } from 'ws';
 import type { Log } from '../log.js';
 
@@ -51,8 +51,10 @@ export class WebSocketMember {
     this.pending = undefined;
     channel.onData = (data) => this.guarded(() => this.fromMaster(data, channel));
     channel.onWritable = () => this.socket.resume();
-    channel.onClosed = ({ isLinkLost }) => {
+    channel.onClosed = ({ isLinkLost, status }) => {
       this.channel = undefined;
+      if (status === DUPLICATE_WORKER.status)
+        return this.socket.close(DUPLICATE_WORKER.closeCode, DUPLICATE_WORKER.reason);
       if (!isLinkLost) return this.socket.terminate();
       this.socket.pause();
       this.answerForMaster();
