@@ -67,9 +67,9 @@ export class Frame {
       : this.bad(key, value, 'an integer');
   }
 
-  number(key: string): number {
+  optionalNumber(key: string): number | null {
     const value = this.value(key);
-    return typeof value === 'number' ? value : this.bad(key, value, 'a number');
+    return value === null || typeof value === 'number' ? value : this.bad(key, value, 'a number or nil');
   }
 
   binary(key: string): Uint8Array {

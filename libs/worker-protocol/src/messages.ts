@@ -30,8 +30,9 @@ export type WorkerRequest =
   | {
       readonly op: 'update_upload_file_utime';
       readonly commandId: string;
-      readonly accessTime: number;
-      readonly modifiedTime: number;
+      /** Null: a stock worker says so of a file that it could not read. */
+      readonly accessTime: number | null;
+      readonly modifiedTime: number | null;
     }
   | { readonly op: 'update_read_file'; readonly commandId: string; readonly length: number };
 
@@ -105,8 +106,8 @@ export function decodeWorkerMessage(bytes: Uint8Array, wantTimes = false): Worke
     case 'update_read_file_close':
       return { op, seq, commandId: idOf(frame) };
     case 'update_upload_file_utime': {
-      const accessTime = frame.number('access_time');
-      return { op, seq, commandId: idOf(frame), accessTime, modifiedTime: frame.number('modified_time') };
+      const accessTime = frame.optionalNumber('access_time');
+      return { op, seq, commandId: idOf(frame), accessTime, modifiedTime: frame.optionalNumber('modified_time') };
     }
     case 'update_read_file':
       return { op, seq, commandId: idOf(frame), length: frame.integer('length') };

@@ -98,8 +98,11 @@ export class RunningCommand {
         return sink.writeUpload?.(request.block) ?? noPlace(request.op);
       case 'update_upload_file_close':
         return sink.closeUpload?.() ?? noPlace(request.op);
-      case 'update_upload_file_utime':
-        return sink.uploadTimes?.(request.accessTime, request.modifiedTime) ?? noPlace(request.op);
+      case 'update_upload_file_utime': {
+        const { accessTime, modifiedTime } = request;
+        if (accessTime === null || modifiedTime === null) return Promise.resolve();
+        return sink.uploadTimes?.(accessTime, modifiedTime) ?? noPlace(request.op);
+      }
       case 'update_upload_directory_write':
         return sink.writeDirectory?.(request.block) ?? noPlace(request.op);
       case 'update_upload_directory_unpack':
