@@ -34,7 +34,12 @@ export function repr(value: unknown): string {
 
 /** A command line that a POSIX shell would read as these arguments. */
 export function shellQuoted(args: readonly string[]): string {
-  return args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'"'"'`)}'`)).join(' ');
+  return args.map(shellWord).join(' ');
+}
+
+function shellWord(arg: string): string {
+  if (arg === '') return '""';
+  return /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'"'"'`)}'`;
 }
 
 function quoteFor(text: string): "'" | '"' {

@@ -489,7 +489,10 @@ describe('transfers', () => {
     expect(Buffer.concat(blocks)).toEqual(content.subarray(0, 350));
     expect((await attached.run('upload_file', { path, maxsize: 1000, blocksize: 300 }, sink)).rc).toBe(0);
     const none = await attached.run('upload_file', { path: `${path}.gone`, maxsize: null, blocksize: 300 }, sink);
-    expect(none).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}.gone' for upload\n` });
+    expect(none).toMatchObject({
+      rc: 1,
+      stderr: `Cannot open file '${path}.gone' for upload: No such file or directory\n`,
+    });
     expect(closed).toBe(3);
   });
 
@@ -498,7 +501,7 @@ describe('transfers', () => {
     expect(spawnSync('mkfifo', [path]).status).toBe(0);
     const sink = { closeUpload: () => Promise.resolve(), closeDownload: () => Promise.resolve() };
     const up = await attached.run('upload_file', { path, maxsize: null, blocksize: 300 }, sink);
-    expect(up).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}' for upload\n` });
+    expect(up).toMatchObject({ rc: 1, stderr: `Cannot open file '${path}' for upload: it is a FIFO\n` });
     const down = await attached.run('download_file', { path, maxsize: null, blocksize: 300, mode: null }, sink);
     expect(down).toMatchObject({ rc: 1, stderr: expect.stringContaining('no plain file') });
     expect(await attached.shell(basedir, 'echo a', { logfiles: { log: path } })).toMatchObject({ rc: 0 });

@@ -21,9 +21,10 @@ export function processEnvironment(
   const env: Record<string, string> = { ...own };
   const hidden: Record<string, string> = {};
   for (const [name, value] of Object.entries(args.map('env'))) {
+    if (!/^[^=\0]+$/.test(name)) args.bad('env', name, 'a map whose names have no = in them');
     if (value === null) delete env[name];
     else if (typeof value === 'string') env[name] = substituted(value, own);
-    else if (Array.isArray(value)) env[name] = substituted(value.join(delimiter), own);
+    else if (isListOfTexts(value)) env[name] = substituted(value.join(delimiter), own);
     else if (isObfuscated(value)) {
       env[name] = value.value;
       hidden[name] = value.obfuscated;
@@ -32,6 +33,10 @@ export function processEnvironment(
   }
   env['PWD'] = workdir;
   return { env, shown: { ...env, ...hidden } };
+}
+
+function isListOfTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function substituted(text: string, own: Readonly<Record<string, string>>): string {

@@ -1,8 +1,8 @@
 import { readdir, stat, unlink } from 'node:fs/promises';
-import { getSystemErrorMap } from 'node:util';
 import type { Command, CommandContext } from './command.js';
 import { glob } from './glob.js';
 import { makeDirectories } from './make-directories.js';
+import { isSystemError, systemErrorText } from './system-error.js';
 
 /** The quick commands: one piece of work in this process, over before an interruption could matter. `rc` is the errno of what failed. */
 function quick(name: string, context: CommandContext, work: () => Promise<void>): Command {
@@ -13,9 +13,7 @@ function quick(name: string, context: CommandContext, work: () => Promise<void>)
         return 0;
       } catch (error) {
         if (!isSystemError(error)) throw error;
-        const [, text = 'error'] = getSystemErrorMap().get(error.errno) ?? [];
-        const reason = text.charAt(0).toUpperCase() + text.slice(1);
-        context.output.header(`${name}: ${reason}: ${error.path ?? ''}\n`);
+        context.output.header(`${name}: ${systemErrorText(error)}: ${error.path ?? ''}\n`);
         return -error.errno;
       }
     },
@@ -56,8 +54,4 @@ export function removeFile(context: CommandContext): Command {
 
 function isSafe(value: bigint): boolean {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
-}
-
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException & { errno: number } {
-  return error instanceof Error && 'errno' in error && typeof error.errno === 'number';
 }

@@ -1,18 +1,20 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const MAGIC = /[*?[]/;
 
 /**
- * The paths that match, as Python's recursive glob finds them: `*`, `?`, `[…]` within a name, `**` for any number of directories. Names that begin
- * with a dot match only a pattern that does. Unsorted; nothing that cannot be read is an error.
+ * The paths that match, as Python's recursive glob finds them: `*`, `?`, `[…]` within a name, `**` for any number of directories, a slash at the end
+ * for directories alone. Names that begin with a dot match only a pattern that does. Unsorted; nothing that cannot be read is an error.
  */
 export async function glob(pattern: string): Promise<string[]> {
   const root = pattern.startsWith('/') ? '/' : '';
   const parts = pattern.split('/').filter((part) => part !== '');
   const found = new Set<string>();
   await match(root, parts, found);
-  return [...found];
+  if (!pattern.endsWith('/')) return [...found];
+  const directories = await Promise.all([...found].map(async (path) => ((await isDirectory(path)) ? `${path}/` : '')));
+  return directories.filter((path) => path !== '');
 }
 
 async function match(directory: string, parts: readonly string[], found: Set<string>): Promise<void> {
@@ -21,7 +23,11 @@ async function match(directory: string, parts: readonly string[], found: Set<str
     if (directory !== '') found.add(directory);
     return;
   }
-  if (part === '**') return matchDeep(directory, rest, found);
+  if (part === '**') {
+    if (rest.length > 0) await match(directory, rest, found);
+    else if (directory !== '') found.add(directory.endsWith('/') ? directory : `${directory}/`);
+    return matchBelow(directory, rest, found);
+  }
   if (!MAGIC.test(part)) {
     const path = join(directory, part);
     if (await isThere(path)) await match(path, rest, found);
@@ -35,19 +41,27 @@ async function match(directory: string, parts: readonly string[], found: Set<str
   }
 }
 
-/** `**`: no directory, or any number of them; as the last part also every file. Links are not followed, so that it ends. */
-async function matchDeep(directory: string, rest: readonly string[], found: Set<string>): Promise<void> {
-  await match(directory, rest, found);
+/** `**` below a directory: any number of directories; as the last part also every file. Links are not followed, so that it ends. */
+async function matchBelow(directory: string, rest: readonly string[], found: Set<string>): Promise<void> {
   for (const entry of await entries(directory)) {
     if (entry.name.startsWith('.')) continue;
     const path = join(directory, entry.name);
-    if (entry.isDirectory()) await matchDeep(path, rest, found);
-    else if (rest.length === 0) found.add(path);
+    if (entry.isDirectory()) {
+      await match(path, rest, found);
+      await matchBelow(path, rest, found);
+    } else if (rest.length === 0) found.add(path);
   }
 }
 
 function entries(directory: string) {
   return readdir(directory === '' ? '.' : directory, { withFileTypes: true }).catch(() => []);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -289,7 +289,7 @@ export class ProcessRun {
       lines.push(' environment:');
       for (const name of Object.keys(environment.shown).sort()) lines.push(`  ${name}=${environment.shown[name]}`);
     }
-    if (stdin !== null) lines.push(` writing ${Buffer.byteLength(stdin)} bytes to stdin`);
+    if (stdin) lines.push(` writing ${Buffer.byteLength(stdin)} bytes to stdin`);
     lines.push(...this.options.notes, ' using PTY: False');
     this.context.output.header(`${lines.join('\n')}\n`);
   }

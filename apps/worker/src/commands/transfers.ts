@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { create } from 'tar';
 import { type Command, CommandFailure, type CommandContext } from './command.js';
 import { makeDirectories } from './make-directories.js';
+import { reasonOf } from './system-error.js';
 
 // Without O_NONBLOCK a FIFO would hold a thread of the pool until its other end is opened.
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -72,18 +73,23 @@ export class UploadFileCommand extends TransferCommand {
     let file: FileHandle | undefined;
     try {
       output.header(`sending ${this.path}\n`);
-      file = await open(this.path, O_RDONLY | O_NONBLOCK).catch(() => undefined);
+      let problem = '';
+      file = await open(this.path, O_RDONLY | O_NONBLOCK).catch((error: unknown) => {
+        problem = reasonOf(error);
+        return undefined;
+      });
       const from = file;
       // Reading changes the time of the last access.
       const stamp = await from?.stat();
+      if (stamp?.isFIFO()) problem = 'it is a FIFO';
+      if (stamp?.isDirectory()) problem = 'it is a directory';
+      const isReadable = from !== undefined && problem === '';
       const rc = await this.transfer(
-        () =>
-          from === undefined || stamp?.isFIFO()
-            ? Promise.resolve(this.fail(`Cannot open file '${this.path}' for upload`))
-            : this.send(from),
+        async () =>
+          isReadable ? await this.send(from) : this.fail(`Cannot open file '${this.path}' for upload: ${problem}`),
         () => session.closeUpload(id),
       );
-      if (this.keepStamp && stamp !== undefined)
+      if (this.keepStamp && stamp !== undefined && isReadable)
         await session.uploadTimes(id, stamp.atimeMs / 1000, stamp.mtimeMs / 1000);
       return rc;
     } finally {
@@ -121,7 +127,7 @@ export class UploadDirectoryCommand extends TransferCommand {
     try {
       if (!(await stat(this.path)).isDirectory()) throw new Error('it is not a directory');
     } catch (error) {
-      return this.fail(`Cannot read directory '${this.path}' for upload: ${messageOf(error)}`);
+      return this.fail(`Cannot read directory '${this.path}' for upload: ${reasonOf(error)}`);
     }
     output.header(`sending ${this.path}\n`);
     return this.transfer(
@@ -159,7 +165,7 @@ export class DownloadFileCommand extends TransferCommand {
     try {
       const problem = await this.openDraft(draft).then(
         (opened) => void (file = opened),
-        (error: unknown) => messageOf(error),
+        (error: unknown) => reasonOf(error),
       );
       const to = file;
       return await this.transfer(
