@@ -1,5 +1,11 @@
 import { messageOf } from '@millrace/domain';
-import { DUPLICATE_WORKER, type RelayChannel, RelayedWorker, type RelayLink, type RelayOpening } from '@millrace/worker-protocol';
+import {
+  DUPLICATE_WORKER,
+  type RelayChannel,
+  RelayedWorker,
+  type RelayLink,
+  type RelayOpening,
+} from '@millrace/worker-protocol';
 import type { WebSocket } from 'ws';
 import type { Log } from '../log.js';
 

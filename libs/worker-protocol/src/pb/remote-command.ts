@@ -139,6 +139,7 @@ export class FileObject implements LocalObject {
 
 function seconds(value: Jelly): number | null {
   const number = value instanceof Float ? value.value : value;
-  if (number !== null && typeof number !== 'number') throw new ProtocolError('utime was given a time that is no number');
+  if (number !== null && typeof number !== 'number')
+    throw new ProtocolError('utime was given a time that is no number');
   return number;
 }
