@@ -32,7 +32,7 @@ describe('filterChange', () => {
     expect(filterChange(filter, change)).toEqual(decision);
   });
 
-  it('gives the same answer again for an expression with the global flag', () => {
+  it('gives the same answer when an expression with the global flag is used again', () => {
     const filter = { branch: regex('main', 'g') };
     expect([filterChange(filter, change), filterChange(filter, change)]).toEqual([
       { kind: 'passes' },

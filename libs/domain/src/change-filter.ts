@@ -1,8 +1,9 @@
 import { compilePattern, type Pattern } from './patterns.js';
 
 /**
- * What one attribute of a change is compared with. A regular expression is searched for in the value (anchor it to match the
- * whole) and never matches `null`; it is one that `compilePattern` takes. A callback lives in the configuration and is known here by its handle only.
+ * The value that one attribute of a change is compared with. A regular expression is searched for in the value (anchor it to match the
+ * whole value) and never matches `null`; it must be accepted by `compilePattern`. A callback stays in the configuration and is known here
+ * by its handle only.
  */
 export type ValueMatch =
   | { readonly kind: 'values'; readonly values: readonly (string | null)[] }
@@ -12,15 +13,15 @@ export type ValueMatch =
 export const FILTERED_ATTRIBUTES = ['project', 'repository', 'branch', 'category'] as const;
 export type FilteredAttribute = (typeof FILTERED_ATTRIBUTES)[number];
 
-/** Every attribute that is named must match. */
+/** Conditions by attribute. Every named attribute must match. */
 export type ChangeFilter = Readonly<Partial<Record<FilteredAttribute, ValueMatch>>>;
 
-/** The part of a change that a filter looks at. */
+/** The attributes of a change that a filter compares. */
 export type FilteredChange = Readonly<Record<FilteredAttribute, string | null>>;
 
 /**
- * `undecided`: everything that is plain data matches, and the change passes if each of these callbacks, called with its
- * value, says so.
+ * The result of a filter. `undecided`: everything that is plain data matches, and the change passes if each of these callbacks returns true
+ * for its value.
  */
 export type FilterDecision =
   | { readonly kind: 'passes' }
@@ -30,13 +31,13 @@ export type FilterDecision =
 export interface Question {
   readonly handle: string;
   readonly value: string | null;
-  /** Less than callbacks have otherwise: it is an expression, which needs none unless it runs away. */
+  /** Shorter than the usual limit of callbacks: an expression needs little time unless it runs away. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Decides as far as plain data can, so that a callback is asked only about changes that everything else lets pass. In time linear in the
- * change, whatever stands in it.
+ * Decides as far as plain data can, so that callbacks are asked only about changes that pass everything else. Takes time linear in the
+ * change, whatever its contents are.
  *
  * @throws UserError `bad-pattern`
  */
@@ -53,7 +54,7 @@ export function filterChange(filter: ChangeFilter, change: FilteredChange): Filt
   return ask.length > 0 ? { kind: 'undecided', ask } : { kind: 'passes' };
 }
 
-/** By the object that stands in the revision: each is compiled once. */
+/** Compiled patterns by their object in the revision, so that each is compiled once. */
 const patterns = new WeakMap<object, Pattern>();
 
 function patternOf(match: Extract<ValueMatch, { kind: 'regex' }>): Pattern {

@@ -5,7 +5,7 @@ import { addressGroup, type CapLimits, ConnectionCap } from './connection-cap.js
 const named = (name: string): { name: string } => ({ name });
 
 describe('ConnectionCap', () => {
-  it('ends the oldest that is not in use, never one that is', () => {
+  it('ends the oldest connection that is not in use, never one in use', () => {
     const cap = new ConnectionCap<{ name: string }>({ max: 3 });
     const [a, b, c, d, e] = ['a', 'b', 'c', 'd', 'e'].map(named);
     for (const connection of [a!, b!, c!]) expect(cap.admit(connection, '10.0.0.1')).toBeNull();
@@ -19,7 +19,7 @@ describe('ConnectionCap', () => {
     expect(cap.size).toBe(3);
   });
 
-  it('makes one that rests the youngest', () => {
+  it('makes a connection that comes to rest the youngest', () => {
     const cap = new ConnectionCap<{ name: string }>({ max: 2 });
     const [a, b, c] = [named('a'), named('b'), named('c')];
     cap.admit(a, null);
@@ -29,7 +29,7 @@ describe('ConnectionCap', () => {
     expect(cap.admit(c, null)).toBe(b);
   });
 
-  it('lets an address displace its own only', () => {
+  it('lets an address displace its own connections only', () => {
     const cap = new ConnectionCap<{ name: string }>({ max: 100, maxPerAddress: 2 });
     const other = named('other');
     cap.admit(other, '10.0.0.9');
@@ -52,7 +52,7 @@ describe('ConnectionCap', () => {
     expect(cap.admit(next, '10.0.0.1')).toBe(expected === 'itself' ? next : null);
   });
 
-  it('is never above its limits, forgets whoever leaves, and never ends one in use, whatever happens', () => {
+  it('stays within its limits, forgets removed connections, and never ends one in use, after any operations', () => {
     const step = fc.record({
       act: fc.constantFrom('admit', 'use', 'rest', 'remove'),
       who: fc.integer({ min: 0, max: 11 }),
@@ -87,7 +87,7 @@ describe('ConnectionCap', () => {
           expect(cap.size).toBeLessThanOrEqual(5);
         }
         for (const connection of all) cap.remove(connection);
-        // Nothing is left behind, of whatever it counts by.
+        // No counter keeps an entry.
         for (const part of Object.values(cap))
           if (part instanceof Map || part instanceof Set) expect(part.size).toBe(0);
       }),

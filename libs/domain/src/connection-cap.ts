@@ -1,9 +1,9 @@
 export interface CapLimits {
-  /** Connections at a time. */
+  /** Most connections at a time. */
   readonly max: number;
-  /** Of one address. Default: no limit of their own. */
+  /** Most connections of one address. Default: no separate limit. */
   readonly maxPerAddress?: number;
-  /** Whether those in use count towards the limit of their address too. */
+  /** Whether connections in use count towards the limit of their address too. */
   readonly countsInUse?: boolean;
 }
 
@@ -13,12 +13,13 @@ interface Member {
 }
 
 /**
- * Who of a listener's connections has to go when there are too many. One that is in use (has joined, consumes, is being answered) never
- * goes for another; of the others the oldest goes first. So whoever only opens connections displaces nobody but those like them.
+ * Decides which of a listener's connections is ended when there are too many. A connection in use (has joined, consumes, is being answered)
+ * is never ended for another; of the others the oldest is ended first. So clients that only open connections displace nobody but each
+ * other.
  */
 export class ConnectionCap<C extends object> {
   private readonly members = new Map<C, Member>();
-  /** In the order in which they go. */
+  /** Connections not in use, in the order in which they are ended. */
   private readonly idle = new Set<C>();
   private readonly idleByGroup = new Map<string, Set<C>>();
   private readonly inUseByGroup = new Map<string, number>();
@@ -30,10 +31,10 @@ export class ConnectionCap<C extends object> {
   }
 
   /**
-   * Takes a new connection, which is not in use yet.
+   * Adds a new connection, which is not in use yet.
    *
-   * @param address where it is from; null is not limited by address
-   * @returns the connection to end: an older one, the new one itself where nobody can go for it, or null
+   * @param address the remote address; null is not limited by address
+   * @returns the connection to end: an older one, the new one itself when all others are in use, or null
    */
   admit(connection: C, address: string | null): C | null {
     const group = address === null ? null : addressGroup(address);
@@ -45,7 +46,7 @@ export class ConnectionCap<C extends object> {
     return loser;
   }
 
-  /** From now on nobody displaces it. */
+  /** Marks a connection as in use. It is not ended for another any more. */
   use(connection: C): void {
     const member = this.members.get(connection);
     if (!member || member.inUse) return;
@@ -54,7 +55,7 @@ export class ConnectionCap<C extends object> {
     if (member.group !== null) this.inUseByGroup.set(member.group, this.inUseOf(member.group) + 1);
   }
 
-  /** It may be displaced again, as the youngest. */
+  /** Marks a connection as not in use. It is the youngest of these. */
   rest(connection: C): void {
     const member = this.members.get(connection);
     if (!member?.inUse) return;
@@ -109,7 +110,10 @@ export class ConnectionCap<C extends object> {
   }
 }
 
-/** Who counts as the same: an IPv4 address, however it is written, and the 64 bits of IPv6 that one household or machine has for itself. */
+/**
+ * Returns the group in which an address is counted: an IPv4 address, however it is written, or the /64 of an IPv6 address, which one
+ * household or machine has for itself.
+ */
 export function addressGroup(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').split('%')[0]!;
   if (!plain.includes(':')) return plain;

@@ -1,4 +1,4 @@
-/** What programs need to find their way: folders, languages, certificates, tools. Nothing of it opens anything. */
+/** Variables that programs need for folders, languages, certificates and tools. None of them holds a secret. */
 const HARMLESS = new Set(
   `PATH HOME USER LOGNAME SHELL PWD TERM COLORTERM NO_COLOR LANG LANGUAGE TZ TMPDIR TMP TEMP HOSTNAME DISPLAY
   LD_LIBRARY_PATH PKG_CONFIG_PATH CC CXX MAKEFLAGS JAVA_HOME ANDROID_HOME GOPATH GOROOT GOBIN CARGO_HOME RUSTUP_HOME PYENV_ROOT VIRTUAL_ENV
@@ -10,8 +10,8 @@ const HARMLESS = new Set(
 );
 
 /**
- * The part of an environment that programs which run other people's code may see: an allow-list, because nobody can list every name
- * of a secret.
+ * Returns the part of an environment that may be seen by programs which run other people's code. It is an allow-list, because nobody can
+ * list every name of a secret.
  *
  * @param also further names that a person has allowed
  */
@@ -24,7 +24,7 @@ export function harmlessEnvironment(
       const [name, value] = entry;
       if (value === undefined) return false;
       if (also.includes(name)) return true;
-      // The address of a proxy may carry a password.
+      // The address of a proxy may contain a password.
       if (/_proxy$/i.test(name)) return HARMLESS.has(name.toUpperCase()) && !value.includes('@');
       return HARMLESS.has(name) || /^(LC_|XDG_)[A-Z_]+$/.test(name);
     }),

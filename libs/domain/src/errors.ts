@@ -1,7 +1,7 @@
 /**
- * Three causes of failure; log level and reporting follow from the class.
+ * Base class of all errors. There are three causes of failure; log level and reporting follow from the class.
  *
- * `code` is stable and is what callers match on (never the text); `fields` names the offending input.
+ * `code` is stable, and callers compare it (never the text). `fields` names the offending input.
  */
 export abstract class MillraceError extends Error {
   constructor(
@@ -15,7 +15,7 @@ export abstract class MillraceError extends Error {
   }
 }
 
-/** Thrown when the caller asked for something that cannot be done; the message says what to do about it. */
+/** Thrown when the caller asked for something that cannot be done. The message says what to do about it. */
 export class UserError extends MillraceError {}
 
 /** Thrown when something outside Millrace failed that may work again later (a database, a bus, a forge). */
@@ -23,17 +23,17 @@ export class OperationalError extends MillraceError {
   readonly retriable: boolean = true;
 }
 
-/** Thrown when Millrace itself is wrong. */
+/** Thrown when Millrace itself has a bug. */
 export class UnexpectedError extends MillraceError {}
 
-/** Thrown when a write was guarded by an epoch that is no longer ours: somebody else owns the thing now. Stop (I3). */
+/** Thrown when a write was guarded by an epoch that is no longer ours: somebody else owns the row now, so the writer must stop (I3). */
 export class FencedError extends MillraceError {
   constructor(what: string, fields: Readonly<Record<string, unknown>> = {}) {
     super('fenced', `no longer the owner of ${what}`, fields);
   }
 }
 
-/** The message of anything that was thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { UserError } from './errors.js';
 
-/** A UUIDv7 in text form, lower case. 16 bytes in the database, text everywhere else. */
+/** A UUIDv7 in text form, lower case. It has 16 bytes in the database and is text everywhere else. */
 export type Uuid = string;
 
 const random = new Uint8Array(16);
@@ -9,8 +9,8 @@ let lastMs = 0;
 let counter = 0;
 
 /**
- * A new UUIDv7. Ids made by one process sort in the order they were made: within a millisecond the 12 bits
- * of `rand_a` count up, and a counter that overflows borrows the next millisecond.
+ * Makes a UUIDv7. Ids of one process sort in the order in which they were made: within a millisecond the 12 bits of `rand_a` count up, and
+ * a counter that overflows borrows the next millisecond.
  */
 export function uuidv7(nowMs: number = Date.now()): Uuid {
   if (nowMs > lastMs) {
@@ -41,7 +41,10 @@ export function uuidFromBytes(bytes: Uint8Array): Uuid {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-/** @throws UserError `bad-uuid` */
+/**
+ * Converts a UUID to its 16 bytes.
+ * @throws UserError `bad-uuid`
+ */
 export function uuidToBytes(uuid: Uuid): Buffer {
   if (!isUuid(uuid)) throw new UserError('bad-uuid', `'${String(uuid)}' is not a UUID`, { uuid });
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');

@@ -37,7 +37,7 @@ describe('parseJson', () => {
     expect(codeOf(() => parseJson(nested(100_000)))).toBe('json-too-deep');
   });
 
-  it('gives what JSON.parse gives for everything within the limits', () => {
+  it('returns what JSON.parse returns for everything within the limits', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         const text = JSON.stringify(value);

@@ -1,12 +1,12 @@
 import { UserError } from './errors.js';
 
-/** What a JSON value from outside may be. */
+/** Limits of a JSON value from outside. */
 export interface JsonLimits {
-  /** Arrays and objects inside one another; a scalar is 0 deep, `[]` is 1. */
+  /** Deepest nesting of arrays and objects. A scalar has depth 0, `[]` has 1. */
   readonly maxDepth: number;
-  /** Scalars, arrays and objects together, the names of members included. */
+  /** Most scalars, arrays and objects together, including the names of members. */
   readonly maxValues: number;
-  /** Characters of the text, or of all strings and names of a decoded value together. */
+  /** Most characters of the text, or of all strings and names of a decoded value together. */
   readonly maxCharacters: number;
 }
 
@@ -14,8 +14,8 @@ export interface JsonLimits {
 const DEFAULT_LIMITS: JsonLimits = { maxDepth: 32, maxValues: 20_000, maxCharacters: 1 << 20 };
 
 /**
- * Parses JSON from outside in time linear in its length. Depth and number of values are counted before anything is built, so
- * that no recursion of the parser, and none of whoever looks at the value afterwards, is as deep as a stranger likes.
+ * Parses JSON from outside in time linear in its length. Depth and number of values are counted before anything is built, so that neither
+ * the parser nor later readers of the value recurse deeper than the limit.
  *
  * @param what names the input in errors, such as `the body`
  * @throws UserError `json-too-long`, `json-too-deep`, `json-too-many-values`, `bad-json`
@@ -27,7 +27,7 @@ export function parseJson(text: string, limits: Partial<JsonLimits> = {}, what =
   let values = 1;
   for (let i = 0; i < text.length; i++) {
     switch (text.charCodeAt(i)) {
-      case 0x22: // A quotation mark: what stands in a string is skipped.
+      case 0x22: // A quotation mark. The contents of the string are skipped.
         for (i++; i < text.length && text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++;
         break;
       case 0x5b: // [
@@ -54,17 +54,17 @@ export function parseJson(text: string, limits: Partial<JsonLimits> = {}, what =
 }
 
 /**
- * Checks a value that another codec has decoded (MessagePack, PB, a message of the bus). It walks without recursion and stops at the
- * first limit that is passed. Binary values count as strings.
+ * Checks a value that another codec has decoded (MessagePack, PB, a message of the bus). It does not recurse and stops at the first
+ * exceeded limit. Binary values count as strings.
  *
- * @throws UserError as `parseJson`, and `bad-json` for a value that JSON does not know (a function, a symbol, a date)
+ * @throws UserError as `parseJson`, and `bad-json` for a value that JSON does not have (a function, a symbol, a date)
  */
 export function checkJsonLimits(value: unknown, limits: Partial<JsonLimits> = {}, what = 'the value'): void {
   const { maxDepth, maxValues, maxCharacters } = { ...DEFAULT_LIMITS, ...limits };
   let level: unknown[] = [value];
   let values = 0;
   let characters = 0;
-  // A level at a time: the depth is the number of levels.
+  // One level at a time: the number of levels is the depth.
   for (let depth = 0; level.length > 0; depth++) {
     const next: unknown[] = [];
     for (const item of level) {

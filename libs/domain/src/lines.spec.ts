@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { LineSplitter } from './lines.js';
 
-/** The lines of every push and of the end, one string each. */
+/** Returns the results of every push and of the end, one string each. */
 function split(chunks: readonly string[], maxLineLength?: number): string[] {
   const splitter = new LineSplitter(maxLineLength);
   return [...chunks.map((chunk) => splitter.push(chunk)), splitter.end()];
@@ -26,7 +26,7 @@ describe('LineSplitter', () => {
     expect(split(chunks)).toEqual(expected);
   });
 
-  it('continues a line that is too long, and leaves one that just fits alone', () => {
+  it('continues a line that is too long, and leaves one that just fits unchanged', () => {
     expect(split(['abcd', 'efgh', 'ij\nabcd\nabcde\n'], 4)).toEqual(['', 'abcd\n', 'efgh\nij\nabcd\nabcd\ne\n', '']);
   });
 
@@ -34,7 +34,7 @@ describe('LineSplitter', () => {
     expect(split(['ab😀c\n'], 3).join('')).toBe('ab\n😀c\n');
   });
 
-  it('says the same however the text was cut', () => {
+  it('returns the same text however the input was cut', () => {
     const piece = fc.constantFrom(
       'a',
       'é',

@@ -1,12 +1,16 @@
-/** What moves a terminal's cursor somewhere else and so ends a line in a log; `\r` only where something other than a newline follows. */
+/**
+ * Sequences that move a terminal's cursor elsewhere and therefore end a line in a log. `\r` counts only when something other than a newline
+ * follows.
+ */
 const LINE_BREAKS = /\r\n|\r(?=[^\n])|\x1b\[u|\x1b\[[0-9]+;[0-9]+[Hf]|\x1b\[2J|\x08+/g;
-/** An end of text that may turn out to be the beginning of a line break. The length bound keeps endless digits from being held for ever. */
+/** The end of a text when it may be the beginning of a line break. The length is bounded, so that endless digits are not held for ever. */
 const OPEN_END = /(?:\r|\x1b(?:\[[0-9]{0,9}(?:;[0-9]{0,9})?)?)$/;
 const LONGEST_OPEN_END = 22;
 
 /**
- * Cuts decoded output into whole lines, each ending in `\n`. Other line breaks become `\n` (`docs/protocols.md#lines`); what comes out does
- * not depend on where the input was cut. A line of more than `maxLineLength` UTF-16 units is continued on the next line, so memory stays bounded.
+ * Cuts decoded output into whole lines, each ending in `\n`. Other line breaks become `\n` (`docs/protocols.md#lines`). The result does not
+ * depend on where the input was cut. A line of more than `maxLineLength` UTF-16 units is continued on the next line, so memory stays
+ * bounded.
  */
 export class LineSplitter {
   /** The unterminated line so far, normalised, never longer than `maxLineLength`. */
@@ -16,12 +20,12 @@ export class LineSplitter {
 
   constructor(private readonly maxLineLength = 1_048_576) {}
 
-  /** How much is held of a line that has not ended. */
+  /** Number of characters held of the unterminated line. */
   get openCharacters(): number {
     return this.partial.length;
   }
 
-  /** The lines that `text` completes; empty when there is none. */
+  /** Returns the lines that `text` completes; empty when there are none. */
   push(text: string): string {
     let input = this.openEnd + text;
     this.openEnd = '';
@@ -36,14 +40,14 @@ export class LineSplitter {
         this.endedInBackspaces = input.endsWith('\b');
         input = input.replace(LINE_BREAKS, '\n');
       } else {
-        // A carriage return before what is held back is known not to precede a newline.
+        // It is now known that no newline follows a carriage return before the held-back text.
         input = input.slice(0, -this.openEnd.length).replace(LINE_BREAKS, '\n').replace(/\r$/, '\n');
       }
     }
     return this.assemble(input);
   }
 
-  /** The unterminated rest, terminated; empty when the text ended with a line. The splitter is as new afterwards. */
+  /** Returns the unterminated line with a newline; empty when there is none. Afterwards the splitter is like a new one. */
   end(): string {
     const rest = this.assemble(this.openEnd === '\r' ? '' : this.openEnd);
     const last = this.partial === '' ? '' : `${this.partial}\n`;
@@ -78,7 +82,7 @@ export class LineSplitter {
     return pieces.join('');
   }
 
-  /** The same lines with the too long ones continued. */
+  /** Returns the lines with overlong ones continued on further lines. */
   private continued(lines: string): string {
     const pieces: string[] = [];
     for (let from = 0; from < lines.length;) {
@@ -94,7 +98,7 @@ export class LineSplitter {
     return pieces.join('');
   }
 
-  /** Where the piece that begins at `from` ends: never between the halves of a surrogate pair. */
+  /** Returns the end of the piece that begins at `from`, never between the halves of a surrogate pair. */
   private cut(text: string, from: number): number {
     const to = from + this.maxLineLength;
     const last = text.charCodeAt(to - 1);

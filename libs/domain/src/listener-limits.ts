@@ -1,27 +1,27 @@
 export interface ListenerLimits {
-  /** From connecting, or from the first byte of a later request, to the end of its headers. */
+  /** Time from connecting, or from the first byte of a later request, to the end of its headers. */
   readonly headersMs: number;
-  /** To the end of its body. */
+  /** Time to the end of a request's body. */
   readonly requestMs: number;
-  /** Between two requests of a connection. */
+  /** Time between two requests of a connection. */
   readonly keepAliveMs: number;
-  /** Without a byte in either direction while a request is answered. */
+  /** Time without a byte in either direction while a request is answered. */
   readonly idleMs: number;
-  /** How late any of these is noticed. */
+  /** How late an exceeded time is noticed. */
   readonly checkEveryMs: number;
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
   readonly maxUrlCharacters: number;
   readonly maxBodyBytes: number;
-  /** Connections that are being answered never go for others; of the rest the oldest goes first. */
+  /** Most connections. A connection that is being answered is never ended for another; of the rest the oldest is ended first. */
   readonly maxConnections: number;
 }
 
-/** What a stranger may use of any port of ours that speaks HTTP. */
+/** Limits of a client on any HTTP port of ours. */
 export const LISTENER_LIMITS: ListenerLimits = {
   headersMs: 10_000,
   requestMs: 30_000,
-  // Longer than the usual 60 seconds of proxies, so that it is they who end it.
+  // Longer than the usual 60 seconds of proxies, so that the proxy ends the connection first.
   keepAliveMs: 65_000,
   idleMs: 120_000,
   checkEveryMs: 2_000,
@@ -32,7 +32,7 @@ export const LISTENER_LIMITS: ListenerLimits = {
   maxConnections: 2_000,
 };
 
-/** The same for `createServer` of Node. */
+/** Returns the limits as options of Node's `createServer`. */
 export function httpServerOptions(limits: ListenerLimits = LISTENER_LIMITS): {
   readonly headersTimeout: number;
   readonly requestTimeout: number;

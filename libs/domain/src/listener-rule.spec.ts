@@ -8,7 +8,7 @@ const RULE = listenerRule({
   machine: 'Box.internal.example',
 });
 
-describe('the names of a listener', () => {
+describe('the host names of a listener', () => {
   it.each<[host: string | undefined, allowed: boolean]>([
     [undefined, true],
     ['localhost', true],
@@ -45,7 +45,7 @@ describe('the names of a listener', () => {
     expect(refusedBy(RULE, { host, origin: undefined })?.status).toBe(allowed ? undefined : 421);
   });
 
-  it('are those nobody else can point here, where nothing is configured', () => {
+  it('are only those that nobody else can point at this machine, when nothing is configured', () => {
     for (const host of ['localhost:1', '10.0.0.1', '[::1]']) {
       expect(refusedBy(listenerRule(), { host, origin: undefined })).toBeNull();
     }
@@ -56,7 +56,7 @@ describe('the names of a listener', () => {
   });
 });
 
-describe('the pages that may ask', () => {
+describe('the pages that may send requests', () => {
   it.each<[origin: string | undefined, host: string | undefined, allowed: boolean]>([
     [undefined, 'localhost:8010', true],
     ['https://ci.example.org', 'localhost:8010', true],
@@ -85,7 +85,7 @@ describe('the pages that may ask', () => {
     expect(refusedBy(RULE, { host, origin })?.status).toBe(allowed ? undefined : 403);
   });
 
-  it('are none by a name that is somebody else’s, though it is the same on both sides', () => {
+  it('are none with a foreign host name, even when Host and Origin agree', () => {
     fc.assert(
       fc.property(fc.domain(), fc.integer({ min: 1, max: 65_535 }), (domain, port) => {
         const host = `${domain}:${port}`;
@@ -109,7 +109,7 @@ describe('the pages that may ask', () => {
 });
 
 describe('MILLRACE_ALLOWED_HOSTS', () => {
-  it('is host names with commas between', () => {
+  it('is a list of host names with commas between', () => {
     const problems: string[] = [];
     expect(readAllowedHosts(' CI.example.org, engine-1 ,,x.y.', problems)).toEqual([
       'ci.example.org',

@@ -1,10 +1,10 @@
 import { printable } from './printable.js';
 
-/** By which names a listener may be called, and whose pages may call it: one rule for every port of ours that speaks HTTP. */
+/** The host names under which a listener may be called, and the pages that may call it. Every HTTP port of ours uses this rule. */
 export interface ListenerRule {
-  /** Beside `localhost` and plain addresses, which nobody else's DNS can point here. */
+  /** Names beside `localhost` and plain addresses, which nobody else's DNS can point at this machine. */
   readonly hostNames: ReadonlySet<string>;
-  /** Where people's pages come from. */
+  /** Origin of the web app's pages. */
   readonly publicOrigin: string | null;
 }
 
@@ -17,7 +17,7 @@ export interface ListenerNames {
   readonly machine?: string;
 }
 
-/** What a request says of itself: `Host` is where it went, `Origin` the page that a browser sends it for. */
+/** The relevant headers of a request: `Host` is where it went, `Origin` the page for which a browser sends it. */
 export interface Asking {
   readonly host?: string | undefined;
   readonly origin?: string | undefined;
@@ -26,7 +26,7 @@ export interface Asking {
 export interface ListenerRefusal {
   readonly status: 421 | 403;
   readonly code: 'foreign-host' | 'foreign-origin';
-  /** What to do about it, for whoever reads the answer. */
+  /** What to do about it, for the person who reads the answer. */
   readonly error: string;
 }
 
@@ -45,9 +45,9 @@ export function listenerRule({ publicUrl = null, allowedHosts = [], machine = ''
 }
 
 /**
- * Why a request is not answered; null: it is. A page from elsewhere can make a browser send requests here, and its owner can point a name
- * of theirs here (DNS rebinding), which makes that page this listener's own to the browser. Programs send no `Origin`; no browser leaves
- * `Host` out.
+ * Returns why a request is refused; null when it is accepted. A page from elsewhere can make a browser send requests here. Its owner can
+ * also point a host name of theirs here (DNS rebinding), so that the browser takes that page for this listener's own. Programs send no
+ * `Origin`; every browser sends `Host`.
  */
 export function refusedBy(rule: ListenerRule, { host, origin }: Asking): ListenerRefusal | null {
   if (host !== undefined && !isAllowedHost(rule, host)) {
@@ -61,7 +61,7 @@ export function refusedBy(rule: ListenerRule, { host, origin }: Asking): Listene
   return null;
 }
 
-/** Reads the setting `MILLRACE_ALLOWED_HOSTS`: host names with commas between. What is wrong goes to `problems`. */
+/** Reads the setting `MILLRACE_ALLOWED_HOSTS`: host names with commas between. Invalid names are added to `problems`. */
 export function readAllowedHosts(setting: string, problems: string[]): string[] {
   const names = setting
     .slice(0, MAX_ALLOWED_HOSTS * 256)
@@ -80,7 +80,7 @@ export function readAllowedHosts(setting: string, problems: string[]): string[] 
   return names;
 }
 
-/** Whether only this machine reaches what listens at an address. */
+/** Whether only this machine can reach a listener at this address. */
 export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || /^127(?:\.\d{1,3}){3}$/.test(address);
 }
@@ -95,12 +95,12 @@ function isAllowedOrigin(rule: ListenerRule, host: string | undefined, origin: s
   const from = new URL(origin);
   if (from.origin === rule.publicOrigin) return true;
   if ((from.protocol !== 'http:' && from.protocol !== 'https:') || host === undefined) return false;
-  // By way of a URL: a default port may be left out or not.
+  // Compared as URLs, because a default port may be left out.
   const asked = `${from.protocol}//${host}`;
   return URL.canParse(asked) && new URL(asked).host === from.host;
 }
 
-/** Nobody else can make these lead here. */
+/** Whether a host name cannot be pointed at this machine by anybody else. */
 function isPlain(name: string): boolean {
   return (
     name === 'localhost' ||

@@ -34,7 +34,7 @@ describe('loggable', () => {
     expect(JSON.stringify(loggable(value))).not.toContain(SECRET);
   });
 
-  it('keeps what is told of an error, in its order', () => {
+  it('keeps the described fields of an error, in their order', () => {
     const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', errno: -111 });
     const error = new OperationalError('database-away', 'the database is away', { host: 'db', port: 3306 }, { cause });
     expect(loggable({ err: error, loop: 'x' })).toEqual({
@@ -50,7 +50,7 @@ describe('loggable', () => {
     });
   });
 
-  it('keeps plain fields as they are', () => {
+  it('keeps plain fields unchanged', () => {
     const fields = { a: 1, b: 'two', c: [true, null], d: { e: 'f' } };
     expect(loggable(fields)).toEqual(fields);
     expect(loggable({ at: new Date(0), bytes: Buffer.alloc(7), map: new Map([[1, 2]]), big: 1n, f: () => 1 })).toEqual({
@@ -61,7 +61,7 @@ describe('loggable', () => {
     });
   });
 
-  it('has an end, whatever is logged', () => {
+  it('limits the size of whatever is logged', () => {
     const circular: Record<string, unknown> = { name: 'x' };
     circular['self'] = circular;
     const loop = new Error('x');
@@ -76,7 +76,7 @@ describe('loggable', () => {
     }
   });
 
-  it('takes anything', () => {
+  it('accepts any value', () => {
     fc.assert(
       fc.property(
         fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
@@ -89,7 +89,7 @@ describe('loggable', () => {
 });
 
 describe('loggableText', () => {
-  it('is cut', () => {
+  it('is cut to a length', () => {
     expect(loggableText('abcdef', 3)).toBe('abc…');
     expect(loggableText('abc', 3)).toBe('abc');
   });

@@ -2,30 +2,30 @@ import { redactAddresses } from './addresses.js';
 import { MillraceError } from './errors.js';
 import type { JsonValue } from './properties.js';
 
-/** Names of fields whose value opens something. */
+/** Names of fields whose values are secrets. */
 const SECRET = /passw|ticket|token|secret|authorization|credential|cookie|api[-_]?key/i;
 const HIDDEN = '***';
 const MAX_TEXT = 4_000;
 const MAX_STACK = 8_000;
 const MAX_DEPTH = 5;
 const MAX_MEMBERS = 100;
-/** Of one line, all together. */
+/** Most values of one log line, all together. */
 const MAX_VALUES = 1_000;
-/** How many errors an error may drag along. */
+/** Most causes logged with an error. */
 const MAX_CAUSES = 3;
 
 /**
- * What a log may hold of the fields of a line: plain values, cut in length, count and depth, without what opens something. Of an error
- * only its name, message, code and stack, the scalar fields of ours, and its causes: drivers hang statements, options and passwords on
- * theirs.
+ * Returns the fields of a log line in loggable form: plain values, limited in length, count and depth, without secrets. Of an error it
+ * keeps only the name, message, code and stack, our own scalar fields, and the causes: drivers attach statements, options and passwords to
+ * their errors.
  */
 export function loggable(value: unknown): JsonValue {
   return shown(value, 0, { left: MAX_VALUES });
 }
 
-/** The same for a text. */
+/** Returns a text in loggable form: cut, and with secrets hidden. */
 export function loggableText(text: string, maxCharacters = MAX_TEXT): string {
-  // Cut first: redacting reads all of it. What is cut through loses its end, and an address with it the `@` that it is known by.
+  // Cut first, because redacting reads the whole text. An address at the end may lose its `@`, by which its secret would be recognised.
   const cut = text.length > maxCharacters ? `${cutBeforeAddress(text.slice(0, maxCharacters))}…` : text;
   return redactAddresses(cut);
 }
@@ -87,7 +87,7 @@ function error(value: Error, causes: number): JsonValue {
     ...(typeof value.stack === 'string' ? { stack: loggableText(value.stack, MAX_STACK) } : {}),
     ...(value instanceof MillraceError ? { fields: members(value.fields, scalar) } : {}),
     ...(deeper && cause instanceof Error ? { cause: error(cause, causes + 1) } : {}),
-    // Of several attempts to connect, whose own message is empty.
+    // An AggregateError of several attempts to connect has an empty message of its own.
     ...(deeper && Array.isArray(errors)
       ? {
           errors: errors.slice(0, MAX_CAUSES).map((item) => (item instanceof Error ? error(item, MAX_CAUSES) : null)),
@@ -104,7 +104,7 @@ function scalar(value: unknown): JsonValue {
   return typeof value === 'object' && value !== null ? '…' : shown(value, 0, { left: 1 });
 }
 
-/** Whatever stands after the last blank may be half an address. */
+/** Cuts back to the last blank, because what follows it may be half an address. */
 function cutBeforeAddress(cut: string): string {
   const at = cut.lastIndexOf('://');
   return at >= 0 && !/[\s"'`<>]/.test(cut.slice(at)) ? cut.slice(0, at) : cut;

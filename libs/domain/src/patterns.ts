@@ -3,20 +3,20 @@ import { messageOf, UserError } from './errors.js';
 
 /** A regular expression that takes time linear in the text, whatever the text is. */
 export interface Pattern {
-  /** Searches; an expression that is to match the whole says so with `^` and `$`. */
+  /** Searches the text. An expression that should match the whole text needs `^` and `$`. */
   test(text: string): boolean;
 }
 
 const MAX_SOURCE_CHARACTERS = 1_000;
-/** `.{1000}` and the like: how far a short expression may be blown up. */
+/** Largest program that a short expression such as `.{1000}` may be compiled to. */
 const MAX_PROGRAM_SIZE = 20_000;
 
-/** What JavaScript reads otherwise than RE2, and RE2 would not refuse: other escapes, named classes, `{,5}`. */
+/** Syntax that JavaScript and RE2 read differently without RE2 refusing it: other escapes, named classes, `{,5}`. */
 const READ_OTHERWISE = /\\[AzQEaC]|\[\[:|\{,\d/;
 const READ_OTHERWISE_WITHOUT_U = /\\[pP]/;
 
 /**
- * Compiles an expression of JavaScript to an automaton (RE2), so that no text can make it run away: where other people's texts meet a person's
+ * Compiles a JavaScript expression to an automaton (RE2), so that no text can make it run away. Where other people's texts meet a person's
  * expression on a main loop, nothing else may be used. What an automaton cannot do (lookaround, references to groups) is refused.
  *
  * @throws UserError `bad-pattern`

@@ -1,6 +1,6 @@
 const MINUTE_MS = 60_000;
 
-/** Lets so many events a minute through, such as lines of a log that strangers can cause, and counts the others. */
+/** Limits events per minute, such as log lines that strangers can cause, and counts the ones held back. */
 export class PerMinute {
   private startedAtMs = -Infinity;
   private passed = 0;
@@ -9,8 +9,9 @@ export class PerMinute {
   constructor(private readonly most: number) {}
 
   /**
-   * @param nowMs of a clock that never goes back
-   * @returns null: this one is held back; otherwise how many were since the last that passed
+   * Counts one event.
+   * @param nowMs time of a clock that never goes back
+   * @returns null when the event is held back; otherwise how many were held back since the last one that passed
    */
   pass(nowMs: number): number | null {
     if (nowMs - this.startedAtMs >= MINUTE_MS) {

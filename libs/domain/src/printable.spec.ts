@@ -13,11 +13,11 @@ describe('printable', () => {
     expect(printable(text)).toBe(expected);
   });
 
-  it('cuts what is long', () => {
+  it('cuts long texts', () => {
     expect(printable('x'.repeat(20), 5)).toBe('xxxxx…');
   });
 
-  it('leaves no control character in anything', () => {
+  it('leaves no control character in any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(printable(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);

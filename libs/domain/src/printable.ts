@@ -1,10 +1,10 @@
-/** Control characters, and marks that change the direction of what follows: a terminal, a log or a reader takes them for more than text. */
+/** Control characters, and marks that change the direction of the following text. Terminals, logs and readers would act on them. */
 
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /**
- * What somebody else wrote, as one line that a terminal or a log may show: control characters and direction marks become `\xNN` or
- * `\uNNNN`, and what is longer than `maxCharacters` is cut with an ellipsis. In time linear in `maxCharacters`, whatever the length of the text.
+ * Returns foreign text as one line that a terminal or a log may show. Control characters and direction marks become `\xNN` or `\uNNNN`, and
+ * a text longer than `maxCharacters` is cut with an ellipsis. Takes time linear in `maxCharacters`, whatever the length of the text.
  */
 export function printable(text: string, maxCharacters = 1000): string {
   const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;

@@ -36,7 +36,7 @@ describe('checkProperties', () => {
     expect(() => checkProperties(values, 'props')).toThrow(expect.objectContaining({ code: 'bad-properties' }));
   });
 
-  it('takes whatever is within the limits', () => {
+  it('accepts everything within the limits', () => {
     const name = fc.string({ minLength: 1, maxLength: 256 }).filter((text) => text !== '__proto__');
     fc.assert(
       fc.property(fc.dictionary(name, fc.jsonValue({ maxDepth: PROPERTY_LIMITS.maxDepth - 1 })), (values) => {

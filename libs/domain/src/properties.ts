@@ -5,20 +5,20 @@ import { type SourceStamp, sourceStampOf } from './source-stamps.js';
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
-/** Properties with where each came from: `name → [value, source]` (`docs/api.md#answers`). */
+/** Properties, each with its source: `name → [value, source]` (`docs/api.md#answers`). */
 export type Properties = Readonly<Record<string, readonly [value: JsonValue, source: string]>>;
 
-/** What a request from outside may set. */
+/** Limits of the properties in a request from outside. */
 export const PROPERTY_LIMITS = {
   maxCount: 1_000,
   maxNameCharacters: 256,
-  /** Of a value, as JSON. */
+  /** Longest value, as JSON. */
   maxValueCharacters: 64 << 10,
   maxDepth: 16,
 } as const;
 
 /**
- * Checks properties that somebody sent, in time linear in their size.
+ * Checks properties from outside, in time linear in their size.
  *
  * @param field names them in errors
  * @throws UserError `bad-properties` naming the property and what is allowed
@@ -38,7 +38,7 @@ export function checkProperties(
     const full = `${field}.${printable(name, 100)}`;
     if (name === '' || name.length > maxNameCharacters)
       throw refuse(full, `has a name of ${name.length} characters: expected 1 to ${maxNameCharacters}`);
-    // An object's own member of this name does not survive being copied.
+    // An object's own member of this name is lost when the object is copied.
     if (name === '__proto__') throw refuse(full, 'is no name of a property');
     const value = (values as Record<string, unknown>)[name];
     try {
@@ -53,28 +53,28 @@ export function checkProperties(
   }
 }
 
-/** Later sets win over earlier ones. */
+/** Merges sets of properties. Later sets win over earlier ones. */
 export function mergeProperties(...sets: readonly Properties[]): Properties {
-  // Not by assignment: a property may be called `__proto__`.
+  // Not by assignment, because a property may be called `__proto__`.
   return Object.fromEntries(sets.flatMap((set) => Object.entries(set)));
 }
 
-/** Gives every value the same source. */
+/** Makes properties of values that all have the same source. */
 export function propertiesFrom(values: Readonly<Record<string, JsonValue>>, source: string): Properties {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value, source] as const]));
 }
 
 /**
- * A property that each codebase has a value of, such as `got_revision`: the value itself in a build of one unnamed codebase, otherwise a map
- * from codebase to value.
+ * Adds a codebase's value to a property that has one per codebase, such as `got_revision`. The property is the value itself in a build of
+ * one unnamed codebase, otherwise a map from codebase to value.
  *
- * @param before what the property was
+ * @param before the property's value so far
  */
 export function withCodebaseValue(before: JsonValue | undefined, codebase: string, value: string): JsonValue {
   const isMap = typeof before === 'object' && before !== null && !Array.isArray(before);
   if (codebase === '' && !isMap) return value;
   const map = isMap ? before : typeof before === 'string' ? { '': before } : {};
-  // Not by assignment: a codebase may be called `__proto__`.
+  // Not by assignment, because a codebase may be called `__proto__`.
   return Object.fromEntries([...Object.entries(map), [codebase, value]]);
 }
 
@@ -83,41 +83,43 @@ function asText(value: JsonValue | undefined): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-/** What `%(…)s` may refer to. */
+/** The values that `%(…)s` may refer to. */
 export interface InterpolationSources {
   readonly properties: Properties;
-  /** Values that must not appear in a log; `%(secret:name)s`. */
+  /** Values for `%(secret:name)s`, which must not appear in a log. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Of the build; `%(src:CODEBASE:branch)s`, and `%(src::branch)s` of the main one. */
+  /** The build's source stamps, for `%(src:CODEBASE:branch)s`, and `%(src::branch)s` for the main one. */
   readonly sourceStamps?: readonly SourceStamp[];
 }
 
-/** With all of Buildbot's rules, where anything in brackets is a placeholder; and in plain text, where only what we know is. */
+/** Placeholders: with all of Buildbot's rules anything in brackets is one, in plain text only the known ones are. */
 const PLACEHOLDER = /%%|%\((?<raw>raw:)?(?<selector>[a-z]+):(?<key>[^)]*)\)s/g;
 const IN_PLAIN_TEXT = /%\((?<raw>raw:)?(?<selector>prop|src|secret):(?<key>[^)]*)\)s/g;
 
-/** What may come of a template: a property of 64 kB in several places, and not the memory of a thread. */
+/**
+ * Longest result of a template. Large enough for several properties of 64 kB, and bounded so that it does not exhaust a thread's memory.
+ */
 const MAX_RENDERED_CHARACTERS = 1 << 20;
 
-/** A part of a template: the author's text, or a value that may be anybody's. */
+/** A part of a template: the author's text, or a value that may come from anybody. */
 export interface Piece {
   readonly text: string;
-  /** `raw`: a value that the author has marked to be taken as it is. */
+  /** `raw`: a value that the author has marked as not to be quoted. */
   readonly from: 'author' | 'value' | 'raw';
-  /** As it stands in the template; for what is not the author's. */
+  /** The placeholder's text in the template, for parts that are not the author's. */
   readonly placeholder?: string;
 }
 
-/** In what kind of string placeholders are looked for. */
+/** Which placeholders are recognised in a string. */
 export interface TemplateRules {
-  /** Only `%(prop:…)s`, `%(src:…)s` and `%(secret:…)s` mean something; everything else, `%%` included, stays as it is. */
+  /** Only `%(prop:…)s`, `%(src:…)s` and `%(secret:…)s` are placeholders. Everything else, including `%%`, is kept as it is. */
   readonly plain: boolean;
 }
 
 /**
- * The parts of a template, filled in: `%(prop:NAME)s`, `%(secret:NAME)s`, `%(src:CODEBASE:ATTR)s`, with `:-default` (used when
- * the value is missing), `:~default` (when missing or false) and `:+text` (when present), which are the author's texts. `%(raw:prop:NAME)s`
- * is a value that no shell quotes.
+ * Fills in a template and returns its parts. Placeholders are `%(prop:NAME)s`, `%(secret:NAME)s` and `%(src:CODEBASE:ATTR)s`, with
+ * `:-default` (used when the value is missing), `:~default` (when missing or false) and `:+text` (when present), which are the author's
+ * texts. `%(raw:prop:NAME)s` is a value that is not quoted for a shell.
  *
  * @throws UserError `interpolation` for an unknown selector or a result that is too long
  */
@@ -155,7 +157,7 @@ export function templatePieces(template: string, from: InterpolationSources, { p
 }
 
 /**
- * A template as one text: Buildbot's `Interpolate`, or a plain string.
+ * Fills in a template and returns it as one text. The template is Buildbot's `Interpolate` or a plain string.
  *
  * @throws UserError `interpolation`
  */
@@ -170,14 +172,14 @@ export function interpolate(
     .join('');
 }
 
-/** Whether anything of it depends on the build. */
+/** Whether a template depends on the build. */
 export function hasPlaceholders(template: string, { plain }: TemplateRules): boolean {
   return [...template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER)].some(([all]) => all !== '%%');
 }
 
 interface Expanded {
   readonly text: string;
-  /** The text stands in the template: a default, or what `:+` says. */
+  /** The text is written in the template: a default, or the text after `:+`. */
   readonly isAuthors: boolean;
 }
 

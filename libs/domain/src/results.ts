@@ -1,4 +1,4 @@
-/** Result codes as Buildbot's clients know them (`docs/api.md#results`). */
+/** Result codes, the same as Buildbot's clients know (`docs/api.md#results`). */
 export const Result = {
   SUCCESS: 0,
   WARNINGS: 1,
@@ -13,7 +13,7 @@ export type Result = (typeof Result)[keyof typeof Result];
 const NAMES = ['success', 'warnings', 'failure', 'skipped', 'exception', 'retry', 'cancelled'] as const;
 export type ResultName = (typeof NAMES)[number];
 
-/** The lower-case name of a result, as people read it. */
+/** Returns the lower-case name of a result, for people. */
 export function resultName(result: Result): ResultName {
   return NAMES[result];
 }
@@ -22,7 +22,7 @@ export function isResult(value: unknown): value is Result {
   return typeof value === 'number' && value >= 0 && value < NAMES.length && Number.isInteger(value);
 }
 
-/** From the least to the worst: SKIPPED < SUCCESS < WARNINGS < FAILURE < EXCEPTION < RETRY < CANCELLED. */
+/** Results from best to worst: SKIPPED < SUCCESS < WARNINGS < FAILURE < EXCEPTION < RETRY < CANCELLED. */
 const BADNESS: readonly Result[] = [
   Result.SKIPPED,
   Result.SUCCESS,
@@ -33,19 +33,19 @@ const BADNESS: readonly Result[] = [
   Result.CANCELLED,
 ];
 
-/** The worse of two results. */
+/** Returns the worse of two results. */
 export function worse(a: Result, b: Result): Result {
   return BADNESS.indexOf(a) >= BADNESS.indexOf(b) ? a : b;
 }
 
-/** The result of a whole from its parts; nothing at all is a success. */
+/** Returns the worst of several results. Without any it is a success. */
 export function worstOf(results: Iterable<Result>): Result {
   let worst: Result | undefined;
   for (const result of results) worst = worst === undefined ? result : worse(worst, result);
   return worst === undefined || worst === Result.SKIPPED ? (worst ?? Result.SUCCESS) : worst;
 }
 
-/** How a step's result counts for its build. */
+/** How a step's result affects its build. */
 export interface StepFlags {
   readonly haltOnFailure: boolean;
   readonly flunkOnFailure: boolean;
@@ -64,16 +64,16 @@ export const DEFAULT_STEP_FLAGS: StepFlags = {
   alwaysRun: false,
 };
 
-/** Where a build stands after some of its steps. */
+/** State of a build after some of its steps. */
 export interface BuildProgress {
   readonly result: Result;
-  /** Only `alwaysRun` steps run from here on. */
+  /** True when only `alwaysRun` steps are still run. */
   readonly halted: boolean;
 }
 
 export const BUILD_BEGINS: BuildProgress = { result: Result.SUCCESS, halted: false };
 
-/** The build's progress after one more step has finished (`docs/api.md#results`: EXCEPTION, RETRY and CANCELLED always stop). */
+/** Returns the build's progress after one more step has finished (`docs/api.md#results`: EXCEPTION, RETRY and CANCELLED always stop). */
 export function afterStep(progress: BuildProgress, stepResult: Result, flags: StepFlags): BuildProgress {
   let counted: Result = Result.SUCCESS;
   let halt = false;

@@ -12,7 +12,7 @@ const render = (template: string, value: string, system = 'posix') =>
 const said = (command: string, shell = '/bin/sh') =>
   spawnSync(shell, ['-c', command], { encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: '/nowhere' } });
 
-/** Commands that print the value, and nothing else if it is one word of theirs. */
+/** Commands that print only the value, if the value is one word or part of one. */
 const PLACES = [
   `printf %s %(prop:x)s`,
   `printf %s "%(prop:x)s"`,
@@ -66,7 +66,7 @@ const hostile = fc
   )
   .filter((value) => !value.includes('\0') && Buffer.from(value).toString() === value);
 
-/** What an author's command may be made of. No redirection into files. */
+/** Parts of an author's command. There are no redirections into files. */
 const TOKENS = [
   `'`,
   `"`,
@@ -111,18 +111,18 @@ const ESCAPES = [
 ];
 
 describe('interpolateCommand', () => {
-  it.each(PLACES)('makes any value a part of one word: %j', (template) => {
+  it.each(PLACES)('makes any value part of one word: %j', (template) => {
     fc.assert(
       fc.property(hostile, (value) => {
         const { stdout, stderr } = said(render(template, value));
-        // The shell drops line ends at the end of $(…), which is what the dot is for.
+        // The shell drops newlines at the end of $(…). The dot at the end prevents that.
         expect({ stdout, stderr }).toEqual({ stdout: value, stderr: '' });
       }),
       { numRuns: 20 },
     );
   });
 
-  it('never lets a value out of its word, wherever the author has put it', () => {
+  it('never lets a value out of its word, wherever the author has put the placeholder', () => {
     const token = fc.constantFrom(...TOKENS, '%(prop:x)s', '%(prop:x)s', '%(prop:x)s');
     const template = fc.array(token, { maxLength: 12 }).map((parts) => parts.join(''));
     fc.assert(
@@ -180,12 +180,12 @@ describe('interpolateCommand', () => {
     expect(render('echo %(prop:x)s', 'feature/x-1.2', 'nt')).toBe('echo feature/x-1.2');
   });
 
-  it('refuses what no command can have and what is too long', () => {
+  it('refuses values that cannot be in a command, and results that are too long', () => {
     expect(() => render('echo %(prop:x)s', 'a\0b')).toThrow(/null character/);
     expect(() => render('echo %(prop:x)s%(prop:x)s', 'x'.repeat(600_000))).toThrow(/more than 1048576 characters/);
   });
 
-  it('names what is quoted and what is not', () => {
+  it('tells which placeholders are quoted and which are not', () => {
     expect(commandPlaceholders('a %(prop:x)s %(raw:src::branch)s %(prop:y:+z)s', PLAIN)).toEqual({
       quoted: ['%(prop:x)s'],
       raw: ['%(raw:src::branch)s'],

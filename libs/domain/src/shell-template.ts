@@ -3,18 +3,18 @@ import { type InterpolationSources, type Piece, templatePieces, type TemplateRul
 
 const JOINED = 'stands after a line that goes on in the middle of a word';
 
-/** Where in a command for a POSIX shell a value comes to stand. */
+/** The context in a POSIX shell command where a value is inserted. */
 type Frame = 'words' | 'double' | 'single' | 'substitution';
 
 /**
- * Follows a POSIX shell through the author's text of a command, as far as it has to know whether a value that comes next stands between quotes. What it
- * cannot follow for certain it says so about (`lost`), and then no value may come any more.
+ * Follows the author's text of a command as a POSIX shell reads it, as far as needed to know whether a following value stands between
+ * quotes. When it cannot follow the text for certain it sets `lost`, and no further value is allowed.
  */
 class ShellReader {
   private readonly frames: Frame[] = ['words'];
   private lost: string | null = null;
   private isComment = false;
-  /** A here-document begins with the next line. */
+  /** A here-document begins on the next line. */
   private hasHereDocument = false;
   private isWordStart = true;
 
@@ -22,7 +22,7 @@ class ShellReader {
     return this.frames.at(-1)!;
   }
 
-  /** Why no value may stand here; null: it may. */
+  /** Why no value is allowed here; null when it is. */
   get objection(): string | null {
     if (this.lost !== null) return this.lost;
     return this.isComment ? 'stands in a comment' : null;
@@ -32,7 +32,7 @@ class ShellReader {
     return this.frame === 'single' || this.frame === 'double' ? this.frame : 'none';
   }
 
-  /** A value has been put here. */
+  /** Records that a value was inserted here. */
   value(): void {
     this.isWordStart = false;
   }
@@ -44,7 +44,10 @@ class ShellReader {
     }
   }
 
-  /** @returns how many characters more than this one are done with */
+  /**
+   * Reads one character.
+   * @returns how many further characters it has consumed
+   */
   private step(character: string, next: string): number {
     if (this.isComment) {
       if (character === '\n') this.lineEnds();
@@ -57,7 +60,7 @@ class ShellReader {
     switch (character) {
       case '\\':
         if (next === '') this.lost = 'stands after a backslash';
-        // The shell joins the lines before it looks for words.
+        // The shell joins lines at a backslash before it looks for words.
         else if (!next.startsWith('\n')) this.isWordStart = false;
         else if (this.frame !== 'double' && !this.isWordStart) this.lost = JOINED;
         return 1;
@@ -91,7 +94,7 @@ class ShellReader {
     return 0;
   }
 
-  /** Outside of all quotes. */
+  /** Reads a character outside of all quotes. */
   private word(character: string, next: string): number {
     const wasWordStart = this.isWordStart;
     this.isWordStart = /[\s;&|()<>]/.test(character);
@@ -107,13 +110,13 @@ class ShellReader {
         this.lineEnds();
         break;
       case '(':
-        // Brackets are counted, so that one of them does not end a substitution.
+        // Brackets are counted, so that a bracket inside does not end the substitution.
         if (next.startsWith('(')) this.lost = 'stands after ((';
         else this.frames.push(this.frame);
         break;
       case ')':
         if (this.frames.length > 1) this.frames.pop();
-        // A comment after a subshell, a part of the word after a substitution.
+        // It is a comment after a subshell, but part of the word after a substitution.
         if (next.startsWith('#')) this.lost = 'stands after )#';
         break;
       case '<':
@@ -121,7 +124,7 @@ class ShellReader {
         if (next.startsWith('<')) this.hasHereDocument = true;
         break;
       case 'c':
-        // Its patterns end with brackets that were never opened.
+        // The patterns of `case` end with closing brackets that were never opened.
         if (wasWordStart && next === 'as') this.lost = "stands after a word that begins like 'case'";
         break;
     }
@@ -135,14 +138,14 @@ class ShellReader {
   }
 }
 
-/** The characters that cmd.exe leaves alone, within quotes and without. */
+/** Characters that are not special to cmd.exe, inside or outside of quotes. */
 const HARMLESS_TO_CMD = /^[\w@+=:,./\\-]+$/;
 
 /**
- * A command for the worker's shell, in which every value is one word, or a part of one, whatever is in it. Values are quoted for the place
- * where they stand, between the author's own quotes too. What the author has marked `raw` is taken as it is.
+ * Fills in a command for the worker's shell. Every value stays one word, or part of one, whatever it contains. Values are quoted for the
+ * place where they stand, also between the author's own quotes. Values marked `raw` are not quoted.
  *
- * @param system `nt` for cmd.exe, which cannot quote everything: there a value with other characters than those of names and paths is refused
+ * @param system `nt` for cmd.exe, which cannot quote everything: there a value with characters that names and paths do not have is refused
  * @throws UserError `interpolation`
  */
 export function interpolateCommand(
@@ -195,12 +198,12 @@ function refused(placeholder: string, why: string): UserError {
   );
 }
 
-/** What becomes of each placeholder of a command, for people to check; and why one cannot be quoted where it stands. */
+/** Returns how each placeholder of a command is quoted, so that people can check it, and why one cannot be quoted where it stands. */
 export function commandPlaceholders(
   template: string,
   rules: TemplateRules,
 ): { readonly quoted: readonly string[]; readonly raw: readonly string[]; readonly problem: string | null } {
-  // Any value will do: all are missing, and each is an empty one.
+  // The values do not matter, so all are missing, and each is inserted as an empty one.
   const pieces = templatePieces(template, { properties: {} }, rules);
   const named = (origin: Piece['from']) =>
     pieces.flatMap(({ from, placeholder }) => (from === origin && placeholder ? [placeholder] : []));
@@ -218,7 +221,8 @@ const UP = /(?:^|[\\/])\.\.(?=[\\/]|$)/g;
 const ABSOLUTE = /^(?:[\\/~]|[a-z]:)/i;
 
 /**
- * A path on the worker, in which values only name what is below the place that the author has named: they bring no `..` and no beginning.
+ * Fills in a path on the worker. Values can only lead to places below the one that the author has named: they must not contain `..` or be
+ * absolute.
  *
  * @throws UserError `interpolation`
  */

@@ -14,7 +14,7 @@ describe('shellWord', () => {
     expect(shellWord(text)).toBe(expected);
   });
 
-  it('is read by a real shell as the very same word', () => {
+  it('is read back by a real shell as the same word', () => {
     const words = fc.array(
       fc.string({ unit: 'grapheme' }).filter((word) => !word.includes('\0')),
       { minLength: 1 },

@@ -40,7 +40,7 @@ describe('a build of several source stamps', () => {
     expect(sourceProperties(of(...codebases))).toMatchObject(expected);
   });
 
-  it('has no such properties when all have names', () => {
+  it('has no source properties when all codebases are named', () => {
     expect(sourceProperties(of('app', 'lib'))).toEqual({});
     expect(mainSourceStamp(of('app', 'lib'))).toBeUndefined();
   });
@@ -65,7 +65,7 @@ describe('a build of several source stamps', () => {
     expect(interpolate(template, sources, { plain: true })).toBe(expected);
   });
 
-  it('comes in the same order whatever order it came in', () => {
+  it('has them in an order that does not depend on the input', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string(), { maxLength: 9 }), (codebases) => {
         expect(byCodebase(of(...codebases))).toEqual(byCodebase(of(...codebases.toReversed())));
@@ -73,7 +73,7 @@ describe('a build of several source stamps', () => {
     );
   });
 
-  it('has one of each codebase, and not too many', () => {
+  it('has at most one per codebase, and a limited number', () => {
     const many = (count: number) => of(...Array.from({ length: count }, (_, i) => `c${i}`));
     expect(() => checkSourceStamps(many(50))).not.toThrow();
     expect(() => checkSourceStamps(many(51))).toThrow(/^sourceStamps has 51 members: expected at most 50$/);
@@ -81,7 +81,7 @@ describe('a build of several source stamps', () => {
     expect(() => checkSourceStamps(of('', ''))).toThrow(expect.objectContaining({ code: 'bad-source-stamps' }));
   });
 
-  it('holds no secrets', () => {
+  it('contains no secrets', () => {
     expect(() => checkAddresses({ ...NO_SOURCE, repository: 'https://u:hunter2@h/x' })).toThrow(
       /'https:\/\/\*\*\*@h\/x'/,
     );

@@ -2,26 +2,26 @@ import { redactAddresses, secretInAddress } from './addresses.js';
 import { UserError } from './errors.js';
 import { printable } from './printable.js';
 
-/** Which source is built: where it is, and what of it. A build has one of each codebase. */
+/** A version of the sources in a repository, which is to be built. A build has one per codebase. */
 export interface SourceStamp {
   readonly branch: string | null;
   readonly revision: string | null;
   readonly repository: string;
   readonly project: string;
-  /** Empty where a build has one repository and nobody gave it a name. */
+  /** Empty when the build has one repository that nobody gave a name. */
   readonly codebase: string;
 }
 
-/** Source stamps of a build in which nothing says what to build. */
+/** A source stamp that does not say what to build. */
 export const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 
-/** What a request from outside may name. */
+/** Limits of the source stamps in a request from outside. */
 export const SOURCE_STAMP_LIMITS = { maxCount: 50 } as const;
 
 /**
  * Checks source stamps that are to be built together, in time linear in their number.
  *
- * @throws UserError `bad-source-stamps` for too many and for two of one codebase
+ * @throws UserError `bad-source-stamps` for too many, and for two of one codebase
  */
 export function checkSourceStamps(stamps: readonly SourceStamp[]): void {
   const { maxCount } = SOURCE_STAMP_LIMITS;
@@ -36,7 +36,10 @@ export function checkSourceStamps(stamps: readonly SourceStamp[]): void {
   }
 }
 
-/** What pages, properties and logs show of a source stamp holds no secrets. @throws UserError `secret-in-address` */
+/**
+ * Checks that a source stamp contains no secrets, because pages, properties and logs show it.
+ * @throws UserError `secret-in-address`
+ */
 export function checkAddresses(stamp: Pick<SourceStamp, 'repository' | 'project'>): void {
   for (const field of ['repository', 'project'] as const) {
     const secret = secretInAddress(stamp[field]);
@@ -50,22 +53,25 @@ export function checkAddresses(stamp: Pick<SourceStamp, 'repository' | 'project'
   }
 }
 
-/** The same source stamps in the order of their codebases, which is the same everywhere. */
+/** Returns the source stamps sorted by codebase. The order is the same on every machine. */
 export function byCodebase<T extends { readonly codebase: string }>(stamps: readonly T[]): T[] {
   return [...stamps].sort((a, b) => (a.codebase < b.codebase ? -1 : a.codebase > b.codebase ? 1 : 0));
 }
 
-/** The source stamp that is meant where no codebase is named: the one without a name, or the only one. */
+/** Returns the source stamp that is meant when no codebase is named: the unnamed one, or the only one. */
 export function mainSourceStamp(stamps: readonly SourceStamp[]): SourceStamp | undefined {
   return stamps.length === 1 ? stamps[0] : stamps.find(({ codebase }) => codebase === '');
 }
 
-/** The source stamp of a codebase; an empty name means what `mainSourceStamp` does. */
+/** Returns the source stamp of a codebase. An empty name means the main source stamp. */
 export function sourceStampOf(stamps: readonly SourceStamp[], codebase: string): SourceStamp | undefined {
   return codebase === '' ? mainSourceStamp(stamps) : stamps.find((stamp) => stamp.codebase === codebase);
 }
 
-/** The properties that a build has of its main source stamp; none when all of several have names (`%(src:CODEBASE:ATTR)s` tells them apart). */
+/**
+ * Returns the properties of a build's main source stamp. There are none when several source stamps all have names (`%(src:CODEBASE:ATTR)s`
+ * distinguishes them).
+ */
 export function sourceProperties(stamps: readonly SourceStamp[]): Readonly<Record<string, string | null>> {
   const main = stamps.length === 0 ? NO_SOURCE : mainSourceStamp(stamps);
   if (!main) return {};

@@ -1,19 +1,25 @@
 import { printable } from './printable.js';
 
 /**
- * Whether a worker may be called that: 1 to 50 characters, which is what Buildbot's clients expect of an identifier, without colons
- * (one would end the name in the worker's login), slashes, spaces, asterisks and what a terminal would obey.
+ * Whether a worker may have this name: 1 to 50 characters, which Buildbot's clients expect of an identifier, without colons (a colon would
+ * end the name in the worker's login), slashes, spaces, asterisks and control characters.
  */
 export function isWorkerName(name: string): boolean {
   return /^[^:\s/\\*]{1,50}$/.test(name) && printable(name) === name;
 }
 
-/** `linux-*` stands for every worker that was made by `millrace worker create` under a name that begins so. */
+/**
+ * Whether a configured name is a template: `linux-*` stands for every worker that `millrace worker create` made with a name that begins
+ * with `linux-`.
+ */
 export function isWorkerTemplate(entry: string): boolean {
   return entry.endsWith('*');
 }
 
-/** Finds the entry of a configuration that a worker goes by: its own, else the longest template that fits; null: none. */
+/**
+ * Returns a function that finds the entry of a configuration for a worker's name: its own entry, otherwise the longest matching template,
+ * otherwise null.
+ */
 export function workerEntries(entries: readonly string[]): (name: string) => string | null {
   const own = new Set(entries.filter((entry) => !isWorkerTemplate(entry)));
   const templates = entries.filter(isWorkerTemplate).sort((a, b) => b.length - a.length);
