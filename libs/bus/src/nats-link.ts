@@ -30,7 +30,7 @@ export function dialNats(settings: BusSettings): Dial {
       noEcho: true,
       reconnect: false,
       maxReconnectAttempts: 0,
-      // For other URLs the server decides about TLS, or whoever stands between could.
+      // Requires TLS. Without this the server decides about TLS, and so could an attacker in between.
       ...(settings.url.startsWith('tls:') && { tls: {} }),
       timeout: 2 * settings.heartbeatMs,
       pingInterval: settings.heartbeatMs,

@@ -92,7 +92,7 @@ export interface BusOptions {
   readonly token?: string;
   /** Most topics with waiting hints. Default 10,000. */
   readonly maxQueued?: number;
-  /** A connection that is silent for two heartbeats is given up. Half of it is also the limit for connecting. Default 5,000. */
+  /** A connection that is silent for two heartbeats is given up. Connecting may take as long. Default 5,000. */
   readonly heartbeatMs?: number;
   /** Delay between attempts to connect. It doubles from `minMs` (100) to `maxMs` (5,000), with jitter. */
   readonly backoff?: { readonly minMs: number; readonly maxMs: number };
