@@ -1,8 +1,8 @@
 import type { JsonValue } from '@millrace/domain';
 
 /**
- * A compiled configuration: what a revision stores, and all that ui and scheduler need to know of it. Plain JSON. Callbacks
- * appear as *handles* (`schedulers.3.isImportant`) that a config host resolves.
+ * A compiled configuration: the contents of a revision, and all that the UI and the scheduler need to know of it. It is plain JSON.
+ * Callbacks appear as *handles* (`schedulers.3.isImportant`) that a config host resolves.
  */
 export interface CompiledConfig {
   readonly title: string;
@@ -20,21 +20,24 @@ export interface CompiledProject {
 }
 
 export interface CompiledWorker {
-  /** One that ends in `*` is a template: workers with tokens whose names begin so inherit from it. */
+  /** A name that ends in `*` is a template: workers with tokens whose names begin with it inherit from it. */
   readonly name: string;
-  /** The password itself is in no revision, nor anything made of it. Without one it logs in with tokens only. */
+  /**
+   * Whether the worker has a password. The password itself, or anything made of it, is in no revision. A worker without one logs in with
+   * tokens only.
+   */
   readonly hasPassword: boolean;
   readonly maxBuilds: number;
-  /** How long it may be away before that is an alarm; null: for ever. */
+  /** How long the worker may be away before an alarm is raised; null for ever. */
   readonly missingTimeoutMs: number | null;
-  /** Below the builder's and the step's; null removes a variable. */
+  /** Environment of every command on this worker. The builder's and the step's take precedence; null removes a variable. */
   readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
 }
 
 export interface CompiledStep {
   readonly kind: string;
-  /** As configured; a build makes repeated names unique (`shell`, `shell_1`). */
+  /** Name as configured. A build makes repeated names unique (`shell`, `shell_1`). */
   readonly name: string;
 }
 
@@ -43,39 +46,39 @@ export interface CompiledBuilder {
   readonly project: string | null;
   readonly description: string | null;
   readonly tags: readonly string[];
-  /** Names of the workers that may build it. */
+  /** Names of the workers that may build this builder. */
   readonly workers: readonly string[];
   /** Folder below the worker's base directory. */
   readonly builddir: string;
-  /** Plain values only; rendered ones (templates, callbacks) are known to the runner alone and appear as null. */
+  /** Plain values only. Rendered ones (templates, callbacks) are known to the runner alone and appear as null. */
   readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
   readonly steps: readonly CompiledStep[];
-  /** sha256, hexadecimal, over everything that decides how this builder builds, source text of its callbacks included. */
+  /** sha256, hexadecimal, over everything that decides how this builder builds, including the source text of its callbacks. */
   readonly fingerprint: string;
 }
 
-/** How far priorities of requests go, in either direction. */
+/** Highest priority of a request; the lowest is its negative. */
 export const PRIORITY_LIMIT = 1_000_000;
 
-/** A scheduler; its kind has more, which the kind itself knows (a force scheduler: `CompiledForceForm`). */
+/** The part of a compiled scheduler that all kinds have. A kind may have more fields (a force scheduler: `CompiledForceForm`). */
 export interface CompiledScheduler {
   readonly kind: string;
   readonly name: string;
-  /** Names of the builders it may start, never empty. */
+  /** Names of the builders that the scheduler may start, never empty. */
   readonly builders: readonly string[];
   readonly reason: string;
   readonly properties: Readonly<Record<string, JsonValue>>;
-  /** Higher is sooner; at most `PRIORITY_LIMIT` either way. */
+  /** Higher is sooner. The absolute value is at most `PRIORITY_LIMIT`. */
   readonly priority: number;
 }
 
-/** What a force scheduler asks for. */
+/** The form of a force scheduler. */
 export interface CompiledForceForm {
   readonly label: string;
   readonly buttonName: string;
   readonly username: ForceField;
-  /** Named apart from the scheduler's `reason`, the text of builds without one. */
+  /** The field for the reason. Not called `reason`, because that is the scheduler's text for builds without one. */
   readonly reasonField: ForceField;
   readonly priorityField: ForceField;
   readonly codebases: readonly CompiledForceCodebase[];
@@ -89,7 +92,7 @@ export function isForceScheduler(scheduler: CompiledScheduler): scheduler is Com
 }
 
 export interface CompiledForceCodebase {
-  /** Empty for the only one. */
+  /** Empty for the only codebase. */
   readonly codebase: string;
   readonly branch: ForceField;
   readonly revision: ForceField;
@@ -97,7 +100,7 @@ export interface CompiledForceCodebase {
   readonly project: ForceField;
 }
 
-/** One control of a force form; attribute meanings and `type` names are those of `/api/v2` (`docs/api.md#force-forms`). */
+/** One control of a force form. Attribute meanings and `type` names are those of `/api/v2` (`docs/api.md#force-forms`). */
 export interface ForceField {
   readonly type: 'fixed' | 'text' | 'textarea' | 'int' | 'bool' | 'username' | 'list';
   readonly name: string;
@@ -106,16 +109,16 @@ export interface ForceField {
   readonly default: JsonValue;
   readonly required: boolean;
   readonly hide: boolean;
-  /** Source of an expression that the whole value has to match. */
+  /** Source of an expression that must match the whole value. */
   readonly regex: string | null;
-  /** In characters. */
+  /** Longest value, in characters. */
   readonly maxsize: number | null;
-  /** Width in characters, for text. */
+  /** Width in characters, for `text`. */
   readonly size?: number;
-  /** For `textarea`. */
+  /** Height in lines, for `textarea`. */
   readonly rows?: number;
   readonly cols?: number;
-  /** For `list`. */
+  /** Choices of a `list`. */
   readonly choices?: readonly string[];
   /** For `list`: only the choices are accepted. */
   readonly strict?: boolean;
@@ -125,15 +128,15 @@ export interface ForceField {
 
 export interface CompiledChangeSource {
   readonly kind: 'git';
-  /** Unique among change sources; the repository unless the user gave one. */
+  /** Unique among change sources. The default is the repository. */
   readonly name: string;
   readonly repository: string;
-  /** Names, all of them, or a callback that gets each branch name. */
+  /** Branch names, all branches, or a callback that gets each branch name. */
   readonly branches: readonly string[] | 'all' | { readonly handle: string };
   readonly pollIntervalMs: number;
   readonly project: string;
   readonly category: string | null;
   readonly codebase: string;
-  /** On first sight of a branch: one change for its head, instead of only remembering where it stands. */
+  /** Whether the poller makes one change for the head of a branch that it sees for the first time, instead of only remembering the head. */
   readonly buildHeadsOnFirstSight: boolean;
 }

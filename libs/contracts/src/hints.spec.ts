@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type Hint, hints, readHint } from './hints.js';
 
-/** One of every kind and event. */
+/** One hint of every kind and event. */
 const ALL: readonly Hint[] = [
   hints.change(1),
   ...(['new', 'complete'] as const).map((event) => hints.buildset(2, event)),
@@ -23,12 +23,12 @@ const ALL: readonly Hint[] = [
 describe('readHint', () => {
   it('reads every hint that is sent', () => {
     for (const hint of ALL) expect(readHint(hint.topic, JSON.parse(JSON.stringify(hint.payload)))).toEqual(hint);
-    // Whoever adds a kind of hint adds it above, too.
+    // A new kind of hint has to be added to the list above, too.
     expect(new Set(ALL.map(({ topic }) => topic.split('.')[0])).size).toBe(12);
     expect(Object.keys(hints)).toHaveLength(14);
   });
 
-  it('takes over nothing but the ids: a newer master may send more', () => {
+  it('keeps nothing but the ids, because a newer master may send more', () => {
     expect(readHint('queue.5', { builderid: 5, more: 'x'.repeat(1000), deep: [[[]]] })).toEqual(hints.queued(5));
   });
 
@@ -63,7 +63,7 @@ describe('readHint', () => {
     expect(readHint(topic, payload)).toBeNull();
   });
 
-  it('answers anything with flat numbers or with nothing', () => {
+  it('answers any message with flat numbers or with null', () => {
     const topic = fc.oneof(fc.string(), fc.constantFrom(...ALL.map((hint) => hint.topic)));
     const names = ALL.flatMap((hint) => Object.keys(hint.payload));
     const payload = fc.oneof(

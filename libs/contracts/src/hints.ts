@@ -1,14 +1,14 @@
 /**
- * What travels over the bus: "row X changed", nothing else (I1). Whoever cares re-reads the row; the ids in a payload only save a
- * lookup, and a lost hint is found again by a poll.
+ * A message on the bus: "row X changed", and nothing else (I1). Receivers re-read the row. The ids in the payload only save a look-up, and
+ * a lost hint is made up for by a poll.
  */
 export interface Hint {
-  /** Dot-separated, follows the resource paths of `/api/v2`. */
+  /** Words with dots between, following the resource paths of `/api/v2`. */
   readonly topic: string;
   readonly payload: Readonly<Record<string, number | string>>;
 }
 
-/** What happens to the rows of a resource, in the order of a row's life. */
+/** Events of each resource, in the order of a row's life. */
 export const EVENTS = {
   changes: ['new'],
   buildsets: ['new', 'complete'],
@@ -40,7 +40,7 @@ export const hints = {
     topic: `buildrequests.${buildrequestid}.${event}`,
     payload: { buildrequestid, builderid },
   }),
-  /** Engines listen to this one: there is something to claim for the builder. */
+  /** There is a build request of this builder to claim. Engines listen to it. */
   queued: (builderid: number): Hint => ({ topic: `queue.${builderid}`, payload: { builderid } }),
   build: (buildid: number, event: BuildEvent): Hint => ({ topic: `builds.${buildid}.${event}`, payload: { buildid } }),
   buildProperties: (buildid: number): Hint => ({ topic: `builds.${buildid}.properties.update`, payload: { buildid } }),
@@ -68,12 +68,14 @@ export const hints = {
   command: (masterid: number): Hint => ({ topic: `commands.${masterid}`, payload: { masterid } }),
 };
 
-/** Whether a topic says that a build has ended; not a step or a log of it. */
+/** Whether a topic says that a build has ended. The end of a step or a log of a build does not count. */
 export function isBuildFinished(topic: string): boolean {
   return /^builds\.\d+\.finished$/.test(topic);
 }
 
-/** Kind of topic → what follows the kind, with `:id` for a number and `:event` for what happens → the ids that such a hint carries. */
+/**
+ * Allowed topics by kind: the rest of the topic, with `:id` for a number and `:event` for an event, and the ids that such a hint carries.
+ */
 const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids: readonly string[] }[]> = new Map([
   ['changes', [shape(':id.:event', EVENTS.changes, 'changeid')]],
   ['buildsets', [shape(':id.:event', EVENTS.buildsets, 'bsid')]],
@@ -110,8 +112,8 @@ function shape(
 }
 
 /**
- * Reads what somebody put on the bus; null: it is no hint that this version knows. Only the ids that a hint carries are taken over, so
- * that nothing else of what came is kept or handed on.
+ * Reads a message from the bus. Returns null for anything that this version does not know as a hint. Only the ids that a hint carries are
+ * kept, so that no other foreign data is passed on.
  */
 export function readHint(topic: string, payload: unknown): Hint | null {
   if (topic.length > MAX_TOPIC_CHARACTERS || typeof payload !== 'object' || payload === null) return null;

@@ -1,8 +1,8 @@
 import type { JsonValue, Properties, Uuid } from '@millrace/domain';
 
 /**
- * The resources of `/api/v2` as they go over the wire: Buildbot's names and types (`docs/api.md#resources`), plus Millrace's own
- * fields after them. Times are integer seconds since the epoch, UTC; null while unset. Keys are written in alphabetical order.
+ * The resources of `/api/v2` as they go over the wire: Buildbot's names and types (`docs/api.md#resources`), followed by Millrace's own
+ * fields. Times are integer seconds since the epoch, UTC; null while unset. Keys are written in alphabetical order.
  */
 export interface MasterResource {
   active: boolean;
@@ -10,23 +10,23 @@ export interface MasterResource {
   last_active: number;
   /** Length of the lease in seconds. */
   lease_duration_s: number;
-  /** Until when the master's claims count, unless it renews the lease. */
+  /** Until when the master's claims are valid, unless it renews the lease. */
   lease_until: number;
   masterid: number;
   name: string;
   pid: number;
-  /** Fingerprint of the configuration revision it works with; null before it has loaded one. */
+  /** Fingerprint of the configuration revision that the master works with; null before it has loaded one. */
   revision: string | null;
   role: string;
   started_at: number;
-  /** `active`, `draining` or `stopped`; a master whose lease ran out is not `active: true` whatever this says. */
+  /** `active`, `draining` or `stopped`. A master whose lease has run out is not `active: true`, whatever this field says. */
   state: string;
   version: string;
 }
 
 export interface BuilderResource {
   builderid: number;
-  /** True when masters that are alive serve this builder with different configurations. */
+  /** True when live masters serve this builder with different configurations. */
   config_differs: boolean;
   description: string | null;
   description_format: string | null;
@@ -59,9 +59,9 @@ export interface BuildResource {
   workerid: number;
 }
 
-/** One change of engine of a build that went on (I9); Millrace's own. */
+/** One adoption of a build by another engine (I9). This resource is Millrace's own. */
 export interface AdoptionResource {
-  /** Grows with each. */
+  /** Grows with each adoption. */
   adoptionid: number;
   adopted_at: number;
   buildid: number;
@@ -70,12 +70,12 @@ export interface AdoptionResource {
 }
 
 export interface BuildRequestResource {
-  /** How many builds were started for it. */
+  /** Number of builds that were started for the request. */
   attempts: number;
   builderid: number;
   buildrequestid: number;
   buildsetid: number;
-  /** True once it is no longer in the queue. */
+  /** True once the request is no longer in the queue. */
   claimed: boolean;
   claimed_at: number | null;
   claimed_by_masterid: number | null;
@@ -83,7 +83,7 @@ export interface BuildRequestResource {
   complete_at: number | null;
   priority: number;
   properties: Properties | null;
-  /** Why it ended without (or in spite of) a build: cancelled by whom, given up after how many attempts. */
+  /** Why the request ended without (or in spite of) a build: who cancelled it, or after how many attempts it was given up. */
   reason: string | null;
   /** −1 while incomplete. */
   results: number;
@@ -165,7 +165,7 @@ export interface LogResource {
   type: string;
 }
 
-/** Whole lines, each ending in a newline; in logs of type `s` each begins with its stream's letter. */
+/** A part of a log. It has whole lines, each ending in a newline. In logs of type `s` each line begins with the letter of its stream. */
 export interface LogChunkResource {
   content: string;
   firstline: number;
@@ -173,16 +173,16 @@ export interface LogChunkResource {
 }
 
 export interface WorkerResource {
-  /** Where its newest connection came from. */
+  /** Remote address of the worker's newest connection. */
   address: string | null;
   configured_on: { builderid: number; masterid: number }[];
-  /** Null while it is not connected. */
+  /** Null while the worker is not connected. */
   connected_since: number | null;
   connected_to: { masterid: number }[];
   graceful: boolean;
   last_seen_at: number | null;
   max_builds: number;
-  /** When the alarm was raised that it has been away for too long; null while there is none. */
+  /** When an alarm was raised because the worker was away for too long; null while there is none. */
   missing_since: number | null;
   name: string;
   pause_reason: string | null;
@@ -190,18 +190,21 @@ export interface WorkerResource {
   /** `msgpack` or `pb`. */
   protocol: string | null;
   quarantine_reason: string | null;
-  /** Until when it gets no builds because it failed; null when it does. */
+  /** Until when the worker gets no builds because it kept failing; null when it is not in quarantine. */
   quarantined_until: number | null;
-  /** Why it is being shut down, or was killed. */
+  /** Why the worker is being shut down, or was killed. */
   shutdown_reason: string | null;
-  /** That of the worker's software. */
+  /** Version of the worker's software. */
   version: string | null;
   workerid: number;
   workerinfo: { readonly [key: string]: JsonValue };
 }
 
 export interface SchedulerResource {
-  /** Changes that came while it was switched off or in no configuration, and that it has not decided about; counted as far as 1000. */
+  /**
+   * Number of changes that arrived while the scheduler was switched off or not configured, and about which it has not decided; counted up
+   * to 1000.
+   */
   backlog: number;
   enabled: boolean;
   kind: string;
@@ -261,16 +264,16 @@ export interface ForceSchedulerResource {
   name: string;
 }
 
-/** What a build request waits for, and how far it has come. */
+/** Why a build request waits, and how far it has come. */
 export interface WaitReasonResource {
   buildrequestid: number;
-  /** Requests of the same builder that are to be built before it; counted up to 1000. */
+  /** Number of requests of the same builder that will be built before this one; counted up to 1000. */
   ahead: number | null;
   /** True when `ahead` stopped counting. */
   ahead_is_more: boolean;
   state: 'waiting' | 'building' | 'complete';
   /** A stable code: `no-engine`, `no-worker`, `workers-paused`, `workers-busy`, `next`, `building` or `complete`. */
   reason: string;
-  /** The same for people. */
+  /** The reason as text for people. */
   text: string;
 }
