@@ -1,15 +1,15 @@
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whatever signature the vocabulary gives a callback
 export type Callback = (...args: any[]) => unknown;
 
-/** Callbacks by handle; filled while compiling. */
+/** Callbacks by handle. The table is filled while compiling. */
 export class CallbackTable extends Map<string, Callback> {
-  /** What each does, for the fingerprint. */
+  /** Source texts of the callbacks, for the fingerprint. */
   readonly texts = new Map<string, string>();
 
   /**
-   * The handle of the callback at `path` (`schedulers[3].isImportant` → `schedulers.3.isImportant`).
+   * Adds a callback and returns its handle, which is made of its path (`schedulers[3].isImportant` → `schedulers.3.isImportant`).
    *
-   * @param text its source text; that of what it was made from, where we have made it
+   * @param text the callback's source text; for a callback that we made, the text of the value it was made from
    */
   keep(path: string, callback: unknown, text: string = String(callback)): string {
     const handle = path.replaceAll('[', '.').replaceAll(']', '');

@@ -2,7 +2,8 @@ import type { CompiledChangeSource, CompiledScheduler } from '@millrace/contract
 import { schedulerKind } from './schedulers/registry.js';
 
 /**
- * The codebases that a builder's schedulers make source stamps of; null when that is not certain, because one of them takes what it is told.
+ * Returns the codebases of the source stamps that a builder's schedulers make. Returns null when that is uncertain, because one of them
+ * takes the source stamps that its caller gives.
  */
 export function suppliedCodebases(
   builder: string,

@@ -18,7 +18,7 @@ function isStep(value: unknown): value is Step {
   );
 }
 
-/** The usable steps of a builder's factory; everything else is a problem. */
+/** Returns the valid steps of a builder's factory. Everything else is reported as a problem. */
 export function compileSteps(builder: ObjectReader): Step[] {
   const steps: Step[] = [];
   builder.list(
@@ -41,7 +41,7 @@ export function compileSteps(builder: ObjectReader): Step[] {
   return steps;
 }
 
-/** Says which steps check out a codebase that no source stamp of their builds will be of. */
+/** Adds a note for each step that checks out a codebase of which its builds have no source stamp. */
 export function noteMissingCodebases(builder: ObjectReader, supplied: ReadonlySet<string> | null): void {
   const factory = builder.raw('factory');
   if (supplied === null || !Array.isArray(factory)) return;
@@ -54,7 +54,7 @@ export function noteMissingCodebases(builder: ObjectReader, supplied: ReadonlySe
   });
 }
 
-/** A problem or a note of a step where that stands in the configuration. */
+/** Returns a step's problem or note with the step's place in the configuration. */
 function placed<T extends Note>(found: T, step: string, where: SourceLocation | undefined): T {
   const path = found.path === '' ? step : `${step}.${found.path}`;
   return { ...where, ...found, path, message: found.message.replace(found.path, () => path) };
@@ -80,7 +80,7 @@ function checkFlags(step: Step, path: string, builder: ObjectReader): void {
   }
 }
 
-/** Everything that decides what a step does and how it counts. */
+/** Describes everything that decides what a step does and how its result counts. */
 export function describeStep(step: Step): JsonValue {
   return {
     kind: step.kind,

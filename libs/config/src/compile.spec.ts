@@ -25,7 +25,7 @@ function problemsOf(config: unknown): string[] {
 }
 
 describe('compileConfig', () => {
-  it('accepts the least there can be', () => {
+  it('accepts a minimal configuration', () => {
     const { revision } = compileConfig(defineConfig(good()));
     expect(revision).toMatchObject({
       title: 'Millrace',
@@ -316,7 +316,7 @@ describe('compileConfig', () => {
     expect(problemsOf(config)).toEqual(messages);
   });
 
-  it('says in which file and line the object with the problem was made', () => {
+  it('names the file and line where the object with the problem was made', () => {
     const config = { ...good(), workers: [worker('w', { password: 'x', maxBuilds: 0 })] };
     const error = ((): unknown => {
       try {
@@ -330,7 +330,7 @@ describe('compileConfig', () => {
     expect(problem.line).toBeGreaterThan(1);
   });
 
-  it('lets workers do without a password, and then nobody in with an empty one', () => {
+  it('accepts workers without a password, but then no login with an empty one', () => {
     const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w'), worker('linux-*')] });
     expect(
       revision.workers.map(({ name, hasPassword, missingTimeoutMs }) => [name, hasPassword, missingTimeoutMs]),
@@ -341,7 +341,7 @@ describe('compileConfig', () => {
     expect(workerDigests).toEqual({});
   });
 
-  it('keeps passwords, and whatever is made of them, out of the revision, of problems and of fingerprints', () => {
+  it('keeps passwords, and everything made of them, out of the revision, problems and fingerprints', () => {
     const of = (password: string) => compileConfig({ ...good(), workers: [worker('w', { password })] });
     expect(of('secret').revision).toEqual(of('another').revision);
     expect(of('secret').fingerprint).toBe(of('another').fingerprint);
@@ -349,7 +349,7 @@ describe('compileConfig', () => {
     expect(JSON.stringify(problemsOf(workers({ password: 'hush', passwordEnv: 'PW' })))).not.toContain('hush');
   });
 
-  it('names the variables that masters and steps need, and can do without those of masters', () => {
+  it('lists the variables that masters and steps need, and works without those of masters', () => {
     const step = { ...customStep('do', () => Promise.resolve(0)), variables: ['STEP_TOKEN'] };
     const config = {
       workers: [worker('w', { passwordEnv: 'WORKER_PW' })],
@@ -370,7 +370,7 @@ describe('compileConfig', () => {
     expect(JSON.stringify(revision)).not.toContain('hunter2');
   });
 
-  it("gives the digests for the workers' challenges apart from the revision, which holds none of them", () => {
+  it("returns the digests for workers' challenges beside the revision, which contains none of them", () => {
     const { revision, workerDigests } = compileConfig({ ...good(), workers: [worker('w', { password: 's3cr3t-pb' })] });
     expect(workerDigests).toEqual({ w: '4eeeb1398d8d892f56143a41187a1cbc' });
     expect(JSON.stringify(revision)).not.toContain(workerDigests['w']);
@@ -425,14 +425,14 @@ describe('compileConfig', () => {
       if (!isData) expect(callbacks.get(handle)!(text)).toBe(text !== null && new RegExp(source).test(text));
   });
 
-  it('has another fingerprint for another expression that runs as a callback', () => {
+  it('changes the fingerprint with an expression that runs as a callback', () => {
     const of = (branch: RegExp) =>
       compileConfig(schedulers(anyBranch('s', { builders: ['b'], filter: { branch } }))).fingerprint;
     expect(of(/(?!a)/)).toBe(of(/(?!a)/));
     expect(of(/(?!a)/)).not.toBe(of(/(?!b)/));
   });
 
-  it('refuses an expression of a form that does not take linear time', () => {
+  it("refuses a form's expression that does not take linear time", () => {
     const config = schedulers(force('f', { builders: ['b'], fields: [fields.text('t', { regex: /^(?!x)/ })] }));
     expect(problemsOf(config)).toEqual([
       expect.stringMatching(
@@ -477,7 +477,7 @@ describe('fingerprints', () => {
     expect(other.builderFingerprints.b).not.toBe(base.builderFingerprints.b);
   });
 
-  it.each([{ maxBuilds: 2 }])('change with %j, but not the one of the builder', (options) => {
+  it.each([{ maxBuilds: 2 }])("change with %j, but not the builder's fingerprint", (options) => {
     const other = compileConfig(config(options));
     expect(other.fingerprint).not.toBe(base.fingerprint);
     expect(other.builderFingerprints).toEqual(base.builderFingerprints);

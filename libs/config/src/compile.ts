@@ -23,43 +23,43 @@ export interface CompileResult {
   readonly fingerprint: string;
   readonly builderFingerprints: Readonly<Record<string, string>>;
   readonly callbacks: ReadonlyMap<string, Callback>;
-  /** What a person should know although nothing is wrong. */
+  /** Remarks about a valid configuration. */
   readonly notes: readonly Note[];
   readonly workerDigests: WorkerDigests;
   readonly variables: NamedVariables;
-  /** Of change sources, by name. Like the digests they are in the memory of whoever loads the configuration alone. */
+  /** Credentials by change source. Like the digests they are only in the memory of the master that loads the configuration. */
   readonly credentials: ReadonlyMap<string, BoundCredentials>;
 }
 
 /**
- * MD5 of each worker's password, hexadecimal, by the worker's name. A stock worker that speaks Perspective Broker proves that it knows
- * its password with nothing else (`docs/protocols.md#the-login-over-pb`), so a salted hash cannot check it. It is as good as the password:
- * it is kept beside the revision, in the memory of whoever loads the configuration, and neither stored nor sent anywhere.
+ * MD5 of each worker's password, hexadecimal, by the worker's name. A stock worker that speaks Perspective Broker proves with this digest
+ * that it knows its password (`docs/protocols.md#the-login-over-pb`), so a salted hash cannot check it. The digest is as secret as the
+ * password: it is kept beside the revision, in the memory of the master that loads the configuration, and is neither stored nor sent.
  */
 export type WorkerDigests = Readonly<Record<string, string>>;
 
-/** Variables of the environment that the configuration names. */
+/** Environment variables that the configuration names. */
 export interface NamedVariables {
-  /** With passwords of workers and change sources: masters need them, steps do not. */
+  /** Variables with passwords of workers and change sources. Masters need them, steps do not. */
   readonly masters: readonly string[];
-  /** That steps read. */
+  /** Variables that steps read. */
   readonly steps: readonly string[];
 }
 
 export interface CompileOptions {
-  /** Name → sha256 of every file that was loaded, part of the fingerprint: callbacks may use what stands elsewhere in them. */
+  /** sha256 of every loaded file by its name. It is part of the fingerprint, because callbacks may use other parts of these files. */
   readonly sources?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Variables with passwords of workers and change sources are set elsewhere: a runner has none of them. */
+  /** True when variables with passwords of workers and change sources are not set: a runner has none of them. */
   readonly withoutPasswords?: boolean;
-  /** Named in problems that have no better place. */
+  /** The file named in problems that have no better location. */
   readonly file?: string;
 }
 
 /**
  * Checks a configuration as a whole and turns it into plain data.
  *
- * @throws ConfigError `bad-config` with every problem.
+ * @throws ConfigError `bad-config` with every problem
  */
 export function compileConfig(user: unknown, options: CompileOptions = {}): CompileResult {
   const found = new ProblemList();
@@ -123,7 +123,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   };
 }
 
-/** Reads passwords from the environment, and remembers where they are. */
+/** Reads passwords from the environment, and remembers the names of their variables. */
 class PasswordVariables {
   readonly read = new Set<string>();
 
@@ -142,7 +142,7 @@ function readers(top: ObjectReader, key: string, required: boolean): ObjectReade
   return top.list(key, (item, path) => new ObjectReader(item, path, top.into, top.where), { required });
 }
 
-/** The names, each once; a second use of one is a problem. */
+/** Returns the names without repetitions. Each repetition is a problem. */
 function unique(items: readonly { readonly name: string }[], readers: readonly ObjectReader[]): Set<string> {
   const first = new Map<string, ObjectReader>();
   items.forEach(({ name }, index) => {
@@ -212,7 +212,7 @@ function compileWorker(
   };
 }
 
-/** Null: none is given, which leaves tokens. Never shows a password in a problem. */
+/** Reads a password. Returns null when none is given, so that only tokens are accepted. Never shows a password in a problem. */
 function readPassword(reader: ObjectReader, env: PasswordVariables): string | null {
   const password = reader.raw('password');
   const variable = reader.raw('passwordEnv');
@@ -303,7 +303,7 @@ function compileChangeSource(
   const address = reader.raw('repository');
   checkGitAccess(reader);
   const isSecret = typeof address === 'string' && secretInAddress(address) !== null;
-  // A secret has been reported already, and is not to be shown by what follows.
+  // A secret has already been reported as a problem. It must not be shown by the following checks.
   const repository = isSecret ? 'secret' : reader.text('repository', { expected: 'the address of a Git repository' });
   const name = reader.text('name', { default: repository });
   if (secretInAddress(name) !== null)

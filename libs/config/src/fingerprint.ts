@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { JsonValue } from '@millrace/domain';
 
-/** Any user value as plain data: functions and expressions by their source text, `undefined` left out. */
+/** Converts any user value to plain data: functions and expressions become their source text, `undefined` is left out. */
 export function describeValue(value: unknown): JsonValue {
   if (value === null || value === undefined) return null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
@@ -15,7 +15,7 @@ export function describeValue(value: unknown): JsonValue {
   return Object.fromEntries(entries.map(([key, item]) => [key, describeValue(item)]));
 }
 
-/** JSON with sorted keys: equal data gives equal text. */
+/** Returns JSON with sorted keys: equal data gives equal text. */
 export function canonicalJson(value: JsonValue): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item: JsonValue) => canonicalJson(item)).join(',')}]`;
@@ -26,7 +26,7 @@ export function canonicalJson(value: JsonValue): string {
   return `{${parts.join(',')}}`;
 }
 
-/** sha256 of the canonical JSON, hexadecimal. */
+/** Returns the sha256 of the canonical JSON, hexadecimal. */
 export function fingerprintOf(value: JsonValue): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex');
 }

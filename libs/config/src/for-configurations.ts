@@ -1,4 +1,4 @@
-/** What a configuration gets when it imports this package: everything but what loads configurations. */
+/** The package as a configuration imports it: everything except what loads configurations. */
 export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export {

@@ -32,7 +32,7 @@ describe('isWithin', () => {
     ['https://[::1]:80/x', 'https://[::1]:80', true],
   ])('%j in %j: %s', (address, scope, expected) => expect(isWithin(address, scope)).toBe(expected));
 
-  it('never takes an address whose host a URL parser reads otherwise', () => {
+  it('refuses an address whose host a URL parser reads differently', () => {
     const part = fc.constantFrom(
       'git.example.org',
       'evil.example',
@@ -72,7 +72,7 @@ describe('scopeOf', () => {
 
 describe('credentialsFor', () => {
   const env = { TOKEN: 'hunter2' };
-  it('are those for that place', () => {
+  it('returns the credentials for their scope only', () => {
     const bound = credentialsFor({ passwordEnv: 'TOKEN' }, 'https://h/x', 'https://h/x', env);
     expect(bound).toEqual({ username: 'git', password: 'hunter2', scope: 'https://h' });
   });

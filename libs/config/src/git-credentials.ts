@@ -1,21 +1,21 @@
 import { redactAddresses, secretInAddress, UserError } from '@millrace/domain';
 import type { ObjectReader } from './object-reader.js';
 
-/** What opens repositories over http and https, and where it may be sent. */
+/** Credentials for repositories over http and https, and the place where they may be sent. */
 export interface GitCredentials {
-  /** `git` by default. */
+  /** User name. Default `git`. */
   readonly username?: string;
   readonly password?: string;
   /** Name of the environment variable that holds the password or token. */
   readonly passwordEnv?: string;
   /**
-   * `https://git.example.org`, or with the beginning of a path, `https://git.example.org/team`: they are sent there and nowhere else. The
-   * host of `repository` where that is a fixed address.
+   * Scope of the credentials: `https://git.example.org`, or with the beginning of a path, `https://git.example.org/team`. They are sent
+   * there and nowhere else. The default is the host of `repository` when that is a fixed address.
    */
   readonly url?: string;
 }
 
-/** Credentials as git gets them; `scope` is what they are for, in git's own spelling. */
+/** Credentials in the form that git gets. `scope` is the place where they may be sent, in git's own spelling. */
 export interface BoundCredentials {
   readonly username: string;
   readonly password: string;
@@ -23,8 +23,8 @@ export interface BoundCredentials {
 }
 
 /**
- * An http address that everybody reads alike: no user, no query, no backslash, no escaped dots. What two programs might take for two
- * hosts is none.
+ * An http address that every program parses in the same way: no user, no query, no backslash, no escaped dots. Anything that two programs
+ * might take for two different hosts does not match.
  */
 const PLAIN_ADDRESS = /^(https?):\/\/([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?((?:\/[\w.~!$&'()*+,;:@%-]*)*)$/i;
 const MAX_ADDRESS_CHARACTERS = 2_000;
@@ -45,14 +45,14 @@ function placeOf(address: string): Place | null {
   return { origin, path: parts };
 }
 
-/** Whether an address lies within a scope; paths are compared part by part. */
+/** Whether an address lies within a scope. Paths are compared part by part. */
 export function isWithin(address: string, scope: string): boolean {
   const [inner, outer] = [placeOf(address), placeOf(scope)];
   if (!inner || !outer || inner.origin !== outer.origin) return false;
   return outer.path.every((part, index) => inner.path[index] === part);
 }
 
-/** The scope of credentials, which their `url` or a fixed repository names; null: neither does. */
+/** Returns the scope of credentials: their `url`, or the host of a fixed repository. Returns null when neither gives one. */
 export function scopeOf({ url }: GitCredentials, fixedRepository: string | null): string | null {
   const place = placeOf(url ?? fixedRepository ?? '');
   if (!place || url === undefined) return place?.origin ?? null;
@@ -61,7 +61,7 @@ export function scopeOf({ url }: GitCredentials, fixedRepository: string | null)
 }
 
 /**
- * The address of a repository as it may be used: without a user's name, a password or a token, which everybody would see.
+ * Checks that the address of a repository contains no user name, password or token, which everybody would see.
  *
  * @throws UserError `secret-in-address`; never shows the secret
  */
@@ -76,9 +76,9 @@ export function checkRepository(repository: string): void {
 }
 
 /**
- * The credentials for one repository.
+ * Returns the credentials for one repository.
  *
- * @param fixedRepository the repository as the configuration has it, where that is a plain string
+ * @param fixedRepository the repository in the configuration, if it is a plain string
  * @throws UserError `no-credentials` when the variable is not set, `bad-credentials` when they may not be sent there
  */
 export function credentialsFor(
@@ -107,7 +107,7 @@ export function credentialsFor(
 
 const EXPECTED = '{ url?, username?, passwordEnv } or { url?, username?, password }';
 
-/** Checks `repository` and `credentials` of whoever fetches from git. Names no password in a problem. */
+/** Checks `repository` and `credentials` of a change source or a step. Shows no password in a problem. */
 export function checkGitAccess(reader: ObjectReader): void {
   const repository = reader.raw('repository');
   const fixed = typeof repository === 'string' && !/%\(/.test(repository) ? repository : null;

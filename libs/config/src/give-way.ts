@@ -5,9 +5,9 @@ import { basename } from 'node:path';
 const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
 
 /**
- * Lets everything else go before the calling thread, which is to run the user's code (I5). After loading, which others wait for. Linux alone
- * has priorities for single threads; elsewhere nothing happens.
- * @returns what `giveWayToAll` takes
+ * Lowers the priority of the calling thread, which is about to run the user's code (I5). Call it after loading, which others wait for. Only
+ * Linux has priorities for single threads; elsewhere nothing happens.
+ * @returns the thread id for `giveWayToAll`
  */
 export function giveWay(): number | null {
   if (process.platform !== 'linux') return null;
@@ -16,12 +16,15 @@ export function giveWay(): number | null {
   return threadId;
 }
 
-/** Lets other threads that run the user's code go before that one, which keeps a core busy. For good: only root could take it back. */
+/**
+ * Lowers the priority of a thread that keeps a core busy below that of other threads with the user's code. This is final: only root could
+ * raise it again.
+ */
 export function giveWayToAll(threadId: number): void {
   try {
     setPriority(threadId, PRIORITY_LOW);
   } catch (error) {
-    // It has ended in the meantime.
+    // The thread has ended in the meantime.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
   }
 }

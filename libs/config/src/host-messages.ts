@@ -5,7 +5,7 @@ import type { BoundCredentials } from './git-credentials.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError, type Problem } from './problems.js';
 
-/** What the host thread is started with; a snapshot makes it load the same again. */
+/** Data that the host thread is started with. With a snapshot it loads the same configuration again. */
 export interface HostThreadData {
   readonly file: string;
   readonly snapshot: ConfigSnapshot | null;
@@ -39,7 +39,7 @@ export type HostMessage =
   | { readonly kind: 'returned'; readonly id: number; readonly value: JsonValue }
   | { readonly kind: 'threw'; readonly id: number; readonly error: SentError };
 
-/** What was thrown goes into logs and decisions, and may be of any size. */
+/** Longest message of a thrown error, which may be of any size and goes into logs and decisions. */
 const MAX_MESSAGE_CHARACTERS = 10_000;
 
 export function sendable(error: unknown): SentError {

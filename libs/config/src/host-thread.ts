@@ -7,10 +7,10 @@ import { type HostCall, type HostMessage, type HostThreadData, sendable } from '
 import { loadConfig } from './load.js';
 import { isJson } from './object-reader.js';
 
-/** What a callback may return: answers, not data. */
+/** Limits of a callback's return value. */
 const RETURNED = { maxDepth: 32, maxValues: 100_000, maxCharacters: 1 << 20 };
 
-/** The thread of a ConfigHost: everything of the user's that is not a step runs here. */
+/** The thread of a ConfigHost. All of the user's code except steps runs here. */
 async function main(): Promise<void> {
   if (!parentPort) throw new UnexpectedError('not-a-thread', 'host-thread runs as a worker thread only');
   const port = parentPort;

@@ -8,10 +8,10 @@ import type { ConfigSnapshot } from './load.js';
 import { ConfigError } from './problems.js';
 
 export interface ConfigHostOptions {
-  /** A callback has kept its thread for so long; told once per call. */
+  /** Called when a callback has kept its thread busy for this long, once per call. */
   readonly onStall?: (handle: string, ms: number) => void;
   readonly stallAfterMs?: number;
-  /** For loading the file, code at its top level included. */
+  /** Limit for loading the file, including code at its top level. */
   readonly loadTimeoutMs?: number;
 }
 
@@ -24,18 +24,18 @@ interface QueuedCall {
   readonly reject: (error: Error) => void;
 }
 
-/** A callback that hoards ends its thread, not the master. */
+/** Memory limit of the thread. A callback that exceeds it ends its thread, not the master. */
 const MEMORY_MB = 512;
-/** Buffers are outside of what V8 limits: by so much the whole process may grow while a callback runs. */
+/** Most that the process may grow while a callback runs. V8's limit does not include buffers. */
 const GROWTH_BYTES = 2 * MEMORY_MB * 1024 * 1024;
 const WATCH_MEMORY_MS = 50;
 
 const DEFAULTS = { stallAfterMs: 1_000, loadTimeoutMs: 60_000 };
 
 /**
- * A configuration file, loaded in a thread of its own that keeps its callbacks. Calls run one at a time in the order they were
- * made; a call that exceeds its time, calls `process.exit` or throws out of band costs that thread only: it is replaced from
- * the snapshot, so the configuration stays the same even if the files have changed, and the calls behind it go on.
+ * A configuration file, loaded in a thread of its own that keeps its callbacks. Calls run one at a time, in the order in which they were
+ * made. A call that exceeds its time, calls `process.exit` or throws outside of the call costs only that thread. The thread is replaced
+ * from the snapshot, so the configuration stays the same even if the files have changed, and the waiting calls go on.
  */
 export class ConfigHost {
   private readonly queue: QueuedCall[] = [];
@@ -52,7 +52,10 @@ export class ConfigHost {
     if (thread) this.adopt(thread);
   }
 
-  /** @throws ConfigError `bad-config` */
+  /**
+   * Loads a configuration file in a new thread.
+   * @throws ConfigError `bad-config`
+   */
   static async start(file: string, options: ConfigHostOptions = {}): Promise<ConfigHost> {
     const { thread, revision } = await startThread({ file, snapshot: null }, options);
     return new ConfigHost(file, options, revision, thread);
@@ -78,21 +81,21 @@ export class ConfigHost {
     return this.loaded.variables;
   }
 
-  /** Of change sources, by name. */
+  /** Credentials by the name of the change source. */
   get credentials(): ReadonlyMap<string, BoundCredentials> {
     return this.loaded.credentials;
   }
 
-  /** For loading the very same configuration elsewhere, in runner threads for one. */
+  /** The loaded files, with which the same configuration can be loaded elsewhere, for example in runner threads. */
   get snapshot(): ConfigSnapshot {
     return this.loaded.snapshot;
   }
 
   /**
-   * Calls a callback by its handle. `timeoutMs` counts from when it begins, not while others are before it. `freshThread` rules out
-   * that it fails of what earlier calls left behind.
+   * Calls a callback by its handle. `timeoutMs` counts from the beginning of this call, not while earlier calls run. With `freshThread` the
+   * call cannot fail because of what earlier calls left behind.
    *
-   * @throws OperationalError `callback-timeout`, `callback-failed` (it threw; the message is its own), `callback-died`.
+   * @throws OperationalError `callback-timeout`, `callback-failed` (it threw; the message is its own), `callback-died`
    */
   call(
     handle: string,
@@ -105,7 +108,7 @@ export class ConfigHost {
     });
   }
 
-  /** A host for the file as it is now. This one stays as it is, and is the caller's to close; a bad file rejects. */
+  /** Returns a new host with the current file. This host stays unchanged, and its owner has to close it. Rejects for a bad file. */
   async reload(): Promise<ConfigHost> {
     return await ConfigHost.start(this.file, this.options);
   }
@@ -119,7 +122,7 @@ export class ConfigHost {
     for (const call of this.queue.splice(0)) call.reject(closedError());
   }
 
-  /** A thread may also die between calls, of what an earlier one left behind. */
+  /** Takes over a thread. It may also die between calls, because of what an earlier call left behind. */
   private adopt(thread: Worker): void {
     this.thread = thread;
     thread.once('exit', () => {
@@ -227,7 +230,10 @@ function closedError(): OperationalError {
   return new OperationalError('config-host-closed', 'the configuration host is closed');
 }
 
-/** @throws ConfigError `bad-config`, also when loading never ends. */
+/**
+ * Starts a thread that loads the configuration.
+ * @throws ConfigError `bad-config`, also when loading does not end
+ */
 function startThread(
   data: HostThreadData,
   { loadTimeoutMs = DEFAULTS.loadTimeoutMs }: ConfigHostOptions,
@@ -250,7 +256,7 @@ function startThread(
         ]),
       );
     const timeout = setTimeout(() => broken(`was not loaded within ${loadTimeoutMs} ms`), loadTimeoutMs);
-    // The error listener stays for the thread's whole life: without one, an error out of band would end this process.
+    // The error listener stays for the thread's whole life. Without one, an error outside of a call would end this process.
     thread.on('error', (error: unknown) => broken(`threw while it was loaded: ${messageOf(error)}`));
     thread.once('exit', (code) => broken(`ended its thread (exit code ${code}) while it was loaded`));
     thread.once('message', (message: HostMessage) => {

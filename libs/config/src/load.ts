@@ -9,8 +9,8 @@ import { locationIn } from './location.js';
 import { ConfigError } from './problems.js';
 
 /**
- * The user's files as they were when they were loaded: absolute path → JavaScript. Loading with a snapshot gives the same
- * configuration again although the files have changed since, and needs no compiler.
+ * The user's files at the time when they were loaded: JavaScript by absolute path. Loading with a snapshot gives the same configuration
+ * again although the files have changed since, and needs no compiler.
  */
 export type ConfigSnapshot = Readonly<Record<string, string>>;
 
@@ -19,18 +19,21 @@ export interface LoadedConfig {
   /** The default export, unchecked. */
   readonly user: unknown;
   readonly snapshot: ConfigSnapshot;
-  /** Path relative to the configuration file → sha256 of the source. */
+  /** sha256 of each source by its path relative to the configuration file. */
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** Held in a variable because steps depend on this package, not the other way round; a configuration may import both. */
+/**
+ * A variable, so that TypeScript does not resolve the import: steps depend on this package, not the other way round. A configuration may
+ * import both.
+ */
 const STEPS: string = '@millrace/steps';
 
 /**
- * Loads a user's configuration file (TypeScript or JavaScript) into this thread, freshly each time. `@millrace/config`,
- * `@millrace/steps` and `@millrace/domain` resolve to this installation's wherever the file lies.
+ * Loads a user's configuration file (TypeScript or JavaScript) into this thread, anew each time. `@millrace/config`, `@millrace/steps` and
+ * `@millrace/domain` resolve to those of this installation, wherever the file lies.
  *
- * @throws ConfigError `bad-config` when the file cannot be read, parsed or run, or exports nothing.
+ * @throws ConfigError `bad-config` when the file cannot be read, parsed or run, or exports nothing
  */
 export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): Promise<LoadedConfig> {
   const path = resolve(file);
@@ -71,7 +74,7 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
   return { file: path, user: await Promise.resolve(user), snapshot: code, sources };
 }
 
-/** Loads and compiles: what a master starts with and what `check-config` checks. */
+/** Loads and compiles a configuration. A master starts with the result, and `check-config` checks it. */
 export async function loadAndCompile(
   file: string,
   options: CompileOptions = {},
@@ -80,12 +83,12 @@ export async function loadAndCompile(
   return { ...loaded, ...compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources, ...options }) };
 }
 
-/** Absent only while the packages themselves are being built one by one. */
+/** Imports the steps package. It is missing only while the packages themselves are being built one by one. */
 async function importSteps(): Promise<unknown> {
   return await import(STEPS);
 }
 
-/** Masters keep the same configuration in different folders, and agree on its fingerprint nevertheless. */
+/** Returns a file's name for the fingerprint. Masters that keep the same configuration in different folders get the same one. */
 function portableName(configFile: string, name: string): string {
   return relative(dirname(configFile), name).split(sep).join('/');
 }

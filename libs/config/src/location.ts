@@ -7,7 +7,7 @@ export interface SourceLocation {
 
 const locations = new WeakMap<object, SourceLocation>();
 
-/** Remembers which line of the user's called `helper`, for messages about `made`. */
+/** Remembers the line of the user's code that called `helper`, for messages about `made`. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- captureStackTrace takes any function
 export function locate<T extends object>(helper: Function, made: T): T {
   const holder: { stack?: string } = {};
@@ -21,7 +21,7 @@ export function locationOf(value: unknown): SourceLocation | undefined {
   return typeof value === 'object' && value !== null ? locations.get(value) : undefined;
 }
 
-/** The first place of a stack trace that is in a file (not in Node.js itself). */
+/** Returns the first place in a stack trace that is in a file (not in Node.js itself). */
 export function locationIn(
   stack: string | undefined,
   accepts: (file: string) => boolean = () => true,

@@ -2,20 +2,23 @@ import type { JsonValue } from '@millrace/domain';
 import { locationOf, type SourceLocation } from './location.js';
 import { nearest, type Note, type Problem, show } from './problems.js';
 
-/** Node's timers hold 24 days. */
+/** Longest time of a setting. Node's timers take at most 24 days. */
 export const TIMER_MAX_SECONDS = 1_000_000;
-/** For `ObjectReader.text`. */
+/** An option of `ObjectReader.text`: any string. */
 export const ANY_TEXT = { accepts: () => true, expected: 'a string' };
 
-/** What the database has room for: a branch's changes carry all of these. */
+/** An option of `ObjectReader.text`: a string that fits into the database's columns for the attributes of a change. */
 export const SHORT = { accepts: (text: string) => text.length <= 190, expected: 'a string of at most 190 characters' };
 
-/** Collects problems; the location is that of the nearest enclosing object that has one. */
+/** Collects problems. The location of a problem is that of the nearest enclosing object that has one. */
 export class ProblemList {
   readonly problems: Problem[] = [];
   readonly notes: Note[] = [];
 
-  /** @param message goes on after the path */
+  /**
+   * Adds a problem.
+   * @param message follows the path
+   */
   note(path: string, message: string, where?: SourceLocation): void {
     this.notes.push({ path, message: `${path} ${message}`, ...where });
   }
@@ -39,8 +42,8 @@ interface NumberRange {
 }
 
 /**
- * Reads a user's object field by field. Every method returns something usable whatever it finds and notes what is wrong, so
- * that one pass finds all problems. `done()` reports the keys that nobody asked for.
+ * Reads a user's object field by field. Every method returns a usable value whatever it finds, and reports what is wrong, so that one pass
+ * finds all problems. `done()` reports the keys that were not read.
  */
 export class ObjectReader {
   readonly where: SourceLocation | undefined;
@@ -77,7 +80,7 @@ export class ObjectReader {
     if (this.isObject) this.into.add(this.at(key), this.raw(key), expected, this.where, message);
   }
 
-  /** A non-empty string unless `accepts` says otherwise. */
+  /** Reads a string. It must not be empty unless `accepts` allows it. */
   text(
     key: string,
     options: { default?: string; expected?: string; accepts?: (text: string) => boolean } = {},
@@ -168,7 +171,7 @@ export class ObjectReader {
     return this.record<JsonValue>(key, isJson, 'a value that JSON can hold');
   }
 
-  /** What stands under a key, to be read field by field. */
+  /** Returns a reader of the object under a key. */
   inner(key: string): ObjectReader {
     return new ObjectReader(this.raw(key), this.at(key), this.into, this.where);
   }
@@ -181,7 +184,7 @@ export class ObjectReader {
     return false;
   }
 
-  /** To be called last. */
+  /** Reports unknown keys. To be called last. */
   done(): void {
     for (const key of Object.keys(this.object)) {
       if (this.known.has(key)) continue;
@@ -192,7 +195,7 @@ export class ObjectReader {
   }
 }
 
-/** Every name has to be one of `known`. */
+/** Reads a list of names, each of which must be in `known`. */
 export function references(
   reader: ObjectReader,
   key: string,
@@ -228,7 +231,7 @@ export function isJson(value: unknown): value is JsonValue {
   );
 }
 
-/** `Object.prototype` of another realm: a configuration may be evaluated in a VM context. */
+/** Whether a prototype is `Object.prototype` of another realm: a configuration may be evaluated in a VM context. */
 function isForeignPlain(prototype: unknown): boolean {
   return typeof prototype === 'object' && prototype !== null && Object.getPrototypeOf(prototype) === null;
 }

@@ -1,10 +1,10 @@
 import { UserError } from '@millrace/domain';
 
-/** One thing that is wrong with a configuration. */
+/** One error in a configuration. */
 export interface Problem {
-  /** `builders[2].workers[0]`; empty for the file as a whole. */
+  /** Place in the configuration, such as `builders[2].workers[0]`; empty for the file as a whole. */
   readonly path: string;
-  /** The value that stands there, as text and shortened; missing where nothing stands there. */
+  /** The value at that place, as shortened text; missing when there is no value. */
   readonly value?: string;
   readonly expected: string;
   /** A whole sentence. */
@@ -13,10 +13,10 @@ export interface Problem {
   readonly line?: number;
 }
 
-/** Something worth knowing about a configuration that is good. */
+/** A remark about a valid configuration. */
 export type Note = Pick<Problem, 'path' | 'message' | 'file' | 'line'>;
 
-/** Thrown as `bad-config`: everything that is wrong, at once. */
+/** Thrown as `bad-config`. It has all problems of a configuration at once. */
 export class ConfigError extends UserError {
   constructor(readonly problems: readonly Problem[]) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
@@ -24,7 +24,7 @@ export class ConfigError extends UserError {
   }
 }
 
-/** One line per problem, `file:line: message`, as editors and terminals can follow it. */
+/** Formats problems as one line each, `file:line: message`, which editors and terminals can follow. */
 export function formatProblems(problems: readonly Note[]): string {
   return problems
     .map(({ file, line, message }) => {
@@ -34,7 +34,7 @@ export function formatProblems(problems: readonly Note[]): string {
     .join('\n');
 }
 
-/** A value as people read it in a message. Never used for secrets. */
+/** Formats a value for a message. Must not be used for secrets. */
 export function show(value: unknown): string {
   if (value === undefined) return 'undefined';
   if (typeof value === 'function') return 'a function';
@@ -42,17 +42,17 @@ export function show(value: unknown): string {
   try {
     text = JSON.stringify(value) ?? Object.prototype.toString.call(value);
   } catch {
-    text = Object.prototype.toString.call(value); // cyclic, or a bigint: what it says is beside the point
+    text = Object.prototype.toString.call(value); // The value is cyclic or contains a bigint. Its type is enough.
   }
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-/** The candidate that was probably meant, if one is near. */
+/** Returns the candidate that was probably meant, if one is similar. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.ceil(word.length / 2.5)) + 1;
   for (const candidate of candidates) {
-    // A unit left out or added (`timeout`, `timeoutSeconds`) is nearer than its letters say.
+    // A word with a unit added or left out (`timeout`, `timeoutSeconds`) counts as similar, whatever its edit distance.
     const isPart = word.length >= 4 && candidate.toLowerCase().startsWith(word.toLowerCase());
     const distance = isPart ? 1 : editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
@@ -60,7 +60,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Levenshtein's, with one row. */
+/** Returns the Levenshtein distance, computed with one row. */
 function editDistance(a: string, b: string): number {
   const row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

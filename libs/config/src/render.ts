@@ -21,7 +21,7 @@ export function isInterpolation(value: unknown): value is Interpolation {
   );
 }
 
-/** A string or a template, as text and the rules for it; null: something else, which has no placeholders of its own. */
+/** Returns the text and rules of a string or a template; null for other values, which have no placeholders of their own. */
 export function templateOf(value: unknown): { readonly text: string; readonly rules: TemplateRules } | null {
   if (typeof value === 'string') return { text: value, rules: PLAIN };
   return isInterpolation(value) ? { text: value.interpolate, rules: ALL } : null;
@@ -31,12 +31,14 @@ function sourcesOf(context: RenderContext, properties: Properties): Interpolatio
   return { properties, sourceStamps: context.sourceStamps };
 }
 
-/** The value for this build: templates filled in, callbacks called, lists and plain records rendered part by part. */
+/** Renders a value for this build: templates are filled in, callbacks called, lists and plain records rendered part by part. */
 export async function render<T>(value: Renderable<T>, context: RenderContext, properties: Properties): Promise<T> {
   return (await renderPart(value, context, sourcesOf(context, properties))) as T;
 }
 
-/** A command: in a string for the worker's shell every value is quoted, in a list each string is an argument anyway. */
+/**
+ * Renders a command. In a string for the worker's shell every value is quoted. In a list each string is an argument and needs no quotes.
+ */
 export async function renderCommand(
   command: Renderable<string | readonly string[]>,
   context: RenderContext,
@@ -47,7 +49,7 @@ export async function renderCommand(
   return interpolateCommand(template.text, sourcesOf(context, properties), template.rules, context.worker.system);
 }
 
-/** A path on the worker: values name what is below the place that the author has named. */
+/** Renders a path on the worker. Values can only lead to places below the one that the author has named. */
 export async function renderPath(
   path: Renderable<string>,
   context: RenderContext,

@@ -2,14 +2,14 @@ import type { JsonValue, Result, SourceStamp, StepFlags } from '@millrace/domain
 import { locate } from './location.js';
 import type { Note, Problem } from './problems.js';
 
-/** A template with all of Buildbot's `Interpolate` rules (`%%` is a percent sign); made by `interpolate()`. */
+/** A template with all of Buildbot's `Interpolate` rules (`%%` is a percent sign), made by `interpolate()`. */
 export interface Interpolation {
   readonly interpolate: string;
 }
 
 /**
- * A value that may depend on the build. In plain strings `%(prop:NAME)s` and `%(src:CODEBASE:ATTR)s` are replaced and everything else,
- * `%%` included, stays as it is. Lists and records are rendered part by part.
+ * A value that may depend on the build. In plain strings `%(prop:NAME)s` and `%(src:CODEBASE:ATTR)s` are replaced, and everything else,
+ * including `%%`, is kept as it is. Lists and records are rendered part by part.
  */
 export type Renderable<T> = T | Interpolation | ((build: RenderContext) => T | Promise<T>);
 
@@ -37,14 +37,17 @@ export interface WorkerInfo {
   readonly environ: Readonly<Record<string, string>>;
 }
 
-/** What callbacks and templates may look at. */
+/** The data that callbacks and templates may use. */
 export interface RenderContext {
   readonly builderName: string;
   readonly buildNumber: number;
   readonly properties: PropertyReader;
-  /** The one without a codebase, or the only one. Says nothing when all of several have names: see `sourceStamps`. */
+  /**
+   * The main source stamp: the unnamed one, or the only one. Its fields are empty when several source stamps all have names: see
+   * `sourceStamps`.
+   */
   readonly sourceStamp: SourceStamp;
-  /** One for each codebase, in the order of their names. */
+  /** One source stamp per codebase, in the order of the codebases' names. */
   readonly sourceStamps: readonly SourceStamp[];
   readonly changes: readonly ChangeInfo[];
   readonly worker: WorkerInfo;
@@ -56,52 +59,52 @@ export interface PropertyReader {
 }
 
 export interface PropertyStore extends PropertyReader {
-  /** Kept with the build; `source` defaults to the step's name. */
+  /** Sets a property, which is kept with the build. `source` defaults to the step's name. */
   set(name: string, value: JsonValue, source?: string): void;
 }
 
-/** How a remote command ended. `rc` is null when it never got as far as having one. */
+/** How a remote command ended. `rc` is null when the command ended without one. */
 export interface CommandOutcome {
   readonly rc: number | null;
   readonly failure: string | null;
   /** `timeout`, `timeout_without_output` or `max_lines_failure`, when the worker itself ended the command. */
   readonly failureReason: string | null;
-  /** With `capture`: standard output, cut at `maxBytes`, and at 1 MiB. */
+  /** With `capture`: standard output, cut at `maxBytes` and at 1 MiB. */
   readonly stdout?: string;
-  /** Of `glob` and `listdir`. */
+  /** Result of `glob` and `listdir`. */
   readonly files?: readonly string[];
-  /** Of `stat`. */
+  /** Result of `stat`. */
   readonly stat?: readonly number[];
   readonly cancelled: boolean;
   readonly workerLost: boolean;
 }
 
 export interface CommandOptions {
-  /** Name of the log that gets stdout, stderr and headers; none when null or missing. */
+  /** Name of the log for stdout, stderr and headers; no log when null or missing. */
   readonly log?: string | null;
-  /** Files that the worker watches while the command runs: log name → path relative to the command's folder. */
+  /** Files that the worker watches while the command runs: paths relative to the command's folder, by log name. */
   readonly logfiles?: Readonly<Record<string, string>>;
   readonly capture?: { readonly maxBytes: number };
   readonly upload?: { readonly blob: string };
   readonly download?: { readonly blob: string } | { readonly content: string };
-  /** For cleaning up: runs although the build is being stopped. */
+  /** Run the command even when the build is being stopped, for cleaning up. */
   readonly evenIfStopped?: boolean;
 }
 
 export interface ShellOptions {
-  /** A list is run directly, a string by the worker's shell. Already rendered, by `renderCommand`. */
+  /** A list is run directly, a string by the worker's shell. It must already be rendered, by `renderCommand`. */
   readonly command: string | readonly string[];
-  /** Relative to the builder's folder; `build` by default. */
+  /** Relative to the builder's folder. Default `build`. */
   readonly workdir?: string;
-  /** On top of the builder's; null removes a variable. */
+  /** Environment on top of the builder's; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
-  /** Without any output; null for no limit. 1200 by default. */
+  /** Limit of the time without any output; null for no limit. Default 1200. */
   readonly timeoutSeconds?: number | null;
   readonly maxTimeSeconds?: number | null;
   readonly sigtermTimeSeconds?: number | null;
   readonly interruptSignal?: string;
   readonly maxLines?: number | null;
-  /** `stdio` by default; null for none. */
+  /** Name of the log, default `stdio`; null for none. */
   readonly log?: string | null;
   readonly logfiles?: Readonly<Record<string, string>>;
   readonly logEnviron?: boolean;
@@ -112,11 +115,14 @@ export interface ShellOptions {
 }
 
 export interface LogWriter {
-  /** Resolves once the text is committed; waiting for it holds a chatty step back, not waiting loses nothing. */
+  /**
+   * Adds text to the log. Resolves once the text is committed. Waiting for it slows a chatty step down; text is not lost without waiting
+   * either.
+   */
   append(text: string): Promise<void>;
 }
 
-/** Everything a step can do. Relative worker paths start at the builder's folder. */
+/** Everything that a step can do. Relative worker paths start at the builder's folder. */
 export interface StepContext extends RenderContext {
   readonly stepName: string;
   readonly properties: PropertyStore;
@@ -124,15 +130,15 @@ export interface StepContext extends RenderContext {
   readonly signal: AbortSignal;
   render<T>(value: Renderable<T>): Promise<T>;
   /**
-   * For `shell`: in a string every value is quoted for the worker's shell, so that it is one word whatever is in it, unless it is marked
-   * `%(raw:prop:NAME)s`. What a callback returns is taken as it is.
+   * Renders a command for `shell`. In a string every value is quoted for the worker's shell, so that it is one word whatever it contains,
+   * unless it is marked `%(raw:prop:NAME)s`. A callback's result is not quoted.
    */
   renderCommand(command: Renderable<string | readonly string[]>): Promise<string | readonly string[]>;
-  /** For paths on the worker: values lead nowhere but below the place that the template names. */
+  /** Renders a path on the worker. Values can only lead to places below the one that the template names. */
   renderPath(path: Renderable<string>): Promise<string>;
-  /** Joins with the worker's path rules: an absolute part wins, a leading `~` is the worker's home. */
+  /** Joins paths with the worker's rules: an absolute part wins, a leading `~` is the worker's home. */
   path(...parts: string[]): string;
-  /** A command of the worker protocol, with its msgpack argument names. */
+  /** Runs a command of the worker protocol, with its msgpack argument names. */
   command(name: string, args: Readonly<Record<string, JsonValue>>, options?: CommandOptions): Promise<CommandOutcome>;
   shell(options: ShellOptions): Promise<CommandOutcome>;
   log(name: string): LogWriter;
@@ -147,14 +153,14 @@ export interface StepContext extends RenderContext {
 
 export interface StepOutcome {
   readonly result: Result;
-  /** Replaces the state that the step has shown so far. */
+  /** Replaces the step's last state text. */
   readonly stateString?: string;
 }
 
 export type DoStepIf = boolean | ((step: StepContext) => boolean | Promise<boolean>);
 export type HideStepIf = boolean | ((result: Result, step: StepContext) => boolean | Promise<boolean>);
 
-/** What a factory is made of. One object is run by many builds, so it keeps no state of its own. */
+/** A step of a factory. One object is run by many builds, so it keeps no state of its own. */
 export interface Step {
   readonly kind: string;
   readonly name: string;
@@ -162,31 +168,32 @@ export interface Step {
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
   /**
-   * When its engine goes away half-way, another one may run it again from its beginning and gets the recorded outcomes of the commands that
-   * were sent already: it has to ask for the same commands in the same order, and to do nothing else that must not be done twice.
+   * Whether another engine may run the step again from its beginning, when its engine is lost half-way. The recorded outcomes of the
+   * commands already sent are then returned again. So the step has to run the same commands in the same order, and must do nothing else
+   * that must not be done twice.
    */
   readonly resumable?: boolean;
-  /** What its maker found wrong with it, paths relative to the step; the compiler adds where it stands. */
+  /** Problems that the step's maker found. Paths are relative to the step; the compiler adds the step's place. */
   readonly problems?: readonly Problem[];
-  /** The codebase that it checks out, when it names one. */
+  /** The codebase that the step checks out, when it names one. */
   readonly codebase?: string;
-  /** Variables of the engine's environment that it reads. */
+  /** Variables of the engine's environment that the step reads. */
   readonly variables?: readonly string[];
-  /** What a person should know about it, paths as with `problems`. */
+  /** Remarks about the step, with paths as in `problems`. */
   readonly notes?: readonly Note[];
   run(context: StepContext): Promise<Result | StepOutcome> | Result | StepOutcome;
-  /** Everything that decides what it does, for the fingerprint. No secrets. */
+  /** Returns everything that decides what the step does, for the fingerprint. Must not return secrets. */
   describe(): JsonValue;
 }
 
-/** The options every step has. */
+/** Options of every step. */
 export interface StepOptions extends Partial<StepFlags> {
   readonly name?: string;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
 }
 
-/** A step of the user's own. It runs in a thread beside the masters and may use any module. */
+/** Defines a step of the user's own. It runs in a thread apart from the masters and may use any module. */
 export function customStep(
   name: string,
   run: (context: StepContext) => Promise<Result | StepOutcome> | Result | StepOutcome,
@@ -205,7 +212,7 @@ export function customStep(
   });
 }
 
-/** A template with all of Buildbot's rules, for places where `%%` has to become `%`. */
+/** Makes a template with all of Buildbot's rules, for places where `%%` has to become `%`. */
 export function interpolate(template: string): Interpolation {
   return { interpolate: template };
 }

@@ -11,17 +11,17 @@ export interface ProjectDefinition {
   readonly description?: string;
 }
 
-/** Without `password` and `passwordEnv` a worker logs in with tokens only (`millrace worker create`). */
+/** Options of a worker. Without `password` and `passwordEnv` it logs in with tokens only (`millrace worker create`). */
 export interface WorkerOptions {
-  /** Better kept out of the file: see `passwordEnv`. */
+  /** The password, which is better kept out of the file: see `passwordEnv`. */
   readonly password?: string;
   /** Name of the environment variable that holds the password. */
   readonly passwordEnv?: string;
-  /** Builds at a time; 1 by default. */
+  /** Most builds at a time. Default 1. */
   readonly maxBuilds?: number;
-  /** Seconds that it may be away before that is an alarm; 3600 by default, null for no alarm. */
+  /** Seconds that the worker may be away before an alarm is raised. Default 3600; null for no alarm. */
   readonly missingTimeout?: number | null;
-  /** For every command on this worker, below the builder's and the step's; null removes a variable. */
+  /** Environment of every command on this worker. The builder's and the step's take precedence; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly properties?: Properties;
 }
@@ -34,13 +34,13 @@ export interface BuilderOptions {
   readonly project?: string;
   readonly description?: string;
   readonly tags?: readonly string[];
-  /** Names of the workers that may build it. */
+  /** Names of the workers that may build this builder. */
   readonly workers: readonly string[];
   readonly factory: readonly Step[];
-  /** For every command of every step; null removes a variable. */
+  /** Environment of every command of every step; null removes a variable. */
   readonly env?: Readonly<Record<string, Renderable<string | null>>>;
   readonly properties?: Properties;
-  /** Folder below the worker's base directory; made from the name by default. */
+  /** Folder below the worker's base directory. The default is made from the name. */
   readonly builddir?: string;
 }
 export interface BuilderDefinition extends BuilderOptions {
@@ -48,27 +48,30 @@ export interface BuilderDefinition extends BuilderOptions {
 }
 
 export interface GitPollerOptions {
-  /** Without user and password: see `credentials`. */
+  /** Address without user and password: see `credentials`. */
   readonly repository: string;
-  /** For repositories over http and https; `passwordEnv` is a variable of the scheduler. They are sent to the repository's host and nowhere else. */
+  /**
+   * Credentials for a repository over http or https. `passwordEnv` is a variable of the scheduler. They are sent to the repository's host
+   * and nowhere else.
+   */
   readonly credentials?: GitCredentials;
-  /** `all`, names, or a callback that gets each name; all by default. */
+  /** `all`, branch names, or a callback that gets each name. Default `all`. */
   readonly branches?: 'all' | readonly string[] | ((branch: string) => boolean | Promise<boolean>);
-  /** 60 by default. */
+  /** Default 60. */
   readonly pollIntervalSeconds?: number;
-  /** Unique among change sources; the repository by default. */
+  /** Unique among change sources. The default is the repository. */
   readonly name?: string;
   readonly project?: string;
   readonly category?: string;
   readonly codebase?: string;
-  /** Makes a change for the head of every branch that is seen for the first time, rather than only for what comes after. */
+  /** Make a change for the head of every branch that is seen for the first time, instead of only for later commits. */
   readonly buildHeadsOnFirstSight?: boolean;
 }
 export type ChangeSourceDefinition = { readonly kind: 'git' } & GitPollerOptions;
 
 export interface MasterConfig {
   readonly title?: string;
-  /** Where people reach the web app; links in what Millrace sends start with it. */
+  /** Address of the web app. Links in Millrace's messages start with it. */
   readonly url?: string;
   readonly projects?: readonly ProjectDefinition[];
   readonly workers: readonly WorkerDefinition[];
@@ -77,12 +80,14 @@ export interface MasterConfig {
   readonly changeSources?: readonly ChangeSourceDefinition[];
 }
 
-/** The default export of a configuration file. It only adds types: what is wrong is found, all at once, when it is compiled. */
+/**
+ * Types the default export of a configuration file. It checks nothing: all problems are found at once when the configuration is compiled.
+ */
 export function defineConfig(config: MasterConfig): MasterConfig {
   return locate(defineConfig, config);
 }
 
-/** A name that ends in `*` is a template for workers that `millrace worker create` makes. */
+/** Defines a worker. A name that ends in `*` is a template for workers that `millrace worker create` makes. */
 export function worker(name: string, options: WorkerOptions = {}): WorkerDefinition {
   return locate(worker, { ...options, name });
 }

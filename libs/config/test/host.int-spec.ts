@@ -8,7 +8,7 @@ let folder: string;
 let hosts: ConfigHost[];
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'millrace-config-')); // outside of the repository on purpose
+  folder = await mkdtemp(join(tmpdir(), 'millrace-config-')); // Outside of the repository on purpose.
   hosts = [];
 });
 afterEach(async () => {
@@ -91,7 +91,7 @@ describe('ConfigHost', () => {
     const stalls: string[] = [];
     const file = await write(`(name) => { if (name === 'burn') for (;;); return name === 'main'; }`);
     const host = await start(file, { stallAfterMs: 100, onStall: (handle) => stalls.push(handle) });
-    await writeFile(file, 'this is no longer a program'); // the replacement is made from what was loaded
+    await writeFile(file, 'this is no longer a program'); // The replacement is made from the snapshot, not from this file.
     const startedAt = performance.now();
     let ticks = 0;
     const ticker = setInterval(() => ticks++, 5);
@@ -153,7 +153,7 @@ describe('ConfigHost', () => {
     expect(third.builderFingerprints).toEqual(first.builderFingerprints);
   });
 
-  it('rejects what waits when it is closed', async () => {
+  it('rejects waiting calls when it is closed', async () => {
     const host = await start(await write('() => new Promise(() => {})'));
     const calls = [1, 2].map(() => host.call(HANDLE, [], { timeoutMs: 60_000 }));
     const settled = Promise.all(calls.map((call) => call.catch((error: unknown) => error)));
@@ -161,7 +161,7 @@ describe('ConfigHost', () => {
     expect(await settled).toMatchObject([{ code: 'config-host-closed' }, { code: 'config-host-closed' }]);
   });
 
-  it('calls in a fresh thread where that is asked for', async () => {
+  it('calls in a fresh thread on request', async () => {
     const host = await start(await write('() => ++calls', 'let calls = 0;'));
     const call = (freshThread: boolean) => host.call(HANDLE, [], { timeoutMs: 5_000, freshThread });
     expect([await call(false), await call(false), await call(true), await call(false)]).toEqual([1, 2, 1, 2]);

@@ -14,7 +14,7 @@ describe.each(SCHEDULER_KINDS)('$name, when it is called', (kind) => {
   });
   const answer = (rest?: Partial<Call>) => kind.on.call!(scheduler, call(rest));
 
-  it('builds what it has', () => {
+  it('builds its configured source stamps, properties and builders', () => {
     expect(answer()).toEqual({
       cause: 'trigger:x',
       reason: 'its reason',
@@ -26,7 +26,7 @@ describe.each(SCHEDULER_KINDS)('$name, when it is called', (kind) => {
     });
   });
 
-  it('takes what the call says otherwise', () => {
+  it('lets the call override them', () => {
     const properties = { own: [4, 'Trigger'] } as const;
     expect(answer({ builders: ['c', 'c'], reason: 'mine', priority: -1, properties })).toMatchObject({
       builders: ['c'],
@@ -44,7 +44,7 @@ describe.each(SCHEDULER_KINDS)('$name, when it is called', (kind) => {
   });
 });
 
-it('knows its kinds by name', () => {
+it('scheduler kinds are found by name', () => {
   expect(SCHEDULER_KINDS.map(({ name }) => schedulerKind(name))).toEqual(SCHEDULER_KINDS);
   expect(() => schedulerKind('nightly')).toThrow("'nightly'");
 });

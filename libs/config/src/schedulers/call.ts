@@ -2,7 +2,10 @@ import type { CompiledScheduler } from '@millrace/contracts';
 import { mergeProperties, printable, propertiesFrom, UserError } from '@millrace/domain';
 import type { Call, PlannedBuildset } from './kind.js';
 
-/** What every kind makes of a call: a buildset of what the scheduler has, and what the call says otherwise. @throws UserError `bad-builders` */
+/**
+ * Returns the buildset for a call, in the same way for every kind: the scheduler's values, overridden by those of the call.
+ * @throws UserError `bad-builders`
+ */
 export function answerCall(scheduler: CompiledScheduler, call: Call): PlannedBuildset {
   return {
     cause: `trigger:${call.id}`,

@@ -3,7 +3,7 @@ import type { CallbackTable } from '../callback-table.js';
 import { ANY_TEXT, type ObjectReader, references } from '../object-reader.js';
 import { SCHEDULER_KINDS } from './registry.js';
 
-/** Reads what all schedulers have, and has its kind read the rest. */
+/** Reads the options that all schedulers have, and lets the scheduler's kind read the rest. */
 export function compileScheduler(
   reader: ObjectReader,
   builders: ReadonlySet<string>,

@@ -4,61 +4,65 @@ import type { CallbackTable } from '../callback-table.js';
 import type { ObjectReader } from '../object-reader.js';
 
 export interface CompileContext {
-  /** The scheduler's. */
+  /** The scheduler's name. */
   readonly name: string;
   readonly callbacks: CallbackTable;
 }
 
 /**
- * A kind of scheduler: how its options are read, and what it makes of what happens. Pure: it is told everything that it needs, and
- * says what is to be done. `Own` is what it has in a revision beside what all have.
+ * A kind of scheduler: how its options are read, and what it decides. It is pure: it gets all the data that it needs, and returns what is
+ * to be done. `Own` is the kind's own part of a scheduler in a revision.
  */
 export interface SchedulerKind<Own extends object = object> {
   readonly name: string;
-  /** Reads its own options; those that all have are read already. */
+  /** Reads the kind's own options. The common options have been read already. */
   compile(reader: ObjectReader, context: CompileContext): Own;
   /**
-   * The codebases that it makes source stamps of, where nobody calls it; null: it makes them of what it is told.
+   * Returns the codebases of which the scheduler makes source stamps when nobody calls it; null when it takes the source stamps that it is
+   * given.
    *
-   * @param ofChanges those that changes may be of
+   * @param ofChanges codebases that changes may have
    */
   codebases(scheduler: CompiledScheduler & Own, ofChanges: readonly string[]): readonly string[] | null;
-  /** What it decides by: it hears of these causes and of no others. */
+  /** The causes that the scheduler decides about. It gets no others. */
   readonly on: Reactions<CompiledScheduler & Own>;
 }
 
-/** What a kind decides about each sort of cause. */
+/** The decisions of a kind about each sort of cause. */
 export interface Reactions<S extends CompiledScheduler = CompiledScheduler> {
-  /** A change has come; each is told once, in the order of their `seq`. */
+  /** Decides about a change. Called once per change, in the order of their `seq`. */
   change?(this: void, scheduler: S, state: SchedulerState, cause: ChangeCause): Decision | Ask;
   /**
-   * Time has passed. It comes at the time that the last decision asked for, and at any other time as well: at start, after a new
-   * configuration, after the clock was set. So it looks at `state.nowMs`, and knows nothing of why it is called.
+   * Decides when time has passed. Called at the time that the last decision asked for, and at any other time as well: at start, after a new
+   * configuration, after the clock was set. So it must look at `state.nowMs` and must not assume why it is called.
    */
   time?(this: void, scheduler: S, state: SchedulerState, cause: TimeCause): Decision;
-  /** A buildset has finished, of whatever scheduler; each is told once, in the order of their `seq`. */
+  /** Decides about a finished buildset of any scheduler. Called once per buildset, in the order of their `seq`. */
   buildset?(this: void, scheduler: S, state: SchedulerState, buildset: FinishedBuildset): Decision;
-  /** Somebody asks for a build by the scheduler's name. @throws UserError for what it cannot be asked */
+  /**
+   * Answers a request for a build by the scheduler's name.
+   * @throws UserError for an invalid request
+   */
   call?(this: void, scheduler: S, call: Call): PlannedBuildset;
 }
 
-/** How a scheduler stands. */
+/** State of a scheduler. */
 export interface SchedulerState {
   /** By the database's clock. */
   readonly nowMs: number;
-  /** What the last decision asked for. */
+  /** The `wakeAtMs` of the last decision. */
   readonly wakeAtMs: number | null;
 }
 
-/** What is to be done, in one transaction. */
+/** What a scheduler decided. It is carried out in one transaction. */
 export interface Decision {
   readonly buildsets: readonly PlannedBuildset[];
   readonly marks: readonly Mark[];
-  /** When it wants to be asked again, by the database's clock, if nothing else happens; null: then it need not be. */
+  /** When the scheduler must be called again, by the database's clock, if nothing else happens; null for never. */
   readonly wakeAtMs: number | null;
 }
 
-/** It cannot be decided before this is answered; decided again with the answer. */
+/** A question that must be answered first. The scheduler is then called again with the answer. */
 export interface Ask {
   readonly ask: Question;
 }
@@ -67,40 +71,40 @@ export interface Ask {
 export interface Question {
   readonly handle: string;
   readonly value: JsonValue;
-  /** Less than callbacks have otherwise. */
+  /** Shorter than the usual limit of callbacks. */
   readonly timeoutMs?: number;
 }
 
-/** What a callback said, or why it keeps failing. */
+/** A callback's result, or why it keeps failing. */
 export type Answer = boolean | { readonly failed: string };
 
-/** By handle. */
+/** Answers by handle. */
 export type Answers = ReadonlyMap<string, Answer>;
 
 export interface PlannedBuildset {
-  /** A scheduler makes one buildset for a cause (I2). */
+  /** Identifies the cause. A scheduler makes one buildset per cause (I2). */
   readonly cause: string;
   readonly reason: string;
   readonly sourceStamps: readonly SourceStamp[];
-  /** Those it is built for; each of them gets a mark. */
+  /** Ids of the changes that are built. Each of them gets a mark. */
   readonly changeIds: readonly number[];
   readonly properties: Properties;
-  /** Names. */
+  /** Names of builders. */
   readonly builders: readonly string[];
   readonly priority: number;
 }
 
-/** What was decided about a change. `was`: it has no mark yet, or that of waiting. */
+/** The decision about a change. `was`: the change had no mark before, or was waiting. */
 export type Mark = { readonly changeId: number; readonly was: 'new' | 'waiting' } & (
   | { readonly now: 'ignored'; readonly reason: string | null }
-  /** Its callback failed: that is the decision, and the cursor goes on. */
+  /** The callback failed. That counts as the decision, and the cursor goes on. */
   | { readonly now: 'failed'; readonly reason: string }
-  /** It waits from now on. */
+  /** The change waits from now on. */
   | { readonly now: 'waiting'; readonly important: boolean }
   | { readonly now: 'built'; readonly important: boolean }
 );
 
-/** A change, as far as schedulers look at it. */
+/** A change with the attributes that schedulers use. */
 export interface SeenChange extends SourceStamp {
   readonly changeId: number;
   readonly author: string;
@@ -113,14 +117,14 @@ export interface SeenChange extends SourceStamp {
 
 export interface ChangeCause {
   readonly change: SeenChange;
-  /** To what was asked about it so far. */
+  /** Answers to the questions asked about the change so far. */
   readonly answers: Answers;
 }
 
 export interface TimeCause {
-  /** Changes that wait, oldest first. */
+  /** Waiting changes, oldest first. */
   readonly waiting: readonly WaitingChange[];
-  /** Whether there are more of them. */
+  /** Whether there are more waiting changes than these. */
   readonly hasMore: boolean;
 }
 
@@ -138,9 +142,9 @@ export interface FinishedBuildset {
   readonly sourceStamps: readonly SourceStamp[];
 }
 
-/** What somebody asks for; null is what the scheduler has. */
+/** A request for a build. Null fields stand for the scheduler's own values. */
 export interface Call {
-  /** Makes it a cause of its own. */
+  /** Unique id, which makes the request a cause of its own. */
   readonly id: string;
   readonly builders: readonly string[] | null;
   readonly reason: string | null;
@@ -149,7 +153,7 @@ export interface Call {
   readonly priority: number | null;
 }
 
-/** Nothing is to be done, and what was asked for last still stands. */
+/** Returns the decision to do nothing and keep the last wake-up time. */
 export function unchanged(state: SchedulerState): Decision {
   return { buildsets: [], marks: [], wakeAtMs: state.wakeAtMs };
 }

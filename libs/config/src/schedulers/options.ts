@@ -1,10 +1,10 @@
 import type { JsonValue } from '@millrace/domain';
 
-/** What every scheduler may be given. */
+/** Options of every scheduler. */
 export interface SchedulerOptions {
   readonly builders: readonly string[];
   readonly reason?: string;
   readonly properties?: Readonly<Record<string, JsonValue>>;
-  /** Higher is sooner; 0 by default. */
+  /** Higher is sooner. Default 0. */
   readonly priority?: number;
 }

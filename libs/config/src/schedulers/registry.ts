@@ -9,12 +9,15 @@ import { type TriggerDefinition, triggerKind } from './trigger/index.js';
 /** Every kind of scheduler. */
 export const SCHEDULER_KINDS: readonly SchedulerKind[] = [anyBranchKind, singleBranchKind, forceKind, triggerKind];
 
-/** The kind of a compiled scheduler. @throws UnexpectedError for a revision of another release */
+/**
+ * Returns the kind of a compiled scheduler.
+ * @throws UnexpectedError for an unknown kind, from a revision of another release
+ */
 export function schedulerKind(name: string): SchedulerKind {
   const kind = SCHEDULER_KINDS.find((candidate) => candidate.name === name);
   if (!kind) throw new UnexpectedError('unknown-kind', `no scheduler is of the kind '${name}'`, { kind: name });
   return kind;
 }
 
-/** A scheduler as a configuration has it. */
+/** A scheduler in a configuration. */
 export type SchedulerDefinition = AnyBranchDefinition | SingleBranchDefinition | ForceDefinition | TriggerDefinition;

@@ -11,7 +11,7 @@ export interface AnyBranchDefinition extends AnyBranchOptions {
   readonly name: string;
 }
 
-/** Builds changes of every branch, each branch with a quiet time of its own. */
+/** Defines a scheduler that builds changes of every branch. Each branch has its own quiet time. */
 export function anyBranch(name: string, options: AnyBranchOptions): AnyBranchDefinition {
   return locate(anyBranch, { ...options, kind: 'any-branch', name });
 }

@@ -77,7 +77,7 @@ export function compileForce(reader: ObjectReader, name: string): CompiledForceF
   };
 }
 
-/** A build has one source stamp of each codebase. */
+/** Checks that there is one source stamp per codebase. */
 function checkCodebases(reader: ObjectReader, given: readonly CompiledForceCodebase[]): void {
   const { maxCount } = SOURCE_STAMP_LIMITS;
   if (given.length > maxCount) reader.problem('codebases', `at most ${maxCount} codebases`);
@@ -89,7 +89,7 @@ function checkCodebases(reader: ObjectReader, given: readonly CompiledForceCodeb
   });
 }
 
-/** A string is fixed; missing is an open text field. */
+/** Compiles one field of a codebase. A string is a fixed value; a missing field is an open text field. */
 function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
   const value = codebase.raw(key);
   if (value === undefined) return field('text', key, '', { label: `${key}:`, size: 40 });
@@ -102,7 +102,7 @@ function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
   return compiled;
 }
 
-/** Everybody who may see the form sees it. */
+/** Checks an address for secrets, because everybody who may see the form sees it. */
 function checkAddress(codebase: ObjectReader, key: string, value: unknown): void {
   const secret = typeof value === 'string' && secretInAddress(value);
   if (!secret) return;
@@ -172,7 +172,7 @@ function compileRegex(reader: ObjectReader): string | null {
   const value = reader.raw('regex');
   if (value === undefined || value === null) return null;
   if (value instanceof RegExp) {
-    // The form keeps the source alone.
+    // The form keeps only the source of an expression.
     if (value.flags !== '') {
       reader.problem(
         'regex',
@@ -186,14 +186,14 @@ function compileRegex(reader: ObjectReader): string | null {
     try {
       return checkedPattern(new RegExp(value).source, reader);
     } catch {
-      // reported below, together with every other kind of value that is no expression
+      // The check below reports it, together with every other value that is no expression.
     }
   }
   reader.problem('regex', 'a regular expression');
   return null;
 }
 
-/** The form's server knows no callbacks, so what does not take linear time is a problem there. */
+/** Checks an expression. The form's server calls no callbacks, so an expression that does not take linear time is a problem. */
 function checkedPattern(source: string, reader: ObjectReader): string | null {
   try {
     compilePattern(`^(?:${source})$`);

@@ -10,7 +10,7 @@ interface FieldOptions {
 }
 export interface TextFieldOptions extends FieldOptions {
   readonly default?: string;
-  /** Has to match the whole value. */
+  /** An expression that must match the whole value. */
   readonly regex?: RegExp | string;
   readonly maxsize?: number;
   readonly size?: number;
@@ -29,7 +29,7 @@ export interface BoolFieldOptions extends FieldOptions {
 export interface ChoiceFieldOptions extends FieldOptions {
   readonly choices: readonly string[];
   readonly default?: string | readonly string[];
-  /** Only the choices are accepted; true by default. */
+  /** Accept only the choices. Default true. */
   readonly strict?: boolean;
   readonly multiple?: boolean;
 }
@@ -42,7 +42,7 @@ export type FieldDefinition = { readonly name: string } & (
   | { readonly type: 'fixed'; readonly default: JsonValue }
 );
 
-/** A string fixes the value and hides the control; a field asks for it. */
+/** A string fixes the value and hides the control. A field asks for the value. */
 export type CodebaseField = string | FieldDefinition;
 export interface CodebaseDefinition {
   readonly codebase?: string;
@@ -56,7 +56,7 @@ export interface ForceOptions extends SchedulerOptions {
   readonly label?: string;
   readonly buttonName?: string;
   readonly fields?: readonly FieldDefinition[];
-  /** One unnamed codebase by default. */
+  /** Default: one unnamed codebase. */
   readonly codebases?: readonly CodebaseDefinition[];
 }
 
@@ -65,12 +65,12 @@ export interface ForceDefinition extends ForceOptions {
   readonly name: string;
 }
 
-/** A button with a form. */
+/** Defines a scheduler that people start with a button and a form. */
 export function force(name: string, options: ForceOptions): ForceDefinition {
   return locate(force, { ...options, kind: 'force', name });
 }
 
-/** Controls of a force form; each becomes a property of that name. */
+/** Controls of a force form. Each becomes a property of that name. */
 export const fields = {
   text: (name: string, options: TextFieldOptions = {}): FieldDefinition =>
     locate(fields.text, { ...options, type: 'text', name }),

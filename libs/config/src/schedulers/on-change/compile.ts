@@ -2,17 +2,17 @@ import { type ChangeFilter, compilePattern, FILTERED_ATTRIBUTES, messageOf, type
 import type { CallbackTable } from '../../callback-table.js';
 import { type ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
 
-/** For an expression in a thread of its own. */
+/** Limit for an expression that runs in a thread of its own. */
 const REGEX_TIMEOUT_MS = 2_000;
 
-/** What a scheduler over changes has beside what all have. */
+/** The part that schedulers over changes have beside the common one. */
 export interface OnChange {
   readonly filter: ChangeFilter;
   /** How long a branch has to be quiet before it is built; null builds every change at once. */
   readonly treeStableMs: number | null;
-  /** Handle of a callback that gets the change and says whether it is worth a build; null: every change is. */
+  /** Handle of a callback that decides whether a change is worth a build; null when every change is. */
   readonly isImportant: string | null;
-  /** Unimportant changes are forgotten instead of riding along with the next important one. */
+  /** Unimportant changes are forgotten instead of being built with the next important one. */
   readonly onlyImportant: boolean;
 }
 
@@ -52,7 +52,10 @@ function compileMatch(reader: ObjectReader, attribute: string, callbacks: Callba
   return undefined;
 }
 
-/** What takes linear time runs in the master; every other expression becomes a callback, which may run away in its own thread. */
+/**
+ * Compiles a filter's expression. One that takes linear time runs in the master; any other becomes a callback, which may run away in its
+ * own thread.
+ */
 function compileFilterRegex(
   regex: RegExp,
   reader: ObjectReader,

@@ -19,7 +19,7 @@ const change = (changeId: number, rest: Partial<SeenChange> = {}): SeenChange =>
 });
 const state = (rest: Partial<SchedulerState> = {}): SchedulerState => ({ nowMs: 10_000, wakeAtMs: null, ...rest });
 
-describe.each([anyBranchKind, singleBranchKind])('$name, told of a change', (kind) => {
+describe.each([anyBranchKind, singleBranchKind])('$name, called for a change', (kind) => {
   const decide = (options: Partial<Scheduler>, answers: Record<string, Answer> = {}, at = state()) =>
     kind.on.change!(scheduler(options), at, { change: change(7), answers: new Map(Object.entries(answers)) });
   const callback = (handle: string) => ({ kind: 'callback', handle }) as const;
@@ -87,13 +87,13 @@ describe.each([anyBranchKind, singleBranchKind])('$name, told of a change', (kin
     expect(decide(asking, answers)).toEqual({ ask });
   });
 
-  it('does not ask callbacks about what plain data refuses', () => {
+  it('does not ask callbacks about changes that plain data refuses', () => {
     expect(decide({ filter: { ...foreign.filter, branch: callback('two') } })).toMatchObject({
       marks: [{ now: 'ignored' }],
     });
   });
 
-  it('says everything about the buildset', () => {
+  it('returns every attribute of the buildset', () => {
     expect((decide({}) as Decision).buildsets).toEqual([
       {
         cause: 'change:7',
@@ -122,7 +122,7 @@ describe.each([anyBranchKind, singleBranchKind])('$name, told of a change', (kin
   });
 });
 
-describe('told that time has passed', () => {
+describe('called when time has passed', () => {
   const waiting = (changeId: number, ageMs: number, rest: Partial<SeenChange> = {}): WaitingChange => ({
     ...{ change: change(changeId, rest), important: true, sinceMs: 10_000 - ageMs },
   });
@@ -130,13 +130,13 @@ describe('told that time has passed', () => {
     kind.on.time!(scheduler({ treeStableMs: 500 }), state(), { waiting: list, hasMore });
   const built = (decision: Decision): (readonly number[])[] => decision.buildsets.map(({ changeIds }) => changeIds);
 
-  it('any-branch builds each branch by itself, single-branch all of a repository together', () => {
+  it('any-branch builds each branch separately, single-branch all changes of a repository together', () => {
     const list = [waiting(1, 900), waiting(2, 800, { branch: 'other' }), waiting(3, 700, { repository: 'r2' })];
     expect(built(decide(anyBranchKind, list))).toEqual([[1], [2], [3]]);
     expect(built(decide(singleBranchKind, list))).toEqual([[1, 2], [3]]);
   });
 
-  it('builds one buildset of a batch, of the last change and everybody’s properties', () => {
+  it('makes one buildset of a batch, with the last change and the properties of all', () => {
     const list = [waiting(1, 900, { properties: { a: [1, 'Change'] } }), waiting(2, 800)];
     expect(decide(anyBranchKind, list)).toMatchObject({
       buildsets: [
@@ -155,17 +155,17 @@ describe('told that time has passed', () => {
     });
   });
 
-  it('wants to be asked again when the next is due, and marks nothing', () => {
+  it('asks to be called when the next batch is due, and marks nothing', () => {
     expect(decide(anyBranchKind, [waiting(1, 100)])).toEqual({ buildsets: [], marks: [], wakeAtMs: 10_400 });
   });
 
-  it('marks what waits since a time to come, so that it waits from now on', () => {
+  it('marks a change that waits since a time in the future, so that it waits from now on', () => {
     const { marks, wakeAtMs } = decide(anyBranchKind, [waiting(1, -3_600_000)]);
     expect(marks).toEqual([{ changeId: 1, was: 'waiting', now: 'waiting', important: true }]);
     expect(wakeAtMs).toBe(10_500);
   });
 
-  it('looks again at once where more waits than it was told', () => {
+  it('looks again at once when more changes wait than it was given', () => {
     expect(decide(anyBranchKind, [waiting(1, 900)], true)).toMatchObject({ wakeAtMs: 10_000 });
     const alone = { ...waiting(1, 900), important: false };
     expect(decide(anyBranchKind, [alone], true)).toMatchObject({
@@ -175,7 +175,7 @@ describe('told that time has passed', () => {
     expect(decide(anyBranchKind, [alone])).toEqual({ buildsets: [], marks: [], wakeAtMs: null });
   });
 
-  it('builds at once what waits although the configuration has no timer any more', () => {
+  it('builds waiting changes at once when the configuration has no timer any more', () => {
     const decision = anyBranchKind.on.time!(scheduler(), state(), { waiting: [waiting(1, 0)], hasMore: false });
     expect(built(decision)).toEqual([[1]]);
   });

@@ -20,7 +20,10 @@ import { decideStable } from './tree-stable.js';
 
 type Scheduler = CompiledScheduler & OnChange;
 
-/** How schedulers over changes decide. @param groupOf changes of one group are built together, when they wait for a stable tree */
+/**
+ * Returns the decisions of a scheduler over changes.
+ * @param groupOf returns the group of a change; changes of one group that wait for a stable tree are built together
+ */
 export function onChange(groupOf: (change: SeenChange) => string): Reactions<Scheduler> {
   return {
     change: decideChange,
@@ -42,7 +45,7 @@ function decideChange(scheduler: Scheduler, state: SchedulerState, { change, ans
   if ('ask' in importance) return importance;
   if ('failed' in importance) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: importance.failed }] };
   const important = importance.yes;
-  // Without a timer nothing waits that it could ride along with.
+  // Without a timer no change waits, so an unimportant one cannot be built together with a later one.
   if (!important && (onlyImportant || treeStableMs === null))
     return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: 'not important' }] };
   if (treeStableMs === null) {
@@ -65,7 +68,7 @@ function decideWaiting(
 ): Decision {
   const stable = decideStable(
     waiting.map(({ change, important, sinceMs }) => ({ change, important, sinceMs, group: groupOf(change) })),
-    // The configuration may have had a timer before.
+    // The change may wait because an earlier configuration had a timer.
     { nowMs, treeStableMs: scheduler.treeStableMs ?? 0, isFull: hasMore },
   );
   const marks = { was: 'waiting' } as const;
@@ -105,7 +108,7 @@ function isImportant({ isImportant: handle }: Scheduler, change: SeenChange, ans
   return handle === null ? { yes: true } : allSay([{ handle, value: { ...changeForUsers(change) } }], answers);
 }
 
-/** Whether all callbacks say yes; they are asked in order, and after a no none is. */
+/** Whether all callbacks return true. They are asked in order; after the first that returns false no others are asked. */
 function allSay(questions: readonly Question[], answers: Answers): Verdict {
   for (const ask of questions) {
     const answer = answers.get(ask.handle);

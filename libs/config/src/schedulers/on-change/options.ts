@@ -1,11 +1,11 @@
 import type { ChangeInfo } from '../../step.js';
 import type { SchedulerOptions } from '../options.js';
 
-/** A value, several, an expression that is searched for, or a callback. */
+/** A value, several values, an expression that is searched for, or a callback. */
 export type FilterValue =
   string | null | readonly (string | null)[] | RegExp | ((value: string | null) => boolean | Promise<boolean>);
 
-/** Every attribute that is named must match. */
+/** Conditions by attribute. Every named attribute must match. */
 export interface FilterDefinition {
   readonly project?: FilterValue;
   readonly repository?: FilterValue;
@@ -15,7 +15,7 @@ export interface FilterDefinition {
 
 export interface OnChangeOptions extends SchedulerOptions {
   readonly filter?: FilterDefinition;
-  /** Quiet time per branch before it is built; every change is built by itself without it. */
+  /** Quiet time of a branch before it is built. Without it every change is built separately. */
   readonly treeStableSeconds?: number;
   readonly isImportant?: (change: ChangeInfo) => boolean | Promise<boolean>;
   readonly onlyImportant?: boolean;

@@ -36,13 +36,13 @@ describe('decideStable', () => {
     expect(ids(decideStable(changes, { ...options, isFull }).letGo)).toEqual(letGo);
   });
 
-  it('begins the wait anew of what waits since a time that has not come yet', () => {
+  it('starts the wait again for a change that waits since a time in the future', () => {
     const decision = decideStable([waiting(1, -3_600_000), waiting(2, 900)], options);
     expect(ids(decision.again)).toEqual([1]);
     expect(decision).toMatchObject({ batches: [], wakeAtMs: NOW + 1000 });
   });
 
-  it('never waits for longer than the quiet time, and settles or keeps each change once', () => {
+  it('never waits for longer than the quiet time, and settles or keeps each change exactly once', () => {
     const change = fc.record({
       id: fc.nat(),
       sinceMs: fc.integer({ min: 0, max: 2 * NOW }),

@@ -1,27 +1,27 @@
-/** A change that waits, with what decides whom it waits with. */
+/** A waiting change, with the group that it waits with. */
 export interface Waiting {
   readonly important: boolean;
-  /** Since when, by the same clock as `nowMs`. */
+  /** Beginning of the wait, by the same clock as `nowMs`. */
   readonly sinceMs: number;
-  /** Changes of one branch of one repository are built together. */
+  /** Changes of one group (one branch of one repository) are built together. */
   readonly group: string;
 }
 
 export interface StableDecision<W extends Waiting> {
   /** The changes of each batch to build now, in order. */
   readonly batches: readonly (readonly W[])[];
-  /** Unimportant changes that wait no longer, so that those after them are seen. */
+  /** Unimportant changes that no longer wait, so that there is room for later ones. */
   readonly letGo: readonly W[];
-  /** Those whose wait begins anew, because by the clock it has not begun yet: the clock was set back. */
+  /** Changes whose wait starts again, because the clock was set back to before its beginning. */
   readonly again: readonly W[];
-  /** When to look again, if nothing else happens; null when nothing waits for time to pass. */
+  /** When to look again, if nothing else happens; null when no change waits for time to pass. */
   readonly wakeAtMs: number | null;
 }
 
 /**
- * The tree-stable timer: a branch is built once it has been quiet for `treeStableMs`; every further change starts the wait again.
- * Unimportant changes alone start nothing, they ride along with the next important one. `isFull`: there are more that wait than these, so
- * where nothing but unimportant ones of quiet branches fill up the room, they are let go.
+ * Decides for the tree-stable timer: a branch is built once it has been quiet for `treeStableMs`; every further change starts the wait
+ * again. Unimportant changes alone do not start a build, they are built with the next important one. `isFull`: more changes wait than
+ * these. When only unimportant changes of quiet branches fill up the list, they are let go.
  */
 export function decideStable<W extends Waiting>(
   waiting: readonly W[],

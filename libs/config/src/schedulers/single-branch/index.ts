@@ -14,12 +14,12 @@ export interface SingleBranchDefinition extends SingleBranchOptions {
   readonly name: string;
 }
 
-/** Builds changes of one branch. */
+/** Defines a scheduler that builds changes of one branch. */
 export function singleBranch(name: string, options: SingleBranchOptions): SingleBranchDefinition {
   return locate(singleBranch, { ...options, kind: 'single-branch', name });
 }
 
-/** Its filter always names the branch. */
+/** The kind `single-branch`. Its filter always names the branch. */
 export const singleBranchKind: SchedulerKind<OnChange> = {
   name: 'single-branch',
   compile: (reader, { callbacks }) => {
@@ -33,7 +33,7 @@ export const singleBranchKind: SchedulerKind<OnChange> = {
   on: onChange(({ repository }) => repository),
 };
 
-/** Undefined: there is none that could be used, and a problem says so. */
+/** Reads the branch. Returns undefined, and reports a problem, when there is none that can be used. */
 function readBranch(reader: ObjectReader, isFiltered: boolean): string | null | undefined {
   const branch = reader.raw('branch');
   if (branch !== null && (typeof branch !== 'string' || branch === '')) {

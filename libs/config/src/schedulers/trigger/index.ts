@@ -8,7 +8,7 @@ export interface TriggerDefinition extends SchedulerOptions {
   readonly name: string;
 }
 
-/** What `POST /trigger` and `millrace trigger` start by name. */
+/** Defines a scheduler that `POST /trigger` and `millrace trigger` start by name. */
 export function trigger(name: string, options: SchedulerOptions): TriggerDefinition {
   return locate(trigger, { ...options, kind: 'trigger', name });
 }
