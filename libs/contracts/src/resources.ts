@@ -215,8 +215,14 @@ export interface SchedulerResource {
 
 export interface ChangeSourceResource {
   changesourceid: number;
+  /** What is left out, or why it cannot be polled, in words. */
+  error: string | null;
+  /** The scheduler that polls it. */
   master: MasterResource | null;
   name: string;
+  /** `new`: not polled yet; `partial`: some of it is left out; `unpolled`: no scheduler polls it. */
+  state: 'new' | 'ok' | 'partial' | 'failing' | 'unpolled';
+  state_since: number | null;
 }
 
 export interface ProjectResource {

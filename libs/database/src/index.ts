@@ -14,6 +14,7 @@ export { ConfigurationStore, type DefinitionIds, type Definitions } from './conf
 export { type Cancelled, ControlStore, type Force } from './control/builds.js';
 export { CommandStore, type MasterCommand, type StopBuild } from './control/commands.js';
 export { WorkerControlStore } from './control/workers.js';
+export { ChangeSourceStore, type SourceState } from './intake/change-sources.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
 export { DeliveryStore } from './intake/deliveries.js';

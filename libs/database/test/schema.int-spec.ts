@@ -197,7 +197,10 @@ describe.each(CASES)('the schema on %s', (kind) => {
       ],
       [
         'ids that are used again, a missing unique key, another collation',
-        recreated('change_sources', 'id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE'),
+        recreated(
+          'change_sources',
+          'id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL COLLATE NOCASE, state TEXT, state_since_ms INTEGER, error TEXT',
+        ),
         ['change_sources', 'change_sources index name', 'change_sources.id'],
       ],
       [

@@ -86,6 +86,12 @@ export class SchedulerMasterEntity {
 export class ChangeSourceEntity {
   @Id() id: number;
   @Key(190) name: string;
+  /** `ok`, `partial` (some of it is left out), `failing`; null: it has not been asked yet. */
+  @Key(16, { nullable: true }) state: 'ok' | 'partial' | 'failing' | null;
+  /** In ms since 1970. */
+  @Big({ nullable: true }) stateSinceMs: number | null;
+  /** What is left out, or why it cannot be asked, in words. */
+  @Text({ nullable: true }) error: string | null;
 }
 
 /** Where somebody stands: a poller in each of its branches. */
@@ -93,7 +99,7 @@ export class ChangeSourceEntity {
 export class ObjectStateEntity {
   /** `poller:NAME`. */
   @Key(190, { primary: true }) owner: string;
-  /** `branch:NAME`. */
+  /** `branch:NAME`, `move:NAME`. */
   @Key(190, { primary: true }) name: string;
   /** JSON. */
   @Text() value: string;

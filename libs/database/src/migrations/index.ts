@@ -6,6 +6,7 @@ import { Journals0005 } from './0005-journals.js';
 import { NoPasswordHashes0006 } from './0006-no-password-hashes.js';
 import { FinishedInOrder0007 } from './0007-finished-in-order.js';
 import { EndedCommands0008 } from './0008-ended-commands.js';
+import { SourceStates0011 } from './0011-source-states.js';
 
 /** In the order in which they are run. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   NoPasswordHashes0006,
   FinishedInOrder0007,
   EndedCommands0008,
+  SourceStates0011,
 ];

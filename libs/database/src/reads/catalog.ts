@@ -86,7 +86,14 @@ export const CATALOG = {
   changesources: shapeOf<ChangeSourceResource>({
     plural: 'changesources',
     id: 'changesourceid',
-    fields: { changesourceid: 'int', master: 'json?', name: 'string' },
+    fields: {
+      changesourceid: 'int',
+      error: 'string?',
+      master: 'json?',
+      name: 'string',
+      state: 'string',
+      state_since: 'time?',
+    },
   }),
   projects: shapeOf<ProjectResource>({
     plural: 'projects',
@@ -308,13 +315,22 @@ export class CatalogReads {
   }
 
   async changeSources(): Promise<ChangeSourceResource[]> {
-    const rows = await this.db.all<{ id: number; name: string }>(`SELECT id, name FROM change_sources ORDER BY id`);
+    const rows = await this.db.all<{
+      id: number;
+      name: string;
+      state: 'ok' | 'partial' | 'failing' | null;
+      stateSinceMs: number | null;
+      error: string | null;
+    }>(`SELECT id, name, state, state_since_ms AS stateSinceMs, error FROM change_sources ORDER BY id`);
     const owners = await this.owners();
-    return rows.map((row) => ({
-      changesourceid: row.id,
-      master: owners.get(ownershipName.poller(row.name)) ?? null,
-      name: row.name,
-    }));
+    return rows.map(({ id, name, state, stateSinceMs, error }) => {
+      const master = owners.get(ownershipName.poller(name)) ?? null;
+      // What was last known of a source that nobody polls is no longer so.
+      const known = master
+        ? { error, state: state ?? ('new' as const), state_since: seconds(stateSinceMs) }
+        : { error: null, state: 'unpolled' as const, state_since: null };
+      return { changesourceid: id, master, name, ...known };
+    });
   }
 
   /** @param tellActive only those who filter by `active` are told, as in Buildbot: for that, the builders are read as well */
