@@ -1,3 +1,4 @@
+export { Ambers } from './ambers.js';
 export { OnCommand } from './on-command.js';
 export { type BusState, type HintHandler, Hints } from './hints.js';
 export { httpAdapter, type ListenerOptions } from './http-listener.js';

@@ -4,6 +4,7 @@ import type { BusOptions } from '@millrace/bus';
 import { hints } from '@millrace/contracts';
 import { type Database, type Incarnation, MasterStore } from '@millrace/database';
 import { Registry } from 'prom-client';
+import { Ambers } from './ambers.js';
 import { BusWatch } from './bus-watch.js';
 import { Commands } from './commands.js';
 import { ControlClient } from './control/client.js';
@@ -40,7 +41,7 @@ export class MasterModule implements OnApplicationShutdown {
   ) {}
 
   static for({ settings, log, die }: MasterContext): DynamicModule {
-    const provided = [SETTINGS, LOG, DATABASE, ME, Lease, Hints, Registry, MasterPhase];
+    const provided = [Ambers, SETTINGS, LOG, DATABASE, ME, Lease, Hints, Registry, MasterPhase];
     return {
       module: MasterModule,
       global: true,
@@ -48,6 +49,7 @@ export class MasterModule implements OnApplicationShutdown {
       controllers: [HealthController],
       providers: [
         ...STORES,
+        Ambers,
         BusWatch,
         Commands,
         HttpListening,

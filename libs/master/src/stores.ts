@@ -1,6 +1,7 @@
 import type { FactoryProvider, Type } from '@nestjs/common';
 import {
   AdoptionStore,
+  ChangeSourceStore,
   ClaimStore,
   CommandStore,
   ConfigurationStore,
@@ -27,6 +28,7 @@ export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvi
 /** Everything that writes, for every role. */
 export const STORES: readonly FactoryProvider[] = [
   AdoptionStore,
+  ChangeSourceStore,
   ClaimStore,
   CommandStore,
   ConfigurationStore,

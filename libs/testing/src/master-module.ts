@@ -2,6 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Hint } from '@millrace/contracts';
 import type { Database, Incarnation } from '@millrace/database';
 import {
+  Ambers,
   type BusState,
   DATABASE,
   type HintHandler,
@@ -86,6 +87,7 @@ export function testMaster(options: TestMasterOptions): DynamicModule {
     [LOG, keptLog(lines)],
     [Hints, options.hints ?? new LocalHints()],
     [Lease, { mayTakeOver }],
+    [Ambers, new Ambers()],
     [MasterPhase, new MasterPhase()],
     [Registry, options.metrics ?? new Registry()],
   ]);
