@@ -176,9 +176,9 @@ describe('a polled repository', () => {
     expect(await site.changes('main')).toEqual([second]);
     expect(await site.heads('r')).toEqual({ seen: 'true', 'branch:main': second });
     expect(first).not.toBe(second);
-    const warned = site.output.filter((line) => line.includes('not looked at for now'));
+    const warned = site.output.filter((line) => line.includes('not watched'));
     expect(warned).toHaveLength(1);
-    expect(warned[0]).toContain('odd');
+    expect(warned[0]).toContain(`'odd' ('branches' failed for it`);
   });
 
   it('that wants credentials gets them, and nothing else does', async () => {

@@ -18,9 +18,12 @@ const IDENTITY = {
 
 /** A repository that a test commits to. */
 export class Repository {
-  constructor(readonly folder: string) {
+  constructor(
+    readonly folder: string,
+    options: readonly string[] = [],
+  ) {
     mkdirSync(folder, { recursive: true });
-    this.git('init', '--quiet', '--initial-branch=main');
+    this.git('init', '--quiet', '--initial-branch=main', ...options);
   }
 
   get url(): string {
@@ -45,6 +48,30 @@ export class Repository {
     this.git('branch', name);
     this.git('checkout', '--quiet', 'main');
     return revision;
+  }
+
+  /** A commit on top of `main` that says it was made so many seconds after 1970. @returns the revision */
+  commitAt(seconds: string): string {
+    const revision = this.object(this.git('rev-parse', 'HEAD'), seconds);
+    this.git('reset', '--quiet', '--hard', revision);
+    return revision;
+  }
+
+  /** A commit whose parent is nowhere. @returns the revision */
+  orphanOf(parent: string): string {
+    return this.object(parent, '1700000000');
+  }
+
+  private object(parent: string, seconds: string): string {
+    const who = `Ada <ada@example.org> ${seconds} +0000`;
+    const text = `tree ${this.git('write-tree')}\nparent ${parent}\nauthor ${who}\ncommitter ${who}\n\nodd\n`;
+    const input = { cwd: this.folder, encoding: 'utf8', input: text } as const;
+    return execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin', '--literally'], input).trim();
+  }
+
+  /** Makes a repository of an unknown format one that git knows. */
+  recover(): void {
+    execFileSync('git', ['config', '--file', join(this.folder, '.git/config'), 'core.repositoryformatversion', '0']);
   }
 
   /** A branch of two commits that has nothing in common with any other. */
@@ -180,6 +207,11 @@ export default defineConfig({
       timeoutMs: 20_000,
       what: `${branch} at ${head}`,
     });
+  }
+
+  /** Stops all schedulers, in order. */
+  async stop(): Promise<void> {
+    await Promise.all(this.schedulers.map(({ process }) => process.stop()));
   }
 
   async close(): Promise<void> {

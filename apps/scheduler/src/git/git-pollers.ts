@@ -4,8 +4,10 @@ import type { CompiledChangeSource } from '@millrace/contracts';
 import { type Incarnation, IntakeStore, OwnershipStore } from '@millrace/database';
 import { Hints, Lease, LOG, type Logger, Loop, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import type { Revision } from '../configuration/revision.js';
-import { createLimit } from '../core/limit.js';
+import { createLimit, type Limit } from '../core/limit.js';
 import { GitPoller } from './poller.js';
+import { GitRepository } from './repository.js';
+import { SourceReports } from './source-reports.js';
 
 /** Repositories that are fetched at the same time. */
 const CONCURRENT_POLLS = 4;
@@ -15,6 +17,8 @@ const CALLBACK_TIMEOUT_MS = 60_000;
 @Injectable()
 export class GitPollers {
   private readonly limit = createLimit(CONCURRENT_POLLS);
+  /** Address → who works in its mirror does so within this. */
+  private readonly mirrors = new Map<string, Limit>();
   private loops: Loop[] = [];
 
   constructor(
@@ -22,6 +26,7 @@ export class GitPollers {
     private readonly intake: IntakeStore,
     private readonly hints: Hints,
     private readonly lease: Lease,
+    private readonly reports: SourceReports,
     @Inject(ME) private readonly me: Incarnation,
     @Inject(LOG) private readonly log: Logger,
     @Inject(SETTINGS) private readonly settings: SchedulerSettings,
@@ -39,6 +44,7 @@ export class GitPollers {
   /** Waits for the polls under way, which are cut short. */
   async stop(): Promise<void> {
     await Promise.all(this.loops.map((loop) => loop.stop()));
+    this.reports.leave();
   }
 
   private poller(source: CompiledChangeSource, { host }: Revision): GitPoller {
@@ -51,10 +57,23 @@ export class GitPollers {
         choose: async (branch) =>
           handle === null || Boolean(await host.call(handle, [branch], { timeoutMs: CALLBACK_TIMEOUT_MS })),
         limit,
-        mirrors: join(this.settings.dataFolder, 'git'),
-        credentials: host.credentials.get(source.name) ?? null,
+        repository: new GitRepository({
+          url: source.repository,
+          mirrors: join(this.settings.dataFolder, 'git'),
+          exclusive: this.exclusive(source.repository),
+          credentials: host.credentials.get(source.name) ?? null,
+        }),
+        report: this.reports.of(source.name),
       },
       { ownerships, intake, hints, lease, me, log },
     );
+  }
+
+  private exclusive(repository: string): Limit {
+    const known = this.mirrors.get(repository);
+    if (known) return known;
+    const limit = createLimit(1);
+    this.mirrors.set(repository, limit);
+    return limit;
   }
 }

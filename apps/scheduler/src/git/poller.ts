@@ -1,20 +1,30 @@
-import type { BoundCredentials } from '@millrace/config';
+import { randomUUID } from 'node:crypto';
 import { hints, type CompiledChangeSource } from '@millrace/contracts';
-import type { Incarnation, IntakeStore, NewChange, Ownership, OwnershipStore } from '@millrace/database';
-import { FencedError, messageOf, printable } from '@millrace/domain';
+import {
+  type Incarnation,
+  type IntakeStore,
+  type NewChange,
+  type Ownership,
+  ownershipName,
+  type OwnershipStore,
+} from '@millrace/database';
+import { FencedError, messageOf, MillraceError, printable } from '@millrace/domain';
 import type { Hints, Lease, Logger } from '@millrace/master';
 import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
 import { isCallbackFailure } from '../schedulers/judge.js';
-import { type Commit, GitRepository } from './repository.js';
+import type { Commit, GitRepository } from './repository.js';
+import type { SourceReport } from './source-reports.js';
 
 const BATCH = 200;
 const BRANCH_STATE = 'branch:';
+/** Of a branch whose last move is taken in by halves: what that move is called. */
+const MOVE_STATE = 'move:';
 /** Set once every head of the first round is stored. */
 const SEEN_STATE = 'seen';
 /** What `object_state` has room for. */
 const BRANCH_MAX = 190 - BRANCH_STATE.length;
-const SAY_AGAIN_MS = 600_000;
+const ASK_AGAIN_MS = 600_000;
 
 /** Asks the `branches` callback of the configuration about one branch, in its own thread. */
 export type BranchChooser = (branch: string) => Promise<boolean>;
@@ -23,9 +33,8 @@ export interface PollerOptions {
   readonly source: CompiledChangeSource;
   readonly choose: BranchChooser;
   readonly limit: Limit;
-  /** The folder of all mirrors. */
-  readonly mirrors: string;
-  readonly credentials: BoundCredentials | null;
+  readonly repository: GitRepository;
+  readonly report: SourceReport;
 }
 
 export interface PollerPorts {
@@ -37,129 +46,130 @@ export interface PollerPorts {
   readonly log: Logger;
 }
 
+interface Moves {
+  readonly owner: Ownership;
+  readonly moves: readonly BranchMove[];
+  /** Those of branches that are taken in are moved. */
+  readonly cursors: Map<string, string>;
+  /** Branch → the name of a move that was begun earlier. */
+  readonly begun: ReadonlyMap<string, string>;
+  readonly heads: Heads;
+}
+
 /** One Git repository that is polled; active on one master at a time (I4). */
 export class GitPoller {
   private readonly source: CompiledChangeSource;
   private readonly repository: GitRepository;
-  private failure: { readonly message: string; readonly saidAt: number } | null = null;
-  private readonly tooLong = new Set<string>();
-  /** Branches of which the callback fails → when it did last. */
-  private readonly undecided = new Map<string, number>();
+  /** Branches of which the callback fails → when it did last, and how. */
+  private readonly undecided = new Map<string, { readonly failedAt: number; readonly why: string }>();
 
   constructor(
     private readonly options: PollerOptions,
     private readonly ports: PollerPorts,
   ) {
-    const { source, mirrors, credentials } = options;
-    this.source = source;
-    this.repository = new GitRepository(source.repository, mirrors, credentials);
+    this.source = options.source;
+    this.repository = options.repository;
   }
 
   async poll(signal: AbortSignal): Promise<void> {
     const { ownerships, me, lease } = this.ports;
-    const owner = await ownerships.acquire(`poller:${this.source.name}`, me, lease.mayTakeOver());
-    if (!owner) return;
+    const owner = await ownerships.acquire(ownershipName.poller(this.source.name), me, lease.mayTakeOver());
+    if (!owner) return this.options.report.leave();
     await this.options.limit(async () => {
       try {
-        await this.pollAs(owner, signal);
-        if (this.failure) this.ports.log.info({ repository: this.source.name }, 'the repository can be reached again');
-        this.failure = null;
+        const unwatched = await this.pollAs(owner, signal);
+        await this.options.report.polled(owner, unwatched);
       } catch (error) {
-        if (!signal.aborted && !(error instanceof FencedError)) this.complain(error);
+        // The cursors stay where they are, so nothing is missed when it works again.
+        if (!signal.aborted && !(error instanceof FencedError)) await this.options.report.failed(owner, error);
       }
     });
   }
 
-  /** Now and then, not at every poll; the cursors stay where they are, so nothing is missed when it works again. */
-  private complain(error: unknown): void {
-    const message = messageOf(error);
-    const now = performance.now();
-    if (this.failure?.message === message && now - this.failure.saidAt < SAY_AGAIN_MS) return;
-    this.failure = { message, saidAt: now };
-    this.ports.log.warn({ repository: this.source.name, err: error }, `poll failed: ${message}`);
-  }
-
-  private async pollAs(owner: Ownership, signal: AbortSignal): Promise<void> {
-    const heads = await this.chosenHeads(signal);
+  /** @returns the branches that should be watched and are not, with the reason */
+  private async pollAs(owner: Ownership, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const { heads, unwatched } = await this.chosenHeads(signal);
     const state = await this.ports.intake.state<string | true>(owner.name);
-    const cursors = new Map<string, string>();
-    for (const [name, head] of Object.entries(state)) {
-      if (name.startsWith(BRANCH_STATE)) cursors.set(name.slice(BRANCH_STATE.length), String(head));
-    }
-    const seen = state[SEEN_STATE] === true;
+    const seen = state.get(SEEN_STATE) === true;
+    const cursors = namedWith(BRANCH_STATE, state);
     const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight, new Set(this.undecided.keys()));
     const remember = (entries: readonly [string, string | true | null][]): Promise<unknown> =>
-      this.ports.intake.addChanges([], { owner, state: Object.fromEntries(entries) });
-    const forgotten = plan.gone.map((branch): [string, null] => [BRANCH_STATE + branch, null]);
+      this.ports.intake.addChanges([], { owner, state: new Map(entries) });
+    const begun = namedWith(MOVE_STATE, state);
+    const forgotten = plan.gone.flatMap((branch): [string, null][] => [
+      [BRANCH_STATE + branch, null],
+      ...(begun.has(branch) ? [[MOVE_STATE + branch, null] satisfies [string, null]] : []),
+    ]);
     const remembered = [...plan.remembered].map(([branch, head]): [string, string] => [BRANCH_STATE + branch, head]);
     if (forgotten.length + remembered.length > 0) await remember([...forgotten, ...remembered]);
-    if (plan.moved.length > 0) await this.takeInAll(owner, plan.moved, cursors, heads, signal);
+    for (const branch of plan.gone) begun.delete(branch);
+    if (plan.moved.length > 0) await this.takeInAll({ owner, moves: plan.moved, cursors, begun, heads }, signal);
     if (!seen) await remember([[SEEN_STATE, true]]);
+    return unwatched;
   }
 
-  private async chosenHeads(signal: AbortSignal): Promise<Map<string, string>> {
-    const heads = await this.repository.heads(signal);
-    for (const branch of heads.keys()) {
-      if (branch.length <= BRANCH_MAX) continue;
-      heads.delete(branch);
-      if (this.tooLong.has(branch)) continue;
-      this.tooLong.add(branch);
-      this.ports.log.warn(
-        { repository: this.source.name, branch },
-        `a branch is not watched: its name is longer than ${BRANCH_MAX} characters`,
-      );
-    }
+  private async chosenHeads(
+    signal: AbortSignal,
+  ): Promise<{ heads: Map<string, string>; unwatched: ReadonlyMap<string, string> }> {
+    const { heads, unwatchable } = await this.repository.heads(signal, { maxCharacters: BRANCH_MAX });
     const { branches } = this.source;
-    if (branches === 'all') return heads;
+    if (branches === 'all') return { heads, unwatched: unwatchable };
     const named = Array.isArray(branches) ? new Set<string>(branches as string[]) : null;
     for (const branch of this.undecided.keys()) if (!heads.has(branch)) this.undecided.delete(branch);
     for (const branch of [...heads.keys()])
       if (!(named ? named.has(branch) : await this.isChosen(branch))) heads.delete(branch);
-    return heads;
+    const wanted = [...unwatchable].filter(([branch]) => named?.has(branch) ?? true);
+    const undecided = [...this.undecided].map(([branch, { why }]): [string, string] => [branch, why]);
+    return { heads, unwatched: new Map([...wanted, ...undecided]) };
   }
 
   /** A branch of which the callback fails stays where it is, and does not keep the others from being watched. */
   private async isChosen(branch: string): Promise<boolean> {
-    const failedAt = this.undecided.get(branch);
-    if (failedAt !== undefined && performance.now() - failedAt < SAY_AGAIN_MS) return false;
+    const earlier = this.undecided.get(branch);
+    if (earlier && performance.now() - earlier.failedAt < ASK_AGAIN_MS) return false;
     try {
       const chosen = await this.options.choose(branch);
       this.undecided.delete(branch);
       return chosen;
     } catch (error) {
       if (!isCallbackFailure(error)) throw error;
-      this.undecided.set(branch, performance.now());
-      this.ports.log.warn(
-        { repository: this.source.name, branch, err: error },
-        `a branch is not looked at for now, because 'branches' failed for it: ${printable(messageOf(error))}`,
-      );
+      const why = `'branches' failed for it: ${printable(messageOf(error))}`;
+      this.undecided.set(branch, { failedAt: performance.now(), why });
       return false;
     }
   }
 
+  /** Once more in a mirror that was repaired, where something failed in it. */
+  private takeInAll(moves: Moves, signal: AbortSignal): Promise<void> {
+    return this.repository.exclusive(async () => {
+      try {
+        await this.tryAll(moves, signal);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof MillraceError) || error.code !== 'git') throw error;
+        if (!(await this.repository.repair(signal))) throw error;
+        this.ports.log.warn({ repository: this.source.name, err: error }, 'the mirror has been repaired');
+        await this.tryAll(moves, signal);
+      }
+    });
+  }
+
   /** One branch that cannot be taken in does not keep the others from it. @throws the first failure, at the end */
-  private async takeInAll(
-    owner: Ownership,
-    moves: readonly BranchMove[],
-    cursors: Map<string, string>,
-    heads: Heads,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.repository.fetch(
-      moves.map((move) => move.branch),
-      signal,
-    );
+  private async tryAll({ owner, moves, cursors, begun, heads }: Moves, signal: AbortSignal): Promise<void> {
+    const open = moves.filter(({ branch, to }) => cursors.get(branch) !== to);
+    const unfetched = new Map(await this.repository.fetch(new Map(open.map(({ branch, to }) => [branch, to])), signal));
     const known = [...cursors.values()];
     let missing = await this.repository.missing(known, signal);
     if (missing.size > 0) {
       // A mirror of ours has only what moved while it was ours.
-      await this.repository.fetch([...heads.keys()], signal);
+      for (const [branch, error] of await this.repository.fetch(heads, signal)) unfetched.set(branch, error);
       missing = await this.repository.missing(known, signal);
     }
     const failures: unknown[] = [];
-    for (const move of moves) {
+    for (const move of open) {
       try {
-        await this.takeIn(owner, move, knownTo(move, cursors, heads, missing), signal);
+        if (unfetched.has(move.branch)) throw unfetched.get(move.branch);
+        const since = knownTo(move, cursors, heads, missing);
+        await this.takeIn(owner, { ...move, since, id: begun.get(move.branch) ?? null }, signal);
         cursors.set(move.branch, move.to);
       } catch (error) {
         if (signal.aborted || error instanceof FencedError) throw error;
@@ -169,35 +179,41 @@ export class GitPoller {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** The cursor moves in the transaction of the last batch; earlier batches that are seen again are known by their keys. */
+  /**
+   * Takes in what a move of a branch brought. A change is the same one when its source, its move and its revision are: a branch that goes
+   * back to where it was has moved. The cursor moves in the transaction of the last batch; earlier batches that are seen again are known by the
+   * name of the move, which the first of them stores.
+   */
   private async takeIn(
     owner: Ownership,
-    move: BranchMove,
-    known: readonly string[] | null,
+    move: BranchMove & { readonly since: readonly string[] | null; readonly id: string | null },
     signal: AbortSignal,
   ): Promise<void> {
-    const revisions = known === null ? [move.to] : await this.repository.revisionsSince(move.to, known, signal);
+    const { branch, to, since } = move;
+    const id = move.id ?? randomUUID();
+    const revisions = since === null ? [to] : await this.repository.revisionsSince(to, since, signal);
     for (let i = 0; i < revisions.length; i += BATCH) {
       const commits = await this.repository.commits(revisions.slice(i, i + BATCH), signal);
-      const last = i + BATCH >= revisions.length;
+      const state = new Map<string, string | null>();
+      if (i + BATCH < revisions.length) state.set(MOVE_STATE + branch, id);
+      else {
+        state.set(BRANCH_STATE + branch, to);
+        if (i > 0 || move.id !== null) state.set(MOVE_STATE + branch, null);
+      }
       const ids = await this.ports.intake.addChanges(
-        commits.map((commit) => this.change(commit, move.branch)),
-        { owner, state: last ? { [BRANCH_STATE + move.branch]: move.to } : {} },
+        commits.map((commit) => this.change(commit, branch, id)),
+        { owner, state },
       );
       for (const id of ids) this.ports.hints.publish(hints.change(id));
-      if (ids.length > 0) {
-        this.ports.log.info(
-          { repository: this.source.name, branch: move.branch, changes: ids.length },
-          'changes found',
-        );
-      }
+      if (ids.length > 0)
+        this.ports.log.info({ repository: this.source.name, branch, changes: ids.length }, 'changes found');
     }
   }
 
-  private change(commit: Commit, branch: string): NewChange {
-    const { repository, project, codebase, category } = this.source;
+  private change(commit: Commit, branch: string, moveId: string): NewChange {
+    const { name, repository, project, codebase, category } = this.source;
     return {
-      dedupKey: JSON.stringify(['git', repository, branch, commit.revision]),
+      dedupKey: JSON.stringify(['git', name, branch, moveId, commit.revision]),
       author: commit.author,
       committer: commit.committer,
       comments: commit.message,
@@ -213,4 +229,13 @@ export class GitPoller {
       properties: {},
     };
   }
+}
+
+/** What is remembered under names with that prefix, by the rest of the name. */
+function namedWith(prefix: string, state: ReadonlyMap<string, string | true>): Map<string, string> {
+  return new Map(
+    [...state].flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), String(value)] satisfies [string, string]] : [],
+    ),
+  );
 }

@@ -1,19 +1,30 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { BoundCredentials } from '@millrace/config';
 import { OperationalError, redactAddresses } from '@millrace/domain';
 import { credentialSettings } from '../core/git-environment.js';
+import { type Listing, objectFormat, readHeads } from '../core/git-refs.js';
+import type { Limit } from '../core/limit.js';
 
 const run = promisify(execFile);
 
 const LIST_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 600_000;
 const OUTPUT_LIMIT_BYTES = 256 << 20;
-/** What the user of this machine prefers must not change what we read. */
-const SETTINGS = ['-c', 'i18n.logOutputEncoding=UTF-8', '-c', 'log.showSignature=false'];
+/** A sound mirror is not looked over again so soon: that reads all of it. */
+const CHECK_AGAIN_MS = 600_000;
+/** Of one round: with each, a branch that cannot be fetched is told from the others by halves. */
+const MOST_REFUSALS = 30;
+/** What the user of this machine prefers must not change what we read, nor what runs in a mirror after we are done with it. */
+const SETTINGS = [
+  ...['i18n.logOutputEncoding=UTF-8', 'log.showSignature=false', 'fetch.fsckObjects=false'],
+  ...['transfer.fsckObjects=false', 'gc.autoDetach=false', 'maintenance.autoDetach=false'],
+].flatMap((setting) => ['-c', setting]);
+/** What a git that was killed leaves behind. */
+const LEFT_BEHIND = /\.lock$|^tmp_(pack|idx|rev|obj|bitmap|graph|mtimes)|^\.tmp-/;
 
 export interface Commit {
   readonly revision: string;
@@ -24,39 +35,90 @@ export interface Commit {
   readonly files: readonly string[];
 }
 
+export interface RepositoryOptions {
+  readonly url: string;
+  /** The folder of all mirrors. */
+  readonly mirrors: string;
+  /** Whoever uses the mirror of this address does so within this. */
+  readonly exclusive: Limit;
+  readonly credentials: BoundCredentials | null;
+}
+
 /**
  * A remote repository, looked at through a bare mirror of our own: a poll is one `ls-remote`, and only branches that moved are
- * fetched, incrementally.
+ * fetched, incrementally. All change sources of one address share a mirror. It may be lost at any time: it has nothing that the repository has not.
  */
 export class GitRepository {
+  private readonly url: string;
   private readonly mirror: string;
+  private readonly credentials: BoundCredentials | null;
+  /** By the clock of this process. */
+  private soundAtMs = -Infinity;
+  /** Those who work in the mirror do so one after the other. */
+  readonly exclusive: Limit;
 
-  constructor(
-    readonly url: string,
-    folder: string,
-    private readonly credentials: BoundCredentials | null = null,
-  ) {
-    this.mirror = join(folder, `${hashOf(url).slice(0, 16)}.git`);
+  constructor({ url, mirrors, exclusive, credentials }: RepositoryOptions) {
+    this.url = url;
+    this.exclusive = exclusive;
+    this.credentials = credentials;
+    this.mirror = join(mirrors, `${hashOf(url).slice(0, 16)}.git`);
   }
 
   /** Every branch with its head. @throws OperationalError `git` when the repository cannot be reached */
-  async heads(signal: AbortSignal): Promise<Map<string, string>> {
+  async heads(signal: AbortSignal, options: { readonly maxCharacters: number }): Promise<Listing> {
     const out = await this.git(['ls-remote', '--heads', '--', this.url], {
       timeoutMs: LIST_TIMEOUT_MS,
       signal,
       mirror: false,
     });
-    const heads = new Map<string, string>();
-    for (const line of out.toString('utf8').split('\n')) {
-      const match = /^([0-9a-f]{40,64})\trefs\/heads\/(.+)$/.exec(line);
-      if (match) heads.set(match[2]!, match[1]!);
+    return readHeads(out, options.maxCharacters);
+  }
+
+  /** Fetches heads. @returns those that could not be fetched, with the reason */
+  async fetch(heads: ReadonlyMap<string, string>, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
+    await this.ensureMirror(objectFormat(heads), signal);
+    const failures = new Map<string, unknown>();
+    let refusals = 0;
+    const fetchSome = async (branches: readonly string[]): Promise<void> => {
+      try {
+        await this.fetchAtOnce(branches, signal);
+      } catch (error) {
+        if (signal.aborted || !isRefusal(error)) throw error;
+        refusals += 1;
+        if (branches.length === 1 || refusals >= MOST_REFUSALS) {
+          for (const branch of branches) failures.set(branch, error);
+          return;
+        }
+        const middle = branches.length >> 1;
+        await fetchSome(branches.slice(0, middle));
+        await fetchSome(branches.slice(middle));
+      }
+    };
+    await fetchSome([...heads.keys()]);
+    return failures;
+  }
+
+  /**
+   * Mends the mirror after something failed in it: takes away what a git that was killed left behind, or all of a mirror that is damaged.
+   * @returns whether it is worth trying again
+   */
+  async repair(signal: AbortSignal): Promise<boolean> {
+    if (this.tidy()) return true;
+    if (performance.now() - this.soundAtMs < CHECK_AGAIN_MS) return false;
+    try {
+      const args = ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'];
+      await this.git(args, { timeoutMs: FETCH_TIMEOUT_MS, signal });
+    } catch (error) {
+      if (signal.aborted || !isRefusal(error)) throw error;
+      this.remove();
+      return true;
     }
-    return heads;
+    this.soundAtMs = performance.now();
+    return false;
   }
 
   /** Branches are kept under their hashes: `topic` may go and `topic/one` come. */
-  async fetch(branches: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.ensureMirror();
+  private async fetchAtOnce(branches: readonly string[], signal: AbortSignal): Promise<void> {
     const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/branches/${hashOf(branch)}\n`);
     await this.git(['fetch', '--quiet', '--no-tags', '--force', '--stdin', '--', this.url], {
       timeoutMs: FETCH_TIMEOUT_MS,
@@ -91,7 +153,20 @@ export class GitRepository {
     return revisions.length > 0 && revisions.length < lines.length ? revisions : [head];
   }
 
+  /** Of commits with more to say than there is room for, only the revision is told. */
   async commits(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
+    try {
+      return await this.commitsAtOnce(revisions, signal);
+    } catch (error) {
+      if (!(error instanceof OperationalError) || error.code !== 'git-output') throw error;
+      if (revisions.length === 1) return [unreadable(revisions[0]!)];
+      const middle = revisions.length >> 1;
+      const first = await this.commits(revisions.slice(0, middle), signal);
+      return [...first, ...(await this.commits(revisions.slice(middle), signal))];
+    }
+  }
+
+  private async commitsAtOnce(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
     const options = { timeoutMs: FETCH_TIMEOUT_MS, signal, input: `${revisions.join('\n')}\n` };
     const format = '--format=%H%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%B%x00';
     const log = await this.git(['log', '--no-walk=unsorted', '--stdin', format], options);
@@ -116,10 +191,38 @@ export class GitRepository {
     return commits;
   }
 
-  private async ensureMirror(): Promise<void> {
-    if (existsSync(join(this.mirror, 'HEAD'))) return;
+  /** @param format of the objects in the repository; a mirror of another format is of no use. Null: it has none to be fetched. */
+  private async ensureMirror(format: 'sha1' | 'sha256' | null, signal: AbortSignal): Promise<void> {
+    if (format === null || (await this.mirrorFormat(signal)) === format) return;
+    this.remove();
     mkdirSync(this.mirror, { recursive: true });
-    await run('git', ['init', '--quiet', '--bare', this.mirror]);
+    await run('git', ['init', '--quiet', '--bare', `--object-format=${format}`, this.mirror]);
+  }
+
+  /** Null: there is no mirror, or git does not take it for one. */
+  private async mirrorFormat(signal: AbortSignal): Promise<string | null> {
+    if (!existsSync(this.mirror)) return null;
+    try {
+      const out = await this.git(['rev-parse', '--show-object-format'], { timeoutMs: LIST_TIMEOUT_MS, signal });
+      return out.toString('latin1').trim();
+    } catch (error) {
+      if (signal.aborted || !isRefusal(error)) throw error;
+      return null;
+    }
+  }
+
+  private remove(): void {
+    rmSync(this.mirror, { recursive: true, force: true });
+  }
+
+  /** Only while nobody works in the mirror: what lies there then belongs to nobody. @returns whether anything lay there */
+  private tidy(): boolean {
+    if (!existsSync(this.mirror)) return false;
+    const found = readdirSync(this.mirror, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      LEFT_BEHIND.test(basename(path)),
+    );
+    for (const path of found) rmSync(join(this.mirror, path), { recursive: true, force: true });
+    return found.length > 0;
   }
 
   private async git(
@@ -150,7 +253,10 @@ export class GitRepository {
       child.stdin.end(options.input ?? '');
       child.on('error', reject);
       child.on('close', (code, signal) => {
-        if (code === 0) resolve(Buffer.concat(out));
+        if (size > OUTPUT_LIMIT_BYTES) {
+          const limit = `git ${args[0]} of ${redactAddresses(this.url)} printed more than ${OUTPUT_LIMIT_BYTES} bytes`;
+          reject(new OperationalError('git-output', limit, { repository: redactAddresses(this.url) }));
+        } else if (code === 0) resolve(Buffer.concat(out));
         else
           reject(
             new OperationalError(
@@ -162,6 +268,16 @@ export class GitRepository {
       });
     });
   }
+}
+
+/** Whether git ran to its end and said no; not that it was cut off. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof OperationalError && error.code === 'git' && error.fields['code'] !== null;
+}
+
+function unreadable(revision: string): Commit {
+  const message = '(This commit is too large to be shown: its message and files are in the repository.)';
+  return { revision, author: '', committer: '', committedAtMs: 0, message, files: [] };
 }
 
 function hashOf(text: string): string {

@@ -26,6 +26,9 @@ export interface Change extends Omit<NewChange, 'dedupKey'> {
 /** How long a message may be here; the rest is in the repository. */
 const COMMENTS_KEPT = 256 << 10;
 const FILES_KEPT_BYTES = 1 << 20;
+const PERSON_KEPT = 1000;
+/** The last second of the year 9999: what is later is no date that a calendar, or a database, is sure to have. */
+const LATEST_MS = 253_402_300_799_000;
 
 /**
  * Changes come in; what a source writes is guarded by its ownership (I2, I4). Prepared SQL: a commit that hooks wait for is as long as its
@@ -40,7 +43,7 @@ export class IntakeStore {
    */
   async addChanges(
     changes: readonly NewChange[],
-    source?: { readonly owner: Ownership; readonly state?: Readonly<Record<string, unknown>> },
+    source?: { readonly owner: Ownership; readonly state?: ReadonlyMap<string, unknown> },
   ): Promise<number[]> {
     for (;;) {
       try {
@@ -55,12 +58,11 @@ export class IntakeStore {
   private async insertChanges(
     tx: Transaction,
     changes: readonly NewChange[],
-    source?: { readonly owner: Ownership; readonly state?: Readonly<Record<string, unknown>> },
+    source?: { readonly owner: Ownership; readonly state?: ReadonlyMap<string, unknown> },
   ): Promise<number[]> {
     if (source) {
       await assertOwner(tx, source.owner);
-      for (const [name, value] of Object.entries(source.state ?? {}))
-        await setState(tx, source.owner.name, name, value);
+      for (const [name, value] of source.state ?? []) await setState(tx, source.owner.name, name, value);
     }
     const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
     const seen = new Set<string>();
@@ -94,8 +96,8 @@ export class IntakeStore {
         [
           firstSeq + i,
           hash,
-          change.author,
-          change.committer,
+          change.author.slice(0, PERSON_KEPT),
+          change.committer?.slice(0, PERSON_KEPT) ?? null,
           shortened(change.comments),
           change.branch,
           change.revision,
@@ -104,7 +106,7 @@ export class IntakeStore {
           change.repository,
           change.project,
           change.codebase,
-          change.whenMs,
+          keptWhenMs(change.whenMs),
           JSON.stringify(keptFiles(change.files)),
           JSON.stringify(change.properties),
           stampId,
@@ -116,12 +118,12 @@ export class IntakeStore {
   }
 
   /** What a change source or scheduler remembered. */
-  async state<T>(owner: string): Promise<Record<string, T>> {
+  async state<T>(owner: string): Promise<ReadonlyMap<string, T>> {
     const rows = await this.db.all<{ name: string; value: string }>(
       `SELECT name, value FROM object_state WHERE owner = ?`,
       [owner],
     );
-    return Object.fromEntries(rows.map((row) => [row.name, JSON.parse(row.value) as T]));
+    return new Map(rows.map((row) => [row.name, JSON.parse(row.value) as T]));
   }
 
   changesAfter(seq: number, limit: number): Promise<Change[]> {
@@ -179,6 +181,10 @@ async function selectChanges(db: Queryable, tail: string, params: readonly (numb
 function shortened(comments: string): string {
   if (comments.length <= COMMENTS_KEPT) return comments;
   return `${comments.slice(0, COMMENTS_KEPT)}\n[… ${comments.length - COMMENTS_KEPT} more characters are in the repository]`;
+}
+
+function keptWhenMs(whenMs: number): number {
+  return Number.isFinite(whenMs) ? Math.trunc(Math.min(Math.max(whenMs, 0), LATEST_MS)) : 0;
 }
 
 function keptFiles(files: readonly string[]): string[] {
