@@ -11,10 +11,10 @@ describe('announcements', () => {
       { requestId: 6, builderId: 2 },
     ];
     expect(topics(buildsetCreated({ buildsetId: 3, requests }))).toEqual([
-      'queue.1',
       'buildrequests.5.new',
-      'queue.2',
+      'queue.1',
       'buildrequests.6.new',
+      'queue.2',
       'buildsets.3.new',
     ]);
   });

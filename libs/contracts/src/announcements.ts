@@ -7,8 +7,8 @@ export function buildsetCreated(buildset: {
 }): Hint[] {
   return [
     ...buildset.requests.flatMap(({ requestId, builderId }) => [
-      hints.queued(builderId),
       hints.request(requestId, builderId, 'new'),
+      hints.queued(builderId),
     ]),
     hints.buildset(buildset.buildsetId, 'new'),
   ];

@@ -7,18 +7,19 @@ import {
   type SeenChange,
 } from '@millrace/config';
 import type { CompiledScheduler } from '@millrace/contracts';
-import type {
-  Decided,
-  FinishedBuildsetStore,
-  Incarnation,
-  IntakeStore,
-  Ownership,
-  OwnershipStore,
-  SchedulerBuildset,
-  SchedulerCursors,
-  SchedulerDecision,
-  SchedulerRow,
-  SchedulerStore,
+import {
+  type Decided,
+  type FinishedBuildsetStore,
+  type Incarnation,
+  type IntakeStore,
+  type Ownership,
+  ownershipName,
+  type OwnershipStore,
+  type SchedulerBuildset,
+  type SchedulerCursors,
+  type SchedulerDecision,
+  type SchedulerRow,
+  type SchedulerStore,
 } from '@millrace/database';
 import { FencedError } from '@millrace/domain';
 import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
@@ -98,7 +99,7 @@ export class SchedulerRunner {
   private async round(signal: AbortSignal): Promise<void> {
     const { ports } = this;
     const { name } = this.options.scheduler;
-    const owner = await ports.ownerships.acquire(`scheduler:${name}`, ports.me, ports.lease.mayTakeOver());
+    const owner = await ports.ownerships.acquire(ownershipName.scheduler(name), ports.me, ports.lease.mayTakeOver());
     if (!owner) return;
     const { change, buildset } = this.options.kind.on;
     try {
