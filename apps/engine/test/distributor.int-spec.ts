@@ -18,9 +18,8 @@ import {
 import { Result } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 import { eventually } from '@millrace/testing';
-import type { WorkerConnection } from '@millrace/worker-protocol';
 import { Distributor } from '../src/claiming/distributor.js';
-import { AttachedWorker } from '../src/workers/attached-worker.js';
+import { attachedWorker } from './attached-worker.js';
 
 describe('Distributor', () => {
   let folder: string;
@@ -83,7 +82,7 @@ describe('Distributor', () => {
     const failures: unknown[] = [];
     const fail = (...what: unknown[]): void => void failures.push(what);
     const session = await new WorkerStore(db).attached(workerId, me, {});
-    const worker = new AttachedWorker(workerId, 'w', 1, {} as WorkerConnection, session, () => undefined);
+    const worker = attachedWorker({ workerId, maxBuilds: 1, sessionEpoch: session });
     const begun: ClaimedBuild[] = [];
     const end = (build: ClaimedBuild): Promise<unknown> =>
       new ClaimStore(db).end(build, { results: Result.SUCCESS, stateString: 'done' });

@@ -504,8 +504,8 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): L
 }
 
 /** Whether the worker goes on without us, and can tell later how that went (I9). */
-export function resumes({ connection, killed }: AttachedWorker): boolean {
-  return !killed && connection.info.features.includes(FEATURE_RESUME);
+export function resumes({ connection, isKilled }: AttachedWorker): boolean {
+  return !isKilled && connection.info.features.includes(FEATURE_RESUME);
 }
 
 /** For an answer that must not be given: the worker is to keep what it said. */

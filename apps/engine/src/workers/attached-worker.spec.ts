@@ -1,16 +1,30 @@
 import { describe, expect, it } from '@jest/globals';
 import { MsgpackMasterSession } from '@millrace/worker-protocol';
-import { AttachedWorker } from './attached-worker.js';
+import { AttachedWorker, type WorkerStanding } from './attached-worker.js';
 
-/** A worker of two slots, and what it was sent. */
-function attached(): { worker: AttachedWorker; sent: string[] } {
+const READY: WorkerStanding = { isHeld: false, isLeaving: false, failures: 0 };
+
+/** A worker of two slots, what it was sent, and what was said of it. */
+function attached(): { worker: AttachedWorker; sent: string[]; said: string[] } {
   const sent: string[] = [];
   const session = new MsgpackMasterSession({
     send: (frame) => sent.push(Buffer.from(frame).toString('latin1')),
     close: () => undefined,
     bufferedBytes: () => 0,
   });
-  return { worker: new AttachedWorker(1, 'w', 2, session, 1, () => undefined), sent };
+  const said: string[] = [];
+  const worker = new AttachedWorker({
+    ...{ workerId: 1, name: 'w', maxBuilds: 2, env: {}, tokenId: null, relay: null },
+    ...{ connection: session, sessionEpoch: 1 },
+    events: {
+      disconnect: (reason) => said.push(`disconnect: ${reason}`),
+      doubted: () => said.push('doubted'),
+      recovered: () => said.push('recovered'),
+      shutDown: () => said.push('shut down'),
+    },
+  });
+  worker.know(READY);
+  return { worker, sent, said };
 }
 
 describe('AttachedWorker', () => {
@@ -19,7 +33,7 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(2);
     worker.goesOnWith(7, 1);
     expect(worker.freeSlots).toBe(1);
-    worker.paused = true;
+    worker.know({ ...READY, isHeld: true });
     expect(worker.freeSlots).toBe(0);
   });
 
@@ -42,7 +56,7 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(1);
     worker.claimLost(9);
     expect(worker.freeSlots).toBe(0);
-    worker.unsure = false;
+    worker.know(READY);
     worker.countBuilds([3, 4, 5, 6, 7]);
     expect(worker.freeSlots).toBe(0);
   });
@@ -51,22 +65,22 @@ describe('AttachedWorker', () => {
     const { worker, sent } = attached();
     worker.goesOnWith(7, 1);
     worker.leave();
-    worker.stay();
+    worker.know(READY);
     worker.release(7);
     expect(sent).toEqual([]);
     expect(worker.freeSlots).toBe(2);
     worker.leave();
-    worker.stay();
+    worker.know(READY);
     expect(sent).toHaveLength(1);
     expect(worker.freeSlots).toBe(0);
   });
 
   it('has been shut down, too, when it ends without an answer', async () => {
-    const { worker } = attached();
-    const told = new Promise<void>((resolve) => (worker.events = { ...worker.events, shutDown: resolve }));
+    const { worker, said } = attached();
     worker.leave();
     (worker.connection as MsgpackMasterSession).closed('it ended');
-    await told;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(said).toEqual(['shut down']);
   });
 
   it('ends at once when it is killed, whatever it builds', () => {
@@ -87,6 +101,34 @@ describe('AttachedWorker', () => {
     expect(sent).toEqual([]);
     worker.release(7);
     expect(sent).toHaveLength(1);
+  });
+
+  it('has no slots before its row has been read', () => {
+    const { worker } = attached();
+    expect([worker.isUnsure, worker.freeSlots]).toEqual([false, 2]);
+    worker.claimLost(9);
+    expect([worker.isUnsure, worker.isDoubted, worker.freeSlots]).toEqual([true, true, 0]);
+    worker.configure({ maxBuilds: 3, env: { A: 'b' } });
+    worker.know(READY);
+    expect([worker.isDoubted, worker.freeSlots, worker.env]).toEqual([false, 3, { A: 'b' }]);
+  });
+
+  it('has recovered when a build on it ends after failures, once, and while it is attached', () => {
+    const { worker, said } = attached();
+    const build = (): void => {
+      worker.goesOnWith(7, 1);
+      worker.release(7);
+    };
+    build();
+    worker.know({ ...READY, failures: 2 });
+    build();
+    build();
+    expect(said).toEqual(['recovered']);
+    worker.know({ ...READY, failures: 1 });
+    worker.detached();
+    build();
+    worker.claimLost(9);
+    expect(said).toEqual(['recovered']);
   });
 
   it('is shut down at once when it wants to leave and is idle', () => {

@@ -133,27 +133,20 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
       { resumes: info.features.includes(FEATURE_RESUME), protocol: socket.protocol, address: socket.address },
     );
     if (!socket.isOpen) return void (await this.store.detached(workerId, sessionEpoch));
-    const worker = new AttachedWorker(
-      workerId,
-      configured.name,
-      configured.maxBuilds,
-      connection,
-      sessionEpoch,
-      (reason) => {
-        if (!socket.isOpen) return;
-        this.log.info({ worker: configured.name, reason }, 'worker disconnected by us');
-        socket.terminate();
+    const { name, maxBuilds, env, tokenId = null } = configured;
+    const worker: AttachedWorker = new AttachedWorker({
+      ...{ workerId, name, maxBuilds, env, tokenId, connection, sessionEpoch, relay: socket.relay ?? null },
+      events: {
+        disconnect: (reason) => {
+          if (!socket.isOpen) return;
+          this.log.info({ worker: name, reason }, 'worker disconnected by us');
+          socket.terminate();
+        },
+        doubted: () => this.recheck(workerId),
+        recovered: () => this.recovered(worker),
+        shutDown: () => this.shutDown(worker),
       },
-    );
-    worker.unsure = true;
-    worker.env = configured.env;
-    worker.tokenId = configured.tokenId ?? null;
-    worker.relay = socket.relay ?? null;
-    worker.events = {
-      doubted: () => this.recheck(workerId),
-      buildEnded: () => this.buildEnded(worker),
-      shutDown: () => this.shutDown(worker),
-    };
+    });
     this.byConnection.set(connection, worker);
     await this.builds.adopt(worker);
     if (!socket.isOpen) return;
@@ -191,14 +184,15 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     if (!worker) return;
     this.byConnection.delete(connection);
     if (this.attached.get(worker.workerId) === worker) this.attached.delete(worker.workerId);
-    worker.events = { ...worker.events, doubted: () => undefined, buildEnded: () => undefined };
+    worker.detached();
     this.log.info({ worker: worker.name, builds: worker.builds }, 'worker detached');
-    const wasLost = !this.isClosing && !worker.killed && worker.builds > 0;
+    const wasLost = !this.isClosing && !worker.isKilled && worker.builds > 0;
     this.store
       .detached(worker.workerId, worker.sessionEpoch)
       .then(() => this.hints.publish(hints.worker(worker.workerId, 'disconnected')))
       .catch((error: unknown) => this.trouble(worker, error, 'detaching was not recorded'));
-    if (wasLost && worker.sinceBegunMs < LOST_AT_ONCE_MS) {
+    const { sinceBegunMs } = worker;
+    if (wasLost && sinceBegunMs !== null && sinceBegunMs < LOST_AT_ONCE_MS) {
       this.failed(worker, 'lost', 'it went away at once after a build was begun on it');
     }
     this.builds.workerAway(worker);
@@ -231,7 +225,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
       const configured = workers.get(worker.name);
       if (!configured) worker.disconnect('it is no longer configured');
       else if (!this.mayStay(worker)) worker.disconnect('its token was revoked');
-      else Object.assign(worker, { maxBuilds: configured.maxBuilds, env: configured.env });
+      else worker.configure(configured);
     }
   }
 
@@ -268,16 +262,16 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     const ids = workers.map((worker) => worker.workerId);
     const all = await this.store.states(ids.length > READ_ONE_BY_ONE ? undefined : ids);
     const states = new Map(all.map((state) => [state.workerId, state]));
-    const uncounted = workers.filter((worker) => worker.unsure || worker.hasBuildsElsewhere);
+    const uncounted = workers.filter((worker) => worker.isUnsure || worker.hasBuildsElsewhere);
     const busy = await this.store.buildersBusyOn(uncounted.map((worker) => worker.workerId));
     for (const worker of uncounted) worker.countBuilds(busy.get(worker.workerId) ?? []);
     for (const worker of workers) {
       if (this.attached.get(worker.workerId) !== worker) continue;
-      const { freeSlots: before, doubted } = worker;
+      const { freeSlots: before, isDoubted } = worker;
       this.apply(worker, states.get(worker.workerId));
       if (worker.freeSlots <= before) continue;
       // What is known of the queues will do for one that was in doubt.
-      if (doubted) this.signals.slotFreed.next();
+      if (isDoubted) this.signals.slotFreed.next();
       else this.signals.workersChanged.next();
     }
   });
@@ -287,12 +281,8 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     if (state.killEpoch === worker.sessionEpoch) {
       return worker.kill(`it was killed${state.shutdownReason === null ? '' : ` (${state.shutdownReason})`}`);
     }
-    worker.unsure = false;
-    worker.doubted = false;
-    worker.paused = state.paused || state.quarantinedForMs > 0;
-    worker.failures = state.failures;
-    if (state.graceful) worker.leave();
-    else worker.stay();
+    const { paused, quarantinedForMs, graceful: isLeaving, failures } = state;
+    worker.know({ isHeld: paused || quarantinedForMs > 0, isLeaving, failures });
   }
 
   /** Whether what it logged in with still lets it in. */
@@ -300,9 +290,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     return tokenId === null || this.directory.tokens.isWorking(tokenId);
   }
 
-  private buildEnded(worker: AttachedWorker): void {
-    if (worker.failures === 0) return;
-    worker.failures = 0;
+  private recovered(worker: AttachedWorker): void {
     this.fleet
       .recovered(worker.workerId)
       .then(() => this.changed(worker.workerId))

@@ -27,7 +27,7 @@ import { FolderBlobs } from '../../src/blobs/folder-blobs.js';
 import { EngineBuildHost } from '../../src/builds/build-host.js';
 import { STEP_LIMITS } from '../../src/core/step-limits.js';
 import type { CommandRequest } from '../../src/runner/runner.js';
-import { AttachedWorker } from '../../src/workers/attached-worker.js';
+import { attachedWorker } from '../attached-worker.js';
 
 /** A build whose worker says what a test wants it to say; everything else is real. */
 describe('what a build leaves behind has limits', () => {
@@ -92,7 +92,7 @@ describe('what a build leaves behind has limits', () => {
     [build] = (await new ClaimStore(db).claim(me, [{ requestId: created!.requests[0]!.requestId, ...candidate }])) as [
       ClaimedBuild,
     ];
-    const worker = new AttachedWorker(workerId, 'w', 100, connection(), 1, () => undefined);
+    const worker = attachedWorker({ workerId, maxBuilds: 100, connection: connection() });
     const journal = new Journal(db, me, () => undefined);
     broken = [];
     const nothing = (): void => undefined;
