@@ -3,7 +3,7 @@ import { BusWatch } from './bus-watch.js';
 import type { BusState, Hints } from './hints.js';
 import type { Logger } from './logging.js';
 
-/** A bus whose state the test sets, and what is logged of it at `warn`. */
+/** Returns a watch over a bus whose state the test sets, and the messages logged at `warn`. */
 function watched(initial: BusState): { set: (state: BusState) => void; warned: string[]; watch: BusWatch } {
   const warned: string[] = [];
   let listener: (state: BusState) => void = () => undefined;
@@ -17,7 +17,7 @@ describe('BusWatch', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
-  it('says nothing about a bus that is connected or back at once', () => {
+  it('logs nothing about a bus that is connected or back at once', () => {
     const { set, warned } = watched('connecting');
     set('connected');
     set('connecting');
@@ -27,7 +27,7 @@ describe('BusWatch', () => {
     expect(warned).toEqual([]);
   });
 
-  it('warns while it is away, now and then, and says when it is back', () => {
+  it('warns now and then while the bus is away, and reports when it is back', () => {
     const { set, warned } = watched('connected');
     set('connecting');
     jest.advanceTimersByTime(5_000);
@@ -39,13 +39,13 @@ describe('BusWatch', () => {
     expect(warned.slice(3)).toEqual(['the bus is back']);
   });
 
-  it('warns of a bus that never came up', () => {
+  it('warns about a bus that never connected', () => {
     const { warned } = watched('connecting');
     jest.advanceTimersByTime(6_000);
     expect(warned).toEqual(['the bus is away']);
   });
 
-  it('is quiet where there is no bus, and once the master stops', () => {
+  it('logs nothing when there is no bus, and nothing once the master stops', () => {
     const off = watched('off');
     const { set, warned, watch } = watched('connected');
     set('connecting');

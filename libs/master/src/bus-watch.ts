@@ -3,11 +3,11 @@ import { Hints } from './hints.js';
 import type { Logger } from './logging.js';
 import { LOG } from './tokens.js';
 
-/** A bus that is back so soon is worth no warning: a broker that is started again, or one that comes up beside us. */
+/** Shorter absences are not worth a warning: a broker restarts, or starts at the same time as this master. */
 const PATIENCE_MS = 5_000;
 const REMIND_EVERY_MS = 600_000;
 
-/** Warns for as long as the bus is away: everything still works then, but at the pace of the polls. */
+/** Warns as long as the bus is away: everything still works then, but at the pace of the polls. */
 @Injectable()
 export class BusWatch implements BeforeApplicationShutdown {
   private reminder: NodeJS.Timeout | null = null;

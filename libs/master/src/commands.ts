@@ -11,7 +11,7 @@ import { MasterPhase } from './phase.js';
 import type { MasterSettings } from './settings.js';
 import { LOG, ME, SETTINGS } from './tokens.js';
 
-/** Carries out the command rows addressed to this master: on hint, and by poll for the hints that were lost (I1). */
+/** Carries out the command rows addressed to this master: on a hint, and by polling for the hints that were lost (I1). */
 @Injectable()
 export class Commands implements BeforeApplicationShutdown {
   private handlers: ReadonlyMap<CommandKind, CommandHandler> = new Map();
@@ -38,7 +38,10 @@ export class Commands implements BeforeApplicationShutdown {
     });
   }
 
-  /** `onDrain` gets the promise of what a drain has to wait for. */
+  /**
+   * Starts carrying out commands.
+   * @param onDrain gets the promise of the work that a drain waits for
+   */
   start(onDrain: (work: Promise<unknown>) => void): void {
     this.handlers = commandHandlers(this.discovery);
     this.onDrain = onDrain;
@@ -46,7 +49,7 @@ export class Commands implements BeforeApplicationShutdown {
     this.loop.start();
   }
 
-  /** One after the other. Never rejects: what went wrong is the answer. */
+  /** Loads the configuration again, one request after the other. Never rejects: an error becomes the answer. */
   reconfigure(): Promise<string> {
     this.reloading = this.reloading.then(() => this.reloadOnce());
     return this.reloading;
@@ -63,7 +66,7 @@ export class Commands implements BeforeApplicationShutdown {
         await this.carryOut(command);
         continue;
       }
-      // Loading may take its time; stopping a build or draining does not wait for that.
+      // Loading may take long. Stopping a build or draining does not wait for it.
       this.reloads.add(command.id);
       void this.carryOut(command)
         .catch((error: unknown) => this.log.warn({ err: error }, `command ${command.id}: ${messageOf(error)}`))

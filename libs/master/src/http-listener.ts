@@ -14,11 +14,11 @@ import {
 
 export interface ListenerOptions {
   readonly rule: ListenerRule;
-  /** How a role words a refusal where it has promised its own words; null: as everywhere. */
+  /** Returns a role's own answer for a refused request. Null means the usual answer. */
   readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
-  /** Whether somebody takes sockets over by way of `Upgrade`, and counts them then. */
+  /** Whether the role handles `Upgrade` requests. It then counts the upgraded sockets itself. */
   readonly upgrades?: boolean;
-  /** Whether bodies stay text, for a role that answers those that are no JSON in words of its own. */
+  /** Whether bodies stay text, for a role that has its own answer to invalid JSON. */
   readonly textBodies?: boolean;
   readonly limits?: ListenerLimits;
 }
@@ -29,8 +29,8 @@ export interface RefusedAnswer {
 }
 
 /**
- * The HTTP server of Nest with the limits that every listener of a master has (`LISTENER_LIMITS`), and its names and pages checked before
- * anything else of a request is looked at.
+ * Makes Nest's HTTP server with the limits that every listener of a master has (`LISTENER_LIMITS`). Host names and origins are checked
+ * before anything else of a request is read.
  */
 export function httpAdapter({
   rule,
@@ -47,7 +47,7 @@ export function httpAdapter({
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.idleMs,
     http: httpServerOptions(limits),
-    // An address that cannot be decoded gets here before any hook does.
+    // A request whose address cannot be decoded gets here before any hook runs.
     frameworkErrors: (error: { statusCode?: number }, _request: unknown, reply: FastifyReply) => {
       void reply
         .status(error.statusCode ?? 400)
@@ -73,7 +73,7 @@ export function httpAdapter({
       status: refusal.status,
       body: { error: refusal.error, code: refusal.code },
     };
-    // Text: nothing that a page from elsewhere could have made of it. Closed: the body, if there is one, is not read.
+    // Plain text, so that a page from elsewhere could not inject anything. The connection is closed, so that a body is not read.
     return reply
       .status(status)
       .headers({ connection: 'close', 'content-type': 'text/plain; charset=utf-8' })
@@ -84,8 +84,8 @@ export function httpAdapter({
 }
 
 /**
- * At most `maxConnections` at a time. One counts as in use from the end of a request's body until it is answered, so that
- * whoever sends slowly displaces nobody.
+ * Limits connections to `maxConnections`. A connection counts as in use from the end of a request's body until it is answered, so that a
+ * client that sends slowly displaces nobody.
  */
 function limitConnections(server: Server, limits: ListenerLimits, upgrades: boolean): void {
   server.maxHeadersCount = limits.maxHeaders;
@@ -102,6 +102,6 @@ function limitConnections(server: Server, limits: ListenerLimits, upgrades: bool
     else cap.use(socket);
     response.once('close', () => cap.rest(socket));
   });
-  // Only where somebody else listens too: Node leaves upgrades to those who listen, and answers them where nobody does.
+  // Only when somebody else listens too: without listeners Node answers upgrades itself.
   if (upgrades) server.on('upgrade', (request) => cap.remove(request.socket));
 }

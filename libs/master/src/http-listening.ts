@@ -8,8 +8,8 @@ import type { MasterSettings } from './settings.js';
 import { SETTINGS } from './tokens.js';
 
 /**
- * The HTTP port of a master. It is listened on before any role begins to work (the hooks of a global module run first), so that a port that is
- * taken has cost nobody a claim; until then, and while a role begins, `/readyz` says `starting`.
+ * The HTTP port of a master. It is opened before any role begins to work (the hooks of a global module run first), so that a master whose
+ * port is taken has claimed nothing. Until then, and while a role begins, `/readyz` says `starting`.
  */
 @Injectable()
 export class HttpListening implements OnApplicationBootstrap {

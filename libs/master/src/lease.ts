@@ -1,6 +1,6 @@
 import { OutageGuard } from './outage-guard.js';
 
-/** What this master knows of its own lease, which the control thread renews. */
+/** The main thread's view of this master's lease, which the control thread renews. */
 export class Lease {
   private readonly guard: OutageGuard;
 
@@ -16,7 +16,7 @@ export class Lease {
     this.guard.failed();
   }
 
-  /** Whether what belonged to a master that looks dead may be taken over now (see `OutageGuard`). */
+  /** Whether rows of a master that looks dead may be taken over now (see `OutageGuard`). */
   mayTakeOver(): boolean {
     return this.guard.mayTakeOver(performance.now());
   }

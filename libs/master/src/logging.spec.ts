@@ -33,7 +33,7 @@ describe('the log of a master', () => {
     expect(JSON.stringify(lines)).not.toContain(SECRET);
   });
 
-  it('says who, what and why', () => {
+  it('names the master, the cause and the fields', () => {
     const cause = new OperationalError('database-away', 'the database is away', { host: 'db' });
     const [line] = logged((log) => log.warn({ err: cause, buildId: 7 }, 'round failed'));
     expect(line).toMatchObject({

@@ -5,9 +5,9 @@ import type { MasterSettings } from './settings.js';
 export type { Logger };
 
 /**
- * One JSON object a line on standard output; `millrace start` makes it readable. Everything in it, texts and fields, passes `loggable`:
- * no password, no secret of an address, nothing that drivers hang on their errors, and nothing without an end. (Not what a child
- * logger is made with: give it ids and names only.)
+ * Makes the logger. It writes one JSON object per line to standard output; `millrace start` makes it readable. All texts and fields pass
+ * `loggable`: no password, no secret of an address, nothing that drivers attach to their errors, and nothing of unbounded size. The
+ * bindings of a child logger do not pass it: give them ids and names only.
  */
 export function createLogger(
   settings: Pick<MasterSettings, 'logLevel' | 'role' | 'name'>,
@@ -20,11 +20,11 @@ export function createLogger(
       formatters: {
         log: (fields) => loggable(fields) as Record<string, unknown>,
       },
-      // They have been through `loggable`; pino's own copies every property of an error.
+      // Errors have passed `loggable`. pino's own serializer copies every property of an error.
       serializers: { err: (err: unknown) => err },
       hooks: {
         logMethod(args, method) {
-          // An error alone has its message as the text, which pino takes from it as it is.
+          // For an error without a text pino uses the error's message, which has not passed `loggable`.
           const [first] = args as unknown[];
           const whole = first instanceof Error && args.length === 1 ? [{ err: first }, first.message] : args;
           method.apply(

@@ -3,15 +3,15 @@ import type { Logger } from './logging.js';
 
 export interface LoopOptions {
   readonly name: string;
-  /** A tick at least this often (with jitter); null: only when nudged. */
+  /** Longest time between rounds (with jitter); null to run only when nudged. */
   readonly everyMs: number | null;
-  /** One round. An error is logged and the next round comes as usual. */
+  /** Does one round. An error is logged and the next round comes as usual. */
   readonly round: (signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
 }
 
 /**
- * Periodic work: on notification or on tick, never overlapping itself. A nudge during a round makes one more round, so nothing
+ * Periodic work that runs when nudged and at every tick, never overlapping itself. A nudge during a round causes one more round, so nothing
  * that was committed before the nudge is missed.
  */
 export class Loop {
@@ -43,7 +43,7 @@ export class Loop {
     });
   }
 
-  /** Waits for the round under way. */
+  /** Stops the loop and waits for the current round. */
   async stop(): Promise<void> {
     this.stopping.abort();
     if (this.timer) clearTimeout(this.timer);

@@ -24,13 +24,13 @@ import { DATABASE, LOG, ME, SETTINGS } from './tokens.js';
 export interface MasterContext {
   readonly settings: MasterSettings;
   readonly log: Logger;
-  /** Ends the process at once: its lease runs out, and another master takes over. */
+  /** Ends the process at once. Its lease runs out, and another master takes over. */
   readonly die: (what: string, error: unknown) => never;
 }
 
 /**
- * What scheduler, engine and UI have in common, for every module of theirs: settings, log, database and stores, this life of the
- * master and its lease, hints, metrics, commands, health. Its hooks run first at the start and last at the end.
+ * Provides what scheduler, engine and UI have in common: settings, log, database and stores, this life of the master and its lease, hints,
+ * metrics, commands, health. Its hooks run first at the start and last at the end.
  */
 @Module({})
 export class MasterModule implements OnApplicationShutdown {
@@ -72,7 +72,7 @@ export class MasterModule implements OnApplicationShutdown {
     };
   }
 
-  /** After every role has ended its work and the HTTP port is closed: only now may somebody else take the name. */
+  /** Gives up the lease after every role has ended its work and the HTTP port is closed. Only now may another master take the name. */
   async onApplicationShutdown(): Promise<void> {
     this.control.publish(hints.master(this.me.masterId, 'stopped'));
     await this.control.stop();

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ControlClient } from './control/client.js';
 
-/** The metrics of this master: of its process and of its bus; roles add theirs. */
+/** Makes the metrics of this master: of its process and of its bus. Roles add theirs. */
 export function masterMetrics(control: ControlClient): Registry {
   const metrics = new Registry();
   const registers = [metrics];

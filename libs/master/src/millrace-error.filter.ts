@@ -11,13 +11,13 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ['method-not-found', 501],
 ]);
 
-/** 4xx for what the caller can mend, 503 for what may work again later, 500 for our own mistakes. */
+/** Returns 4xx for errors that the caller can fix, 503 for those that may work again later, 500 for bugs. */
 export function httpStatusOf(error: unknown): number {
   if (error instanceof UserError) return STATUS.get(error.code) ?? 400;
   return error instanceof OperationalError ? 503 : 500;
 }
 
-/** Answers what a handler throws: `{ error, code, … }`. Nothing of a mistake of ours goes outside but its code. */
+/** Answers an error of a handler with `{ error, code, … }`. Of a bug only the code is sent. */
 @Catch(MillraceError)
 export class MillraceErrorFilter implements ExceptionFilter<MillraceError> {
   catch(error: MillraceError, host: ArgumentsHost): void {

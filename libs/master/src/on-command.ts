@@ -4,24 +4,30 @@ import type { MasterCommand } from '@millrace/database';
 
 export type CommandKind = MasterCommand['kind'];
 
-/** Null: it is under way, and whoever ends what it is about answers it; until then the handler is called again now and then. */
+/**
+ * Carries out a command and returns its answer. Null means that the work goes on and that the code which ends it stores the answer; until
+ * then the handler is called again now and then.
+ */
 export type CommandHandler = (command?: MasterCommand) => Promise<string | null | void>;
 
 const KIND = Symbol('millrace:on-command');
 
 /**
- * Marks the method of a provider that carries out the commands of a kind which are addressed to this master. What it returns is stored
- * with the command's row.
+ * Marks the method of a provider that carries out the commands of one kind that are addressed to this master. Its return value is stored in
+ * the command's row.
  *
- * `reconfig` also comes by SIGHUP, without a row: its method returns what it did, or rejects when nothing was changed. The method of `drain` takes
- * nothing new and resolves when what was there is finished; the master then stops.
+ * `reconfig` also comes by SIGHUP, without a row: its method returns what it did, or rejects when nothing was changed. The method of
+ * `drain` takes nothing new and resolves when all running work is finished; the master then stops.
  */
 export const OnCommand = (kind: CommandKind): MethodDecorator => SetMetadata(KIND, kind);
 
-/** @throws Error when two methods carry out the same kind */
+/**
+ * Finds the methods marked with `OnCommand`.
+ * @throws Error when two methods carry out the same kind
+ */
 export function commandHandlers(discovery: DiscoveryService): ReadonlyMap<CommandKind, CommandHandler> {
   const handlers = new Map<CommandKind, CommandHandler>();
-  // A provider that stands for another one has the same instance.
+  // An alias of another provider has the same instance.
   for (const instance of new Set(discovery.getProviders().map((provider) => provider.instance as unknown))) {
     for (const method of methodsOf(instance)) {
       const kind = Reflect.getMetadata(KIND, method) as CommandKind | undefined;
@@ -33,7 +39,7 @@ export function commandHandlers(discovery: DiscoveryService): ReadonlyMap<Comman
   return handlers;
 }
 
-/** Those of its class; getters are not called. */
+/** Returns the methods of an object's class. Getters are not called. */
 function methodsOf(instance: unknown): CommandHandler[] {
   if (typeof instance !== 'object' || instance === null) return [];
   const prototype = Object.getPrototypeOf(instance) as object | null;

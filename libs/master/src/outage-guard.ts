@@ -1,7 +1,8 @@
 /**
- * After a database outage every lease looks expired, though its holder only could not renew it. So nobody takes over from another
- * master before it has seen one whole lease period of working polls (`docs/adr/0003-leases-and-epochs.md`). A gap between polls counts as an outage: whoever stood
- * still himself has not seen whether the others could renew. Pure; times are any monotonic milliseconds.
+ * Decides whether other masters' rows may be taken over. After a database outage every lease looks expired, though its holder merely could
+ * not renew it. So no master takes over from another before it has seen one whole lease period of successful polls
+ * (`docs/adr/0003-leases-and-epochs.md`). A gap between polls counts as an outage: a master that stood still has not seen whether the
+ * others could renew. Pure; times are any monotonic milliseconds.
  */
 export class OutageGuard {
   private workingSinceMs: number | null = null;
@@ -23,7 +24,7 @@ export class OutageGuard {
     return this.workingSinceMs !== null && !this.isGap(nowMs) && nowMs - this.workingSinceMs >= this.leaseMs;
   }
 
-  /** Leases are renewed five times in their length: a pause of half of it has cost nobody his lease. */
+  /** Leases are renewed five times per lease period. A gap of less than half a period has cost nobody the lease. */
   private isGap(nowMs: number): boolean {
     return nowMs - this.lastWorkedMs > this.leaseMs / 2;
   }

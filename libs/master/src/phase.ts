@@ -1,6 +1,6 @@
 export type Phase = 'starting' | 'running' | 'draining' | 'stopping';
 
-/** Where this master is in its life. */
+/** The phase of this master's life. */
 export class MasterPhase {
   current: Phase = 'starting';
 }

@@ -1,6 +1,6 @@
 import { UserError } from '@millrace/domain';
 
-/** What to throw when a port could not be listened on; `setting` is the variable that names it. */
+/** Returns the error for a port that could not be opened. `setting` is the variable that names the port. */
 export function portRefused(error: NodeJS.ErrnoException, port: number, setting: string): Error {
   const fields = { port, setting };
   switch (error.code) {

@@ -7,7 +7,7 @@ import type { MasterSettings } from './settings.js';
 import { VERSION } from './version.js';
 
 /**
- * Opens the database. One that is not there yet is waited for; one with an old schema is the person's business.
+ * Opens the database. It waits for a database that is not there yet. An old schema is an error that a person has to fix.
  * @throws UserError about the address or the schema
  */
 export async function reachDatabase({ databaseUrl }: MasterSettings, log: Logger): Promise<Database> {
@@ -23,7 +23,7 @@ export async function reachDatabase({ databaseUrl }: MasterSettings, log: Logger
   }
 }
 
-/** Begins a life of this master, as soon as nobody else lives under its name. */
+/** Begins a life of this master, as soon as no other process lives under its name. */
 export async function register(store: MasterStore, settings: MasterSettings, log: Logger): Promise<Incarnation> {
   const { name, role, leaseMs } = settings;
   for (;;) {

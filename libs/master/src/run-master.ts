@@ -28,19 +28,19 @@ const STOP_WITHIN_MS = 10_000;
 
 export interface MasterOptions {
   readonly role: MasterRole;
-  /** The role: everything it does hangs on the lifecycle hooks of this module and of those it imports. */
+  /** The role's module. All of the role's work starts and ends in lifecycle hooks of this module and of those it imports. */
   readonly module: Type;
-  /** What this role's HTTP listener has beyond what all have. */
+  /** Options of this role's HTTP listener beyond the common ones. */
   readonly http?: Omit<ListenerOptions, 'rule'>;
 }
 
 /**
- * The life of a master process: settings, schema check, registration, control thread, HTTP, the role itself, and an orderly end on
- * SIGTERM or SIGINT. An unhandled rejection ends the process: its lease runs out and another master takes over.
+ * Runs a master process: settings, schema check, registration, control thread, HTTP, the role itself, and an orderly end on SIGTERM or
+ * SIGINT. An unhandled rejection ends the process: its lease runs out and another master takes over.
  */
 export async function runMaster(options: MasterOptions): Promise<void> {
   let log: Logger | undefined;
-  // Databases, mirrors and uploads hold what not everybody on the machine may read.
+  // Databases, mirrors and uploads must not be readable by everybody on the machine.
   process.umask(0o077);
   try {
     const settings = readSettings(options.role);
@@ -50,13 +50,13 @@ export async function runMaster(options: MasterOptions): Promise<void> {
     const code = error instanceof MillraceError ? error.code : 'unexpected';
     if (log) log.fatal({ code, err: error }, `cannot start: ${messageOf(error)}`);
     else process.stderr.write(`millrace: ${shownLines(messageOf(error))}\n`);
-    // What the person has to mend is not restarted (sysexits: EX_CONFIG); anything else is tried again by the supervisor.
+    // An error that a person has to fix is not restarted (sysexits: EX_CONFIG). After any other the supervisor tries again.
     process.exit(error instanceof UserError ? 78 : 1);
   }
 }
 
 class MasterProcess {
-  /** Until everything is up there is nothing to stop in order. */
+  /** Called when the supervisor is gone. Until everything is up there is nothing to stop in order. */
   private onOrphaned: () => void = () => process.exit(0);
 
   constructor(
@@ -85,10 +85,13 @@ class MasterProcess {
     this.obeySignals(app);
   }
 
-  /** What has to be right before anything is written. @throws UserError about the bus or the data folder */
+  /**
+   * Checks everything that must be right before anything is written.
+   * @throws UserError about the bus or the data folder
+   */
   private prepare(): void {
     const { settings } = this;
-    // A supervisor that died while this process was being loaded is not heard of again.
+    // When the supervisor died while this process was loading, no disconnect event follows.
     if (settings.isSupervised && !process.connected) process.exit(0);
     if (process.connected) process.once('disconnect', () => this.onOrphaned());
     process.on('unhandledRejection', (reason) => this.die('unhandled rejection', reason));
@@ -98,7 +101,10 @@ class MasterProcess {
     this.keepPrivate();
   }
 
-  /** @throws UserError `data-folder-shared` */
+  /**
+   * Makes the data folder private to this user.
+   * @throws UserError `data-folder-shared`
+   */
   private keepPrivate(): void {
     const { dataFolder, databaseUrl } = this.settings;
     const file = sqliteFile(databaseUrl);
@@ -123,7 +129,7 @@ class MasterProcess {
     if (phase.current === 'stopping') return;
     phase.current = 'stopping';
     this.log.info({ signal }, 'stopping');
-    // Whatever hangs here must not keep the lease: the process ends all the same, and its lease runs out.
+    // A hanging hook must not keep the lease: the process ends all the same, and its lease runs out.
     setTimeout(() => this.die('stop', new Error('did not stop within 10 s')), STOP_WITHIN_MS).unref();
     app.close().then(
       () => {
@@ -140,7 +146,7 @@ class MasterProcess {
   }
 }
 
-/** The Nest application of a master: `MasterModule` and the role's own. */
+/** Makes the Nest application of a master: `MasterModule` and the role's own module. */
 function createMaster(
   context: MasterContext,
   module: Type,
@@ -156,7 +162,7 @@ function createMaster(
 
 class Root {}
 
-/** For a terminal: several problems stand on lines of their own. */
+/** Formats a message for a terminal: several problems are shown on separate lines. */
 function shownLines(text: string): string {
   return loggableText(text)
     .split('\n')

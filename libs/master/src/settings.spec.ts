@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { readSettings } from './settings.js';
 
 describe('the settings of the ports for workers', () => {
-  it('are off unless they are set', () => {
+  it('are off by default', () => {
     expect(readSettings('engine', {})).toMatchObject({
       workerPort: 9989,
       workerPbPort: null,
@@ -49,7 +49,7 @@ describe('the settings of the ports for workers', () => {
 });
 
 describe('the settings of listeners', () => {
-  it('have the public address, the names that are listed, and this machine', () => {
+  it('have the public address, the listed host names, and this machine', () => {
     const { listenerRule, wsMax, wsMaxPerAddress } = readSettings('ui', {
       MILLRACE_URL: 'https://ci.example.org/',
       MILLRACE_ALLOWED_HOSTS: 'ui-1.example.org, ui-2.example.org',

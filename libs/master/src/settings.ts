@@ -11,12 +11,12 @@ import {
   UserError,
 } from '@millrace/domain';
 
-/** What every master is told from outside, read once at start; nothing else reads the environment. */
+/** The settings of every master, read once at start. Nothing else reads the environment. */
 export interface MasterSettings {
   readonly role: MasterRole;
-  /** Started over IPC by a supervisor, without which it has no reason to run. */
+  /** True when a supervisor started the process over IPC. It ends with its supervisor. */
   readonly isSupervised: boolean;
-  /** Unique in the cluster; the same over restarts. */
+  /** Name of the master: unique in the cluster, and the same over restarts. */
   readonly name: string;
   readonly databaseUrl: string;
   readonly busUrl: string;
@@ -24,15 +24,15 @@ export interface MasterSettings {
   readonly busPrefix: string;
   readonly busAuthId: string | null;
   readonly busTicket: string | null;
-  /** Health and metrics; for ui also the pages and the API. */
+  /** Address for health and metrics; of the UI also for pages and the API. */
   readonly httpHost: string;
   readonly httpPort: number;
-  /** Where people find the UI, without a slash at its end; links are made from it. */
+  /** Address of the UI for people, without a slash at its end. Links are made from it. */
   readonly publicUrl: string;
-  /** By which names every HTTP listener of this master may be called, and whose pages may call it. */
+  /** The host names and page origins that every HTTP listener of this master accepts. */
   readonly listenerRule: ListenerRule;
   readonly leaseMs: number;
-  /** How late a lost hint is noticed at most (I1). */
+  /** Longest time until a lost hint is noticed (I1). */
   readonly pollIntervalMs: number;
   readonly configFile: string | null;
   readonly dataFolder: string;
@@ -41,19 +41,19 @@ export interface MasterSettings {
 
 export interface EngineSettings extends MasterSettings {
   readonly role: 'engine';
-  /** Where workers connect. */
+  /** Address where workers connect. */
   readonly workerHost: string;
   readonly workerPort: number;
-  /** Further ports for workers, each for one protocol; null: none. */
+  /** Further ports for workers, each for one protocol; null for none. */
   readonly workerPbPort: number | null;
   readonly workerMsgpackPort: number | null;
-  /** With these all of the workers' ports speak TLS, and only that. */
+  /** Certificate for workers. With it all of the workers' ports accept TLS only. */
   readonly workerTls: { readonly certFile: string; readonly keyFile: string } | null;
   /** CIDRs of balancers whose connections begin with a PROXY header (v2). */
   readonly workerProxyFrom: readonly string[];
-  /** Connections of workers at a time; null: as many as the operating system allows. */
+  /** Most connections of workers at a time; null for as many as the operating system allows. */
   readonly workerMax: number | null;
-  /** Connections of one address that may wait for their login at a time. */
+  /** Most connections of one address that may wait for their login at a time. */
   readonly workerLoginsPerAddress: number;
   /** How long a build without an engine waits for its worker to come back with it. */
   readonly resumeWaitMs: number;
@@ -63,7 +63,7 @@ export interface EngineSettings extends MasterSettings {
 
 export interface SchedulerSettings extends MasterSettings {
   readonly role: 'scheduler';
-  /** The trigger API's own listener. */
+  /** Address of the trigger API's own listener. */
   readonly triggerHost: string;
   readonly triggerPort: number;
   readonly triggerToken: string | null;
@@ -71,7 +71,7 @@ export interface SchedulerSettings extends MasterSettings {
 
 export interface UiSettings extends MasterSettings {
   readonly role: 'ui';
-  /** Connections to `/ws`, all together and those of one address; loopback, where a proxy may be, is not counted by address. */
+  /** Most connections to `/ws`, of all addresses and of one. Loopback, where a proxy may be, is not limited by address. */
   readonly wsMax: number;
   readonly wsMaxPerAddress: number;
 }
@@ -85,12 +85,15 @@ export interface RoleSettings {
 
 const DEFAULT_HTTP_PORT: Record<MasterRole, number> = { ui: 8010, scheduler: 8011, engine: 8012 };
 
-/** Shorter ones are guessed. */
+/** Shortest accepted token. Shorter ones can be guessed. */
 const MIN_TOKEN_CHARACTERS = 16;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** @throws UserError `bad-settings` listing every malformed value */
+/**
+ * Reads the settings of a role.
+ * @throws UserError `bad-settings` listing every malformed value
+ */
 export function readSettings<R extends MasterRole>(role: R, env: NodeJS.ProcessEnv = process.env): RoleSettings[R] {
   const reader = new EnvironmentReader(env);
   const settings = { ...commonSettings(role, reader), ...OWN_SETTINGS[role](reader) } as unknown as RoleSettings[R];
@@ -159,7 +162,7 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
   }),
 };
 
-/** Reads values out of the environment and gathers what is wrong with them. */
+/** Reads values of the environment and collects what is wrong with them. */
 class EnvironmentReader {
   readonly problems: string[] = [];
 
@@ -181,7 +184,7 @@ class EnvironmentReader {
   secret(name: string, leastCharacters: number): string | null {
     const value = this.env[name];
     if (value === undefined) return null;
-    // An empty one comes from an empty file, and would leave open what was to be closed.
+    // An empty secret comes from an empty file, and would open what it should protect.
     if (value.length < leastCharacters)
       this.problems.push(
         `${name} has ${value.length} characters: expected at least ${leastCharacters}, or leave it out altogether`,
@@ -203,7 +206,7 @@ class EnvironmentReader {
   }
 }
 
-/** A value in a message: an address could hold a password, and a terminal would obey control characters. */
+/** Quotes a value for a message. Passwords in addresses are hidden, and control characters are escaped. */
 function quoted(value: string): string {
   return printable(redactAddresses(value.slice(0, 1000)), 100);
 }
@@ -216,7 +219,7 @@ function workerTls({ env, problems }: EnvironmentReader): EngineSettings['worker
   return null;
 }
 
-/** Whom to believe has to be said: a header from anybody else could claim any address. */
+/** Trusted proxies have to be listed: a PROXY header from anybody else could claim any address. */
 function workerProxyFrom({ env, problems }: EnvironmentReader): string[] {
   const { MILLRACE_WORKER_PROXY_PROTOCOL: mode = 'off', MILLRACE_WORKER_PROXY_FROM: from = '' } = env;
   if (mode === 'off' || mode === '') return [];
@@ -245,7 +248,10 @@ function isCidr(text: string): boolean {
   );
 }
 
-/** @throws UserError `no-config` for the roles that cannot do without a configuration */
+/**
+ * Returns the configuration file, for the roles that need one.
+ * @throws UserError `no-config`
+ */
 export function configFileOf(settings: MasterSettings): string {
   if (settings.configFile) return settings.configFile;
   throw new UserError('no-config', `a ${settings.role} needs a configuration: set MILLRACE_CONFIG to its file`, {

@@ -20,12 +20,12 @@ import {
 } from '@millrace/database';
 import { DATABASE } from './tokens.js';
 
-/** What is made of the database alone: stores, and the reads of pages. */
+/** Returns the provider of a class whose constructor takes the database alone: a store, or the reads of pages. */
 export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvider<T> {
   return { provide: MadeOf as Type<T>, useFactory: (db: Database) => new MadeOf(db), inject: [DATABASE] };
 }
 
-/** Everything that writes, for every role. */
+/** All stores, which do all writes of every role. */
 export const STORES: readonly FactoryProvider[] = [
   AdoptionStore,
   ChangeSourceStore,

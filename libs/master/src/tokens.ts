@@ -4,7 +4,7 @@
 export const SETTINGS = Symbol('SETTINGS');
 /** `Database` */
 export const DATABASE = Symbol('DATABASE');
-/** `Incarnation`: this life of this master, which guards its writes. */
+/** `Incarnation`: this life of this master. Its epoch guards the master's writes. */
 export const ME = Symbol('ME');
 /** `Logger` */
 export const LOG = Symbol('LOG');

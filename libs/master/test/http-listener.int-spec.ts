@@ -17,7 +17,7 @@ interface Listener {
   readonly port: number;
   /** Bodies that reached a handler. */
   readonly bodies: unknown[];
-  /** Requests that are being answered for ever. */
+  /** Returns the number of requests that are held without an answer. */
   held(): number;
 }
 
@@ -41,7 +41,7 @@ async function listen(
   return { port: typeof address === 'object' ? address!.port : 0, bodies, held: () => held };
 }
 
-/** With `node:http`: fetch does not let one lie about Host and Origin. */
+/** Sends a request with `node:http`, because fetch does not allow forged Host and Origin headers. */
 function ask(
   port: number,
   path: string,
@@ -99,7 +99,7 @@ describe('a listener', () => {
     expect(listener.bodies).toEqual([]);
   });
 
-  it('gives the place of the oldest that is not being answered to a new connection, and of nobody else', async () => {
+  it('replaces the oldest connection that is not being answered by a new one, and no other', async () => {
     const { port } = await listen({ limited: { maxConnections: 4 } });
     const held = await open(port, 'GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const slow =
@@ -113,7 +113,7 @@ describe('a listener', () => {
     for (const socket of [held, ...crowd]) socket.destroy();
   });
 
-  it('turns a new connection away while all are being answered', async () => {
+  it('turns a new connection away while all others are being answered', async () => {
     const { port, held } = await listen({ limited: { maxConnections: 2 } });
     const hold = 'GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n';
     const [a, b] = [await open(port, hold), await open(port, hold)];
@@ -150,7 +150,7 @@ describe('a listener', () => {
     expect(listener.bodies).toEqual([]);
   });
 
-  it('lets a role word the refusals that it has promised words for', async () => {
+  it('lets a role answer refusals in its own format', async () => {
     const refusedAs: ListenerOptions['refusedAs'] = (path, method, { status }) =>
       path === '/ok' ? { status: 400, body: { path, method, status } } : null;
     const { port } = await listen({ refusedAs });
@@ -174,7 +174,7 @@ describe('a listener', () => {
     expect(listener.bodies).toEqual([]);
   });
 
-  it('answers one that wants to upgrade where nobody takes that', async () => {
+  it('answers an upgrade request when nobody handles upgrades', async () => {
     const { port } = await listen();
     const answer = await ask(port, '/ok', { connection: 'Upgrade', upgrade: 'websocket' });
     expect(answer.status).toBe(200);

@@ -22,7 +22,7 @@ export class ControlClient implements Hints {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly stopped: Promise<void>;
   private lastId = 0;
-  /** What came by the bus and was no hint, as far as it has been told. */
+  /** Number of messages on the bus that were no hints, as far as the control thread has reported them. */
   droppedHints = 0;
   private busState: BusState = 'connecting';
 
@@ -52,7 +52,7 @@ export class ControlClient implements Hints {
     return this.busState;
   }
 
-  /** To other masters through the bus, and at once to the listeners of this one. */
+  /** Sends a hint to other masters through the bus, and at once to the listeners of this one. */
   publish(hint: Hint): void {
     this.send({ kind: 'publish', hint });
     for (const { prefix, handler } of this.handlers.values()) {
@@ -75,7 +75,7 @@ export class ControlClient implements Hints {
     return () => this.stateListeners.delete(listener);
   }
 
-  /** Gives the lease up and leaves the bus. */
+  /** Gives up the lease and leaves the bus. */
   async stop(): Promise<void> {
     this.send({ kind: 'stop' });
     await this.stopped;

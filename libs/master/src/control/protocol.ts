@@ -2,7 +2,7 @@ import type { BusOptions, BusState } from '@millrace/bus';
 import type { Hint } from '@millrace/contracts';
 import type { Incarnation } from '@millrace/database';
 
-/** What the control thread is started with. */
+/** Data that the control thread is started with. */
 export interface ControlSetup {
   readonly databaseUrl: string;
   readonly bus: BusOptions;
@@ -21,10 +21,10 @@ export type ToControl =
 export type FromControl =
   | { readonly kind: 'bus-state'; readonly state: BusState }
   | { readonly kind: 'hint'; readonly id: number; readonly topic: string; readonly payload: Hint['payload'] }
-  /** Something came by the bus that is no hint; `count` since the last time, at most once a minute. */
+  /** Messages on the bus were no hints. `count` is their number since the last report; there is at most one report a minute. */
   | { readonly kind: 'dropped-hints'; readonly count: number; readonly topic: string }
-  /** The bus complains: what went wrong is nobody's exception. */
+  /** A warning of the bus about a problem that no caller is told about. */
   | { readonly kind: 'bus-warning'; readonly text: string; readonly fields: Readonly<Record<string, string | number>> }
-  /** The database answered (or not) when the lease was to be renewed. */
+  /** Whether the database answered when the lease was to be renewed. */
   | { readonly kind: 'renewal'; readonly ok: boolean; readonly reason: string | null }
   | { readonly kind: 'stopped' };

@@ -1,16 +1,16 @@
 export interface Silence {
-  /** Since the main loop last turned. */
+  /** Time since the main loop last turned. */
   readonly silentMs: number;
-  /** By how much this very check comes late. */
+  /** Delay of this check itself. */
   readonly lateMs: number;
   readonly leaseMs: number;
   readonly isLeaseOver: boolean;
 }
 
 /**
- * What the control thread does about its main loop: a hung one gets no renewals, and its process ends once the lease is over. When the
- * check itself is late by as much, the whole process stood still (a laptop asleep, a paused virtual machine) and the main loop is
- * judged at the next check: nobody may have taken over, and if somebody has, the fences hold.
+ * Decides what the control thread does about its main loop. For a hung loop the lease is not renewed, and the process ends once the lease
+ * is over. When the check itself is equally late, the whole process stood still (a laptop asleep, a paused virtual machine), and the main
+ * loop is judged at the next check: perhaps nobody has taken over, and if somebody has, the fences hold.
  */
 export function judgeSilence({ silentMs, lateMs, leaseMs, isLeaseOver }: Silence): 'renew' | 'wait' | 'end' {
   if (silentMs <= leaseMs / 2) return 'renew';

@@ -9,9 +9,9 @@ import { judgeSilence } from './silence.js';
 const BUS_WARNINGS_A_MINUTE = 10;
 
 /**
- * The control thread: renews the master's lease on a database connection of its own and holds the bus session, so that neither
- * waits for anything the main loop does (I5). It renews only while the main loop's heartbeat is fresh: a hung master loses its lease,
- * and ends itself then, because somebody else may be doing its work.
+ * The control thread: renews the master's lease on a database connection of its own and holds the bus session, so that neither waits for
+ * anything that the main loop does (I5). It renews only while the main loop's heartbeat is fresh. A hung master loses its lease and then
+ * ends itself, because somebody else may be doing its work.
  */
 const port = parentPort;
 if (!port) throw new UnexpectedError('no-parent', 'the control thread was started as a program');
@@ -63,7 +63,7 @@ port.on('message', (message: ToControl) => {
   }
 });
 
-/** Whatever is on the bus and is no hint (I1: it could only have saved a poll). */
+/** Counts a message on the bus that is no hint. Ignoring it is safe, because hints only save polls (I1). */
 function dropped(topic: string): void {
   const before = drops.pass(performance.now());
   if (before !== null) say({ kind: 'dropped-hints', count: before + 1, topic: printable(topic, 100) });
@@ -97,7 +97,7 @@ async function renew(): Promise<void> {
     leaseUntilMs = askedAtMs + setup.leaseMs;
     say({ kind: 'renewal', ok: true, reason: null });
   } catch (error) {
-    // A lost database ends nothing: whoever comes back first may renew, and nobody takes over at once.
+    // A lost database connection does not end the master: whoever reconnects first may renew, and nobody takes over at once.
     say({ kind: 'renewal', ok: false, reason: messageOf(error) });
   }
 }
@@ -108,7 +108,7 @@ function schedule(): void {
   timer = setTimeout(() => void renew().finally(schedule), setup.leaseMs / 5);
 }
 
-/** A lost lease is not a case for handlers, which may be what hangs. */
+/** Ends the process at once. After a lost lease no handlers are run, because they may be what hangs. */
 function end(reason: string): void {
   process.stderr.write(`millrace: master ${setup.me.masterId} ends itself: ${reason}\n`);
   process.kill(process.pid, 'SIGKILL');
