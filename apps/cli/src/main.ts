@@ -12,7 +12,7 @@ import { trigger } from './commands/trigger.js';
 import { controlWorker, createWorker, listWorkers, revokeWorker, type WorkerAction } from './commands/worker.js';
 import { say } from './output.js';
 
-// What commands make holds secrets: databases, tickets, tokens.
+// Files that commands make contain secrets: databases, tickets, tokens.
 const umask = process.umask(0o077);
 
 const program = new Command('millrace')
@@ -164,7 +164,7 @@ program
     },
   );
 
-/** A guess from where people reach the UI, unless a setting says it. */
+/** Returns the address for workers: a setting, otherwise a guess from the UI's address. */
 function workerUrl(env: NodeJS.ProcessEnv = process.env): string {
   const ui = env['MILLRACE_URL'] || 'http://localhost';
   const host = URL.canParse(ui) ? new URL(ui).hostname : 'localhost';
@@ -177,7 +177,7 @@ function complaint(error: unknown): string {
   return `millrace: ${error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error)}`;
 }
 
-/** Output may still be on its way to a pipe, so the process is left to end by itself. */
+/** Sets the exit code. The process is left to end by itself, because output may still be on its way to a pipe. */
 function finish(code: number): void {
   process.exitCode = code;
 }
@@ -185,7 +185,7 @@ function finish(code: number): void {
 try {
   await program.parseAsync();
 } catch (error) {
-  // It may quote what others wrote, and addresses with passwords in them.
+  // An error may quote foreign texts, and addresses with passwords in them.
   say(redactAddresses(complaint(error)), process.stderr);
   process.exitCode = 1;
 }

@@ -1,11 +1,11 @@
 import { printable } from '@millrace/domain';
 
-/** Prints text of which parts were written by others (names, reasons, answers): its lines are kept, a terminal obeys nothing else in it. */
+/** Prints text that quotes foreign texts (names, reasons, answers). Its lines are kept; other control characters are escaped. */
 export function say(text: string, stream: NodeJS.WritableStream = process.stdout): void {
   stream.write(`${shown(text)}\n`);
 }
 
-/** Text as a terminal may show it: lines as they are, every other control character escaped. */
+/** Escapes every control character in a text except newlines. */
 export function shown(text: string): string {
   return text
     .split('\n')

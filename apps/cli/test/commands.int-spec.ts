@@ -12,7 +12,7 @@ describe('millrace trigger --wait', () => {
   let server: Server;
   afterEach(() => void server.close());
 
-  /** A scheduler whose links lead to a server that answers with `status` and `body`. */
+  /** Waits on a scheduler whose links lead to a server that answers with `status` and `body`. */
   async function wait(status: number, body: string): Promise<number> {
     server = createServer((request, response) => {
       const { port } = server.address() as AddressInfo;
@@ -25,18 +25,18 @@ describe('millrace trigger --wait', () => {
     return trigger({ scheduler: 's', url, properties: {}, wait: true }, 500);
   }
 
-  it('ends with the result', async () => {
+  it("ends with the build's result", async () => {
     expect(await wait(200, JSON.stringify({ buildrequests: [{ complete: true, results: 0 }] }))).toBe(0);
   });
 
-  it('ends when it is refused', async () => {
+  it('ends when waiting is refused', async () => {
     await expect(wait(404, '{"error":"no such path"}')).rejects.toMatchObject({
       code: 'wait-refused',
       message: expect.stringMatching(/\/ci\/api\/v2\/buildrequests\/7 answered 404: .*no such path/),
     });
   });
 
-  it('gives up, naming the address, when nobody who knows answers', async () => {
+  it('gives up, naming the address, when there is no valid answer', async () => {
     await expect(wait(200, '<html>')).rejects.toMatchObject({
       message: expect.stringContaining('/ci/api/v2/buildrequests/7 answered 200'),
     });
@@ -44,7 +44,7 @@ describe('millrace trigger --wait', () => {
 });
 
 describe('the command line', () => {
-  it('says how a property is written', () => {
+  it('explains how a property is written', () => {
     const main = join(import.meta.dirname, '../dist/main.js');
     const { status, stderr } = spawnSync(process.execPath, [main, 'trigger', 's', '--property', 'foo'], {
       encoding: 'utf8',

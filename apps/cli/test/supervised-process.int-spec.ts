@@ -34,7 +34,7 @@ function supervise(source: string, env: NodeJS.ProcessEnv = {}): void {
 }
 
 describe('a supervised process', () => {
-  it('is tried again where no process could be made, and can be stopped then', async () => {
+  it('is retried when no process could be made, and can be stopped meanwhile', async () => {
     const { execPath } = process;
     try {
       process.execPath = join(folder, 'nothing');
@@ -46,7 +46,7 @@ describe('a supervised process', () => {
     await eventually(() => lines.includes('up'), { what: 'a start' });
   });
 
-  it('is tried again where not even the attempt could be made', async () => {
+  it('is retried when spawning throws', async () => {
     supervise('', { TOO_MUCH: 'x'.repeat(3 << 20) });
     await eventually(() => notes.length > 1, { what: 'two failed starts' });
     expect(notes[0]).toMatch(/E2BIG.*starts again in/);

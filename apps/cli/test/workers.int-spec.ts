@@ -24,11 +24,11 @@ describe('millrace worker', () => {
       env: { PATH: process.env['PATH'], MILLRACE_DB: database },
     });
 
-  it('makes its database for its user alone', () => {
+  it('makes its database readable for its user only', () => {
     expect(statSync(join(folder, 'millrace.sqlite')).mode & 0o077).toBe(0);
   });
 
-  it('prints lines that a shell reads as meant, whatever the name is, and no token among arguments', () => {
+  it('prints commands that a shell reads as meant, whatever the name is, and no token among their arguments', () => {
     const name = `w;$(touch<owned)'"`;
     const { status, stdout } = millrace('worker', 'create', name, '--master', 'ws://engine:9989', '--pb');
     expect(status).toBe(0);
@@ -44,7 +44,7 @@ describe('millrace worker', () => {
     expect(spawnSync('ls', { encoding: 'utf8', cwd: folder }).stdout).not.toContain('owned');
   });
 
-  it('writes the token into a new file of its user instead, and never over another', () => {
+  it('writes the token into a new private file instead, and never over another', () => {
     const file = join(folder, 'w1.token');
     const first = millrace('worker', 'create', 'w1', '--token-file', file);
     expect(first).toMatchObject({ status: 0, stdout: expect.not.stringContaining('mrw_') });
@@ -55,14 +55,14 @@ describe('millrace worker', () => {
     expect(readFileSync(file, 'utf8')).toBe(token);
   });
 
-  it('refuses a name that a terminal would obey', () => {
+  it('refuses a name with control characters', () => {
     const { status, stderr } = millrace('worker', 'create', 'w\u001b[2J');
     expect(status).toBe(1);
     expect(stderr).toContain('w\\x1b[2J');
     expect(stderr).not.toContain('\u001b');
   });
 
-  it('lists what others wrote as text', async () => {
+  it('lists foreign texts with their control characters escaped', async () => {
     const db = openDatabase(database);
     await db.run(
       `INSERT INTO workers (name, info, max_builds, paused, graceful, session_epoch) VALUES (?, ?, 1, 0, 0, 0)`,

@@ -2,7 +2,10 @@ import { resolve } from 'node:path';
 import { ConfigError, formatProblems, loadAndCompile } from '@millrace/config';
 import { say } from '../output.js';
 
-/** `millrace check-config FILE`. @returns the exit code */
+/**
+ * Runs `millrace check-config FILE`.
+ * @returns the exit code
+ */
 export async function checkConfig(file: string): Promise<number> {
   try {
     const { revision, fingerprint, notes } = await loadAndCompile(resolve(file));

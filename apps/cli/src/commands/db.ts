@@ -1,7 +1,10 @@
 import { migrate, migrationStatus } from '@millrace/database';
 import { UserError } from '@millrace/domain';
 
-/** @throws UserError `no-database` */
+/**
+ * Returns the database URL of an option or the environment.
+ * @throws UserError `no-database`
+ */
 export function databaseUrlOf(option: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   const url = option ?? (env['MILLRACE_DB'] || `sqlite:${env['MILLRACE_DATA'] || '.millrace'}/millrace.sqlite`);
   if (url) return url;
@@ -14,7 +17,7 @@ export async function dbMigrate(url: string): Promise<number> {
   return 0;
 }
 
-/** Exit code 1 while migrations are pending, so that scripts can ask. */
+/** Prints the state of the migrations. The exit code is 1 while migrations are pending, so that scripts can check it. */
 export async function dbStatus(url: string): Promise<number> {
   const { applied, pending } = await migrationStatus(url);
   for (const name of applied) process.stdout.write(`applied  ${name}\n`);

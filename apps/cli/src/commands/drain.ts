@@ -5,7 +5,7 @@ import { say } from '../output.js';
 
 const LOOK_EVERY_MS = 500;
 
-/** `millrace drain NAME`: asks a master to finish what it has and to end, and says how far it is until it has. */
+/** Runs `millrace drain NAME`: asks a master to finish its running work and end, and prints the progress until it has. */
 export async function drain(databaseUrl: string, name: string, wait: boolean): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {

@@ -4,7 +4,7 @@ import { say } from '../output.js';
 
 const PATIENCE_MS = 60_000;
 
-/** `millrace reconfig`: asks every scheduler and engine to read its configuration again and says what each answered. */
+/** Runs `millrace reconfig`: asks every scheduler and engine to read its configuration again, and prints each answer. */
 export async function reconfig(databaseUrl: string): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {

@@ -10,20 +10,20 @@ import { LogLines } from '../supervisor/log-lines.js';
 import { checkPorts, hostOf, type PortName, reachableAt, readPorts } from '../supervisor/ports.js';
 import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
 
-/** All of it stops within five seconds of Ctrl-C. */
+/** Time that each process has for stopping. All processes stop within five seconds of Ctrl-C. */
 const PATIENCE_MS = 3500;
 
 const require = createRequire(import.meta.url);
 
 export interface StartOptions {
   readonly config: string;
-  /** The configured worker to start here; false for none. */
+  /** The configured worker to start on this machine; false for none. */
   readonly worker: string | false;
-  /** Of the person: what builds make may be read by whoever may read what that person makes. */
+  /** The user's own umask for the worker: files of builds are as readable as other files of that user. */
   readonly umask: number;
 }
 
-/** `millrace start`: every role as a process of its own on this machine, supervised. Resolves when told to stop. */
+/** Runs `millrace start`: every role as a supervised process of its own on this machine. Resolves when told to stop. */
 export async function start(options: StartOptions, env: NodeJS.ProcessEnv = process.env): Promise<number> {
   const dataFolder = resolve(env['MILLRACE_DATA'] || '.millrace');
   const repairs = [keepFolderPrivate(dataFolder)];
@@ -50,7 +50,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
         }
       : {}),
   };
-  // The file may read the environment that its masters will have.
+  // The configuration may read the environment that its masters will have.
   Object.assign(process.env, { MILLRACE_DATA: dataFolder, MILLRACE_WORKER_PASSWORD: workerPassword });
   const config = (await loadAndCompile(resolve(options.config))).revision;
   await prepareDatabase(databaseUrl);
@@ -83,7 +83,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
       if (child.pid && /scheduler|engine/.test(child.name)) process.kill(child.pid, 'SIGHUP');
   });
   if (process.connected) process.on('disconnect', () => stopped(1));
-  // Whatever ends this process abruptly, the end of its IPC channels ends the others.
+  // If this process ends abruptly, the end of its IPC channels ends the others.
   for (const child of supervised) child.start();
   const untilStopped = new AbortController();
   void announce(supervised, ports, env, say, untilStopped.signal);
@@ -102,7 +102,7 @@ async function prepareDatabase(databaseUrl: string): Promise<void> {
   else await checkSchema(databaseUrl);
 }
 
-/** Workers and masters first: the router carries their last hints. */
+/** Stops all processes, workers and masters first: the router carries their last hints. */
 async function stopAll(supervised: readonly SupervisedProcess[]): Promise<void> {
   const [first, last] = [
     supervised.filter((child) => child.name !== 'router'),
@@ -182,13 +182,15 @@ function processes(
   ];
 }
 
-/** Where the worker here connects. A certificate is for a name, which `MILLRACE_WORKER_URL` says. */
+/**
+ * Returns the address to which the worker on this machine connects. A TLS certificate is valid for a name, which `MILLRACE_WORKER_URL` has.
+ */
 export function workerAddress(env: NodeJS.ProcessEnv, port: number): string {
   const here = reachableAt('workers', port, env);
   return env['MILLRACE_WORKER_TLS_CERT'] ? env['MILLRACE_WORKER_URL'] || `wss://${here}` : `ws://${here}`;
 }
 
-/** Says where to look once every role is ready; what keeps one from it is in that role's own log lines. */
+/** Prints the address of the UI once every role is ready. A role's own log lines tell what keeps it from getting ready. */
 async function announce(
   supervised: readonly SupervisedProcess[],
   ports: Record<PortName, number>,
@@ -198,7 +200,7 @@ async function announce(
 ): Promise<void> {
   for (const role of ['scheduler', 'engine', 'ui'] as const) {
     while (!(await isReady(`http://${reachableAt(role, ports[role], env)}/readyz`, signal))) {
-      // What is stopped before it is up never will be; waiting on would keep this process alive.
+      // A process that is stopped before it is ready never will be; waiting on would keep this process alive.
       if (signal.aborted) return;
       await delay(100);
     }
@@ -212,7 +214,7 @@ async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   try {
     return (await fetch(url, { signal })).ok;
   } catch {
-    // It does not listen yet, or never will.
+    // The process does not listen yet, or never will.
     return false;
   }
 }

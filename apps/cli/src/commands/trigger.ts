@@ -34,7 +34,10 @@ const ANSWER_TIMEOUT_MS = 20_000;
 /** How long `--wait` goes on without any answer. */
 const PATIENCE_MS = 60_000;
 
-/** `millrace trigger`. @returns 0; with `wait`, 1 when a build did not succeed */
+/**
+ * Runs `millrace trigger`.
+ * @returns 0; with `wait`, 1 when a build did not succeed
+ */
 export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS): Promise<number> {
   const answer = await post(options);
   for (const request of answer.requests) say(`${request.builder}: ${request.link}`);
@@ -43,7 +46,7 @@ export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS)
   return results.every((result) => result === Result.SUCCESS || result === Result.WARNINGS) ? 0 : 1;
 }
 
-/** The same key every time, so that a repeated request makes one buildset. */
+/** Sends the trigger request. Repetitions have the same key, so that they make one buildset. */
 async function post(options: TriggerOptions): Promise<Answer> {
   const key = options.key ?? randomUUID();
   const { branch, revision, repository } = options;
@@ -82,7 +85,7 @@ async function reach(url: URL, init: RequestInit, nobody = 'no scheduler'): Prom
   try {
     return await fetch(url, init);
   } catch (error) {
-    // fetch says only 'fetch failed'; the cause says why.
+    // The message of fetch is only 'fetch failed'; its cause tells why.
     const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error);
     throw new OperationalError(
       'trigger-unreachable',
@@ -93,7 +96,10 @@ async function reach(url: URL, init: RequestInit, nobody = 'no scheduler'): Prom
   }
 }
 
-/** @throws UserError `wait-refused`, OperationalError after `patienceMs` without an answer */
+/**
+ * Waits for a build request to finish.
+ * @throws UserError `wait-refused`, OperationalError after `patienceMs` without an answer
+ */
 async function finished(request: Answer['requests'][number], patienceMs: number): Promise<Result> {
   const api = new URL(`../api/v2/buildrequests/${request.id}`, request.link);
   let answeredAt = performance.now();
@@ -132,6 +138,6 @@ function requestsIn(text: string): { complete: boolean; results: Result }[] {
   try {
     return (JSON.parse(text) as { buildrequests?: { complete: boolean; results: Result }[] }).buildrequests ?? [];
   } catch {
-    return []; // Some other server's page.
+    return []; // The answer is some other server's page.
   }
 }

@@ -6,23 +6,25 @@ import { type Database, openDatabase, storesOf } from '@millrace/database';
 import { isWorkerName, isWorkerTemplate, messageOf, shellWord, UserError, workerEntries } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
 
-/** For the bus to carry a hint; without it engines find out by polling. */
+/** How long to wait for the bus to carry a hint. Without it engines find the change by polling. */
 const BUS_PATIENCE_MS = 2000;
 
 export interface CreateOptions {
   readonly name: string;
   readonly revokeOld: boolean;
-  /** Also for workers that speak PB. */
+  /** Whether the worker may also log in over PB. */
   readonly pb: boolean;
-  /** Where workers connect. */
+  /** Address where workers connect. */
   readonly master: string;
-  /** A new file for the token; it is printed when this is left out. */
+  /** A new file for the token. Without it the token is printed. */
   readonly tokenFile?: string | undefined;
 }
 
 export type WorkerAction = 'pause' | 'unpause' | 'stop' | 'kill';
 
-/** `millrace worker create`: prints a new token, or writes it into a file, and says how to use it. Only its hash is stored. */
+/**
+ * Runs `millrace worker create`: prints a new token, or writes it into a file, and prints how to use it. Only the token's hash is stored.
+ */
 export function createWorker(databaseUrl: string, options: CreateOptions): Promise<number> {
   const { name, master, tokenFile } = options;
   if (!isWorkerName(name)) {
@@ -41,7 +43,7 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
   return withDatabase(databaseUrl, async (db) => {
     const token = `mrw_${randomBytes(32).toString('base64url')}`;
     const digest = (algorithm: string): string => createHash(algorithm).update(token, 'utf8').digest('hex');
-    // First: a token that cannot be written anywhere is not made.
+    // Before the token is stored, so that no token is made that cannot be written.
     if (tokenFile !== undefined) writeToken(tokenFile, token);
     await storesOf(db).tokens.create({
       workerName: name,
@@ -56,7 +58,10 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
   });
 }
 
-/** @throws UserError `token-file` when the file is there already, or cannot be made */
+/**
+ * Writes the token into a new file.
+ * @throws UserError `token-file` when the file exists already, or cannot be made
+ */
 function writeToken(path: string, token: string): void {
   try {
     writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
@@ -65,7 +70,10 @@ function writeToken(path: string, token: string): void {
   }
 }
 
-/** No line of it has the token among a program's arguments, where everybody on the machine can read it for as long as the program runs. */
+/**
+ * Returns the commands with which the worker is set up. None of them has the token among a program's arguments, which everybody on the
+ * machine can read while the program runs.
+ */
 function howToUse(token: string, { name, master, pb, tokenFile }: CreateOptions): string {
   const there = shellWord(`${name}.token`);
   const given =
@@ -80,7 +88,7 @@ function howToUse(token: string, { name, master, pb, tokenFile }: CreateOptions)
   ].join('\n');
 }
 
-/** `millrace worker revoke`: no token of the worker works from then on, and its session ends. */
+/** Runs `millrace worker revoke`: no token of the worker is valid any more, and its session ends. */
 export function revokeWorker(databaseUrl: string, name: string): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
     const revoked = await storesOf(db).tokens.revoke(name);
@@ -90,7 +98,9 @@ export function revokeWorker(databaseUrl: string, name: string): Promise<number>
   });
 }
 
-/** `millrace worker pause` and the like: changes what is wanted of the worker; whichever engine it is on carries that out. */
+/**
+ * Runs `millrace worker pause` and similar commands: stores the wanted state of the worker. The engine that has the worker carries it out.
+ */
 export function controlWorker(
   databaseUrl: string,
   action: WorkerAction,
@@ -113,7 +123,7 @@ export function controlWorker(
   });
 }
 
-/** `millrace worker list`. */
+/** Runs `millrace worker list`. */
 export function listWorkers(databaseUrl: string): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
     const catalog = storesOf(db).catalog;
@@ -165,7 +175,7 @@ async function withDatabase(url: string, work: (db: Database) => Promise<number>
   }
 }
 
-/** To engines that share the bus of this environment, if it names one. */
+/** Sends a hint to the engines that share the bus of this environment, if it has one. */
 async function announce(hint: Hint, env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const url = env['MILLRACE_BUS'];
   if (!url) return;

@@ -7,7 +7,7 @@ describe('Backoff', () => {
     expect([0, 0, 0, 0, 0, 0].map((ranMs) => backoff.ended(ranMs))).toEqual([100, 200, 400, 800, 1000, 1000]);
   });
 
-  it('begins again after a process that ran well', () => {
+  it('starts again from the minimum after a process that ran well', () => {
     const backoff = new Backoff(100, 1000, 5000);
     backoff.ended(0);
     backoff.ended(0);

@@ -1,11 +1,11 @@
-/** When to start a process again that has ended. Pure. */
+/** Decides when to restart a process that has ended. Pure. */
 export class Backoff {
   private failures = 0;
 
   constructor(
     private readonly firstMs = 250,
     private readonly maxMs = 10_000,
-    /** A process that ran for so long has started well. */
+    /** A process that ran for this long counts as well started. */
     private readonly stableMs = 20_000,
   ) {}
 

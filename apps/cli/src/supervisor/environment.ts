@@ -1,8 +1,8 @@
 import { harmlessEnvironment } from '@millrace/domain';
 
 /**
- * The environment of the worker that `millrace start` runs. Builds inherit it, so it holds what programs need, what a person names in
- * `MILLRACE_WORKER_ENV`, and none of the masters' secrets: neither those of Millrace nor those that the configuration reads.
+ * Returns the environment of the worker that `millrace start` runs. Builds inherit it, so it has the variables that programs need and those
+ * listed in `MILLRACE_WORKER_ENV`, and none of the masters' secrets: neither those of Millrace nor those that the configuration reads.
  */
 export function workerEnvironment(shared: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const also = (shared['MILLRACE_WORKER_ENV'] ?? '').split(/[\s,]+/).filter(Boolean);

@@ -19,14 +19,14 @@ describe('LogLines', () => {
     expect(written(line)).toBe(expected);
   });
 
-  it('shows control characters of messages and fields instead of sending them to the terminal', () => {
+  it('escapes control characters of messages and fields instead of sending them to the terminal', () => {
     const text = written(entry({ msg: 'worker \u001b[2J', worker: { name: 'w\u009b31m' }, list: ['\u202e'] }));
 
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(text).toContain('worker \\x1b[2J');
   });
 
-  it('keeps the lines of a stack, and cuts what is endless', () => {
+  it('keeps the lines of a stack, and cuts overlong texts', () => {
     expect(
       written(entry({ level: 50, msg: 'm', err: { type: 'Error', message: 'm', stack: 'Error: m\n    at a' } })),
     ).toMatch(/\n\s+at a/);

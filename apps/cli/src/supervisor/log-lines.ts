@@ -4,12 +4,12 @@ import pretty from 'pino-pretty';
 
 const COLOURS = ['cyan', 'magenta', 'yellow', 'green', 'blue', 'red'] as const;
 
-/** A line of a process that is longer is cut. */
+/** Longest line of a process. A longer line is cut. */
 const MAX_LINE_CHARACTERS = 20_000;
 
 /**
- * Makes the JSON log lines of the processes readable, each with the name of its process before it. They quote what others wrote: control
- * characters in it are shown, not obeyed by the terminal.
+ * Makes the JSON log lines of the processes readable, each with the name of its process in front. The lines quote foreign texts, so their
+ * control characters are escaped.
  */
 export class LogLines {
   private readonly format = pretty.prettyFactory({
@@ -44,11 +44,11 @@ function parsed(line: string): JsonValue {
   try {
     return JSON.parse(line) as JsonValue;
   } catch {
-    return null; // A program's own line that begins with a brace.
+    return null; // A line that begins with a brace, but is not one of our log lines.
   }
 }
 
-/** Every text in a log entry as a terminal may show it; a stack keeps its lines. */
+/** Escapes control characters in every text of a log entry. A stack keeps its lines. */
 function shown(value: JsonValue): JsonValue {
   if (typeof value === 'string')
     return value

@@ -13,7 +13,7 @@ describe('the ports of the all-in-one', () => {
     expect(portProblem('ui', 80, '::5', code)).toBe(message);
   });
 
-  it('take an empty setting for none', () => {
+  it('treat an empty setting as missing', () => {
     expect(readPorts({ MILLRACE_UI_PORT: '' }).ui).toBe(8010);
   });
 

@@ -3,7 +3,7 @@ import { UserError } from '@millrace/domain';
 
 const LOOPBACK = '127.0.0.1';
 
-/** Every port of the all-in-one, with the setting that moves it, and the one that says on which address it listens. */
+/** Every port of `millrace start`, with the settings for its number and its address. */
 export const PORTS = {
   ui: { setting: 'MILLRACE_UI_PORT', port: 8010, host: 'MILLRACE_HTTP_HOST' },
   scheduler: { setting: 'MILLRACE_SCHEDULER_PORT', port: 8011, host: null },
@@ -14,7 +14,10 @@ export const PORTS = {
 } as const;
 export type PortName = keyof typeof PORTS;
 
-/** @throws UserError `bad-settings` */
+/**
+ * Reads the port numbers.
+ * @throws UserError `bad-settings`
+ */
 export function readPorts(env: NodeJS.ProcessEnv): Record<PortName, number> {
   const entries = Object.entries(PORTS).map(([name, { setting, port }]) => {
     const value = Number(env[setting] || port);
@@ -26,20 +29,23 @@ export function readPorts(env: NodeJS.ProcessEnv): Record<PortName, number> {
   return Object.fromEntries(entries) as Record<PortName, number>;
 }
 
-/** The address that it listens on. */
+/** Returns the address that a port listens on. */
 export function hostOf(name: PortName, env: NodeJS.ProcessEnv): string {
   const { host } = PORTS[name];
   return (host && env[host]) || LOOPBACK;
 }
 
-/** `host:port` for what this machine has there, also where it listens on every address. */
+/** Returns `host:port` under which this machine reaches a port, also when it listens on every address. */
 export function reachableAt(name: PortName, port: number, env: NodeJS.ProcessEnv): string {
   const listens = hostOf(name, env);
   const host = listens === '0.0.0.0' ? LOOPBACK : listens === '::' ? '::1' : listens;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** @throws UserError `port-taken` naming every port that cannot be listened on and its setting */
+/**
+ * Checks that every port can be opened.
+ * @throws UserError `port-taken` naming every port that cannot, and its setting
+ */
 export async function checkPorts(
   ports: Readonly<Partial<Record<PortName, number>>>,
   env: NodeJS.ProcessEnv,
@@ -61,7 +67,7 @@ export function portProblem(name: PortName, port: number, host: string, code: st
   return `port ${port} of ${host} cannot be listened on (${code}): set ${hostSetting ?? setting} to what this machine has`;
 }
 
-/** The error code, null when the port is free. */
+/** Tries to listen on a port. Returns the error code, or null when the port is free. */
 function listenFailure(port: number, host: string): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -4,30 +4,30 @@ import type { Readable } from 'node:stream';
 import { messageOf } from '@millrace/domain';
 import { Backoff } from './backoff.js';
 
-/** sysexits' EX_CONFIG: starting again would only fail again. */
+/** sysexits' EX_CONFIG: a restart would fail again. */
 const EXIT_CONFIG = 78;
 
 export interface ProcessSpec {
   readonly name: string;
-  /** A Node program. */
+  /** Path of a Node program. */
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** What files it makes lack, where that is not what ours lack. */
+  /** The process's umask, when it differs from this process's. */
   readonly umask?: number;
 }
 
 export interface ProcessEvents {
   line(name: string, line: string): void;
   note(name: string, text: string): void;
-  /** The process refused to start for a reason that a person has to mend. */
+  /** Called when the process refused to start for a reason that a person has to fix. */
   refused(name: string): void;
 }
 
 /**
- * A process that is started again when it ends. It stays in this one's session: with `sched_autogroup_enabled`, the kernel's default, the
- * niceness of threads that run user code would mean nothing to processes of other sessions. So Ctrl-C reaches it too, which it leaves to its
- * supervisor.
+ * A process that is restarted when it ends. It stays in this process's session: with `sched_autogroup_enabled`, the kernel's default, the
+ * niceness of threads that run user code would mean nothing to processes of other sessions. Therefore Ctrl-C reaches it too; it ignores
+ * that and is stopped by its supervisor.
  */
 export class SupervisedProcess {
   private child: ChildProcess | null = null;
@@ -50,7 +50,10 @@ export class SupervisedProcess {
     return this.child?.pid;
   }
 
-  /** From now on it is started again whatever it ends with: what it refuses then has changed since, and may change back. */
+  /**
+   * Records that the process has been ready. From now on it is restarted after every exit code: what it then refuses has changed since it
+   * started, and may change back.
+   */
   hasBeenReady(): void {
     this.wasReady = true;
   }
@@ -83,21 +86,21 @@ export class SupervisedProcess {
 
   private spawn(): ChildProcess {
     const ours = this.spec.umask === undefined ? null : process.umask(this.spec.umask);
-    // The IPC channel carries nothing: its end tells the process that its supervisor is gone, however that happened.
+    // Nothing is sent over the IPC channel. Its end tells the process that its supervisor is gone, for whatever reason.
     const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
       env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     if (ours !== null) process.umask(ours);
     this.child = child;
-    // Where no process could be made, there may be no streams either.
+    // When the process could not be made, there may be no streams either.
     for (const stream of [child.stdout, child.stderr] as (Readable | null | undefined)[]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.events.line(this.spec.name, line));
     }
     return child;
   }
 
-  /** Asks it to end, and makes it end when it does not within `patienceMs`. */
+  /** Asks the process to end, and kills it when it has not ended within `patienceMs`. */
   async stop(patienceMs: number): Promise<void> {
     this.stopping = true;
     if (this.timer) clearTimeout(this.timer);
@@ -109,7 +112,7 @@ export class SupervisedProcess {
     clearTimeout(kill);
   }
 
-  /** For a second Ctrl-C. */
+  /** Kills the process, on a second Ctrl-C. */
   kill(): void {
     this.stopping = true;
     this.child?.kill('SIGKILL');
