@@ -5,10 +5,10 @@ import { brotliCompress, gzip } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Smaller files are sent as they are. */
+/** Smaller files are sent uncompressed. */
 const LEAST_BYTES = 1000;
 
-/** Puts beside each file of some size what browsers get that take it compressed. */
+/** Writes compressed versions beside each larger file, for browsers that accept them. */
 const compressed: Plugin = {
   name: 'compressed',
   apply: 'build',

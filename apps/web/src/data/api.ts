@@ -5,38 +5,41 @@ export interface Page<T> {
   readonly total: number | undefined;
 }
 
-/** What the server said instead of an answer. */
+/** An error answer of the server. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
-    /** For forms: field → what is wrong with it. */
+    /** Errors of a form, by field. */
     readonly fields: Readonly<Record<string, string>> = {},
   ) {
     super(message);
   }
 }
 
-/** Whether it may work when it is tried again. */
+/** Whether a retry may succeed. */
 export function mayPass(error: Error): boolean {
   return !(error instanceof ApiError) || error.status >= 500;
 }
 
 const BASE = '/api/v2/';
-/** A server that takes longer is as good as away. */
+/** Longest time for an answer. A server that takes longer counts as unavailable. */
 const ANSWER_MS = 60_000;
 
-/** Ends with `signal`, or when the answer takes too long. */
+/** Returns a signal that aborts with `signal`, or when the answer takes too long. */
 function patience(signal?: AbortSignal): AbortSignal {
   const tooLong = AbortSignal.timeout(ANSWER_MS);
   return signal ? AbortSignal.any([signal, tooLong]) : tooLong;
 }
 
-/** @param path below `/api/v2/`, with its query string */
+/**
+ * Fetches one page of a list.
+ * @param path below `/api/v2/`, with its query string
+ */
 export async function fetchPage<T>(path: string, plural: string, signal?: AbortSignal): Promise<Page<T>> {
   const response = await fetch(BASE + path, { headers: { accept: 'application/json' }, signal: patience(signal) });
   if (!response.ok) {
-    // A proxy's errors are no JSON.
+    // Error answers of proxies are not JSON.
     const { error } = (await response.json().catch(() => ({}))) as { error?: string };
     throw new ApiError(response.status, error ?? `the server answered ${response.status}`);
   }
@@ -48,7 +51,7 @@ export async function fetchPage<T>(path: string, plural: string, signal?: AbortS
   };
 }
 
-/** A command to a resource (JSON-RPC). */
+/** Sends a command to a resource (JSON-RPC). */
 export async function control(path: string, method: string, params: Record<string, unknown> = {}): Promise<unknown> {
   const response = await fetch(BASE + path, {
     method: 'POST',

@@ -5,16 +5,16 @@ import { socket } from './socket';
 
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
-/** How long what nobody looks at is kept, to be shown at once when somebody comes back. */
+/** How long unused data is kept, so that it can be shown at once when the user comes back. */
 const KEPT_MS = 60_000;
 
-/** The page's cache. What is looked at is fed by events, so nothing but their loss makes it stale; see `Feed`. */
+/** The page's cache. Queries in use are updated by events, so only a loss of events makes them stale; see `Feed`. */
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: Infinity,
       gcTime: KEPT_MS,
-      // A master on this machine needs no network.
+      // A master on this machine can be reached without a network.
       networkMode: 'always',
       refetchOnWindowFocus: false,
       refetchOnReconnect: false,

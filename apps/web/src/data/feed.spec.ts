@@ -19,7 +19,7 @@ const ROWS: LiveQuery<Row> = {
 const RESYNC_MS = 1000;
 const listOf = (items: readonly Row[]): LiveList<Row> => ({ items, next: null, loaded: items.length });
 
-/** A server whose rows change, and the socket that tells of it while it is there. */
+/** A server whose rows change, and the socket that sends events while it is connected. */
 class Server implements Events {
   readonly rows = new Map<number, Row>();
   readonly topics: string[] = [];
@@ -50,7 +50,7 @@ class Server implements Events {
 
   resync = (): void => this.resyncListener();
 
-  /** Reads at once, and answers when it is told to. */
+  /** Reads the rows at once, and answers when it is told to. */
   read(signal: AbortSignal): Promise<LiveList<Row>> {
     const list = listOf([...this.rows.values()].sort((a, b) => a.id - b.id));
     return new Promise((resolve, reject) => {
@@ -97,7 +97,7 @@ describe('Feed', () => {
     await settle();
   };
 
-  it('fetches once for however many look, and consumes the topics for as long as one does', async () => {
+  it('fetches once for any number of observers, and consumes the topics as long as there is one', async () => {
     const ends = [look(), look()];
     await settle();
     await answer();
@@ -106,12 +106,12 @@ describe('Feed', () => {
     expect([server.answers.length, server.topics]).toEqual([1, ['rows/*/*']]);
     for (const end of ends) end();
     expect(server.topics).toEqual([]);
-    // It was not fed meanwhile.
+    // The query got no events meanwhile.
     look();
     expect([server.answers.length, server.topics]).toEqual([2, ['rows/*/*']]);
   });
 
-  it('shows what an answer says together with what overtook it', async () => {
+  it('shows an answer together with the events that overtook it', async () => {
     server.change(1);
     look();
     server.change(1);
@@ -123,7 +123,7 @@ describe('Feed', () => {
     ]);
   });
 
-  it('takes what comes at the same time as one change of the cache', async () => {
+  it('applies events that arrive together in one change of the cache', async () => {
     look();
     await answer();
     let changes = 0;
@@ -154,7 +154,7 @@ describe('Feed', () => {
     expect(shown()).toEqual([{ id: 1, version: 1 }]);
   });
 
-  it('does not wait for the next try when the server is back', async () => {
+  it('does not wait for the next retry when the server is back', async () => {
     look();
     server.answers[0]!.fail();
     await settle();
@@ -165,7 +165,7 @@ describe('Feed', () => {
     expect(shown()).toEqual([]);
   });
 
-  it('leaves it at one fetch a second however often it is told to resync, and does not forget the last', async () => {
+  it('fetches at most once a second however often it is told to resync, and does not forget the last time', async () => {
     look();
     await answer();
     for (let i = 0; i < 100; i++) {
@@ -180,7 +180,7 @@ describe('Feed', () => {
     expect(shown()).toEqual([{ id: 1, version: 100 }]);
   });
 
-  it('keeps nothing of events that came before there was anything to change', async () => {
+  it('keeps no events that came before there was data to change', async () => {
     look();
     server.change(1);
     server.answers[0]!.fail();
@@ -190,7 +190,7 @@ describe('Feed', () => {
     expect(shown()).toEqual([{ id: 1, version: 1 }]);
   });
 
-  it('ends with what the server has, whatever happens on the way', async () => {
+  it("ends with the server's rows after any sequence of events", async () => {
     const happening = fc.oneof(
       { weight: 4, arbitrary: fc.record({ do: fc.constant('change' as const), id: fc.nat(3) }) },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const), id: fc.nat(3) }) },

@@ -1,18 +1,21 @@
 import type { Query, QueryClient, QueryFunctionContext } from '@tanstack/react-query';
 
-/** Where events come from; `LiveSocket` is such a place. */
+/** A source of events, such as `LiveSocket`. */
 export interface Events {
-  /** @returns what ends it */
+  /**
+   * Calls `listener` for every event that matches a filter.
+   * @returns a function that unsubscribes
+   */
   consume(filter: string, listener: (key: string, message: unknown) => void): () => void;
-  /** Events may have been missed: what is shown has to be fetched again. */
+  /** Calls `listener` when events may have been missed, so that everything shown has to be fetched again. */
   onResync(listener: () => void): () => void;
 }
 
-/** How events keep a query up to date: its `meta`. */
+/** How events keep a query up to date: the query's `meta`. */
 export interface Fed<T = unknown> {
-  /** Filters of the events that concern it. */
+  /** Filters of the events that concern the query. */
   readonly topics: readonly string[];
-  /** What becomes of the data by events, each the newest of its row. */
+  /** Returns the data with events applied, of which each is the newest of its row. */
   readonly merge: (data: T, messages: readonly unknown[]) => T;
 }
 
@@ -23,25 +26,26 @@ declare module '@tanstack/react-query' {
   }
 }
 
-/** Events that come together change what is shown once. */
+/** Events within this time change the shown data once. */
 const GATHER_MS = 16;
-/** However often the server asks for it, everything is fetched again once in this time. */
+/** Everything is fetched again at most once in this time, however often the server asks for it. */
 const RESYNC_EVERY_MS = 1000;
 
-/** What flows to one query that somebody looks at. */
+/** Events for one query with observers. */
 interface Supply {
   readonly ends: readonly (() => void)[];
-  /** Row → newest event, not yet in the data. */
+  /** Newest event of each row that is not yet in the data. */
   queued: Map<string, unknown>;
-  /** What came since the fetch began that is under way. */
+  /** Newest events since the beginning of the current fetch; null without one. */
   early: Map<string, unknown> | null;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /**
- * Keeps the cache up to date by events. A query is fetched when somebody begins to look at it, and is fresh from then on: its topics are
- * consumed from before the fetch until nobody looks any more, and only then it grows stale. What comes before an answer is newer than the
- * answer. After a gap in the events everything in sight is fetched anew, from scratch: an answer under way may be older than the gap.
+ * Keeps the cache up to date by events. A query is fetched when it gets its first observer, and is fresh from then on: its topics are
+ * consumed from before the fetch until it has no observers any more, and only then it becomes stale. Events that arrive before an answer
+ * are newer than the answer. After a gap in the events every query with observers is fetched again from the beginning, because a pending
+ * answer may be older than the gap.
  */
 export class Feed {
   private readonly supplies = new Map<Query, Supply>();
@@ -61,12 +65,12 @@ export class Feed {
     events.onResync(() => this.resync());
   }
 
-  /** For a query's `queryFn`: the answer, with the events that overtook it. */
+  /** Fetches for a query's `queryFn`. Returns the answer with the events that overtook it. */
   async fetch<T>({ client, queryKey }: QueryFunctionContext, load: () => Promise<T>): Promise<T> {
     const query = client.getQueryCache().find({ queryKey });
     const supply = query && this.supplies.get(query);
     if (!supply) return load();
-    // What is still queued is older than the answer will be, and must not come after it.
+    // Queued events are older than the answer will be, and must not be applied after it.
     this.flush(query, supply);
     const early = new Map<string, unknown>();
     supply.early = early;
@@ -105,7 +109,7 @@ export class Feed {
     const row = key.slice(0, key.lastIndexOf('/') + 1);
     supply.early?.set(row, message);
     supply.queued.set(row, message);
-    // No animation frame: a window in the background has none, and its icon shows the state all the same.
+    // Not an animation frame: a window in the background has none, but its icon shows the state all the same.
     supply.timer ??= setTimeout(() => this.flush(query, supply), GATHER_MS);
   }
 
@@ -133,7 +137,7 @@ export class Feed {
     for (const query of this.supplies.keys()) {
       if (query.isDisabled()) continue;
       void query.cancel({ silent: true });
-      query.fetch().catch(() => undefined); // What goes wrong is in the query's state.
+      query.fetch().catch(() => undefined); // The query's own state has the error.
     }
   }
 }

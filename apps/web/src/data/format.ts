@@ -1,6 +1,6 @@
 import type { JsonValue, Properties } from '@millrace/domain';
 
-/** `8 s`, `2 min 05 s`, `1 h 12 min`, `3 d 4 h`. */
+/** Formats a duration: `8 s`, `2 min 05 s`, `1 h 12 min`, `3 d 4 h`. */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
@@ -11,7 +11,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** `just now`, `5 min ago`, `yesterday 14:03`, a date. */
+/** Formats a time: `just now`, `5 min ago`, `yesterday 14:03`, or a date. */
 export function ago(at: number, now: number): string {
   const seconds = now - at;
   if (seconds < 10) return 'just now';
@@ -31,7 +31,7 @@ export function timeOfDay(at: number, withSeconds = false): string {
   return new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds });
 }
 
-/** What an address says in place of an id or a number; null when it is neither. */
+/** Parses an id or a number in a page's address. Returns null for anything else. */
 export function idOf(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
@@ -44,7 +44,10 @@ export function firstLine(text: string): string {
   return text.split('\n', 1)[0]!;
 }
 
-/** What a property says of each codebase, as `got_revision` does; of a build of one unnamed codebase that is one value, with an empty name. */
+/**
+ * Returns the values of a property with one value per codebase, such as `got_revision`. A build of one unnamed codebase has one value, with
+ * an empty name.
+ */
 export function codebaseValues(
   properties: Properties | null | undefined,
   name: string,
@@ -57,7 +60,7 @@ export function codebaseValues(
   );
 }
 
-/** The value of a property as text; null when there is none. */
+/** Returns a property's value as text; null when there is none. */
 export function property(properties: Properties | null | undefined, name: string): string | null {
   const value: JsonValue | undefined = properties && Object.hasOwn(properties, name) ? properties[name]![0] : undefined;
   if (value === undefined || value === null || value === '') return null;

@@ -25,7 +25,7 @@ const list = (ids: number[], next: string | null = null): LiveList<Row> => ({
 const ids = ({ items }: LiveList<Row>): number[] => items.map(({ id }) => id);
 
 describe('merged', () => {
-  it('puts what is new in its place, and takes out what does not belong', () => {
+  it('adds new items in their place, and removes those that do not belong to the list', () => {
     const brought = [
       { id: 4, wanted: true },
       { id: 2, wanted: false },
@@ -34,7 +34,7 @@ describe('merged', () => {
     expect(ids(merged(list([3, 2, 1]), brought, query))).toEqual([4, 3, 1]);
   });
 
-  it('is never longer than its limit or what was loaded, and says the same twice', () => {
+  it('is never longer than its limit or the loaded items, and is the same when merged twice', () => {
     const anyRows = fc.array(fc.record({ id: fc.nat(20), wanted: fc.boolean() }), { maxLength: 30 });
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(20)), anyRows, (loaded, brought) => {
@@ -55,7 +55,7 @@ describe('withPage', () => {
     expect(withPage(more, 'p2', { items: rows(2, 1), next: 'p3', total: 9 }, query)).toBe(more);
   });
 
-  it('leaves a list alone that was fetched anew meanwhile', () => {
+  it('leaves a list unchanged that was fetched again meanwhile', () => {
     const anew = list([9, 8, 7], 'p2 of another list');
     expect(withPage(anew, 'p2', { items: rows(2, 1), next: null, total: 9 }, query)).toBe(anew);
   });

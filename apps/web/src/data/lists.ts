@@ -1,31 +1,31 @@
 import type { Page } from './api';
 
 export interface LiveQuery<T> {
-  /** Below `/api/v2/`; another path is another query. */
+  /** Path below `/api/v2/`. A query with another path is another query. */
   readonly path: string;
   readonly plural: string;
   readonly id: (item: T) => number | string;
   /** Filters of the events that carry such items. */
   readonly topics: readonly string[];
-  /** Whether an item that an event brought belongs here; it is taken out otherwise. */
+  /** Whether an item of an event belongs to the list. Other items are removed. */
   readonly keep?: (item: T) => boolean;
   readonly compare?: (a: T, b: T) => number;
-  /** What live additions are cut to. Pages that were loaded on request count in. */
+  /** Length to which the list is cut after live additions. Pages loaded on request are kept as well. */
   readonly limit?: number;
-  /** For what no event tells of. */
+  /** Interval of fetching again, for data without events. */
   readonly refetchEveryMs?: number;
 }
 
-/** What the cache holds of a query. */
+/** The cached data of a query. */
 export interface LiveList<T> {
   readonly items: readonly T[];
   /** Path of the next page, below `/api/v2/`. */
   readonly next: string | null;
-  /** How many items were fetched: fewer are never shown because of live additions. */
+  /** Number of fetched items. Live additions never make the list shorter than this. */
   readonly loaded: number;
 }
 
-/** The list with what events brought. */
+/** Returns the list with the items of events. */
 export function merged<T>(list: LiveList<T>, brought: readonly T[], query: LiveQuery<T>): LiveList<T> {
   const byId = new Map(list.items.map((item) => [query.id(item), item]));
   for (const item of brought) {
@@ -40,7 +40,7 @@ export function merged<T>(list: LiveList<T>, brought: readonly T[], query: LiveQ
   };
 }
 
-/** The list with its next page. One that was fetched anew meanwhile goes on elsewhere, and stays as it is. */
+/** Returns the list with its next page. A list that was fetched again meanwhile continues elsewhere, and is returned unchanged. */
 export function withPage<T>(list: LiveList<T>, from: string, page: Page<T>, query: LiveQuery<T>): LiveList<T> {
   if (list.next !== from) return list;
   const known = new Set(list.items.map(query.id));

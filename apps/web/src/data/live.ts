@@ -16,12 +16,12 @@ export interface Live<T> {
 }
 
 /**
- * A list that is fetched once and then kept up to date by events. Where there is nothing yet it is empty, and events may fill it.
- * Null: nothing is wanted yet.
+ * Returns a list that is fetched once and then kept up to date by events. A list that does not exist yet is empty, and events may fill it.
+ * With a null query nothing is fetched.
  */
 export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
   const path = query?.path ?? '';
-  // Other topics are another query: what they would have told before they were consumed has to be fetched.
+  // The topics are part of the key: what other topics would have told before they were consumed has to be fetched.
   const queryKey = [path, query?.topics.join(' ') ?? ''];
   const { data, error, failureReason } = useQuery<LiveList<T>>({
     queryKey,
@@ -53,7 +53,7 @@ export function useLive<T extends object>(query: LiveQuery<T> | null): Live<T> {
   };
 }
 
-/** One row, live. `null` when there is no such thing, `undefined` until the answer. */
+/** Returns one row, kept up to date by events. It is `null` when there is no such row, `undefined` until the answer. */
 export function useLiveOne<T extends object>(
   query: LiveQuery<T> | null,
 ): { item: T | null | undefined; error: string | null } {
@@ -75,7 +75,7 @@ function nothingThere<T>(error: unknown): Page<T> {
   throw error;
 }
 
-/** What is being tried again, for whoever shows something older meanwhile. */
+/** Returns the error of a query that is being retried, for pages that show older data meanwhile. */
 export function useTrouble(): string | null {
   const cache = useQueryClient().getQueryCache();
   return useSyncExternalStore(
@@ -103,7 +103,7 @@ setInterval(() => {
   for (const listener of clockListeners) listener();
 }, 1000);
 
-/** Seconds since the epoch, ticking. */
+/** Returns the current time in seconds since the epoch, updated every second. */
 export function useNow(): number {
   return useSyncExternalStore(
     (listener) => {

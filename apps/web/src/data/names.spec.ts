@@ -40,7 +40,7 @@ describe('differencesOf', () => {
     [[], []],
   ])('of %j: %j', (names, expected) => expect(parts(names)).toEqual(expected));
 
-  it('leaves in sight what no other name with the same beginning has', () => {
+  it('keeps visible the part that no other name with the same beginning has', () => {
     const word = fc.constantFrom('linux', 'mac', 'gcc', 'clang', 'debug', 'a', '1', '12', 'é');
     const name = fc.tuple(fc.array(word, { minLength: 1, maxLength: 5 }), fc.constantFrom('-', '/', ' '));
     fc.assert(

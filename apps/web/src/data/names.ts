@@ -1,12 +1,12 @@
 const SEPARATOR = /[-_./: ](?=[^-_./: ]*$)/;
-/** A shorter beginning is not worth cutting. */
+/** Shortest beginning that is worth cutting. */
 const SHORTEST_HEAD = 4;
-/** What is kept of the end where nothing says where names differ. */
+/** Length of the end that is kept when there are no other names to compare with. */
 const TAIL = 12;
 
 /**
- * Where each of names that are shown together begins to differ from the one most like it: name → characters, 0 where it does so at once. That
- * part is shown whole when there is no room for all; it begins with a word.
+ * Returns for each of the names shown together where it begins to differ from the one most like it, as a number of characters; 0 when it
+ * differs at once. This part begins with a word and stays visible when there is no room for the whole name.
  */
 export function differencesOf(names: Iterable<string>): ReadonlyMap<string, number> {
   const sorted = [...new Set(names)].sort();
@@ -19,7 +19,7 @@ export function differencesOf(names: Iterable<string>): ReadonlyMap<string, numb
   );
 }
 
-/** The same for a name of its own: its end is kept. */
+/** Returns where the visible end of a single name begins. */
 export function endOf(name: string): number {
   return name.length > 2 * TAIL ? name.length - TAIL : 0;
 }

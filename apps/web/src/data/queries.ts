@@ -27,7 +27,10 @@ export const failedBuilds: LiveQuery<BuildResource> = {
   limit: 10,
 };
 
-/** @param results null for all */
+/**
+ * Returns the query for a builder's builds.
+ * @param results null for all
+ */
 export function buildsOfBuilder(builderId: number, results: number | null): LiveQuery<BuildResource> {
   const filter = results === null ? '' : `&results=${results}`;
   return {
@@ -52,7 +55,10 @@ export function buildsOfWorker(workerId: number): LiveQuery<BuildResource> {
   };
 }
 
-/** @param builderIds null for all of the site */
+/**
+ * Returns the query for the builds of the waterfall.
+ * @param builderIds null for all builders
+ */
 export function waterfallBuilds(builderIds: readonly number[] | null): LiveQuery<BuildResource> {
   const filter = builderIds ? `${builderIds.map((id) => `builderid=${id}`).join('&')}&` : '';
   const wanted = builderIds && new Set(builderIds);
@@ -70,7 +76,10 @@ export function waterfallBuilds(builderIds: readonly number[] | null): LiveQuery
 const queueOrder = (a: BuildRequestResource, b: BuildRequestResource): number =>
   b.priority - a.priority || a.buildrequestid - b.buildrequestid;
 
-/** @param builderId null for the whole queue */
+/**
+ * Returns the query for waiting build requests.
+ * @param builderId null for all builders
+ */
 export function pendingRequests(builderId: number | null): LiveQuery<BuildRequestResource> {
   return {
     path: `buildrequests?claimed=false&order=-priority&limit=100&property=*${builderId === null ? '' : `&builderid=${builderId}`}`,

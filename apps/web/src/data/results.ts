@@ -1,8 +1,8 @@
 export interface ResultLook {
-  /** The end of a class name. */
+  /** End of the class name. */
   readonly slug: string;
   readonly name: string;
-  /** Says the result without colour. */
+  /** Shows the result without colour. */
   readonly mark: string;
 }
 

@@ -8,7 +8,7 @@ import { useLive } from './live';
 import { differencesOf } from './names';
 import { allMasters } from './queries';
 
-/** What every page needs: names of things. */
+/** Data that every page needs: the names of builders, workers and so on. */
 export interface Site {
   readonly title: string;
   readonly version: string;
@@ -39,7 +39,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
   const { data: config } = useQuery({
     queryKey: ['/config'],
     queryFn: (context) => feed.fetch(context, () => fetchSiteConfig(context.signal)),
-    // Whatever it is, nothing can be done without it.
+    // Retried after every error, because no page works without this data.
     retry: true,
     meta: { fed: configFed },
   });
@@ -85,7 +85,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
   return <SiteContext value={site}>{children}</SiteContext>;
 }
 
-/** Computed anew when a name comes or goes, not with every event. */
+/** Returns where names differ. Recomputed when a name is added or removed, not at every event. */
 function useDifferences(items: readonly { readonly name: string }[] | null): ReadonlyMap<string, number> {
   const names = items?.map(({ name }) => name).join('\n') ?? '';
   return useMemo(() => differencesOf(names.split('\n')), [names]);

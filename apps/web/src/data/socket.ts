@@ -5,8 +5,8 @@ const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 10_000;
 
 /**
- * The page's one WebSocket. Filters are counted, so each is consumed once however many parts of the page want it. When it opens, for
- * the first time or again, all of them are consumed and `onResync` tells the page to fetch what it may have missed.
+ * The page's one WebSocket. Filters are counted, so each is consumed once however many parts of the page use it. Whenever the socket opens,
+ * all of them are consumed and `onResync` tells the page to fetch what it may have missed.
  */
 export class LiveSocket {
   private socket: WebSocket | null = null;
@@ -37,7 +37,10 @@ export class LiveSocket {
     };
   }
 
-  /** Events whose key matches `filter`; `*` stands for one segment. @returns what ends it */
+  /**
+   * Calls `listener` for events whose key matches `filter`; `*` stands for one segment.
+   * @returns a function that unsubscribes
+   */
   consume(filter: string, listener: EventListener): () => void {
     let set = this.listeners.get(filter);
     if (!set) {

@@ -3,11 +3,11 @@ import type { WorkerResource } from '@millrace/contracts';
 export interface WorkerLook {
   readonly dot: 'on' | 'paused' | 'off';
   readonly text: string;
-  /** Why, where somebody or something gave a reason. */
+  /** The reason that a person or a master gave, if any. */
   readonly reason: string | null;
 }
 
-/** What a worker is doing, the most important first. `now`: seconds since the epoch. */
+/** Returns what a worker is doing; the most important state wins. `now`: seconds since the epoch. */
 export function lookOfWorker(worker: WorkerResource, now: number): WorkerLook {
   const connected = worker.connected_to.length > 0;
   if (worker.missing_since !== null && !connected) return { dot: 'off', text: 'missing', reason: null };
@@ -25,12 +25,12 @@ export function isQuarantined(worker: WorkerResource, now: number): boolean {
   return worker.quarantined_until !== null && worker.quarantined_until > now;
 }
 
-/** Something keeps it from building that can be ended by hand. */
+/** Whether something that can be ended by hand keeps the worker from building. */
 export function isHeldBack(worker: WorkerResource, now: number): boolean {
   return worker.paused || worker.graceful || isQuarantined(worker, now);
 }
 
-/** A file of the worker's `info` folder, or nothing. */
+/** Returns a file of the worker's `info` folder; empty when there is none. */
 export function infoText(worker: WorkerResource, name: string): string {
   const text = worker.workerinfo[name];
   return typeof text === 'string' ? text.trim() : '';

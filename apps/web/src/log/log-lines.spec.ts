@@ -31,7 +31,7 @@ describe('LogLines', () => {
     while (requests.length <= n) await new Promise(setImmediate);
     return requests[n]!;
   };
-  /** The next fetch that ends, and what it led to. */
+  /** Ends the next fetch, and waits for its effects. */
   const ended = async (end: () => void): Promise<void> => {
     let forget = (): void => undefined;
     await new Promise<void>((resolve) => {
@@ -46,7 +46,7 @@ describe('LogLines', () => {
   };
   const ranges = (): string[] => requests.map(({ range }) => range);
 
-  it('fetches the pages in sight, each once', async () => {
+  it('fetches the visible pages, each once', async () => {
     lines.setTotal(5000);
     lines.want(900, 1100);
     lines.want(950, 1150);
@@ -55,7 +55,7 @@ describe('LogLines', () => {
     expect([shown(999), shown(1000), shown(1999)]).toEqual([undefined, 'line 1000', 'line 1999']);
   });
 
-  it('asks for what was added while it was fetching, with nobody asking again', async () => {
+  it('fetches lines that were added during a fetch without another request', async () => {
     lines.setTotal(10);
     lines.want(0, 10);
     lines.setTotal(30);
@@ -66,14 +66,14 @@ describe('LogLines', () => {
     expect(ranges()).toEqual(['0+1000', '10+990']);
   });
 
-  it('goes on after an answer that stopped short', async () => {
+  it('continues after an incomplete answer', async () => {
     lines.setTotal(3);
     lines.want(0, 3);
     for (let line = 0; line < 3; line++) await ended(() => requests[line]!.answer(text(line, line + 1)));
     expect(ranges()).toEqual(['0+1000', '1+999', '2+998']);
   });
 
-  it('says what went wrong, and tries again', async () => {
+  it('reports an error, and tries again', async () => {
     lines.setTotal(1);
     lines.want(0, 1);
     await ended(() => requests[0]!.fail(new Error('the server is away')));
@@ -83,7 +83,7 @@ describe('LogLines', () => {
     expect([lines.problem, shown(0)]).toEqual([null, 'line 0']);
   });
 
-  it('leaves it at that when nobody looks any more', async () => {
+  it('stops fetching when nobody looks any more', async () => {
     lines.setTotal(2);
     lines.want(0, 2);
     stopLooking();
@@ -92,7 +92,7 @@ describe('LogLines', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('fetches few pages at a time, and then what is looked at by then', async () => {
+  it('fetches few pages at a time, and then those that are visible by then', async () => {
     lines.setTotal(100_000);
     for (let from = 0; from < 50_000; from += 1000) lines.want(from, from + 50);
     expect(requests).toHaveLength(4);
@@ -100,7 +100,7 @@ describe('LogLines', () => {
     expect(ranges()[4]).toBe('49000+1000');
   });
 
-  it('begins anew with a log that got shorter', async () => {
+  it('starts again when a log got shorter', async () => {
     lines.setTotal(2);
     lines.want(0, 2);
     await ended(() => requests[0]!.answer('oold\nolines\n'));
@@ -112,7 +112,7 @@ describe('LogLines', () => {
 });
 
 describe('the colours of LogLines', () => {
-  /** A log whose lines are all there. */
+  /** Returns a log whose lines are all available. */
   const logOf = (
     all: readonly string[],
     hasLetters = true,
@@ -145,7 +145,7 @@ describe('the colours of LogLines', () => {
   const red = (inner: string): string => `<span class="ansi-red-fg">${inner}</span>`;
   const plain = (count: number): string[] => Array.from({ length: count }, (_, i) => `oline ${i}`);
 
-  it('hold over lines until they are reset, those of a command apart from those of what it says', async () => {
+  it("hold over lines until they are reset, separately for a command's output and for our own lines", async () => {
     const { see } = logOf([
       `h${RED}command`,
       'hin two lines',
@@ -170,7 +170,7 @@ describe('the colours of LogLines', () => {
     ]);
   });
 
-  it('are those of the pages before, wherever one looks first', async () => {
+  it('come from earlier pages, whichever page is looked at first', async () => {
     const all = plain(8 * PAGE_LINES);
     all[PAGE_LINES / 2] = `o${RED}error`;
     const { see, asked } = logOf(all);
@@ -180,7 +180,7 @@ describe('the colours of LogLines', () => {
     expect(asked.length).toBe(8);
   });
 
-  it('are searched for as far back as a reset, and no further than some pages', async () => {
+  it('are searched for back to a reset, but only for some pages', async () => {
     const reset = plain(20 * PAGE_LINES);
     reset[18 * PAGE_LINES + 1] = `o${RED}error${OFF}`;
     const near = logOf(reset);
@@ -191,7 +191,7 @@ describe('the colours of LogLines', () => {
     expect(far.asked.length).toBe(1 + PAGES_BACK);
   });
 
-  it('are remembered of pages that were dropped', async () => {
+  it('are remembered of dropped pages', async () => {
     const all = plain(100 * PAGE_LINES);
     all[0] = `o${RED}error`;
     const { see, lines } = logOf(all);

@@ -5,9 +5,9 @@ import { type Painted, Pen, resets } from './pen';
 export const PAGE_LINES = 1000;
 const PAGES_KEPT = 60;
 const CHARACTERS_KEPT = 32_000_000;
-/** Fetched at a time: who drags through a log wants the end of the way, not all of it. */
+/** Most pages fetched at a time: a user who drags through a log wants the end of the way, not all of it. */
 const FETCHED_AT_ONCE = 4;
-/** How far before what is looked at a colour is searched for that still holds. */
+/** Number of earlier pages in which a colour is searched for that still holds. */
 export const PAGES_BACK = 10;
 const CHARACTERS_BACK = 2_000_000;
 const RETRY_MS = 2000;
@@ -25,25 +25,25 @@ interface LoadedPage {
   lines: string[];
   characters: number;
   isLoading: boolean;
-  /** Of a whole page: its last line that resets colours, −1 for none. */
+  /** Of a complete page: its last line that resets colours, −1 for none. */
   lastReset: number;
-  /** What `painted` began with. */
+  /** The pen with which `painted` began. */
   paintedBy: Pen | null;
   painted: Line[];
-  /** Where painting goes on. */
+  /** The pen with which the next line is painted. */
   pen: Pen;
-  /** The same within lines of ours that follow each other: neither takes part in the other's colours. */
+  /** The pen for consecutive lines of our own. Those and the command's lines do not affect each other's colours. */
   headerPen: Pen | null;
 }
 
 /**
- * The lines of one log, loaded by pages as they are looked at. A page that came in part (the log grows, or its lines are long) is asked
- * for again from where it ended, as long as it is wanted; pages that nobody looked at for long are dropped. Colours hold over lines and
- * pages: how each page ends is remembered, and what came before the first is looked at, some way back, until a reset is found.
+ * The lines of one log, loaded by pages as they are looked at. An incomplete page (the log grows, or its lines are long) is fetched again
+ * from where it ended, as long as it is wanted. Pages that nobody looked at for long are dropped. Colours hold over lines and pages: the
+ * pen at the end of each page is remembered, and before the first known page some earlier pages are searched for a reset.
  */
 export class LogLines {
   private readonly pages = new Map<number, LoadedPage>();
-  /** Page → the pen at its end, where that is known; kept when the page is dropped. */
+  /** The pen at the end of each page, where it is known. It is kept when the page is dropped. */
   private readonly pensAfter = new Map<number, Pen>();
   private readonly listeners = new Set<() => void>();
   private version = 0;
@@ -73,7 +73,7 @@ export class LogLines {
     return this.error;
   }
 
-  /** A log that got shorter is another one. */
+  /** Sets the number of lines. When it got smaller, the log is another one and everything is dropped. */
   setTotal(total: number): void {
     if (total < this.total) {
       this.pages.clear();
@@ -83,7 +83,7 @@ export class LogLines {
     this.total = total;
   }
 
-  /** Undefined: not there yet; it is being fetched. */
+  /** Returns a line; undefined while it is not loaded. */
   line(index: number): Line | undefined {
     const number = Math.floor(index / PAGE_LINES);
     const page = this.pages.get(number);
@@ -92,7 +92,7 @@ export class LogLines {
     return page.painted[index % PAGE_LINES];
   }
 
-  /** Sees to it that lines `from` … `to − 1` are there or on their way. */
+  /** Makes sure that lines `from` … `to − 1` are loaded or being fetched. */
   want(from: number, to: number): void {
     this.wanted = { from, to };
     const first = Math.floor(from / PAGE_LINES);
@@ -100,7 +100,7 @@ export class LogLines {
     this.lookBack(first);
   }
 
-  /** One page after the other, as most logs reset their colours in the first. */
+  /** Looks back one page after the other, as most logs reset their colours in the first. */
   private lookBack(first: number): void {
     let characters = 0;
     for (let number = first - 1; number >= Math.max(0, first - PAGES_BACK); number--) {
@@ -116,7 +116,7 @@ export class LogLines {
     const expected = Math.min(PAGE_LINES, this.total - number * PAGE_LINES);
     const isMissing = !page.isLoading && page.lines.length < expected;
     if (isMissing && this.fetching >= FETCHED_AT_ONCE) return;
-    // Kept last, as the one most recently wanted.
+    // Added again at the end, as the most recently wanted page.
     this.pages.delete(number);
     this.pages.set(number, page);
     if (isMissing) this.fetch(number, page);
@@ -170,7 +170,7 @@ export class LogLines {
     }
   }
 
-  /** Null: nothing that is here tells. */
+  /** Returns the pen after a page; null when the loaded pages do not tell. */
   private penAfter(number: number): Pen | null {
     if (number < 0) return PLAIN;
     const known = this.pensAfter.get(number);
@@ -181,7 +181,7 @@ export class LogLines {
     if (!start) return null;
     const pen = start.copy();
     for (let i = Math.max(0, page.lastReset); i < page.lines.length; i++) {
-      // What we say ourselves has no part in the program's colours.
+      // Our own lines do not affect the program's colours.
       if (this.streamOf(page.lines[i]!) !== 'header') pen.paint(this.textOf(page.lines[i]!));
     }
     this.pensAfter.set(number, pen);

@@ -31,14 +31,16 @@ const EMBEDDED_PX = 480;
 
 export interface LogViewProps {
   readonly log: LogResource;
-  /** The line that a link points to, from 1; it is scrolled to and marked. */
+  /** The line that a link points to, from 1. It is scrolled to and marked. */
   readonly linkedLine?: number | null;
   readonly onLinkLine?: (line: number) => void;
-  /** Embedded below a step it is only as high as it needs to be. */
+  /** Embedded below a step the view is only as high as it needs to be. */
   readonly embedded?: boolean;
 }
 
-/** A log of any length: only the lines in sight exist. Opens at its end, and follows it while it is in sight. */
+/**
+ * Shows a log of any length: only the visible lines are rendered. It opens at the end of the log, and follows it while the end is visible.
+ */
 export function LogView({ log, linkedLine = null, onLinkLine, embedded = false }: LogViewProps): ReactNode {
   const lines = useMemo(() => new LogLines(log.logid, log.type === 's'), [log.logid, log.type]);
   useSyncExternalStore(lines.subscribe, lines.getVersion);
@@ -50,7 +52,7 @@ export function LogView({ log, linkedLine = null, onLinkLine, embedded = false }
   const { from, to } = linesInSight(place, sizes, total);
   useEffect(() => lines.want(from, to), [lines, from, to, total]);
   useEffect(() => {
-    // On a page of its own the keys are for the log at once, unless they are for something else already.
+    // On a page of its own the log gets the keyboard focus at once, unless another element has it already.
     if (!embedded && document.activeElement === document.body) box.current?.focus({ preventScroll: true });
   }, [box, embedded]);
   const goToLine = (line: number): void => {
@@ -124,16 +126,17 @@ interface Scrolling {
   readonly onScrollEnd: () => void;
 }
 
-/** Where a log of `total` lines is: at its end, as long as nobody scrolls away from it or a line is linked to. */
+/** Keeps the scroll position of a log of `total` lines: at its end, as long as nobody scrolls away from it or a line is linked to. */
 function useScrolling(total: number, linkedLine: number | null): Scrolling {
   const box = useRef<HTMLDivElement>(null);
   const [viewPx, setViewPx] = useState(400);
   const [isFollowing, setFollowing] = useState(linkedLine === null);
-  // `isOurs`: the browser does not know yet. What it told us is not told back, as it may have scrolled on meanwhile.
+  // `isOurs`: the browser does not have this position yet. A position that came from the browser is not sent back, because the browser may
+  // have scrolled on meanwhile.
   const [kept, setKept] = useState({ place: START, isOurs: false });
   const sizes = useMemo(() => sizesOf(total, viewPx), [total, viewPx]);
   const place = isFollowing ? placeAtEnd(sizes) : within(kept.place, sizes);
-  // Events come faster than renders: what the last one led to counts, not what the last render knew.
+  // Events come faster than renders: they start from the position after the last event, not from that of the last render.
   const latest = useRef(place);
   useLayoutEffect(() => {
     latest.current = place;
@@ -158,7 +161,7 @@ function useScrolling(total: number, linkedLine: number | null): Scrolling {
     setFollowing(false);
     setKept({ place: placeOfLine(line, sizes), isOurs: true });
   };
-  // A line that a growing log does not have yet is gone to when it comes.
+  // When a growing log does not have the linked line yet, it is scrolled to once it exists.
   const target = linkedLine !== null && linkedLine <= total ? linkedLine : null;
   useLayoutEffect(() => {
     if (target === null) return;
@@ -184,7 +187,7 @@ function useScrolling(total: number, linkedLine: number | null): Scrolling {
     },
     onScrollEnd: () => {
       const next = settled(latest.current, sizes);
-      // Browsers round what they are told.
+      // Browsers round scroll positions.
       if (isAtEnd(next, sizes) || Math.abs(next.scrollPx - latest.current.scrollPx) < 1) return;
       latest.current = next;
       setKept({ place: next, isOurs: true });

@@ -48,7 +48,7 @@ describe('Pen', () => {
     expect(pen.paint('x')).toEqual({ text: 'x' });
   });
 
-  it('hides nothing of a line because of what the one before it broke off', () => {
+  it('shows a line completely even if the line before it broke off within a sequence', () => {
     for (const open of ['[', '[31', ']8;;', ']0;title', 'P', '(', '']) {
       const pen = Pen.plain();
       pen.paint(`text${ESC}${open}`);
@@ -56,7 +56,7 @@ describe('Pen', () => {
     }
   });
 
-  it('cuts long lines, not their colours', () => {
+  it('cuts long lines, but keeps all their colours', () => {
     const pen = Pen.plain();
     const html = shown(pen, `${'x'.repeat(LINE_SHOWN - 2)}${ESC}[31m${'y'.repeat(5)}`);
     expect(seen(html)).toMatch(/x… \(10,008 characters\)$/);
@@ -87,7 +87,7 @@ describe('Pen', () => {
     )
     .map((pieces) => pieces.join(''));
 
-  it('never lets markup through', () => {
+  it('never passes markup through', () => {
     fc.assert(
       fc.property(fc.array(anyLine), (lines) => {
         const pen = Pen.plain();
@@ -99,7 +99,7 @@ describe('Pen', () => {
     );
   });
 
-  it('goes on from a copy as from itself, and is plain after a reset', () => {
+  it('continues from a copy as from the original, and is plain after a reset', () => {
     fc.assert(
       fc.property(fc.array(anyLine), fc.array(anyLine), (before, after) => {
         const pen = Pen.plain();
@@ -115,7 +115,7 @@ describe('Pen', () => {
     );
   });
 
-  it('needs to know nothing of what came before a line that resets', () => {
+  it('paints the lines after a reset independently of everything before it', () => {
     fc.assert(
       fc.property(
         anyLine,

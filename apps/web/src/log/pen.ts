@@ -1,25 +1,25 @@
 import { AnsiUp } from 'ansi_up';
 
-/** What is shown of a longer line; the raw log has all of it. */
+/** Shown part of a longer line. The raw log has all of it. */
 export const LINE_SHOWN = 10_000;
-/** Nobody sets more colours at once; a longer sequence is dropped. */
+/** Most parameters of a colour sequence. Real ones have fewer; a longer sequence is dropped. */
 const PARAMETERS_SHOWN = 100;
 
-/** A line as it is shown: text, or markup in which everything but colours is escaped. */
+/** A painted line: text, or markup in which everything but colours is escaped. */
 export type Painted = { readonly text: string } | { readonly html: string };
 
-/** Any control sequence (ECMA-48), whole or broken off by the end of the line. */
+/** Any control sequence (ECMA-48), complete or broken off by the end of the line. */
 const SEQUENCE =
   /\u001b(?:\[([0-?]*)([ -/]*[@-~])?|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[PX^_][^\u001b]*(?:\u001b\\)?|[ -/]+[0-~]?|[0-~])?/g;
 
 const RESET = /\u001b\[0{0,9}(?:;[\d;]{0,90})?m/;
 
-/** Whether a line ends whatever colours held before it. */
+/** Whether a line resets all colours that held before it. */
 export function resets(line: string): boolean {
   return line.includes('\u001b[') && RESET.test(line);
 }
 
-/** The colours that a terminal would draw the next character in: they hold over lines until they are reset. */
+/** The colours in which a terminal would draw the next character. They hold over lines until they are reset. */
 export class Pen {
   private constructor(
     private readonly ansi: AnsiUp,
@@ -35,13 +35,13 @@ export class Pen {
     return new Pen(ansi, true);
   }
 
-  /** Goes on from here by itself. */
+  /** Returns an independent copy. */
   copy(): Pen {
     const state = Object.assign(Object.create(AnsiUp.prototype) as AnsiUp, this.ansi);
     return new Pen(state, this.isPlain);
   }
 
-  /** Draws a line; what a progress bar wrote over is gone, as on a terminal, but for its colours. */
+  /** Paints a line. Text that a progress bar wrote over is left out, as on a terminal, but its colours count. */
   paint(line: string): Painted {
     if (this.isPlain && !line.includes('\u001b')) return { text: shortened(line.slice(lastReturn(line))) };
     const whole = line.replace(SEQUENCE, colourOnly);
@@ -64,7 +64,7 @@ function colourOnly(sequence: string, parameters: string | undefined, command: s
   return isColour ? sequence : '';
 }
 
-/** Where what is seen of a line begins; carriage returns at its very end erase nothing. */
+/** Returns where the visible part of a line begins. Carriage returns at the very end erase nothing. */
 function lastReturn(line: string): number {
   let end = line.length;
   while (end > 0 && line[end - 1] === '\r') end -= 1;
@@ -78,7 +78,7 @@ function shortened(text: string): string {
     : shown;
 }
 
-/** No sequence is torn. */
+/** Returns where to cut a line, without cutting a sequence in two. */
 function whereToCut(text: string): number {
   if (text.length <= LINE_SHOWN) return text.length;
   const sequence = text.lastIndexOf('\u001b', LINE_SHOWN);

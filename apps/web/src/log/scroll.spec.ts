@@ -19,14 +19,14 @@ import {
 const VIEW_PX = 700;
 const lineCount = fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(780_000, 900_000, 12_000_000));
 const span = ({ contentPx, viewPx }: Sizes): number => Math.max(0, contentPx - viewPx);
-/** As a browser does: no further than there is something to scroll. */
+/** Scrolls as a browser does: no further than to the ends. */
 const browser = (from: Place, byPx: number, sizes: Sizes): Place =>
   scrolled(from, Math.min(Math.max(0, from.scrollPx + byPx), span(sizes)), sizes);
 const sees = (place: Place, line: number, sizes: Sizes): boolean =>
   lineTopPx(line - 1) >= place.topPx - 1 && lineTopPx(line) <= place.topPx + sizes.viewPx + 1;
 
 describe('scrolling', () => {
-  it('is what the browser does, where it can lay out all lines', () => {
+  it('is the same as in the browser, as long as it can lay out all lines', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 100, max: 700_000 }),
@@ -46,12 +46,12 @@ describe('scrolling', () => {
     expect(linesInSight(end, sizes, lines).to).toBe(lines);
     expect(sees(end, lines, sizes)).toBe(true);
     expect(isAtEnd(end, sizes)).toBe(true);
-    // Home and End, in one go.
+    // Home and End, each as one jump.
     expect(scrolled(end, 0, sizes)).toEqual(START);
     expect(scrolled(START, span(sizes), sizes)).toEqual(end);
   });
 
-  it('shows any line that is asked for, and stays with it', () => {
+  it('shows any requested line, and stays there', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 12_000_000 }),
@@ -69,7 +69,7 @@ describe('scrolling', () => {
     );
   });
 
-  it('by wheel and keys moves the lines as far as the hand, from anywhere to the ends', () => {
+  it('by wheel and keys moves the lines by the same distance, anywhere up to the ends', () => {
     const moves = fc.array(fc.integer({ min: -VIEW_PX, max: VIEW_PX }), { maxLength: 60 });
     fc.assert(
       fc.property(lineCount, fc.double({ min: 0, max: 1, noNaN: true }), moves, (lines, share, hand) => {
@@ -101,7 +101,7 @@ describe('scrolling', () => {
     }
   });
 
-  it('ends where there is nothing any more', () => {
+  it('ends where the lines end', () => {
     const place = placeAtEnd(sizesOf(900_000, VIEW_PX));
     const sizes = sizesOf(10, VIEW_PX);
     expect(within(place, sizes)).toEqual(START);

@@ -1,21 +1,24 @@
 export const ROW_PX = 19;
 const MARGIN_PX = 6;
-/** Browsers stop laying out somewhere beyond 17 million; a higher log is scrolled to scale. */
+/** Greatest height of the scrolled element. Browsers stop laying out beyond about 17 million pixels; a higher log is scrolled to scale. */
 const HIGHEST_PX = 15_000_000;
-/** A scroll by more than so many views at once is a jump. */
+/** A scroll by more views than this at once is a jump. */
 const JUMP_VIEWS = 2;
 
-/** How high things are. */
+/** Heights of the parts. */
 export interface Sizes {
-  /** The lines. */
+  /** Height of all lines. */
   readonly linesPx: number;
-  /** What the browser scrolls, at most as high as the lines. */
+  /** Height of the element that the browser scrolls, at most that of the lines. */
   readonly contentPx: number;
-  /** What is seen of it. */
+  /** Height of the visible part. */
   readonly viewPx: number;
 }
 
-/** Where a log is: how far the browser has scrolled, and what of the lines is at the top. The same, but for very long logs. */
+/**
+ * A position in a log: how far the browser has scrolled, and which part of the lines is at the top. They are the same except for very long
+ * logs.
+ */
 export interface Place {
   readonly scrollPx: number;
   readonly topPx: number;
@@ -30,12 +33,12 @@ export function sizesOf(lines: number, viewPx: number): Sizes {
 
 const room = (heightPx: number, viewPx: number): number => Math.max(0, heightPx - viewPx);
 
-/** Where the lines from `topPx` are at the top, with the browser's bar to scale. */
+/** Returns the position with `topPx` of the lines at the top, and the browser's scroll bar to scale. */
 export function placeAt(topPx: number, { linesPx, contentPx, viewPx }: Sizes): Place {
   const [lines, content] = [room(linesPx, viewPx), room(contentPx, viewPx)];
   const top = Math.min(Math.max(0, topPx), lines);
   if (lines === content) return { scrollPx: top, topPx: top };
-  // Beside the ends there is at least a view to scroll, or all that is left.
+  // Away from the ends there is at least one view to scroll in either direction, or all that is left.
   const least = Math.min(top, viewPx);
   const most = content - Math.min(lines - top, viewPx);
   return { scrollPx: Math.min(Math.max((top / lines) * content, least), most), topPx: top };
@@ -45,19 +48,19 @@ export function placeAtEnd(sizes: Sizes): Place {
   return placeAt(Infinity, sizes);
 }
 
-/** Has `line` (from 1) in the upper third. */
+/** Returns the position with `line` (from 1) in the upper third. */
 export function placeOfLine(line: number, sizes: Sizes): Place {
   return placeAt(lineTopPx(line - 1) - sizes.viewPx / 3, sizes);
 }
 
-/** Where `index` (from 0) begins among the lines. */
+/** Returns where line `index` (from 0) begins. */
 export function lineTopPx(index: number): number {
   return MARGIN_PX + index * ROW_PX;
 }
 
 /**
- * Where a scroll to `scrollPx` leads. A short one (wheel, keys) moves the lines by as much, so that none is skipped however long the log is; a
- * long one (the bar, Home, End) goes to its share of them.
+ * Returns the position after a scroll to `scrollPx`. A short scroll (wheel, keys) moves the lines by the same distance, so that none is
+ * skipped however long the log is. A long one (the bar, Home, End) goes to the proportional part of the lines.
  */
 export function scrolled(from: Place, scrollPx: number, sizes: Sizes): Place {
   const { linesPx, contentPx, viewPx } = sizes;
@@ -65,7 +68,7 @@ export function scrolled(from: Place, scrollPx: number, sizes: Sizes): Place {
   if (lines === content) return { scrollPx, topPx: scrollPx };
   const byPx = scrollPx - from.scrollPx;
   if (Math.abs(byPx) > JUMP_VIEWS * viewPx) {
-    // To an end is to the very end.
+    // A scroll to an end goes to the very end.
     const share = scrollPx >= content - 1 ? 1 : scrollPx / content;
     return { scrollPx, topPx: share * lines };
   }
@@ -75,14 +78,14 @@ export function scrolled(from: Place, scrollPx: number, sizes: Sizes): Place {
   return isStuck || isOver ? placeAt(topPx, sizes) : { scrollPx, topPx };
 }
 
-/** The same, as far as there is as much: a log can get shorter, and a window higher. */
+/** Returns the position limited to the current sizes: a log can get shorter, and a window higher. */
 export function within(place: Place, sizes: Sizes): Place {
   const fits =
     place.topPx <= room(sizes.linesPx, sizes.viewPx) && place.scrollPx <= room(sizes.contentPx, sizes.viewPx);
   return fits ? place : placeAt(place.topPx, sizes);
 }
 
-/** The same lines, with the bar to scale again. */
+/** Returns the position with the same lines and the scroll bar to scale again. */
 export function settled(place: Place, sizes: Sizes): Place {
   return placeAt(place.topPx, sizes);
 }
@@ -91,7 +94,7 @@ export function isAtEnd({ topPx }: Place, { linesPx, viewPx }: Sizes): boolean {
   return topPx >= room(linesPx, viewPx) - ROW_PX;
 }
 
-/** The lines in sight and some around them: `from` (from 0) … `to` − 1. */
+/** Returns the visible lines and some around them: `from` (from 0) … `to` − 1. */
 export function linesInSight(place: Place, sizes: Sizes, total: number, around = 30): { from: number; to: number } {
   return {
     from: Math.max(0, Math.floor((place.topPx - MARGIN_PX) / ROW_PX) - around),

@@ -7,7 +7,7 @@ import { useSite } from '../data/site';
 import { Loading } from '../parts/basics';
 import { NotFoundPage } from './not-found';
 
-/** The pages of a builder. An address that names it leads to the one with its id; an id is taken for one first. */
+/** The pages of a builder. An address with the builder's name leads to the one with its id; a number is taken as an id first. */
 export function OfBuilder(): ReactNode {
   const { builderid = '' } = useParams();
   const site = useSite();
@@ -19,7 +19,7 @@ export function OfBuilder(): ReactNode {
   return id === null ? <NotFoundPage what={`There is no builder ${builderid}.`} /> : <Outlet />;
 }
 
-/** `/builds/ID`, and what is below it. */
+/** `/builds/ID`, and the pages below it. */
 export function OfBuild(): ReactNode {
   const { buildid } = useParams();
   const id = idOf(buildid);
@@ -31,7 +31,7 @@ export function OfBuild(): ReactNode {
   return <Instead path={`/builders/${build.builderid}/builds/${build.number}`} />;
 }
 
-/** The same address, but with `path` in place of its first two segments. */
+/** Redirects to the same address with `path` in place of its first two segments. */
 function Instead({ path }: { path: string }): ReactNode {
   const { pathname, search, hash } = useLocation();
   const rest = pathname.split('/').slice(3);

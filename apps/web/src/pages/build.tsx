@@ -176,7 +176,7 @@ function Facts({ build }: { build: BuildResource }): ReactNode {
   );
 }
 
-/** The engines that a build went through when it outlived one, or its worker's connection. Asked for anew when it moves. */
+/** The engines that a build went through when it outlived an engine or its worker's connection. Fetched again at every adoption. */
 function Adoptions({ build }: { build: BuildResource }): ReactNode {
   const { masters } = useSite();
   const adoptions = useLive<AdoptionResource>({
@@ -221,7 +221,7 @@ function Steps({ build }: { build: BuildResource }): ReactNode {
     topics: logTopics,
     compare: (a, b) => a.logid - b.logid,
   });
-  // Of a finished build the first step that went wrong, of a running one what runs.
+  // For a finished build the first step that went wrong, for a running one the running step.
   const telling = build.complete
     ? shown.find((step) => step.results === 2 || step.results === 4)
     : shown.findLast((step) => !step.complete);
@@ -256,14 +256,14 @@ function Step({
   logs: readonly LogResource[];
   telling: boolean;
 }): ReactNode {
-  // Null: as the step's state suggests.
+  // Null: open or closed according to the step's state.
   const [chosen, setChosen] = useState<boolean | null>(null);
   const [slug, setSlug] = useState<string | null>(null);
   const navigate = useNavigate();
   const open = chosen ?? telling;
   const log = logs.find((one) => one.slug === slug) ?? logs[0];
   useEffect(() => {
-    // What somebody was shown while it ran stays open when the next step begins only if they touched it.
+    // A step that was opened because it ran is closed when the next step begins, unless the user touched it.
     if (!telling && chosen === null) setSlug(null);
   }, [telling, chosen]);
   return (
@@ -328,7 +328,7 @@ function Step({
   );
 }
 
-/** Builds may name any address; only those that cannot run anything here are links. */
+/** Returns a build's link if it is safe. Builds may name any address; only those that cannot run code here become links. */
 function safeHref(url: string): string | undefined {
   return /^(https?:|mailto:|\/)/i.test(url) ? url : undefined;
 }

@@ -8,7 +8,7 @@ import { useSite } from '../data/site';
 import { Ago, Badge, BuilderLink, BuildLink, Empty, Loading, usePageTitle, WorkerLink } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
 
-/** More are only counted. */
+/** Most missing workers listed by name. Further ones are only counted. */
 const MISSING_NAMED = 10;
 
 export function HomePage(): ReactNode {
@@ -58,7 +58,7 @@ export function HomePage(): ReactNode {
   );
 }
 
-/** Workers that have been away for longer than their configuration allows. */
+/** Lists workers that have been away for longer than their configuration allows. */
 function MissingWorkers(): ReactNode {
   const missing = [...useSite().workers.values()].filter(
     (worker) => worker.missing_since !== null && worker.connected_to.length === 0,
@@ -100,7 +100,7 @@ function Running({ builds }: { builds: readonly BuildResource[] }): ReactNode {
   );
 }
 
-/** Builder → how long its last good build took. */
+/** Returns how long the last successful build of each builder took. */
 function useExpectedSeconds(builds: readonly BuildResource[]): ReadonlyMap<number, number> {
   const { builders } = useSite();
   const ids = [...new Set(builds.map((build) => builders.get(build.builderid)?.latest_green_buildid))]

@@ -12,7 +12,7 @@ const allMastersOften = { ...allMasters, refetchEveryMs: 5000 };
 export function MastersPage(): ReactNode {
   const site = useSite();
   usePageTitle('Masters');
-  // A lease that is renewed is no event.
+  // There is no event for a renewed lease, so the list is also polled.
   useLive<MasterResource>(allMastersOften);
   const masters = [...site.masters.values()].sort(
     (a, b) =>

@@ -11,7 +11,7 @@ import { NotFoundPage } from './not-found';
 
 const WAIT_REFRESH_MS = 3000;
 
-/** The page behind a trigger's link: what became of a build request, from before any engine has seen it (I6). */
+/** The page behind a trigger's link. It shows a build request from before any engine has seen it (I6). */
 export function RequestPage(): ReactNode {
   const { uuid = '' } = useParams();
   const { item: request, error } = useLiveOne<BuildRequestResource>({

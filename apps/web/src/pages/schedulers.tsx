@@ -61,7 +61,7 @@ export function SchedulersPage(): ReactNode {
   );
 }
 
-/** What came while it was switched off or out of the configuration, to be taken or dropped. */
+/** Changes that arrived while the scheduler was switched off or not configured. The user builds or drops them. */
 function Backlog({ scheduler }: { scheduler: SchedulerResource }): ReactNode {
   const { backlog, enabled, schedulerid } = scheduler;
   const count = backlog === 1 ? '1 change' : `${backlog}${backlog >= 1000 ? ' or more' : ''} changes`;

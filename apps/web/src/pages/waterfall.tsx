@@ -11,10 +11,10 @@ import { type Bar, layout, type Mark } from '../waterfall/layout';
 
 const ZOOMS = [4, 8, 16, 32, 64];
 const DEFAULT_ZOOM = 16;
-/** More columns than this are no picture any more. */
+/** Most columns. More would be unreadable. */
 const MAX_COLUMNS = 150;
 const RUNNING_STEP_SECONDS = 5;
-/** Before older builds are asked for again that could not be had. */
+/** Delay before fetching older builds again after an error. */
 const RETRY_MS = 3000;
 
 export function WaterfallPage(): ReactNode {
@@ -129,7 +129,7 @@ function Picture({
 
   const columns = useMemo(() => {
     const built = new Set(items?.map((build) => build.builderid));
-    // On a big site only builders with builds in sight have a column.
+    // On a big site only builders with visible builds have a column.
     const shown = builders.length > 30 ? builders.filter((builder) => built.has(builder.builderid)) : builders;
     return shown.slice(0, MAX_COLUMNS);
   }, [builders, items]);

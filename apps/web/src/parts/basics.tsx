@@ -7,7 +7,7 @@ import { endOf } from '../data/names';
 import { lookOf, type ResultLook } from '../data/results';
 import { useSite } from '../data/site';
 
-/** Colour, mark and (unless there is no room) the word. */
+/** Shows a result as colour, mark and (unless there is no room) word. */
 export function Badge({ look, bare = false }: { look: ResultLook; bare?: boolean }): ReactNode {
   return (
     <span className={`badge r-${look.slug}`} title={bare ? look.name : undefined}>
@@ -40,7 +40,7 @@ export function BuilderLink({ id }: { id: number }): ReactNode {
   );
 }
 
-/** Cut where builders are alike, not where they differ. */
+/** A builder's name, shortened in the part that other builders share. */
 export function BuilderName({ name }: { name: string }): ReactNode {
   return <Cut text={name} tailAt={useSite().builderDifferences.get(name) ?? 0} />;
 }
@@ -54,12 +54,12 @@ export function WorkerLink({ id }: { id: number }): ReactNode {
   );
 }
 
-/** Cut where workers are alike, not where they differ. */
+/** A worker's name, shortened in the part that other workers share. */
 export function WorkerName({ name }: { name: string }): ReactNode {
   return <Cut text={name} tailAt={useSite().workerDifferences.get(name) ?? 0} />;
 }
 
-/** Cut to what there is room for. */
+/** A branch's name, cut to the available room. */
 export function Branch({ name }: { name: string }): ReactNode {
   return (
     <span className="branch" title={name}>
@@ -68,7 +68,7 @@ export function Branch({ name }: { name: string }): ReactNode {
   );
 }
 
-/** Text that gives way before `tailAt` where there is no room for all of it; at its end where that is 0. */
+/** Text that is shortened before `tailAt` when there is not enough room; at its end when `tailAt` is 0. */
 function Cut({ text, tailAt }: { text: string; tailAt: number }): ReactNode {
   if (tailAt === 0) return text;
   return (
@@ -88,7 +88,7 @@ export function Ago({ at }: { at: number }): ReactNode {
   );
 }
 
-/** How long something took, or has been taking. */
+/** How long something took, or has been running. */
 export function Took({ from, to }: { from: number; to: number | null }): ReactNode {
   const now = useNow();
   return <span className="num">{duration((to ?? Math.max(now, from)) - from)}</span>;
@@ -109,7 +109,7 @@ export function Empty({ children }: { children: ReactNode }): ReactNode {
   return <p className="empty">{children}</p>;
 }
 
-/** A button whose action may fail; says so beside it. */
+/** A button whose action may fail. An error is shown beside it. */
 export function ActionButton({
   action,
   children,
@@ -167,7 +167,7 @@ export function More({
 
 export type PageState = 'plain' | 'ok' | 'failing' | 'running';
 
-/** The window's title, and the state of what is shown as its icon. */
+/** Sets the window's title, and its icon to the state of what is shown. */
 export function usePageTitle(title: string, state: PageState = 'plain'): void {
   const { title: site } = useSite();
   useEffect(() => {

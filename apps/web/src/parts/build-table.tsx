@@ -75,7 +75,7 @@ export function Source({ build }: { build: BuildResource }): ReactNode {
   );
 }
 
-/** How far a running build is, if it takes as long as the last good one did. */
+/** Progress of a running build, if it takes as long as the last successful one. */
 export function Progress({
   build,
   expectedSeconds,

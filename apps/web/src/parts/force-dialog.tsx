@@ -5,7 +5,7 @@ import { ApiError, control } from '../data/api';
 
 type Values = Record<string, string | boolean | string[]>;
 
-/** The form of a force scheduler; leads to the page of the request it made. */
+/** The form of a force scheduler. It leads to the page of the new build request. */
 export function ForceDialog({
   scheduler,
   builder,

@@ -7,10 +7,10 @@ import { useLive } from '../data/live';
 import { pendingRequests } from '../data/queries';
 import { ActionButton, Ago, Branch, BuilderLink, Empty, Loading, More } from './basics';
 
-/** Sources are fetched for so many. */
+/** Most build requests for which sources are fetched. */
 const BUILDSETS_SHOWN = 150;
 
-/** What waits in the queue; of one builder only when something does. */
+/** Waiting build requests. For a single builder the list is shown only when there are some. */
 export function PendingList({ builderId }: { builderId: number | null }): ReactNode {
   const pending = useLive<BuildRequestResource>(pendingRequests(builderId));
   const ids = [...new Set(pending.items?.map((request) => request.buildsetid))].slice(0, BUILDSETS_SHOWN).sort();

@@ -26,7 +26,7 @@ export function WorkerState({ worker }: { worker: WorkerResource }): ReactNode {
   );
 }
 
-/** What can be done to a worker; each asks for a reason. */
+/** Buttons for a worker's actions. Each action asks for a reason. */
 export function WorkerControls({ worker, all = false }: { worker: WorkerResource; all?: boolean }): ReactNode {
   const [asked, setAsked] = useState<Action | null>(null);
   const heldBack = isHeldBack(worker, useNow());

@@ -25,7 +25,7 @@ describe('the waterfall', () => {
     }
   });
 
-  it('cuts pauses short and says how long they were', () => {
+  it('shortens pauses and shows how long they were', () => {
     const { marks, heightPx } = layout([span(1, 0, 0, 60), span(2, 0, 90_000, 90_060)], 16);
     expect(marks.filter((mark) => mark.idleSeconds !== null)).toEqual([
       expect.objectContaining({ idleSeconds: 89_940 }),
@@ -33,7 +33,7 @@ describe('the waterfall', () => {
     expect(heightPx).toBeLessThan(120);
   });
 
-  it.each([4, 16, 64])('marks no two times that read the same, at %d pixels a minute', (pxPerMinute) => {
+  it.each([4, 16, 64])('never labels two times with the same text, at %d pixels a minute', (pxPerMinute) => {
     const builds = fc.array(fc.tuple(fc.nat(2), fc.nat(40_000), fc.nat(4000)), { minLength: 1, maxLength: 60 });
     const label = (mark: Mark): string =>
       new Date(mark.at * 1000).toISOString().slice(0, mark.withSeconds ? 'YYYY-MM-DDTHH:MM:SS'.length : -8);
@@ -46,7 +46,7 @@ describe('the waterfall', () => {
     );
   });
 
-  it('marks plain minutes where they tell times apart', () => {
+  it('labels times by minutes when that distinguishes them', () => {
     const hours = layout([span(1, 0, 0, 7200), span(2, 0, 7200, 14_400)], 16);
     expect(hours.marks.map(({ withSeconds }) => withSeconds)).toEqual(hours.marks.map(() => false));
     const seconds = layout(
@@ -56,13 +56,13 @@ describe('the waterfall', () => {
     expect(seconds.marks.map(({ withSeconds }) => withSeconds)).toEqual(seconds.marks.map(() => true));
   });
 
-  it('gives builds that run side by side lanes', () => {
+  it('gives simultaneous builds separate lanes', () => {
     const { bars } = layout([span(1, 0, 0, 100), span(2, 0, 50, 150), span(3, 0, 200, 300), span(4, 1, 0, 300)], 16);
     const lanes = Object.fromEntries(bars.map((bar) => [bar.id, [bar.lane, bar.lanes]]));
     expect(lanes).toEqual({ 1: [1, 2], 2: [0, 2], 3: [0, 1], 4: [0, 1] });
   });
 
-  it('has nothing to show of nothing', () => {
+  it('is empty without builds', () => {
     expect(layout([], 16)).toEqual({ bars: [], marks: [], heightPx: 0 });
   });
 });

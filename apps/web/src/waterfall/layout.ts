@@ -1,4 +1,4 @@
-/** A build as the waterfall sees it; times in seconds since the epoch. */
+/** A build in the waterfall. Times are seconds since the epoch. */
 export interface Span {
   readonly id: number;
   readonly column: number;
@@ -11,18 +11,18 @@ export interface Bar {
   readonly column: number;
   readonly topPx: number;
   readonly heightPx: number;
-  /** Builds of one builder that ran side by side share its column: this one's place among `lanes`. */
+  /** Index of this build's lane among `lanes`: simultaneous builds of one builder share its column. */
   readonly lane: number;
   readonly lanes: number;
 }
 
-/** Something written at a height: a time of day, or how long nothing ran. */
+/** A label at a height: a time of day, or how long nothing ran. */
 export interface Mark {
   readonly topPx: number;
   readonly at: number;
   /** Seconds in which nothing was built; null for a plain time. */
   readonly idleSeconds: number | null;
-  /** Whether hours and minutes do not tell it from the mark beside it. */
+  /** Whether the label needs seconds to differ from the one beside it. */
   readonly withSeconds: boolean;
 }
 
@@ -39,9 +39,9 @@ const IDLE_SECONDS = 300;
 const MARK_EVERY_PX = 90;
 
 /**
- * Where the bars go: the newest at the top, time running down into the past. Heights follow durations at `pxPerMinute` (long ones
- * less and less, so that an hour stays on the screen), but no bar is lower than `MIN_BAR_PX`, and pauses are cut short: the axis is
- * monotonic, not linear, and the same for all columns.
+ * Computes the positions of the bars: the newest at the top, time running down into the past. Heights follow durations at `pxPerMinute`
+ * (ever less for long ones, so that an hour stays on the screen), but no bar is lower than `MIN_BAR_PX`, and pauses are shortened. The axis
+ * is monotonic, not linear, and the same for all columns.
  */
 export function layout(spans: readonly Span[], pxPerMinute: number): Layout {
   if (spans.length === 0) return { bars: [], marks: [], heightPx: 0 };
@@ -57,13 +57,13 @@ export function layout(spans: readonly Span[], pxPerMinute: number): Layout {
   }));
   for (const { top, bottom } of placed) for (let i = top; i < bottom; i++) running[i]! += 1;
 
-  // heights[i]: of the stretch from times[i] down to times[i + 1].
+  // heights[i] is the height from times[i] down to times[i + 1].
   const heights = times.slice(0, -1).map((time, i) => {
     const seconds = time - times[i + 1]!;
     if (running[i] === 0) return seconds > IDLE_SECONDS ? IDLE_PX : 4;
     return scaled(seconds, pxPerMinute);
   });
-  // The shortest first: what it needs, longer ones around it get as well.
+  // Shortest bars first: the height that they add is part of the longer bars around them as well.
   for (const { top, bottom } of [...placed].sort((a, b) => a.bottom - a.top - (b.bottom - b.top))) {
     let height = 0;
     for (let i = top; i < bottom; i++) height += heights[i]!;
@@ -109,7 +109,7 @@ interface Placed {
   readonly bottom: number;
 }
 
-/** Gives bars of a column that overlap lanes of their own; those that touch nobody have the whole width. */
+/** Gives overlapping bars of a column separate lanes. A bar that overlaps no other has the whole width. */
 function lanesOf(placed: readonly Placed[]): Map<number, { lane: number; lanes: number }> {
   const result = new Map<number, { lane: number; lanes: number }>();
   const columns = new Map<number, Placed[]>();
@@ -139,7 +139,7 @@ function lanesOf(placed: readonly Placed[]): Map<number, { lane: number; lanes: 
   return result;
 }
 
-/** Linear for ten minutes, then ever slower. */
+/** Returns the height of a duration: linear up to ten minutes, then growing ever more slowly. */
 function scaled(seconds: number, pxPerMinute: number): number {
   const minutes = seconds / 60;
   return pxPerMinute * (minutes <= 10 ? minutes : 10 + 5 * Math.log2(minutes / 10));
