@@ -1,4 +1,4 @@
-/** Names of what `MasterModule` provides and no class stands for. */
+/** Injection tokens of the values that `MasterModule` provides and that have no class of their own. */
 
 /** `RoleSettings[role]`: the settings of this master. */
 export const SETTINGS = Symbol('SETTINGS');

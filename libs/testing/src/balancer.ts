@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-/** A TCP balancer as stands before engines: hands each connection to the first backend that takes it; can lose the network. */
+/** A TCP balancer in front of engines. It passes each connection to the first backend that accepts it, and can simulate a lost network. */
 export class Balancer {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private cut = false;
@@ -25,12 +25,12 @@ export class Balancer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** New connections go to these backends; those that are there stay where they are. */
+  /** Sets the backends of new connections. Existing connections stay where they are. */
   offer(backends: readonly number[]): void {
     this.backends = backends;
   }
 
-  /** From now on nothing gets through in either direction, and nobody is told. */
+  /** Loses the network: nothing gets through in either direction any more, and neither end is told. */
   loseNetwork(): void {
     this.cut = true;
     for (const [client, backend] of this.pairs) {
@@ -39,7 +39,7 @@ export class Balancer {
     }
   }
 
-  /** What was lost stays lost; new connections get through. */
+  /** Restores the network for new connections. Lost data stays lost. */
   restoreNetwork(): void {
     this.cut = false;
     this.drop();
@@ -52,7 +52,7 @@ export class Balancer {
     await closed;
   }
 
-  /** Ends all connections, as both ends see. */
+  /** Ends all connections visibly for both ends. */
   drop(): void {
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
   }
@@ -77,7 +77,7 @@ export class Balancer {
       for (const [one, other] of [pair, [backend, client]] as const) {
         one.once('close', () => {
           this.pairs.delete(pair);
-          // A cut network carries no farewell either.
+          // A cut network carries no end of connection either.
           if (!this.cut) other.destroy();
         });
       }

@@ -32,20 +32,20 @@ export type ExtraRole = 'scheduler' | 'engine' | 'worker';
 /** A process that `Cluster.add` started. */
 export interface Extra {
   readonly process: ExtraProcess;
-  /** Health and metrics; null for a worker. */
+  /** Port for health and metrics; null for a worker. */
   readonly httpPort: number | null;
-  /** Where an engine's workers connect. */
+  /** Port where an engine's workers connect. */
   readonly workerPort: number | null;
 }
 
 export interface ClusterOptions {
   /** The configuration file. */
   readonly config: string;
-  /** Where data is kept. */
+  /** The data folder. */
   readonly folder: string;
-  /** `mysql://…`, migrated already; SQLite in `folder` when left out. */
+  /** `mysql://…`, migrated already. Default: SQLite in `folder`. */
   readonly database?: string;
-  /** `ws://…` or `nats://…`; the embedded router when left out. */
+  /** `ws://…` or `nats://…`. Default: the embedded router. */
   readonly bus?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
@@ -63,7 +63,7 @@ export interface Triggered {
   readonly repeated: boolean;
 }
 
-/** `millrace start` as a user runs it: real processes, on ports of its own, that a test may kill one by one. */
+/** `millrace start` as a user runs it: real processes, on ports of their own, that a test may kill one by one. */
 export class Cluster {
   private readonly extras: ExtraProcess[] = [];
 
@@ -89,7 +89,7 @@ export class Cluster {
       ...Object.fromEntries(names.map((name) => [PORT_SETTINGS[name], String(ports[name])])),
       ...options.env,
     };
-    // The IPC channel's end, should this process die, stops the supervisor's children one by one.
+    // If this process dies, the end of the IPC channel makes the supervisor stop its children one by one.
     const child = spawn(
       process.execPath,
       [join(ROOT, 'apps/cli/dist/main.js'), 'start', '--config', options.config, ...(options.args ?? [])],
@@ -118,7 +118,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** Everything the cluster has printed. */
+  /** Everything that the cluster has printed. */
   get output(): readonly string[] {
     return this.lines;
   }
@@ -127,17 +127,20 @@ export class Cluster {
     return `http://127.0.0.1:${this.ports.ui}`;
   }
 
-  /** Pids of the processes of that name that run now. */
+  /** Returns the pids of the running processes of that name. */
   pids(name: ClusterProcess): number[] {
     return name === 'runner' ? this.runnersOf(this.pids('engine')) : childrenOf([this.child.pid!], SCRIPTS[name]);
   }
 
-  /** Pids of the runner processes of these engine processes. */
+  /** Returns the pids of the runner processes of these engine processes. */
   runnersOf(engines: readonly number[]): number[] {
     return childrenOf(engines, SCRIPTS.runner);
   }
 
-  /** @returns the pids that got the signal */
+  /**
+   * Sends a signal to the processes of that name.
+   * @returns the pids that got the signal
+   */
   signal(name: ClusterProcess, signal: NodeJS.Signals): number[] {
     const pids = this.pids(name);
     for (const pid of pids) process.kill(pid, signal);
@@ -145,8 +148,8 @@ export class Cluster {
   }
 
   /**
-   * Starts one more master or worker, as on another machine: with a name, ports and a data folder of its own, and started again
-   * whenever it ends. A worker needs the engine's worker port; masters are ready a little later: ask `/readyz` on `httpPort`.
+   * Starts one more master or worker, as on another machine: with its own name, ports and data folder. It is restarted whenever it ends. A
+   * worker needs the engine's worker port. Masters are ready a little later: ask `/readyz` on `httpPort`.
    */
   async add(role: ExtraRole, name: string, engineWorkerPort: number = this.ports.workers): Promise<Extra> {
     const { folder } = this.options;
@@ -204,7 +207,7 @@ export class Cluster {
     return JSON.parse(text) as T;
   }
 
-  /** One JSON-RPC call of `/api/v2`. */
+  /** Makes one JSON-RPC call of `/api/v2`. */
   async call<T>(path: string, method: string, params: Record<string, unknown> = {}): Promise<T> {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
     return (await this.api<{ result: T }>(path, { method: 'POST', body })).result;
@@ -227,7 +230,10 @@ export class Cluster {
     this.child.kill(signal);
   }
 
-  /** Ctrl-C, after what `add` started has been stopped. @returns how long Ctrl-C took and what it ended with */
+  /**
+   * Stops the processes that `add` started, then sends Ctrl-C to the supervisor.
+   * @returns how long Ctrl-C took and the exit code
+   */
   async stop(): Promise<{ ms: number; code: number | null }> {
     await Promise.all(this.extras.map((extra) => extra.stop()));
     const startedAt = performance.now();
@@ -240,7 +246,7 @@ export class Cluster {
   }
 }
 
-/** Processes that run `script` and have one of `parents` as their parent. */
+/** Returns processes that run `script` and have one of `parents` as their parent. */
 function childrenOf(parents: readonly number[], script: string): number[] {
   const found: number[] = [];
   for (const entry of readdirSync('/proc')) {
@@ -251,7 +257,7 @@ function childrenOf(parents: readonly number[], script: string): number[] {
       if (state === 'Z' || !parents.includes(Number(parent))) continue;
       if (readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(script)) found.push(Number(entry));
     } catch (error) {
-      // It ended while we looked.
+      // The process ended while we looked.
       if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   }

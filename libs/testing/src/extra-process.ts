@@ -5,7 +5,7 @@ const RESTART_AFTER_MS = 250;
 
 export interface ExtraProcessOptions {
   readonly name: string;
-  /** A Node program. */
+  /** Path of a Node program. */
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -13,7 +13,7 @@ export interface ExtraProcessOptions {
   readonly onLine: (line: string) => void;
 }
 
-/** A process beside those of `millrace start`, as on a second machine: whenever it ends, it is started again. */
+/** A process beside those of `millrace start`, as on a second machine. It is restarted whenever it ends. */
 export class ExtraProcess {
   private child: ChildProcess | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -27,12 +27,12 @@ export class ExtraProcess {
     return this.options.name;
   }
 
-  /** Null while it is being started again. */
+  /** Null between two starts. */
   get pid(): number | null {
     return this.child?.pid ?? null;
   }
 
-  /** Asks it to end, and ends it after `patienceMs`. */
+  /** Asks the process to end, and kills it after `patienceMs`. */
   async stop(patienceMs = 4000): Promise<void> {
     this.stopping = true;
     if (this.timer) clearTimeout(this.timer);
@@ -48,7 +48,7 @@ export class ExtraProcess {
 
   private launch(): void {
     const { script, args = [], env, cwd, name, onLine } = this.options;
-    // The IPC channel's end, should this process die, stops it.
+    // If this process dies, the end of the IPC channel stops the child.
     const child = spawn(process.execPath, [script, ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.child = child;
     for (const stream of [child.stdout!, child.stderr!]) {

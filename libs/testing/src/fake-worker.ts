@@ -9,26 +9,26 @@ import {
 import { WebSocket } from 'ws';
 import { FakeCommands } from './fake-commands.js';
 
-/** What a scripted command can do. Nothing waits for acknowledgements unless `acknowledged` is awaited. */
+/** What a scripted command can do. It does not wait for acknowledgements unless it awaits `acknowledged`. */
 export interface FakeCommandContext {
   readonly id: string;
-  /** The connection, for transfers and whatever else a test wants to say. */
+  /** The connection, for transfers and any other messages of a test. */
   readonly session: MsgpackWorkerSession;
-  /** Aborted by `interrupt_command`, with `why` as its reason, and when the connection goes. */
+  /** Aborted by `interrupt_command`, with `why` as its reason, and when the connection is lost. */
   readonly interrupted: AbortSignal;
-  /** Resolves with `why`, at once when it has happened already. */
+  /** Resolves with `why` when the command is interrupted, at once if it was already. */
   untilInterrupted(): Promise<string>;
-  /** Whole lines; one update message. */
+  /** Sends whole lines of output as one update message. */
   stdout(text: string): void;
   stderr(text: string): void;
   header(text: string): void;
   log(name: string, text: string): void;
   update(...updates: CommandUpdate[]): void;
-  /** Resolves when the master has acknowledged every update so far; rejects with the first refusal. */
+  /** Resolves when the master has acknowledged every update so far. Rejects with the first refusal. */
   acknowledged(): Promise<void>;
 }
 
-/** Returns the exit status (nothing: 0). Whatever it throws becomes the failure of the command. */
+/** A scripted command. It returns the exit status (nothing: 0). Whatever it throws becomes the command's failure. */
 export type FakeCommand = (
   args: Readonly<Record<string, unknown>>,
   context: FakeCommandContext,
@@ -39,11 +39,11 @@ export interface FakeWorkerOptions {
   readonly url: string;
   readonly name: string;
   readonly password?: string;
-  /** By command name; the others succeed at once without output. */
+  /** Scripts by command name. Other commands succeed at once without output. */
   readonly commands?: Readonly<Record<string, FakeCommand>>;
   /** Its commands go on without a connection, and the next connection that is given them takes them along (I9). Undefined: they end with it. */
   readonly resumes?: FakeCommands;
-  /** Added to what the worker says about itself. */
+  /** Added to the worker's information. */
   readonly info?: Readonly<Record<string, unknown>>;
 }
 
@@ -52,7 +52,7 @@ export class FakeWorker {
   /** Every command that was started, in order. */
   readonly started: { id: string; name: string; args: Readonly<Record<string, unknown>> }[] = [];
   readonly printed: string[] = [];
-  /** Why the connection ended. */
+  /** Resolves with the reason why the connection ended. */
   readonly closed: Promise<string>;
   private readonly session: MsgpackWorkerSession;
   private readonly commands: FakeCommands;
@@ -93,7 +93,7 @@ export class FakeWorker {
     });
   }
 
-  /** Resolves when the master has accepted the connection; rejects when it refuses, e.g. with "Unexpected server response: 401". */
+  /** Resolves when the master has accepted the connection. Rejects when it refuses, e.g. with "Unexpected server response: 401". */
   static connect(options: FakeWorkerOptions): Promise<FakeWorker> {
     const { name, password = '' } = options;
     const socket = new WebSocket(options.url, {
@@ -111,7 +111,7 @@ export class FakeWorker {
     return this.options.name;
   }
 
-  /** A WebSocket ping. Resolves with how long its pong took; never when the connection goes first. */
+  /** Sends a WebSocket ping. Resolves with the time until its pong; never when the connection is lost first. */
   async keepaliveMs(): Promise<number> {
     const startedAt = performance.now();
     const answered = new Promise<void>((resolve) => this.socket.once('pong', () => resolve()));
@@ -120,13 +120,13 @@ export class FakeWorker {
     return performance.now() - startedAt;
   }
 
-  /** Ends the connection as a worker that is stopped does. */
+  /** Ends the connection as a stopped worker does. */
   async disconnect(): Promise<void> {
     this.socket.close();
     await this.closed;
   }
 
-  /** Ends the connection as a worker that is killed does. */
+  /** Ends the connection as a killed worker does. */
   async terminate(): Promise<void> {
     this.socket.terminate();
     await this.closed;

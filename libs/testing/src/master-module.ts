@@ -23,7 +23,7 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** A bus inside the process: what is published is kept and heard at once. */
+/** A bus inside the process. Published hints are kept and delivered at once. */
 export class LocalHints extends Hints {
   readonly published: Hint[] = [];
   private readonly handlers = new Set<{ readonly prefix: string; readonly handler: HintHandler }>();
@@ -44,7 +44,7 @@ export class LocalHints extends Hints {
     this.hear(hint);
   }
 
-  /** Something that another master said: not heard while the bus is away. */
+  /** Delivers a hint of another master. It is lost while the bus is away. */
   hear({ topic, payload }: Hint): void {
     if (this.current !== 'connected') return;
     for (const { prefix, handler } of this.handlers)
@@ -69,15 +69,18 @@ export interface TestMasterOptions {
   readonly settings: object;
   readonly hints?: LocalHints;
   readonly metrics?: Registry;
-  /** Gets everything that is logged. */
+  /** Receives everything that is logged. */
   readonly lines?: LogLine[];
-  /** Whether what dead masters had may be taken over; true unless told otherwise. */
+  /** Whether rows of dead masters may be taken over. Default true. */
   readonly mayTakeOver?: () => boolean;
 }
 
 class TestMasterModule {}
 
-/** What `MasterModule` provides, for the modules of a role in a test: a real database, a bus inside the process, a log that is kept. */
+/**
+ * Provides what `MasterModule` does, for the modules of a role in a test: a real database, a bus inside the process, and a log that is
+ * kept.
+ */
 export function testMaster(options: TestMasterOptions): DynamicModule {
   const { db, me, settings, lines = [], mayTakeOver = () => true } = options;
   const values = new Map<unknown, unknown>([

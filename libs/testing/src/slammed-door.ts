@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /**
- * Asks for a WebSocket and resets the connection at the first byte of the answer, as a client does that has lost interest: what is left for the
- * server is an error on a socket that it thought was done with.
+ * Requests a WebSocket and resets the connection at the first byte of the answer, as a client does that has lost interest. The server then
+ * gets an error on a socket that it has finished with.
  * @returns the status line
  */
 export async function slamDoor(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {

@@ -4,20 +4,20 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The last two are what Twisted needs for TLS. */
+/** The last two are needed by Twisted for TLS. */
 const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack', 'pyopenssl', 'service-identity'];
 const MARKER = 'complete-with-tls';
-/** Of Debian's package `buildbot-worker`. */
+/** The program of Debian's package `buildbot-worker`. */
 const DEBIAN_PROGRAM = '/usr/bin/buildbot-worker';
 
-/** Where the stock worker lives: a virtual environment below `.services` of the checkout. */
+/** Returns the folder of the stock worker: a virtual environment below `.services` of the checkout. */
 export function stockWorkerFolder(): string {
   return join(import.meta.dirname, '../../../.services/buildbot-worker');
 }
 
 /**
- * Installs buildbot-worker from PyPI where it is missing; takes half a minute then. Returns whether it is there afterwards.
- * @throws OperationalError `service-missing` with CI=true when it cannot be had
+ * Installs buildbot-worker from PyPI if it is missing, which takes half a minute. Returns whether it is installed afterwards.
+ * @throws OperationalError `service-missing` with CI=true when it cannot be installed
  */
 export function provisionStockWorker(): boolean {
   const folder = stockWorkerFolder();
@@ -25,7 +25,7 @@ export function provisionStockWorker(): boolean {
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', folder]],
     [join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]],
-    // Last, so that an installation that was cut short is done again.
+    // Last, so that an installation that was cut short is repeated.
     ['touch', [join(folder, MARKER)]],
   ];
   for (const [program, args] of steps) {
@@ -45,7 +45,7 @@ function missing(message: string): false {
 
 export type StockProtocol = 'msgpack' | 'pb';
 
-/** One way in which a stock worker can come along. */
+/** One version of a stock worker with one protocol. */
 export interface StockKind {
   /** Such as `3.7.0-pb`. */
   readonly name: string;
@@ -55,7 +55,7 @@ export interface StockKind {
 }
 
 /**
- * The newest buildbot-worker and Debian's, each over both protocols; those that are here.
+ * Returns the newest buildbot-worker and Debian's, each over both protocols, as far as they are installed.
  * @throws OperationalError `service-missing` with CI=true when one is not
  */
 export function stockKinds(): StockKind[] {
@@ -78,7 +78,7 @@ export interface StockWorkerOptions {
   readonly name: string;
   readonly password: string;
   readonly basedir: string;
-  /** msgpack unless told otherwise; `create-worker` itself defaults to PB. */
+  /** Default msgpack; `create-worker` itself defaults to PB. */
   readonly protocol?: StockProtocol;
   /** Another buildbot-worker than the provisioned one. */
   readonly program?: string;
@@ -93,7 +93,7 @@ interface Prepared {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Everything that the manual says to give to `create-worker`. */
+/** Sets a worker up with `create-worker`, with the options that the manual recommends. */
 function prepared({ basedir, ...rest }: StockWorkerOptions): Prepared {
   const program = rest.program ?? join(stockWorkerFolder(), 'bin/buildbot-worker');
   const env = { PATH: `${dirname(program)}:/usr/local/bin:/usr/bin:/bin`, HOME: basedir, LANG: 'C.UTF-8', ...rest.env };
@@ -111,7 +111,7 @@ function assertSucceeded(what: string, status: number | null, output: string): v
 
 /** An unmodified buildbot-worker that connects to 127.0.0.1, as a process of its own. Provision it first. */
 export class StockWorker {
-  /** What it has written to standard output and error. */
+  /** Everything that the worker has written to standard output and error. */
   log = '';
   private child: ChildProcess;
   private exited: Promise<unknown>;
@@ -130,12 +130,12 @@ export class StockWorker {
     return new StockWorker(worker);
   }
 
-  /** Null once it has ended. */
+  /** Null once the process has ended. */
   get pid(): number | null {
     return this.hasExited ? null : (this.child.pid ?? null);
   }
 
-  /** Its process has ended. */
+  /** Whether the process has ended. */
   get hasExited(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
@@ -144,7 +144,7 @@ export class StockWorker {
     this.child.kill(signal);
   }
 
-  /** Resolves when its process has ended. */
+  /** Resolves when the process has ended. */
   async ended(): Promise<void> {
     await this.exited;
   }
@@ -154,7 +154,7 @@ export class StockWorker {
     await this.exited;
   }
 
-  /** Once more, after it has ended. */
+  /** Starts the worker again after it has ended. */
   restart(): void {
     [this.child, this.exited] = this.launch();
   }
@@ -169,7 +169,7 @@ export class StockWorker {
   }
 }
 
-/** The same as a daemon: `buildbot-worker start`, which succeeds only when the worker hears that it is attached. */
+/** A stock worker as a daemon: `buildbot-worker start`, which succeeds only when the worker hears that it is attached. */
 export class StockDaemon {
   private constructor(private readonly prepared: Prepared) {}
 
@@ -180,7 +180,7 @@ export class StockDaemon {
     return daemon;
   }
 
-  /** Null when it does not run. */
+  /** Null when the daemon does not run. */
   get pid(): number | null {
     const file = join(this.prepared.basedir, 'twistd.pid');
     return existsSync(file) ? Number(readFileSync(file, 'utf8')) : null;
@@ -200,7 +200,7 @@ export class StockDaemon {
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-    // Not 'close': the daemon holds on to what it inherited.
+    // Not 'close': the daemon keeps the inherited streams open.
     const [status] = (await once(child, 'exit')) as [number | null];
     assertSucceeded(args[0]!, status, output);
   }

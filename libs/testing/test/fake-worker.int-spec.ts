@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 describe('FakeWorker', () => {
-  it('runs scripted commands and hears their interruption', async () => {
+  it('runs scripted commands and sees their interruption', async () => {
     const worker = await FakeWorker.connect({
       url,
       name: 'f1',
@@ -101,11 +101,11 @@ describe('FakeWorker', () => {
     }
   });
 
-  it('says that it was refused', async () => {
+  it('reports a refused connection', async () => {
     await expect(FakeWorker.connect({ url, name: 'f1', password: 'wrong' })).rejects.toThrow('401');
   });
 
-  it('comes in thousands', async () => {
+  it('works with thousands of workers', async () => {
     const names = Array.from({ length: 1000 }, (_none, index) => `f${index}`);
     await Promise.all(names.map((name) => FakeWorker.connect({ url, name, password: 'right' })));
     const outcomes = await Promise.all(

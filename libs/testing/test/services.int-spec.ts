@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, freePort, requireService, startMariaDb, startNats } from '../src/services/index.js';
 
-// Real servers on a machine that may be busy; every wait inside has a limit of its own.
+// The tests run real servers on a machine that may be busy. Every wait in them has its own limit.
 jest.setTimeout(60_000);
 
 function isAlive(pid: number): boolean {
@@ -15,7 +15,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Runs a program that starts nats-server and prints its pid, port and working folder, then waits to be killed. */
+/** Runs a program that starts nats-server, prints its pid, port and working folder, and then waits to be killed. */
 async function startOwner(): Promise<{ owner: number; service: number; folder: string; gone: Promise<unknown> }> {
   const entry = new URL('../dist/services/index.js', import.meta.url).href;
   const script = `
@@ -59,7 +59,7 @@ async function startOwner(): Promise<{ owner: number; service: number; folder: s
 });
 
 (requireService('mariadb') ? describe : describe.skip)('startMariaDb', () => {
-  it('gives fresh databases that survive a SIGKILL of the server', async () => {
+  it('makes fresh databases that survive a SIGKILL of the server', async () => {
     const mariaDb = await startMariaDb();
     const first = await mariaDb.createDatabase();
     expect(await mariaDb.createDatabase()).not.toBe(first);
@@ -96,7 +96,7 @@ describe('requireService', () => {
     else process.env['CI'] = CI;
   });
 
-  it('says no on a laptop and throws in CI when a program is missing', () => {
+  it('returns false on a laptop and throws in CI when a program is missing', () => {
     process.env['PATH'] = '/nonexistent';
     delete process.env['CI'];
     expect(requireService('chromium')).toBe(false);

@@ -6,35 +6,38 @@ import { fuzzedText } from './fuzzed-text.js';
 import { EVENT_FRAMES, RPC_CALLS, WAMP_MESSAGES } from './seeds.js';
 
 export interface FuzzRange {
-  /** Numbers of the cases, which are their seeds. */
+  /** Number of the first case. A case's number is its seed. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface Fuzzed {
-  /** Connections that the listener ended. */
+  /** Number of connections that the listener ended. */
   readonly closed: number;
-  /** Of requests. */
+  /** Number of requests by status. */
   readonly statuses: ReadonlyMap<number, number>;
 }
 
-/** Enough for both sides to be busy. */
+/** Concurrent connections, enough for both sides to be busy. */
 const AT_ONCE = 16;
-/** A listener that says nothing for this long is gone. */
+/** A listener that does not answer for this long counts as dead. */
 const PATIENCE_MS = 30_000;
 
-/** Broken frames to `/ws` of a UI, one after the other on each of some connections; each is waited for. */
+/** Sends broken frames to `/ws` of a UI, one after the other on each of several connections, and waits until each is handled. */
 export function fuzzEvents(url: string, range: FuzzRange): Promise<Fuzzed> {
   return fuzzFrames(range, () => new WebSocket(url, { perMessageDeflate: false }), EVENT_FRAMES, null);
 }
 
-/** Broken messages to a router that lets anybody join, most of them from sessions that have. */
+/** Sends broken messages to a router that lets anybody join, most of them from sessions that have joined. */
 export function fuzzRouter(url: string, range: FuzzRange): Promise<Fuzzed> {
   const connect = (): WebSocket => new WebSocket(url, ['wamp.2.json'], { perMessageDeflate: false });
   return fuzzFrames(range, connect, WAMP_MESSAGES, JSON.stringify([1, 'realm1', { roles: {} }]));
 }
 
-/** Broken JSON-RPC calls to the API of a UI. @throws OperationalError naming the case that got no answer, or 500 */
+/**
+ * Sends broken JSON-RPC calls to the API of a UI.
+ * @throws OperationalError naming the case that got no answer, or 500
+ */
 export async function fuzzCalls(url: string, range: FuzzRange): Promise<Fuzzed> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const statuses = new Map<number, number>();
@@ -66,7 +69,10 @@ function post(agent: Agent, url: string, body: string): Promise<number> {
   });
 }
 
-/** @throws OperationalError naming the case after which nothing came any more */
+/**
+ * Sends broken frames.
+ * @throws OperationalError naming the case after which there was no answer
+ */
 async function fuzzFrames(
   range: FuzzRange,
   connect: () => WebSocket,
@@ -80,7 +86,7 @@ async function fuzzFrames(
       const dice = new Dice(seed);
       if (socket === null) {
         socket = await opened(connect(), seed);
-        // Some come from whoever has not joined.
+        // Some frames come from a client that has not joined.
         if (greeting !== null && dice.nat(9) > 0) socket.send(greeting);
       }
       const frame = fuzzedText(dice, seeds);
@@ -102,7 +108,7 @@ function opened(socket: WebSocket, seed: number): Promise<WebSocket> {
   });
 }
 
-/** Whether the connection outlived what was sent: a ping comes back once everything before it has been handled. */
+/** Whether the connection is still open after everything sent so far has been handled: a ping is answered only then. */
 function answered(socket: WebSocket, seed: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {

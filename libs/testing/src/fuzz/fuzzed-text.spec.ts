@@ -4,13 +4,13 @@ import { fuzzedText } from './fuzzed-text.js';
 import { EVENT_FRAMES, WAMP_MESSAGES } from './seeds.js';
 
 describe('fuzzedText', () => {
-  it('is the same for the same dice, and hardly ever the same for others', () => {
+  it('is the same for the same seed, and nearly always different for others', () => {
     const texts = Array.from({ length: 2_000 }, (_, seed) => fuzzedText(new Dice(seed), WAMP_MESSAGES));
     texts.forEach((text, seed) => expect(fuzzedText(new Dice(seed), WAMP_MESSAGES)).toBe(text));
     expect(new Set(texts).size).toBeGreaterThan(1_000);
   });
 
-  it('makes whole messages, broken ones, deep ones and what is no JSON', () => {
+  it('makes valid messages, broken ones, deep ones and texts that are no JSON', () => {
     const texts = Array.from({ length: 5_000 }, (_, seed) => fuzzedText(new Dice(seed), EVENT_FRAMES));
     const isJson = (text: string): boolean => {
       try {

@@ -1,6 +1,6 @@
 import type { Dice } from '@millrace/worker-protocol/fuzzing';
 
-/** What programs stumble over. */
+/** Values that programs often mishandle. */
 const ODD: readonly unknown[] = [
   null,
   true,
@@ -21,7 +21,7 @@ const ODD: readonly unknown[] = [
   { toString: 1, valueOf: null, length: -1 },
   [1, 'a', null, {}],
 ];
-/** In place of a value, as text: what `JSON.stringify` would not write. */
+/** Texts in place of a value that `JSON.stringify` would not write. */
 const RAW: readonly ((dice: Dice) => string)[] = [
   (dice) => '['.repeat(1 + dice.nat(200)),
   (dice) => nested(1 + dice.nat(200), '[', ']', '1'),
@@ -41,7 +41,10 @@ function nested(depth: number, open: string, close: string, inside: string): str
   return open.repeat(depth) + inside + close.repeat(depth);
 }
 
-/** A message that is broken in some way: one of the seeds, with some of it replaced, missing, added, or cut through. The same for the same dice. */
+/**
+ * Returns a message that is broken in some way: one of the seeds, with a part of it replaced, missing, added, or cut off. It is the same
+ * for the same dice.
+ */
 export function fuzzedText(dice: Dice, seeds: readonly unknown[]): string {
   let value: unknown = structuredClone(dice.pick(seeds));
   let raw: string | null = null;
@@ -55,7 +58,7 @@ export function fuzzedText(dice: Dice, seeds: readonly unknown[]): string {
   return dice.nat(5) === 0 ? garbled(text, dice) : text;
 }
 
-/** Goes some way into the value, and puts `odd` there, or takes something away. */
+/** Picks a place in the value, and puts `odd` there, or removes something. */
 function changed(value: unknown, dice: Dice, odd: unknown): unknown {
   if (typeof value !== 'object' || value === null || dice.nat(4) === 0) return odd;
   if (Array.isArray(value)) {

@@ -1,4 +1,4 @@
-/** Frames of `/ws`. */
+/** Valid frames of `/ws`. */
 export const EVENT_FRAMES: readonly unknown[] = [
   { cmd: 'ping', _id: 1 },
   { cmd: 'startConsuming', path: 'builds/*/*', _id: 2 },
@@ -7,7 +7,7 @@ export const EVENT_FRAMES: readonly unknown[] = [
   { cmd: 'getConfig', _id: 5, type: 'x' },
 ];
 
-/** JSON-RPC calls and the paths that they go to: none of them finds what it is about. */
+/** JSON-RPC calls with their paths. The rows that they name do not exist. */
 export const RPC_CALLS: readonly { readonly path: string; readonly call: unknown }[] = [
   rpc('forceschedulers/nobody', 'force', { builderid: 1, reason: 'x', username: 'Ann', level: ['a'], clean: true }),
   rpc('builds/999999999', 'stop', { reason: 'x' }),
@@ -18,7 +18,7 @@ export const RPC_CALLS: readonly { readonly path: string; readonly call: unknown
   rpc('schedulers/999999999', 'enable', { enabled: true }),
 ];
 
-/** What a WAMP client may send, HELLO first. */
+/** Valid messages of a WAMP client, HELLO first. */
 export const WAMP_MESSAGES: readonly unknown[] = [
   [1, 'realm1', { roles: { callee: { features: { registration_revocation: true } } }, authmethods: ['anonymous'] }],
   [1, 'realm1', { roles: {}, authmethods: ['ticket'], authid: 'millrace' }],

@@ -11,7 +11,7 @@ import {
 } from '@millrace/database';
 import { judgeSqlitePlan, type PlanRow } from './sqlite-plan.js';
 
-/** A statement that reads more than it has to. */
+/** A statement that reads more rows than it needs. */
 export interface Finding {
   readonly sql: string;
   readonly params: readonly SqlValue[];
@@ -19,12 +19,12 @@ export interface Finding {
 }
 
 export interface Examination {
-  /** Distinct statements that were examined. */
+  /** Number of distinct statements that were examined. */
   readonly statements: number;
   readonly findings: readonly Finding[];
 }
 
-/** Rows examined: ten times those returned, and so many for free (an index is left one row after the last match). */
+/** Allowed rows: ten times those returned, and some more (an index is left one row after the last match). */
 const EXAMINED_PER_ROW = 10;
 const EXAMINED_FREE = 40;
 
@@ -62,7 +62,9 @@ async function onSqlite(db: Database, sql: string): Promise<string | null> {
   return judgeSqlitePlan(sql, await db.all<PlanRow>(`EXPLAIN QUERY PLAN ${sql}`));
 }
 
-/** Runs it and takes it back: InnoDB itself says how many rows it touched. An INSERT is only of interest for what it selects. */
+/**
+ * Runs a statement and rolls it back: InnoDB itself reports how many rows it touched. An INSERT matters only for the rows that it selects.
+ */
 async function onMysql(db: Database, sql: string, params: readonly SqlValue[]): Promise<string | null> {
   if (!/^\s*(SELECT|INSERT|UPDATE|DELETE)/i.test(sql) || /GET_LOCK/.test(sql)) return null;
   let problem: string | null = null;
@@ -89,7 +91,7 @@ async function onMysql(db: Database, sql: string, params: readonly SqlValue[]): 
 
 class TakeBack extends Error {}
 
-/** The row is there already, as a rule; what was selected for it has been counted then. */
+/** Runs an INSERT. Usually the row exists already; the rows selected for it have been counted then. */
 async function inserted(tx: Transaction, sql: string, params: readonly SqlValue[]): Promise<number> {
   try {
     return (await tx.run(sql, params)).affected;
@@ -106,7 +108,7 @@ async function counters(db: Queryable): Promise<{ examined: number; sorted: numb
   const counts = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
   const of = (...names: string[]): number => names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const reads = [...counts.keys()].filter((name) => name.startsWith('Handler_read'));
-  // Rows of temporary tables (a list of values, merged pages) are read back once each, having been counted when they were found.
+  // Rows of temporary tables (a list of values, merged pages) are read back once each. They have been counted when they were found.
   const readBack = of('Handler_tmp_write', 'Handler_read_rnd', 'Handler_read_rnd_deleted', 'Handler_read_retry');
   return { examined: of(...reads) - readBack, sorted: of('Sort_rows') };
 }

@@ -4,11 +4,11 @@ import type { Cluster } from '../cluster.js';
 import { eventually } from '../services/eventually.js';
 
 export interface Exercise {
-  /** Of the trigger scheduler; both are among its builders. */
+  /** A builder of the trigger scheduler, as is `slowBuilder`. */
   readonly trivialBuilder: string;
-  /** A build of it is still running when it is stopped. */
+  /** A builder whose build is still running when it is stopped. */
   readonly slowBuilder: string;
-  /** Starts `trivialBuilder` and `slowBuilder`. */
+  /** Name of a force scheduler that starts `trivialBuilder` and `slowBuilder`. */
   readonly forceScheduler: string;
 }
 
@@ -17,8 +17,8 @@ interface Resource {
 }
 
 /**
- * Makes a cluster send every kind of statement that it has: builds that finish, are stopped, cancelled and rebuilt, a worker that is
- * paused, every path of the data API along every index, and live events by hint and by comparison.
+ * Makes a cluster send every kind of statement: builds that finish, are stopped, cancelled and rebuilt, a worker that is paused, every path
+ * of the data API along every index, and live events by hint and by comparison.
  *
  * @throws OperationalError when the API refuses something
  */
@@ -95,7 +95,7 @@ async function builds(cluster: Cluster, names: Exercise): Promise<void> {
   await read(cluster, `workers/${worker}/builds?order=-buildid&limit=20`);
 }
 
-/** Every path of the data API, with ids that exist. */
+/** Returns every path of the data API, with ids that exist. */
 async function paths(cluster: Cluster): Promise<string[]> {
   const first = async (path: string): Promise<Resource> => {
     const answer = await cluster.api<Record<string, Resource[]>>(`/${path}`);
@@ -118,7 +118,7 @@ async function paths(cluster: Cluster): Promise<string[]> {
     ...['masters', 'builders', 'workers', 'schedulers', 'changesources', 'forceschedulers', 'projects'],
     ...['masters/1', 'masters/1/builders', `builders/${builderId}`, `builders/${builderId}/workers`, 'workers/1'],
     ...['workers/1/builders', 'schedulers/1', 'projects?active=true', `builders/${builderId}/forceschedulers`],
-    // The pages.
+    // Requests of the web app's pages.
     `builds?complete=false&order=-buildid&${properties}`,
     `builds?results=2&results=4&order=-buildid&limit=10&${properties}`,
     `builds?builderid=${builderId}&order=-buildid&limit=50&${properties}`,
@@ -128,7 +128,7 @@ async function paths(cluster: Cluster): Promise<string[]> {
     'buildrequests?claimed=false&order=-priority&limit=100&property=*',
     `buildrequests?claimed=false&order=-priority&limit=100&builderid=${builderId}`,
     'changes?order=-changeid&limit=50',
-    // The other ways through an index.
+    // The other orders that have an index.
     ...['-buildid', 'buildid', '-started_at'].map((order) => `builds?order=${order}&limit=20`),
     ...['-complete_at', 'complete_at'].map((order) => `builds?complete=true&order=${order}&limit=20`),
     ...['-number', 'number'].map((order) => `builds?builderid=${builderId}&order=${order}&limit=20`),
@@ -168,7 +168,7 @@ async function paths(cluster: Cluster): Promise<string[]> {
   ];
 }
 
-/** Reads a page and, where there is one, the page after it. */
+/** Reads a page and, if there is one, the page after it. */
 async function read(cluster: Cluster, path: string): Promise<void> {
   const response = await fetch(`${cluster.url}/api/v2/${path}`, { headers: { accept: 'application/json' } });
   const text = await response.text();

@@ -2,7 +2,7 @@ import { type Database, migrate, openDatabase } from '@millrace/database';
 
 export interface HistoryShape {
   readonly builds: number;
-  /** They exist afterwards; a configuration with the same names takes them over. */
+  /** Names of builders to make. A configuration with the same names takes them over. */
   readonly builders: readonly string[];
   readonly workers: readonly string[];
 }
@@ -19,7 +19,7 @@ const PROPERTIES = JSON.stringify({
 });
 
 /**
- * Migrates an empty database and fills it with finished builds, with everything that hangs on them: change, source stamp, buildset, request,
+ * Migrates an empty database and fills it with finished builds and the rows that belong to them: change, source stamp, buildset, request,
  * one step, a command, a log and its chunk. The rows are made inside the database, so a million builds take minutes, not hours.
  */
 export async function writeHistory(url: string, shape: HistoryShape): Promise<void> {
@@ -88,7 +88,7 @@ function batchStatements(db: Database, { from, count, builders, workers, firstMs
   const results = `CASE WHEN i % 7 = 0 THEN 2 ELSE 0 END`;
   const builder = `1 + i % ${builders}`;
   const properties = `'${PROPERTIES}'`;
-  // Not a recursive query: how deep those may go is a setting of the server.
+  // Not a recursive query, because its depth is limited by a setting of the server.
   const digits = (count: number): string =>
     `(${Array.from({ length: count }, (_, d) => `SELECT ${d} AS d`).join(' UNION ALL ')})`;
   const numbers = (first: number, rows: number): string =>

@@ -4,7 +4,7 @@ import { judgeSqlitePlan, type PlanRow } from './sqlite-plan.js';
 const plan = (...details: string[]): PlanRow[] => details.map((detail, i) => ({ id: i + 1, parent: 0, detail }));
 
 describe('judgeSqlitePlan', () => {
-  it('refuses a scan of history, under any alias', () => {
+  it('refuses a scan of a history table, under any alias', () => {
     const sql = 'SELECT * FROM builds b WHERE b.state_string = ? LIMIT 1';
     expect(judgeSqlitePlan(sql, plan('SCAN b'))).toContain('scans builds');
     expect(judgeSqlitePlan('UPDATE steps SET hidden = 1 WHERE name = ?', plan('SCAN steps'))).toContain('scans steps');
@@ -26,7 +26,7 @@ describe('judgeSqlitePlan', () => {
     expect(judgeSqlitePlan('SELECT * FROM builds b ORDER BY b.id', plan('SCAN b'))).toContain('scans builds');
   });
 
-  it('refuses to sort what one builder may have any number of', () => {
+  it('refuses to sort rows of which one builder may have any number', () => {
     const sql = 'SELECT * FROM builds b WHERE b.builder_id = ? ORDER BY b.started_at_ms LIMIT 20';
     const sort = 'USE TEMP B-TREE FOR ORDER BY';
     expect(judgeSqlitePlan(sql, plan('SEARCH b USING INDEX builds_builder (builder_id=?)', sort))).toContain('sorts');
@@ -34,7 +34,7 @@ describe('judgeSqlitePlan', () => {
     expect(judgeSqlitePlan(byRequest, plan('SEARCH b USING INDEX builds_request (request_id=?)', sort))).toBeNull();
   });
 
-  it('does not mind scans of small tables', () => {
+  it('allows scans of small tables', () => {
     expect(
       judgeSqlitePlan('SELECT * FROM workers w ORDER BY w.name', plan('SCAN w', 'USE TEMP B-TREE FOR ORDER BY')),
     ).toBeNull();

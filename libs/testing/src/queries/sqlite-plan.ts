@@ -20,8 +20,8 @@ const NARROW =
   /\b(rowid|id|uuid|hash|build_id|step_id|buildset_id|request_id|change_id|log_id|seq|number|slug|dedup_hash|revision|rebuilt_build_id|source_stamp_id|delivery_key|cause)=\?/;
 
 /**
- * What is wrong with a plan, or null. Walking an index of a history table in order is right when a LIMIT ends the walk and nothing but
- * a condition that nearly every row meets (complete or not) is filtered out on the way; sorting is right for what a narrow key found.
+ * Returns what is wrong with a plan, or null. Walking an index of a history table in order is right when a LIMIT ends the walk and only a
+ * condition that nearly every row meets (complete or not) filters rows on the way. Sorting is right for the rows of a narrow key.
  */
 export function judgeSqlitePlan(statement: string, plan: readonly PlanRow[]): string | null {
   // TypeORM quotes all names.
@@ -45,7 +45,7 @@ export function judgeSqlitePlan(statement: string, plan: readonly PlanRow[]): st
   return null;
 }
 
-/** No join partner is scanned for, nothing is sorted, a LIMIT ends it, and no condition leaves much out. */
+/** Whether no table is scanned for a join, nothing is sorted, a LIMIT ends the walk, and no condition leaves out many rows. */
 function isOrderedWalk(sql: string, plan: readonly PlanRow[], parent: number): boolean {
   const siblings = plan.filter((row) => row.parent === parent);
   if (siblings.some((row) => row.detail.startsWith('USE TEMP B-TREE'))) return false;

@@ -6,14 +6,14 @@ export interface EventuallyOptions {
   readonly timeoutMs?: number;
   /** Default 20. */
   readonly intervalMs?: number;
-  /** What is waited for, for the error message. */
+  /** Describes the condition, for the error message. */
   readonly what?: string;
 }
 
 /**
- * Calls `check` until it neither throws nor returns `false`, and returns what it returned.
+ * Calls `check` until it neither throws nor returns `false`, and returns its result.
  *
- * @throws OperationalError `eventually` with the last failure when the time is up.
+ * @throws OperationalError `eventually` with the last failure when the time is up
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,

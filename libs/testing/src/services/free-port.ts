@@ -6,7 +6,7 @@ import { OperationalError } from '@millrace/domain';
 const FIRST = 20_000;
 const LAST = 32_000;
 
-/** A port on 127.0.0.1 that nobody listens on now and that no outgoing connection will take. */
+/** Returns a port on 127.0.0.1 that nobody listens on now and that no outgoing connection will take. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = randomInt(FIRST, LAST);

@@ -7,15 +7,15 @@ import { type Service, ServiceProcess, temporaryFolder } from './service-process
 import { replaced, shippedFile } from './shipped.js';
 
 export interface HaproxyOptions {
-  /** Where connections go, on 127.0.0.1, each beginning with a PROXY header (v2). */
+  /** Ports on 127.0.0.1 to which connections are passed, each beginning with a PROXY header (v2). */
   readonly backendPorts: readonly number[];
-  /** The address that they come from, as seen there. */
+  /** The source address of these connections. */
   readonly source?: string;
 }
 
 /**
- * HAProxy before workers' ports, with the section for workers of the configuration that ships (`deploy/haproxy.cfg`). Other servers stand in it, and
- * nobody asks for their health, because what a test has there need not be a whole engine.
+ * Starts HAProxy in front of workers' ports, with the section for workers of the shipped configuration (`deploy/haproxy.cfg`). Its servers
+ * are replaced, and their health is not checked, because a test's backend need not be a whole engine.
  */
 export async function startHaproxy({ backendPorts, source = '127.0.0.1' }: HaproxyOptions): Promise<Service> {
   const port = await freePort();

@@ -13,11 +13,11 @@ export interface MariaDb extends Service {
 }
 
 export interface MariaDbOptions {
-  /** Further arguments of `mariadbd`, which win over ours. */
+  /** Further arguments of `mariadbd`, which take precedence over ours. */
   readonly args?: readonly string[];
 }
 
-/** A MariaDB server of its own, durable as in production (`innodb_flush_log_at_trx_commit=1`), user root without a password. */
+/** Starts a MariaDB server, durable as in production (`innodb_flush_log_at_trx_commit=1`), with the user root without a password. */
 export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaDb> {
   const folder = await temporaryFolder('mariadb');
   const data = join(folder, 'data');
@@ -26,7 +26,7 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaD
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
   const install = ['--auth-root-authentication-method=normal', '--skip-test-db', `--datadir=${data}`];
   await run('mariadb-install-db', ['--no-defaults', ...install, ...asRoot], {
-    // Two installations at once trip over each other's temporary tables.
+    // Two installations at the same time would disturb each other's temporary tables.
     env: { ...serviceEnvironment(), TMPDIR: folder },
   });
   const url = `mysql://root@127.0.0.1:${port}/`;

@@ -6,13 +6,13 @@ import { probeGreeting, type Service, ServiceProcess, temporaryFolder } from './
 import { replaced, shippedFile } from './shipped.js';
 
 export interface NatsOptions {
-  /** The password of the user `millrace`, which the URL does not have then. Left out: a random one, which the URL has. */
+  /** The password of the user `millrace`. When it is given, the URL does not have it. Default: a random one, which the URL has. */
   readonly password?: string;
-  /** Insists on this token, which the URL does not have, instead of a user and a password. */
+  /** Requires this token, which the URL does not have, instead of a user and a password. */
   readonly token?: string;
 }
 
-/** A nats-server of its own, with the configuration that ships (`deploy/nats.conf`) on another port. */
+/** Starts a nats-server with the shipped configuration (`deploy/nats.conf`) on another port. */
 export async function startNats(options: NatsOptions = {}): Promise<Service> {
   const port = await freePort();
   const folder = await temporaryFolder('nats');
@@ -24,7 +24,7 @@ export async function startNats(options: NatsOptions = {}): Promise<Service> {
       ? shipped
       : replaced(shipped, /^authorization \{\n[^]*^\}$/m, `authorization: { token: ${JSON.stringify(token)} }`);
   await writeFile(file, config);
-  // What begins with a digit could be read as a number.
+  // Begins with a letter, because a text that begins with a digit could be read as a number.
   const password = options.password ?? `p${randomBytes(16).toString('hex')}`;
   return ServiceProcess.start({
     name: 'nats-server',

@@ -19,10 +19,9 @@ const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
 };
 
 /**
- * Whether a service's programs are installed. A test that needs them says
- * `(requireService('nats') ? describe : describe.skip)('…', …)`.
+ * Whether a service's programs are installed. A test that needs them uses `(requireService('nats') ? describe : describe.skip)('…', …)`.
  *
- * @throws OperationalError `service-missing` when CI=true: there a skipped suite is a failure.
+ * @throws OperationalError `service-missing` when CI=true: there a skipped suite is a failure
  */
 export function requireService(name: ServiceName): boolean {
   const wanted = name === 'crossbar' ? [join(crossbarFolder(), 'bin', 'crossbar')] : BINARIES[name];
@@ -35,7 +34,8 @@ export function requireService(name: ServiceName): boolean {
 }
 
 /**
- * The same for what the machine itself has to have: root, a kernel. @returns `isThere`
+ * Whether the machine itself has what a test needs: root, a kernel feature.
+ * @returns `isThere`
  * @throws OperationalError `machine-unfit` when CI=true
  */
 export function requireOfMachine(isThere: boolean, what: string): boolean {

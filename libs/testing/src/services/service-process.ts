@@ -8,20 +8,20 @@ import { OperationalError } from '@millrace/domain';
 import { eventually } from './eventually.js';
 import { canListen } from './free-port.js';
 
-/** A server of its own process group that a test may stop, kill, freeze and start again on the same port. */
+/** A server in a process group of its own, which a test may stop, kill, freeze and restart on the same port. */
 export interface Service {
-  /** What a client connects to; the same after `restart`. */
+  /** Address for clients. It is the same after `restart`. */
   readonly url: string;
   readonly port: number;
-  /** The process that was started, which is also its group's id. */
+  /** The process that was started. Its pid is also the group's id. */
   readonly pid: number;
-  /** Asks it to end (SIGTERM), waits, and removes its files. */
+  /** Asks the service to end (SIGTERM), waits, and removes its files. */
   stop(): Promise<void>;
-  /** SIGKILL to the whole group; the files stay for `restart`. */
+  /** Sends SIGKILL to the whole group. The files stay for `restart`. */
   kill(): Promise<void>;
-  /** Kills what still runs and starts it again with the same files and port. */
+  /** Kills what still runs and starts the service again with the same files and port. */
   restart(): Promise<void>;
-  /** SIGSTOP to the whole group: connections stay open and nothing answers. */
+  /** Sends SIGSTOP to the whole group: connections stay open and nothing answers. */
   freeze(): void;
   thaw(): void;
 }
@@ -33,9 +33,9 @@ export interface ServiceProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** From `temporaryFolder`; the service owns it from here on. */
+  /** A folder from `temporaryFolder`. The service owns it from here on. */
   readonly folder: string;
-  /** Resolves when the service answers; called again until it does. */
+  /** Resolves when the service answers. It is called again until it does. */
   readonly probe: () => Promise<void>;
   /** Default 60,000. */
   readonly startTimeoutMs?: number;
@@ -46,8 +46,8 @@ export function temporaryFolder(name: string): Promise<string> {
 }
 
 /**
- * Runs a service as a process group. A guard process holds the other end of a pipe of ours: however this process ends, the guard
- * reads end-of-file, kills the group and removes the folder.
+ * Runs a service as a process group. A guard process holds the other end of a pipe of ours: however this process ends, the guard reads
+ * end-of-file, kills the group and removes the folder.
  */
 export class ServiceProcess implements Service {
   private child: ChildProcess | undefined;
@@ -55,7 +55,10 @@ export class ServiceProcess implements Service {
 
   private constructor(private readonly options: ServiceProcessOptions) {}
 
-  /** @throws OperationalError `service-start` with the end of the service's output. */
+  /**
+   * Starts a service and waits until it answers.
+   * @throws OperationalError `service-start` with the end of the service's output
+   */
   static async start(options: ServiceProcessOptions): Promise<ServiceProcess> {
     const service = new ServiceProcess(options);
     await service.launch();
@@ -111,7 +114,7 @@ export class ServiceProcess implements Service {
     this.signal('SIGCONT');
   }
 
-  /** The end of what the service printed. */
+  /** Returns the end of the service's output. */
   output(): string {
     return readFileSync(join(this.options.folder, 'output.txt'), 'utf8').slice(-4_000);
   }
@@ -157,7 +160,7 @@ export class ServiceProcess implements Service {
     if (this.child?.pid !== undefined) signalGroup(this.child.pid, signal);
   }
 
-  /** Ends what is left of the group (a crossbar worker may outlive its controller) and waits until the port is free. */
+  /** Kills the rest of the group (a crossbar worker may outlive its controller) and waits until the port is free. */
   private async gone(): Promise<void> {
     this.signal('SIGKILL');
     await eventually(() => canListen(this.port), {
@@ -169,12 +172,12 @@ export class ServiceProcess implements Service {
   }
 }
 
-/** Ours, with /usr/sbin on the path: Debian keeps servers there, and it is not on everybody's. */
+/** Returns our environment with /usr/sbin on the path: Debian keeps servers there, and not every user has it. */
 export function serviceEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin` };
 }
 
-/** A group of which nothing is left is not an error. */
+/** Sends a signal to a group. A group without processes is not an error. */
 function signalGroup(group: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-group, signal);
@@ -190,7 +193,7 @@ function startGuard(group: number, folder: string): ChildProcess {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   guard.unref();
-  // A pipe handle keeps the event loop alive unless it is unreferenced, which the stream's type does not know of.
+  // A pipe handle keeps the event loop alive unless it is unreferenced. The stream's type does not have `unref`.
   (guard.stdin as { unref?: () => void } | null)?.unref?.();
   return guard;
 }
@@ -205,7 +208,7 @@ function exited(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => child.once('exit', () => resolve()));
 }
 
-/** Connects and waits for the first bytes: for servers that speak first (MySQL, NATS). */
+/** Connects and waits for the first bytes, for servers that speak first (MySQL, NATS). */
 export function probeGreeting(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
@@ -219,7 +222,7 @@ export function probeGreeting(port: number): Promise<void> {
   });
 }
 
-/** Asks for `url` by HTTP; any answer will do. */
+/** Requests `url` by HTTP. Any answer counts. */
 export async function probeHttp(url: string): Promise<void> {
   const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
   await response.arrayBuffer();

@@ -6,15 +6,15 @@ import { probeHttp, type Service, ServiceProcess, temporaryFolder } from './serv
 import { shippedFile, workspaceFolder } from './shipped.js';
 
 export interface WampOptions {
-  /** With a ticket only the principal `millrace` with that ticket may join; without, anybody may. */
+  /** With a ticket only the principal `millrace` with that ticket may join. Without one anybody may. */
   readonly ticket?: string;
 }
 
-/** Of both routers. */
+/** Realm of both routers. */
 const REALM = 'realm1';
 const PATH = '/ws';
 
-/** The embedded router (`libs/wamp-router`) as a process of its own. */
+/** Starts the embedded router (`libs/wamp-router`) as a process of its own. */
 export async function startEmbeddedRouter(options: WampOptions = {}): Promise<Service> {
   const port = await freePort();
   const main = join(dirname(createRequire(import.meta.url).resolve('@millrace/wamp-router')), 'main.js');
@@ -38,7 +38,10 @@ export async function startEmbeddedRouter(options: WampOptions = {}): Promise<Se
   });
 }
 
-/** crossbar.io from the virtual environment that `npm run provision` makes, with the configuration that ships (`deploy/crossbar`) on another port. */
+/**
+ * Starts crossbar.io from the virtual environment that `npm run provision` makes, with the shipped configuration (`deploy/crossbar`) on
+ * another port.
+ */
 export async function startCrossbar({ ticket }: WampOptions = {}): Promise<Service> {
   const port = await freePort();
   const folder = await temporaryFolder('crossbar');
@@ -59,14 +62,14 @@ export async function startCrossbar({ ticket }: WampOptions = {}): Promise<Servi
   });
 }
 
-/** What tests change of it. */
+/** The parts of the configuration that tests change. */
 interface CrossbarConfig {
   readonly workers: readonly [
     { readonly transports: readonly [{ endpoint: object; readonly paths: { readonly ws: { auth: object } } }] },
   ];
 }
 
-/** `.services/crossbar` beside the workspace's package-lock.json. */
+/** Returns `.services/crossbar` beside the workspace's package-lock.json. */
 export function crossbarFolder(): string {
   return join(workspaceFolder(), '.services', 'crossbar');
 }
