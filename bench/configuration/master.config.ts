@@ -1,7 +1,10 @@
 import { anyBranch, builder, customStep, defineConfig, force, trigger, worker } from '@millrace/config';
 import { Result, shell } from '@millrace/steps';
 
-/** The same work as `bench/peer/master.cfg` gives Buildbot: 20 trivial builders, one that prints, one that burns CPU, 4 workers. */
+/**
+ * Gives Millrace the same work as `bench/peer/master.cfg` gives Buildbot: 20 trivial builders, one that prints, one that burns CPU, 4
+ * workers.
+ */
 const BURN_MS = Number(process.env['BENCH_BURN_SECONDS'] ?? '20') * 1000;
 const LINES = process.env['BENCH_LINES'] ?? '200000';
 

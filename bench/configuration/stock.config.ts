@@ -1,7 +1,7 @@
 import { builder, defineConfig, force, worker } from '@millrace/config';
 import { shell } from '@millrace/steps';
 
-/** A builder that prints for each of some stock workers, and one that does not stop printing. */
+/** For each of several stock workers a builder that prints, and one that does not stop printing. */
 const workers = (process.env['BENCH_STOCK_WORKERS'] ?? '').split(',');
 const lines = process.env['BENCH_LINES'] ?? '500000';
 

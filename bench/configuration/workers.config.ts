@@ -1,7 +1,7 @@
 import { builder, defineConfig, worker } from '@millrace/config';
 import { shell } from '@millrace/steps';
 
-/** Many workers and builders of a hundred workers each; passwords as a token generator makes them (see `bench/src/fleet.ts`). */
+/** Many workers, and builders of a hundred workers each. Passwords look like generated tokens (see `bench/src/fleet.ts`). */
 const WORKERS = Number(process.env['BENCH_WORKERS']);
 const SHARED = 100;
 

@@ -2,7 +2,7 @@ import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError } from '@millrace/domain';
 
-/** A client of Buildbot's `/api/v2`, which both systems speak; keeps its connections open. */
+/** A client of Buildbot's `/api/v2`, which both systems speak. It keeps its connections open. */
 export class Api {
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   private readonly builderIds = new Map<string, number>();
@@ -14,7 +14,10 @@ export class Api {
     return this.request<T>('GET', path);
   }
 
-  /** Presses the builder's force button. @returns the buildset's id */
+  /**
+   * Uses the builder's force scheduler.
+   * @returns the buildset's id
+   */
   async force(builder: string): Promise<number> {
     if (!this.builderIds.has(builder)) {
       const { builders } = await this.get<{ builders: { name: string; builderid: number }[] }>('/api/v2/builders');
@@ -31,7 +34,10 @@ export class Api {
     return answer.buildsets[0]!.complete;
   }
 
-  /** Asks every `everyMs`. @returns milliseconds from the force to the answer that said complete */
+  /**
+   * Forces a build and polls every `everyMs`.
+   * @returns milliseconds from the force to the answer that said complete
+   */
   async forceAndWait(builder: string, everyMs: number): Promise<number> {
     const startedAt = performance.now();
     const buildsetId = await this.force(builder);

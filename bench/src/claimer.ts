@@ -25,7 +25,7 @@ const me = await new MasterStore(db).register({
   isAlive: () => true,
 });
 const claimed: number[] = [];
-/** A worker for each claimer: claims for the same one wait for each other, as its engine's do. */
+/** One worker per claimer: claims for the same worker wait for each other, as those of its engine do. */
 const workerIds: number[] = [];
 for (let n = 0; n < setup.claimers; n++) {
   const { insertId } = await db.run(
@@ -40,7 +40,7 @@ await Promise.all(workerIds.map((workerId) => claimAll(me, workerId)));
 process.send!({ kind: 'done', claimed });
 await db.close();
 
-/** As an engine does it: the heads of queues that have anything in them, claimed for free slots, until nothing is left. */
+/** Claims as an engine does: the heads of non-empty queues, for free slots, until nothing is left. */
 async function claimAll(self: Incarnation, workerId: number): Promise<void> {
   for (;;) {
     const builders = shuffled(await store.queuedBuilders());

@@ -1,8 +1,8 @@
 import { rounded } from './stats.js';
 
-/** One number that was measured. */
+/** One measured number. */
 export interface Figure {
-  /** What was measured; figures of the same name are compared across systems. */
+  /** What was measured. Figures of the same name are compared across systems. */
   readonly name: string;
   readonly unit: string;
   readonly better: 'less' | 'more';
@@ -12,12 +12,12 @@ export interface Figure {
 export interface SystemFigures {
   readonly system: string;
   readonly figures: Figure[];
-  /** Where the time went, and whatever else is worth a line. */
+  /** Where the time went, and other remarks. */
   readonly notes: string[];
 }
 
 /**
- * One row per figure and one column per system. The first system named `peer` is what the others are compared to: `12 (×5.1)` is
+ * Formats one row per figure and one column per system. The first system named `peer` is what the others are compared to: `12 (×5.1)` is
  * 5.1 times as good.
  */
 export function table(results: readonly SystemFigures[], peer: string | null): string {

@@ -12,9 +12,9 @@ export interface FleetSetup {
 
 export type FleetRequest = { readonly kind: 'connect' } | { readonly kind: 'keepalives'; readonly count: number };
 
-/** Workers that knock at the same time. */
+/** Most workers that connect at the same time. */
 const AT_ONCE = 100;
-/** As our worker: the first attempt within a second, and never minutes apart. */
+/** The same as our worker's: it makes its first attempt within a second, and attempts are never minutes apart. */
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 5000;
 
@@ -37,7 +37,7 @@ async function connectAll(): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, connectNext));
 }
 
-/** Connects that worker, again and again, and once more whenever its connection is lost. */
+/** Connects a worker, retrying until it succeeds, and again whenever its connection is lost. */
 async function connect(index: number): Promise<void> {
   const name = `w${index}`;
   for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 1.5, LAST_RETRY_MS)) {

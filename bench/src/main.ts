@@ -62,7 +62,7 @@ const options = new Command('bench')
     json?: string;
   }>();
 
-// What was started is stopped by the ends of its IPC channels and by `exit` listeners.
+// Started processes are stopped by the end of their IPC channels and by `exit` listeners.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);

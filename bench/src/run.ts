@@ -37,11 +37,11 @@ export interface BenchOptions extends Workload {
   readonly only: ReadonlySet<MeasureName>;
   readonly stacks: readonly StackName[];
   readonly peer: boolean;
-  /** Builds in the history, for each of which the reads are measured. */
+  /** Numbers of builds in the history. The reads are measured for each. */
   readonly history: readonly number[];
-  /** That the router carries while a subscriber does not read. */
+  /** Events that the router carries while a subscriber does not read. */
   readonly events: number;
-  /** That connect to one engine. */
+  /** Workers that connect to one engine. */
   readonly workers: number;
   /** How long a fleet of stock workers is under load. */
   readonly minutes: number;
@@ -52,7 +52,7 @@ export interface BenchOptions extends Workload {
 type Say = (text: string) => void;
 
 const READ_MS = 5000;
-/** The peer takes seconds where Millrace takes milliseconds, so it is asked for less. */
+/** The peer takes seconds where Millrace takes milliseconds, so it gets fewer builds. */
 const BUILDS = {
   millrace: { warmUp: 20, trigger: 100, throughput: 600 },
   peer: { warmUp: 2, trigger: 20, throughput: 40 },
@@ -103,7 +103,7 @@ export async function runBench(
   return { results, peer };
 }
 
-/** What a running system is asked, Buildbot too. */
+/** Measures of a running system, which Buildbot has too. */
 const CLUSTER_MEASURES: readonly MeasureName[] = ['trigger', 'throughput', 'chatty', 'reads', 'stall'];
 
 function isWanted(options: BenchOptions, measures: readonly MeasureName[]): boolean {
@@ -124,7 +124,7 @@ async function onStack(stack: Stack, options: BenchOptions, say: Say): Promise<S
   }
 }
 
-/** Everything that Buildbot can be asked too. */
+/** Takes every measure that Buildbot has too. */
 async function measured(system: System, options: BenchOptions, say: Say): Promise<SystemFigures> {
   const { api, database, name } = system;
   const figures: Figure[] = [];
@@ -155,7 +155,7 @@ async function measured(system: System, options: BenchOptions, say: Say): Promis
   return { system: name, figures, notes };
 }
 
-/** What is measured on databases and routers of its own. */
+/** Takes the measures that use databases and routers of their own. */
 async function apart(name: StackName, result: SystemFigures, options: BenchOptions, say: Say): Promise<void> {
   const step = (measure: MeasureName): boolean => {
     if (!options.only.has(measure)) return false;
@@ -187,7 +187,7 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   if (step('queries')) result.notes.push(await queries(name, Math.max(...options.history), options));
 }
 
-/** Says each figure as soon as it is there: a run takes long and may be cut short. */
+/** Records figures and prints each at once: a run takes long and may be cut short. */
 function record(into: Figure[], figures: readonly Figure[], say: Say): void {
   for (const { name, unit, value } of figures)
     say(`    ${name}: ${value >= 1000 ? Math.round(value) : rounded(value)} ${unit}`);

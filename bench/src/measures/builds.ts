@@ -3,19 +3,25 @@ import type { Database } from '@millrace/database';
 import type { Api } from '../api.js';
 import { type Latencies, latencies } from '../stats.js';
 
-/** One trivial build at a time on an idle system, from the force to the API saying complete (asked every 3 ms). */
+/** Measures one trivial build at a time on an idle system, from the force to the API saying complete (polled every 3 ms). */
 export async function triggerLatency(api: Api, count: number): Promise<Latencies> {
   return latencies(await sampleTriggers(api, count));
 }
 
-/** The same, each build's milliseconds. */
+/**
+ * Measures trivial builds one at a time.
+ * @returns each build's milliseconds
+ */
 export async function sampleTriggers(api: Api, count: number): Promise<number[]> {
   const samples: number[] = [];
   for (let i = 0; i < count; i++) samples.push(await api.forceAndWait('b0', 3));
   return samples;
 }
 
-/** Trivial builds of 20 builders, all forced at once. @returns builds per second, from the first force to the last end */
+/**
+ * Measures trivial builds of 20 builders, all forced at once.
+ * @returns builds per second, from the first force to the last end
+ */
 export async function buildsPerSecond(api: Api, count: number): Promise<number> {
   const startedAt = performance.now();
   const todo = Array.from({ length: count }, (_, i) => i);
@@ -33,12 +39,15 @@ export async function buildsPerSecond(api: Api, count: number): Promise<number> 
   return (count / (performance.now() - startedAt)) * 1000;
 }
 
-/** @returns lines per second of one step's output, from the force to the end of its build */
+/**
+ * Measures the output of one step.
+ * @returns lines per second, from the force to the end of its build
+ */
 export async function linesPerSecond(api: Api, lines: number): Promise<number> {
   return (lines / (await api.forceAndWait('chatty', 10))) * 1000;
 }
 
-/** Where the time of the newest `count` builds went, on the database's clock. */
+/** Describes where the time of the newest `count` builds went, on the database's clock. */
 export async function phases(db: Database, count: number): Promise<string> {
   const rows = await db.all<{ queued: number; begun: number; step: number; ending: number }>(
     `SELECT b.started_at_ms - r.submitted_at_ms AS queued, s.started_at_ms - b.started_at_ms AS begun,

@@ -18,7 +18,7 @@ import { startStack } from '../systems/millrace.js';
 const UI = join(import.meta.dirname, '../../../apps/ui/dist/main.js');
 const MIB = 2 ** 20;
 
-/** `cases` broken frames to `/ws`, calls to the API, and messages to the router, each against a running process that must stay the same one. */
+/** Sends `cases` broken frames to `/ws`, calls to the API, and messages to the router, each to a running process that must survive. */
 export async function fuzzListeners(cases: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const figures: Figure[] = [];
   const notes: string[] = [];
@@ -28,7 +28,7 @@ export async function fuzzListeners(cases: number): Promise<{ figures: Figure[];
     fuzz: (range: FuzzRange) => Promise<Fuzzed>,
   ): Promise<void> => {
     const before = pid();
-    // What it takes to be warm is not growth.
+    // Memory used for warming up does not count as growth.
     const settled = Math.floor(cases / 5);
     const startedAt = performance.now();
     const warm = await fuzz({ from: 0, to: settled });

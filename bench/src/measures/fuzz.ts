@@ -21,7 +21,7 @@ import { memoryBytes } from '../processes.js';
 import { Engine } from '../systems/engine.js';
 import { startStack } from '../systems/millrace.js';
 
-/** Workers that must not notice anything. */
+/** Number of well-behaved workers that must not notice anything. */
 const BYSTANDERS = 20;
 const GARBAGE_CONNECTIONS = 10_000;
 const AT_ONCE = 50;
@@ -31,16 +31,16 @@ interface Fuzzed {
   readonly perSecond: number;
   readonly messages: number;
   readonly closed: number;
-  /** Of the heap, after a collection, from a tenth of the way to the end. */
+  /** Growth of the heap, after a collection, from a tenth of the way to the end. */
   readonly growthBytes: number;
 }
 
-/** Sessions of both protocols, and a relay's, get `cases` peers that are broken in some way; then a real engine gets broken connections. */
+/** Confronts sessions of both protocols and a relay's link with `cases` broken peers, then a real engine with broken connections. */
 export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown): void => void rejections.push(reason);
   process.on('unhandledRejection', onRejection);
-  // Nearly every case ends in an error, and its stack would be most of the work.
+  // Nearly every case ends in an error. Capturing stacks would take most of the time.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
@@ -79,7 +79,10 @@ export async function fuzz(cases: number): Promise<{ figures: Figure[]; notes: s
   }
 }
 
-/** @throws OperationalError with the number of the case, which is its seed */
+/**
+ * Runs cases of one kind.
+ * @throws OperationalError with the number of the failed case, which is its seed
+ */
 async function fuzzed(cases: number, fuzzOne: (dice: Dice) => Promise<FuzzedCase>): Promise<Fuzzed> {
   const startedAt = performance.now();
   let closed = 0;
@@ -105,7 +108,10 @@ function usedHeap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** @throws OperationalError when a connection stays open, a bystander is lost, or the engine ends */
+/**
+ * Runs an engine and sends it broken connections.
+ * @throws OperationalError when a connection stays open, a well-behaved worker is lost, or the engine ends
+ */
 async function attackedEngine(): Promise<Omit<Fuzzed, 'messages'> & { lines: number }> {
   const stack = await startStack('sqlite');
   const token = randomBytes(32).toString('hex');
@@ -148,7 +154,7 @@ async function attackedEngine(): Promise<Omit<Fuzzed, 'messages'> & { lines: num
   }
 }
 
-/** Malformed connections of all kinds, some at a time; resolves when the engine has closed each of them. */
+/** Opens malformed connections of all kinds, several at a time. Resolves when the engine has closed each of them. */
 async function knock(engine: Engine, url: string, token: string, count: number): Promise<void> {
   let left = count;
   const one = async (slot: number): Promise<void> => {
@@ -165,7 +171,7 @@ async function knock(engine: Engine, url: string, token: string, count: number):
   await Promise.all(Array.from({ length: AT_ONCE }, (_, slot) => one(slot)));
 }
 
-/** Connects, says that, and waits for the end. */
+/** Connects, sends the given data, and waits for the end of the connection. */
 function raw(port: number, words: readonly (string | Uint8Array)[]): Promise<void> {
   return ended(connect(port, '127.0.0.1'), (socket) => {
     for (const word of words) socket.write(word);
@@ -173,7 +179,7 @@ function raw(port: number, words: readonly (string | Uint8Array)[]): Promise<voi
   });
 }
 
-/** The same as a PB worker that has waited for the greeting. */
+/** Does the same as a PB worker: waits for the greeting first. */
 function greeted(port: number, chunks: readonly Uint8Array[]): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   socket.once('data', () => {
@@ -192,7 +198,7 @@ function ended(socket: Socket, onConnect: (socket: Socket) => void): Promise<voi
   });
 }
 
-/** A worker with the right password that then sends frames that are none. */
+/** Logs a worker in with the right password and then sends broken frames. */
 function loggedIn(url: string, name: string, token: string, frames: readonly Uint8Array[]): Promise<void> {
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
@@ -201,7 +207,7 @@ function loggedIn(url: string, name: string, token: string, frames: readonly Uin
   return new Promise((resolve) => {
     socket.on('open', () => {
       for (const frame of frames) socket.send(frame);
-      // Should all of it have been harmless.
+      // In case all the frames happened to be valid.
       socket.send(Buffer.from([0xc1]));
     });
     socket.on('error', () => undefined);

@@ -4,7 +4,7 @@ import { type MillraceSystem, type Stack, type StackName, startMillrace, startSt
 import type { Workload } from '../systems/system.js';
 import { LIST, readsPerSecond, WATERFALL } from './reads.js';
 
-/** What `bench/configuration` configures. */
+/** Names in `bench/configuration`. */
 export const NAMES = {
   builders: [...Array.from({ length: 20 }, (_, i) => `b${i}`), 'chatty', 'stall', 'slow'],
   workers: ['w0', 'w1', 'w2', 'w3'],
@@ -15,8 +15,8 @@ const SLICE_MS = 1000;
 const PAGES = { list: LIST, waterfall: WATERFALL } as const;
 
 /**
- * Reads of clusters that differ only in the length of their history, in turns, so that whatever else the machine does at the moment
- * slows all of them: the ratio of the medians is what history costs.
+ * Measures reads of clusters that differ only in the length of their history. They take turns, so that other load on the machine slows all
+ * of them: the ratio of the medians is the cost of the history.
  */
 export async function historyReads(
   name: StackName,

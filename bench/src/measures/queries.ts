@@ -4,7 +4,10 @@ import { type StackName, startMillrace, startStack } from '../systems/millrace.j
 import type { Workload } from '../systems/system.js';
 import { NAMES } from './history-reads.js';
 
-/** Every statement of a run on that much history, examined. @returns what is wrong with which, or that nothing is */
+/**
+ * Examines every statement of a run with this much history.
+ * @returns what is wrong with which statements, or that nothing is
+ */
 export async function queries(name: StackName, builds: number, workload: Workload): Promise<string> {
   const stack = await startStack(name);
   try {

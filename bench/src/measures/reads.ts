@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from '../api.js';
 
 export const LIST = '/api/v2/builds?order=-buildid&limit=20';
-/** What the waterfall page of five builders asks for. */
+/** The request of the waterfall page for five builders. */
 export const WATERFALL =
   '/api/v2/builds?builderid=1&builderid=2&builderid=3&builderid=4&builderid=5&order=-buildid&limit=150&property=branch&property=revision';
 
-/** Reads one after the other on 16 connections. */
+/** Measures reads one after the other on each of 16 connections. */
 export async function readsPerSecond(api: Api, path: string, forMs: number): Promise<number> {
   const startedAt = performance.now();
   let count = 0;
@@ -20,7 +20,10 @@ export async function readsPerSecond(api: Api, path: string, forMs: number): Pro
   return (count / (performance.now() - startedAt)) * 1000;
 }
 
-/** One read every `everyMs`, whether or not the one before has been answered: what a person with a browser feels. @returns milliseconds */
+/**
+ * Sends one read every `everyMs`, whether or not the one before has been answered, as a person with a browser does.
+ * @returns milliseconds
+ */
 export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean): Promise<number[]> {
   const samples: number[] = [];
   const pending: Promise<void>[] = [];

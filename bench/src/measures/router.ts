@@ -10,11 +10,11 @@ import type { StackName } from '../systems/millrace.js';
 
 const TOPIC = 'org.millrace.bench';
 const PAYLOAD = 'x'.repeat(1000);
-/** Events on their way: acknowledged publishing, as Millrace's own bus does it. */
+/** Most unacknowledged events. Publishing is acknowledged, as Millrace's own bus does it. */
 const WINDOW = 32;
 const QUIET_EVENTS = 5000;
 
-/** The few messages of WAMP that are needed here. */
+/** The WAMP message codes that are needed here. */
 const [HELLO, WELCOME, PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, EVENT] = [1, 2, 16, 17, 32, 33, 36] as const;
 
 class WampClient {
@@ -40,7 +40,7 @@ class WampClient {
     return this.request(SUBSCRIBE, {}, TOPIC);
   }
 
-  /** Resolves when the router has taken it. */
+  /** Publishes an event. Resolves when the router has taken it. */
   publish(): Promise<void> {
     return this.request(PUBLISH, { acknowledge: true }, TOPIC, [], { sentAt: performance.now(), PAYLOAD });
   }
@@ -71,7 +71,7 @@ class WampClient {
   }
 }
 
-/** Two subscribers that read, and then a third that stops reading while `events` of 1 kB are published. */
+/** Measures two subscribers that read, then adds a third that stops reading, while `events` of 1 kB are published. */
 export async function slowSubscriber(
   stack: StackName,
   events: number,

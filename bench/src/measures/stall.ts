@@ -12,10 +12,13 @@ import { sampleReads } from './reads.js';
 const READ_EVERY_MS = 10;
 const QUIET_MS = 10_000;
 const BUILDS = 30;
-/** Quiet and burning in turns, so that both meet the machine in the same moods; a hundredth of one turn would be ten reads. */
+/**
+ * Quiet and burning rounds alternate, so that both meet the same conditions of the machine. Each round has to be long enough: one percent
+ * of a short one would be ten reads.
+ */
 const ROUNDS = 3;
 
-/** What people feel who read pages and trigger builds. */
+/** Latencies as people notice them who read pages and trigger builds. */
 class Felt {
   private readonly readMs: number[] = [];
   private readonly triggerMs: number[] = [];
@@ -35,9 +38,9 @@ class Felt {
   }
 }
 
-/** Reads and triggers while nothing else happens and while a step burns CPU on the same master. */
+/** Measures reads and triggers while nothing else happens, and while a step burns CPU on the same master. */
 export async function stalledStep(system: System, burnSeconds: number): Promise<Figure[]> {
-  // A master that is not warm yet would flatter the ratio: its quiet time is slow as well.
+  // The master must be warm, because a slow quiet time would make the ratio look good.
   await new Felt().feel(system, QUIET_MS);
   const quiet = new Felt();
   const stalled = new Felt();
@@ -57,7 +60,7 @@ export async function stalledStep(system: System, burnSeconds: number): Promise<
   return compared('a burning step', quiet, stalled);
 }
 
-/** The same while a scheduler's callback burns CPU. The peer has no such callback in its configuration. */
+/** Measures the same while a scheduler's callback burns CPU. The peer's configuration has no such callback. */
 export async function stalledCallback(system: MillraceSystem, burnSeconds: number): Promise<Figure[]> {
   const quiet = new Felt();
   const stalled = new Felt();
@@ -70,7 +73,7 @@ export async function stalledCallback(system: MillraceSystem, burnSeconds: numbe
   for (let round = 0; round < ROUNDS; round++) {
     await quiet.feel(system, QUIET_MS);
     await addBurningChange(system);
-    // The callback is under way once the scheduler's poll has found the change; it takes much longer than that poll.
+    // The callback runs once the scheduler's poll has found the change. It takes much longer than that poll.
     await eventually(() => callbackBurns(system), { timeoutMs: 30_000, what: 'the burning callback' });
     await stalled.feel(system, Math.min(QUIET_MS, burnSeconds * 500));
     if (!(await undecided()))
@@ -101,7 +104,7 @@ async function addBurningChange(system: MillraceSystem): Promise<void> {
   ]);
 }
 
-/** The scheduler process is busy: more than a tenth of a 200 ms window, which an idle one is far below on any machine. */
+/** Whether the scheduler process is busy: more than a tenth of a 200 ms window, which an idle one is far below on any machine. */
 async function callbackBurns(system: MillraceSystem): Promise<boolean> {
   const [pid] = system.cluster.pids('scheduler');
   const before = cpuMs(pid!);

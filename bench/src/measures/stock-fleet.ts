@@ -8,7 +8,7 @@ import type { StackName } from '../systems/millrace.js';
 
 const PROGRAM = join(import.meta.dirname, '../../../e2e/dist/stock-fleet/main.js');
 
-/** What the program reports; see `e2e/src/stock-fleet`. */
+/** The program's report; see `e2e/src/stock-fleet`. */
 interface Report {
   readonly requests: number;
   readonly retried: number;
@@ -21,7 +21,9 @@ interface Report {
   readonly violations: readonly string[];
 }
 
-/** 24 stock workers of mixed kinds on two engines under a compressed load, with stops, and workers and engines killed. */
+/**
+ * Runs 24 stock workers of mixed kinds on two engines under a compressed load, while builds are stopped, and workers and engines killed.
+ */
 export async function stockFleet(stack: StackName, minutes: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const child = spawn(process.execPath, [PROGRAM, '--stack', stack, '--seconds', String(minutes * 60)], {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

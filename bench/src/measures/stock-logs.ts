@@ -9,7 +9,7 @@ import { type Stack, type StackName, startStack } from '../systems/millrace.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const PASSWORD = 'bench';
-/** Of each protocol: one alone prints less than an engine takes. */
+/** Workers of each protocol. One alone prints less than an engine can take. */
 const WORKERS = 3;
 const STALL_MS = 15_000;
 const PROTOCOLS: readonly StockProtocol[] = ['msgpack', 'pb'];
@@ -19,7 +19,10 @@ interface Measured {
   readonly notes: string[];
 }
 
-/** Lines per second of several stock workers that print at once, and the engine's memory while one of them floods it and the database stands still. */
+/**
+ * Measures lines per second of several stock workers that print at once, and the engine's memory while one of them floods it and the
+ * database is stalled.
+ */
 export async function stockLogs(name: StackName, lines: number): Promise<Measured> {
   const stack = await startStack(name);
   const names = PROTOCOLS.flatMap((protocol) => Array.from({ length: WORKERS }, (_, i) => `${protocol}-${i}`));
@@ -134,7 +137,7 @@ async function stalled(stack: Stack, cluster: Cluster, api: Api, protocol: Stock
   ];
 }
 
-/** Nothing can be written for a while: the server stands still, or somebody holds SQLite's lock. */
+/** Stalls all writes for a while: the server is stopped, or SQLite's lock is held. */
 async function stallDatabase({ url, databasePid }: Stack): Promise<void> {
   if (databasePid !== null) {
     process.kill(databasePid, 'SIGSTOP');

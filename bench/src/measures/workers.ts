@@ -10,7 +10,10 @@ import { type StackName, startStack } from '../systems/millrace.js';
 
 const KEEPALIVES = 1000;
 
-/** A fleet of msgpack workers, played by a second process, on one engine: it connects, is asked for signs of life, and comes back after the engine was killed. */
+/**
+ * Measures a fleet of msgpack workers, simulated by a second process, on one engine: it connects, answers keepalives, and comes back after
+ * the engine was killed.
+ */
 export async function fleet(name: StackName, workers: number): Promise<{ figures: Figure[]; notes: string[] }> {
   const stack = await startStack(name);
   const token = createHash('sha256').update(randomBytes(16)).digest('hex');

@@ -13,14 +13,17 @@ const VENV = join(ROOT, '.services/buildbot');
 const BIN = join(VENV, 'bin');
 const PACKAGES = ['buildbot==4.3.0', 'buildbot-worker==4.3.0', 'buildbot-www==4.3.0'];
 
-/** Installs Buildbot from PyPI where it is missing; takes a minute then. @throws OperationalError `peer-missing` */
+/**
+ * Installs Buildbot from PyPI if it is missing, which takes a minute.
+ * @throws OperationalError `peer-missing`
+ */
 export function installBuildbot(): void {
   if (existsSync(join(BIN, 'buildbot')) && existsSync(join(BIN, 'buildbot-worker'))) return;
   run('python3', ['-m', 'venv', VENV]);
   run(join(BIN, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
 }
 
-/** One Buildbot master on SQLite with four workers of its own, each a process. */
+/** Starts one Buildbot master on SQLite with four workers, each a process. */
 export async function startBuildbot(workload: Workload): Promise<System> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-peer-'));
   const master = join(folder, 'master');
@@ -62,7 +65,9 @@ export async function startBuildbot(workload: Workload): Promise<System> {
   return { name: 'Buildbot 4.3, SQLite', api, database: null, stop };
 }
 
-/** Buildbot's own programs leave when they are told to; a loop that is blocked by a step does not hear it. */
+/**
+ * Waits for one of Buildbot's own programs to end, and kills it if it does not: a loop that is blocked by a step does not see the signal.
+ */
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, 'exit');

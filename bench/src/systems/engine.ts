@@ -14,10 +14,10 @@ export interface EngineOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** An engine on its own, without the other masters, that may be killed and started again on the same ports. */
+/** An engine without the other masters, which may be killed and restarted on the same ports. */
 export class Engine {
   private child: ChildProcess | null = null;
-  /** Lines that it has logged, warnings and worse. */
+  /** Logged lines of level warning and worse. */
   readonly log: string[] = [];
 
   private constructor(
@@ -38,7 +38,10 @@ export class Engine {
     return this.child !== null && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** @returns how long it took until it was ready */
+  /**
+   * Starts the engine.
+   * @returns how long it took to get ready
+   */
   async start(): Promise<number> {
     const startedAt = performance.now();
     const { stack, config, env } = this.options;
@@ -56,7 +59,7 @@ export class Engine {
         MILLRACE_LOG_LEVEL: 'warn',
         ...env,
       },
-      // The end of the IPC channel stops it, should this process die.
+      // If this process dies, the end of the IPC channel stops the engine.
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -69,14 +72,14 @@ export class Engine {
     return performance.now() - startedAt;
   }
 
-  /** The sum of a metric over its labels. */
+  /** Returns the sum of a metric over its labels. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`http://127.0.0.1:${this.httpPort}/metrics`)).text();
     const values = text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'));
     return [...values].reduce((sum, [, value]) => sum + Number(value), 0);
   }
 
-  /** Waits until so many workers are attached. */
+  /** Waits until this many workers are attached. */
   async attached(count: number): Promise<void> {
     await eventually(async () => (await this.metric('millrace_workers_attached')) === count, {
       timeoutMs: PATIENCE_MS,

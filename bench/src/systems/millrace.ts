@@ -19,13 +19,13 @@ const STACKS: Readonly<Record<StackName, string>> = {
   mariadb: 'MariaDB + crossbar',
 };
 
-/** A database that is migrated and empty, and the servers beside it. */
+/** An empty migrated database, and the servers beside it. */
 export interface Stack {
   readonly title: string;
   readonly folder: string;
   readonly url: string;
   readonly bus: Service | null;
-  /** Of the server; null where there is none. */
+  /** Pid of the database server; null when there is none. */
   readonly databasePid: number | null;
   stop(): Promise<void>;
 }
@@ -91,7 +91,7 @@ export async function startMillrace(
         '--basedir',
         join(stack.folder, name),
       ],
-      // The end of the IPC channel stops them, should this process die.
+      // If this process dies, the end of the IPC channel stops them.
       {
         env: { PATH: process.env['PATH'], MILLRACE_WORKER_PASSWORD: PASSWORD },
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,17 +1,17 @@
 import type { Database } from '@millrace/database';
 import type { Api } from '../api.js';
 
-/** Something that builds, running, with four workers, to be measured from outside. */
+/** A running CI system with four workers, which is measured from outside. */
 export interface System {
-  /** Heads a column of the table. */
+  /** Heading of the system's column in the table. */
   readonly name: string;
   readonly api: Api;
-  /** Millrace's own, for what its rows tell about where the time went; null for the peer. */
+  /** Millrace's own database, whose rows tell where the time went; null for the peer. */
   readonly database: Database | null;
   stop(): Promise<void>;
 }
 
-/** What the configurations of both systems read. */
+/** Parameters that the configurations of both systems read. */
 export interface Workload {
   readonly burnSeconds: number;
   readonly lines: number;
