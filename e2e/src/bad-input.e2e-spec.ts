@@ -37,7 +37,7 @@ describe('bad input', () => {
     await stack.stop();
   });
 
-  /** The finished build of a revision. */
+  /** Returns the finished build of a revision. */
   const buildOf = (revision: string): Promise<Build> =>
     eventually(
       async () =>
@@ -77,14 +77,14 @@ describe('bad input', () => {
     expect(pids()).toEqual(before);
   });
 
-  it('refuses a worker with a wrong password or an unknown name, and keeps the one it has', async () => {
+  it('refuses a worker with a wrong password or an unknown name, and keeps the connected one', async () => {
     const url = `ws://127.0.0.1:${cluster.ports.workers}`;
     await expect(FakeWorker.connect({ url, name: 'local', password: 'wrong' })).rejects.toThrow(/401/);
     await expect(FakeWorker.connect({ url, name: 'stranger', password: 'x' })).rejects.toThrow(/401/);
     await works();
   });
 
-  it('answers bad triggers with what is wrong, and makes nothing of them', async () => {
+  it('answers invalid triggers with their errors, and makes no builds', async () => {
     const count = async (): Promise<number> =>
       (await cluster.api<{ buildsets: unknown[] }>('/buildsets?limit=1000')).buildsets.length;
     const before = await count();
@@ -100,7 +100,7 @@ describe('bad input', () => {
     expect(await count()).toBe(before);
   });
 
-  it('goes on with a repository that vanished, once it is back', async () => {
+  it('polls a repository that vanished again once it is back', async () => {
     const away = `${repository.folder}.away`;
     const before = cluster.output.length;
     renameSync(repository.folder, away);
@@ -117,7 +117,7 @@ describe('bad input', () => {
     expect((await buildOf(rewritten)).results).toBe(Result.SUCCESS);
   });
 
-  it('takes a commit with 10 MB of message and odd bytes in file names', async () => {
+  it('accepts a commit with 10 MB of message and odd bytes in file names', async () => {
     writeFileSync(
       Buffer.concat([
         Buffer.from(`${repository.folder}/odd-`),
@@ -138,7 +138,7 @@ describe('bad input', () => {
     expect(changes[0]!.files).toHaveLength(3);
   });
 
-  it('refuses a broken configuration on reconfig, says everything that is wrong, and goes on with the old one', async () => {
+  it('refuses a broken configuration on reconfig, lists every problem, and goes on with the old one', async () => {
     const good = readFileSync(config);
     copyFileSync(join(FIXTURES, 'broken.config.ts'), config);
     const answer = millrace(['reconfig', '--database', `sqlite:${join(stack.folder, 'millrace.sqlite')}`]);
@@ -152,7 +152,7 @@ describe('bad input', () => {
   });
 });
 
-describe('what the command line says', () => {
+describe('the command line', () => {
   it('lists every problem of a broken configuration with its place', () => {
     const { status, stderr } = millrace(['check-config', join(FIXTURES, 'broken.config.ts')]);
     expect(status).toBe(1);
@@ -173,7 +173,7 @@ describe('what the command line says', () => {
     expect(stderr).toContain(`port ${port} is taken: stop what uses it, or set MILLRACE_UI_PORT to another port`);
   });
 
-  it('stops on Ctrl-C also before it is up', async () => {
+  it('stops on Ctrl-C also before it is ready', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-early-'));
     const env: Record<string, string> = { MILLRACE_DATA: folder, E2E_REPOSITORY: folder };
     for (const name of ['UI', 'SCHEDULER', 'ENGINE', 'ROUTER', 'TRIGGER', 'WORKER'])
@@ -188,7 +188,7 @@ describe('what the command line says', () => {
       const exited = once(child, 'exit');
       const startedAt = performance.now();
       child.kill('SIGINT');
-      // One that goes on fails this test, and is not left behind by it.
+      // A process that does not stop fails the test. It must not be left behind.
       const patience = setTimeout(() => child.kill('SIGKILL'), 10_000);
       expect(await exited).toEqual([0, null]);
       clearTimeout(patience);
@@ -206,7 +206,7 @@ describe('what the command line says', () => {
     expect(stderr).toContain("MILLRACE_UI_PORT is 'abc'");
   });
 
-  it('explains itself', () => {
+  it('prints its help', () => {
     const { status, stdout } = millrace(['--help']);
     expect(status).toBe(0);
     for (const command of ['start', 'check-config', 'reconfig', 'db', 'trigger']) expect(stdout).toContain(command);

@@ -30,7 +30,7 @@ suite.each(stacks)('pages without a bus, %s', (name) => {
     await stack.stop();
   });
 
-  it('say so while it is away, on every page, and show what happens all the same', async () => {
+  it('say on every page that the bus is away, and show what happens all the same', async () => {
     const away = page.getByText('The message bus is away.');
     await page.goto(`${cluster.url}/masters`);
     await page.getByRole('heading', { name: 'Masters' }).waitFor();

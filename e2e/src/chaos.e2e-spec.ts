@@ -3,7 +3,7 @@ import { type Guarantee, GUARANTEES } from '@millrace/testing';
 import { judge } from './chaos/judge.js';
 import { ALL_PHASES, type ChaosOptions, DEMONSTRATIONS, runChaos } from './chaos/scenario.js';
 
-/** The short form of `npm run chaos`, which does the same with 200 commits and 60 kills on every stack. */
+/** Seed of the short form. `npm run chaos` does the same with 200 commits and 60 kills on every stack. */
 const SEED = 20_261_122;
 const TIMEOUT_MS = 420_000;
 
@@ -25,7 +25,7 @@ async function verdictOf(options: Partial<ChaosOptions>): Promise<{ violations: 
 
 describe('chaos on the embedded default', () => {
   it(
-    'loses nothing and doubles nothing while every kind of process is killed',
+    'loses nothing and repeats nothing while every kind of process is killed',
     async () => {
       const { violations, said } = await verdictOf({ commits: 40, kills: 2, outageMs: 5000 });
       expect({ violations, said }).toEqual({ violations: [], said });
@@ -34,7 +34,7 @@ describe('chaos on the embedded default', () => {
   );
 
   it.each<Guarantee>(GUARANTEES)(
-    'notices that the guarantee is off: %s',
+    'notices when a guarantee is switched off: %s',
     async (sabotage) => {
       const { phase, violation } = DEMONSTRATIONS[sabotage];
       const { violations, said } = await verdictOf({ sabotage, phases: [phase] });

@@ -53,7 +53,7 @@ describe('a build of two codebases', () => {
     { codebase: 'app', branch: 'main' },
   ];
 
-  it('checks each out as its source stamp says, and shows both', async () => {
+  it('checks out each codebase according to its source stamp, and shows both', async () => {
     const { buildset, requests } = await cluster.trigger({ scheduler: 'trigger', sourceStamps: stamps() });
     const build = await built(requests[0]!.id);
     expect(build).toMatchObject({ results: Result.SUCCESS, properties: { got_revision: [revisions, 'Git'] } });
@@ -73,7 +73,7 @@ describe('a build of two codebases', () => {
     expect(again).toMatchObject({ results: Result.SUCCESS, properties: { got_revision: [revisions, 'Git'] } });
   }, 120_000);
 
-  it('says which codebase it has no source stamp of', async () => {
+  it('reports a codebase of which it has no source stamp', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', sourceStamps: stamps().slice(1) });
     const build = await built(requests[0]!.id);
     expect(build.results).toBe(Result.EXCEPTION);

@@ -44,7 +44,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     await stack.stop();
   });
 
-  it('builds what is there on first sight, the failing branch red', async () => {
+  it('builds the existing branches on first sight, the failing branch red', async () => {
     const builds = await eventually(
       async () => {
         const all = await api.builds();
@@ -115,7 +115,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect(await finished(request.buildrequestid)).toBe(Result.CANCELLED);
   });
 
-  it('stops a running build, runs what always runs, and rebuilds', async () => {
+  it('stops a running build, runs its alwaysRun steps, and rebuilds it', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['slow'] });
     const requestId = requests[0]!.id;
     const build = await eventually(async () => {
@@ -144,7 +144,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect(await finished(ids[String(builderid)]!)).toBe(Result.SUCCESS);
   });
 
-  it('keeps a step that burns CPU away from the pages and from other builds', async () => {
+  it('does not let a step that burns CPU slow down pages and other builds', async () => {
     await run('true');
     const burning = await cluster.trigger({ scheduler: 'trigger', builders: ['burn'] });
     await eventually(async () => (await api.attempts(burning.requests[0]!.id)).length === 1);
@@ -173,7 +173,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     90_000,
   );
 
-  it('works with a line of 20 MB and shows it', async () => {
+  it('accepts a line of 20 MB and shows it', async () => {
     const { requestId, results } = await run('long-line', { bytes: 20_000_000 });
     expect(results).toBe(Result.SUCCESS);
     const [build] = await api.attempts(requestId);
@@ -192,7 +192,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect((await run('true')).results).toBe(Result.SUCCESS);
   });
 
-  it('reads it again on SIGHUP, and goes on', async () => {
+  it('reads the configuration again on SIGHUP, and goes on', async () => {
     const masters = ['scheduler', 'engine', 'ui'] as const;
     const pids = masters.flatMap((role) => cluster.pids(role));
     const mark = cluster.output.length;
@@ -215,7 +215,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     }
   });
 
-  it('leaves Ctrl-C, which reaches everything in a terminal, to the supervisor', async () => {
+  it('leaves Ctrl-C, which reaches all processes in a terminal, to the supervisor', async () => {
     const processes = ['router', 'scheduler', 'engine', 'runner', 'ui', 'worker'] as const;
     const pids = processes.flatMap((process) => cluster.pids(process));
     for (const pid of pids) process.kill(pid, 'SIGINT');
@@ -241,7 +241,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
   }, 90_000);
 });
 
-/** A zombie that nobody has waited for yet is not running. */
+/** Whether a process runs. A zombie that nobody has waited for yet does not. */
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

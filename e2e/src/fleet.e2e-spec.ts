@@ -27,7 +27,7 @@ interface BuildRow {
   readonly workerid: number;
 }
 
-/** Two engines, and workers that the test plays. */
+/** Two engines, and workers that the test simulates. */
 class Fleet {
   readonly workers: FakeWorker[] = [];
 
@@ -49,11 +49,11 @@ class Fleet {
     return this.cluster.ports.workers;
   }
 
-  /** An engine that was killed is back in a moment. */
+  /** Connects a worker, waiting for an engine that was killed to come back. */
   async connect(name: string, port: number | null, options: Connecting = {}): Promise<FakeWorker> {
     return eventually(() => this.tryToConnect(name, port, options), {
       ...within(`the connection of ${name}`),
-      // Sooner, a new token would look like guessing.
+      // With a shorter interval a new token would look like guessing.
       intervalMs: 300,
     });
   }
@@ -137,7 +137,7 @@ class Gate {
 
 const within = (what: string, timeoutMs = 20_000) => ({ what, timeoutMs });
 
-/** With a bus nothing may wait for a poll; without one that is all there is. */
+/** With a bus nothing may wait for a poll. Without one there are only polls. */
 describe.each([
   ['told by the bus', {}, '30000'],
   ['found by polling', { MILLRACE_BUS: 'none:' }, '300'],
@@ -148,7 +148,7 @@ describe.each([
   }, 90_000);
   afterAll(() => fleet.stop());
 
-  it('is let go of by the first', async () => {
+  it('is released by the first engine when it connects to another', async () => {
     const first = await fleet.connect('one', fleet.port);
     await eventually(() => fleet.isConnected('one'), within('the first session'));
     await fleet.connect('one', fleet.other.workerPort);
@@ -199,7 +199,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     });
   const token = (output: string): string => /mrw_[\w-]+/.exec(output)![0];
 
-  it('misses a worker that does not come, once, and again after it was there', async () => {
+  it('raises one alarm for a worker that does not come, and another when it is missing again later', async () => {
     await eventually(async () => (await fleet.row('absent')).missing_since !== null, within('the alarm'));
     await fleet.connect('absent', fleet.port);
     await eventually(async () => (await fleet.row('absent')).missing_since === null, within('its return'));
@@ -210,7 +210,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     await eventually(() => fleet.count('worker-missing') === 2, within('its log line'));
   }, 60_000);
 
-  it('says where a worker is and what it is', async () => {
+  it('shows where a worker is connected and what it is', async () => {
     await fleet.connect('one', fleet.port);
     await eventually(() => fleet.isConnected('one'), within('the session'));
     expect(await fleet.row('one')).toMatchObject({
@@ -221,7 +221,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     });
   });
 
-  it('keeps a pause over the death of an engine, on every engine', async () => {
+  it('keeps a worker paused over the death of an engine, on every engine', async () => {
     await fleet.connect('one', fleet.port);
     await eventually(() => fleet.isConnected('one'), within('the session'));
     await fleet.call('one', 'pause', 'repair');
@@ -247,7 +247,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     const again = await fleet.connect('one', fleet.other.workerPort);
     expect(await Promise.race([again.closed.then(() => true), wait(15_000)])).toBe(true);
     await eventually(async () => !(await fleet.row('one')).graceful, within('the wish to be done with'));
-    // The next time it comes it builds again: what its engine left behind.
+    // When the worker connects again it builds what its engine left behind.
     await fleet.connect('one', fleet.other.workerPort);
     await eventually(async () => (await fleet.builds('one'))[0]?.results === 0, within('the build', 30_000));
   }, 90_000);
@@ -266,7 +266,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     }, within('the second attempt'));
   }, 60_000);
 
-  it('puts a worker that cannot be attached into quarantine, until that is ended by hand', async () => {
+  it('puts a worker that cannot be attached into quarantine, until somebody ends it', async () => {
     const broken = await fleet.connect('broken', fleet.port, { info: { basedir: '' } });
     await broken.closed;
     await eventually(async () => (await fleet.row('broken')).quarantined_until !== null, within('the quarantine'));
@@ -275,7 +275,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     expect(await fleet.row('broken')).toMatchObject({ quarantined_until: null, quarantine_reason: null });
   }, 60_000);
 
-  it('takes workers that were created for a template, with its settings, until they are revoked', async () => {
+  it('accepts workers that were created for a template, with its settings, until they are revoked', async () => {
     const created = cli('create', 'linux-7');
     expect(created).toMatchObject({ status: 0, stderr: '' });
     expect(created.stdout.split(token(created.stdout))).toHaveLength(2);
@@ -307,7 +307,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     await refused(fleet.other.workerPort, rotated);
   }, 60_000);
 
-  it('lets a configured worker without a password in with a token only', async () => {
+  it('accepts a configured worker without a password with a token only', async () => {
     for (const password of ['', PASSWORD]) {
       await expect(fleet.tryToConnect('tokens-only', fleet.port, { password })).rejects.toThrow(
         'Unexpected server response',
@@ -323,7 +323,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('a 
     );
   }, 60_000);
 
-  it('is managed from the command line', async () => {
+  it('can be managed from the command line', async () => {
     expect(cli('pause', 'pair', '--reason', 'from afar').status).toBe(0);
     expect(await fleet.row('pair')).toMatchObject({ paused: true, pause_reason: 'from afar' });
     expect(cli('list').stdout).toContain('not connected, paused (from afar)');

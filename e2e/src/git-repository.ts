@@ -30,7 +30,10 @@ export class TestRepository {
     }).trim();
   }
 
-  /** @returns the revision */
+  /**
+   * Makes a commit.
+   * @returns the revision
+   */
   commit(content: string, message = `source: ${content}`): string {
     writeFileSync(join(this.folder, 'source.txt'), `${content}\n`);
     this.git('add', '--all');

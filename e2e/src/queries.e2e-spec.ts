@@ -10,7 +10,7 @@ const HISTORY = {
   builders: ['check', 'true', 'parade', 'slow'],
   workers: ['local', 'absent'],
 };
-/** NATS changes no statement. */
+/** The bus makes no difference to the statements, so one MariaDB stack is enough. */
 const STACKS = availableStacks().filter((name) => name !== 'MariaDB + NATS');
 
 describe.each(STACKS)('every query of an end-to-end run on %s', (name) => {
@@ -39,7 +39,7 @@ describe.each(STACKS)('every query of an end-to-end run on %s', (name) => {
 
   it('reads no more of a history of 10,000 builds than it returns', async () => {
     await exercise(cluster, { trivialBuilder: 'true', slowBuilder: 'slow', forceScheduler: 'force' });
-    // Sent by the comparison that replaces lost hints, by the engine's polls and by the poller's commit.
+    // Statements of the comparison that replaces lost hints, of the engine's polls and of the poller's commit.
     const sent = [
       'complete_at_ms > ?',
       'NOT (m.epoch = c.master_epoch',

@@ -9,7 +9,7 @@ import { millrace } from './stacks.js';
 
 const EXAMPLE = join(import.meta.dirname, '../../examples/quickstart/master.config.ts');
 
-/** What `npm start` brings up on a fresh machine. */
+/** Tests what `npm start` runs on a fresh machine. */
 describe('the quickstart', () => {
   let folder: string;
   let cluster: Cluster;
@@ -48,7 +48,7 @@ describe('the quickstart', () => {
       if (project === 'millrace') expect([branch, results]).toEqual([branch, Result.SUCCESS]);
   }, 200_000);
 
-  it('is triggered and waited for from a shell', () => {
+  it('can be triggered and waited for from a shell', () => {
     const args = [
       'trigger',
       'trigger',

@@ -40,7 +40,7 @@ describe('a worker behind a relay', () => {
     await stack?.stop();
   });
 
-  it('goes on with its build, on its own connection, when the engine of its relay is killed', async () => {
+  it('goes on with its build, on its own connection, when the engine behind its relay is killed', async () => {
     const api = new Api(cluster);
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['long'] });
     const attempts = () => api.attempts(requests[0]!.id);

@@ -34,7 +34,7 @@ export interface Step {
 
 const LINES_AT_ONCE = 20_000;
 
-/** What the tests read of the API, typed. */
+/** A typed client for the parts of the API that the tests read. */
 export class Api {
   constructor(private readonly cluster: Cluster) {}
 
@@ -61,7 +61,7 @@ export class Api {
     return (await this.cluster.api<{ steps: Step[] }>(`/builds/${buildId}/steps?order=number`)).steps;
   }
 
-  /** A log's lines without their stream letters. */
+  /** Returns a log's lines without their stream letters. */
   async log(buildId: number, step: string, slug = 'stdio'): Promise<string[]> {
     const path = `/builds/${buildId}/steps/${step}/logs/${slug}/contents`;
     const lines: string[] = [];

@@ -6,7 +6,7 @@ import { Balancer, type Cluster, eventually, type Extra } from '@millrace/testin
 import { Api, type Build } from './resources.js';
 import { availableStacks, FIXTURES, millrace, millraceSoon, type Stack, startStack } from './stacks.js';
 
-/** Of the long build; a longer form of everything here is run with more. */
+/** Lines of the long build. More can be set for a longer form of these tests. */
 const LINES = Number(process.env['E2E_LINES'] ?? 2000);
 /** How long the network is away. */
 const CUT_MS = Number(process.env['E2E_CUT_SECONDS'] ?? 6) * 1000;
@@ -37,7 +37,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
       timeoutMs: 60_000,
       what: 'the worker behind the balancer',
     });
-    // Only the worker behind the balancer is to build.
+    // Only the worker behind the balancer may build.
     const { workers } = await cluster.api<{ workers: { workerid: number; name: string }[] }>('/workers');
     const local = workers.find((worker) => worker.name === 'local')!.workerid;
     await cluster.call(`/workers/${local}`, 'pause', { reason: 'not in this test' });
@@ -54,7 +54,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     return masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
   }
 
-  /** The ports of all engines but that one. */
+  /** Returns the ports of all engines but one. */
   const portsBut = (engine?: string): number[] => {
     const extras = [second, third].map(({ process, workerPort }) => [process.name, workerPort!] as const);
     const first = extras.some(([name]) => name === engine) ? undefined : engine;
@@ -64,12 +64,15 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     ];
   };
 
-  /** Kills the engine that the build is on. @returns its name */
+  /**
+   * Kills the engine that runs the build.
+   * @returns its name
+   */
   async function killEngineOf(buildId: number): Promise<string> {
     const engine = await engineOf(buildId);
     const extra = [second, third].find(({ process }) => process.name === engine);
     const pids = extra ? [extra.process.pid] : cluster.pids('engine');
-    // None: it is dead already, and about to be started again.
+    // Without a pid it is dead already, and about to be restarted.
     for (const pid of pids) if (pid != null) process.kill(pid, 'SIGKILL');
     return engine;
   }
@@ -101,7 +104,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     return attempts.at(-1)!;
   }
 
-  /** Every line once and in order, and everything run once. */
+  /** Checks that every line is there once and in order, and that every command ran once. */
   async function expectWhole(build: Build): Promise<void> {
     expect(await ended(build)).toMatchObject({ buildid: build.buildid, results: Result.SUCCESS, attempt: 1 });
     const lines = (await api.log(build.buildid, 'count')).filter((line) => line.startsWith('line '));
@@ -149,7 +152,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
   );
 
   it(
-    'a build goes on when the network of its worker was away',
+    "a build goes on after its worker's network was away",
     async () => {
       const build = await begun('long');
       await eventually(async () => (await linesSoFar(build).catch(() => 0)) > 50, {
@@ -190,7 +193,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
   }, 400_000);
 
   it(
-    'an engine that is drained finishes what it has, and its worker goes to another one',
+    'a drained engine finishes its builds, and its worker goes to another one',
     async () => {
       const build = await begun('long');
       await eventually(async () => (await linesSoFar(build).catch(() => 0)) > 50, {
@@ -198,7 +201,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
         what: 'its log',
       });
       const engine = await engineOf(build.buildid);
-      // Its supervisor starts it again, and what is started again takes workers.
+      // Its supervisor restarts the engine, which then accepts workers again.
       balancer.offer(portsBut(engine));
       const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
       const drained = await millraceSoon(['drain', engine, '--database', database]);
@@ -224,7 +227,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     expect(await ended(build, 120_000)).toMatchObject({ attempt: 2, results: Result.SUCCESS });
   }, 180_000);
 
-  it('a build whose worker was cut off from an engine that lives can be stopped, and the worker goes on', async () => {
+  it('a build whose worker was cut off from a living engine can be stopped, and the worker goes on', async () => {
     const build = await begun('silent');
     await eventually(() => ledger().includes(`sleep ${build.buildrequestid} 1`), { what: 'the step' });
     balancer.offer([]);

@@ -14,8 +14,8 @@ import { Bystander, withstands } from './security/standing.js';
 import { FIXTURES, millrace, type Stack, startStack } from './stacks.js';
 
 /**
- * Attacks on running processes, each an example of its kind: afterwards the processes are the same ones, as large as before, and others
- * have hardly noticed (docs/security.md says what may be sent by whom).
+ * Attacks on running processes, each an example of its kind. Afterwards the processes are still the same ones and as large as before, and
+ * others have hardly noticed the attack (docs/security.md says what may be sent by whom).
  */
 describe('security', () => {
   const HOSTILE_PASSWORD = randomBytes(16).toString('hex');
@@ -72,7 +72,10 @@ describe('security', () => {
     expect(response.status).toBe(202);
     return ((await response.json()) as { requests: { id: number }[] }).requests[0]!.id;
   }
-  /** @returns the build's id */
+  /**
+   * Triggers a build and waits for its success.
+   * @returns the build's id
+   */
   async function succeeds(builder: string, more: object = {}): Promise<number> {
     const requestId = await triggered(builder, more);
     await eventually(async () => (await api.request(requestId)).results === Result.SUCCESS, {
@@ -87,7 +90,7 @@ describe('security', () => {
   ): Promise<FakeWorker> =>
     FakeWorker.connect({ url: workers(), name: 'hostile', password: HOSTILE_PASSWORD, commands, info });
 
-  describe('what a stranger sends to a page', () => {
+  describe('requests of strangers to a page', () => {
     const deep = brackets(30_000);
     it.each<[string, (string | Buffer)[]]>([
       ['a command that is 30,000 deep', [`{"_id":1,"cmd":${deep}}`]],
@@ -134,10 +137,10 @@ describe('security', () => {
     });
   });
 
-  describe('what a stranger sends to the trigger API', () => {
+  describe('requests of strangers to the trigger API', () => {
     const keys = `{${Array.from({ length: 125_000 }, (_, i) => `"k${i}":1`).join()}}`;
 
-    it('is not looked at without the token', async () => {
+    it('are not parsed without the token', async () => {
       await withstands(cluster, bystander, async () => {
         for (let times = 0; times < 3; times++) {
           expect([401, 0]).toContain(await send(at('trigger', '/trigger'), { body: keys, headers: json }));
@@ -166,8 +169,8 @@ describe('security', () => {
     });
   });
 
-  describe('whoever is slow or silent', () => {
-    it('is sent away, on every port', async () => {
+  describe('slow or silent connections', () => {
+    it('are closed, on every port', async () => {
       const head = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n';
       const body = `Host: localhost\r\nAuthorization: Bearer ${TRIGGER_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
       const all: readonly [ClusterPort, string][] = [
@@ -191,7 +194,7 @@ describe('security', () => {
       });
     }, 180_000);
 
-    it('keeps no worker out', async () => {
+    it('keep no worker out', async () => {
       await withstands(cluster, bystander, async () => {
         const sockets: Socket[] = [];
         for (let i = 0; i < 60; i++) sockets.push(await silent(cluster.ports.workers));
@@ -203,7 +206,7 @@ describe('security', () => {
       await succeeds('true');
     });
 
-    it('locks no worker out by guessing under its name', async () => {
+    it('lock no worker out by guessing its password', async () => {
       const guesses = Array.from({ length: 12 }, (_, i) =>
         expect(FakeWorker.connect({ url: workers(), name: 'late', password: `wrong ${i}` })).rejects.toThrow(
           /401|429|503/,
@@ -215,7 +218,7 @@ describe('security', () => {
     }, 120_000);
   });
 
-  describe('what a worker sends', () => {
+  describe('messages of workers', () => {
     it.each<[string, Record<string, FakeCommand>]>([
       [
         '3,000 names of logs in one update',
@@ -248,7 +251,7 @@ describe('security', () => {
       150_000,
     );
 
-    it('50 MB about itself is not kept, and not shown to everybody', async () => {
+    it('50 MB of worker information are neither kept nor shown to everybody', async () => {
       await withstands(cluster, bystander, async () => {
         for (const info of [
           { host: 'x'.repeat(20 << 20) },
@@ -264,8 +267,8 @@ describe('security', () => {
     }, 120_000);
   });
 
-  describe('a pattern of the configuration that backtracks for ever', () => {
-    it('holds up neither the change that meets it nor the next', async () => {
+  describe('a pattern in the configuration that backtracks for ever', () => {
+    it('delays neither the change that it is applied to nor the next', async () => {
       const branch = `${'a'.repeat(60)}!`;
       await withstands(cluster, bystander, async () => {
         repository.git('branch', branch);
@@ -287,11 +290,11 @@ describe('security', () => {
     }, 90_000);
   });
 
-  describe('pages of other people', () => {
+  describe("other people's pages", () => {
     const ports: ClusterPort[] = ['ui', 'scheduler', 'engine', 'trigger', 'router'];
     const path: Partial<Record<ClusterPort, string>> = { ui: '/api/v2/builders', trigger: '/trigger', router: '/ws' };
 
-    it.each(ports)('a name that was pointed at the %s is refused', async (port) => {
+    it.each(ports)('are refused under a host name that was pointed at the %s', async (port) => {
       const url = at(port, path[port] ?? '/readyz');
       expect([403, 421]).toContain(await send(url, { headers: { host: 'evil.example', ...bearer } }));
     });
@@ -321,7 +324,7 @@ describe('security', () => {
       await succeeds('true');
     });
 
-    it('keeps a place for masters, whoever sits there in silence', async () => {
+    it('keeps room for masters, however many silent connections there are', async () => {
       await withstands(cluster, bystander, async () => {
         const sockets: Socket[] = [];
         for (let i = 0; i < 300; i++) sockets.push(await silent(cluster.ports.router));
@@ -340,7 +343,7 @@ describe('security', () => {
       return (await api.request(requestId)).results;
     };
 
-    it('are sent where they are for, and nowhere else', async () => {
+    it('are sent to their scope, and nowhere else', async () => {
       expect(await ended(await triggered('private'))).toBe(Result.SUCCESS);
       expect(
         await ended(await triggered('anywhere', { sourceStamp: { repository: `${server.url}/private.git` } })),
@@ -404,7 +407,7 @@ describe('security', () => {
       120_000,
     );
 
-    it('are refused inside an address, with the way to do it right', () => {
+    it('are refused inside an address, with a hint how to configure them', () => {
       const file = join(stack.folder, 'leaky.config.ts');
       writeFileSync(
         file,
@@ -480,7 +483,7 @@ describe('security', () => {
       try {
         texts.set(`arguments of ${pid}`, readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
       } catch {
-        continue; // It ended while we looked.
+        continue; // The process ended while we looked.
       }
     }
     for (const pid of [...cluster.pids('worker'), ...cluster.pids('runner')])
@@ -490,7 +493,7 @@ describe('security', () => {
       for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret is in ${where}`);
   });
 
-  it('keeps its data to its user', () => {
+  it('makes its data readable for its user only', () => {
     for (const name of ['', 'millrace.sqlite', 'millrace.sqlite-wal', 'worker-password', 'bus-ticket'])
       expect(statSync(join(stack.folder, name)).mode & 0o077).toBe(0);
   });

@@ -16,7 +16,7 @@ import {
 const ROOT = join(import.meta.dirname, '../..');
 export const CLI = join(ROOT, 'apps/cli/dist/main.js');
 
-/** Where a cluster keeps its state and what carries its hints. */
+/** The kinds of database and bus that a cluster uses. */
 export type StackName = 'embedded' | 'MariaDB + crossbar' | 'MariaDB + NATS';
 
 export interface Stack {
@@ -28,7 +28,7 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** The stacks whose servers are here; under CI a missing one is an error. */
+/** Returns the stacks whose servers are installed. Under CI a missing one is an error. */
 export function availableStacks(): StackName[] {
   const names: StackName[] = ['embedded'];
   const mariadb = requireService('mariadb');
@@ -71,7 +71,10 @@ export async function startStack(name: StackName): Promise<Stack> {
   };
 }
 
-/** Runs the command line client while the test goes on. @returns what it printed */
+/**
+ * Runs the command line client without blocking the test.
+ * @returns what it printed
+ */
 export async function millraceSoon(
   args: readonly string[],
 ): Promise<{ status: number; stdout: string; stderr: string }> {
@@ -87,7 +90,10 @@ export async function millraceSoon(
   return { status, stdout, stderr };
 }
 
-/** Runs the command line client. @returns what it printed */
+/**
+ * Runs the command line client.
+ * @returns what it printed
+ */
 export function millrace(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

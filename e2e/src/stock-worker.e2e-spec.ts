@@ -40,7 +40,7 @@ const isThere = provisionStockWorker();
       await stack.stop();
     });
 
-    it('takes the build that was waiting for it, and the next one after its engine was killed', async () => {
+    it('runs the build that was waiting for it, and the next one after its engine was killed', async () => {
       const api = new Api(cluster);
       const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
       connect();
@@ -60,7 +60,7 @@ const isThere = provisionStockWorker();
       await succeeded(again.requests[0]!.id);
     }, 120_000);
 
-    it('stands beside connections of all kinds on the same port', async () => {
+    it('shares its port with connections of all kinds', async () => {
       const port = cluster.ports.workers;
       expect((await talk(port, '')).toString('hex')).toBe('02800282706204826e6f6e65');
       expect((await talk(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toString()).toMatch(/^HTTP\/1\.1 426 /);
@@ -85,7 +85,7 @@ const isThere = provisionStockWorker();
   },
 );
 
-/** Says something to a port; returns what is answered first. */
+/** Sends data to a port and returns the first answer. */
 async function talk(port: number, words: string): Promise<Buffer> {
   const socket = connect(port, '127.0.0.1');
   if (words !== '') socket.write(words);

@@ -19,7 +19,7 @@ import { FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
 const PASSWORD = 'of every worker';
 const kinds = stockKinds();
 
-/** Everything is done with all kinds at once; expectations are by kind. */
+/** Every test uses all kinds at once; expectations are by kind. */
 (kinds.length > 0 ? describe : describe.skip)('unmodified Buildbot workers', () => {
   let stack: Stack;
   let cluster: Cluster;
@@ -41,7 +41,7 @@ const kinds = stockKinds();
     api = new Api(cluster);
     second = await cluster.add('engine', 'engine-2');
     balancer = await Balancer.start([cluster.ports.workers, second.workerPort!]);
-    // Each is a success only when the worker says that it is attached.
+    // Each start succeeds only when the worker says that it is attached.
     await ofEach(async (kind) => {
       const basedir = join(stack.folder, kind.name);
       const options = kind.protocol === 'pb' ? ['--allow-shutdown=file'] : [];
@@ -63,13 +63,16 @@ const kinds = stockKinds();
   const forEach = <T>(of: (kind: StockKind) => T): Record<string, T> =>
     Object.fromEntries(kinds.map((kind) => [kind.name, of(kind)]));
 
-  /** A build on the worker of that kind. @returns its request */
+  /**
+   * Requests a build on the worker of that kind.
+   * @returns the build request
+   */
   async function requested(what: string, kind: StockKind): Promise<number> {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: [`${what}-${kind.name}`] });
     return requests[0]!.id;
   }
 
-  /** The newest attempt, once its step prints. */
+  /** Returns the newest attempt, once its step prints. */
   async function begun(request: number, step: string): Promise<Build> {
     return eventually(
       async () => {
@@ -109,7 +112,7 @@ const kinds = stockKinds();
     let builds: Record<string, Build>;
     const lines = (kind: StockKind, step: string, log?: string): Promise<string[]> =>
       api.log(builds[kind.name]!.buildid, step, log);
-    /** What the command itself printed: without the worker's commentary, which is of other streams. */
+    /** Returns what the command itself printed, without the worker's own messages, which are in other streams. */
     const printed = (step: string, log = 'stdio'): Promise<Record<string, string[]>> =>
       ofEach(async (kind) => {
         const path = `/builds/${builds[kind.name]!.buildid}/steps/${step}/logs/${log}/contents`;
@@ -129,7 +132,7 @@ const kinds = stockKinds();
       builds = await ofEach(async (kind) => (await ended(await requested('everything', kind))).at(-1)!);
     }, 150_000);
 
-    it('ends each step as it should', async () => {
+    it('ends each step with the right result', async () => {
       const steps = await ofEach(async (kind) =>
         Object.fromEntries(
           (await api.steps(builds[kind.name]!.buildid)).map(({ name, results }) => [
@@ -145,7 +148,7 @@ const kinds = stockKinds();
         forEach(({ version }) => ({
           ...Object.fromEntries(passing.split(' ').map((name) => [name, 'success'])),
           ...Object.fromEntries(failing.map((name) => [name, 'failure'])),
-          // Workers before 4.1 know no limit of lines.
+          // Workers before 4.1 have no limit of lines.
           'max-lines': version.startsWith('3.') ? 'success' : 'failure',
           warned: 'warnings',
         })),
@@ -153,7 +156,7 @@ const kinds = stockKinds();
       expect(await ofEach(async ({ name }) => builds[name]!.results)).toEqual(forEach(() => Result.SUCCESS));
     });
 
-    it('takes text, lists, variables, stdin, log files and terminals', async () => {
+    it('handles text, lists, variables, stdin, log files and terminals', async () => {
       expect(await printed('text')).toEqual(forEach(() => expect.arrayContaining(['out 42', 'err', 'build'])));
       expect(await printed('list')).toEqual(forEach(() => ['[two words]', "[it's]", '[ü€𝄞]', '[]', '[$HOME]']));
       expect(await printed('env')).toEqual(forEach(() => [expect.stringMatching(/^a b\|gone\|<.*\/bin.*>$/)]));
@@ -174,11 +177,11 @@ const kinds = stockKinds();
       }
     });
 
-    it('ends what takes too long, prints too much, or nothing', async () => {
+    it('ends commands that take too long, print too much, or print nothing', async () => {
       const states = await ofEach(async (kind) =>
         Object.fromEntries((await api.steps(builds[kind.name]!.buildid)).map((step) => [step.name, step.state_string])),
       );
-      // Workers before 3.10 say so in the log only.
+      // Workers before 3.10 give the reason in the log only.
       const why = (text: string) =>
         forEach(({ version }) => expect.stringContaining(version.startsWith('3.') ? '' : text));
       const of = (name: string) => forEach((kind) => states[kind.name]![name]);
@@ -192,7 +195,7 @@ const kinds = stockKinds();
       expect(await printed('polite')).toEqual(forEach(() => expect.arrayContaining(['begun', 'bye'])));
     });
 
-    it('has every line, and long ones whole where the worker sends them so', async () => {
+    it('has every line, and long lines complete if the worker sends them so', async () => {
       expect(await printed('many')).toEqual(forEach(() => Array.from({ length: 40_000 }, (_, i) => String(i + 1))));
       const lengths = await ofEach(async (kind) =>
         ((await printed('wide'))[kind.name] ?? []).map(({ length }) => length),
@@ -207,7 +210,7 @@ const kinds = stockKinds();
     it('shows no secret', async () => {
       expect(await told('secret')).toEqual(
         forEach(({ protocol }) => [
-          // Over msgpack these workers cannot hide one on a command line.
+          // Over msgpack these workers cannot hide a secret on a command line.
           protocol === 'pb'
             ? { rc: 0, failure: null }
             : { rc: null, failure: expect.stringContaining('would show the secret on the command line') },
@@ -286,7 +289,7 @@ const kinds = stockKinds();
       const request = await requested('returns', kind);
       await begun(request, 'first');
       await daemons.get(kind.name)!.stop();
-      // Over msgpack a worker that is stopped leaves its command running, and nobody knows of it any more.
+      // Over msgpack a worker that is stopped leaves its command running, and no process keeps track of it any more.
       if (kind.protocol === 'msgpack') for (const pid of commandsOf(kind)) process.kill(pid, 'SIGKILL');
       await daemons.get(kind.name)!.start();
       return resultsOf(await ended(request));
@@ -323,11 +326,11 @@ const kinds = stockKinds();
     120_000,
   );
 
-  it('an engine that is drained finishes their builds, and they go to another one', async () => {
+  it('a drained engine finishes their builds, and they go to another one', async () => {
     const running = await ofEach(async (kind) => begun(await requested('brief', kind), 'brief'));
     const engines = await ofEach(({ name }) => engineOf(running[name]!));
     const drained = Object.values(engines)[0]!;
-    // Its supervisor starts it again, and what is started again takes workers.
+    // Its supervisor restarts the engine, which then accepts workers again.
     balancer.offer([drained === second.process.name ? cluster.ports.workers : second.workerPort!]);
     const { status } = await millraceSoon([
       'drain',

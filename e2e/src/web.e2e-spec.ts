@@ -52,14 +52,14 @@ describeWeb('the pages, in a browser', () => {
     await stack.stop();
   });
 
-  it('shows on the waterfall what is built, live, the failing branch red', async () => {
+  it('shows builds on the waterfall as they happen, the failing branch red', async () => {
     await page.goto(`${cluster.url}/waterfall?project=e2e`);
     await page.getByText('check', { exact: true }).first().waitFor();
     const bars = page.locator('a[href*="/builds/"]');
     await eventually(async () => (await bars.count()) >= 2, PATIENT);
     const before = await bars.count();
     repository.commit('good once more');
-    // No reload: the new build comes over the WebSocket.
+    // Without a reload: the new build comes over the WebSocket.
     await eventually(async () => (await bars.count()) > before, PATIENT);
     expect(await page.content()).toContain('✕');
   });
@@ -77,7 +77,7 @@ describeWeb('the pages, in a browser', () => {
     await page.getByText('the answer is 42').first().waitFor();
   });
 
-  it('follows a request that nobody can build yet, from its link', async () => {
+  it('follows a request that no worker can build yet, from its link', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['nobody'] });
     await page.goto(`${cluster.url}${new URL(requests[0]!.link).pathname}`);
     await page.getByText('The worker of this builder is not connected.').waitFor();
@@ -101,7 +101,7 @@ describeWeb('the pages, in a browser', () => {
       .waitFor();
   });
 
-  it('pauses a worker with a reason, lets it go on, and shuts it down', async () => {
+  it('pauses a worker with a reason, resumes it, and shuts it down', async () => {
     await page.goto(`${cluster.url}/workers`);
     const row = page.locator('tr', { hasText: 'local' });
     await row.getByText('connected', { exact: true }).waitFor();
@@ -117,7 +117,7 @@ describeWeb('the pages, in a browser', () => {
     await page.getByRole('button', { name: 'Shut down…' }).click();
     await page.getByLabel('Reason').fill('old kernel');
     await page.keyboard.press('Enter');
-    // Whoever supervises it starts it again, and then it builds.
+    // The worker's supervisor restarts it, and then it builds.
     await eventually(() => cluster.pids('worker').some((pid) => !before.includes(pid)), PATIENT);
     await page.locator('.lead').getByText('connected', { exact: true }).waitFor();
   });
@@ -159,7 +159,7 @@ describeWeb('the pages, in a browser', () => {
     await late.close();
   });
 
-  it('tries again what the server could not answer, and says so', async () => {
+  it('retries what the server could not answer, and shows the error', async () => {
     const unlucky = await browser.newPage();
     await unlucky.route('**/api/v2/changes?*', (route) =>
       route.fulfill({ status: 503, body: '{"error":"no database"}' }),
@@ -172,7 +172,7 @@ describeWeb('the pages, in a browser', () => {
     await unlucky.close();
   });
 
-  it('takes its time with older builds that it cannot have', async () => {
+  it('retries slowly when older builds cannot be fetched', async () => {
     const unlucky = await browser.newPage();
     const times: number[] = [];
     await unlucky.route('**/api/v2/builds?*limit=150*', (route) =>
@@ -191,7 +191,7 @@ describeWeb('the pages, in a browser', () => {
     await unlucky.close();
   });
 
-  it('shows a log as soon as there is one, and what becomes of its step', async () => {
+  it('shows a log as soon as it exists, and the state of its step', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['slow'] });
     const path = `/buildrequests/${requests[0]!.id}/builds`;
     const build = await eventually(async () => {
@@ -219,7 +219,7 @@ describeWeb('the pages, in a browser', () => {
     await early.close();
   });
 
-  it('says that it lost the server, and comes back by itself', async () => {
+  it('shows that it lost the server, and recovers by itself', async () => {
     await page.goto(`${cluster.url}/`);
     await page.getByText('Projects').first().waitFor();
     const [pid] = cluster.signal('ui', 'SIGKILL');

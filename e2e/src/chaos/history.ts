@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TestRepository } from '../git-repository.js';
 
-/** A bare repository that is polled, and a clone from which commits are pushed to it. */
+/** A polled bare repository, and a clone from which commits are pushed to it. */
 export class History {
   private readonly clone: TestRepository;
   private readonly bare: string;
@@ -20,7 +20,10 @@ export class History {
     return pathToFileURL(this.bare).href;
   }
 
-  /** Makes so many commits and pushes them at once. @returns their revisions */
+  /**
+   * Makes `count` commits and pushes them at once.
+   * @returns their revisions
+   */
   push(count = 1, branch = 'main'): string[] {
     this.clone.checkout(branch);
     const revisions: string[] = [];

@@ -5,7 +5,7 @@ import { type LedgerLine, parseLedger } from './ledger.js';
 const REVISION = 'a'.repeat(40);
 const LEASE_MS = 3000;
 
-/** `what@time` of one attempt. */
+/** Returns the ledger lines of one attempt, written as `what@time`. */
 function lines(attempt: number, written: string, place: Partial<LedgerLine> = {}): LedgerLine[] {
   return written.split(' ').map((entry) => ({
     what: entry.split('@')[0]!,
@@ -185,7 +185,7 @@ describe('the judge', () => {
     expect(violations[0]).toMatch(new RegExp(`^${violation}`));
   });
 
-  it('reads whole lines of a ledger only, and refuses what is none', () => {
+  it('reads complete lines of a ledger only, and refuses malformed ones', () => {
     const line = `begin steps 4 7 2 local ${REVISION} 1700000000000`;
     expect(parseLedger(`${line}\nbegin ste`)).toEqual([
       {

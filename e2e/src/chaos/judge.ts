@@ -2,36 +2,36 @@ import { type Attempt, attemptsByRequest, type LedgerLine } from './ledger.js';
 
 export type Kind = 'scheduler' | 'engine' | 'runner' | 'ui' | 'bus' | 'worker';
 
-/** Something that was done to the cluster. */
+/** A kill, freeze or outage in the cluster. */
 export interface Disruption {
   readonly action: 'kill' | 'freeze' | 'down';
   readonly kind: Kind;
-  /** Which one of its kind. */
+  /** Identifies the process among those of its kind. */
   readonly name: string;
-  /** The worker whose builds it hits; null when it hits none. */
+  /** The worker whose builds are hit; null when none are. */
   readonly worker: string | null;
   readonly atMs: number;
-  /** For a freeze: when it was thawed; for a bus that was held down: when it was let up; else the same as `atMs`. */
+  /** When a frozen process was thawed, or a bus that was held down was released; otherwise the same as `atMs`. */
   readonly untilMs: number;
-  /** When a process in its place was seen running (and ready, for a master) again. */
+  /** When a process in its place was seen running again (a master: ready). */
   readonly backMs: number;
 }
 
 export interface Commit {
   readonly revision: string;
   readonly pushedAtMs: number;
-  /** Pushed while the bus was down and nothing else was disturbed. */
+  /** True for a commit pushed while the bus was down and nothing else was disturbed. */
   readonly inOutage: boolean;
 }
 
-/** The numbers of the lines that the API shows of one attempt's log, in its order. */
+/** The line numbers that the API shows of one attempt's log, in order. */
 export interface LogSeen {
   readonly requestId: number;
   readonly attempt: number;
   readonly lines: readonly number[];
 }
 
-/** All that the judge gets to see; nothing of it comes from the database but the text of the logs. */
+/** All data for the judge. Only the text of the logs comes from the database. */
 export interface Evidence {
   readonly commits: readonly Commit[];
   readonly builders: readonly string[];
@@ -40,9 +40,9 @@ export interface Evidence {
   readonly logs: readonly LogSeen[];
   readonly linesPerLog: number;
   readonly leaseMs: number;
-  /** Processes that were not running or not ready at the end, with what they said. */
+  /** Processes that were not running or not ready at the end, with their errors. */
   readonly missing: readonly string[];
-  /** Why what was to be done to the cluster was not done to its end; null when it was. */
+  /** Why the scenario was not completed; null when it was. */
   readonly trouble: string | null;
 }
 
@@ -50,24 +50,24 @@ export interface Verdict {
   readonly violations: readonly string[];
   readonly attempts: number;
   readonly repeated: number;
-  /** Requests that were given up after three deaths. */
+  /** Number of requests that were given up after three deaths. */
   readonly givenUp: number;
-  /** The longest time from the end of a killed engine's lease (or see `rerunFrom`) to the next attempt; null when no attempt was hit. */
+  /** Longest time from the end of a killed engine's lease (or see `rerunFrom`) to the next attempt; null when no attempt was hit. */
   readonly slowestRerunMs: number | null;
 }
 
-/** A line may be late by so much, on a machine that is busy. */
+/** Tolerated delay of a line on a busy machine. */
 const SLACK_MS = 2000;
-/** From the last command of a build to the commit of its end. */
+/** Longest time from the last command of a build to the commit of its end. */
 const COMMIT_SLACK_MS = 5000;
-/** A command that had been sent before its engine died may still begin so much later. */
+/** Longest delay of a command that had been sent before its engine died. */
 const IN_FLIGHT_MS = 1000;
 const RERUN_MS = 10_000;
-/** With the bus down, a commit is found by polls alone: by the poller of Git, the scheduler's and the engine's. */
+/** Longest time until a commit is found with the bus down: by polls of the Git poller, the scheduler and the engine alone. */
 const POLLED_MS = 15_000;
 const DEATHS_ALLOWED = 3;
 
-/** Judges from outside. Pure. */
+/** Judges the evidence. Pure. */
 export function judge(evidence: Evidence): Verdict {
   const requests = [...attemptsByRequest(evidence.ledger).values()];
   const judged = requests.map((attempts) => judgeRequest(attempts, evidence));
@@ -88,7 +88,7 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-/** Each commit became one change, and each change one buildset: one request for each builder. */
+/** Checks that each commit became one change, and each change one buildset with one request per builder. */
 function judgeCauses(requests: readonly (readonly Attempt[])[], { commits, builders }: Evidence): string[] {
   const violations: string[] = [];
   const byCause = new Map<string, number[]>();
@@ -147,7 +147,7 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs }: Ev
     }
     const engineKill = hits.findLast((hit) => hit.kind === 'engine' && hit.action === 'kill');
     if (!engineKill) continue;
-    // It may have gone on at another engine until something else was done to it.
+    // The build may have gone on at another engine until that was disrupted.
     const laterMs = hits.filter((hit) => hit.atMs > engineKill.atMs).map((hit) => hit.backMs);
     const waitedMs = next.begunMs - Math.max(rerunFrom(engineKill, disruptions, leaseMs), ...laterMs);
     rerunsMs.push(waitedMs);
@@ -172,8 +172,8 @@ function doesHit(disruption: Disruption, attempt: Attempt): boolean {
 }
 
 /**
- * From when on a killed engine's build may be expected to run again: the end of the lease, or, where another engine, runner or worker was
- * down at the time, when that was back: how long a process takes to start is the machine's business.
+ * Returns when a killed engine's build is expected to run again: at the end of the lease, or, when another engine, runner or worker was
+ * down at that time, when that was back. How long a process takes to start depends on the machine.
  */
 function rerunFrom(killed: Disruption, disruptions: readonly Disruption[], leaseMs: number): number {
   const leaseEndMs = killed.atMs + leaseMs;
@@ -184,12 +184,15 @@ function rerunFrom(killed: Disruption, disruptions: readonly Disruption[], lease
   return Math.max(leaseEndMs, ...others.map((other) => other.backMs));
 }
 
-/** From when on an attempt that it hit may be replaced by another. The frozen hold their lease to its end, give or take a renewal. */
+/**
+ * Returns from when on an attempt that was hit may be replaced by another. A frozen master holds its lease to its end, give or take a
+ * renewal.
+ */
 function invalidFrom(disruption: Disruption, leaseMs: number): number {
   return disruption.action === 'freeze' ? disruption.atMs + leaseMs / 2 : disruption.atMs;
 }
 
-/** I1: with the bus down nothing stops. */
+/** Checks I1: with the bus down nothing stops. */
 function judgeOutage({ commits, builders, ledger }: Evidence): string[] {
   return commits
     .filter((commit) => commit.inOutage)
@@ -204,7 +207,7 @@ function judgeOutage({ commits, builders, ledger }: Evidence): string[] {
     );
 }
 
-/** I8: every attempt's log is a gapless prefix of what was printed, the last one's all of it. */
+/** Checks I8: every attempt's log is a gapless prefix of what was printed, and the last one's is all of it. */
 function judgeLogs(requests: readonly (readonly Attempt[])[], { logs, linesPerLog }: Evidence): string[] {
   const violations: string[] = [];
   const attempts = new Map(requests.flat().map((attempt) => [`${attempt.requestId}/${attempt.attempt}`, attempt]));

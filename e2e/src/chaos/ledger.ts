@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** One line that a command of a build wrote when it began. Times are milliseconds since 1970 on this machine's clock. */
+/** A line that a command of a build wrote when it began. Times are milliseconds since 1970 on this machine's clock. */
 export interface LedgerLine {
   readonly what: string;
   readonly builder: string;
@@ -12,21 +12,24 @@ export interface LedgerLine {
   readonly atMs: number;
 }
 
-/** One attempt of a request, from what its commands wrote. */
+/** One attempt of a request, according to what its commands wrote. */
 export interface Attempt extends Omit<LedgerLine, 'what' | 'atMs'> {
   readonly lines: readonly LedgerLine[];
   readonly begunMs: number;
   readonly lastMs: number;
-  /** Its last step ran. */
+  /** True when its last step ran. */
   readonly ended: boolean;
 }
 
-/** The script that appends to `ledger`; a line is one write to a file that is open for appending, so lines never mix. */
+/** Returns the script that appends to `ledger`. A line is one write to a file that is open for appending, so lines never mix. */
 export function ledgerScript(ledger: string): string {
   return `#!/bin/sh\nprintf '%s %s\\n' "$*" "$(date +%s%3N)" >> '${ledger}'\n`;
 }
 
-/** @throws Error on a line that is not one: then the ledger itself cannot be trusted */
+/**
+ * Parses a ledger.
+ * @throws Error on a malformed line: the ledger itself is then unreliable
+ */
 export function parseLedger(text: string): LedgerLine[] {
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   return whole
@@ -53,7 +56,7 @@ export function readLedger(file: string): LedgerLine[] {
   return existsSync(file) ? parseLedger(readFileSync(file, 'utf8')) : [];
 }
 
-/** Attempts by request, in their order. */
+/** Groups attempts by request, in their order. */
 export function attemptsByRequest(lines: readonly LedgerLine[]): Map<number, Attempt[]> {
   const byAttempt = new Map<string, LedgerLine[]>();
   for (const line of lines) {

@@ -1,11 +1,11 @@
 import { type Cluster, eventually, type Extra, type Service } from '@millrace/testing';
 import type { Kind } from './judge.js';
 
-/** One process that may be killed. */
+/** A process that may be killed. */
 export interface Place {
   readonly kind: Kind;
   readonly name: string;
-  /** Whose builds its death hits. */
+  /** The worker whose builds its death hits. */
   readonly worker: string | null;
   pids(): number[];
   readonly readyUrl: string | null;
@@ -15,7 +15,7 @@ export interface Place {
 export const FIRST_WORKER = 'local';
 export const SECOND_WORKER = 'second';
 
-/** The cluster of the scenario: what `millrace start` runs, and a second scheduler, engine and worker beside it. */
+/** Starts the cluster of the scenario: what `millrace start` runs, and a second scheduler, engine and worker beside it. */
 export async function assemble(cluster: Cluster, bus: Service | null): Promise<Place[]> {
   const scheduler = await cluster.add('scheduler', 'scheduler-2');
   const engine = await cluster.add('engine', 'engine-2');
@@ -63,12 +63,12 @@ export async function assemble(cluster: Cluster, bus: Service | null): Promise<P
     { kind: 'worker', name: 'worker-1', worker: FIRST_WORKER, pids: () => cluster.pids('worker'), readyUrl: null },
     { kind: 'worker', name: 'worker-2', worker: SECOND_WORKER, pids: () => pidOf(worker), readyUrl: null },
   ];
-  // A bus server of its own is killed through its service, which knows its process group.
+  // A separate bus server is killed through its service, which knows its process group.
   const router = (): number[] => (bus ? [bus.pid] : cluster.pids('router'));
   return [...places, { kind: 'bus', name: 'bus', worker: null, pids: router, readyUrl: null }];
 }
 
-/** @returns what is wrong with those that do not run, or are not ready, within `timeoutMs` */
+/** Returns what is wrong with the processes that do not run, or are not ready, within `timeoutMs`. */
 export async function missingOf(places: readonly Place[], timeoutMs: number): Promise<string[]> {
   const answers = await Promise.all(
     places.map(async (place) => {

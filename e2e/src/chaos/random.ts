@@ -1,4 +1,4 @@
-/** A seeded source of numbers (mulberry32): the same seed, the same kills. */
+/** A seeded random number generator (mulberry32). The same seed gives the same kills. */
 export class Random {
   private state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** At least 0, less than 1. */
+  /** Returns a number of at least 0 and less than 1. */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0;
     let t = this.state;

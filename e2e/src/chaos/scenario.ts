@@ -9,12 +9,12 @@ import { attemptsByRequest, type LedgerLine, ledgerScript, readLedger } from './
 import { assemble, missingOf, type Place } from './places.js';
 import { Random } from './random.js';
 
-/** `storm`: kills while commits come in; the others each attack one guarantee. */
+/** `storm`: kills while commits come in. The others each attack one guarantee. */
 export type Phase = 'storm' | 'frozen-engine' | 'frozen-scheduler' | 'outage';
 
 export const ALL_PHASES: readonly Phase[] = ['storm', 'frozen-engine', 'frozen-scheduler', 'outage'];
 
-/** What attacks each guarantee most directly, and how a violation of it begins. */
+/** The most direct attack on each guarantee, and how the message of its violation begins. */
 export const DEMONSTRATIONS: Readonly<Record<Guarantee, { readonly phase: Phase; readonly violation: string }>> = {
   fence: { phase: 'frozen-engine', violation: 'overlap:' },
   cause: { phase: 'frozen-scheduler', violation: 'doubled:' },
@@ -24,9 +24,9 @@ export const DEMONSTRATIONS: Readonly<Record<Guarantee, { readonly phase: Phase;
 export interface ChaosOptions {
   readonly stack: StackName;
   readonly seed: number;
-  /** Pushed during the storm; the other phases push some more. */
+  /** Commits during the storm. The other phases push some more. */
   readonly commits: number;
-  /** Of each kind of process. */
+  /** Kills of each kind of process. */
   readonly kills: number;
   readonly outageMs: number;
   readonly phases: readonly Phase[];
@@ -36,7 +36,7 @@ export interface ChaosOptions {
 
 export interface ChaosRun {
   readonly evidence: Evidence;
-  /** What the cluster printed, for whoever wants to know why. */
+  /** Output of the cluster, for finding out the cause of a violation. */
   readonly output: readonly string[];
 }
 
@@ -50,22 +50,28 @@ const MS_PER_COMMIT = 700;
 /** Commits for a scheduler to judge while it is frozen, and for an engine to build: few, so that it is seldom frozen while it writes. */
 const BURST = 6;
 const FEW = 2;
-/** From a push to the first command of its builds. */
+/** Longest time from a push to the first command of its builds. */
 const FRESH_MS = 10_000;
-/** A thawed process may end itself before it does any harm; then the next round has to show that the fence holds. */
+/**
+ * Most rounds of a freeze: a thawed process may end itself before it does any harm, and then another round has to show that the fence
+ * holds.
+ */
 const ROUNDS = 6;
 const START_MS = 90_000;
-/** Nothing new in the ledger for so long: no more will come. */
+/** When the ledger does not grow for this long, it is complete. */
 const STALL_MS = 25_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
 const RESUME_WAIT_MS = 2500;
-/** From the end of a lease to the first sign of a takeover. One frozen while it holds SQLite's only lock is not overtaken. */
+/**
+ * Longest time from the end of a lease to the first sign of a takeover. A master frozen while it holds SQLite's only lock cannot be
+ * overtaken.
+ */
 const TAKEOVER_MS = 6000;
-/** How long something frozen stays so after its work was taken over: commands that were on their way are over by then. */
+/** How long a frozen process stays so after its work was taken over. Commands that were on their way have ended by then. */
 const OVERTAKEN_MS = 1500;
 const AFTERMATH_MS = 2000;
 
-/** Starts a stack, does to it what the options say, and gathers what the judge may see. */
+/** Starts a stack, disrupts it according to the options, and collects the evidence for the judge. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   const stack = await startStack(options.stack);
   try {
@@ -93,7 +99,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
   }
 }
 
-/** Why there is no going on, as a violation; null: there is. */
+/** Why the scenario cannot go on, as a violation; null when it can. */
 type Trouble = string | null;
 
 class Scenario {
@@ -102,7 +108,7 @@ class Scenario {
   private readonly disruptions: Disruption[] = [];
   private readonly ledgerFile: string;
   private readonly startedMs = Date.now();
-  /** A bus server is killed and started again as one thing, one at a time. */
+  /** Restarts of a bus server, one at a time: killing and starting it belong together. */
   private restarting = Promise.resolve();
 
   constructor(
@@ -146,7 +152,7 @@ class Scenario {
     };
   }
 
-  /** Commits and kills at seeded instants. */
+  /** Makes commits and kills at seeded instants. */
   private async storm(): Promise<Trouble> {
     const { commits, kills } = this.options;
     const durationMs = Math.max(commits * MS_PER_COMMIT, kills * KINDS.length * MS_PER_KILL);
@@ -174,7 +180,7 @@ class Scenario {
   }
 
   private async kill(place: Place): Promise<void> {
-    // Two kills of one process close together: the second one is for its successor.
+    // Of two kills of one process close together the second one is for its successor.
     const pids = await this.pidsOf(place);
     const atMs = Date.now();
     const { bus } = this.stack;
@@ -183,14 +189,14 @@ class Scenario {
     this.say(`killed ${place.name}`);
     const { kind, name, worker } = place;
     await eventually(() => !pids.some((pid) => place.pids().includes(pid)), { what: `the end of ${name}` });
-    // One that does not come back is found missing at the end.
+    // A process that does not come back is reported as missing at the end.
     await missingOf([place], START_MS);
     this.disruptions.push({ action: 'kill', kind, name, worker, atMs, untilMs: atMs, backMs: Date.now() });
   }
 
   /**
-   * An engine is frozen past the end of its lease in the middle of a build, and thawed when another engine has begun the build again:
-   * nothing that it does about the build from then on may count.
+   * Freezes an engine past the end of its lease in the middle of a build, and thaws it when another engine has begun the build again.
+   * Nothing that it does about the build from then on may count.
    */
   private async frozenEngine(): Promise<Trouble> {
     const engines = this.places.filter((place) => place.kind === 'engine');
@@ -219,7 +225,7 @@ class Scenario {
     return `unproven: in ${ROUNDS} rounds no frozen engine was overtaken and went on`;
   }
 
-  /** A scheduler is frozen while it judges changes, and thawed when another one has made their buildsets. */
+  /** Freezes a scheduler while it judges changes, and thaws it when another one has made their buildsets. */
   private async frozenScheduler(): Promise<Trouble> {
     for (let round = 0; round < ROUNDS; round++) {
       const revisions = this.push(BURST);
@@ -250,7 +256,7 @@ class Scenario {
     return `unproven: in ${ROUNDS} rounds no frozen scheduler was overtaken and went on`;
   }
 
-  /** No bus at all, and work arrives: everything is found by polls. */
+  /** Takes the bus away and makes commits: everything has to be found by polls. */
   private async outage(): Promise<Trouble> {
     const { outageMs } = this.options;
     const { bus } = this.stack;
@@ -258,7 +264,7 @@ class Scenario {
     this.say(`the bus is down for ${outageMs} ms or more`);
     if (bus) await bus.kill();
     const router = this.places.find((place) => place.kind === 'bus')!;
-    // The supervisor starts the embedded router again and again: it is killed as often.
+    // The supervisor keeps restarting the embedded router, so it is killed as often.
     const hold = (): void => {
       if (!bus) for (const pid of router.pids()) signal(pid, 'SIGKILL');
     };
@@ -278,7 +284,7 @@ class Scenario {
     return this.settle('the outage of the bus');
   }
 
-  /** SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */
+  /** Sends SIGSTOP until `isOvertaken` and a little longer; at most for as long as a takeover may take. */
   private async freeze(
     pid: number,
     isOvertaken: () => boolean,
@@ -295,7 +301,7 @@ class Scenario {
     }
   }
 
-  /** Which process judges these revisions now; null when none did in time. */
+  /** Returns the process that judges these revisions now; null when none did in time. */
   private async judging(revisions: readonly string[]): Promise<number | null> {
     const file = join(this.folder, 'judged.txt');
     return eventually(
@@ -308,7 +314,7 @@ class Scenario {
     ).catch(() => null);
   }
 
-  /** A line of the ledger that is the newest of its attempt; null when none came in time. */
+  /** Returns a line of the ledger that is the newest of its attempt; null when none came in time. */
   private async fresh(matches: (line: LedgerLine) => boolean): Promise<LedgerLine | null> {
     const untilMs = Date.now() + FRESH_MS;
     while (Date.now() < untilMs) {
@@ -320,7 +326,7 @@ class Scenario {
     return null;
   }
 
-  /** Waits until every commit has been begun by every builder and nothing is left to do. */
+  /** Waits until every builder has begun every commit and nothing is left to do. */
   private async settle(what: string): Promise<Trouble> {
     let lines = -1;
     let progressMs = Date.now();
@@ -351,7 +357,7 @@ class Scenario {
       );
       return buildrequests.length === 0;
     } catch {
-      // The UI may have been killed a moment ago; whether it comes back is judged at the end.
+      // The UI may have been killed a moment ago. Whether it comes back is judged at the end.
       return false;
     }
   }
@@ -363,7 +369,7 @@ class Scenario {
     for (const { requestId, attempt, builder, number } of attempts) {
       const path = `/builders/${builder}/builds/${number}/steps/print/logs/stdio/raw_inline`;
       const response = await fetch(`${this.cluster.url}/api/v2${path}`);
-      // An attempt may have been killed before it printed anything: then it has no log.
+      // An attempt may have been killed before it printed anything. It then has no log.
       const text = response.status === 404 ? '' : await response.text();
       if (!response.ok && response.status !== 404) throw new Error(`${path}: ${response.status} ${text}`);
       const lines = [...text.matchAll(/^line (\d+)$/gm)].map((match) => Number(match[1]));
@@ -405,7 +411,7 @@ class Scenario {
   }
 }
 
-/** A process that is gone already needs no signal. */
+/** Sends a signal to a process, if it still exists. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

@@ -12,7 +12,10 @@ export interface Sent {
   readonly method?: string;
 }
 
-/** One request as a program sends it, with any header. @returns the status; 0 when the connection was ended without one */
+/**
+ * Sends one request as a program does, with any headers.
+ * @returns the status; 0 when the connection was ended without one
+ */
 export function send(
   url: string,
   { headers = {}, body, method = body === undefined ? 'GET' : 'POST' }: Sent = {},
@@ -27,7 +30,10 @@ export function send(
   });
 }
 
-/** Sends frames over one WebSocket and waits until it is answered, or ended. @returns whether it could be opened at all */
+/**
+ * Sends frames over one WebSocket and waits until it is answered or ended.
+ * @returns whether it could be opened at all
+ */
 export async function sendFrames(
   url: string,
   frames: readonly (string | Buffer)[],
@@ -45,7 +51,7 @@ export async function sendFrames(
   if (!opened) return false;
   socket.on('error', () => undefined);
   for (const frame of frames) if (socket.readyState === WebSocket.OPEN) socket.send(frame);
-  // What was sent before it has been looked at when the pong comes.
+  // The pong comes after everything sent before it has been handled.
   const answered = once(socket, 'pong');
   if (socket.readyState === WebSocket.OPEN) socket.ping();
   await Promise.race([answered.catch(() => undefined), ended]);
@@ -53,7 +59,7 @@ export async function sendFrames(
   return true;
 }
 
-/** A connection that sends that and then nothing more. */
+/** Opens a connection that sends the given bytes and then nothing more. */
 export async function silent(port: number, bytes = ''): Promise<Socket> {
   const socket = connect(port, '127.0.0.1').on('error', () => undefined);
   await once(socket, 'connect');

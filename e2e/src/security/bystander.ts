@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * A process of its own: a person who reads pages while somebody else attacks. It asks for a list a hundred times a second. For a line `N` on
- * its input it prints what the requests since its last answer were like, as JSON, as soon as they are at least N.
+ * A separate process that reads pages during an attack. It requests a list a hundred times a second. For a line `N` on its input it prints
+ * statistics of the requests since its last answer, as JSON, as soon as there are at least N.
  */
 const EVERY_MS = 10;
 const GIVE_UP_MS = 20_000;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A listener that writes down what it is told. */
+/** A listener that records what it receives. */
 abstract class Listener {
   protected readonly server: Server = createServer((request, response) => this.answer(request, response));
 
@@ -25,9 +25,9 @@ abstract class Listener {
   protected abstract answer(request: IncomingMessage, response: ServerResponse): void;
 }
 
-/** Git over HTTP for those who know the password: `git http-backend` behind a login. */
+/** Git over HTTP with a password: `git http-backend` behind a login. */
 export class GitServer extends Listener {
-  /** Where `/elsewhere/…` is redirected to. */
+  /** Target of redirects from `/elsewhere/…`. */
   elsewhere = '';
 
   constructor(
@@ -84,7 +84,7 @@ export class GitServer extends Listener {
   }
 }
 
-/** Somebody who would like to know passwords: asks for one, and keeps whatever is sent. */
+/** A server that tries to get passwords: it asks for one, and records whatever is sent. */
 export class Thief extends Listener {
   readonly loot: string[] = [];
 

@@ -10,10 +10,10 @@ const ROOT = join(import.meta.dirname, '../../..');
 const MASTERS = ['scheduler', 'engine', 'ui'] as const;
 const PROCESSES: readonly ClusterProcess[] = ['router', ...MASTERS, 'runner', 'worker'];
 
-/** Beyond what a process had before. A heap that has grown gives its pages back late, so it is waited for. */
+/** Most memory beyond what a process had before. The test waits, because a grown heap returns its pages late. */
 const MEMORY_BYTES = 50 << 20;
 const MEMORY_WITHIN_MS = 60_000;
-/** How much slower pages may be while somebody attacks, and what is too quick to be judged by a ratio on a shared machine. */
+/** How much slower pages may be during an attack. Very quick answers cannot be judged by a ratio on a shared machine. */
 const SLOWER = 2;
 const QUICK_MS = 40;
 const TRIES = 3;
@@ -25,7 +25,7 @@ export interface Quiet {
   readonly p99Ms: number;
 }
 
-/** Somebody who reads pages meanwhile: `bystander.ts` as a process, so that what the test does on its own loop is not measured. */
+/** Runs `bystander.ts`, which reads pages meanwhile. It is a process, so that the load on the test's own loop is not measured. */
 export class Bystander {
   private constructor(
     private readonly child: ChildProcess,
@@ -40,7 +40,7 @@ export class Bystander {
     return new Bystander(child, createInterface({ input: child.stdout }));
   }
 
-  /** What its requests since the last report were like, once there are so many. */
+  /** Returns statistics of its requests since the last report, once there are enough. */
   async report(requests = 0): Promise<Quiet> {
     const line = once(this.lines, 'line') as Promise<[string]>;
     this.child.stdin!.write(`${requests}\n`);
@@ -52,7 +52,7 @@ export class Bystander {
   }
 }
 
-/** Which processes there are, and since when: what an attack must not change. */
+/** The running processes and their start times, which an attack must not change. */
 interface Standing {
   readonly pids: Readonly<Record<string, readonly number[]>>;
   readonly epochs: Readonly<Record<string, number>>;
@@ -68,8 +68,8 @@ async function standing(cluster: Cluster): Promise<Standing> {
 }
 
 /**
- * Runs an attack against a cluster and says what must hold whatever it was: the same processes in the same lives, their memory within 50 MB,
- * and pages for others at most twice as slow.
+ * Runs an attack against a cluster and checks what must hold for every attack: the same processes in the same lives, their memory within 50
+ * MB, and pages for others at most twice as slow.
  */
 export async function withstands(
   cluster: Cluster,
@@ -86,7 +86,7 @@ export async function withstands(
     const attacked = await bystander.report(50);
     expect(attacked.failures).toEqual([]);
     const isNoticed = attacked.p99Ms >= Math.max(SLOWER * quiet.p99Ms, QUICK_MS);
-    // An attack that holds others up does so every time; a neighbour on the same machine does not.
+    // An attack that slows others down does so every time; other load on the machine does not.
     if (isNoticed && tries < TRIES) continue;
     expect({ isNoticed, quiet, attacked }).toMatchObject({ isNoticed: false });
     break;

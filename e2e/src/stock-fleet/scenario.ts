@@ -31,16 +31,16 @@ export interface FleetReport {
   readonly workersKilled: number;
   readonly workersStopped: number;
   readonly enginesKilled: number;
-  /** From the end of the load until everything was quiet. */
+  /** Time from the end of the load until everything was idle. */
   readonly settledMs: number;
-  /** Of each engine since it was last killed: once warm, and when everything was quiet again. */
+  /** Memory of each engine since it was last killed: once warm, and when everything was idle again. */
   readonly memory: readonly { readonly engine: string; readonly warmBytes: number; readonly endBytes: number }[];
-  /** What should not be; empty is good. */
+  /** Errors; empty is good. */
   readonly violations: readonly string[];
 }
 
 const PASSWORD = 'of every worker';
-/** What builds of each builder may end with; every one may be stopped. */
+/** Expected result of each builder's builds. Any build may also be stopped. */
 const EXPECTED: Readonly<Record<string, Result>> = {
   quick: Result.SUCCESS,
   lines: Result.SUCCESS,
@@ -56,7 +56,7 @@ const LOGS_READ = 25;
 const REQUESTS_OPEN = 48;
 const DISTURBANCE_EVERY_MS = 2000;
 const ENGINE_KILLS_APART_MS = 30_000;
-/** The last part of the load goes without killing engines, so that their memory can be compared. */
+/** Part of the load, at its end, during which no engine is killed, so that their memory can be compared. */
 const CALM_PART = 0.4;
 const START_MS = 120_000;
 const SETTLE_MS = 120_000;
@@ -69,7 +69,7 @@ interface Member {
   away: boolean;
 }
 
-/** Stock workers of all kinds on two engines, under a load, while builds are stopped and workers and engines killed. */
+/** Runs stock workers of all kinds on two engines under a load, while builds are stopped, and workers and engines killed. */
 export async function runFleet(options: FleetOptions): Promise<FleetReport> {
   const stack = await startStack(options.stack);
   try {
@@ -94,7 +94,7 @@ class Fleet {
   private readonly members: Member[] = [];
   private readonly requests = new Map<number, string>();
   private readonly open = new Set<number>();
-  /** Requests, and builds that have been told. */
+  /** Build requests whose builds have been told to stop. */
   private readonly stopped = new Set<number>();
   private readonly told = new Set<number>();
   private readonly returning = new Set<Promise<void>>();
@@ -153,7 +153,10 @@ class Fleet {
     this.members.push({ name, kind, folder, worker, away: false });
   }
 
-  /** @returns the engines' memory at the beginning of the calm part */
+  /**
+   * Runs the load.
+   * @returns the engines' memory at the beginning of the calm part
+   */
   private async load(): Promise<{ engine: string; bytes: number }[]> {
     const endMs = performance.now() + this.options.seconds * 1000;
     const calmMs = endMs - this.options.seconds * 1000 * CALM_PART;
@@ -186,7 +189,7 @@ class Fleet {
     this.open.add(requests[0]!.id);
   }
 
-  /** Which requests are complete; builds that are there to be stopped are. */
+  /** Updates which requests are complete. Builds that are to be stopped are, once they exist. */
   private async look(): Promise<Build[]> {
     const { buildrequests } = await this.cluster.api<{ buildrequests: { buildrequestid: number }[] }>(
       '/buildrequests?complete=false&limit=200',
@@ -208,7 +211,7 @@ class Fleet {
       this.told.add(buildid);
       this.counts.stops++;
     } catch {
-      // It has ended meanwhile, or is told the next time.
+      // The build has ended meanwhile, or is told to stop the next time.
     }
   }
 
@@ -224,7 +227,7 @@ class Fleet {
     this.returning.add(returning);
   }
 
-  /** As a machine that goes down, or is restarted: what the worker ran goes along. */
+  /** Ends a worker as on a machine that is shut down or restarted: the commands that it runs end with it. */
   private async sendAway(member: Member, killed: boolean): Promise<void> {
     member.away = true;
     this.counts[killed ? 'workersKilled' : 'workersStopped']++;
@@ -262,7 +265,10 @@ class Fleet {
     );
   }
 
-  /** Lets everything come to its end. @returns what did not */
+  /**
+   * Waits for everything to end.
+   * @returns what did not
+   */
   private async settle(): Promise<string[]> {
     const violations: string[] = [];
     const note = (error: unknown): void => void violations.push(`stuck: ${String(error)}`);
@@ -281,7 +287,7 @@ class Fleet {
     return violations;
   }
 
-  /** Every worker builds again, and everything was as it should have been. */
+  /** Checks that every worker builds again, and that all results were as expected. */
   private async judge(): Promise<string[]> {
     const violations: string[] = [];
     let logsRead = 0;
