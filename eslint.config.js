@@ -4,8 +4,8 @@ import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 /**
- * Who may import whom: the table of `docs/ARCHITECTURE.md`, enforced. `exports` in each package.json keeps deep imports out, and
- * project references make the compiler say the same.
+ * Allowed imports: the table of `docs/ARCHITECTURE.md`. `exports` in each package.json keeps deep imports out, and project references make
+ * the compiler enforce the same.
  */
 const MAY_IMPORT = {
   domain: [],
@@ -72,7 +72,7 @@ const perPackage = Object.entries(MAY_IMPORT).map(([name, allowed]) => {
   };
 });
 
-/** What a file imports is in its own package's package.json; tests and tools have the root's as well. */
+/** Imported packages must be in the package's own package.json. Tests and tools may use the root's as well. */
 const ROOT = import.meta.dirname;
 const packageFolders = ['libs', 'apps']
   .flatMap((group) => readdirSync(join(ROOT, group)).map((name) => `${group}/${name}`))
@@ -87,7 +87,7 @@ const dependenciesOf = (packageDir, devDependencies) => ({
       optionalDependencies: false,
       peerDependencies: false,
       includeTypes: true,
-      // It depends on the libraries that it tests, and a dependency of theirs on it would be a circle.
+      // It depends on the libraries that it tests. If they depended on it as well, that would be a circle.
       whitelist: devDependencies ? ['@millrace/testing'] : [],
     },
   ],
@@ -141,7 +141,7 @@ export default tseslint.config(
   },
   ...perPackage,
   {
-    // The web app is bundled for browsers: of ours it has types only, and everything else by HTTP.
+    // The web app is bundled for browsers. It imports only types of our packages, and gets everything else by HTTP.
     files: ['apps/web/src/**/*.{ts,tsx}'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
@@ -164,7 +164,7 @@ export default tseslint.config(
     },
   },
   {
-    // Decisions are pure: a `core/` folder does no I/O, knows no framework, and leans on nothing of its own app.
+    // Decisions are pure: a `core/` folder does no I/O, uses no framework, and imports nothing else of its app.
     files: ['apps/*/src/core/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {
@@ -182,7 +182,7 @@ export default tseslint.config(
     },
   },
   {
-    // Kinds of schedulers decide, and are read by masters that load no configuration: nothing of them does I/O.
+    // Kinds of schedulers are pure decisions, and masters that load no configuration import them: they do no I/O.
     files: ['libs/config/src/schedulers/**/*.ts'],
     ignores: ['**/*.spec.ts'],
     rules: {

@@ -1,4 +1,4 @@
-/** Three projects: `unit` (pure, under a minute), `integration` (real services), `e2e` (the whole thing as a user runs it). */
+/** Three projects: `unit` (pure, under a minute), `integration` (real services), `e2e` (the whole system as a user runs it). */
 const swc = {
   jsc: {
     target: 'es2022',
@@ -21,7 +21,7 @@ const project = (displayName, testMatch) => ({
 });
 export default {
   maxWorkers: 2,
-  // Generous: a shared machine is slow at times, and a test that hangs is found all the same.
+  // Generous, because a shared machine is slow at times. A hanging test is found all the same.
   testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
   projects: [

@@ -10,7 +10,7 @@ import { PLACES, ROLES } from './roles.mjs';
 
 const FOLDER = import.meta.dirname;
 const ROOT = join(FOLDER, '..');
-/** Debian keeps servers in /usr/sbin, which is not on everybody's path. */
+/** Debian keeps servers in /usr/sbin, which not every user has on the path. */
 const PATH = `${process.env['PATH']}:/usr/sbin`;
 const checked = (program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> =>
   spawnSync(program, args, { encoding: 'utf8', env: { PATH, HOME: tmpdir(), ...env }, timeout: 60_000 });
@@ -52,17 +52,17 @@ suite('systemd-analyze')('the units', () => {
     expect(units).toHaveLength(Object.keys(ROLES).length);
   });
 
-  it.each(units)('%s is understood by systemd, all of it', (name) => {
+  it.each(units)('%s is completely understood by systemd', (name) => {
     const file = join(folder, name);
     const shipped = readFileSync(join(FOLDER, 'systemd', name), 'utf8');
-    // What they start has to exist for systemd to be content.
+    // systemd checks that the started programs exist.
     writeFileSync(file, shipped.replaceAll('/usr/bin/node', process.execPath).replaceAll(PLACES.code, ROOT));
     const { status, stderr } = checked('systemd-analyze', ['verify', '--man=no', file]);
     expect({ status, about: stderr.split('\n').filter((line) => line.includes('millrace')) }).toEqual({
       status: 0,
       about: [],
     });
-    // Builds may do more than masters: they run compilers, browsers, what they like.
+    // Builds may do more than masters: they run compilers, browsers and anything else.
     const most = name.includes('worker') ? 50 : 20;
     const exposure = checked('systemd-analyze', ['security', '--offline=yes', `--threshold=${most}`, file]);
     expect({ status: exposure.status, about: exposure.stdout.split('\n').at(-2) }).toMatchObject({ status: 0 });
@@ -70,9 +70,9 @@ suite('systemd-analyze')('the units', () => {
 });
 
 suite('haproxy')('haproxy.cfg', () => {
-  it('is accepted by HAProxy, wherever it is to listen', () => {
+  it('is accepted by HAProxy with any listening addresses', () => {
     const file = join(folder, 'checked.cfg');
-    // Its hosts are nobody's here, and are not asked for.
+    // The host names do not exist here, and are not resolved.
     writeFileSync(
       file,
       readFileSync(join(FOLDER, 'haproxy.cfg'), 'utf8').replace(/(?<=server \S+ )[^\s:]+:/g, '127.0.0.1:'),
@@ -82,7 +82,7 @@ suite('haproxy')('haproxy.cfg', () => {
     expect(checked('haproxy', args, { BIND_UI: 'nonsense' }).status).not.toBe(0);
   });
 
-  /** A master as the balancer sees it: it answers, and says whether it wants to be asked. */
+  /** A master as the balancer sees it: it answers, and reports whether it wants connections. */
   class Backend {
     isReady = true;
     private constructor(
@@ -104,12 +104,12 @@ suite('haproxy')('haproxy.cfg', () => {
     }
   }
 
-  it('shares out pages among the UIs that are ready, and says whose they are', async () => {
+  it('distributes pages among the UIs that are ready, and tells which UI answered', async () => {
     const backends = [await Backend.start('ui-1'), await Backend.start('ui-2')];
     const port = await freePort();
     const shipped = readFileSync(join(FOLDER, 'haproxy.cfg'), 'utf8');
     const config = shipped
-      // The UIs' own ports; the others are nowhere.
+      // Only the UIs' ports exist; the others lead nowhere.
       .replace(/server ui-(\d) .*/g, (_, n) => {
         const own = backends[Number(n) - 1]!.port;
         return `server ui-${n} 127.0.0.1:${own} check port ${own}`;

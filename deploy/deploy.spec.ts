@@ -15,7 +15,7 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const roles = Object.entries(ROLES) as [RoleName, Role][];
 const masters = roles.filter(([, { kind }]) => kind === 'master') as ['scheduler' | 'engine' | 'ui', Role][];
 
-/** Whatever reads the environment in a process of production. */
+/** All code that reads the environment in production. */
 const READERS = [
   'libs/master/src/settings.ts',
   'libs/wamp-router/src/settings.ts',
@@ -30,7 +30,7 @@ describe('the files of deploy/', () => {
     expect(read(`deploy/${path}`)).toBe(content);
   });
 
-  it('has no unit or settings file that nobody writes any more', () => {
+  it('contains no unit or settings file that is not generated any more', () => {
     const written = Object.keys(files());
     for (const name of readdirSync(join(ROOT, 'deploy/systemd'))) expect(written).toContain(`systemd/${name}`);
   });
@@ -39,7 +39,7 @@ describe('the files of deploy/', () => {
     '%s names only settings that something reads and operators.md explains',
     (_, content) => {
       const explained = settingsIn(read('docs/operators.md'));
-      // What the configuration of the example reads, and what brokers are told.
+      // Variables that the example's configuration and the brokers read.
       const others = ['MILLRACE_WORKER_PASSWORD'];
       for (const setting of settingsIn(content).filter((one) => !others.includes(one))) {
         expect([setting, known.has(setting)]).toEqual([setting, true]);
@@ -66,7 +66,7 @@ describe('the roles', () => {
     },
   );
 
-  it.each(masters)('%s: its ports are the defaults of the code, and its settings move them', (role, { ports }) => {
+  it.each(masters)('%s: its ports are the defaults of the code, and its settings change them', (role, { ports }) => {
     const numbers = (env: NodeJS.ProcessEnv): unknown[] => Object.values(readSettings(role, env));
     for (const { port, setting, host } of Object.values(ports)) {
       expect(numbers({})).toContain(port);
@@ -76,7 +76,7 @@ describe('the roles', () => {
     expect(readSettings(role, {}).httpPort).toBe(ports['health']!.port);
   });
 
-  it('router: so are its own', () => {
+  it('router: its ports are the defaults of the code, and its settings change them', () => {
     const { port, setting, host } = ROLES.router.ports.bus;
     const options = (env: Record<string, string>): ReturnType<typeof routerOptionsFrom> =>
       routerOptionsFrom({ MILLRACE_ROUTER_TICKET: 'a-ticket-of-this-test', ...env });
@@ -97,7 +97,7 @@ describe('the roles', () => {
   });
 
   it.each(masters)(
-    '%s: whether it loads the configuration is what its code says',
+    '%s: whether it loads the configuration agrees with its code',
     (role, { loadsConfiguration, settings }) => {
       const names = readdirSync(join(ROOT, `apps/${role}/src`), { recursive: true, encoding: 'utf8' });
       const sources = names.filter((file) => file.endsWith('.ts')).map((file) => read(`apps/${role}/src/${file}`));
@@ -175,7 +175,7 @@ describe('the image', () => {
     if (folder.startsWith('apps/')) expect(steps('dependencies', 'RUN').join()).toContain(`--workspace=${folder}`);
   });
 
-  it('installs nothing for development, and nothing in its last stages but what was built', () => {
+  it('installs no development packages, and copies only built files into its last stages', () => {
     expect(steps('dependencies', 'RUN').join()).toContain('--omit=dev');
     expect(steps('millrace', 'RUN')).toEqual([]);
   });
@@ -208,7 +208,7 @@ describe('the image', () => {
     expect(isIgnored(path)).toBe(out);
   });
 
-  it('is read as it is written', () => {
+  it('is parsed completely', () => {
     const text =
       'ARG BASE=node:20\n# note\nFROM ${BASE} AS one\nRUN a \\\n  # between\n  && b\nFROM one AS two\nCOPY --from=one /x ./\n';
     expect(stagesOf(text)).toEqual([
@@ -236,7 +236,7 @@ describe('compose.yml', () => {
     volumes: Record<string, unknown>;
   };
 
-  it('runs every master on each of its hosts, by the name of its role', () => {
+  it('runs every master on each of its hosts, under the name of its role', () => {
     for (const [name] of masters)
       for (const host of hostsOf(name)) expect(services[host]).toMatchObject({ command: [name], hostname: host });
   });
@@ -245,7 +245,7 @@ describe('compose.yml', () => {
     for (const service of Object.values(services)) {
       for (const volume of service.volumes ?? []) {
         const source = volume.split(':')[0]!;
-        // The configuration is everybody's own.
+        // The configuration is the operator's own.
         if (source.startsWith('./'))
           expect(source === './master.config.ts' || existsSync(join(ROOT, 'deploy', source))).toBe(true);
         else expect(Object.keys(volumes)).toContain(source);
@@ -256,7 +256,7 @@ describe('compose.yml', () => {
     }
   });
 
-  it('contains no secret, and says which one is missing', () => {
+  it('contains no secret, and names a missing one', () => {
     const secret = /(?<!RANDOM_ROOT_)PASSWORD$|TOKEN$|TICKET$|_DB$|_BUS$/;
     const found = Object.values(services).flatMap(({ environment = {} }) =>
       Object.entries(environment).filter(([name]) => secret.test(name)),
@@ -267,14 +267,14 @@ describe('compose.yml', () => {
     for (const name of asked) expect(read('deploy/.env.example')).toContain(`\n${name}=\n`);
   });
 
-  it('publishes what the balancer hands out, to this host alone', () => {
+  it('publishes the balanced ports, to this host only', () => {
     const published = Object.entries(services).flatMap(([name, { ports = [] }]) =>
       ports.map((port) => `${name} ${port}`),
     );
     expect(published).toEqual(balanced().map(({ port }) => `balancer 127.0.0.1:${port}:${port}`));
   });
 
-  it('gives nothing of ours more rights than it needs', () => {
+  it('gives none of our containers more rights than they need', () => {
     for (const [name, { image, cap_drop }] of Object.entries(services)) {
       if (image.startsWith('millrace')) expect([name, cap_drop]).toEqual([name, ['ALL']]);
     }
@@ -297,7 +297,7 @@ describe('the units of systemd', () => {
         expect(lines).toContain(line);
       expect(lines).not.toContain('User=root');
       expect(lines.some((line) => line.startsWith('User=millrace'))).toBe(true);
-      // Secrets come from files that root alone reads, never from the unit, which everybody can.
+      // Secrets come from files that only root reads, never from the unit, which everybody can read.
       expect(content).not.toMatch(/^Environment=.*(?:PASSWORD|TOKEN|TICKET)/m);
       for (const [, file] of content.matchAll(/^EnvironmentFile=\/etc\/millrace\/(.*)$/gm)) {
         expect(Object.keys(files())).toContain(`systemd/${file!.replace('worker-%i', 'worker')}`);

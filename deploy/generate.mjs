@@ -1,6 +1,6 @@
 /**
- * Writes the files of this folder from `roles.mjs`: `node deploy/generate.mjs`. They are committed; `deploy.spec.ts` fails when they are not what
- * this would write.
+ * Writes the files of this folder from `roles.mjs`: `node deploy/generate.mjs`. They are committed; `deploy.spec.ts` fails when they differ
+ * from what this script would write.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ const masters = entries.filter(([, { kind }]) => kind === 'master');
 
 // ---- systemd --------------------------------------------------------------------------------------------------------------------------------
 
-/** What no role needs. Not `MemoryDenyWriteExecute`: V8 makes code at run time. */
+/** Restrictions of every role. Not `MemoryDenyWriteExecute`: V8 generates code at run time. */
 const HARDENING = [
   'NoNewPrivileges=yes',
   'CapabilityBoundingSet=',
@@ -33,7 +33,7 @@ const HARDENING = [
   'RestrictRealtime=yes',
   'LockPersonality=yes',
 ];
-/** What builds may need, but a master does not. */
+/** Restrictions of masters. Builds may need these rights. */
 const HARDENING_OF_MASTERS = [
   'ProtectProc=invisible',
   'RestrictNamespaces=yes',
@@ -43,7 +43,7 @@ const HARDENING_OF_MASTERS = [
   'SystemCallErrorNumber=EPERM',
 ];
 
-/** A setting of one role is in a file of its own: no process is given another one's secrets. */
+/** A setting of one role is in a file of its own, so that no process is given another one's secrets. */
 const isShared = (setting) => entries.filter(([, role]) => needs(role).includes(setting)).length > 1;
 const needs = (role) => (role.kind === 'worker' ? [] : [...role.settings, ...role.secrets]);
 
@@ -52,7 +52,7 @@ function environmentFiles(name, role) {
   if (role.kind === 'worker') {
     return [
       `EnvironmentFile=${folder}/worker-%i.env`,
-      // A file that only this service can read, and that is in no environment of a build.
+      // A file that only this service can read, and that is in no build's environment.
       `LoadCredential=token:${folder}/worker-%i.token`,
     ];
   }
@@ -73,7 +73,7 @@ function unit(name, role) {
       '--master ${MASTERS}',
       '--name %i',
       `--basedir ${PLACES.workers}/%i`,
-      // A credential is a file that only this service can read; it never is in an environment that a build could see.
+      // A credential is a file that only this service can read. It is never in an environment that a build could see.
       '--token-file ${CREDENTIALS_DIRECTORY}/token',
     );
   return text(
@@ -82,7 +82,7 @@ function unit(name, role) {
     `Description=Millrace ${name}${isWorker ? ' %i' : ''}: ${role.what}`,
     'Wants=network-online.target',
     'After=network-online.target',
-    // A server that is away for an hour is no reason to give up.
+    // The unit keeps trying, even when a server is away for an hour.
     isCommand ? [] : 'StartLimitIntervalSec=0',
     '',
     '[Service]',
@@ -101,11 +101,11 @@ function unit(name, role) {
           'Restart=always',
           'RestartSec=1',
           `RestartPreventExitStatus=${EXIT_CONFIG}`,
-          // It ends its children by itself; what it leaves behind is killed.
+          // The process ends its children itself. What it leaves behind is killed.
           'KillMode=mixed',
           'TimeoutStopSec=30',
           'LimitNOFILE=65536',
-          // Has the CPU controller count here: niceness, which is how user code yields, means nothing across services otherwise.
+          // Enables the CPU controller. Without it niceness, with which user code yields, has no effect across services.
           'CPUWeight=100',
         ],
     '',
@@ -194,7 +194,7 @@ function haproxy() {
     `listen ${name}`,
     `  mode ${mode}`,
     `  bind "\${BIND_${name.toUpperCase()}-:${port}}"`,
-    // A worker stays for as long as it lives: the one with the fewest gets the next.
+    // Workers stay connected, so a new one goes to the engine with the fewest.
     mode === 'tcp' ? ['  balance leastconn', '  timeout client 1h', '  timeout server 1h'] : [],
     mode === 'http'
       ? ['  balance roundrobin', '  option forwardfor', '  timeout http-request 10s', '  timeout tunnel 1h']
@@ -251,7 +251,7 @@ function nats() {
   );
 }
 
-/** JSON has no comments; `deploy/README.md` says that it is made. */
+/** JSON has no comments. `deploy/README.md` says that the file is generated. */
 function crossbar() {
   const { port, user, prefix, realm, path } = BROKERS.crossbar;
   const role = {
@@ -287,7 +287,7 @@ function crossbar() {
 // ---- Compose --------------------------------------------------------------------------------------------------------------------------------
 
 function compose() {
-  /** A variable of `.env`, without which nothing starts. */
+  /** Returns a reference to a variable of `.env` without which nothing starts. */
   const need = (name) => `\${${name}:?set it in deploy/.env}`;
   const image = 'millrace:0.1.0';
   const build = (target) => ({ context: '..', dockerfile: 'docker/Dockerfile', target });
@@ -302,7 +302,7 @@ function compose() {
     MILLRACE_WORKER_PROXY_PROTOCOL: 'v2',
     MILLRACE_WORKER_PROXY_FROM: BALANCER,
   };
-  /** Neither a new program's rights nor anything but its own folders to write to. */
+  /** Limits of a container: no capabilities, and no new privileges for its programs. */
   const confined = { cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'], restart: 'unless-stopped' };
   const environment = (role) =>
     Object.fromEntries([...role.secrets, ...role.settings].map((name) => [name, values[name]]));
@@ -374,7 +374,7 @@ function compose() {
       image: 'haproxy:2.8-alpine',
       ...confined,
       volumes: ['./haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro'],
-      // Only this host: there is no login yet, and workers' passwords would travel in the clear.
+      // Published to this host only: there is no login yet, and workers' passwords would be sent unencrypted.
       ports: balanced().map(({ port }) => `127.0.0.1:${port}:${port}`),
       networks: { default: { ipv4_address: BALANCER } },
       depends_on: masters.flatMap(([name]) => hostsOf(name)),
@@ -416,7 +416,7 @@ function compose() {
     stringify(description, { lineWidth: 150, aliasDuplicateObjects: false }).trimEnd(),
   );
 }
-/** Engines believe nobody but the balancer about where a worker is, so it has an address of its own. */
+/** Engines trust PROXY headers of the balancer only, so it has a fixed address. */
 const SUBNET = '172.28.89.0/24';
 const BALANCER = '172.28.89.2';
 
@@ -435,7 +435,7 @@ const composeEnv = () =>
   );
 
 /**
- * Every file by its path in this folder.
+ * Contents of every file by its path in this folder.
  *
  * @returns {Record<string, string>}
  */

@@ -1,6 +1,6 @@
 /**
- * The image's health check: asks the role that this container runs whether it is alive. The role is what process 1 was started with, so that nobody
- * has to say it twice. A role without an HTTP port is healthy while it runs.
+ * The image's health check: asks the role that this container runs whether it is alive. The role is read from the arguments of process 1,
+ * so that it has to be configured only once. A role without an HTTP port is healthy while it runs.
  */
 import { readFileSync } from 'node:fs';
 import { HEALTH, ROLES } from './roles.mjs';
@@ -8,7 +8,7 @@ import { HEALTH, ROLES } from './roles.mjs';
 const TIMEOUT_MS = 4_000;
 
 /**
- * The role among the arguments of process 1: what follows `run.mjs`. Null: none that can be asked.
+ * Returns the role in the arguments of process 1: the one after `run.mjs`. Returns null when there is none with a health check.
  *
  * @param {string[]} args
  * @returns {import('./roles.mjs').RoleName | null}
@@ -20,7 +20,7 @@ export function roleOf(args) {
 }
 
 /**
- * Where to ask; null: nowhere. The role listens on loopback, on one address, or on all of them.
+ * Returns the URL of the role's health check; null when it has none. The role listens on loopback, on one address, or on all of them.
  *
  * @param {import('./roles.mjs').RoleName | null} role
  * @param {NodeJS.ProcessEnv} env

@@ -1,9 +1,9 @@
 /**
- * The processes of Millrace, said once. `generate.mjs` makes the files of this folder from it, `run.mjs` starts a role by its name,
- * the image's health check asks where it says, and `deploy.spec.ts` holds it against the code.
+ * The processes of Millrace, described in one place. `generate.mjs` makes the files of this folder from it, `run.mjs` starts a role by its
+ * name, the image's health check uses its ports, and `deploy.spec.ts` compares it with the code.
  */
 
-/** Where an installation has its things: a checkout that is built, the settings, what it keeps. */
+/** Folders of an installation: a built checkout, the settings, the data. */
 export const PLACES = {
   code: '/opt/millrace',
   settings: '/etc/millrace',
@@ -11,18 +11,19 @@ export const PLACES = {
   workers: '/var/lib/millrace-worker',
 };
 
-/** Of every master: the database is the truth, the bus carries hints. */
+/** Settings of every master: the database is the truth, the bus carries hints. */
 const SHARED_SECRETS = ['MILLRACE_DB', 'MILLRACE_BUS'];
 const SHARED_SETTINGS = ['MILLRACE_URL', 'MILLRACE_HTTP_HOST'];
 const SETTINGS_OF_CONFIGURED = [...SHARED_SETTINGS, 'MILLRACE_DATA', 'MILLRACE_CONFIG'];
 
 /**
- * `ports`: what it listens on, with the settings of its process that move the port and the address; `balanced` ones are for HAProxy to hand out.
- * `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a password. `settings`: the others that it has to be given.
- * `loadsConfiguration`: it needs `MILLRACE_CONFIG`, and every variable that the configuration reads. `data`: whether it keeps
- * files (in `MILLRACE_DATA`, a worker in its base directory), and whether all processes of the role should share them: a scheduler's mirrors of
- * repositories are its own, what builds upload is every engine's.
- * `hosts`: on how many hosts the examples run it.
+ * The roles.
+ *
+ * `ports`: what the process listens on, with the settings for the port and the address; HAProxy distributes connections to the `balanced`
+ * ones. `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a password. `settings`: the others that the process
+ * needs. `loadsConfiguration`: it needs `MILLRACE_CONFIG`, and every variable that the configuration reads. `data`: whether it keeps files
+ * (in `MILLRACE_DATA`, a worker in its base directory), and whether all processes of the role should share them: each scheduler has its own
+ * mirrors of repositories, but all engines share the files that builds upload. `hosts`: on how many hosts the examples run it.
  * @typedef {{ port: number, setting: string, host: string, balanced?: 'tcp' | 'http' }} Port
  * @typedef {{
  *   what: string, kind: 'master' | 'bus' | 'worker' | 'command', script: string, args: string[], ports: Record<string, Port>,
@@ -118,28 +119,31 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
   },
 });
 
-/** Paths of `ports.health`. A process that does not answer the first should be ended, one that refuses the second is to be left alone for now. */
+/**
+ * Paths of `ports.health`. A process that does not answer the first should be ended; one that refuses the second should get no connections
+ * for now.
+ */
 export const HEALTH = { alive: '/livez', ready: '/readyz' };
 
-/** Of a process that somebody has to mend before it is worth starting again: settings, configuration, schema. */
+/** Exit code of a process that needs a person's help before it is started again: settings, configuration, schema. */
 export const EXIT_CONFIG = 78;
 
-/** Brokers that are not ours. */
+/** Brokers that are not part of Millrace. */
 export const BROKERS = {
   nats: { port: 4222, user: 'millrace', prefix: 'org.millrace' },
   crossbar: { port: 8080, user: 'millrace', prefix: 'org.millrace', realm: 'realm1', path: 'ws' },
-  /** The setting, in the environment of either, that holds the password or ticket. */
+  /** The variable with the password or ticket, of the broker as well as of the masters. */
   secret: 'MILLRACE_BUS_TICKET',
 };
 
 /**
- * The hosts of a role in the examples, which are also the names of its masters.
+ * Returns the hosts of a role in the examples. They are also the names of its masters.
  *
  * @param {string} role
  */
 export const hostsOf = (role) => Array.from({ length: ROLES[role].hosts }, (_, i) => `${role}-${i + 1}`);
 
-/** The ports that a balancer hands out: `{ name, role, port, mode, health }`. */
+/** Returns the balanced ports: `{ name, role, port, mode, health }`. */
 export const balanced = () =>
   Object.entries(ROLES).flatMap(([role, { ports }]) =>
     Object.entries(ports)

@@ -1,6 +1,6 @@
 /**
- * Starts a role by its name, in this process: `node deploy/run.mjs engine`. What follows the name goes to it. This is the image's entry point;
- * `node deploy/run.mjs millrace …` is the command line.
+ * Starts a role by its name, in this process: `node deploy/run.mjs engine`. Further arguments are passed to the role. This is the image's
+ * entry point; `node deploy/run.mjs millrace …` is the command line.
  */
 import { join } from 'node:path';
 import { ROLES } from './roles.mjs';

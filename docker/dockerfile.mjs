@@ -1,8 +1,8 @@
-/** Reads `docker/Dockerfile` and `.dockerignore` as far as ours use them: for the rehearsal and for the tests. */
+/** Parses `docker/Dockerfile` and `.dockerignore`, with the syntax that ours use, for the rehearsal and for the tests. */
 
 /**
- * The stages in order: `{ name, base, steps: [{ instruction, rest }] }`. Lines that end in a backslash are joined, comments are gone, `ARG`s before the
- * first stage are filled in.
+ * Returns the stages in order: `{ name, base, steps: [{ instruction, rest }] }`. Lines that end in a backslash are joined, comments are
+ * removed, and `ARG`s before the first stage are filled in.
  *
  * @typedef {{ name: string, base: string, steps: { instruction: string, rest: string }[] }} Stage
  * @param {string} text
@@ -34,7 +34,7 @@ export function stagesOf(text) {
 }
 
 /**
- * A `COPY`: from which stage (null: the context), what, and to where.
+ * Parses a `COPY`: the stage it copies from (null: the context), the sources and the target.
  *
  * @param {string} rest
  */
@@ -46,7 +46,7 @@ export function copyOf(rest) {
 }
 
 /**
- * Whether the context of a build lacks a path. No pattern of ours begins with `!`.
+ * Returns a function that tells whether a path is excluded from the build context. None of our patterns begins with `!`.
  *
  * @param {string} text
  * @returns {(path: string) => boolean}

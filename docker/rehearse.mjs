@@ -1,7 +1,8 @@
 /**
- * Goes through `docker/Dockerfile` without Docker: `sudo node docker/rehearse.mjs`. Each stage is an overlay over this machine's own root folder, in
- * which its steps are run (so this machine, a Debian with Node 20, stands in for the base image), and nothing outside of a temporary folder is changed.
- * Then the image's user starts roles by the entry point, and the health check asks one. It needs Linux, root, and the registries of npm and Debian.
+ * Carries out `docker/Dockerfile` without Docker: `sudo node docker/rehearse.mjs`. Each stage is an overlay over this machine's own root
+ * folder, in which its steps are run (so this machine, a Debian with Node 20, stands in for the base image). Nothing outside of a temporary
+ * folder is changed. Then the image's user starts roles by the entry point, and the health check asks one. It needs Linux, root, and the
+ * registries of npm and Debian.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -43,7 +44,7 @@ async function rehearse(folder) {
   say('all of it went well');
 }
 
-/** What a stage sees: its own files over its parent's over this machine's. */
+/** Returns the overlay of a stage: its own files over its parent's over this machine's. */
 function overlay(folder, name, parent) {
   const place = (kind) => join(folder, name, kind);
   for (const kind of ['own', 'work', 'root']) mkdirSync(place(kind), { recursive: true });
@@ -82,7 +83,7 @@ function copy(image, { from, sources, target }, done, isIgnored) {
   for (const path of sources.flatMap((one) => matching(source, one))) {
     const file = join(source, path);
     if (!existsSync(file)) throw new Error(`COPY ${path}: there is no such file in ${from ?? 'the context'}`);
-    // A folder's content is copied, a file itself.
+    // Of a folder the content is copied, a file is copied itself.
     const isFolder = readdirSyncOrNull(file) !== null;
     cpSync(file, isFolder ? to : join(to, basename(file)), {
       recursive: true,
@@ -92,7 +93,7 @@ function copy(image, { from, sources, target }, done, isIgnored) {
   }
 }
 
-/** A `*` occurs in names of files only. */
+/** Finds the files for a pattern. A `*` occurs in names of files only. */
 function matching(source, path) {
   if (!path.includes('*')) return [path];
   const [start, end] = basename(path).split('*');
@@ -201,7 +202,7 @@ function say(text) {
 if (process.env[INSIDE] === undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-rehearsal-'));
   try {
-    // Mounts of its own, which end with it.
+    // The mounts are in a namespace of their own and end with it.
     const { status } = spawnSync(
       'unshare',
       ['--mount', '--propagation=private', process.execPath, import.meta.filename],

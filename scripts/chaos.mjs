@@ -1,4 +1,4 @@
-// `npm run chaos`: kills every kind of process while commits come in. `npm run chaos -- --help` says what it can do.
+// `npm run chaos`: kills every kind of process while commits come in. `npm run chaos -- --help` lists its options.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..');
 function run(command, args) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
-    // Ctrl-C reaches the child as well: it stops what it started, then we end.
+    // Ctrl-C reaches the child as well: it stops what it started, then this process ends.
     process.on('SIGINT', () => undefined);
     child.on('exit', (code, signal) => resolve(signal ? 1 : code));
   });

@@ -13,7 +13,7 @@ const tracked = (...patterns: string[]): string[] =>
     .stdout.split('\n')
     .filter((file) => file !== '' && existsSync(join(ROOT, file)));
 
-/** The anchors of a Markdown file's headings, as forges make them. */
+/** Returns the anchors of a Markdown file's headings, as forges make them. */
 function anchorsOf(markdown: string): Set<string> {
   const headings = [...markdown.matchAll(/^#{1,6} (.*)$/gm)].map(([, text]) => text!);
   return new Set(
@@ -26,7 +26,7 @@ function anchorsOf(markdown: string): Set<string> {
   );
 }
 
-/** What is wrong with a citation of `target` (`path#anchor`, from the root of the repository); null: nothing. */
+/** Returns what is wrong with a citation of `target` (`path#anchor`, from the root of the repository); null when it is right. */
 function fault(target: string): string | null {
   const [path = '', anchor] = target.split('#');
   if (!existsSync(join(ROOT, path))) return `there is no ${path}`;
@@ -37,8 +37,8 @@ function fault(target: string): string | null {
 const sources = tracked('*.ts', '*.tsx', '*.mjs', '*.js');
 const documents = tracked('*.md');
 
-describe('what is cited', () => {
-  it('is there: by comments', () => {
+describe('citations', () => {
+  it('exist: of comments', () => {
     const citations = sources.flatMap((file) =>
       [...read(file).matchAll(/`(docs\/[\w/.-]+\.md(?:#[\w-]+)?)`/g)].map(([, target]) => ({ file, target: target! })),
     );
@@ -46,7 +46,7 @@ describe('what is cited', () => {
     expect(citations.filter(({ target }) => fault(target) !== null)).toEqual([]);
   });
 
-  it('is there: by documents', () => {
+  it('exist: of documents', () => {
     const links = documents.flatMap((file) =>
       [...read(file).matchAll(/\]\(([^()\s]+)\)/g)]
         .map(([, link]) => link!)
@@ -57,13 +57,13 @@ describe('what is cited', () => {
     expect(links.filter(({ target }) => fault(target) !== null)).toEqual([]);
   });
 
-  it('is in this repository', () => {
+  it('stay within this repository', () => {
     const outside = /`?specs\/[\w-]+\.md|\bdesign §|[ (]§\d/;
     const cite = [...sources, ...documents].filter((file) => outside.test(read(file)));
     expect(cite.filter((file) => file !== 'scripts/citations.spec.ts')).toEqual([]);
   });
 
-  it('would be missed', () => {
+  it('are reported when they do not exist', () => {
     expect(fault('docs/nothing.md')).toBe('there is no docs/nothing.md');
     expect(fault('docs/api.md#nothing')).toBe('docs/api.md has no #nothing');
     expect(fault('docs/api.md#force-forms')).toBeNull();

@@ -1,5 +1,6 @@
-// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze, git-lfs and an old buildbot-worker from Debian, crossbar.io from PyPI.
-// Fast and silent about what is there already. With CI=true something missing is a failure, on a laptop a loud list.
+// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze, git-lfs and an old
+// buildbot-worker from Debian, crossbar.io from PyPI. It is fast and silent about what is installed already. With CI=true a missing program
+// is a failure, on a laptop it is reported.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -33,7 +34,7 @@ const find = (program) =>
     : searchPath.map((folder) => join(folder, program)).find(isExecutable);
 const say = (text) => process.stdout.write(`provision: ${text}\n`);
 
-/** Runs a command with its output shown; resolves to whether it succeeded. */
+/** Runs a command with its output shown. Resolves to whether it succeeded. */
 function run(command, args, env = {}) {
   say(`$ ${command} ${args.join(' ')}`);
   const startedAt = Date.now();
@@ -54,7 +55,7 @@ function run(command, args, env = {}) {
 
 const missingPackages = () => APT.filter(({ programs }) => !programs.every(find)).map(({ pkg }) => pkg);
 
-/** Installs the packages without letting Debian start their services: tests start their own. */
+/** Installs packages without letting Debian start their services: tests start their own. */
 async function installPackages(packages) {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !isExecutable(policy);
@@ -68,7 +69,7 @@ async function installPackages(packages) {
   }
 }
 
-/** The venv counts only when pip says that it holds exactly this version: an install that was interrupted is done again. */
+/** Whether the venv holds exactly this version, according to pip. An interrupted install is repeated. */
 function crossbarIsInstalled() {
   if (!isExecutable(join(venv, 'bin', 'crossbar'))) return false;
   const version = "from importlib.metadata import version; print('crossbar==' + version('crossbar'))";

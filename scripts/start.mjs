@@ -20,13 +20,13 @@ const args = process.argv.slice(2);
 const config = args.some((arg) => arg === '--config' || arg.startsWith('--config='))
   ? []
   : ['--config', join(root, 'examples/quickstart/master.config.ts')];
-// A relative path means relative to where the person stands, not to the checkout.
+// A relative path is relative to the user's folder, not to the checkout.
 const child = spawn(process.execPath, [join(root, 'apps/cli/dist/main.js'), 'start', ...config, ...args], {
   stdio: 'inherit',
   cwd: process.env.INIT_CWD ?? process.cwd(),
   env: { ...process.env, MILLRACE_DATA: process.env.MILLRACE_DATA || join(root, '.millrace') },
 });
-// Ctrl-C reaches the whole foreground group; this process only waits for the other to finish.
+// Ctrl-C reaches the whole foreground group. This process only waits for the child to end.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => signal === 'SIGINT' || child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal ? 1 : code));

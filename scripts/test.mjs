@@ -1,4 +1,4 @@
-// `npm test`: provisions what the tests need, builds, lints, and runs every suite. One line at the end says how it went.
+// `npm test`: provisions what the tests need, builds, lints, and runs every suite. The last line tells the outcome.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ for (const [name, command, args = []] of steps) {
   const status = command === 'jest' ? runJest(name, args) : run(command, args);
   console.log(`── ${name}: ${status === 0 ? 'ok' : 'FAILED'} after ${Math.round((Date.now() - startedAt) / 1000)} s`);
   if (status !== 0) broken.push(name);
-  // Without these nothing after them means anything.
+  // When these fail, the following steps would mean nothing.
   if (status !== 0 && (name === 'provision' || name === 'build')) break;
 }
 rmSync(reports, { recursive: true });

@@ -14,9 +14,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Turns `examples/hello` into a Git repository of its own, with a branch `main` that is green and a branch `failing` that is
- * red. An existing one is left as it is. Every process that loads the configuration may call this at once: the repository is
- * made beside its place and moved there whole.
+ * Makes a Git repository of `examples/hello`, with a branch `main` that succeeds and a branch `failing` that fails. An existing repository
+ * is left unchanged. All processes that load the configuration may call this at the same time: the repository is made in a temporary place
+ * and moved as a whole.
  */
 export async function ensureHelloRepository(repository: string, example: string): Promise<void> {
   if (await exists(repository)) return;
@@ -54,6 +54,6 @@ export async function ensureHelloRepository(repository: string, example: string)
     await rename(draft, repository);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    if (!(await exists(repository))) throw error; // otherwise another process was first
+    if (!(await exists(repository))) throw error; // Otherwise another process was first.
   }
 }

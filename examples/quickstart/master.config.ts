@@ -4,7 +4,7 @@ import { anyBranch, builder, defineConfig, fields, force, gitPoller, trigger, wo
 import { fileUpload, git, setProperty, shell } from '@millrace/steps';
 import { ensureHelloRepository } from './hello-repository.js';
 
-/** What `npm start` runs: two projects, one worker, and new commits noticed within seconds. A good place to try things out. */
+/** The configuration of `npm start`: two projects, one worker, and new commits noticed within seconds. A good place to try things out. */
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
 const data = resolve(checkout, process.env['MILLRACE_DATA'] ?? '.millrace');
@@ -41,7 +41,7 @@ export default defineConfig({
       description: 'Compiles and tests libs/domain',
       tags: ['node', 'unit'],
       workers: ['local'],
-      // `npm start` puts settings of its own into the environment, which are not meant for the npm of a build.
+      // `npm start` adds settings of its own to the environment, which must not reach the npm of a build.
       env: { npm_config_local_prefix: null, npm_config_prefix: null, INIT_CWD: null, NODE_OPTIONS: null },
       factory: [
         git({ repository: millraceRepository }),

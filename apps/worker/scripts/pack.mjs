@@ -21,13 +21,13 @@ const destination = resolve(process.argv[2] ?? join(app, 'dist'));
 const { version } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
 const { engines, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The packages whose code went into the bundle, by their folders. */
+/** Returns the folders of packages whose code is in the bundle. */
 function packagesOf(modules) {
   const folders = modules.flatMap((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []);
   return [...new Set(folders)].sort();
 }
 
-/** Their licences ask to be passed on. */
+/** Returns the licences of bundled packages, which have to be distributed with their code. */
 function noticesOf(folders) {
   const notices = folders.map((folder) => {
     const { name, version: its, license: theirs } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -42,7 +42,7 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-pack-'));
 try {
   const input = join(app, 'dist/main.js');
   if (!existsSync(input)) throw new Error(`build the worker first: there is no ${input}`);
-  // Native helpers of `ws`, which does without them.
+  // Native helpers of `ws`, which works without them.
   const external = ['bufferutil', 'utf-8-validate'];
   const bundle = await rolldown({ input, platform: 'node', external });
   const file = join(folder, 'millrace-worker.js');
