@@ -108,6 +108,38 @@ const kinds = stockKinds();
     return masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
   }
 
+  it('say why something could not be done: in the state of the step, and in its log', async () => {
+    const said = await ofEach(async (kind) => {
+      const { buildid } = (await ended(await requested('hopeless', kind))).at(-1)!;
+      const steps = await api.steps(buildid);
+      return Promise.all(
+        steps.map(async ({ name, results, state_string: state }) => {
+          const log = results === Result.SUCCESS ? '' : (await api.log(buildid, name)).join('\n');
+          return [name, resultName(results as Result), state, log] as const;
+        }),
+      );
+    });
+    const because = (name: string, result: string, why: RegExp) => [
+      name,
+      result,
+      expect.stringMatching(why),
+      expect.stringMatching(why),
+    ];
+    expect(said).toEqual(
+      forEach(({ protocol }) => [
+        ['shell', 'success', expect.anything(), ''],
+        because('workdir', 'exception', /No such file or directory: '\/proc\/none'/),
+        because('property', 'exception', /No such file or directory: '\/proc\/none'/),
+        because('missing', 'failure', /Cannot open file '.*nowhere' for upload/),
+        because('folder', 'failure', /Cannot open file '.*' for upload/),
+        because('over', 'failure', /Cannot open file '.*' for download/),
+        protocol === 'pb'
+          ? because('stdin', 'exception', /700000 is too long for a worker that speaks PB/)
+          : ['stdin', 'success', expect.anything(), ''],
+      ]),
+    );
+  }, 150_000);
+
   describe('one build with everything', () => {
     let builds: Record<string, Build>;
     const lines = (kind: StockKind, step: string, log?: string): Promise<string[]> =>

@@ -26,8 +26,10 @@ export function summaryOf(command: string | readonly (string | Obfuscated)[]): s
   return `'${first.join(' ')}${words.length > 2 ? ' ...' : ''}'`;
 }
 
-/** Why a command that the worker itself ended was ended. */
+/** Why a command could not be run, or was ended by the worker itself; for a step's state. */
 export function endedBecause(outcome: CommandOutcome): string {
+  if (outcome.workerLost || outcome.cancelled) return '';
+  if (outcome.failure !== null) return ` (${printable(pointOf(outcome.failure), 200)})`;
   switch (outcome.failureReason) {
     case 'timeout':
       return ' (took too long)';
@@ -40,4 +42,10 @@ export function endedBecause(outcome: CommandOutcome): string {
     default:
       return ` (${printable(outcome.failureReason, 200)})`;
   }
+}
+
+/** The line that says it: of a failure of Twisted's the first, of a traceback the last. */
+function pointOf(failure: string): string {
+  const twisted = /^\[Failure instance: Traceback[^:]*: <class '[^']*'>: (.*)/.exec(failure);
+  return twisted?.[1] ?? failure.trim().split('\n').at(-1)!;
 }

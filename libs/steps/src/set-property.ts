@@ -8,7 +8,7 @@ import {
 } from '@millrace/config';
 import { type JsonValue, Result } from '@millrace/domain';
 import { checkRenderable, makeStep } from './make-step.js';
-import { resultOf, succeeded } from './outcome.js';
+import { endedBecause, resultOf, succeeded } from './outcome.js';
 import { checkCommand, checkEnv, type CommandLine, type Environment } from './shell.js';
 
 export interface SetPropertyOptions extends StepOptions {
@@ -43,7 +43,8 @@ export function setProperty(options: SetPropertyOptions): Step {
       capture: { maxBytes: MAX_OUTPUT_CHARS + 1 },
     });
     const { stdout = '' } = outcome;
-    if (!succeeded(outcome)) return { result: resultOf(outcome), stateString: `property '${property}' not set` };
+    if (!succeeded(outcome))
+      return { result: resultOf(outcome), stateString: `property '${property}' not set${endedBecause(outcome)}` };
     if (stdout.length > MAX_OUTPUT_CHARS)
       return { result: Result.FAILURE, stateString: `property '${property}' not set: more than 64 kB of output` };
     step.properties.set(property, stdout.trim());

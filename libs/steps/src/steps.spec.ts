@@ -351,5 +351,12 @@ describe('outcomes', () => {
       ' (no output for too long)',
     );
     expect(endedBecause(outcome({}))).toBe('');
+    expect(endedBecause(outcome({ rc: 1, failureReason: 'Cannot open it' }))).toBe(' (Cannot open it)');
+    expect(endedBecause(outcome({ failure: 'Traceback:\n  at once\nOSError: no space\n' }))).toBe(
+      ' (OSError: no space)',
+    );
+    const twisted = "[Failure instance: Traceback: <class 'OSError'>: [Errno 28] no space\n/x.py:1:f\n]";
+    expect(endedBecause(outcome({ failure: twisted }))).toBe(' ([Errno 28] no space)');
+    expect(endedBecause(outcome({ failure: 'the connection is gone', workerLost: true }))).toBe('');
   });
 });

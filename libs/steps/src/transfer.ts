@@ -1,6 +1,6 @@
 import type { Renderable, Step, StepContext, StepOptions, StepOutcome } from '@millrace/config';
 import { checkRenderable, makeStep } from './make-step.js';
-import { resultOf } from './outcome.js';
+import { endedBecause, resultOf } from './outcome.js';
 
 export interface FileUploadOptions extends StepOptions {
   /** Relative to `workdir`. */
@@ -20,7 +20,7 @@ export function fileUpload(options: FileUploadOptions): Step {
     const from = step.path(await step.renderPath(options.workdir ?? 'build'), workerSrc);
     step.setState(`uploading ${workerSrc}`);
     const outcome = await step.upload({ workerSrc: from, maxBytes: options.maxBytes }, blobName);
-    return { result: resultOf(outcome), stateString: `uploading ${workerSrc}` };
+    return { result: resultOf(outcome), stateString: `uploading ${workerSrc}${endedBecause(outcome)}` };
   };
   return makeStep(fileUpload, options, {
     kind: 'upload',
@@ -58,7 +58,7 @@ export function fileDownload(options: FileDownloadOptions): Step {
     const to = step.path(await step.renderPath(options.workdir ?? 'build'), workerDest);
     step.setState(`downloading to ${workerDest}`);
     const outcome = await step.download(what, { workerDest: to, mode: options.mode });
-    return { result: resultOf(outcome), stateString: `downloading to ${workerDest}` };
+    return { result: resultOf(outcome), stateString: `downloading to ${workerDest}${endedBecause(outcome)}` };
   };
   return makeStep(fileDownload, options, {
     kind: 'download',

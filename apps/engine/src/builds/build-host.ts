@@ -12,12 +12,19 @@ import {
   UserError,
   type Uuid,
 } from '@millrace/domain';
-import { type CommandName, type CommandOutcome, type CommandUpdate, FEATURE_RESUME } from '@millrace/worker-protocol';
+import {
+  type CommandName,
+  type CommandOutcome,
+  type CommandUpdate,
+  cut,
+  FEATURE_RESUME,
+} from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
 import { isTransfer } from '../core/resuming.js';
 import {
   BuildPropertiesLimit,
+  ERROR_LOG,
   overStepLimit,
   shortState,
   STEP_LIMITS,
@@ -27,10 +34,14 @@ import {
 } from '../core/step-limits.js';
 import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
-import { transferSink } from './transfers.js';
+import { type TransferSink, transferSink } from './transfers.js';
 
 /** Whatever a step asks for. */
 const MOST_CAPTURED = 1 << 20;
+/** Characters. */
+const MOST_SAID_APART = 4000;
+/** Where the reason is told why a command failed that has no log. */
+const REASON_LOG = 'stdio';
 
 /** A list of files is the longest of it. */
 const RECORDED_LIMITS = { maxCharacters: 16 << 20, maxValues: 200_000 };
@@ -54,6 +65,8 @@ interface Running {
   /** What an earlier engine knew of it, when the worker has it already. */
   readonly recorded: RecordedCommand | null;
   readonly capture: Capture | null;
+  /** What the worker said of a transfer that has no log: shown when it fails. */
+  saidApart: string;
   interrupted: boolean;
   sent: boolean;
 }
@@ -157,7 +170,7 @@ export class EngineBuildHost implements BuildHost {
     const capture = request.capture
       ? new Capture(Math.min(request.capture.maxBytes, MOST_CAPTURED), recorded?.captured ?? '')
       : null;
-    const running: Running = { request, recorded, capture, interrupted: false, sent: false };
+    const running: Running = { request, recorded, capture, saidApart: '', interrupted: false, sent: false };
     this.running.set(uuid, running);
     try {
       // The intent is committed before the command is sent, so that whoever takes over knows what may be running.
@@ -181,12 +194,13 @@ export class EngineBuildHost implements BuildHost {
 
   private async send(uuid: string, running: Running, args: CommandRequest['args']): Promise<CommandResult> {
     const { request } = running;
-    const transfer = await transferSink(this.options.blobs, this.options.build.uuid, request, this.uploads);
+    let transfer: TransferSink | null = null;
     try {
+      transfer = await transferSink(this.options.blobs, this.options.build.uuid, request, this.uploads);
       if (running.interrupted && !running.recorded) {
         await transfer?.finish(false);
         const result = { rc: null, failure: null, failureReason: null, cancelled: true, workerLost: false };
-        void this.recordEnd(request, result);
+        void this.recordEnd(running, result);
         return result;
       }
       running.sent = true;
@@ -198,7 +212,7 @@ export class EngineBuildHost implements BuildHost {
             await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
             if (this.parked) return await never();
             const ended = toResult(outcome, running);
-            const recorded = this.recordEnd(request, ended);
+            const recorded = this.recordEnd(running, ended);
             resolve(ended);
             await recorded;
           },
@@ -213,6 +227,8 @@ export class EngineBuildHost implements BuildHost {
       });
       return await result;
     } catch (error) {
+      // What the step asks for and cannot have, before anything was sent.
+      if (!transfer && !running.sent && error instanceof UserError) throw error;
       await transfer?.finish(false);
       if (error instanceof FencedError) throw error;
       this.assertGoing();
@@ -231,7 +247,7 @@ export class EngineBuildHost implements BuildHost {
         cancelled: running.interrupted,
         workerLost: workerLost && !running.interrupted,
       };
-      void this.recordEnd(request, result);
+      void this.recordEnd(running, result);
       return result;
     }
   }
@@ -338,6 +354,7 @@ export class EngineBuildHost implements BuildHost {
     const entries = logEntries(request, batch);
     const logs = this.logsOf(request.stepNumber);
     for (const entry of entries) logs.add(entry.log);
+    running.saidApart = cut(running.saidApart + textApart(request, batch), MOST_SAID_APART);
     let captured = '';
     if (capture) for (const update of batch) if (update.kind === 'stdout') captured += capture.add(update.text);
     if (number !== null && (entries.length > 0 || captured !== '')) {
@@ -372,13 +389,16 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  private recordEnd({ stepNumber: step, ordinal }: CommandRequest, result: CommandResult): Promise<void> {
+  /** With the reason of one that failed as the last of its log, unless that has it. */
+  private recordEnd(running: Running, result: CommandResult): Promise<void> {
+    const { stepNumber: step, ordinal } = running.request;
     const recorded = this.journal
       .writeSoon(this.key, [
+        ...this.reasonLines(running, result),
         { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result), ended: result.rc !== null },
       ])
       .then(
-        () => undefined,
+        (committed) => this.announce(committed),
         (error: unknown) => {
           this.failed(error);
           throw error;
@@ -386,6 +406,16 @@ export class EngineBuildHost implements BuildHost {
       );
     recorded.catch(() => undefined);
     return recorded;
+  }
+
+  private reasonLines({ request, saidApart }: Running, { failure, rc, workerLost }: CommandResult): LogLines[] {
+    // The next attempt is its continuation, or its repetition.
+    if (workerLost) return [];
+    const said = rc === 0 && failure === null ? '' : saidApart;
+    const text = prefixLines('e', wholeLines(said)) + prefixLines('h', wholeLines(failure ?? ''));
+    if (text === '') return [];
+    const log = this.logsOf(request.stepNumber).addOr(request.log ?? REASON_LOG, ERROR_LOG);
+    return [{ kind: 'log-lines', step: request.stepNumber, log, type: 's', text, lines: countLines(text) }];
   }
 
   /** Everything that is asked of a build that is not ours any more, or waits for its worker, ends it in its runner. */
@@ -513,11 +543,18 @@ function never(): Promise<never> {
   return new Promise(() => undefined);
 }
 
-function toResult(outcome: CommandOutcome, { interrupted, capture }: Running): CommandResult {
+/** What a worker says is wrong with a transfer that has no log. */
+function textApart({ log, name }: CommandRequest, batch: readonly CommandUpdate[]): string {
+  if (log !== null || !isTransfer(name)) return '';
+  return batch.map((update) => (update.kind === 'stderr' ? update.text : '')).join('');
+}
+
+function toResult(outcome: CommandOutcome, { interrupted, capture, saidApart }: Running): CommandResult {
+  const said = outcome.rc === 0 ? '' : saidApart.trim();
   return {
     rc: outcome.rc,
     failure: outcome.failure,
-    failureReason: outcome.failureReason,
+    failureReason: outcome.failureReason ?? (said === '' ? null : said),
     cancelled: interrupted,
     workerLost: false,
     ...(capture ? { stdout: capture.text } : {}),

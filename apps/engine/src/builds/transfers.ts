@@ -1,4 +1,4 @@
-import { UserError, type Uuid } from '@millrace/domain';
+import { messageOf, MillraceError, OperationalError, UserError, type Uuid } from '@millrace/domain';
 import type { CommandSink } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { STEP_LIMITS, type UploadsLimit } from '../core/step-limits.js';
@@ -20,8 +20,9 @@ export async function transferSink(
   if (request.upload) {
     uploads.begin(request.upload.blob);
     const isDirectory = request.name === 'upload_directory';
-    const writer = await blobs.writer(build, isDirectory ? `${request.upload.blob}.tar` : request.upload.blob);
-    const write = limited(request, uploads, (block) => writer.write(block));
+    const { blob } = request.upload;
+    const writer = await storing(blob, () => blobs.writer(build, isDirectory ? `${blob}.tar` : blob));
+    const write = limited(request, uploads, (block) => storing(blob, () => writer.write(block)));
     return {
       sink: {
         writeUpload: write,
@@ -30,7 +31,7 @@ export async function transferSink(
         writeDirectory: write,
         unpackDirectory: async () => undefined,
       },
-      finish: (succeeded) => (succeeded ? writer.commit() : writer.discard()),
+      finish: (succeeded) => (succeeded ? storing(blob, () => writer.commit()) : writer.discard()),
     };
   }
   if (request.download) {
@@ -44,6 +45,16 @@ export async function transferSink(
     };
   }
   return null;
+}
+
+/** @throws OperationalError `upload-not-stored` where the disk is full, or not to be written to */
+async function storing<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof MillraceError) throw error;
+    throw new OperationalError('upload-not-stored', `the engine cannot store '${name}': ${messageOf(error)}`, { name });
+  }
 }
 
 /** The worker keeps to `maxsize` itself; one that does not is stopped. */

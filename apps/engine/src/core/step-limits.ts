@@ -96,6 +96,14 @@ export class StepLogs {
       throw overStepLimit(`'${printable(name, 100)}' is one log too many for its step`, logs);
     this.names.add(name);
   }
+
+  /** The name, or the other one where there is no room for it. */
+  addOr(name: string, other: string): string {
+    const { logs } = STEP_LIMITS;
+    const chosen = this.names.has(name) || this.names.size < logs ? name : other;
+    this.names.add(chosen);
+    return chosen;
+  }
 }
 
 /** Counts the links of one step. */

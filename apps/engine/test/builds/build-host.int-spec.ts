@@ -14,6 +14,7 @@ import {
   MasterStore,
   migrate,
   openDatabase,
+  readLogLines,
 } from '@millrace/database';
 import {
   type CommandUpdate,
@@ -23,7 +24,7 @@ import {
   MsgpackMasterSession,
   type WorkerRequest,
 } from '@millrace/worker-protocol';
-import { FolderBlobs } from '../../src/blobs/folder-blobs.js';
+import { type Blobs, type BlobWriter, FolderBlobs } from '../../src/blobs/folder-blobs.js';
 import { EngineBuildHost } from '../../src/builds/build-host.js';
 import { STEP_LIMITS } from '../../src/core/step-limits.js';
 import type { CommandRequest } from '../../src/runner/runner.js';
@@ -39,6 +40,8 @@ describe('what a build leaves behind has limits', () => {
   let build: ClaimedBuild;
   let host: EngineBuildHost;
   let broken: unknown[];
+  let journal: Journal;
+  let blobs: Blobs;
   let says: (id: string, send: (request: WorkerRequest) => void) => void;
 
   beforeAll(async () => {
@@ -93,14 +96,15 @@ describe('what a build leaves behind has limits', () => {
       ClaimedBuild,
     ];
     const worker = attachedWorker({ workerId, maxBuilds: 100, connection: connection() });
-    const journal = new Journal(db, me, () => undefined);
+    journal = new Journal(db, me, () => undefined);
     broken = [];
+    blobs = new FolderBlobs(join(folder, 'blobs'));
     const nothing = (): void => undefined;
     host = new EngineBuildHost({
       build,
       worker,
       journal,
-      blobs: new FolderBlobs(join(folder, 'blobs')),
+      blobs,
       replay: null,
       publish: nothing,
       onFenced: nothing,
@@ -148,6 +152,16 @@ describe('what a build leaves behind has limits', () => {
       build.buildId,
     ]);
 
+  const linesOf = async (log: string): Promise<string[]> => {
+    // After everything that nobody waited for.
+    await journal.write(build, [{ kind: 'step-changed', number: 0, stateString: 'looked at' }]);
+    const { id } = (await db.get<{ id: number }>(`SELECT id FROM logs WHERE build_id = ? AND name = ?`, [
+      build.buildId,
+      log,
+    ]))!;
+    return (await readLogLines(db, id, 0, 999)).split('\n').slice(0, -1);
+  };
+
   it('a command that writes 3,000 logs fails, says why, and takes no time', async () => {
     const stdout = { kind: 'stdout', text: 'x\n' } as const;
     says = (id, send) => {
@@ -164,7 +178,11 @@ describe('what a build leaves behind has limits', () => {
     const result = await host.runCommand(request());
     expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(result).toMatchObject({ rc: null, failureReason: expect.stringContaining('at most 200 are allowed') });
-    expect(await logsOf()).toEqual([{ name: 'stdio', count: 1 }]);
+    expect(await linesOf('stdio')).toEqual([
+      'ox',
+      'hmore logs than a step may have: at most 200 are allowed',
+    ]);
+    expect(await logsOf()).toHaveLength(1);
     expect(broken).toEqual([]);
   });
 
@@ -177,7 +195,9 @@ describe('what a build leaves behind has limits', () => {
     expect(result.failureReason).toBe(
       `'log 200' is one log too many for its step: at most ${STEP_LIMITS.logs} are allowed`,
     );
-    expect(await logsOf()).toHaveLength(STEP_LIMITS.logs);
+    // In the one that always has room.
+    expect(await linesOf('err.text')).toEqual([`h${result.failureReason}`]);
+    expect(await logsOf()).toHaveLength(STEP_LIMITS.logs + 1);
   });
 
   it('lines that are mixed are as many writes as there are logs, and lose nothing', async () => {
@@ -217,6 +237,80 @@ describe('what a build leaves behind has limits', () => {
       build.buildId,
     ]);
     expect(row).toEqual({ captured, stored: lines.length + 1 });
+  });
+
+  describe('why a command failed', () => {
+    const ends = (updates: readonly CommandUpdate[], failure: string | null): void => {
+      says = (id, send) => {
+        send(update(id, updates));
+        send({ op: 'complete', commandId: id, failure });
+      };
+    };
+    const stderr = { kind: 'stderr', text: 'Cannot open it\n' } as const;
+    const rc = (status: number) => ({ kind: 'rc', rc: status }) as const;
+    const upload = { name: 'upload_file', args: { path: '/w/f' }, log: null, upload: { blob: 'f' } };
+
+    it.each<[string, Partial<CommandRequest>, CommandUpdate[], string | null, object, string[]]>([
+      [
+        'is at the end of its log where it broke down',
+        {},
+        [{ kind: 'header', text: 'h\n' }],
+        'EACCES: mkdir\nat once',
+        { failure: 'EACCES: mkdir\nat once', failureReason: null },
+        ['hh', 'hEACCES: mkdir', 'hat once'],
+      ],
+      ['is in a log of its own where it had none', { log: null }, [], 'EACCES', { failure: 'EACCES' }, ['hEACCES']],
+      [
+        'is what the worker says of a file that cannot be moved',
+        upload,
+        [stderr, rc(1)],
+        null,
+        { rc: 1, failure: null, failureReason: 'Cannot open it' },
+        ['eCannot open it'],
+      ],
+      [
+        'is both where there is both',
+        upload,
+        [stderr, rc(1)],
+        'EIO',
+        { rc: 1, failure: 'EIO' },
+        ['eCannot open it', 'hEIO'],
+      ],
+    ])('%s', async (_what, fields, updates, failure, result, lines) => {
+      ends(updates, failure);
+      expect(await host.runCommand(request(fields))).toMatchObject(result);
+      expect(await linesOf('stdio')).toEqual(lines);
+    });
+
+    it.each<[string, Partial<CommandRequest>, CommandUpdate[]]>([
+      ['a transfer that went well', upload, [stderr, rc(0)]],
+      ['a question without a log', { name: 'stat', args: { path: '/w/f' }, log: null }, [rc(2)]],
+    ])('is not told of %s', async (_what, fields, updates) => {
+      ends(updates, null);
+      expect(await host.runCommand(request(fields))).toMatchObject({ failure: null, failureReason: null });
+      await journal.write(build, [{ kind: 'step-changed', number: 0, stateString: 'looked at' }]);
+      expect(await logsOf()).toEqual([]);
+    });
+
+    it.each<[string, Partial<Record<keyof BlobWriter, () => Promise<void>>> | null]>([
+      ['opened', null],
+      ['written', { write: () => Promise.reject(new Error('ENOSPC: no space left on device, write')) }],
+      ['put in its place', { commit: () => Promise.reject(new Error('ENOSPC: no space left on device, write')) }],
+    ])("is the engine's own where an upload cannot be %s", async (_when, broken) => {
+      blobs.writer = () =>
+        broken === null
+          ? Promise.reject(new Error('ENOSPC: no space left on device, write'))
+          : Promise.resolve({ write: async () => {}, commit: async () => {}, discard: async () => {}, ...broken });
+      says = (id, send) => {
+        send({ op: 'update_upload_file_write', commandId: id, block: Buffer.from('x') });
+        send({ op: 'update_upload_file_close', commandId: id });
+        send(update(id, [rc(0)]));
+        send({ op: 'complete', commandId: id, failure: null });
+      };
+      const why = "the engine cannot store 'f': ENOSPC: no space left on device, write";
+      expect(await host.runCommand(request(upload))).toMatchObject({ failure: why });
+      expect(await linesOf('stdio')).toEqual([`h${why}`]);
+    });
   });
 
   it('a hundred commands at a time are enough', async () => {

@@ -19,7 +19,7 @@ import {
   worstOf,
 } from '@millrace/domain';
 import { makeStep } from '../make-step.js';
-import { resultOf, succeeded } from '../outcome.js';
+import { endedBecause, resultOf, succeeded } from '../outcome.js';
 import { Checkout, isPlainFailure, type Trouble } from './checkout.js';
 import { checkGitOptions, describeArguments, type GitStepOptions, shownOptions, variablesOf } from './options.js';
 import { type Access, PrivateGit } from './private-git.js';
@@ -79,6 +79,10 @@ async function run(step: StepContext, options: GitStepOptions): Promise<StepOutc
   if (succeeded(removed)) return outcome;
   const stateString = `${outcome.stateString}, credentials not removed`;
   return { result: worstOf([outcome.result, resultOf(removed)]), stateString };
+}
+
+function failed(what: string, outcome: CommandOutcome): StepOutcome {
+  return { result: resultOf(outcome), stateString: what + endedBecause(outcome) };
 }
 
 const REFUSED: Readonly<Record<string, string>> = {
@@ -190,25 +194,25 @@ async function checkOut(
   step.setState(`checking out ${wanted.branch ?? 'the default branch'}`);
   if (mode === 'full' && method === 'clobber') {
     const removed = await checkout.removeFolder(step.path(workdir));
-    if (!succeeded(removed)) return { result: resultOf(removed), stateString: 'update' };
+    if (!succeeded(removed)) return failed('update', removed);
   }
   const trouble = await updated(step, checkout, options);
-  if (trouble) return { result: resultOf(trouble.outcome), stateString: updateFailed(trouble.failure, wanted) };
+  if (trouble) return failed(updateFailed(trouble.failure, wanted), trouble.outcome);
 
   const head = await checkout.git(['rev-parse', 'HEAD'], { capture: true });
   const revision = head.stdout?.trim() ?? '';
-  if (!succeeded(head) || !revision)
-    return { result: succeeded(head) ? Result.FAILURE : resultOf(head), stateString: 'update' };
+  if (!succeeded(head)) return failed('update', head);
+  if (!revision) return { result: Result.FAILURE, stateString: 'update: no revision was checked out' };
   setSourceProperty(step, options, 'got_revision', revision);
   if (options.getDescription) {
     const described = await checkout.git(['describe', ...describeArguments(options.getDescription)], { capture: true });
     // A history without a tag has none, which is no failure.
     if (succeeded(described)) setSourceProperty(step, options, 'commit-description', described.stdout!.trim());
-    else if (!isPlainFailure(described)) return { result: resultOf(described), stateString: 'update' };
+    else if (!isPlainFailure(described)) return failed('update', described);
   }
   if (isCopied(options)) {
     const copied = await checkout.replaceBy(step.path(COPIED_FROM), step.path(plan.workdir));
-    if (!succeeded(copied)) return { result: resultOf(copied), stateString: 'copy' };
+    if (!succeeded(copied)) return failed('copy', copied);
   }
   const { branch } = wanted;
   return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
