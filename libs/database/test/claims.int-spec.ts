@@ -19,7 +19,7 @@ import {
   sealLogs,
   type Transaction,
 } from '@millrace/database';
-import { NO_SOURCE, Result } from '@millrace/domain';
+import { NO_SOURCE, Result, type Properties } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
 /** The first two are for many claims; each other one has one build of this suite. */
@@ -40,6 +40,7 @@ onEveryDatabase('claims and journal', (get) => {
   const submit = async (
     builders: number[],
     sourceStamps = [NO_SOURCE],
+    properties: Properties = {},
   ): Promise<{ buildsetId: number; requestIds: number[] }> => {
     const created = await get().db.transaction((tx) =>
       createBuildset(tx, {
@@ -48,7 +49,7 @@ onEveryDatabase('claims and journal', (get) => {
         cause: `test:${++causes}`,
         reason: 'test',
         sourceStamps,
-        properties: { a: [1, 'Test'] },
+        properties: { a: [1, 'Test'], ...properties },
         builderIds: builders.map(builderId),
       }),
     );
@@ -95,6 +96,19 @@ onEveryDatabase('claims and journal', (get) => {
     expect(claimed[0]!.properties).toMatchObject({ a: [1, 'Test'], buildername: expect.anything() });
     await connections[1]!.close();
     await connections[2]!.close();
+  });
+
+  it('takes what the configuration says for more than what the buildset says, and what the build is for more than either', async () => {
+    const { requestIds } = await submit([4], undefined, { branch: [1, 'Test'], attempt: [1, 'Test'], b: [1, 'Test'] });
+    const properties = { a: [2, 'Builder'], workername: [2, 'Worker'] } as const;
+    const [build] = await new ClaimStore(get().db).claim(me, [{ ...candidate(requestIds[0]!, 4), properties }]);
+    expect(build!.properties).toMatchObject({
+      a: [2, 'Builder'],
+      b: [1, 'Test'],
+      branch: [null, 'Build'],
+      attempt: [1, 'Build'],
+      workername: ['w0', 'Worker'],
+    });
   });
 
   it('gives every build all source stamps of its buildset, in the order of their codebases', async () => {

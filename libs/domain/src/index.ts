@@ -38,6 +38,8 @@ export {
   interpolate,
   type JsonValue,
   mergeProperties,
+  propertiesGiven,
+  type PropertyGiver,
   type Properties,
   propertiesFrom,
   PROPERTY_LIMITS,

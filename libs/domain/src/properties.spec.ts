@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { checkProperties, PROPERTY_LIMITS } from './properties.js';
+import {
+  checkProperties,
+  type Properties,
+  propertiesFrom,
+  propertiesGiven,
+  type PropertyGiver,
+  PROPERTY_LIMITS,
+} from './properties.js';
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
 const many = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, i]));
@@ -43,5 +50,32 @@ describe('checkProperties', () => {
         expect(() => checkProperties(values)).not.toThrow();
       }),
     );
+  });
+});
+
+describe('propertiesGiven', () => {
+  const given = (...givers: PropertyGiver[]): Properties =>
+    propertiesGiven(Object.fromEntries(givers.map((giver) => [giver, propertiesFrom({ p: 1, [giver]: 1 }, giver)])));
+
+  it.each<[PropertyGiver, PropertyGiver]>([
+    ['scheduler', 'changes'],
+    ['scheduler', 'call'],
+    ['changes', 'call'],
+    ['call', 'buildset'],
+    ['buildset', 'builder'],
+    ['builder', 'worker'],
+    ['buildset', 'configuration'],
+    ['buildset', 'build'],
+    ['configuration', 'build'],
+  ])('takes the value of %s for less than that of %s, whoever is named first', (less, more) => {
+    expect(given(less, more)).toEqual({ p: [1, more], [less]: [1, less], [more]: [1, more] });
+    expect(given(more, less)).toEqual(given(less, more));
+  });
+
+  it('takes names of the prototype for names', () => {
+    const odd = (source: string) => propertiesFrom(JSON.parse('{"__proto__": 1}') as Record<string, 1>, source);
+    expect(Object.entries(propertiesGiven({ scheduler: odd('a'), build: odd('b') }))).toEqual([
+      ['__proto__', [1, 'b']],
+    ]);
   });
 });

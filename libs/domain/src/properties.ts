@@ -59,6 +59,28 @@ export function mergeProperties(...sets: readonly Properties[]): Properties {
   return Object.fromEntries(sets.flatMap((set) => Object.entries(set)));
 }
 
+/** Who gives a build its properties, in Buildbot's order: of those that give the same one, the last one's counts. What steps set comes after all. */
+const GIVERS = [
+  'scheduler',
+  'changes',
+  /** A form, or a trigger. */
+  'call',
+  /** Those three together, and what the scheduler adds. */
+  'buildset',
+  'builder',
+  'worker',
+  /** Those two together. */
+  'configuration',
+  /** Its number, names and source stamp. */
+  'build',
+] as const;
+export type PropertyGiver = (typeof GIVERS)[number];
+
+/** All of them together. */
+export function propertiesGiven(by: Partial<Readonly<Record<PropertyGiver, Properties>>>): Properties {
+  return mergeProperties(...GIVERS.map((giver) => by[giver] ?? {}));
+}
+
 /** Makes properties of values that all have the same source. */
 export function propertiesFrom(values: Readonly<Record<string, JsonValue>>, source: string): Properties {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value, source] as const]));

@@ -1,6 +1,6 @@
 import { hints } from '@millrace/contracts';
 import type { ClaimCandidate, ClaimedBuild, ClaimStore, Journal } from '@millrace/database';
-import { FencedError, messageOf, type Properties } from '@millrace/domain';
+import { FencedError, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
 
@@ -192,7 +192,7 @@ function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: 
       workerId,
       workerName,
       fingerprint,
-      properties: { ...properties, ...assignments.workerProperties(workerId) },
+      properties: propertiesGiven({ builder: properties, worker: assignments.workerProperties(workerId) }),
       ...(sessionEpoch !== undefined && { sessionEpoch }),
     },
   };

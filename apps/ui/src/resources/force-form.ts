@@ -8,6 +8,7 @@ import {
   type Properties,
   printable,
   propertiesFrom,
+  propertiesGiven,
   PROPERTY_LIMITS,
   type SourceStamp,
   UserError,
@@ -76,11 +77,10 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
       reason,
       priority: Number(values.get(scheduler.priorityField.name) ?? scheduler.priority),
       sourceStamps: sourceStamps(scheduler, values),
-      properties: {
-        ...propertiesFrom(scheduler.properties, 'Scheduler'),
-        ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-        ...propertiesFrom({ ...own, owner, owners: [owner], reason }, SOURCE),
-      },
+      properties: propertiesGiven({
+        scheduler: propertiesFrom({ ...scheduler.properties, scheduler: scheduler.name }, 'Scheduler'),
+        call: propertiesFrom({ ...own, owner, owners: [owner], reason }, SOURCE),
+      }),
     },
   };
 }

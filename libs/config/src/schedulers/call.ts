@@ -1,5 +1,5 @@
 import type { CompiledScheduler } from '@millrace/contracts';
-import { mergeProperties, printable, propertiesFrom, UserError } from '@millrace/domain';
+import { printable, propertiesFrom, propertiesGiven, UserError } from '@millrace/domain';
 import type { Call, PlannedBuildset } from './kind.js';
 
 /**
@@ -12,11 +12,10 @@ export function answerCall(scheduler: CompiledScheduler, call: Call): PlannedBui
     reason: call.reason ?? scheduler.reason,
     sourceStamps: call.sourceStamps,
     changeIds: [],
-    properties: mergeProperties(
-      propertiesFrom(scheduler.properties, 'Scheduler'),
-      propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-      call.properties,
-    ),
+    properties: propertiesGiven({
+      scheduler: propertiesFrom({ ...scheduler.properties, scheduler: scheduler.name }, 'Scheduler'),
+      call: call.properties,
+    }),
     builders: chosenBuilders(scheduler, call.builders),
     priority: call.priority ?? scheduler.priority,
   };

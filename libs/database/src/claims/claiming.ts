@@ -1,8 +1,8 @@
 import {
   admitted,
-  mergeProperties,
   type Properties,
   propertiesFrom,
+  propertiesGiven,
   sourceProperties,
   type SourceStamp,
   type Uuid,
@@ -22,7 +22,7 @@ export interface ClaimCandidate {
   readonly builderName: string;
   readonly workerId: number;
   readonly workerName: string;
-  /** The builder's and the worker's own properties; those of the buildset win over them. */
+  /** The builder's and the worker's own properties, which win over those of the buildset. */
   readonly properties: Properties;
   /** Of the configuration revision that the build runs under. */
   readonly fingerprint?: string;
@@ -117,13 +117,15 @@ async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promi
 function buildProperties(candidate: ClaimCandidate, request: RequestRow, number: number): Properties {
   // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
   const attempt = { requestid: candidate.requestId, attempt: request.attempts };
-  return mergeProperties(
-    candidate.properties,
-    propertiesFrom({ ...sourceProperties(request.sourceStamps), ...attempt }, 'Build'),
-    request.properties,
-    propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
-    propertiesFrom({ workername: candidate.workerName }, 'Worker'),
-  );
+  return propertiesGiven({
+    buildset: request.properties,
+    configuration: candidate.properties,
+    build: {
+      ...propertiesFrom({ ...sourceProperties(request.sourceStamps), ...attempt }, 'Build'),
+      ...propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
+      ...propertiesFrom({ workername: candidate.workerName }, 'Worker'),
+    },
+  });
 }
 
 /** Writes builds and their claims. */

@@ -136,6 +136,21 @@ describe('called when time has passed', () => {
     expect(built(decide(singleBranchKind, list))).toEqual([[1, 2], [3]]);
   });
 
+  it('takes what a change says for more than what its scheduler says, but not about the scheduler', () => {
+    const properties = { own: [2, 'Change'], scheduler: ['x', 'Change'], owners: ['x', 'Change'] } as const;
+    expect(decide(anyBranchKind, [waiting(1, 900, { properties })])).toMatchObject({
+      buildsets: [
+        {
+          properties: {
+            own: [2, 'Change'],
+            scheduler: ['s', 'Scheduler'],
+            owners: [['author 1'], 'Change'],
+          },
+        },
+      ],
+    });
+  });
+
   it('makes one buildset of a batch, with the last change and the properties of all', () => {
     const list = [waiting(1, 900, { properties: { a: [1, 'Change'] } }), waiting(2, 800)];
     expect(decide(anyBranchKind, list)).toMatchObject({

@@ -1,5 +1,5 @@
 import type { CompiledScheduler } from '@millrace/contracts';
-import { filterChange, mergeProperties, MillraceError, propertiesFrom } from '@millrace/domain';
+import { filterChange, mergeProperties, MillraceError, propertiesFrom, propertiesGiven } from '@millrace/domain';
 import type { ChangeInfo } from '../../step.js';
 import { answerCall } from '../call.js';
 import {
@@ -134,12 +134,14 @@ function buildsetFor(scheduler: Scheduler, changes: readonly SeenChange[], cause
     reason: scheduler.reason || reasonFor(scheduler, changes),
     sourceStamps: [{ branch, revision, repository, project, codebase }],
     changeIds: changes.map((change) => change.changeId),
-    properties: mergeProperties(
-      ...changes.map((change) => change.properties),
-      propertiesFrom(scheduler.properties, 'Scheduler'),
-      propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-      propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
-    ),
+    properties: propertiesGiven({
+      scheduler: propertiesFrom(scheduler.properties, 'Scheduler'),
+      changes: mergeProperties(...changes.map((change) => change.properties)),
+      buildset: {
+        ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
+        ...propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
+      },
+    }),
     builders: scheduler.builders,
     priority: scheduler.priority,
   };
