@@ -138,6 +138,11 @@ describe('compileConfig', () => {
       ['builders[0].properties.p is a function; expected a value that JSON can hold'],
     ],
     [
+      'a secret in an environment',
+      builders({ env: { A: '%(secret:key)s' } }),
+      [expect.stringMatching(/^builders\[0\]\.env: '%\(secret:key\)s' cannot be filled in/) as unknown as string],
+    ],
+    [
       'a wrong environment',
       builders({ env: { A: 1 } }),
       ['builders[0].env.A is 1; expected a string, null, a template or a callback'],

@@ -14,6 +14,7 @@ import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
 import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
+import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
 import type { Step } from './step.js';
 
@@ -262,6 +263,8 @@ function compileBuilder(
   const isEnv = (value: unknown) =>
     value === null || typeof value === 'string' || typeof value === 'function' || isTemplate(value);
   const env = reader.record<unknown>('env', isEnv, 'a string, null, a template or a callback');
+  const unset = unrenderable(env);
+  if (unset !== null) reader.problem('env', 'variables without secrets', `${reader.at('env')}: ${unset}`);
   const properties = reader.properties();
   const builddir = reader.text('builddir', {
     default: name.replace(/[^A-Za-z0-9_.-]+/g, '_').replace(/^\.+/, '_'),

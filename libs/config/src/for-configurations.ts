@@ -22,7 +22,7 @@ export { locate, locationOf, type SourceLocation } from './location.js';
 export { type SourceStamp } from '@millrace/domain';
 export { isJson, ObjectReader, ProblemList } from './object-reader.js';
 export { ConfigError, formatProblems, nearest, type Note, type Problem, show } from './problems.js';
-export { render, renderCommand, renderPath, templateOf } from './render.js';
+export { render, renderCommand, renderPath, templateOf, unrenderable } from './render.js';
 export {
   type ChangeInfo,
   type CommandOptions,

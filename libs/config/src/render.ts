@@ -4,6 +4,7 @@ import {
   interpolatePath,
   type InterpolationSources,
   type Properties,
+  secretProblem,
   type TemplateRules,
 } from '@millrace/domain';
 import type { Interpolation, Renderable, RenderContext } from './step.js';
@@ -25,6 +26,19 @@ export function isInterpolation(value: unknown): value is Interpolation {
 export function templateOf(value: unknown): { readonly text: string; readonly rules: TemplateRules } | null {
   if (typeof value === 'string') return { text: value, rules: PLAIN };
   return isInterpolation(value) ? { text: value.interpolate, rules: ALL } : null;
+}
+
+/** What can never be rendered anywhere in a value, and why: the first of its templates that asks for a secret. */
+export function unrenderable(value: unknown): string | null {
+  const template = templateOf(value);
+  if (template) return secretProblem(template.text, template.rules)?.message ?? null;
+  // What is not written down as plain data is not rendered either.
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return null;
+  for (const part of Object.values(value)) {
+    const problem = unrenderable(part);
+    if (problem !== null) return problem;
+  }
+  return null;
 }
 
 function sourcesOf(context: RenderContext, properties: Properties): InterpolationSources {

@@ -39,6 +39,7 @@ export {
   type JsonValue,
   mergeProperties,
   propertiesGiven,
+  secretProblem,
   type PropertyGiver,
   type Properties,
   propertiesFrom,

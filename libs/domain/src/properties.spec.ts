@@ -2,12 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   checkProperties,
+  interpolate,
   type Properties,
   propertiesFrom,
   propertiesGiven,
   type PropertyGiver,
   PROPERTY_LIMITS,
+  secretProblem,
 } from './properties.js';
+import { interpolateCommand, interpolatePath } from './shell-template.js';
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
 const many = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, i]));
@@ -77,5 +80,28 @@ describe('propertiesGiven', () => {
     expect(Object.entries(propertiesGiven({ scheduler: odd('a'), build: odd('b') }))).toEqual([
       ['__proto__', [1, 'b']],
     ]);
+  });
+});
+
+describe('a secret in a template', () => {
+  const from = { properties: {} };
+  const plain = { plain: true };
+
+  it.each(['%(secret:key)s', 'a %(prop:x)s %(secret:key:-none)s', '%(raw:secret:key)s'])(
+    'is refused: %s',
+    (template) => {
+      const refused = expect.objectContaining({ code: 'no-secrets' });
+      expect(() => interpolate(template, from)).toThrow(refused);
+      expect(() => interpolate(template, from, plain)).toThrow(refused);
+      expect(() => interpolateCommand(template, from, plain, 'posix')).toThrow(refused);
+      expect(() => interpolatePath(template, from, plain)).toThrow(refused);
+      expect(secretProblem(template, plain)).toEqual(refused);
+      expect(secretProblem(template, { plain: false })).toEqual(refused);
+    },
+  );
+
+  it.each(['%(prop:secret)s', '%%(secret:key)s', 'secret:key'])('is none: %s', (template) => {
+    expect(secretProblem(template, { plain: false })).toBeNull();
+    expect(() => interpolate(template, from)).not.toThrow();
   });
 });

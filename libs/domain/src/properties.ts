@@ -108,8 +108,6 @@ function asText(value: JsonValue | undefined): string {
 /** The values that `%(…)s` may refer to. */
 export interface InterpolationSources {
   readonly properties: Properties;
-  /** Values for `%(secret:name)s`, which must not appear in a log. */
-  readonly secrets?: Readonly<Record<string, string>>;
   /** The build's source stamps, for `%(src:CODEBASE:branch)s`, and `%(src::branch)s` for the main one. */
   readonly sourceStamps?: readonly SourceStamp[];
 }
@@ -139,11 +137,11 @@ export interface TemplateRules {
 }
 
 /**
- * Fills in a template and returns its parts. Placeholders are `%(prop:NAME)s`, `%(secret:NAME)s` and `%(src:CODEBASE:ATTR)s`, with
- * `:-default` (used when the value is missing), `:~default` (when missing or false) and `:+text` (when present), which are the author's
- * texts. `%(raw:prop:NAME)s` is a value that is not quoted for a shell.
+ * Fills in a template and returns its parts. Placeholders are `%(prop:NAME)s` and `%(src:CODEBASE:ATTR)s`, with `:-default` (used when the
+ * value is missing), `:~default` (when missing or false) and `:+text` (when present), which are the author's texts. `%(raw:prop:NAME)s` is a
+ * value that is not quoted for a shell.
  *
- * @throws UserError `interpolation` for an unknown selector or a result that is too long
+ * @throws UserError `interpolation` for an unknown selector or a result that is too long, `no-secrets` for `%(secret:NAME)s`
  */
 export function templatePieces(template: string, from: InterpolationSources, { plain }: TemplateRules): Piece[] {
   const pieces: Piece[] = [];
@@ -194,6 +192,22 @@ export function interpolate(
     .join('');
 }
 
+/** Buildbot fills secrets in here; an empty text in the place of one would be a password that nobody has chosen. */
+function noSecrets(placeholder: string): UserError {
+  return new UserError(
+    'no-secrets',
+    `'${placeholder}' cannot be filled in: there are no secrets in templates yet; use { obfuscated, value } in a list of a command or in env, or passwordEnv`,
+    { placeholder },
+  );
+}
+
+/** Why a template can never be filled in: it asks for a secret. Null: it does not. */
+export function secretProblem(template: string, { plain }: TemplateRules): UserError | null {
+  for (const { 0: placeholder, groups } of template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER))
+    if (groups?.['selector'] === 'secret') return noSecrets(placeholder);
+  return null;
+}
+
 /** Whether a template depends on the build. */
 export function hasPlaceholders(template: string, { plain }: TemplateRules): boolean {
   return [...template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER)].some(([all]) => all !== '%%');
@@ -239,16 +253,14 @@ function lookUp(selector: string, codebase: string, name: string, from: Interpol
     case 'prop':
       return Object.hasOwn(from.properties, name) ? from.properties[name]![0] : undefined;
     case 'secret':
-      return from.secrets && Object.hasOwn(from.secrets, name) ? from.secrets[name] : undefined;
+      throw noSecrets(`%(secret:${name})s`);
     case 'src': {
       const stamp = sourceStampOf(from.sourceStamps ?? [], codebase);
       return stamp && Object.hasOwn(stamp, name) ? stamp[name as keyof SourceStamp] : undefined;
     }
     default:
-      throw new UserError(
-        'interpolation',
-        `'%(${selector}:${name})s': '${selector}' is unknown; use prop, secret or src`,
-        { selector },
-      );
+      throw new UserError('interpolation', `'%(${selector}:${name})s': '${selector}' is unknown; use prop or src`, {
+        selector,
+      });
   }
 }

@@ -1,4 +1,12 @@
-import { describeValue, locate, ObjectReader, ProblemList, type Step, type StepOptions } from '@millrace/config';
+import {
+  describeValue,
+  locate,
+  ObjectReader,
+  ProblemList,
+  type Step,
+  type StepOptions,
+  unrenderable,
+} from '@millrace/config';
 import { DEFAULT_STEP_FLAGS, type JsonValue, type StepFlags } from '@millrace/domain';
 import { withoutSecrets } from './obfuscated.js';
 
@@ -30,6 +38,11 @@ export function makeStep(
   const doStepIf = reader.raw('doStepIf') as Step['doStepIf'];
   const hideStepIf = reader.raw('hideStepIf') as Step['hideStepIf'];
   check(reader);
+  for (const [key, value] of Object.entries(options)) {
+    const problem = unrenderable(value);
+    const isSaid = found.problems.some(({ path }) => path === reader.at(key));
+    if (problem !== null && !isSaid) reader.problem(key, 'a value without secrets', `${reader.at(key)}: ${problem}`);
+  }
   reader.done();
   const description: JsonValue = withoutSecrets(describeValue(shown ?? options));
   return locate(helper, {

@@ -242,6 +242,19 @@ describe('options', () => {
     expect(problems[0]).toContain(message);
   });
 
+  it.each<[string, Step]>([
+    ['command', shell({ command: 'curl -H %(secret:key)s x' })],
+    ['command', shell({ command: interpolate('%(secret:key:-none)s') })],
+    ['command', shell({ command: ['curl', { obfuscated: 'KEY', value: '%(secret:key)s' }] })],
+    ['env', shell({ command: 'x', env: { KEY: interpolate('%(secret:key)s') } })],
+    ['stdin', shell({ command: 'x', stdin: '%(secret:key)s' })],
+    ['value', setProperty({ property: 'p', value: { nested: ['%(secret:key)s'] } })],
+    ['content', fileDownload({ content: '%(secret:key)s', workerDest: 'f' })],
+    ['workdir', git({ repository: 'r', workdir: '%(secret:key)s' })],
+  ])('reports a secret in %s, which nobody could fill in', (key, step) => {
+    expect(problemsOf(step)).toEqual([expect.stringMatching(`^STEP.${key}: .*there are no secrets in templates yet`)]);
+  });
+
   it('shows no password in problems, descriptions and fingerprints', () => {
     const withPassword = git({ repository: 'https://u:hunter2@git.example/x', credentials: { password: 'hunter3' } });
     expect(problemsOf(withPassword)).toHaveLength(1);
