@@ -11,24 +11,45 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Formats a time: `just now`, `5 min ago`, `yesterday 14:03`, or a date. */
+/** What stands for a time that is none: commits may say anything of when they were made. */
+export const NO_DATE = 'a date that no calendar has';
+const DAY_SECONDS = 86_400;
+
+function dateOf(at: number): Date | null {
+  const date = new Date(at * 1000);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+/** For machines; undefined where it is no date. */
+export function isoTime(at: number): string | undefined {
+  return dateOf(at)?.toISOString();
+}
+
+/** `just now`, `5 min ago`, `yesterday 14:03`, a date. */
 export function ago(at: number, now: number): string {
+  const date = dateOf(at);
+  if (date === null) return NO_DATE;
   const seconds = now - at;
+  if (seconds < -DAY_SECONDS) return day(date);
   if (seconds < 10) return 'just now';
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
   if (seconds < 7 * 86_400) return `${Math.floor(seconds / 86_400)} d ago`;
-  return new Date(at * 1000).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
+  return day(date);
+}
+
+function day(date: Date): string {
+  return date.toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 }
 
 export function dateTime(at: number): string {
-  return new Date(at * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+  return dateOf(at)?.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' }) ?? NO_DATE;
 }
 
 export function timeOfDay(at: number, withSeconds = false): string {
   const seconds = withSeconds ? ({ second: '2-digit' } as const) : {};
-  return new Date(at * 1000).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds });
+  return dateOf(at)?.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds }) ?? NO_DATE;
 }
 
 /** Parses an id or a number in a page's address. Returns null for anything else. */
@@ -37,7 +58,7 @@ export function idOf(text: string | undefined): number | null {
 }
 
 export function shortRevision(revision: string): string {
-  return /^[0-9a-f]{40}$/.test(revision) ? revision.slice(0, 10) : revision;
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(revision) ? revision.slice(0, 10) : revision;
 }
 
 export function firstLine(text: string): string {

@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import { control } from '../data/api';
 import { useLive } from '../data/live';
 import { ActionButton, Empty, Loading, usePageTitle } from '../parts/basics';
+import { ChangeSources } from '../parts/change-sources';
 
 export function SchedulersPage(): ReactNode {
   usePageTitle('Schedulers');
@@ -57,6 +58,7 @@ export function SchedulersPage(): ReactNode {
           </table>
         </div>
       )}
+      <ChangeSources />
     </>
   );
 }

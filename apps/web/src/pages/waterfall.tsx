@@ -1,7 +1,7 @@
 import type { BuilderResource, BuildResource } from '@millrace/contracts';
 import { type ReactNode, useEffect, useMemo, useRef } from 'react';
 import { Link, useSearchParams } from 'react-router';
-import { duration, property, shortRevision, timeOfDay } from '../data/format';
+import { duration, isoTime, property, shortRevision, timeOfDay } from '../data/format';
 import { useLive, useNow } from '../data/live';
 import { waterfallBuilds } from '../data/queries';
 import { lookOf, lookOfResults } from '../data/results';
@@ -207,7 +207,7 @@ function Picture({
 function TimeMark({ mark }: { mark: Mark }): ReactNode {
   const today = new Date().toDateString() === new Date(mark.at * 1000).toDateString();
   return (
-    <time style={{ top: mark.topPx }} dateTime={new Date(mark.at * 1000).toISOString()}>
+    <time style={{ top: mark.topPx }} dateTime={isoTime(mark.at)}>
       {timeOfDay(mark.at, mark.withSeconds)}
       {!today && (
         <small>{new Date(mark.at * 1000).toLocaleDateString(undefined, { month: 'short', day: 'numeric' })}</small>

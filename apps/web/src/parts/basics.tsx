@@ -1,7 +1,7 @@
 import type { BuildResource } from '@millrace/contracts';
 import { type ReactNode, useEffect, useState } from 'react';
 import { Link } from 'react-router';
-import { ago, dateTime, duration } from '../data/format';
+import { ago, dateTime, duration, isoTime } from '../data/format';
 import { useNow } from '../data/live';
 import { endOf } from '../data/names';
 import { lookOf, type ResultLook } from '../data/results';
@@ -82,7 +82,7 @@ function Cut({ text, tailAt }: { text: string; tailAt: number }): ReactNode {
 export function Ago({ at }: { at: number }): ReactNode {
   const now = useNow();
   return (
-    <time dateTime={new Date(at * 1000).toISOString()} title={dateTime(at)}>
+    <time dateTime={isoTime(at)} title={dateTime(at)}>
       {ago(at, now)}
     </time>
   );
