@@ -63,7 +63,7 @@ function placed<T extends Note>(found: T, step: string, where: SourceLocation | 
 function checkFlags(step: Step, path: string, builder: ObjectReader): void {
   const where = locationOf(step) ?? builder.where;
   for (const [flag, value] of Object.entries(step.flags)) {
-    if (!(flag in DEFAULT_STEP_FLAGS)) {
+    if (!Object.hasOwn(DEFAULT_STEP_FLAGS, flag)) {
       const near = nearest(flag, Object.keys(DEFAULT_STEP_FLAGS));
       const hint = near ? `did you mean '${near}'?` : `known are ${Object.keys(DEFAULT_STEP_FLAGS).join(', ')}`;
       builder.into.add(`${path}.${flag}`, value, hint, where, `${path}.${flag} is not a setting; ${hint}`);

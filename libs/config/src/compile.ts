@@ -16,6 +16,7 @@ import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from 
 import { ConfigError, type Note } from './problems.js';
 import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
+import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
 
 export interface CompileResult {
@@ -80,6 +81,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const stepVariables = new Set<string>();
   const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames, stepVariables));
   const builderNames = unique(builders, builderReaders);
+  checkFolders(builders, builderReaders);
   const schedulerReaders = section('schedulers');
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
@@ -165,7 +167,11 @@ function url(top: ObjectReader): string | null {
 }
 
 function compileProject(reader: ObjectReader): CompiledProject {
-  const project = { name: reader.text('name'), description: reader.optionalText('description') };
+  const name = reader.text('name', {
+    accepts: (text) => text !== '' && SHORT.accepts(text),
+    expected: 'a name of 1 to 190 characters',
+  });
+  const project = { name, description: reader.optionalText('description') };
   reader.done();
   return project;
 }
