@@ -40,7 +40,8 @@ const MAX_CHOICES = 1_000;
 
 /** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
 export function readForm(scheduler: CompiledForceScheduler, params: PostedParams): FormOutcome {
-  const problems: Record<string, string> = {};
+  // No object yet: a field may have the name of something that every object has.
+  const problems = new Map<string, string>();
   const values = new Map<string, JsonValue>();
   const longest = new Map<ForceField, number>([
     [scheduler.username, MAX_SHORT_TEXT],
@@ -52,14 +53,14 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
   ]);
   for (const { fullName, field } of formLeaves(scheduler)) {
     const read = readField(field, field.type === 'fixed' ? undefined : paramOf(params, fullName));
-    if ('problem' in read) problems[fullName] = read.problem;
+    if ('problem' in read) problems.set(fullName, read.problem);
     else if (text(read.value).length > (longest.get(field) ?? Infinity))
-      problems[fullName] = `'${field.label}' is longer than ${longest.get(field)} characters`;
+      problems.set(fullName, `'${field.label}' is longer than ${longest.get(field)} characters`);
     else if (field === scheduler.priorityField && Math.abs(Number(read.value)) > PRIORITY_LIMIT)
-      problems[fullName] = `'${field.label}' is not between -${PRIORITY_LIMIT} and ${PRIORITY_LIMIT}`;
+      problems.set(fullName, `'${field.label}' is not between -${PRIORITY_LIMIT} and ${PRIORITY_LIMIT}`);
     else values.set(fullName, read.value);
   }
-  if (Object.keys(problems).length > 0) return { ok: false, problems };
+  if (problems.size > 0) return { ok: false, problems: Object.fromEntries(problems) };
 
   const own = Object.fromEntries(scheduler.fields.map((field) => [field.name, values.get(field.name)!]));
   try {

@@ -107,7 +107,7 @@ function Field(props: FieldProps): ReactNode {
     );
   }
   const name = field.fullName!;
-  const problem = problems[name];
+  const problem = Object.hasOwn(problems, name) && problems[name];
   return (
     <label className={field.type === 'bool' ? 'check' : undefined} title={field.tooltip || undefined}>
       <span>
@@ -127,7 +127,7 @@ function Field(props: FieldProps): ReactNode {
 function Input({ field, values, problems, onChange }: FieldProps): ReactNode {
   const name = field.fullName!;
   const value = values[name];
-  const common = { name, 'aria-invalid': name in problems, maxLength: field.maxsize ?? undefined };
+  const common = { name, 'aria-invalid': Object.hasOwn(problems, name), maxLength: field.maxsize ?? undefined };
   switch (field.type) {
     case 'bool':
       return (
