@@ -21,7 +21,11 @@ export const Big = (options: Options = {}): PropertyDecorator => column({ type: 
 
 export const Bool = (options: Options = {}): PropertyDecorator => column({ type: 'boolean' }, options);
 
-/** Short text that may be indexed; compared byte by byte. */
+/** A name that a person gave; compared byte by byte, spaces at its end, too. MySQL's name for that collation is `utf8mb4_0900_bin`. */
+export const Name = (options: Options = {}): PropertyDecorator =>
+  column({ type: 'varchar', length: 190, charset: 'utf8mb4', collation: 'utf8mb4_nopad_bin' }, options);
+
+/** Short text that may be indexed; compared byte by byte, but for spaces at its end. */
 export const Key = (length: number, options: Options = {}): PropertyDecorator =>
   column({ type: 'varchar', length, ...BYTE_BY_BYTE }, options);
 

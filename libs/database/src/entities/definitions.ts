@@ -1,5 +1,5 @@
 import { Entity, Index, Unique } from 'typeorm';
-import { Big, Bool, Id, Key, Text } from './columns.js';
+import { Big, Bool, Id, Key, Name, Text } from './columns.js';
 
 /** A compiled configuration. */
 @Entity('revisions')
@@ -18,7 +18,7 @@ export class RevisionEntity {
 @Unique('name', ['name'])
 export class ProjectEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   @Text({ nullable: true }) description: string | null;
 }
 
@@ -28,7 +28,7 @@ export class ProjectEntity {
 @Index('builders_project', ['projectId'])
 export class BuilderEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   @Text({ nullable: true }) description: string | null;
   @Big({ nullable: true }) projectId: number | null;
   /** JSON: a list of strings. */
@@ -57,7 +57,7 @@ export class BuilderMasterEntity {
 @Unique('name', ['name'])
 export class SchedulerEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   /** `any-branch`, `single-branch`, `force`, … */
   @Key(32) kind: string;
   @Bool() enabled: boolean;
@@ -85,7 +85,7 @@ export class SchedulerMasterEntity {
 @Unique('name', ['name'])
 export class ChangeSourceEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   /** `ok`, `partial` (some of it is left out), `failing`; null: it has not been asked yet. */
   @Key(16, { nullable: true }) state: 'ok' | 'partial' | 'failing' | null;
   /** In ms since 1970. */
@@ -98,9 +98,9 @@ export class ChangeSourceEntity {
 @Entity('object_state')
 export class ObjectStateEntity {
   /** `poller:NAME`. */
-  @Key(190, { primary: true }) owner: string;
+  @Name({ primary: true }) owner: string;
   /** `branch:NAME`, `move:NAME`. */
-  @Key(190, { primary: true }) name: string;
+  @Name({ primary: true }) name: string;
   /** JSON. */
   @Text() value: string;
 }

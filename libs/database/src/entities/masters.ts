@@ -1,12 +1,12 @@
 import { Entity, Index, Unique } from 'typeorm';
-import { Big, Id, Key, Text } from './columns.js';
+import { Big, Id, Key, Name, Text } from './columns.js';
 
 /** A master by its name, with its present or last life. */
 @Entity('masters')
 @Unique('name', ['name'])
 export class MasterEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   /** `scheduler`, `engine`, `ui`. */
   @Key(16) role: 'scheduler' | 'engine' | 'ui';
   @Key(190) host: string;
@@ -41,7 +41,7 @@ export class JournalEntity {
 @Entity('ownerships')
 export class OwnershipEntity {
   /** `scheduler:NAME`, `poller:NAME`. */
-  @Key(190, { primary: true }) name: string;
+  @Name({ primary: true }) name: string;
   @Big() masterId: number;
   @Big() masterEpoch: number;
   /** One more with each owner; guards the owner's writes. */

@@ -1,5 +1,5 @@
 import { Entity, Index, Unique } from 'typeorm';
-import { Big, Bool, Id, Key, Text } from './columns.js';
+import { Big, Bool, Id, Key, Name, Text } from './columns.js';
 
 /** A worker by its name, with its present or last session. */
 @Entity('workers')
@@ -7,7 +7,7 @@ import { Big, Bool, Id, Key, Text } from './columns.js';
 @Index('workers_master', ['masterId', 'masterEpoch'])
 export class WorkerEntity {
   @Id() id: number;
-  @Key(190) name: string;
+  @Name() name: string;
   /** JSON: what it said about itself and its host. */
   @Text() info: string;
   /** How many builds it may have at once, on all engines together. */
@@ -64,7 +64,7 @@ export class WorkerBuilderEntity {
 @Index('worker_tokens_name', ['workerName'])
 export class WorkerTokenEntity {
   @Id() id: number;
-  @Key(190) workerName: string;
+  @Name() workerName: string;
   /** sha256, hexadecimal. */
   @Key(64) tokenHash: string;
   /** What a login over PB is checked with; null: it does not work over PB. */

@@ -7,6 +7,7 @@ import { NoPasswordHashes0006 } from './0006-no-password-hashes.js';
 import { FinishedInOrder0007 } from './0007-finished-in-order.js';
 import { EndedCommands0008 } from './0008-ended-commands.js';
 import { SourceStates0011 } from './0011-source-states.js';
+import { NamesAsTheyAre0012 } from './0012-names-as-they-are.js';
 
 /** In the order in which they are run. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   FinishedInOrder0007,
   EndedCommands0008,
   SourceStates0011,
+  NamesAsTheyAre0012,
 ];

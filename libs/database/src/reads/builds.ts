@@ -181,9 +181,7 @@ export class BuildReads {
 export function pickProperties(json: string, names: readonly string[]): Properties {
   const all = JSON.parse(json) as Properties;
   if (names.includes('*')) return all;
-  const picked: Record<string, Properties[string]> = {};
-  for (const name of names) if (Object.hasOwn(all, name)) picked[name] = all[name]!;
-  return picked;
+  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(all, name) ? [[name, all[name]!]] : [])));
 }
 
 function toView(row: BuildRow, properties: readonly string[]): BuildResource {

@@ -338,6 +338,7 @@ export class CatalogReads {
     const rows = await this.db.all<{ id: number; name: string; description: string | null }>(
       `SELECT id, name, description FROM projects ORDER BY id`,
     );
+    const slugs = slugsOf(rows);
     const active = tellActive ? await this.activeProjects() : null;
     return rows.map((row) => ({
       active: active && active.has(row.id),
@@ -346,7 +347,7 @@ export class CatalogReads {
       description_html: null,
       name: row.name,
       projectid: row.id,
-      slug: row.name.replace(/[^a-zA-Z0-9._-]/g, '_'),
+      slug: slugs.get(row.id)!,
     }));
   }
 
@@ -387,6 +388,20 @@ export class CatalogReads {
     const masters = new Map((await this.masters()).map((master) => [master.masterid, master]));
     return new Map(rows.flatMap((row) => (masters.has(row.masterId) ? [[row.name, masters.get(row.masterId)!]] : [])));
   }
+}
+
+/** Id → slug. Of names that come to the same one, the first has it as it is, and the others end in their ids. */
+function slugsOf(rows: readonly { readonly id: number; readonly name: string }[]): Map<number, string> {
+  const taken = new Set<string>();
+  return new Map(
+    rows.map(({ id, name }) => {
+      const plain = name.replace(/[^a-zA-Z0-9._-]/g, '_');
+      let slug = taken.has(plain) ? `${plain}-${id}` : plain;
+      while (taken.has(slug)) slug += '_';
+      taken.add(slug);
+      return [id, slug];
+    }),
+  );
 }
 
 /** What a worker said of itself; a note where that is more than is shown. */
