@@ -8,7 +8,7 @@ import type { Database } from './sql.js';
 export interface AbsentWorker {
   readonly workerId: number;
   readonly name: string;
-  /** How long ago it was seen, or was configured if it never was. */
+  /** How long ago it was seen, or was configured if it never was, by the database's clock: that may have been set since. */
   readonly absentForMs: number;
   readonly missingTimeoutMs: number;
   readonly sessionEpoch: number;
@@ -26,7 +26,7 @@ export const NO_FAILURES = { failures: 0, failedAtMs: null, quarantinedUntilMs: 
 export class FleetStore {
   constructor(private readonly db: Database) {}
 
-  /** Those that some living engine would have use for. */
+  /** Those that some living engine would have use for, however long they have been away. */
   absent(): Promise<AbsentWorker[]> {
     const { nowMs } = this.db.dialect;
     return this.db.all<AbsentWorker>(
@@ -34,7 +34,6 @@ export class FleetStore {
          w.missing_timeout_ms AS missingTimeoutMs, w.session_epoch AS sessionEpoch
        FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND ${aliveSql(this.db, 'w.master_epoch')}
        WHERE m.id IS NULL AND w.missing_at_ms IS NULL AND w.missing_timeout_ms IS NOT NULL
-         AND COALESCE(w.last_seen_at_ms, w.created_at_ms) + w.missing_timeout_ms <= ${nowMs}
          AND EXISTS (SELECT 1 FROM worker_builders b JOIN masters e ON e.id = b.master_id
            WHERE b.worker_id = w.id AND ${leasedSql(this.db, 'e')})`,
     );

@@ -109,6 +109,23 @@ export class MasterStore {
     return affected === 1;
   }
 
+  /** The database's clock, and whether a lease ends later than one that begins now: then that clock has been set back. */
+  async clock(): Promise<{ readonly nowMs: number; readonly hasOverlong: boolean }> {
+    const { nowMs } = this.db.dialect;
+    const row = await this.db.get<{ nowMs: number; overlong: number }>(
+      `SELECT ${nowMs} AS nowMs, (SELECT COUNT(*) FROM masters WHERE lease_until_ms > ${nowMs} + lease_ms) AS overlong`,
+    );
+    return { nowMs: row!.nowMs, hasOverlong: row!.overlong > 0 };
+  }
+
+  /** Has no lease end later than one that begins now. The living renew theirs; those of the dead run out. */
+  async cutLeases(): Promise<void> {
+    const { nowMs } = this.db.dialect;
+    await this.db.run(
+      `UPDATE masters SET lease_until_ms = ${nowMs} + lease_ms WHERE lease_until_ms > ${nowMs} + lease_ms`,
+    );
+  }
+
   /** Gives the lease up, so that others need not wait for its end. */
   async stop(me: Incarnation): Promise<void> {
     const masters = await this.db.repository(MasterEntity);

@@ -31,7 +31,12 @@ export interface WorkerState {
 /** In SQL, what keeps builds from the worker `w`: as `heldBy` of the admissions. */
 export function heldBySql(db: Queryable): string {
   return `CASE WHEN w.paused = 1 THEN 'pause' WHEN w.graceful = 1 THEN 'shutdown'
-    WHEN w.quarantined_until_ms > ${db.dialect.nowMs} THEN 'quarantine' END`;
+    WHEN ${inQuarantineSql(db, 'w')} THEN 'quarantine' END`;
+}
+
+/** In SQL, whether a worker is held back for having failed; not where the database's clock was set back to before it failed. */
+export function inQuarantineSql({ dialect: { nowMs } }: Queryable, worker: string): string {
+  return `(${worker}.quarantined_until_ms > ${nowMs} AND ${worker}.failed_at_ms <= ${nowMs})`;
 }
 
 /** The builder of each build that a worker has now, on all engines together. Workers without any are left out. */
@@ -92,7 +97,7 @@ export class WorkerStore {
     const rows = await this.db.all<Omit<WorkerState, 'paused' | 'graceful'> & { paused: number; graceful: number }>(
       `SELECT id AS workerId, name, paused, graceful, failures, session_epoch AS sessionEpoch, kill_epoch AS killEpoch,
          shutdown_reason AS shutdownReason,
-         CASE WHEN quarantined_until_ms > ${nowMs} THEN quarantined_until_ms - ${nowMs} ELSE 0 END AS quarantinedForMs
+         CASE WHEN ${inQuarantineSql(this.db, 'workers')} THEN quarantined_until_ms - ${nowMs} ELSE 0 END AS quarantinedForMs
        FROM workers${workerIds ? ` WHERE id IN ${placeholders(workerIds.length)}` : ''}`,
       workerIds,
     );

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  CatalogReads,
   type ClaimCandidate,
   type ClaimedBuild,
   ClaimStore,
@@ -125,7 +126,7 @@ onEveryDatabase('the fleet', (get) => {
       await journal.close();
     });
 
-    it.each(['paused = 1', 'graceful = 1', 'quarantined_until_ms = 9000000000000'])(
+    it.each(['paused = 1', 'graceful = 1', 'quarantined_until_ms = 9000000000000, failed_at_ms = 1'])(
       'come to nothing while %s, even if the engine does not know yet',
       async (columns) => {
         const wanted = await candidates(1);
@@ -172,7 +173,7 @@ onEveryDatabase('the fleet', (get) => {
     const names = async (): Promise<string[]> => (await new FleetStore(get().db).absent()).map((one) => one.name);
     const longAgo = async (n: number) => set('last_seen_at_ms = 1, created_at_ms = 1, missing_timeout_ms = 1000', n);
 
-    it('are those that no living engine has, and that were away for longer than they may', async () => {
+    it('are among those that no living engine has and that may be missed', async () => {
       expect(await names()).toEqual([]);
       await longAgo(0);
       await longAgo(1);
@@ -263,6 +264,15 @@ onEveryDatabase('the fleet', (get) => {
     expect((await state()).quarantinedForMs).toBeGreaterThan(50_000);
     await fleet.recovered(worker(0));
     expect(await state()).toMatchObject({ failures: 0, quarantinedForMs: 0 });
+  });
+
+  it('holds no worker back by a clock that was set back since it failed', async () => {
+    await new FleetStore(get().db).failed(worker(0), 'why', () => ({ failures: 3, quarantinedForMs: 60_000 }));
+    expect((await state()).quarantinedForMs).toBeGreaterThan(0);
+    await set('failed_at_ms = failed_at_ms + 3600000, quarantined_until_ms = quarantined_until_ms + 3600000');
+    expect((await state()).quarantinedForMs).toBe(0);
+    const [seen] = await new CatalogReads(get().db).workers([worker(0)]);
+    expect(seen).toMatchObject({ quarantined_until: null, quarantine_reason: null });
   });
 
   describe('tokens', () => {

@@ -2,6 +2,7 @@ import { attemptEnded } from '@millrace/contracts';
 import { type BuildKey, type ClaimStore, type EndedBuild, type Incarnation, type Orphan } from '@millrace/database';
 import { FencedError, Result } from '@millrace/domain';
 import type { Hints, Logger } from '@millrace/master';
+import { Waits } from '../core/waits.js';
 
 /** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
 const ADOPTION_TAKES_MS = 10_000;
@@ -33,19 +34,17 @@ export class Reaper {
   private suspects = new Set<number>();
   /** Run without being held. */
   private strays = new Set<number>();
-  /** Since when we know that nobody works on them, by build and epoch. */
-  private seenAtMs = new Map<string, number>();
+  /** Of builds that nobody works on. */
+  private readonly waits = new Waits();
 
   constructor(private readonly options: ReaperOptions) {}
 
   async round(): Promise<void> {
     const orphans = await this.options.store.orphans();
-    const seenAtMs = new Map<string, number>();
+    const waiting = orphans.map((orphan) => ({ key: keyOf(orphan), forMs: orphan.parkedForMs ?? 0 }));
+    const waitedMs = this.waits.look(waiting, performance.now());
     for (const orphan of orphans) {
-      const key = `${orphan.buildId}/${orphan.epoch}`;
-      seenAtMs.set(key, this.seenAtMs.get(key) ?? performance.now());
-      const waitedMs = orphan.parkedForMs ?? performance.now() - seenAtMs.get(key)!;
-      if (!this.mayReap(orphan) || waitedMs < this.patienceMs(orphan)) continue;
+      if (!this.mayReap(orphan) || waitedMs.get(keyOf(orphan))! < this.patienceMs(orphan)) continue;
       const ended = await this.options.store.reap(orphan, stateOf(orphan));
       if (!ended) continue;
       this.options.log.info(
@@ -54,7 +53,6 @@ export class Reaper {
       );
       announceEnd(this.options.hints, ended);
     }
-    this.seenAtMs = seenAtMs;
     await this.compareClaims();
   }
 
@@ -104,6 +102,11 @@ export class Reaper {
       if (!(error instanceof FencedError)) throw error;
     }
   }
+}
+
+/** A build that is parked by an engine that dies afterwards waits on. */
+function keyOf({ buildId, epoch }: Orphan): string {
+  return `${buildId}/${epoch}`;
 }
 
 function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {

@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { hints } from '@millrace/contracts';
-import { FleetStore, type Incarnation, WorkerStore } from '@millrace/database';
+import { type AbsentWorker, FleetStore, type Incarnation, WorkerStore } from '@millrace/database';
 import { type EngineSettings, Hints, Lease, LOG, type Logger, Loop, ME, SETTINGS } from '@millrace/master';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { isMissing } from '../core/missing-workers.js';
+import { Waits } from '../core/waits.js';
 import { WorkerSessions } from './sessions.js';
 
 const SEEN_EVERY_MS = 60_000;
@@ -16,6 +17,8 @@ export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly startedAt = performance.now();
   private seenAt = performance.now();
   private missing = 0;
+  /** Of workers that no engine has. */
+  private readonly waits = new Waits();
 
   constructor(
     private readonly fleet: FleetStore,
@@ -66,14 +69,18 @@ export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async raiseAlarms(engineUpMs: number): Promise<void> {
-    for (const worker of await this.fleet.absent()) {
-      if (!isMissing(worker, engineUpMs) || !(await this.fleet.miss(worker))) continue;
+    const workers = await this.fleet.absent();
+    const waiting = workers.map((worker) => ({ key: keyOf(worker), forMs: worker.absentForMs }));
+    const absentMs = this.waits.look(waiting, performance.now());
+    for (const worker of workers) {
+      const absentForMs = Math.round(absentMs.get(keyOf(worker))!);
+      if (!isMissing({ ...worker, absentForMs }, engineUpMs) || !(await this.fleet.miss(worker))) continue;
       this.alarms.inc();
       this.log.warn(
         {
           code: 'worker-missing',
           worker: worker.name,
-          absentForMs: worker.absentForMs,
+          absentForMs,
           missingTimeoutMs: worker.missingTimeoutMs,
         },
         'a worker has been away for too long',
@@ -81,4 +88,9 @@ export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
       this.hints.publish(hints.worker(worker.workerId, 'missing'));
     }
   }
+}
+
+/** Another session is another absence. */
+function keyOf({ workerId, sessionEpoch }: AbsentWorker): string {
+  return `${workerId}/${sessionEpoch}`;
 }

@@ -1,7 +1,7 @@
 import type { AdoptionResource, BuildResource } from '@millrace/contracts';
 import { type Properties, uuidFromBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
-import { readHistory, seconds } from './history.js';
+import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
@@ -191,7 +191,7 @@ function toView(row: BuildRow, properties: readonly string[]): BuildResource {
     buildid: row.id,
     buildrequestid: row.requestId,
     complete: row.completeAtMs !== null,
-    complete_at: seconds(row.completeAtMs),
+    complete_at: endSeconds(row.startedAtMs, row.completeAtMs),
     locks_duration_s: seconds(row.locksMs),
     masterid: row.masterId,
     number: row.number,

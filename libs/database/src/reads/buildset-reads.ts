@@ -1,7 +1,7 @@
 import type { BuildsetResource, SourceStampResource } from '@millrace/contracts';
 import { byCodebase, type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
-import { readHistory, seconds } from './history.js';
+import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
@@ -171,7 +171,7 @@ function toView(row: BuildsetRow): BuildsetResource {
   return {
     bsid: row.id,
     complete: row.completeAtMs !== null,
-    complete_at: seconds(row.completeAtMs),
+    complete_at: endSeconds(row.submittedAtMs, row.completeAtMs),
     external_idstring: row.externalId,
     parent_buildid: row.parentBuildId,
     parent_relationship: row.parentRelationship,

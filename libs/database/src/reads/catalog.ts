@@ -13,6 +13,7 @@ import { aliveSql, leasedSql } from '../masters.js';
 import { ownershipName } from '../ownerships.js';
 import { placeholders, type Queryable } from '../sql.js';
 import { MOST_INFO_CHARACTERS } from '../worker-sessions.js';
+import { inQuarantineSql } from '../workers.js';
 import { seconds } from './history.js';
 import { type ResourceShape, shapeOf } from './query.js';
 
@@ -246,7 +247,7 @@ export class CatalogReads {
       `SELECT w.id, w.name, CASE WHEN LENGTH(w.info) <= ${4 * MOST_INFO_CHARACTERS} THEN w.info END AS info, w.max_builds AS maxBuilds, w.paused, w.pause_reason AS pauseReason, w.graceful,
          w.last_seen_at_ms AS lastSeenAtMs, m.id AS connectedTo, w.connected_since_ms AS connectedSinceMs,
          w.missing_at_ms AS missingAtMs, w.protocol, w.address, w.shutdown_reason AS shutdownReason,
-         CASE WHEN w.quarantined_until_ms > ${this.db.dialect.nowMs} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
+         CASE WHEN ${inQuarantineSql(this.db, 'w')} THEN w.quarantined_until_ms END AS quarantinedUntilMs,
          w.quarantine_reason AS quarantineReason
        FROM workers w LEFT JOIN masters m ON m.id = w.master_id AND ${aliveSql(this.db, 'w.master_epoch')}${onlyIn('w.id', ids)} ORDER BY w.id`,
       ids,

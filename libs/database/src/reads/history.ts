@@ -44,3 +44,8 @@ export function seconds(ms: number | null): number | null;
 export function seconds(ms: number | null): number | null {
   return ms === null ? null : Math.floor(ms / 1000);
 }
+
+/** When something ended; what began later by a clock that was set back meanwhile ended as it began. */
+export function endSeconds(beganMs: number | null, endedMs: number | null): number | null {
+  return seconds(endedMs === null || beganMs === null ? endedMs : Math.max(beganMs, endedMs));
+}

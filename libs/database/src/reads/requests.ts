@@ -2,7 +2,7 @@ import type { BuildRequestResource } from '@millrace/contracts';
 import { type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { pickProperties } from './builds.js';
-import { readHistory, seconds } from './history.js';
+import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
 
@@ -160,10 +160,10 @@ function toView(row: RequestRow): BuildRequestResource {
     buildrequestid: row.id,
     buildsetid: row.buildsetId,
     claimed: complete || row.claimedAtMs !== null,
-    claimed_at: seconds(row.claimedAtMs),
+    claimed_at: endSeconds(row.submittedAtMs, row.claimedAtMs),
     claimed_by_masterid: row.claimedByMasterId,
     complete,
-    complete_at: seconds(row.completeAtMs),
+    complete_at: endSeconds(Math.max(row.submittedAtMs, row.claimedAtMs ?? 0), row.completeAtMs),
     priority: row.priority,
     properties: null,
     reason: row.reason,

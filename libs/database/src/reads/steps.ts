@@ -1,6 +1,6 @@
 import type { LogResource, StepResource } from '@millrace/contracts';
 import { chunked, placeholders, type Queryable } from '../sql.js';
-import { seconds } from './history.js';
+import { endSeconds, seconds } from './history.js';
 import { shapeOf } from './query.js';
 
 export const STEP_SHAPE = shapeOf<StepResource>({
@@ -135,7 +135,7 @@ function toStep(row: StepRow): StepResource {
   return {
     buildid: row.buildId,
     complete: row.completeAtMs !== null,
-    complete_at: seconds(row.completeAtMs),
+    complete_at: endSeconds(row.startedAtMs, row.completeAtMs),
     hidden: row.hidden === 1,
     locks_acquired_at: seconds(row.startedAtMs),
     name: row.name,
