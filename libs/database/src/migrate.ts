@@ -95,9 +95,10 @@ async function lockedByFile<T>(file: string, work: () => Promise<T>): Promise<T>
   mkdirSync(dirname(file), { recursive: true });
   const lock = new Libsql(file, { timeout: 0 });
   try {
-    const giveUpAt = Date.now() + LOCK_PATIENCE_MS;
+    const giveUpAt = performance.now() + LOCK_PATIENCE_MS;
     while (!isTaken(lock)) {
-      if (Date.now() > giveUpAt) throw new OperationalError('migration-locked', `${file} is held by another process`);
+      if (performance.now() > giveUpAt)
+        throw new OperationalError('migration-locked', `${file} is held by another process`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return await work();

@@ -79,12 +79,12 @@ function bindable(value: SqlValue): null | number | string | Buffer {
  * ours, with jitter.
  */
 export async function patiently<T>(attempt: () => T): Promise<T> {
-  const giveUpAt = Date.now() + GIVE_UP_AFTER_MS;
+  const giveUpAt = performance.now() + GIVE_UP_AFTER_MS;
   for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 20)) {
     try {
       return attempt();
     } catch (error) {
-      if (!isBusy(error) || Date.now() > giveUpAt) throw asOperational(error);
+      if (!isBusy(error) || performance.now() > giveUpAt) throw asOperational(error);
       await new Promise((resolve) => setTimeout(resolve, waitMs * (0.5 + Math.random())));
     }
   }

@@ -28,6 +28,7 @@ export {
   refusedBy,
 } from './listener-rule.js';
 export { loggable, loggableText } from './loggable.js';
+export { monotonicMs } from './monotonic.js';
 export { compilePattern, type Pattern } from './patterns.js';
 export { PerMinute } from './per-minute.js';
 export { printable } from './printable.js';

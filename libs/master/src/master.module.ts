@@ -87,7 +87,7 @@ function controlClient({ settings, log, die }: MasterContext, me: Incarnation, l
     onRenewal: (ok, reason) => {
       if (ok) return lease.renewed();
       lease.notRenewed();
-      log.warn({ reason }, 'the lease could not be renewed');
+      log.warn({ reason }, 'a lease may not have been renewed');
     },
     onDeath: (reason) => die('control thread', new Error(reason)),
     onTrouble: (text, fields) => log.warn(fields, text),

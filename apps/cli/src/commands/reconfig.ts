@@ -17,11 +17,11 @@ export async function reconfig(databaseUrl: string): Promise<number> {
     const asked = await Promise.all(
       masters.map(async (master) => ({ master, commandId: await control.requestReconfig(master.masterId) })),
     );
-    const giveUpAt = Date.now() + PATIENCE_MS;
+    const giveUpAt = performance.now() + PATIENCE_MS;
     let code = 0;
     for (const { master, commandId } of asked) {
       let result = await control.commandResult(commandId);
-      while (result === null && Date.now() < giveUpAt) {
+      while (result === null && performance.now() < giveUpAt) {
         await delay(100);
         result = await control.commandResult(commandId);
       }

@@ -59,14 +59,14 @@ export class SupervisedProcess {
   }
 
   start(): void {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     this.exited = new Promise((resolve) => {
       const ended = (how: string, code: number | null = null): void => {
         this.child = null;
         resolve();
         if (this.stopping) return;
         if (code === EXIT_CONFIG && !this.wasReady) return this.events.refused(this.spec.name);
-        const waitMs = this.backoff.ended(Date.now() - startedAt);
+        const waitMs = this.backoff.ended(performance.now() - startedAt);
         const why = code === EXIT_CONFIG ? `${how}: what it says above has to be mended` : how;
         this.events.note(this.spec.name, `ended (${why}); starts again in ${waitMs} ms`);
         this.timer = setTimeout(() => this.start(), waitMs);

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { BusState } from '@millrace/bus';
 import type { Hint } from '@millrace/contracts';
+import { monotonicMs } from '@millrace/domain';
 import type { HintHandler, Hints } from '../hints.js';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
 
@@ -108,7 +109,7 @@ export class ControlClient implements Hints {
   }
 
   private beat(): void {
-    Atomics.store(new BigInt64Array(this.heartbeat), 0, BigInt(Date.now()));
+    Atomics.store(new BigInt64Array(this.heartbeat), 0, BigInt(monotonicMs()));
   }
 
   private send(message: ToControl): void {

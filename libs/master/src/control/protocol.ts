@@ -8,7 +8,7 @@ export interface ControlSetup {
   readonly bus: BusOptions;
   readonly me: Incarnation;
   readonly leaseMs: number;
-  /** One `BigInt64`: when the main loop last turned, in ms since the epoch. */
+  /** One `BigInt64`: when the main loop last turned, by `monotonicMs`. */
   readonly heartbeat: SharedArrayBuffer;
 }
 
@@ -25,6 +25,6 @@ export type FromControl =
   | { readonly kind: 'dropped-hints'; readonly count: number; readonly topic: string }
   /** A warning of the bus about a problem that no caller is told about. */
   | { readonly kind: 'bus-warning'; readonly text: string; readonly fields: Readonly<Record<string, string | number>> }
-  /** Whether the database answered when the lease was to be renewed. */
+  /** Whether the lease was renewed, and the others could renew theirs. */
   | { readonly kind: 'renewal'; readonly ok: boolean; readonly reason: string | null }
   | { readonly kind: 'stopped' };

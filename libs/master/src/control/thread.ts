@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createBus } from '@millrace/bus';
 import { openDatabase, storesOf } from '@millrace/database';
 import { readHint } from '@millrace/contracts';
-import { loggableText, messageOf, PerMinute, printable, UnexpectedError } from '@millrace/domain';
+import { loggableText, messageOf, monotonicMs, PerMinute, printable, UnexpectedError } from '@millrace/domain';
+import { ClockWatch } from './clock-watch.js';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
 import { judgeSilence } from './silence.js';
 
@@ -29,9 +30,10 @@ const bus = createBus({
   },
 });
 const drops = new PerMinute(1);
+const clock = new ClockWatch();
 const subscriptions = new Map<number, () => void>();
-let leaseUntilMs = Date.now() + setup.leaseMs;
-let dueAtMs = Date.now();
+let leaseUntilMs = monotonicMs() + setup.leaseMs;
+let dueAtMs = monotonicMs();
 let stopping = false;
 let timer: NodeJS.Timeout;
 
@@ -79,7 +81,7 @@ function scalars(fields: Readonly<Record<string, unknown>>): Record<string, stri
 }
 
 async function renew(): Promise<void> {
-  const askedAtMs = Date.now();
+  const askedAtMs = monotonicMs();
   const silentMs = askedAtMs - Number(Atomics.load(heartbeat, 0));
   const judgement = judgeSilence({
     silentMs,
@@ -95,16 +97,28 @@ async function renew(): Promise<void> {
       end('another process has begun a new life of this master');
     }
     leaseUntilMs = askedAtMs + setup.leaseMs;
-    say({ kind: 'renewal', ok: true, reason: null });
+    say({ kind: 'renewal', ...(await judgeClock()) });
   } catch (error) {
     // A lost database connection does not end the master: whoever reconnects first may renew, and nobody takes over at once.
     say({ kind: 'renewal', ok: false, reason: messageOf(error) });
   }
 }
 
+/**
+ * Where the database's clock was set forward, everybody's lease looks expired until it is renewed: as after an outage, nobody takes over at once.
+ * Where it was set back, the leases of the dead look good for as long: they are cut to what a lease is.
+ */
+async function judgeClock(): Promise<{ readonly ok: boolean; readonly reason: string | null }> {
+  const { nowMs, hasOverlong } = await masters.clock();
+  if (hasOverlong) await masters.cutLeases();
+  const stepMs = clock.step(nowMs, monotonicMs());
+  if (stepMs <= setup.leaseMs / 2) return { ok: true, reason: null };
+  return { ok: false, reason: `the database's clock was set forward by ${Math.round(stepMs)} ms` };
+}
+
 function schedule(): void {
   if (stopping) return;
-  dueAtMs = Date.now() + setup.leaseMs / 5;
+  dueAtMs = monotonicMs() + setup.leaseMs / 5;
   timer = setTimeout(() => void renew().finally(schedule), setup.leaseMs / 5);
 }
 

@@ -22,7 +22,7 @@ export class ThreadPool {
   private idle: RunnerThread[] = [];
   private readonly starting = new Set<RunnerThread>();
   private readonly reportedMs = new Map<number, number>();
-  private lastTick = Date.now();
+  private lastTick = performance.now();
 
   constructor(
     private readonly limits: RunnerLimits,
@@ -174,7 +174,7 @@ export class ThreadPool {
 
   /** Finds threads whose loop stands still, and puts that down to the step that runs. */
   private watch(): void {
-    const now = Date.now();
+    const now = performance.now();
     const isLate = now - this.lastTick > BEAT_MS * 3; // this loop was held up itself: ages say nothing
     this.lastTick = now;
     if (isLate) return;

@@ -1,3 +1,5 @@
+import { monotonicMs } from '@millrace/domain';
+
 /** How often a building thread shows that its loop turns. */
 export const BEAT_MS = 200;
 
@@ -13,13 +15,13 @@ export class Heartbeat {
   }
 
   beat(externalBytes: number): void {
-    this.cells[0] = Date.now();
+    this.cells[0] = monotonicMs();
     this.cells[1] = externalBytes;
   }
 
   /** Milliseconds since the last beat. */
   get ageMs(): number {
-    return Math.max(0, Date.now() - this.cells[0]!);
+    return Math.max(0, monotonicMs() - this.cells[0]!);
   }
 
   get externalBytes(): number {
