@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { RecentReads } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { eventually, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 import { Test } from '@nestjs/testing';
@@ -33,6 +34,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   let live: LiveEvents;
   let table: ResourceTable;
   let poller: ChangePoller;
+  let recent: RecentReads;
   let keys: string[];
   let first: string[];
   beforeAll(async () => {
@@ -54,6 +56,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     live = module.get(LiveEvents);
     // Its own rounds never come: it is not begun.
     poller = module.get(ChangePoller);
+    recent = module.get(RecentReads);
     await poller.poll();
     first = keys.splice(0);
   });
@@ -146,6 +149,25 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     const after = await told();
     expect(after).not.toContain('resync');
     expect(after).toContain(`builds/${buildId}/new`);
+    expect(after).toContain(`buildrequests/${requestId}/complete`);
+  });
+
+  it('has everybody refetch, once, when the clock was set back, and goes on from there', async () => {
+    await site.built('docs', Result.SUCCESS);
+    await poller.poll();
+    await told();
+    const hour = 3_600_000;
+    for (const table of ['buildsets', 'build_requests'])
+      await site.db.run(`UPDATE ${table} SET complete_at_ms = complete_at_ms - ? WHERE complete_at_ms IS NOT NULL`, [
+        hour,
+      ]);
+    Object.assign(recent, { nowMs: () => Promise.resolve(Date.now() - hour) });
+    await poller.poll();
+    expect(await told()).toEqual(['resync']);
+    const { requestId } = await site.built('docs', Result.SUCCESS);
+    await poller.poll();
+    const after = await told();
+    expect(after).not.toContain('resync');
     expect(after).toContain(`buildrequests/${requestId}/complete`);
   });
 });

@@ -101,7 +101,8 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
     this.isTooMuch ||= this.seen.size === 0 && this.hints.state !== 'connected';
     const found = this.table.resources.flatMap(({ events }) => (events ? [events.found] : []));
     for (const { grown } of found) if (grown) await this.growth(grown);
-    for (const { ended } of found) if (ended) await this.endings(ended);
+    const nowMs = await this.recent.nowMs();
+    for (const { ended } of found) if (ended) await this.endings(ended, nowMs);
     for (const { changed } of found) if (changed) this.compare(changed, await this.recent.states(changed.in));
     if (this.isTooMuch) this.live.broadcast('resync', {});
     this.isTooMuch = false;
@@ -122,10 +123,15 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
     else for (const event of untold) this.live.changed(event);
   }
 
-  private async endings({ in: resource, as: event }: NonNullable<Found['ended']>): Promise<void> {
+  private async endings({ in: resource, as: event }: NonNullable<Found['ended']>, nowMs: number): Promise<void> {
     const before = this.ended.get(resource);
     const known = before ?? { latestMs: await this.recent.lastEndMs(resource), told: new Map<number, number>() };
     this.ended.set(resource, known);
+    if (known.latestMs > nowMs + OVERLAP_MS) {
+      // The database's clock was set back: what ended since cannot be told from what ended before.
+      this.isTooMuch = true;
+      known.latestMs = nowMs + OVERLAP_MS;
+    }
     const fromMs = known.latestMs - OVERLAP_MS;
     for (const [id, atMs] of known.told) if (atMs <= fromMs) known.told.delete(id);
     const limit = NEW_ROWS + known.told.size + this.heardBefore.size;

@@ -1,4 +1,4 @@
-import type { Queryable } from '../sql.js';
+import { databaseNowMs, type Queryable } from '../sql.js';
 
 /** Tables that only grow: ids beyond the highest one seen are new rows. */
 const GROWING = {
@@ -59,16 +59,24 @@ export class RecentReads {
     return row?.id ?? 0;
   }
 
-  /** When the last one ended; 0 while none has. */
+  /** By the clock that says when something ended. */
+  nowMs(): Promise<number> {
+    return databaseNowMs(this.db);
+  }
+
+  /** When the last one ended, up to now; 0 while none has. */
   async lastEndMs(resource: EndingResource): Promise<number> {
-    const row = await this.db.get<{ at: number | null }>(`SELECT MAX(complete_at_ms) AS at FROM ${ENDING[resource]}`);
+    const row = await this.db.get<{ at: number | null }>(
+      `SELECT MAX(complete_at_ms) AS at FROM ${ENDING[resource]} WHERE complete_at_ms <= ${this.db.dialect.nowMs}`,
+    );
     return row?.at ?? 0;
   }
 
-  /** Those that ended after a time, first to last, and `limit` of them at most. */
+  /** Those that ended after a time and up to now, first to last, and `limit` of them at most. */
   endedAfter(resource: EndingResource, afterMs: number, limit: number): Promise<EndedRow[]> {
     return this.db.all<EndedRow>(
-      `SELECT id, complete_at_ms AS atMs FROM ${ENDING[resource]} WHERE complete_at_ms > ? ORDER BY complete_at_ms LIMIT ?`,
+      `SELECT id, complete_at_ms AS atMs FROM ${ENDING[resource]} WHERE complete_at_ms > ? AND complete_at_ms <= ${this.db.dialect.nowMs}
+       ORDER BY complete_at_ms LIMIT ?`,
       [afterMs, limit],
     );
   }
