@@ -178,10 +178,7 @@ describe('what a build leaves behind has limits', () => {
     const result = await host.runCommand(request());
     expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(result).toMatchObject({ rc: null, failureReason: expect.stringContaining('at most 200 are allowed') });
-    expect(await linesOf('stdio')).toEqual([
-      'ox',
-      'hmore logs than a step may have: at most 200 are allowed',
-    ]);
+    expect(await linesOf('stdio')).toEqual(['ox', 'hmore logs than a step may have: at most 200 are allowed']);
     expect(await logsOf()).toHaveLength(1);
     expect(broken).toEqual([]);
   });
