@@ -26,7 +26,7 @@ export function summaryOf(command: string | readonly (string | Obfuscated)[]): s
   return `'${first.join(' ')}${words.length > 2 ? ' ...' : ''}'`;
 }
 
-/** Why a command could not be run, or was ended by the worker itself; for a step's state. */
+/** Says why a command could not be run, or was ended by the worker itself, as the end of a state string. */
 export function endedBecause(outcome: CommandOutcome): string {
   if (outcome.workerLost || outcome.cancelled) return '';
   if (outcome.failure !== null) return ` (${printable(pointOf(outcome.failure), 200)})`;
@@ -44,7 +44,7 @@ export function endedBecause(outcome: CommandOutcome): string {
   }
 }
 
-/** The line that says it: of a failure of Twisted's the first, of a traceback the last. */
+/** Returns the line of a failure that says what happened: the first one of a failure of Twisted, the last one of a traceback. */
 function pointOf(failure: string): string {
   const twisted = /^\[Failure instance: Traceback[^:]*: <class '[^']*'>: (.*)/.exec(failure);
   return twisted?.[1] ?? failure.trim().split('\n').at(-1)!;

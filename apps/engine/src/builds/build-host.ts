@@ -40,7 +40,7 @@ import { type TransferSink, transferSink } from './transfers.js';
 const MOST_CAPTURED = 1 << 20;
 /** Characters. */
 const MOST_SAID_APART = 4000;
-/** Where the reason is told why a command failed that has no log. */
+/** The log that tells why a command failed, where the command has none of its own. */
 const REASON_LOG = 'stdio';
 
 /** A list of files is the longest of it. */
@@ -65,7 +65,7 @@ interface Running {
   /** What an earlier engine knew of it, when the worker has it already. */
   readonly recorded: RecordedCommand | null;
   readonly capture: Capture | null;
-  /** What the worker said of a transfer that has no log: shown when it fails. */
+  /** What the worker said is wrong with a transfer that has no log. It is shown when the transfer fails. */
   saidApart: string;
   interrupted: boolean;
   sent: boolean;
@@ -389,7 +389,7 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  /** With the reason of one that failed as the last of its log, unless that has it. */
+  /** Records the end of a command. The reason why it failed becomes the end of its log, in the same transaction. */
   private recordEnd(running: Running, result: CommandResult): Promise<void> {
     const { stepNumber: step, ordinal } = running.request;
     const recorded = this.journal
@@ -543,7 +543,7 @@ function never(): Promise<never> {
   return new Promise(() => undefined);
 }
 
-/** What a worker says is wrong with a transfer that has no log. */
+/** Returns what a worker says is wrong with a transfer that has no log; nothing of other commands. */
 function textApart({ log, name }: CommandRequest, batch: readonly CommandUpdate[]): string {
   if (log !== null || !isTransfer(name)) return '';
   return batch.map((update) => (update.kind === 'stderr' ? update.text : '')).join('');

@@ -47,7 +47,7 @@ export async function transferSink(
   return null;
 }
 
-/** @throws OperationalError `upload-not-stored` where the disk is full, or not to be written to */
+/** Does work that stores an upload. @throws OperationalError `upload-not-stored` when the disk is full, or cannot be written to */
 async function storing<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -97,7 +97,7 @@ export class StepLogs {
     this.names.add(name);
   }
 
-  /** The name, or the other one where there is no room for it. */
+  /** Adds the name, or the other one where there is no room for it. Returns the one that was added. */
   addOr(name: string, other: string): string {
     const { logs } = STEP_LIMITS;
     const chosen = this.names.has(name) || this.names.size < logs ? name : other;
