@@ -101,13 +101,14 @@ onEveryDatabase('claims and journal', (get) => {
   it('takes what the configuration says for more than what the buildset says, and what the build is for more than either', async () => {
     const { requestIds } = await submit([4], undefined, { branch: [1, 'Test'], attempt: [1, 'Test'], b: [1, 'Test'] });
     const properties = { a: [2, 'Builder'], workername: [2, 'Worker'] } as const;
-    const [build] = await new ClaimStore(get().db).claim(me, [{ ...candidate(requestIds[0]!, 4), properties }]);
+    const claimed = { ...candidate(requestIds[0]!, 4), properties };
+    const [build] = await new ClaimStore(get().db).claim(me, [claimed]);
     expect(build!.properties).toMatchObject({
       a: [2, 'Builder'],
       b: [1, 'Test'],
       branch: [null, 'Build'],
       attempt: [1, 'Build'],
-      workername: ['w0', 'Worker'],
+      workername: [claimed.workerName, 'Worker'],
     });
   });
 

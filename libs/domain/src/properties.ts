@@ -59,24 +59,27 @@ export function mergeProperties(...sets: readonly Properties[]): Properties {
   return Object.fromEntries(sets.flatMap((set) => Object.entries(set)));
 }
 
-/** Who gives a build its properties, in Buildbot's order: of those that give the same one, the last one's counts. What steps set comes after all. */
+/**
+ * The givers of a build's properties. When several give the same property, the value of the one that comes last here counts, as in Buildbot. Steps
+ * come after all of them.
+ */
 const GIVERS = [
   'scheduler',
   'changes',
-  /** A form, or a trigger. */
+  /** What a form or a trigger says. */
   'call',
-  /** Those three together, and what the scheduler adds. */
+  /** The three above together, and what the scheduler adds to them. */
   'buildset',
   'builder',
   'worker',
-  /** Those two together. */
+  /** Builder and worker together. */
   'configuration',
-  /** Its number, names and source stamp. */
+  /** What the build itself is: its number, its names, its source stamp. */
   'build',
 ] as const;
 export type PropertyGiver = (typeof GIVERS)[number];
 
-/** All of them together. */
+/** Merges properties by who gave them, in the order of the givers. */
 export function propertiesGiven(by: Partial<Readonly<Record<PropertyGiver, Properties>>>): Properties {
   return mergeProperties(...GIVERS.map((giver) => by[giver] ?? {}));
 }
