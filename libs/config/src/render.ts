@@ -28,7 +28,7 @@ export function templateOf(value: unknown): { readonly text: string; readonly ru
   return isInterpolation(value) ? { text: value.interpolate, rules: ALL } : null;
 }
 
-/** What can never be rendered anywhere in a value, and why: the first of its templates that asks for a secret. */
+/** Returns why a value cannot be rendered, which is when a template anywhere in it asks for a secret. Null: it can. */
 export function unrenderable(value: unknown): string | null {
   const template = templateOf(value);
   if (template) return secretProblem(template.text, template.rules)?.message ?? null;

@@ -195,7 +195,7 @@ export function interpolate(
     .join('');
 }
 
-/** Buildbot fills secrets in here; an empty text in the place of one would be a password that nobody has chosen. */
+/** Makes the error for a secret in a template. An empty text in its place would be a password that nobody has chosen. */
 function noSecrets(placeholder: string): UserError {
   return new UserError(
     'no-secrets',
@@ -204,7 +204,7 @@ function noSecrets(placeholder: string): UserError {
   );
 }
 
-/** Why a template can never be filled in: it asks for a secret. Null: it does not. */
+/** Returns the error for a template that asks for a secret, and null for any other. */
 export function secretProblem(template: string, { plain }: TemplateRules): UserError | null {
   for (const { 0: placeholder, groups } of template.matchAll(plain ? IN_PLAIN_TEXT : PLACEHOLDER))
     if (groups?.['selector'] === 'secret') return noSecrets(placeholder);
