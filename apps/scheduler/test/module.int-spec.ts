@@ -7,6 +7,7 @@ import { hints } from '@millrace/contracts';
 import { IntakeStore, MasterStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
+  Ambers,
   DATABASE,
   Hints,
   Lease,
@@ -18,6 +19,7 @@ import {
   STORES,
 } from '@millrace/master';
 import { eventually, freePort } from '@millrace/testing';
+import { Registry } from 'prom-client';
 import { Scheduler } from '../src/scheduler.js';
 import { SchedulerModule } from '../src/scheduler.module.js';
 import { LocalHints } from './local-hints.js';
@@ -56,6 +58,8 @@ describe('the scheduler as a module', () => {
     const providers = [
       { provide: DATABASE, useValue: site.db },
       { provide: SETTINGS, useValue: all },
+      { provide: Ambers, useValue: new Ambers() },
+      { provide: Registry, useValue: new Registry() },
       { provide: LOG, useValue: silent },
       { provide: ME, useValue: me },
       { provide: Hints, useValue: bus },
