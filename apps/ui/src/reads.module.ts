@@ -12,7 +12,7 @@ import {
 import { madeOfDatabase } from '@millrace/master';
 import { Reads } from './reads.js';
 
-/** Single reads, for what needs no more than one. */
+/** Parts of the reads, for providers that need only one of them. */
 const PARTS = [
   BuildReads,
   BuildRequestReads,
@@ -24,6 +24,6 @@ const PARTS = [
   WaitingReads,
 ];
 
-/** Everything that pages, events and commands read. */
+/** All reads of pages, events and commands. */
 @Module({ providers: [Reads, ...PARTS.map((Part) => madeOfDatabase<object>(Part))], exports: [Reads, ...PARTS] })
 export class ReadsModule {}

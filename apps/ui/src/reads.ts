@@ -12,7 +12,7 @@ import {
 } from '@millrace/database';
 import { DATABASE } from '@millrace/master';
 
-/** Everything that pages, events and commands read. */
+/** All reads of pages, events and commands. */
 @Injectable()
 export class Reads {
   constructor(

@@ -45,7 +45,7 @@ suite('addresses of builds, in Chromium', () => {
   const BELOW = ['', '/steps/0/logs/stdio', '/steps/0/logs/stdio#L2', '?a=b'];
   const cases = NAMES.flatMap((name) => BELOW.map((below) => [name, below] as const));
 
-  it.each(cases)("lead to a build of '%s' by its builder's name or id, or its own id: %s", async (name, below) => {
+  it.each(cases)("'%s' leads to a build by its builder's name or id, or its own id: %s", async (name, below) => {
     const build = builds.get(name)!;
     const canonical = `/builders/${build.builderId}/builds/${build.number}${below}`;
     for (const address of [
@@ -60,7 +60,7 @@ suite('addresses of builds, in Chromium', () => {
       else await page.getByRole('heading', { name: `Build #${build.number}` }).waitFor();
       if (below.includes('#')) await page.locator('.line.linked').getByText('two', { exact: true }).waitFor();
     }
-    // The address that led here is not in the way back.
+    // Leaves the page, so that going back does not return to this address.
     await page.goto('about:blank');
     await page.goto(`${ui.url}/builds/${build.buildId}`);
     await page.waitForURL('**/builders/*/builds/*');
@@ -68,7 +68,7 @@ suite('addresses of builds, in Chromium', () => {
     expect(page.url()).toBe('about:blank');
   });
 
-  it.each(NAMES)("lead to builder '%s' by its name", async (name) => {
+  it.each(NAMES)("'%s' leads to a builder by its name", async (name) => {
     await page.goto(`${ui.url}/builders/${encodeURIComponent(name)}?results=2`);
     await page.waitForURL(`${ui.url}/builders/${site.builder(name)}?results=2`);
     await page.getByRole('heading', { name }).waitFor();
@@ -96,7 +96,7 @@ suite('addresses of builds, in Chromium', () => {
     };
     page.on('response', note);
     const answer = await page.goto(`${ui.url}${address}`);
-    // What is no address at all is refused by the server.
+    // The server refuses a malformed address.
     if (answer!.status() !== 400) await page.getByRole('heading', { name: 'Not found' }).waitFor();
     page.off('response', note);
     expect(refused).toEqual([]);

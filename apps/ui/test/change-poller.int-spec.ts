@@ -28,7 +28,7 @@ if (requireService('mariadb')) {
   ]);
 }
 
-/** Rounds of its own, one after the other, between what happens and what hints tell of it. */
+/** The test runs the rounds itself, one after the other, between changes and their hints. */
 describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   let site: Site;
   let live: LiveEvents;
@@ -54,7 +54,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
       module.get(Subscriptions).add(filter, listener);
     table = module.get(ResourceTable);
     live = module.get(LiveEvents);
-    // Its own rounds never come: it is not begun.
+    // The poller is not started, so it runs no rounds itself.
     poller = module.get(ChangePoller);
     recent = module.get(RecentReads);
     await poller.poll();
@@ -62,7 +62,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
   });
   afterEach(() => live.beforeApplicationShutdown());
 
-  it('has everybody read again once it has taken its first notes without a bus', () => {
+  it('makes everybody fetch again once it has taken its first notes without a bus', () => {
     expect(first).toEqual(['resync']);
   });
 
@@ -71,14 +71,14 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     poller.heard(event);
     live.changed(event);
   };
-  /** All that was told up to now. */
+  /** Returns all events sent so far. */
   const told = async (): Promise<string[]> => {
     live.changed({ resource: 'masters', id: 1, event: 'started' });
     await eventually(() => expect(keys.at(-1)).toBe('masters/1/started'), { what: 'the last event' });
     return keys.splice(0).slice(0, -1);
   };
 
-  it('tells what no hint told', async () => {
+  it('reports changes without hints', async () => {
     const { buildId, requestId, buildsetId } = await site.built('docs', Result.SUCCESS);
     await poller.poll();
     expect((await told()).sort()).toEqual([
@@ -91,7 +91,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     ]);
   });
 
-  it('tells nothing again that a hint told', async () => {
+  it('does not report a change again after its hint', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const { requestId } = created.requests[0]!;
     const build = await site.claim(requestId, 'docs');
@@ -100,7 +100,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     hint(`builds.${build.buildId}.new`);
     await told();
     await poller.poll();
-    // That it runs is told as it stands, once or twice: it may have changed after the hint.
+    // That a build runs is reported once or twice, because it may have changed after the hint.
     expect(new Set(await told())).toEqual(new Set([`builds/${build.buildId}/update`]));
     await site.finish(build, Result.SUCCESS);
     hint(`builds.${build.buildId}.finished`);
@@ -111,7 +111,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     expect(await told()).toEqual([]);
   });
 
-  it('tells the end of a step when it ends, and not once more with its build', async () => {
+  it('reports the end of a step when it ends, and not once more with its build', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const build = await site.claim(created.requests[0]!.requestId, 'docs');
     await poller.poll();
@@ -133,7 +133,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     expect((await told()).filter((key) => /^(steps|logs)/.test(key))).toEqual([]);
   });
 
-  it('has everybody refetch, once, when there is too much to tell, and goes on from there', async () => {
+  it('makes everybody fetch again, once, when there are too many changes, and goes on from there', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const build = await site.claim(created.requests[0]!.requestId, 'docs');
     await site.finish(build, Result.SUCCESS);

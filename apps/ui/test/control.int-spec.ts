@@ -38,7 +38,7 @@ describe('commands', () => {
   };
   const topics = (): string[] => ui.published.splice(0).map((hint) => hint.topic);
 
-  it('forces a build with what the form says, and hints at it', async () => {
+  it("forces a build with the form's values, and sends its hints", async () => {
     topics();
     const { status, body } = await call('forceschedulers/force', 'force', {
       builderid: String(site.builder('linux-tests')),
@@ -77,7 +77,7 @@ describe('commands', () => {
     ]);
   });
 
-  it('says everything that is wrong with a form at once', async () => {
+  it('reports all errors of a form at once', async () => {
     const { status, body } = await call('forceschedulers/force', 'force', {
       builderid: site.builder('bad builder/with odd'),
       reason: '',
@@ -97,7 +97,7 @@ describe('commands', () => {
     ['branch', 'b'.repeat(191), '190'],
     ['revision', 'a'.repeat(191), '190'],
     ['project', 'p'.repeat(191), '190'],
-    // Exponential in its length.
+    // Exponential in the length of the text.
     ['ticket', `${'A'.repeat(40)}!`, 'does not match'],
   ])('refuses a form whose %s is %s', async (name, value, problem) => {
     const { status, body } = await call('forceschedulers/force', 'force', { [name]: value });
@@ -140,7 +140,7 @@ describe('commands', () => {
     expect(topics()).toEqual([]);
   });
 
-  it('builds with the builders that are named, or with all', async () => {
+  it('builds with the named builders, or with all', async () => {
     const forced = async (params: Record<string, JsonValue>): Promise<string[]> => {
       const { body } = await call('forceschedulers/force', 'force', { reason: 'x', ...params });
       return Object.keys((body.result as unknown as [number, Record<string, number>])[1]);
@@ -172,7 +172,7 @@ describe('commands', () => {
     expect(await one('workers/1', 'workers')).toMatchObject({ paused: false });
   });
 
-  it('refuses a repository with a secret in its address, and does not repeat it', async () => {
+  it('refuses a repository with a secret in its address, and does not quote it', async () => {
     const repository = 'https://user:hunter2@git.example.org/app.git';
     const { status, body } = await call('forceschedulers/force', 'force', { repository });
     expect(status).toBe(400);
@@ -180,7 +180,7 @@ describe('commands', () => {
     expect(JSON.stringify(body)).not.toContain('hunter2');
   });
 
-  it('makes a source stamp of each codebase that the form asks for', () => {
+  it('makes a source stamp of each codebase in the form', () => {
     const scheduler = CONFIG.schedulers.find(isForceScheduler)!;
     const codebases = ['', 'lib'].map((codebase) => ({ ...scheduler.codebases[0]!, codebase }));
     expect(readForm({ ...scheduler, codebases }, { branch: 'main', lib_branch: 'next' })).toMatchObject({
@@ -194,7 +194,7 @@ describe('commands', () => {
     });
   });
 
-  it('cancels what is queued', async () => {
+  it('cancels a queued request', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const requestId = created.requests[0]!.requestId;
     topics();
@@ -211,7 +211,7 @@ describe('commands', () => {
     expect(topics()).toEqual([`buildrequests.${requestId}.complete`, `buildsets.${created.buildsetId}.complete`]);
   });
 
-  it('asks the engine to stop what runs', async () => {
+  it('asks the engine to stop a running build', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const build = await site.claim(created.requests[0]!.requestId, 'docs');
     topics();
@@ -246,7 +246,7 @@ describe('commands', () => {
     expect((await call(`buildrequests/${requestId}`, 'set_priority', { priority: -1_000_001 })).status).toBe(400);
   });
 
-  it('takes and drops what a scheduler has missed', async () => {
+  it('builds and drops the changes that a scheduler has missed', async () => {
     const missed = async (): Promise<unknown> => (await one('schedulers/1', 'schedulers'))['backlog'];
     expect(await missed()).toBe(0);
     expect((await call('schedulers/1', 'take_backlog')).status).toBe(400);
@@ -260,7 +260,7 @@ describe('commands', () => {
     await miss(1);
     expect((await call('schedulers/1', 'take_backlog')).status).toBe(200);
     expect(await missed()).toBe(0);
-    // Nobody runs the scheduler here, so it has not looked at the first one either.
+    // No scheduler runs here, so the first change has not been looked at either.
     await miss(2);
     expect((await call('schedulers/1', 'drop_backlog')).status).toBe(200);
     expect(await missed()).toBe(0);

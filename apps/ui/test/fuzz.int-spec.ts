@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { startUi, type UiServer } from './server.js';
 import { Site } from './site.js';
 
-/** The same, a million times each, is `npm run bench -- --only fuzz-http`. */
+/** A short form. `npm run bench -- --only fuzz-http` sends a million of each. */
 describe('broken messages', () => {
   let site: Site;
   let ui: UiServer;
@@ -17,7 +17,7 @@ describe('broken messages', () => {
     await site.close();
   });
 
-  it('to /ws end their own connection at most', async () => {
+  it('to /ws end only their own connection', async () => {
     const bystander = new WebSocket(`${ui.url.replace('http', 'ws')}/ws`);
     await new Promise((resolve, reject) => bystander.once('open', resolve).once('error', reject));
     const { closed } = await fuzzEvents(`${ui.url.replace('http', 'ws')}/ws`, { from: 0, to: 3_000 });

@@ -80,7 +80,7 @@ describe('/ws', () => {
     await site.close();
   });
 
-  it('outlives clients that it refuses and that reset the connection', async () => {
+  it('survives clients that it refuses and that reset the connection', async () => {
     for (let i = 0; i < 20; i++) {
       expect(await slamDoor(`${ui.url}/nowhere`)).toBe('HTTP/1.1 404 Not Found');
       expect(await slamDoor(`${ui.url}/ws`, { Origin: 'http://elsewhere' })).toBe('HTTP/1.1 403 Forbidden');
@@ -89,7 +89,7 @@ describe('/ws', () => {
     await (await open()).consume('builds/*/*');
   });
 
-  it('keeps no connection that it refused, whatever the client does with its half', async () => {
+  it('keeps no refused connection, even if the client does not close its side', async () => {
     const { hostname, port } = new URL(ui.url);
     const client = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     client.on('error', () => undefined);
@@ -99,7 +99,7 @@ describe('/ws', () => {
     await eventually(() => client.destroyed || (client.write('still here'), false), { what: 'the end of both halves' });
   });
 
-  it('tells a build under all its keys, whole and with its properties', async () => {
+  it('sends a build under all its keys, complete and with its properties', async () => {
     const page = await open();
     for (const path of ['builds/*/*', 'builders/*/builds/*/*', 'workers/1/builds/*/new', 'buildrequests/*/builds/*/*'])
       await page.consume(path);
@@ -121,7 +121,7 @@ describe('/ws', () => {
     await page.event(`buildrequests/${build.requestId}/builds/${build.buildId}/new`);
   });
 
-  it('tells steps, logs, requests and workers', async () => {
+  it('sends steps, logs, requests and workers', async () => {
     const page = await open();
     for (const path of [
       'builds/*/steps/*/*',
@@ -157,7 +157,7 @@ describe('/ws', () => {
     expect((await page.event(`builds/${build.buildId}/properties/update`)).m).toHaveProperty('got_revision');
   });
 
-  it('reads a row once for many hints, and tells only who asked', async () => {
+  it('reads a row once for many hints, and sends it to its consumers only', async () => {
     const [page, other] = [await open(), await open()];
     await page.consume('builds/*/*');
     await other.consume('changes/*/*');
@@ -169,7 +169,7 @@ describe('/ws', () => {
     expect(other.events).toEqual([]);
   });
 
-  it('finds by itself what no hint told, while the bus is away', async () => {
+  it('finds changes without hints while the bus is away', async () => {
     const page = await open();
     for (const path of [
       'builds/*/*',
@@ -185,7 +185,7 @@ describe('/ws', () => {
     expect((await page.event('bus')).m).toEqual({ bus: 'connecting' });
     const change = await eventually(
       async () => {
-        // The poller notices what comes after its first look.
+        // The poller notices changes after its first look.
         const id = await site.change(Math.floor(Math.random() * 1e9));
         await eventually(() => page.event(`changes/${id}/new`), { timeoutMs: 500, what: 'the change' });
         return id;
@@ -219,7 +219,7 @@ describe('/ws', () => {
     await page.event('resync');
   });
 
-  it('drops who does not speak JSON, and nobody else', async () => {
+  it('drops a client that does not send JSON, and no other', async () => {
     const [page, other] = [await open(), await open()];
     await other.consume('builds/*/*');
     page.socket.send('not json');
@@ -227,7 +227,7 @@ describe('/ws', () => {
     expect(other.closed).toBe(false);
   });
 
-  it('gives the place of the oldest that consumes nothing to a new one, and of nobody else', async () => {
+  it('ends the oldest connection that consumes nothing for a new one, and no other', async () => {
     const small = await startUi(site, { wsMax: 3 });
     const opened: Page[] = [];
     const enter = async (): Promise<Page> => {
@@ -261,7 +261,7 @@ describe('/ws', () => {
     own.socket.terminate();
   });
 
-  it('cuts off who stops reading, and goes on telling the others', async () => {
+  it('cuts off a client that stops reading, and goes on sending to the others', async () => {
     const [slow, other] = [await open(), await open()];
     await slow.consume('builds/*/*');
     await other.consume('builds/*/*');

@@ -9,10 +9,10 @@ import { startUi, type UiServer } from './server.js';
 import { Site } from './site.js';
 
 const WEB = fileURLToPath(new URL('../../web/dist', import.meta.url));
-/** Keys scroll at once, so that it can be seen where to. */
+/** Keys scroll without animation, so that the test can check the position. */
 const QUIET =
   '--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-smooth-scrolling';
-/** More than a browser lays out. */
+/** More lines than a browser can lay out. */
 const MANY = 950_000;
 const PATIENT = { timeoutMs: 30_000 };
 const RED = '\u001b[31m';
@@ -56,7 +56,10 @@ suite('the page of a log, in Chromium', () => {
     for (const one of committed.steps) site.hint(hints.step(build.buildId, one.stepId, one.event));
     for (const log of committed.logs) site.hint(hints.log(build.buildId, log.stepId, log.logId, log.event));
   };
-  /** @returns the address of a new log */
+  /**
+   * Makes a new log.
+   * @returns its address
+   */
   const logOf = async (lines: readonly string[]): Promise<{ step: number; path: string }> => {
     const step = steps++;
     for (let from = 0; from === 0 || from < lines.length; from += 50_000)
@@ -80,7 +83,7 @@ suite('the page of a log, in Chromium', () => {
     });
   const showing = (line: number): Promise<boolean> => eventually(async () => (await inSight()).includes(line), PATIENT);
 
-  it('of more lines than a browser lays out opens at its end, and every line can be reached by keyboard', async () => {
+  it('of more lines than a browser can lay out opens at its end, and every line can be reached by keyboard', async () => {
     const { path, step } = await logOf(counted(0, MANY));
     await page.goto(path);
     await page.getByText(`line ${MANY}`, { exact: true }).waitFor();
@@ -91,7 +94,7 @@ suite('the page of a log, in Chromium', () => {
     await page.keyboard.press('End');
     await showing(MANY);
 
-    // Page by page no line is left out, neither near the ends nor in the middle.
+    // No line is left out when scrolling by pages, neither near the ends nor in the middle.
     const across = async (key: string, times: number): Promise<void> => {
       for (let i = 0; i < times; i++) {
         const before = await inSight();
@@ -122,7 +125,7 @@ suite('the page of a log, in Chromium', () => {
     await showing(MANY + 1);
   });
 
-  it('shows the line of a link, also one that is yet to come', async () => {
+  it('shows the line of a link, also one that does not exist yet', async () => {
     const { path, step } = await logOf(counted(0, 5000));
     await page.goto(`${path}#L2500`);
     await showing(2500);
@@ -133,13 +136,13 @@ suite('the page of a log, in Chromium', () => {
     await append(step, counted(5000, 5100));
     await showing(5010);
     await page.locator('.line.linked').getByText('line 5010', { exact: true }).waitFor();
-    // Nobody asked for the end.
+    // The view does not jump to the end.
     await append(step, counted(5100, 5200));
     await page.getByText('5,200 lines').waitFor();
     await showing(5010);
   });
 
-  it('does not move under whoever reads a log that grows, until they come back to its end', async () => {
+  it('does not move while somebody reads a growing log, until they come back to its end', async () => {
     const { path, step } = await logOf(counted(0, 1000));
     await page.goto(path);
     await showing(1000);
@@ -155,7 +158,7 @@ suite('the page of a log, in Chromium', () => {
     await showing(1030);
   });
 
-  it('keeps a colour over lines, pages and what is added, until it is reset', async () => {
+  it('keeps a colour over lines, pages and added lines, until it is reset', async () => {
     const lines = counted(0, 3500);
     lines[9] = `${RED}line 10`;
     const { path, step } = await logOf(lines);
@@ -174,7 +177,7 @@ suite('the page of a log, in Chromium', () => {
     await red(1001);
   });
 
-  it('below a step goes to a line where it is, and leads from a line to its link', async () => {
+  it('below a step scrolls to a line, and leads from a line to its link', async () => {
     const { step } = await logOf(counted(0, 3000));
     await page.goto(`${ui.url}/builders/${build.builderId}/builds/${build.number}`);
     const row = page.locator('.step', { hasText: `step ${step}` });

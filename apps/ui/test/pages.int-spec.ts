@@ -28,7 +28,7 @@ suite('the pages, in Chromium', () => {
     browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET.split(' ') });
     page = await browser.newPage();
     page.on('pageerror', (error) => problems.push(error.message));
-    // That a form is refused (400) is no problem of the page.
+    // A refused form (400) is not an error of the page.
     page.on(
       'console',
       (message) =>
@@ -55,7 +55,7 @@ suite('the pages, in Chromium', () => {
     site.hint(hints.builder(build.builderId));
   };
 
-  it('home shows what runs and what failed, as it happens', async () => {
+  it('home shows running and failed builds as they happen', async () => {
     await page.goto(`${ui.url}/`);
     await page.getByText('Nothing is running.').waitFor();
     const build = await begun();
@@ -89,7 +89,7 @@ suite('the pages, in Chromium', () => {
     expect(await page.locator('.ansi-green-fg').first().textContent()).toBe('line');
     await say(5000, 5003);
     await page.getByText('line 5003').waitFor();
-    // Only what is in sight exists.
+    // Only visible lines are rendered.
     expect(await page.locator('.line').count()).toBeLessThan(200);
 
     await page.goto(`${ui.url}/builders/${build.builderId}/builds/${build.number}/steps/0/logs/stdio#L2500`);
@@ -142,7 +142,7 @@ suite('the pages, in Chromium', () => {
     await page.getByRole('list', { name: 'docs' }).waitFor();
   });
 
-  it('cancels in the queue, says what the bus does, and knows what it does not know', async () => {
+  it('cancels in the queue, shows the state of the bus, and reports unknown addresses', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     await page.goto(`${ui.url}/pending`);
     await page.getByRole('button', { name: 'Cancel' }).click();
@@ -157,7 +157,7 @@ suite('the pages, in Chromium', () => {
     await page.getByRole('heading', { name: 'Not found' }).waitFor();
   });
 
-  it('says when the server is gone, and catches up when it is back', async () => {
+  it('shows when the server is gone, and catches up when it is back', async () => {
     await page.goto(`${ui.url}/`);
     await page.getByText('Nothing is running.').waitFor();
     const port = Number(new URL(ui.url).port);
@@ -168,7 +168,7 @@ suite('the pages, in Chromium', () => {
     ui = await startUi(site, { webFolder: WEB, port });
     await page.getByRole('link', { name: `running #${build.number}` }).waitFor();
     await page.getByText('Connection to the server lost').waitFor({ state: 'detached' });
-    // Refused connections are all that went wrong.
+    // Refused connections are the only errors.
     expect(
       problems
         .splice(0)

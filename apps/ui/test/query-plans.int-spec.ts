@@ -13,7 +13,7 @@ import {
 } from '@millrace/database';
 import { Site } from './site.js';
 
-/** A query for each access path that is declared, and each direction. */
+/** Returns a query for each declared access path and direction. */
 function queriesOf(table: HistoryTable): [string, ResourceQuery][] {
   return table.paths.flatMap((path) =>
     [true, false].map((descending): [string, ResourceQuery] => {
@@ -50,9 +50,9 @@ describe('every declared way to read history', () => {
     const planned = planQuery(table, table.id, query, site.db.dialect);
     const steps = await site.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${planned.sql}`, planned.params);
     const details = steps.map((step) => step.detail);
-    // Claims are what runs now: no history.
+    // Claims are running builds, not history.
     const isClaims = (detail: string): boolean => detail === 'SCAN c' && planned.sql.includes('FROM claims c');
-    // A derived table holds at most a page; sorting it is no matter of history.
+    // A derived table holds at most one page, so sorting it does not depend on the history.
     const onHistory = details.filter((detail) => !/\bk\d*\b/.test(detail) && !isClaims(detail));
     expect(onHistory.filter((detail) => /^SCAN (?!.* USING )/.test(detail) && !detail.includes('CONSTANT'))).toEqual(
       [],

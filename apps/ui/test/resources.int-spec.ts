@@ -17,7 +17,7 @@ describe('the resource table', () => {
   });
   afterAll(() => site.close());
 
-  it('has every path, and every name, once', () => {
+  it('has every path and every name once', () => {
     const paths = table.resources.flatMap((resource) =>
       resource.paths.map(({ path }) => path.replace(/([ns]):\w+/g, '$1:')),
     );
@@ -54,7 +54,7 @@ describe('the resource table', () => {
     expect(keys.every((key) => key.endsWith(`/${event!.event}`) && !key.includes('undefined'))).toBe(true);
   });
 
-  it('has a listener for every event that is hinted at', () => {
+  it('has a listener for every event that has hints', () => {
     expect(Object.keys(EVENTS).sort()).toEqual(
       table.resources.flatMap(({ shape, events }) => (events ? [shape.plural] : [])).sort(),
     );
@@ -104,7 +104,7 @@ describe('application.spec', () => {
   };
   const specOf = (path: string): Spec => specs.find((spec) => spec.path === path)!;
 
-  it('has every path as clients know them, with its resource', () => {
+  it('lists every path as clients know them, with its resource', () => {
     expect(specOf('builders/n:builderid/builds/n:build_number')).toMatchObject({ plural: 'builds', type: 'build' });
     expect(specOf('logs/n:logid/raw')).toMatchObject({ plural: 'logchunks', type: 'logchunk' });
     expect(specOf('builds/n:buildid/properties')).toEqual({
@@ -214,12 +214,12 @@ describe('rights', () => {
     ['control', 'workers/1', 'stop', {}],
     ['control', 'workers/1', 'kill', {}],
     ['enable', 'schedulers/1', 'enable', { enabled: true }],
-    // There is none to settle.
+    // There is no backlog to settle.
     ['enable', 'schedulers/1', 'take_backlog', {}, 400],
     ['enable', 'schedulers/1', 'drop_backlog', {}, 400],
   ];
 
-  it('are asked about every action that there is', async () => {
+  it('are checked for every action', async () => {
     const table = await resourcesOf(site);
     const all = table.resources.flatMap(({ shape, paths }) =>
       paths.flatMap(({ actions }) => [...actions.keys()].map((method) => `${shape.plural} ${method}`)),
@@ -230,7 +230,7 @@ describe('rights', () => {
   });
 
   it.each(ACTIONS)(
-    'whoever has not %s may not do it: %s %s',
+    'a caller without %s may not do it: %s %s',
     async (permission, path, method, params, status = 200) => {
       allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control'] as const).filter(
         (one) => one !== permission,
@@ -245,7 +245,7 @@ describe('rights', () => {
     },
   );
 
-  it('whoever may not view reads nothing', async () => {
+  it('a caller without view reads nothing', async () => {
     for (const path of ['builds', 'builds/1', 'logs/1/contents', 'logs/1/raw', 'builds/1/properties', '']) {
       const url = path === '' ? `${ui.url}/api/v2` : `${ui.url}/api/v2/${path}`;
       expect([path, (await fetch(url)).status]).toEqual([path, 403]);

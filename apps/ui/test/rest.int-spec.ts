@@ -98,14 +98,14 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(Object.keys(item!)).toEqual(Object.keys(item!).sort());
   });
 
-  it('knows by UUID what it knows by number', async () => {
+  it('finds by UUID what it finds by number', async () => {
     const { body } = await get('buildrequests/1');
     const uuid = body.buildrequests![0]!.uuid as string;
     expect((await get(`buildrequests/${uuid}`)).body.buildrequests).toEqual(body.buildrequests);
     expect(await ids(`buildrequests/${uuid}/builds`, 'builds', 'buildid')).toEqual([1]);
   });
 
-  it('tells those who filter by it which projects are active', async () => {
+  it('returns the active projects when filtered by that', async () => {
     const all = (await get('projects')).body.projects!;
     expect(all.map(({ name, active }) => [name, active])).toEqual([
       ['widgets', null],
@@ -180,7 +180,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
   });
 
   it.each(['ssid', '-ssid'])('reads source stamps along their key: %s', async (order) => {
-    // SQLite's plans are looked at in query-plans.int-spec.ts, on a database of their own: libsql leaves them open.
+    // SQLite's plans are checked in query-plans.int-spec.ts, on a database of their own: libsql leaves them open.
     if (site.db.dialect.name === 'sqlite') return;
     const query = { ...EVERYTHING, order: [{ field: 'ssid', descending: order[0] === '-' }], limit: 20, cursor: '2.2' };
     const { sql, params } = planQuery(SOURCE_STAMPS, 't.branch', query, site.db.dialect);
@@ -236,7 +236,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     );
   });
 
-  it('serves long lines by the megabyte, and says where to go on', async () => {
+  it('serves long lines by the megabyte, and links to the rest', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const build = await site.claim(created.requests[0]!.requestId, 'docs');
     const lines = Array.from('abcdefghij', (letter) => `o${letter.repeat(1 << 20)}`);
@@ -262,7 +262,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await readLogLines(site.db, logId, 1, 5, 100)).toHaveLength((1 << 20) + 2);
   });
 
-  it('takes the stream letter off lines only, not after a carriage return', async () => {
+  it('removes the stream letter at the beginning of lines only, not after a carriage return', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const build = await site.claim(created.requests[0]!.requestId, 'docs');
     await site.finish(build, Result.SUCCESS, ['o10%\r20%\r', 'o', 'edone']);
@@ -270,7 +270,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect((await raw.text()).split('\n').slice(3)).toEqual(['10%\r20%\r', '', 'done', '']);
   });
 
-  it('is pretty for people, and known by its other name', async () => {
+  it('is indented for people, and has a second name', async () => {
     const pretty = await fetch(`${ui.url}/api/latest/builds/1`, { headers: { accept: 'text/html' } });
     expect(pretty.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     expect(await pretty.text()).toContain('\n  "builds": [\n');
@@ -280,7 +280,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(100);
   });
 
-  it('lets only its own pages in', async () => {
+  it('accepts its own pages only', async () => {
     const from = (origin: string): Promise<number> =>
       fetch(`${ui.url}/api/v2/builds`, { headers: { origin } }).then((response) => response.status);
     expect(await from('http://evil.example')).toBe(400);
@@ -288,7 +288,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await from(ui.url)).toBe(200);
   });
 
-  it('answers to its own names only, as it is on loopback', async () => {
+  it('answers only under its own names, as it listens on loopback', async () => {
     const named = (host: string, path: string): Promise<number | undefined> =>
       new Promise((resolve, reject) => {
         request(ui.url + path, { headers: { host } }, (response) => resolve(response.resume().statusCode))
@@ -303,7 +303,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
   });
 });
 
-/** Field → kind of every recorded resource. */
+/** The kind of every field, by recorded resource. */
 const SAMPLES = JSON.parse(readFileSync(new URL('./recorded-shapes.json', import.meta.url), 'utf8')) as Record<
   string,
   Record<string, Record<string, string>>

@@ -33,7 +33,7 @@ export interface UiServer {
 
 const PUBLIC_URL = 'http://ci.example.invalid';
 
-/** A bus inside the process: what the site hints at is heard while it is connected. */
+/** A bus inside the process. It delivers the site's hints while it is connected. */
 export class SiteHints extends Hints {
   readonly published: Hint[] = [];
   private readonly listeners = new Set<(state: BusState) => void>();
@@ -69,7 +69,7 @@ export class SiteHints extends Hints {
   }
 }
 
-/** What `MasterModule` provides and the UI takes, about a site. */
+/** Provides the parts of `MasterModule` that the UI uses, for a site. */
 export function masterOf(site: Site, hints: Hints, settings: object, warnings: unknown[]): DynamicModule {
   const warn = (fields: unknown): unknown => warnings.push(fields);
   const providers = [
@@ -95,7 +95,7 @@ export async function resourcesOf(site: Site): Promise<ResourceTable> {
   return module.get(ResourceTable);
 }
 
-/** The UI as `runMaster` starts it, with a bus inside the process. */
+/** Starts the UI as `runMaster` does, with a bus inside the process. */
 export async function startUi(
   site: Site,
   options: {

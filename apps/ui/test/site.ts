@@ -33,7 +33,7 @@ const field = (name: string, more: Partial<ForceField> = {}): ForceField => ({
   ...more,
 });
 
-/** What a scheduler master would have compiled and stored. */
+/** A scheduler as a scheduler master would have compiled and stored it. */
 const FORCE: CompiledForceScheduler = {
   kind: 'force',
   name: 'force',
@@ -97,7 +97,7 @@ export const CONFIG: CompiledConfig = {
   changeSources: [],
 };
 
-/** A site as its masters would have left it, written through the same stores; stands in for scheduler and engine. */
+/** A site as its masters would have left it, written through the same stores. It stands in for scheduler and engine. */
 export class Site {
   private hintListeners = new Set<(hint: Hint) => void>();
 
@@ -145,7 +145,10 @@ export class Site {
     await this.cleanUp();
   }
 
-  /** @returns what ends it */
+  /**
+   * Calls `listener` for every hint.
+   * @returns a function that unsubscribes
+   */
   onHint(listener: (hint: Hint) => void): () => void {
     this.hintListeners.add(listener);
     return () => this.hintListeners.delete(listener);
@@ -227,7 +230,7 @@ export class Site {
     return this.journal.write(build, entries);
   }
 
-  /** One step `test` with a log, and the end. */
+  /** Writes one step `test` with a log, and the build's end. */
   async finish(
     build: BuildKey,
     results: Result,
@@ -252,7 +255,7 @@ export class Site {
     ]);
   }
 
-  /** A whole build of one builder, from request to end. */
+  /** Writes a complete build of one builder, from request to end. */
   async built(builderName: string, results: Result, changeIds: number[] = []): Promise<ClaimedBuild> {
     const created = await this.buildset({ builders: [builderName], changeIds });
     const build = await this.claim(created.requests[0]!.requestId, builderName);

@@ -11,7 +11,7 @@ import { Site } from './site.js';
 
 const WEB = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
-/** A request as it is written, as clients tidy addresses up. */
+/** Sends a request with the path unchanged, because other clients normalise addresses. */
 async function get(ui: UiServer, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
   const { port, host } = new URL(ui.url);
   const socket = connect(Number(port), '127.0.0.1');
@@ -75,7 +75,7 @@ describe('the files of the web app', () => {
     expect((await get(ui, path, { 'if-none-match': headers.etag! })).status).toBe(304);
   });
 
-  it('assets are kept for ever, compressed for who takes that', async () => {
+  it('assets are cached for ever, and compressed for clients that accept it', async () => {
     const plain = await get(ui, script);
     expect(plain.status).toBe(200);
     expect(plain.headers['content-type']).toMatch(/javascript; charset=utf-8$/);
@@ -124,7 +124,7 @@ describe('the files of the web app', () => {
   });
 });
 
-describe('a folder with more in it than the web app', () => {
+describe('a folder with other files beside the web app', () => {
   let site: Site;
   let ui: UiServer;
   let folder: string;
@@ -173,7 +173,7 @@ describe('a folder with more in it than the web app', () => {
   });
 });
 
-it('says that the web app is not built', async () => {
+it('reports that the web app is not built', async () => {
   const site = await Site.onSqlite();
   const ui = await startUi(site, { webFolder: '/no/such/folder' });
   const { status, body, headers } = await get(ui, '/builders/1');

@@ -7,7 +7,7 @@ import { FormRefused } from '../resources/params.js';
 import { ResourceTable } from '../resources/resource-table.js';
 import { readCall, RPC, rpcError, type RpcAnswer, rpcResult } from './json-rpc.js';
 
-/** The codes of the statuses that JSON-RPC has here; any other 4xx says that the parameters ask for what cannot be done. */
+/** JSON-RPC error codes by status. Any other 4xx means that the parameters ask for something that cannot be done. */
 const CODES: ReadonlyMap<number, number> = new Map([
   [403, RPC.request],
   [404, RPC.request],
@@ -15,7 +15,10 @@ const CODES: ReadonlyMap<number, number> = new Map([
   [503, RPC.internal],
 ]);
 
-/** The commanding half of `/api/v2`: JSON-RPC in, an action of the resource table, an answer out; knows nothing of HTTP servers. */
+/**
+ * The commands of `/api/v2`: it takes a JSON-RPC call, runs an action of the resource table, and returns the answer. Independent of HTTP
+ * servers.
+ */
 @Injectable()
 export class ControlApi {
   constructor(

@@ -5,7 +5,7 @@ import { apiRequest } from '../http/api-request.js';
 import { CorsInterceptor } from '../http/cors.interceptor.js';
 import { ControlApi } from './control-api.js';
 
-/** HTTP around commands to `/api`. */
+/** The HTTP side of commands to `/api`. */
 @Controller()
 @UseFilters(ApiErrorFilter)
 @UseInterceptors(CorsInterceptor)

@@ -18,10 +18,10 @@ export const RPC = { parse: -32700, request: -32600, method: -32601, params: -32
 
 const MAX_ID_CHARACTERS = 256;
 const MAX_METHOD_CHARACTERS = 100;
-/** The parameters of a form are values of properties, two levels further in. */
+/** Limits of a call. The parameters of a form are values of properties, two levels further in. */
 const CALL_LIMITS = { maxDepth: 18, maxValues: 20_000, maxCharacters: 1 << 20 };
 
-/** JSON-RPC 2.0 as `/api/v2` speaks it (`docs/api.md#control`): one call, named parameters, every member present. */
+/** Reads a call of JSON-RPC 2.0 as `/api/v2` uses it (`docs/api.md#control`): one call, named parameters, every member present. */
 export function readCall(contentType: string, body: string): RpcCall | RpcAnswer {
   if (contentType.split(';', 1)[0]!.trim().toLowerCase() !== 'application/json') {
     return rpcError(400, undefined, RPC.request, 'Invalid content-type (use application/json)');
@@ -62,7 +62,7 @@ export function rpcResult(id: RpcId, result: JsonValue): RpcAnswer {
   return { status: 200, body: JSON.stringify({ id, jsonrpc: '2.0', result }) };
 }
 
-/** `message` is an object, field → text, for the parameters of `force`. */
+/** Returns an error answer. For the parameters of `force` `message` is an object with a text per field. */
 export function rpcError(
   status: number,
   id: RpcId | undefined,

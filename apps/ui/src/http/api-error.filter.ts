@@ -3,7 +3,7 @@ import { MillraceError, messageOf } from '@millrace/domain';
 import { httpStatusOf, LOG, type Logger } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Answers what a handler of `/api` throws as Buildbot does: JSON as text. A mistake of ours is logged, and nothing of it goes outside. */
+/** Answers errors of `/api` handlers as Buildbot does: JSON as text. A bug is logged, and no details of it are sent. */
 @Catch()
 export class ApiErrorFilter implements ExceptionFilter<unknown> {
   constructor(@Inject(LOG) private readonly log: Logger) {}

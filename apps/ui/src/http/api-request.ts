@@ -4,22 +4,25 @@ import { ANONYMOUS, type Caller } from '../resources/caller.js';
 
 const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
 
-/** Which resource a request is about, and who asks. */
+/** A request's resource path and caller. */
 export interface ApiRequest {
   readonly caller: Caller;
-  /** What follows `/api/v2/`, still percent-encoded. */
+  /** The part after `/api/v2/`, still percent-encoded. */
   readonly path: string;
   readonly query: string;
 }
 
-/** @throws UserError `invalid-path` */
+/**
+ * Returns the path and the caller of a request.
+ * @throws UserError `invalid-path`
+ */
 export function apiRequest({ raw }: FastifyRequest): ApiRequest {
   const url = raw.url ?? '';
   const question = url.indexOf('?');
   const fullPath = question < 0 ? url : url.slice(0, question);
   const prefix = PREFIX.exec(fullPath)?.[0];
   const path = prefix === undefined ? undefined : fullPath.slice(prefix.length);
-  // `/api/v2` lists the roots, `/api/v2/` is no path.
+  // `/api/v2` lists the roots, but `/api/v2/` is not a valid path.
   if (path === undefined || (path === '' && prefix!.endsWith('/'))) {
     const text = printable(fullPath.replace(/^\/api\/?/, ''), 200);
     throw new UserError('invalid-path', `Invalid path: ${text}`);

@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
 
-/** Lets pages that may ask read the answers of `/api`; one that may not has been refused by the listener. */
+/** Lets pages with an allowed origin read the answers of `/api`. The listener has refused all others. */
 @Injectable()
 export class CorsInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

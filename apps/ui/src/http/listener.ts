@@ -1,6 +1,9 @@
 import type { ListenerOptions } from '@millrace/master';
 
-/** What the UI's HTTP listener has beyond what all have: `/ws`, JSON-RPC's own words about bodies, and the answer of Buildbot's API to pages from elsewhere. */
+/**
+ * The UI's options of its HTTP listener: `/ws`, JSON-RPC's own errors about bodies, and the answer of Buildbot's API to pages from
+ * elsewhere.
+ */
 export const UI_LISTENER: Omit<ListenerOptions, 'rule'> = {
   upgrades: true,
   textBodies: true,

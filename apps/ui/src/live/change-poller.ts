@@ -12,7 +12,7 @@ import type { Found } from '../resources/resource.js';
 import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
 import { LiveEvents } from './live-events.js';
 
-/** How many rows of a table that no hint told of one round tells about; more than that and everybody refetches. */
+/** Most new rows of a table without hints that one round reports. With more, all pages fetch again. */
 const NEW_ROWS = 200;
 
 type States = ReadonlyMap<number, RowState>;
@@ -20,9 +20,9 @@ type States = ReadonlyMap<number, RowState>;
 const OVERLAP_MS = 5000;
 
 /**
- * Finds by comparing what no hint told (I1): all of it while there is no bus, and what got lost while there is one. Every round costs
- * the same whatever the history: it reads what runs and what is new. What happens once to a row is not told again after a hint did;
- * changes are, as one hint does not stand for the next.
+ * Finds changes that no hint reported (I1): all of them while there is no bus, and the lost ones while there is. Every round costs the same
+ * whatever the history is: it reads running rows and new rows. Something that happens once to a row is not reported again after its hint.
+ * Updates are reported again, because one hint does not stand for later ones.
  */
 @Injectable()
 export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -32,7 +32,7 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly seen = new Map<ChangingResource, States>();
   private readonly highest = new Map<GrowingResource, number>();
   private readonly ended = new Map<EndingResource, { latestMs: number; told: Map<number, number> }>();
-  /** What hints told since the last round began (whatever this one finds came to pass after that), and since this one did. */
+  /** Events hinted at since the last round began (what this round finds happened later), and since this round began. */
   private heardBefore = new Set<string>();
   private heardNow = new Set<string>();
   private isTooMuch = false;
@@ -52,13 +52,13 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
 
   private wait(): void {
     const { pollIntervalMs } = this.settings;
-    // With a bus this only mends losses, so it may be rare.
+    // With a bus only lost hints are made up for, so rounds may be rare.
     const everyMs = this.hints.state === 'connected' ? pollIntervalMs * 5 : pollIntervalMs;
     this.timer = setTimeout(() => this.look(), everyMs);
     this.timer.unref();
   }
 
-  /** The bus is away: the next round is not as far off as it was meant to be with it. */
+  /** Called when the bus is lost: the next round comes sooner than was planned with a bus. */
   busLost(): void {
     if (this.stopped || this.round) return;
     if (this.timer) clearTimeout(this.timer);
@@ -71,7 +71,7 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
     await this.round;
   }
 
-  /** A hint that browsers are told of. */
+  /** Records an event of a hint that browsers are told about. */
   heard(event: RowEvent): void {
     if (!this.live.isUnheard) this.heardNow.add(nameOf(event));
   }
@@ -86,8 +86,8 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /**
-   * One round. The first one after a time without listeners takes notes. What happened between a page's reading and those notes no round
-   * can find, and without a bus no hint told it: then everybody reads again.
+   * Does one round. The first one after a time without listeners only takes notes. What happened between a page's reading and these notes
+   * cannot be found by any round, and without a bus no hint reported it; so all pages fetch again.
    */
   async poll(): Promise<void> {
     this.heardBefore = this.heardNow;
@@ -137,7 +137,7 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
     const limit = NEW_ROWS + known.told.size + this.heardBefore.size;
     const rows = await this.recent.endedAfter(resource, fromMs, limit);
     if (rows.length === limit) {
-      // Everybody fetches what ended up to now, so it need not be looked at again.
+      // All pages fetch what has ended up to now, so that is not compared again.
       this.isTooMuch ||= before !== undefined;
       this.ended.set(resource, { latestMs: (await this.recent.lastEndMs(resource)) + OVERLAP_MS, told: new Map() });
       return;

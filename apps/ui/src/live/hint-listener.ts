@@ -4,7 +4,7 @@ import { ResourceTable } from '../resources/resource-table.js';
 import { ChangePoller } from './change-poller.js';
 import { LiveEvents } from './live-events.js';
 
-/** Hands on what the bus says: which rows changed, and whether it is there at all. */
+/** Passes on hints from the bus, and whether the bus is connected. */
 @Injectable()
 export class HintListener implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private endings: (() => void)[] = [];
@@ -36,7 +36,7 @@ export class HintListener implements OnApplicationBootstrap, BeforeApplicationSh
 
   private busIs(bus: BusState): void {
     this.live.broadcast('bus', { bus });
-    // Whatever was hinted at while it was away is found by reading again.
+    // Changes whose hints were lost while the bus was away are found by fetching again.
     if (bus === 'connected') this.live.broadcast('resync', {});
     else this.poller.busLost();
   }

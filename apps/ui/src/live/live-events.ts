@@ -5,15 +5,15 @@ import type { Resource } from '../resources/resource.js';
 import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
 import { Subscriptions } from './subscriptions.js';
 
-/** Between two rounds of reading; hints that come meanwhile about the same row cost one read. */
+/** Time between two rounds of reading. All hints about one row within this time cost one read. */
 const GATHER_MS = 25;
 
-/** Plural of a resource → row → what happened to it. */
+/** Events by resource (plural) and row. */
 type Pending = Map<string, Map<number, Set<string>>>;
 
 /**
- * Turns hints into events: reads each row that changed once per round, writes it once, and sends that text to everybody who consumes
- * one of its keys. Does nothing at all while nobody does.
+ * Turns hints into events: reads each changed row once per round, encodes it once, and sends that text to all consumers of its keys. Does
+ * nothing while there are no consumers.
  */
 @Injectable()
 export class LiveEvents implements BeforeApplicationShutdown {
@@ -27,7 +27,7 @@ export class LiveEvents implements BeforeApplicationShutdown {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** Nobody listens: nothing needs to be looked for. */
+  /** True when there are no consumers, so that no changes have to be looked for. */
   get isUnheard(): boolean {
     return this.subscriptions.isEmpty;
   }
@@ -42,7 +42,7 @@ export class LiveEvents implements BeforeApplicationShutdown {
     this.round ??= this.run();
   }
 
-  /** To everybody, whatever they consume. */
+  /** Sends a message to everybody, whatever they consume. */
   broadcast(key: string, message: object): void {
     const frame = JSON.stringify({ k: key, m: message });
     for (const subscriber of this.subscriptions.everybody()) subscriber.send(frame);
@@ -55,14 +55,14 @@ export class LiveEvents implements BeforeApplicationShutdown {
 
   private async run(): Promise<void> {
     while (this.pending.size > 0 && !this.stopped) {
-      // Whatever is hinted in the same turn of the event loop belongs together.
+      // Hints of the same turn of the event loop are handled together.
       await new Promise((resolve) => setImmediate(resolve));
       const pending = this.pending;
       this.pending = new Map();
       try {
         for (const [plural, changed] of pending) await this.tell(this.table.named(plural)?.events, changed);
       } catch (error) {
-        // Whoever missed something refetches it.
+        // Pages that missed something fetch it again.
         this.log.warn({ err: error }, `live events: ${messageOf(error)}`);
         this.broadcast('resync', {});
       }

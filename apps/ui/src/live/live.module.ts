@@ -7,7 +7,7 @@ import { LiveEvents } from './live-events.js';
 import { Subscriptions } from './subscriptions.js';
 import { WsGateway } from './ws-gateway.js';
 
-/** What changes, told to browsers over `/ws`. */
+/** Live events for browsers over `/ws`. */
 @Module({
   imports: [ReadsModule, ResourcesModule],
   providers: [Subscriptions, LiveEvents, WsGateway, ChangePoller, HintListener],

@@ -19,7 +19,7 @@ describe('Subscriptions', () => {
     expect([...subscriptions.of(key)]).toEqual(matches ? [one] : []);
   });
 
-  it('delivers once per filter, and nothing after the last is removed', () => {
+  it('delivers once per filter, and nothing after the last filter is removed', () => {
     const subscriptions = new Subscriptions();
     const one = somebody();
     subscriptions.add('builds/*/*', one);

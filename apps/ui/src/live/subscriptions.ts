@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
 
-/** Somebody that wants events; `send` must not block and must not throw. */
+/** A receiver of events. `send` must not block and must not throw. */
 export interface Subscriber {
   send(frame: string): void;
 }
 
 /**
- * Who consumes what. A filter has as many segments as the keys it matches, and `*` matches one whole segment. Finding the subscribers
- * of a key costs 2^segments look-ups, however many filters there are.
+ * The filters that subscribers consume. A filter has as many segments as the keys it matches, and `*` matches one whole segment. Finding
+ * the subscribers of a key costs 2^segments look-ups, however many filters there are.
  */
 @Injectable()
 export class Subscriptions {
   private readonly byFilter = new Map<string, Set<Subscriber>>();
   private count = 0;
 
-  /** Filters of all subscribers together. */
+  /** Number of filters of all subscribers together. */
   get size(): number {
     return this.count;
   }
@@ -36,7 +36,7 @@ export class Subscriptions {
     if (set?.size === 0) this.byFilter.delete(filter);
   }
 
-  /** Once per matching filter, as Buildbot does: two filters that match deliver an event twice. */
+  /** Yields a subscriber once per matching filter, as Buildbot does: two matching filters deliver an event twice. */
   *of(key: string): Generator<Subscriber> {
     const segments = key.split('/');
     for (let mask = 0; mask < 1 << segments.length; mask++) {

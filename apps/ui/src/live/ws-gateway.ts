@@ -10,17 +10,17 @@ import { ANONYMOUS, RIGHTS, type Rights } from '../resources/caller.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
-/** A client that lets more than this pile up is cut off; it reconnects and refetches. */
+/** Most bytes that may wait for a client. One with more is cut off; it reconnects and fetches again. */
 const MAX_BUFFERED_BYTES = 4 << 20;
 const PING_INTERVAL_MS = 30_000;
-/** Paths that all connections consume together: what they keep is the memory of this process. */
+/** Most filters that all connections consume together. They use this process's memory. */
 const MAX_CONSUMED = 200_000;
 const MAX_FRAME_BYTES = 64 << 10;
 const FAULTS_LOGGED_A_MINUTE = 10;
 
 /**
- * `/ws`: live events for browsers. Everybody here is anonymous. When there are too many, whoever consumes nothing goes first, the oldest
- * of them; a connection that consumes goes for nobody.
+ * `/ws`: live events for browsers. All callers are anonymous. When there are too many connections, the oldest that consumes nothing is
+ * ended first; one that consumes is never ended for another.
  */
 @Injectable()
 export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
@@ -91,7 +91,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     });
   }
 
-  /** A frame led to what should not have happened; its connection has ended then. */
+  /** Logs an unexpected error in handling a frame. Its connection has been ended. */
   private failed(error: unknown): void {
     const unsaid = this.faults.pass(performance.now());
     if (unsaid !== null) this.log.error({ err: error, unsaid }, `a frame of /ws failed: ${messageOf(error)}`);
@@ -113,7 +113,7 @@ class Connection implements Subscriber {
     private readonly events: ConnectionEvents,
   ) {
     websocket.on('message', (data, isBinary) => {
-      // Whatever a frame leads to ends its own connection at most.
+      // An error in handling a frame ends its own connection only.
       try {
         this.receive(data, isBinary);
       } catch (error) {
@@ -122,7 +122,7 @@ class Connection implements Subscriber {
       }
     });
     websocket.on('pong', () => (this.alive = true));
-    // What went wrong closes the socket, and closing is all that there is to do about it.
+    // An error closes the socket, and nothing else has to be done about it.
     websocket.on('error', () => websocket.terminate());
   }
 
@@ -172,9 +172,9 @@ class Connection implements Subscriber {
 }
 
 function refuse(socket: Duplex, status: string): void {
-  // The client may be gone already; there is nobody left to tell.
+  // The client may have left already. There is nobody to report the error to.
   socket.on('error', () => socket.destroy());
-  // A client that never closes its half would keep the descriptor.
+  // A client that never closes its side would keep the file descriptor.
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
 }
 

@@ -96,7 +96,7 @@ describe('the frames of /ws', () => {
     expect(answer(frame)).toEqual(expected);
   });
 
-  it('lets nobody consume without end', () => {
+  it('limits the filters of a connection', () => {
     const many = new Set(Array.from({ length: MAX_FILTERS }, (_, i) => `builds/${i}/*`));
     expect(answer({ cmd: 'startConsuming', path: 'builds/x/*', _id: 1 }, many)).toMatchObject({ code: 400 });
   });

@@ -1,24 +1,27 @@
 import { parseJson, printable } from '@millrace/domain';
 
-/** What a frame from a browser asks for, and what it is answered (`docs/api.md#live-connection`). */
+/** What a browser's frame asks for, with the answer (`docs/api.md#live-connection`). */
 export type FrameOutcome =
   | { readonly do: 'reply'; readonly reply: string }
   | { readonly do: 'start' | 'stop'; readonly path: string; readonly reply: string }
-  /** Not a frame: the connection is dropped. */
+  /** The text is not a valid frame: the connection is dropped. */
   | { readonly do: 'drop' };
 
-/** Of one connection; a page of ours consumes some twenty. */
+/** Most filters of one connection. A page of ours consumes about twenty. */
 export const MAX_FILTERS = 500;
 const MAX_PATH_CHARACTERS = 500;
 const MAX_ID_CHARACTERS = 100;
-/** How much of somebody's words an answer repeats. */
+/** Most characters of a frame that an answer quotes. */
 const MAX_QUOTED = 100;
-/** A frame is an object of scalars. */
+/** Limits of a frame, which is an object of scalars. */
 const FRAME_LIMITS = { maxDepth: 4, maxValues: 40, maxCharacters: 4_000 };
 
 type FrameId = string | number | null;
 
-/** @param consumed the filters that this connection consumes now */
+/**
+ * Reads a frame.
+ * @param consumed the filters that this connection consumes now
+ */
 export function onFrame(text: string, consumed: ReadonlySet<string>): FrameOutcome {
   let frame: unknown;
   try {

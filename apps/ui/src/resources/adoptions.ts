@@ -3,7 +3,7 @@ import { ADOPTION_SHAPE } from '@millrace/database';
 import { buildAddresses } from './builds.js';
 import { type Resource, resource, type ResourcePorts, smallListBelow } from './resource.js';
 
-/** Which engines a build went through (I9); Millrace's own. */
+/** The adoptions of a build by other engines (I9). This resource is Millrace's own. */
 export function adoptions({ reads }: ResourcePorts): Resource {
   return resource<AdoptionResource>({
     name: 'adoption',

@@ -48,7 +48,7 @@ export function buildrequests({ reads, control, publish }: ResourcePorts): Resou
         async run(_caller, requestId: number, { priority }) {
           if (!(await control.setPriority(requestId, priority))) return null;
           const request = await requests.one(requestId, []);
-          // Still unclaimed, and engines look at the queue's order again.
+          // The request is still unclaimed, and engines have to read the queue's order again.
           if (request) {
             publish(hints.request(requestId, request.builderid, 'unclaimed'));
             publish(hints.queued(request.builderid));

@@ -18,7 +18,7 @@ import {
   type ResourcePorts,
 } from './resource.js';
 
-/** All ways to name a build. */
+/** Returns all addresses of a build. */
 export function buildAddresses(reads: Reads): Address[] {
   return [
     address('builds/n:buildid', ([id]) => id),
@@ -31,7 +31,7 @@ export function buildAddresses(reads: Reads): Address[] {
 export function builds({ reads, control, publish }: ResourcePorts): Resource {
   const { builds } = reads;
   const all = (query: ResourceQuery): Promise<Page<BuildResource>> => builds.list(query);
-  /** Those of a parent; of one that is not there, none. */
+  /** Returns the lists of builds below the addresses of a parent. A parent that does not exist has an empty list. */
   const ofEach = (parents: readonly Address[], field: string): ReadPath[] =>
     parents.map((parent) => ({
       path: `${parent.path}/builds`,
@@ -88,7 +88,7 @@ export function builds({ reads, control, publish }: ResourcePorts): Resource {
         `buildrequests/${buildrequestid}/builds/${buildid}/${event}`,
       ],
       found: {
-        // One that began and ended between two rounds is new, and so told with its final state.
+        // A build that began and ended between two rounds is new, and is reported with its final state.
         grown: { in: 'builds', as: 'new', then: { as: 'update', unless: 'finished' } },
         changed: { in: 'builds', appeared: 'new', changed: 'update', vanished: 'finished' },
       },

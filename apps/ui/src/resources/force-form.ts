@@ -26,19 +26,19 @@ export interface ForceOrder {
 
 export type FormOutcome =
   | { readonly ok: true; readonly order: ForceOrder }
-  /** What is wrong, by full name of the field. */
+  /** Error texts by full name of the field. */
   | { readonly ok: false; readonly problems: Readonly<Record<string, string>> };
 
 const SOURCE = 'Force Build Form';
-/** What a change may have as its branch, revision and project. */
+/** Longest branch, revision and project of a change. */
 const MAX_SHORT_TEXT = 190;
 const MAX_REPOSITORY = 2_000;
 const MAX_REASON = 10_000;
-/** Of a field that allows more, or does not say. */
+/** Longest value of a field that allows more, or has no limit of its own. */
 const MAX_TEXT = PROPERTY_LIMITS.maxValueCharacters - 1_000;
 const MAX_CHOICES = 1_000;
 
-/** Checks what was posted against the form; a missing field has its default, an unknown one is ignored as Buildbot does. */
+/** Checks posted values against the form. A missing field has its default; an unknown one is ignored, as in Buildbot. */
 export function readForm(scheduler: CompiledForceScheduler, params: PostedParams): FormOutcome {
   // No object yet: a field may have the name of something that every object has.
   const problems = new Map<string, string>();
@@ -111,7 +111,7 @@ function readField(field: ForceField, posted: JsonValue | undefined): { value: J
   const given = posted === undefined || posted === null ? field.default : posted;
   switch (field.type) {
     case 'bool':
-      // A configuration may have any default; what was posted has to be one or the other.
+      // The default in a configuration may be any value; a posted one must be true or false.
       if (given === posted && typeof given !== 'boolean')
         return { problem: `'${field.label}' has to be true or false` };
       return { value: given === true };
@@ -159,12 +159,12 @@ function isScalar(value: JsonValue): boolean {
   return typeof value !== 'object' || value === null;
 }
 
-/** Null when the whole text matches. In linear time: the pattern is the user's, the text is anybody's (I5). */
+/** Returns null when the pattern matches the whole text. Takes linear time: the pattern is the user's, the text is anybody's (I5). */
 function mismatch(regex: string, given: string): string | null {
   try {
     return compilePattern(`^(?:${regex})$`).test(given) ? null : `does not match pattern '${regex}'`;
   } catch (error) {
-    // Of a configuration that an earlier Millrace has checked.
+    // The pattern comes from a configuration that an earlier version of Millrace has checked.
     if (error instanceof MillraceError && error.code === 'bad-pattern')
       return `cannot be compared with pattern '${regex}', which check-config does not accept any more`;
     throw error;

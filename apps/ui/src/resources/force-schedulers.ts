@@ -7,7 +7,7 @@ import {
 } from '@millrace/contracts';
 import type { CatalogReads } from '@millrace/database';
 
-/** The force schedulers of the configuration in use, from the database: this master loads no user code (I5). */
+/** Returns the force schedulers of the configuration in use. They are read from the database: this master loads no user code (I5). */
 export async function forceSchedulers(catalog: CatalogReads): Promise<ForceSchedulerResource[]> {
   const compiled = await compiledForceSchedulers(catalog);
   const enabled = new Map((await catalog.schedulers()).map((scheduler) => [scheduler.name, scheduler.enabled]));
@@ -25,7 +25,7 @@ export interface FormLeaf {
   readonly field: ForceField;
 }
 
-/** The fields of one codebase; names are prefixed by the codebase unless it is the only, unnamed one. */
+/** Returns the fields of one codebase. Their names are prefixed by the codebase unless it is the only, unnamed one. */
 export function codebaseLeaves(codebase: CompiledForceScheduler['codebases'][number]): FormLeaf[] {
   const prefix = codebase.codebase === '' ? '' : `${codebase.codebase}_`;
   return [codebase.branch, codebase.project, codebase.repository, codebase.revision].map((field) => ({
@@ -34,7 +34,7 @@ export function codebaseLeaves(codebase: CompiledForceScheduler['codebases'][num
   }));
 }
 
-/** Every field of the form, in the order of the page. */
+/** Returns every field of the form, in the order of the page. */
 export function formLeaves(scheduler: CompiledForceScheduler): FormLeaf[] {
   const plain = (field: ForceField): FormLeaf => ({ fullName: field.name, field });
   return [

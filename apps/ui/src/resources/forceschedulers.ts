@@ -12,7 +12,7 @@ const MAX_BUILDERS = 1_000;
 const NAMES = expected(`a list of 1 to ${MAX_BUILDERS} names`);
 const NAMES_EACH = { ...NAMES, each: true };
 
-/** Who is to build, besides the form's own fields. Neither: all of the scheduler's builders. */
+/** The builders to start, beside the form's own fields. Without either parameter they are all of the scheduler's builders. */
 class ForceParams {
   @IsOptional()
   @ValidateBy(
@@ -29,7 +29,7 @@ class ForceParams {
 }
 
 export function forceschedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
-  /** The builders that were asked for, of those that the scheduler may use; otherwise what is wrong, by parameter. */
+  /** Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter. */
   const wantedBuilders = async (
     allowed: readonly string[],
     posted: PostedParams,
@@ -67,7 +67,7 @@ export function forceschedulers({ reads: { catalog }, control, publish }: Resour
     if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
     const outcome = readForm(scheduler, posted);
     const builders = await wantedBuilders(scheduler.builders, posted);
-    // Everything that is wrong, at once.
+    // All errors are reported at once.
     if (!outcome.ok || 'problems' in builders) {
       throw new FormRefused({
         ...(outcome.ok ? {} : outcome.problems),
@@ -99,7 +99,7 @@ export function forceschedulers({ reads: { catalog }, control, publish }: Resour
       }),
     ],
     actions: {
-      // The rest of what it takes are the fields of the form, which the scheduler's configuration says.
+      // The other parameters are the fields of the form, which the scheduler's configuration defines.
       force: { permission: 'force', params: ForceParams, run: (_caller, name, posted) => force(name, posted) },
     },
   });

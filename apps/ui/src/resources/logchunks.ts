@@ -80,7 +80,7 @@ async function* rawPieces(
   pieces: AsyncIterable<string>,
 ): AsyncGenerator<string> {
   if (head !== '') yield head;
-  // Not /^./gm: that also begins lines after a carriage return.
+  // Not /^./gm, because that also matches after a carriage return.
   for await (const piece of pieces) yield hasStreamLetters ? piece.replace(/(^|\n)[^\n]/g, '$1') : piece;
 }
 

@@ -13,7 +13,7 @@ import {
 } from './resource.js';
 import { stepAddresses } from './steps.js';
 
-/** All ways to name a log. */
+/** Returns all addresses of a log. */
 export function logAddresses(reads: Reads): Address[] {
   return [
     address('logs/n:logid', ([id]) => id),
@@ -37,7 +37,7 @@ export function logs({ reads }: ResourcePorts): Resource {
     },
     reads: [
       ...smallListBelow(stepAddresses(reads), 'logs', (_caller, id) => steps.logsOfStep(id)),
-      // Millrace's own: what a build page needs of all its steps' logs in one request.
+      // Millrace's own path: a build page needs the logs of all its steps in one request.
       smallList('builds/n:buildid/logs', (_caller, [id]) => steps.logsOfBuild(id)),
     ],
     events: {

@@ -13,13 +13,13 @@ import {
   validateSync,
 } from 'class-validator';
 
-/** The parameters of an action as they were posted. */
+/** The posted parameters of an action. */
 export type PostedParams = Readonly<Record<string, JsonValue>>;
 export type ParamsClass<P extends object> = new () => P;
 
 const MAX_REASON = 10_000;
 
-/** The message of a parameter that is something else. */
+/** Returns the error message for a parameter of the wrong type. */
 export const expected = (what: string) => ({
   message: ({ property, value }: ValidationArguments): string => `${property} is ${shown(value)}: expected ${what}`,
 });
@@ -39,14 +39,17 @@ export class EnableParams {
   @IsBoolean(expected('true or false')) enabled!: boolean;
 }
 
-/** Thrown when a form was filled in wrongly; `problems` is field → text. */
+/** Thrown when a form has invalid values. `problems` has a text per field. */
 export class FormRefused extends UserError {
   constructor(readonly problems: Readonly<Record<string, string>>) {
     super('bad-form', Object.values(problems).join('; '), { problems });
   }
 }
 
-/** The parameters that an action takes. @throws UserError `bad-parameters` */
+/**
+ * Returns the checked parameters of an action.
+ * @throws UserError `bad-parameters`
+ */
 export function validated<P extends object>(Params: ParamsClass<P>, posted: PostedParams): P {
   const { params, problems } = checked(Params, posted);
   const [field] = Object.keys(problems);
@@ -55,8 +58,8 @@ export function validated<P extends object>(Params: ParamsClass<P>, posted: Post
 }
 
 /**
- * The parameters of a class among those that were posted, and what is wrong with them: name → text. Others are ignored, as Buildbot does;
- * they are left out first, because class-validator's time grows with the square of those it does not know.
+ * Checks the posted parameters that a class declares. Returns them with the errors by name. Others are ignored, as in Buildbot; they are
+ * removed first, because class-validator's time grows with the square of the number of unknown ones.
  */
 export function checked<P extends object>(
   Params: ParamsClass<P>,
@@ -70,7 +73,7 @@ export function checked<P extends object>(
   return { params, problems: Object.fromEntries(problems) };
 }
 
-/** What was posted under a name; nothing that objects have by themselves. */
+/** Returns the posted value of a name, never an inherited property. */
 export function paramOf(posted: PostedParams, name: string): JsonValue | undefined {
   return Object.hasOwn(posted, name) ? posted[name] : undefined;
 }

@@ -15,8 +15,8 @@ interface Entry<T> {
 }
 
 /**
- * Finds what a path means. Patterns consist of literal segments, `n:NAME` (a number) and `s:NAME` (any text); of those with equal length the
- * first that was added wins. A path is split before its segments are decoded, so `%2F` may stand inside a builder's name.
+ * Values by path pattern. Patterns consist of literal segments, `n:NAME` (a number) and `s:NAME` (any text); of several with equal length
+ * the first that was added wins. A path is split before its segments are decoded, so `%2F` may be inside a builder's name.
  */
 export class PathTable<T> {
   private readonly byLength = new Map<number, Entry<T>[]>();
@@ -63,7 +63,7 @@ function decode(text: string): string | null {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Half an escape is no path of ours.
+    // A path with a malformed escape does not exist.
     return null;
   }
 }

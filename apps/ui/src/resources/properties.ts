@@ -9,7 +9,7 @@ import { oneBelow, type Resource, resource, type ResourcePorts } from './resourc
 /** Its fields are the properties' names. */
 const SHAPE: ResourceShape = { plural: 'properties', id: '', fields: {} };
 
-/** Properties of builds, build requests and buildsets: name → value and source. */
+/** Properties of builds, build requests and buildsets: value and source by name. */
 export function properties({ reads }: ResourcePorts): Resource {
   const { builds, requests, buildsets } = reads;
   return resource<Properties, number, BuildResource>({
@@ -31,7 +31,7 @@ export function properties({ reads }: ResourcePorts): Resource {
       idOf: (build) => build.buildid,
       keys: (build, event) => [`builds/${build.buildid}/properties/${event}`],
       body: (build) => build.properties,
-      // They are told with their build's next event.
+      // Changed properties are reported with their build's next event.
       found: {},
     },
   });

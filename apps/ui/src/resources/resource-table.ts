@@ -25,7 +25,7 @@ import { steps } from './steps.js';
 import { waitReasons } from './wait-reasons.js';
 import { workers } from './workers.js';
 
-/** What a path of `/api/v2` stands for. */
+/** The meaning of a path of `/api/v2`. */
 export interface Place {
   readonly resource: Resource;
   readonly read: Read;
@@ -33,7 +33,7 @@ export interface Place {
   readonly args: readonly PathArgument[];
 }
 
-/** One thing that a hint says: row `id` of a resource, named by its plural, changed in the way `event` names. */
+/** The content of a hint: event `event` happened to row `id` of a resource, which is named by its plural. */
 export interface RowEvent {
   readonly resource: string;
   readonly id: number;
@@ -45,7 +45,7 @@ interface Topic {
   readonly segments: readonly string[];
 }
 
-/** The resources by what leads to them: paths, topics of hints, names. */
+/** The resources by path, topic of hints, and name. */
 @Injectable()
 export class ResourceTable {
   readonly resources: readonly Resource[];
@@ -65,7 +65,10 @@ export class ResourceTable {
     }
   }
 
-  /** @param path what follows `/api/v2/`, still percent-encoded */
+  /**
+   * Finds the resource of a path.
+   * @param path the part after `/api/v2/`, still percent-encoded
+   */
   find(path: string): Place | null {
     const found = this.paths.find(path);
     return found && { ...found.target, args: found.args };
@@ -75,7 +78,7 @@ export class ResourceTable {
     return this.byPlural.get(plural);
   }
 
-  /** Null for topics that are not about something people look at (queues, commands). */
+  /** Returns the event of a topic; null for topics that the UI does not show (queues, commands). */
   eventOf(topic: string): RowEvent | null {
     const parts = topic.split('.');
     for (const { resource, segments } of this.topics.get(parts[0]!) ?? []) {
@@ -88,7 +91,7 @@ export class ResourceTable {
   }
 }
 
-/** All resources; a new one is a file beside these, and a line here. */
+/** Makes all resources. A new resource is a file beside these and a line here. */
 function allResources(ports: ResourcePorts): Resource[] {
   const resources = [
     rootlinks(),

@@ -17,25 +17,25 @@ import type { Caller, Permission } from './caller.js';
 import { type ParamsClass, type PostedParams, validated } from './params.js';
 import type { ArgumentsOf, PathArgument } from './path-table.js';
 
-/** What resources read, and do their work with. */
+/** The services that resources use. */
 export interface ResourcePorts {
   readonly reads: Reads;
   readonly control: ControlStore;
   readonly workerControl: WorkerControlStore;
-  /** Tells the other masters of what has been committed (I1). */
+  /** Tells the other masters about a commit (I1). */
   readonly publish: (hint: Hint) => void;
 }
 
 type Arguments = readonly PathArgument[];
 
-/** One way to name a row: a path, and how its arguments lead to the row's id. */
+/** One address of a row: a path, and how its arguments lead to the row's id. */
 export interface Address<Id = number> {
   readonly path: string;
-  /** Null: there is no such row. An id is not looked up, so that its row may be missing, too. */
+  /** Returns the row's id; null when there is no such row. An id in the path is not looked up, so its row may still be missing. */
   readonly id: (args: Arguments) => Promise<Id | null>;
 }
 
-/** What a GET of one path answers. Each gets the arguments of the path; null is answered 404. */
+/** The answer to a GET of one path. Each read gets the arguments of the path; null is answered 404. */
 export type Read =
   | {
       readonly kind: 'list';
@@ -56,7 +56,7 @@ export type Read =
       readonly read: (caller: Caller, args: Arguments) => Promise<RawText | null>;
     };
 
-/** Lines of a log, counted from 0; a limit of null asks for all of them. */
+/** Lines of a log, counted from 0. A null limit asks for all of them. */
 export interface LineRange {
   readonly offset: number;
   readonly limit: number | null;
@@ -64,14 +64,14 @@ export interface LineRange {
 
 export interface Lines {
   readonly chunk: LogChunkResource;
-  /** What is left of the range where it was cut short. */
+  /** The rest of the range when the answer was cut short. */
   readonly rest: LineRange | null;
 }
 
-/** A text that is sent piece by piece, as it is read. */
+/** A text that is sent piece by piece while it is read. */
 export interface RawText {
   readonly type: 'text' | 'html';
-  /** The name of the file that it is downloaded as. */
+  /** File name for downloading. */
   readonly fileName: string;
   readonly pieces: AsyncIterable<string>;
 }
@@ -84,35 +84,35 @@ export interface ReadPath {
 /** Something that can be done to a row: a JSON-RPC method of its paths. */
 export interface Action<Id> {
   readonly permission: Permission;
-  /** The parameters that it takes; null: none. Others are ignored. */
+  /** Class of the parameters; null for none. Unknown ones are ignored. */
   readonly params: ParamsClass<object> | null;
   readonly run: (caller: Caller, id: Id, posted: PostedParams) => Promise<JsonValue>;
 }
 
-/** An action under one of its row's paths. */
+/** An action, bound to the row of a path. */
 export interface BoundAction {
   readonly permission: Permission;
   readonly run: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<JsonValue>;
 }
 
-/** What happens to rows: which hints say so, and what browsers are told under which keys. */
+/** Events of rows: which hints report them, and which messages browsers get under which keys. */
 export interface Events<Row = object> {
-  /** Topic of the hints: `:id` is the row, `:event` what happened, `*` anything. */
+  /** Topic of the hints: `:id` is the row, `:event` the event, `*` anything. */
   readonly topic: string;
-  /** In the order of a row's life: that is the order in which several are told at once, all with the newest state. */
+  /** Names of the events in the order of a row's life. Several at once are reported in this order, all with the newest state. */
   readonly names: readonly string[];
-  /** Rows by their ids, in no order; more rows are ignored. */
+  /** Loads rows by their ids, in any order. Further rows are ignored. */
   load(ids: readonly number[]): Promise<Row[]>;
   idOf(row: Row): number;
   keys(row: Row, event: string): string[];
-  /** What is told, where that is not the whole row. */
+  /** Returns the message, when it is not the whole row. */
   body?(row: Row): object;
   readonly found: Found;
 }
 
-/** As which events the poller tells what no hint told. */
+/** The events under which the poller reports changes without hints. */
 export interface Found {
-  /** New rows. A row that may have changed since is told once more as `then`, unless its end was heard. */
+  /** New rows. A row that may have changed since it was made is reported once more as `then`, unless its end was hinted at. */
   readonly grown?: {
     readonly in: GrowingResource;
     readonly as: string;
@@ -125,14 +125,14 @@ export interface Found {
     readonly in: ChangingResource;
     readonly appeared: string;
     readonly changed: string;
-    /** The row no longer runs; null where rows do not vanish. */
+    /** Event of a row that no longer runs; null when rows do not vanish. */
     readonly vanished: string | null;
   };
 }
 
-/** Another resource inside of a field, or a list of them. */
+/** Another resource, or a list of them, in a field. */
 export interface Embedded {
-  /** Its name. */
+  /** The resource's name. */
   readonly resource: string;
   readonly isList: boolean;
 }
@@ -142,25 +142,25 @@ export interface Resource {
   /** In the singular. */
   readonly name: string;
   readonly shape: ResourceShape;
-  /** Field → the resource that it holds. */
+  /** Embedded resources by field. */
   readonly embeds: ReadonlyMap<string, Embedded>;
-  /** For reading it, and hearing of it. */
+  /** Permission for reading the resource and receiving its events. */
   readonly view: Permission;
   readonly paths: readonly (ReadPath & { readonly actions: ReadonlyMap<string, BoundAction> })[];
   readonly events: Events | null;
 }
 
-/** Defines a resource: its fields, all paths that answer with it, what can be done to its rows, and what is told of them. */
+/** Defines a resource: its fields, all paths that return it, the actions on its rows, and its events. */
 export function resource<Row extends object, Id = number, EventRow extends object = Row>(definition: {
   readonly name: string;
   readonly shape: ResourceShape;
   readonly embeds?: { readonly [F in keyof Row & string]?: Embedded };
-  /** Its rows one by one; the paths take the actions, too. */
+  /** Reads of single rows. Their paths take the actions, too. */
   readonly one?: {
     readonly at: readonly Address<Id>[];
     readonly read: (caller: Caller, id: Id, properties: readonly string[]) => Promise<Row | null>;
   };
-  /** All its other paths. */
+  /** All other paths. */
   readonly reads?: readonly ReadPath[];
   readonly actions?: Readonly<Record<string, Action<Id>>>;
   readonly events?: Events<EventRow>;
@@ -189,7 +189,7 @@ export function address<P extends string, Id = number>(
   return { path, id: async (args) => id(args as ArgumentsOf<P>) };
 }
 
-/** Addresses below others: what the parent's id and the last argument lead to. */
+/** Returns the addresses below others: the parent's id and the last argument lead to the row. */
 export function addressesBelow<Id, P extends `${string}/${'n' | 's'}:${string}`, Parent>(
   parents: readonly Address<Parent>[],
   path: P,
@@ -201,7 +201,7 @@ export function addressesBelow<Id, P extends `${string}/${'n' | 's'}:${string}`,
   }));
 }
 
-/** A collection. */
+/** Defines a path that returns a collection. */
 export function list<P extends string>(
   path: P,
   read: (caller: Caller, args: ArgumentsOf<P>, query: ResourceQuery) => Promise<Page<object> | null>,
@@ -209,7 +209,7 @@ export function list<P extends string>(
   return { path, read: { kind: 'list', read: (caller, args, query) => read(caller, args as ArgumentsOf<P>, query) } };
 }
 
-/** A collection that is small enough to be read whole. */
+/** Defines a path that returns a collection which is small enough to be read completely. */
 export function smallList<P extends string>(
   path: P,
   rows: (caller: Caller, args: ArgumentsOf<P>) => Promise<readonly object[]>,
@@ -217,7 +217,7 @@ export function smallList<P extends string>(
   return list(path, async (caller, args, query) => evaluate(await rows(caller, args), query, CATALOG_LIMIT));
 }
 
-/** A collection below each address of a row. */
+/** Defines a collection below each address of a row. */
 export function listBelow<Id>(
   addresses: readonly Address<Id>[],
   path: string,
@@ -229,7 +229,7 @@ export function listBelow<Id>(
   }));
 }
 
-/** A collection below each address of a row, small enough to be read whole. */
+/** Defines a collection below each address of a row, small enough to be read completely. */
 export function smallListBelow<Id>(
   addresses: readonly Address<Id>[],
   path: string,
@@ -241,7 +241,7 @@ export function smallListBelow<Id>(
   });
 }
 
-/** A single thing below each address of a row. */
+/** Defines a single resource below each address of a row. */
 export function oneBelow<Id>(
   addresses: readonly Address<Id>[],
   path: string,
@@ -250,7 +250,7 @@ export function oneBelow<Id>(
   return addresses.map((parent) => ({ path: `${parent.path}/${path}`, read: oneOf(parent, read) }));
 }
 
-/** An action whose parameters are checked before it runs. */
+/** Defines an action. Its parameters are checked before it runs. */
 export function action<Id, P extends object>(definition: {
   readonly permission: Permission;
   readonly params: ParamsClass<P>;

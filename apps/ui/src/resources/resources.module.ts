@@ -3,7 +3,7 @@ import { ReadsModule } from '../reads.module.js';
 import { EVERYBODY_MAY, RIGHTS } from './caller.js';
 import { ResourceTable } from './resource-table.js';
 
-/** What there is, and who may do what with it. */
+/** The resources of the API, and the rights to use them. */
 @Module({
   imports: [ReadsModule],
   providers: [ResourceTable, { provide: RIGHTS, useValue: EVERYBODY_MAY }],

@@ -4,7 +4,7 @@ import { type Resource, resource, smallList } from './resource.js';
 const ROOTS =
   'builders builds buildrequests buildsets workers changes changesources masters sourcestamps schedulers forceschedulers projects';
 
-/** Where to begin. */
+/** The links to the API's roots. */
 export function rootlinks(): Resource {
   return resource<{ name: string }>({
     name: 'rootlink',

@@ -1,7 +1,7 @@
 import { CATALOG_LIMIT, evaluate, type FieldKind, type FieldType, shapeOf } from '@millrace/database';
 import { type Embedded, list, type Resource, resource } from './resource.js';
 
-/** One path of the API, and what it answers with. */
+/** One path of the API with its resource. */
 interface SpecResource {
   path: string;
   plural: string;
@@ -15,7 +15,7 @@ const SHAPE = shapeOf<SpecResource>({
   fields: { path: 'string', plural: 'string', type: 'string', type_spec: 'json' },
 });
 
-/** `application.spec`: every path of the API with its resource and the types of its fields, for clients that ask. */
+/** `application.spec`: every path of the API with its resource and the types of its fields, for clients that read it. */
 export function specs(others: readonly Resource[]): Resource {
   const itself: Resource = resource<SpecResource>({
     name: 'spec',
@@ -36,7 +36,7 @@ type ByName = ReadonlyMap<string, Resource>;
 
 function resourceSpec({ name, shape, embeds }: Resource, all: ByName): object {
   const fields = Object.entries(shape.fields);
-  // Properties have whatever fields somebody gave them.
+  // The fields of properties are not known in advance.
   if (fields.length === 0) return { name };
   return {
     fields: fields.map(([field, type]) => {

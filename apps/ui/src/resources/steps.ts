@@ -12,7 +12,7 @@ import {
   smallListBelow,
 } from './resource.js';
 
-/** All ways to name a step. */
+/** Returns all addresses of a step. */
 export function stepAddresses(reads: Reads): Address[] {
   const builds = buildAddresses(reads);
   const where = async (buildId: number, is: (step: StepResource) => boolean): Promise<number | null> =>

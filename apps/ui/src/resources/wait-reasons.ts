@@ -16,7 +16,7 @@ const SHAPE = shapeOf<WaitReasonResource>({
   },
 });
 
-/** What a build request waits for; Millrace's own. */
+/** The reason why a build request waits. This resource is Millrace's own. */
 export function waitReasons({ reads }: ResourcePorts): Resource {
   return resource<WaitReasonResource>({
     name: 'wait_reason',

@@ -20,12 +20,12 @@ function workerAddresses({ catalog }: Reads): Address[] {
 
 export function workers({ reads, workerControl, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
-  /** Only the places where the parent has it, of those that it has. */
+  /** Returns the workers of a builder or master, with only those places in `configured_on` that belong to it. */
   const those = async (parent: 'builderid' | 'masterid', id: number): Promise<WorkerResource[]> =>
     (await catalog.workers())
       .map((worker) => ({ ...worker, configured_on: worker.configured_on.filter((place) => place[parent] === id) }))
       .filter((worker) => worker.configured_on.length > 0);
-  // What is wanted of a worker is state of its row, which its engine reads, whichever that is by then.
+  // The wanted state of a worker is stored in its row. Whichever engine has the worker reads it.
   const tell = (workerId: number): null => {
     publish(hints.worker(workerId, 'state_updated'));
     return null;

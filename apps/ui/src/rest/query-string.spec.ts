@@ -6,7 +6,7 @@ const parse = (query: string, of: 'collection' | 'single' = 'collection') =>
   parseQuery(BUILDS.shape, new URLSearchParams(query), of);
 
 describe('the query grammar', () => {
-  it('reads everything at once', () => {
+  it('reads all parts of a query', () => {
     expect(parse('order=-buildid&order=number&limit=5&limit=9&offset=2&property=a&property=b&cursor=1.2')).toEqual({
       fields: null,
       query: {
@@ -73,7 +73,7 @@ describe('the query grammar', () => {
     expect(() => parse(query)).toThrow(message);
   });
 
-  it('refuses filters where there is one thing only, and lets the rest be', () => {
+  it('refuses filters for a single resource, and ignores other parameters', () => {
     expect(() => parse('buildid=1', 'single')).toThrow('this is not a collection');
     expect(parse('limit=1&order=buildid&field=buildid&property=x', 'single')).toMatchObject({
       fields: ['buildid'],
@@ -87,7 +87,7 @@ describe('the query grammar', () => {
     expect(() => workers('name=w%201')).toThrow('invalid filter value for name');
   });
 
-  it('keeps the fields asked for', () => {
+  it('keeps the requested fields', () => {
     expect(selectFields({ a: 1, b: 2, c: 3 }, ['c', 'a'])).toEqual({ a: 1, c: 3 });
     expect(selectFields({ a: 1 }, null)).toEqual({ a: 1 });
   });

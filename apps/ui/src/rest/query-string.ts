@@ -18,14 +18,14 @@ export interface ParsedQuery {
 }
 
 const OPERATORS: ReadonlySet<string> = new Set(['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'contains', 'in', 'notin']);
-/** Of a query string; a page of ours asks with some ten. */
+/** Most parameters of a query string. A page of ours sends about ten. */
 const MAX_PARAMETERS = 500;
 const MAX_ORDER_KEYS = 10;
 const NO_FIELDS = { query: EVERYTHING, fields: null };
 
 /**
- * The query grammar of `docs/api.md#queries`. Differs from Buildbot where that ignores mistakes: an unknown operator, or an unknown
- * field with one, is refused instead of returning everything.
+ * Parses a query (`docs/api.md#queries`). It differs from Buildbot where Buildbot ignores mistakes: an unknown operator, or an unknown
+ * field with an operator, is refused instead of returning everything.
  * @throws UserError `bad-query`
  */
 export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'collection' | 'single'): ParsedQuery {
@@ -158,7 +158,7 @@ function count(name: string, text: string): number {
   return Number(text);
 }
 
-/** `complete=true&complete=false` asks for both. */
+/** Whether a filter allows both values: `complete=true&complete=false`. */
 function isAnyBoolean(filter: Filter): boolean {
   return filter.op === 'eq' && filter.values.includes(true) && filter.values.includes(false);
 }

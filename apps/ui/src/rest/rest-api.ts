@@ -11,7 +11,7 @@ import { SharedReads } from './shared-reads.js';
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Pieces are sent as they are read, for logs that should not be in memory whole. */
+  /** Pieces are sent while they are read, so that a whole log is never in memory. */
   readonly body: string | AsyncIterable<string>;
 }
 
@@ -21,7 +21,7 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 /** `json` for programs, `text` for people: the same, indented. */
 export type Style = 'json' | 'text';
 
-/** The reading half of `/api/v2`: a path and a query string in, an answer out; knows nothing of HTTP servers. */
+/** The reading part of `/api/v2`: it takes a path and a query string and returns the answer. Independent of HTTP servers. */
 @Injectable()
 export class RestApi {
   private readonly shared = new SharedReads<Answer>();
@@ -31,14 +31,17 @@ export class RestApi {
     @Inject(RIGHTS) private readonly rights: Rights,
   ) {}
 
-  /** @throws UserError `invalid-path`, `forbidden`, `not-found`, and what is wrong with the query */
+  /**
+   * Answers a GET.
+   * @throws UserError `invalid-path`, `forbidden`, `not-found`, and errors of the query
+   */
   async get(request: ApiRequest, style: Style): Promise<Answer> {
     const { caller, path, query } = request;
     const place = this.table.find(path);
     if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
     demand(this.rights, caller, place.resource.view);
     const read = (): Promise<Answer> => answer(request, place, style);
-    // What is sent piece by piece can be read by one only.
+    // A stream of pieces cannot be shared by several readers.
     if (place.read.kind === 'raw') return read();
     return this.shared.read(`${caller.kind} ${style} ${path}?${query}`, read);
   }
@@ -63,7 +66,7 @@ async function answer(
       return envelope(shape.plural, [selectFields(item, fields)], {}, style);
     }
     case 'lines': {
-      // `offset` and `limit` count lines (`docs/api.md#logs`).
+      // Here `offset` and `limit` count lines (`docs/api.md#logs`).
       parseQuery(shape, params, 'single');
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
       const lines = found(await read.read(caller, args, range), path);
@@ -80,7 +83,7 @@ function raw({ type, fileName, pieces }: RawText, inline: boolean): Answer {
     status: 200,
     headers: {
       'content-type': type === 'html' ? 'text/html; charset=utf-8' : TEXT_TYPE,
-      // What a build wrote may not run with the rights of this origin.
+      // A build's output must not run with the rights of this origin.
       'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
       ...(inline ? {} : { 'content-disposition': `attachment; filename=${fileName}` }),
     },
@@ -101,7 +104,7 @@ function metaOf(page: Page<object>, path: string, params: URLSearchParams): obje
   return { has_more: true, limit: page.limit, next: `/api/v2/${path}?${next.toString()}`, total: page.total };
 }
 
-/** Whoever gets fewer lines than there are asks again from where this ended. */
+/** Returns the link to the rest of the lines, when the answer was cut short. */
 function metaOfLines({ rest }: Lines, path: string): object {
   if (rest === null) return {};
   const limit = rest.limit === null ? '' : `&limit=${rest.limit}`;

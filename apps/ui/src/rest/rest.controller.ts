@@ -22,7 +22,7 @@ import { RestApi } from './rest-api.js';
 
 const PATHS = ['api', 'api/*'];
 
-/** HTTP around reading `/api`. */
+/** The HTTP side of reading `/api`. */
 @Controller()
 @UseFilters(ApiErrorFilter)
 @UseInterceptors(CorsInterceptor)

@@ -3,6 +3,6 @@ import { ResourcesModule } from '../resources/resources.module.js';
 import { RestApi } from './rest-api.js';
 import { RestController } from './rest.controller.js';
 
-/** GETs of `/api`. */
+/** GET requests to `/api`. */
 @Module({ imports: [ResourcesModule], controllers: [RestController], providers: [RestApi] })
 export class RestModule {}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SharedReads } from './shared-reads.js';
 
-/** Reads that end when the test says so. */
+/** Returns reads that end when the test says so. */
 function slowReads() {
   const ends: ((value: number) => void)[] = [];
   const begun: string[] = [];
@@ -15,7 +15,7 @@ function slowReads() {
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 describe('SharedReads', () => {
-  it('shares a read among those who came before it began, and with nobody later', async () => {
+  it('shares a read among the requests that came before it began, and with no later ones', async () => {
     const shared = new SharedReads<number>();
     const { ends, begun, work } = slowReads();
     const early = [shared.read('a', work('a')), shared.read('a', work('a')), shared.read('b', work('b'))];
@@ -32,7 +32,7 @@ describe('SharedReads', () => {
     expect(await Promise.all(late)).toEqual([2, 2]);
   });
 
-  it('fails for those who shared it, and is tried anew for the next', async () => {
+  it('fails for the requests that shared it, and is repeated for the next', async () => {
     const shared = new SharedReads<number>();
     const failing = () => Promise.reject(new Error('database away'));
     const [one, two] = [shared.read('a', failing), shared.read('a', failing)];

@@ -1,6 +1,6 @@
 /**
- * Lets requests for the same thing share one read. A request never gets an answer whose reading began before the request came (that
- * might miss what an event already told its page): it joins the read that is about to begin, not the one under way.
+ * Lets requests for the same data share one read. A request never gets an answer whose reading began before the request came, because that
+ * might miss a change whose event the page already has. So it joins the read that is about to begin, not the current one.
  */
 export class SharedReads<T> {
   private readonly waiting = new Map<string, Promise<T>>();
@@ -15,9 +15,9 @@ export class SharedReads<T> {
   }
 
   private async begin(key: string, work: () => Promise<T>): Promise<T> {
-    // One at a time for each key: those who come meanwhile gather for the next. How it ends is its own readers' business.
+    // One read at a time per key. Requests that come meanwhile wait for the next one. Its own readers handle the current one's error.
     await this.running.get(key)?.catch(() => undefined);
-    // Requests that arrived in the same turn of the event loop join.
+    // Requests of the same turn of the event loop join.
     await new Promise((resolve) => setImmediate(resolve));
     this.waiting.delete(key);
     const read = work();

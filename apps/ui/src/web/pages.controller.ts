@@ -13,7 +13,7 @@ export class PagesController {
     @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
-  /** What the page needs before anything else; the names that Buildbot's frontend reads, and `bus`. */
+  /** Answers with the data that the page needs first, under the names that Buildbot's frontend reads, and `bus`. */
   @Get('config')
   async config(@Res() reply: FastifyReply): Promise<void> {
     const revision = await this.catalog.currentRevision();

@@ -31,10 +31,10 @@ const PAGE_HEADERS: [string, string][] = [
 const NOT_BUILT =
   '<!doctype html><title>Millrace</title><p>The web app is not built: run <code>npm run build</code> and restart. The API is at <a href="/api/v2/builders">/api/v2</a>.';
 
-/** A file beside the pages, such as an icon. Builders may be called like files, so only what has no folder is one. */
+/** A file in the root folder, such as an icon. Paths below other folders are not matched, because builders may have names like files. */
 const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
 
-/** The built web app: files compressed beforehand, those in `assets/` named by their content. */
+/** The built web app: compressed files, those in `assets/` named by their content. */
 @Injectable()
 export class WebApp implements OnModuleInit {
   private readonly isBuilt: boolean;
@@ -63,7 +63,7 @@ export class WebApp implements OnModuleInit {
     });
   }
 
-  /** Every path that is no file is one of the app's own pages. */
+  /** Sends a file, or the app's page: every path that is no file is one of its pages. */
   send(reply: FastifyReply, path: string): FastifyReply {
     if (!this.isBuilt)
       return reply.status(503).type('text/html; charset=utf-8').header('cache-control', 'no-store').send(NOT_BUILT);

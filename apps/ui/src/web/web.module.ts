@@ -3,7 +3,7 @@ import { ReadsModule } from '../reads.module.js';
 import { PagesController } from './pages.controller.js';
 import { BUILT_WEB, WEB_FOLDER, WebApp } from './web-app.js';
 
-/** The web app: its pages, assets, and what it needs to begin. */
+/** The web app: its pages, its assets, and the data that it needs first. */
 @Module({
   imports: [ReadsModule],
   controllers: [PagesController],
