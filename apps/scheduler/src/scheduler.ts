@@ -5,7 +5,7 @@ import { SchedulerConfiguration } from './configuration/scheduler-configuration.
 import { GitPollers } from './git/git-pollers.js';
 import { Schedulers } from './schedulers/schedulers.js';
 
-/** Runs what the configuration in force says, and nothing of any other: switched at once or not at all. */
+/** Runs the configuration in force. A reconfiguration takes effect completely or not at all. */
 @Injectable()
 export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private stopped = false;
@@ -25,7 +25,10 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     await this.end(this.configuration.current);
   }
 
-  /** One at a time. Old and new are the same owner to the database, so the old one has ended before the new one begins. */
+  /**
+   * Reconfigures, one request at a time. Old and new pollers and schedulers are the same owner to the database, so the old ones have ended
+   * before the new ones begin.
+   */
   @OnCommand('reconfig')
   async reload(): Promise<string> {
     const before = await this.configuration.reload();
@@ -42,7 +45,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     this.schedulers.begin(current);
   }
 
-  /** A callback under way is given up: its change is looked at again. */
+  /** Ends a revision. A running callback is aborted, and its change is looked at again. */
   private async end({ host }: Revision): Promise<void> {
     const ends = [this.pollers.stop(), this.schedulers.stop()];
     await host.close();

@@ -64,7 +64,7 @@ describe('a scheduler over changes', () => {
     expect(await buildsets()).toEqual([id]);
   });
 
-  it('tries a callback again before it gives up on a change, the last time in a fresh thread', async () => {
+  it('retries a callback before it gives up on a change, the last time in a fresh thread', async () => {
     const mark = join(site.folder, 'was-here');
     const bad = join(site.folder, 'bad');
     const fails = `async (change) => {
@@ -91,7 +91,7 @@ describe('a scheduler over changes', () => {
     expect(await buildsets()).toEqual([first, second]);
   });
 
-  it('is not held up by a branch that JavaScript would compare with an expression for ever', async () => {
+  it('is not delayed by a branch name that JavaScript would compare with an expression for ever', async () => {
     const bomb = `${'a'.repeat(60)}!`;
     site.configure({
       schedulers: `anyBranch('s', { builders: ['b'], filter: { branch: /^(a+)+$/ } }),
@@ -142,7 +142,7 @@ describe('a scheduler over changes', () => {
     expect(await decided(id)).toMatchObject({ decision: 'built' });
   });
 
-  it('builds nothing of what came while it was out of the configuration, unless somebody asks for it', async () => {
+  it('does not build changes that came while it was not configured, unless somebody asks for it', async () => {
     const one = `anyBranch('s', { builders: ['b'] })`;
     site.configure({ schedulers: one });
     await site.start();
@@ -171,7 +171,7 @@ describe('a scheduler over changes', () => {
     await eventually(async () => expect(await ofIt()).toEqual([...missed, next]), { timeoutMs: 20_000, what: 'them' });
   });
 
-  it('builds nothing when its quiet time ends while it is switched off, nor when it is switched on again', async () => {
+  it('builds nothing when its quiet time ends while it is disabled, nor when it is enabled again', async () => {
     site.configure({
       schedulers: `anyBranch('s', { builders: ['b'], treeStableSeconds: 3 }), anyBranch('t', { builders: ['b'], treeStableSeconds: 4 })`,
     });
@@ -195,7 +195,7 @@ describe('a scheduler over changes', () => {
     expect(await builtBy('s')).toEqual([second]);
   });
 
-  it('drains while a reconfiguration takes its time', async () => {
+  it('drains during a slow reconfiguration', async () => {
     site.configure({});
     await site.start();
     const control = new CommandStore(site.db);

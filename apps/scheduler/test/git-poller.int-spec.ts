@@ -21,7 +21,7 @@ const poll = (options = ''): void =>
 const firstRound = (): Promise<unknown> =>
   eventually(async () => (await site.heads('r'))['seen'] === 'true', { timeoutMs: 20_000, what: 'a first round' });
 
-/** `git http-backend` over everything in a folder, for one user. */
+/** Starts `git http-backend` for all repositories in a folder, with one user. */
 async function startForge(folder: string, username: string, password: string) {
   const wanted = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   const server = createServer((request, response) => {
@@ -66,7 +66,7 @@ async function startForge(folder: string, username: string, password: string) {
 }
 
 describe('a polled repository', () => {
-  it('has no history of news: what branches off earlier brings its own commits alone', async () => {
+  it('takes in no old history: a branch from an earlier commit brings its own commits only', async () => {
     for (const message of ['1', '2', '3']) repository.commit(message);
     poll();
     await site.start();
@@ -80,7 +80,7 @@ describe('a polled repository', () => {
     expect(await site.changes('pages')).toEqual([pages]);
   });
 
-  it('is taken over by another scheduler, whose mirror is empty, from where the first one was', async () => {
+  it('is taken over by another scheduler with an empty mirror, from where the first one was', async () => {
     for (const message of ['1', '2', '3']) repository.commit(message);
     poll();
     const one = await site.start('one');
@@ -98,7 +98,7 @@ describe('a polled repository', () => {
     expect(await site.changes('topic')).toEqual([topic]);
   });
 
-  it('takes the head alone of a branch whose earlier one nobody has any longer', async () => {
+  it('takes in only the head of a branch whose former head does not exist any more', async () => {
     for (const message of ['1', '2', '3']) repository.commit(message);
     poll();
     const one = await site.start('one');
@@ -117,7 +117,7 @@ describe('a polled repository', () => {
     expect(await site.changes('topic')).toEqual([topic]);
   });
 
-  it('takes in the first commit of an empty repository, and a branch that comes again', async () => {
+  it('takes in the first commit of an empty repository, and a branch that was deleted and made again', async () => {
     poll();
     await site.start();
     await firstRound();
@@ -134,7 +134,7 @@ describe('a polled repository', () => {
     expect(await site.changes('main')).toEqual([first, second]);
   });
 
-  it('goes on beside a branch whose name is too long, and with one in the place of another', async () => {
+  it('ignores a branch whose name is too long, and takes in one that replaces another', async () => {
     repository.commit('1');
     poll('buildHeadsOnFirstSight: true');
     const long = 'l'.repeat(200);
@@ -181,7 +181,7 @@ describe('a polled repository', () => {
     expect(warned[0]).toContain(`'odd' ('branches' failed for it`);
   });
 
-  it('that wants credentials gets them, and nothing else does', async () => {
+  it('with credentials gets them, and no other does', async () => {
     const forge = await startForge(site.folder, 'ci', 'hunter2-tëst');
     try {
       repository.commit('1');
@@ -204,7 +204,7 @@ describe('a polled repository', () => {
     }
   });
 
-  it('says each reason for which it cannot be polled', async () => {
+  it('reports each reason for which it cannot be polled', async () => {
     repository.commit('1');
     poll();
     const { process: scheduler } = await site.start();

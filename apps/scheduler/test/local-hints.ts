@@ -1,7 +1,7 @@
 import type { Hint } from '@millrace/contracts';
 import { type HintHandler, Hints } from '@millrace/master';
 
-/** Hints of one process, without a bus. */
+/** Hints within one process, without a bus. */
 export class LocalHints extends Hints {
   readonly state = 'off';
   readonly published: Hint[] = [];
@@ -24,7 +24,7 @@ export class LocalHints extends Hints {
     return () => undefined;
   }
 
-  /** Who listens. */
+  /** Number of subscribers. */
   get listeners(): number {
     return this.handlers.size;
   }

@@ -43,7 +43,7 @@ describe('the scheduler as a module', () => {
     await site.close();
   });
 
-  /** With what `MasterModule` provides. */
+  /** Starts the module with the providers of `MasterModule`. */
   const start = async (settings: Partial<SchedulerSettings> = {}): Promise<TestingModule> => {
     const me = await new MasterStore(site.db).register({
       ...{ name: 'one', role: 'scheduler', host: 'test', pid: process.pid, version: 'test', leaseMs: 60_000 },
@@ -98,7 +98,7 @@ describe('the scheduler as a module', () => {
       ...{ timeoutMs: 10_000, what: `a buildset of change ${id}` },
     });
 
-  it('follows hints, answers triggers and says what it has made', async () => {
+  it('follows hints, answers triggers and publishes hints of what it has made', async () => {
     site.configure({ schedulers: `anyBranch('s', { builders: ['b'] }), trigger('t', { builders: ['b'] })` });
     await start();
     await built(await change());
@@ -110,7 +110,7 @@ describe('the scheduler as a module', () => {
     expect(await trigger('nobody')).toMatchObject({ status: 404, body: { code: 'not-found', field: 'scheduler' } });
   });
 
-  it('switches to another configuration whole, or stays as it is', async () => {
+  it('switches completely to another configuration, or stays unchanged', async () => {
     site.configure({ schedulers: `anyBranch('s', { builders: ['b'] }), trigger('t', { builders: ['b'] })` });
     const scheduler = (await start()).get(Scheduler);
     const listeners = bus.listeners;
@@ -141,7 +141,7 @@ describe('the scheduler as a module', () => {
     expect((await once(socket, 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('does not start where anybody could trigger', async () => {
+  it('does not start when anybody could trigger', async () => {
     site.configure({});
     await expect(start({ triggerHost: '0.0.0.0' })).rejects.toMatchObject({ code: 'trigger-token-missing' });
   });

@@ -73,7 +73,7 @@ describe('a scheduler that is run', () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Nothing but hints and its own alarm wakes it up. */
+  /** Runs a scheduler that only hints and its own timer wake up. */
   const run = (on: SchedulerKind['on'], answers: Readonly<Record<string, Answer>> = {}): SchedulerRunner => {
     const runner = new SchedulerRunner(
       {
@@ -106,7 +106,10 @@ describe('a scheduler that is run', () => {
       ...{ schedulerId: 99, schedulerName: 'other', builderIds: [ids.builders.get('b')!], reason: '', owner: 'Ada' },
       ...{ sourceStamps: [], properties: {}, priority: 0 },
     });
-  /** @returns the buildset's id */
+  /**
+   * Finishes a buildset.
+   * @returns its id
+   */
   const finish = async (): Promise<number> => {
     const { buildsetId, requests } = await force();
     await new ControlStore(db).cancelRequest(requests[0]!.requestId, 'no reason');
@@ -125,7 +128,7 @@ describe('a scheduler that is run', () => {
     return id!;
   };
 
-  it('is told of each finished buildset once, in order, over a restart', async () => {
+  it('gets each finished buildset once, in order, over a restart', async () => {
     const told: FinishedBuildset[] = [];
     const on = {
       buildset: (_scheduler: CompiledScheduler, state: SchedulerState, finished: FinishedBuildset): Decision => {
@@ -162,7 +165,7 @@ describe('a scheduler that is run', () => {
     expect(times).toEqual(times.map((_, i) => times[0]! + i * 300));
   });
 
-  it('is asked again with each answer', async () => {
+  it('is called again with each answer', async () => {
     const asked: number[] = [];
     const on: SchedulerKind['on'] = {
       change: (_scheduler, state, { change: { changeId }, answers }) => {

@@ -35,13 +35,16 @@ export class Repository {
     return execFileSync('git', args, { cwd: this.folder, encoding: 'utf8', env, stdio: 'pipe' }).trim();
   }
 
-  /** @returns the revision */
+  /**
+   * Makes a commit.
+   * @returns the revision
+   */
   commit(message: string): string {
     this.git('commit', '--quiet', '--allow-empty', '--message', message);
     return this.git('rev-parse', 'HEAD');
   }
 
-  /** Branches off at `start`, with one commit; a poll sees both or neither. */
+  /** Makes a branch at `start` with one commit. A poll sees both or neither. */
   branch(name: string, start: string): string {
     this.git('checkout', '--quiet', '--detach', start);
     const revision = this.commit(`${name} from ${start}`);
@@ -74,7 +77,7 @@ export class Repository {
     execFileSync('git', ['config', '--file', join(this.folder, '.git/config'), 'core.repositoryformatversion', '0']);
   }
 
-  /** A branch of two commits that has nothing in common with any other. */
+  /** Makes a branch of two commits that has no history in common with any other. */
   orphan(name: string): string {
     const first = this.git('commit-tree', '-m', 'first', 'main^{tree}');
     const second = this.git('commit-tree', '-m', 'second', '-p', first, 'main^{tree}');
@@ -86,11 +89,11 @@ export class Repository {
 export interface Scheduler {
   readonly process: ExtraProcess;
   readonly url: string;
-  /** Where `POST /trigger` is. */
+  /** Address of `POST /trigger`. */
   readonly trigger: string;
 }
 
-/** Schedulers as real processes over one SQLite database, without a bus: they find everything by polling. */
+/** Schedulers as real processes with one SQLite database and without a bus: they find everything by polling. */
 export class Site {
   readonly config: string;
   readonly output: string[] = [];
@@ -105,7 +108,7 @@ export class Site {
   }
 
   static async make(): Promise<Site> {
-    // Outside of the repository, as a user's.
+    // Outside of the repository, like a user's folder.
     const folder = mkdtempSync(join(tmpdir(), 'millrace-scheduler-'));
     const url = `sqlite:${join(folder, 'millrace.sqlite')}`;
     await migrate(url);
@@ -127,7 +130,7 @@ export default defineConfig({
     );
   }
 
-  /** Starts a scheduler with a data folder, and so with mirrors, of its own. */
+  /** Starts a scheduler with its own data folder and therefore its own mirrors. */
   async start(name = 'one', env: Readonly<Record<string, string>> = {}): Promise<Scheduler> {
     const [http, trigger] = [await freePort(), await freePort()];
     const cwd = join(this.folder, name);
@@ -163,7 +166,7 @@ export default defineConfig({
     return scheduler;
   }
 
-  /** Runs a scheduler that is not expected to start. */
+  /** Runs a scheduler that is expected not to start. */
   async run(env: Readonly<Record<string, string>>): Promise<{ status: number | null; output: string }> {
     const child = spawn(process.execPath, [SCRIPT], {
       cwd: this.folder,
@@ -184,7 +187,7 @@ export default defineConfig({
     return { status, output: (await said).join('') };
   }
 
-  /** What a poll of the repository has remembered: each branch's head. */
+  /** Returns the remembered head of each branch. */
   async heads(poller: string): Promise<Record<string, string>> {
     const rows = await this.db.all<{ name: string; value: string }>(
       `SELECT name, value FROM object_state WHERE owner = ?`,
@@ -193,7 +196,7 @@ export default defineConfig({
     return Object.fromEntries(rows.map(({ name, value }) => [name, String(JSON.parse(value))]));
   }
 
-  /** Revisions of the changes on a branch, in order. */
+  /** Returns the revisions of the changes on a branch, in order. */
   async changes(branch: string): Promise<string[]> {
     const rows = await this.db.all<{ revision: string }>(`SELECT revision FROM changes WHERE branch = ? ORDER BY seq`, [
       branch,

@@ -19,7 +19,7 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** With `node:http`: fetch does not let one lie about Host and Origin. */
+/** Sends a request with `node:http`, because fetch does not allow forged Host and Origin headers. */
 function post(body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(scheduler.trigger, {
@@ -61,12 +61,12 @@ describe('POST /trigger', () => {
     expect(await buildsets()).toBe(before);
   });
 
-  it('names the field that is too long', async () => {
+  it('names a field that is too long', async () => {
     const { body } = await post({ ...good, sourceStamp: { repository: 'r'.repeat(2001) } });
     expect(JSON.stringify(body)).toContain('sourceStamp.repository must be shorter');
   });
 
-  it('lets curl in under every name of this machine, and our own pages', async () => {
+  it('accepts curl under every name of this machine, and our own pages', async () => {
     for (const [name, value] of [
       ['host', 'localhost:8020'],
       ['host', '[::1]:8020'],
@@ -87,7 +87,7 @@ describe('POST /trigger', () => {
     expect(await buildsets()).toBe(before);
   });
 
-  it('starts nothing for a scheduler that is switched off', async () => {
+  it('starts nothing for a disabled scheduler', async () => {
     const key = { 'idempotency-key': 'off-1' };
     const first = await post({ scheduler: 'off' }, key);
     expect(first.status).toBe(202);
@@ -138,7 +138,7 @@ describe('POST /trigger with a token', () => {
     expect(answer).toContain('MILLRACE_TRIGGER_TOKEN');
   });
 
-  it('takes the token', async () => {
+  it('accepts the token', async () => {
     const response = await fetch(guarded.trigger, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
@@ -147,7 +147,7 @@ describe('POST /trigger with a token', () => {
     expect(response.status).toBe(202);
   });
 
-  it('says nothing of an address that cannot be used, on its way down', async () => {
+  it('does not print the secret of an address that it refuses to start with', async () => {
     const secret = 's3cret-of-this-test';
     const bad: readonly Record<string, string>[] = [
       { MILLRACE_DB: `postgres://u:${secret}@127.0.0.1/x` },

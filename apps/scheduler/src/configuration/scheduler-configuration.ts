@@ -10,14 +10,17 @@ export interface ConfigurationPorts {
   readonly log: Logger;
 }
 
-/** The configuration in force on this master. Whoever puts another one in force closes the one before. */
+/** The configuration in force on this master. The caller that puts another one in force closes the old one. */
 export class SchedulerConfiguration {
   private constructor(
     private readonly ports: ConfigurationPorts,
     private revision: Revision,
   ) {}
 
-  /** @throws ConfigError when the file is bad */
+  /**
+   * Loads the configuration.
+   * @throws ConfigError when the file is bad
+   */
   static async inForce(ports: ConfigurationPorts): Promise<SchedulerConfiguration> {
     return new SchedulerConfiguration(ports, await load(ports));
   }
@@ -26,7 +29,11 @@ export class SchedulerConfiguration {
     return this.revision;
   }
 
-  /** Takes what the file says now. @returns what was in force before @throws ConfigError when the file is bad; nothing was changed then */
+  /**
+   * Loads the current file and puts it in force.
+   * @returns the configuration that was in force before
+   * @throws ConfigError when the file is bad; nothing was changed then
+   */
   async reload(): Promise<Revision> {
     const before = this.revision;
     this.revision = await load(this.ports);

@@ -4,7 +4,7 @@ import { credentialSettings } from './git-environment.js';
 
 const credentials = { scope: 'https://git.example.org/team', username: 'ci', password: `p%s'"$(id)\\ä` };
 
-/** What git finds for an address. */
+/** Returns the credentials that git finds for an address. */
 function filled(url: string): string {
   const { args, env } = credentialSettings(credentials);
   expect(args.join(' ')).not.toContain(credentials.password);
@@ -21,7 +21,7 @@ function filled(url: string): string {
 }
 
 describe('credentialSettings', () => {
-  it('gives git the very password for its place', () => {
+  it('gives git exactly the password for its scope', () => {
     expect(filled('https://git.example.org/team/app.git')).toContain(`username=ci\npassword=${credentials.password}\n`);
   });
 
@@ -33,5 +33,5 @@ describe('credentialSettings', () => {
     'https://evil.example/team/app.git',
   ])('gives git nothing for %s', (url) => expect(filled(url)).not.toContain(credentials.password));
 
-  it('says nothing without credentials', () => expect(credentialSettings(null)).toEqual({ args: [], env: {} }));
+  it('are empty without credentials', () => expect(credentialSettings(null)).toEqual({ args: [], env: {} }));
 });

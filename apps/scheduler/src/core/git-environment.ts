@@ -1,4 +1,4 @@
-/** Credentials, and the place that they are for. */
+/** Credentials with their scope. */
 interface Access {
   readonly scope: string;
   readonly username: string;
@@ -6,8 +6,8 @@ interface Access {
 }
 
 /**
- * How one process of git gets credentials: a helper for their place alone, which takes them from that process's own environment. Its
- * arguments, which everybody on the machine sees, and the mirror's configuration hold none of them.
+ * Returns how one process of git gets credentials: a helper for their scope only, which takes them from that process's own environment.
+ * Neither the process's arguments, which everybody on the machine sees, nor the mirror's configuration contains them.
  */
 export function credentialSettings(credentials: Access | null): {
   readonly args: readonly string[];

@@ -73,7 +73,7 @@ describe('planPoll', () => {
     expect(planPoll({ cursors: at('a'), seen: true }, new Map(), false)).toEqual({ ...nothing, gone: [name] });
   });
 
-  it('neither takes in nor forgets a branch that is undecided', () => {
+  it('neither takes in nor forgets an undecided branch', () => {
     const cursors = map({ main: 'a', odd: 'x' });
     expect(planPoll({ cursors, seen: true }, map({ main: 'a' }), false, new Set(['odd']))).toEqual(nothing);
   });

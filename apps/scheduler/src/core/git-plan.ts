@@ -1,4 +1,7 @@
-/** Where each branch stood when its changes were last taken in. Names are other people's, so they are no keys of an object. */
+/**
+ * The head of each branch when its changes were last taken in. A map, because the names are other people's and must not be keys of an
+ * object.
+ */
 export type BranchCursors = ReadonlyMap<string, string>;
 export type Heads = ReadonlyMap<string, string>;
 
@@ -6,23 +9,23 @@ export interface BranchMove {
   readonly branch: string;
   readonly from: string | null;
   readonly to: string;
-  /** First sight of the repository: its history is no news, the head alone is taken in. */
+  /** True on first sight of the repository: only the head is taken in, not the history. */
   readonly headOnly: boolean;
 }
 
 export interface PollPlan {
-  /** Branches with something new, to be taken in one after the other in this order. */
+  /** Branches with new commits, to be taken in one after the other in this order. */
   readonly moved: readonly BranchMove[];
-  /** Branches that are gone; their cursors are forgotten. */
+  /** Branches that do not exist any more. Their cursors are forgotten. */
   readonly gone: readonly string[];
-  /** First sight of the repository: heads that are only remembered. */
+  /** Heads that are only remembered, on first sight of the repository. */
   readonly remembered: Heads;
 }
 
 /**
- * What to do about the heads a poll saw. Until every head of the first round is stored (`seen`), a branch without a cursor is only
- * remembered, or its head alone is taken in; a branch that appears later is always taken in. `undecided` are branches of which nobody
- * knows whether they are watched: they are neither taken in nor forgotten.
+ * Decides what to do about the heads that a poll saw. Until every head of the first round is stored (`seen`), a branch without a cursor is
+ * only remembered, or only its head is taken in; a branch that appears later is always taken in. `undecided` are branches of which it is
+ * unknown whether they are watched: they are neither taken in nor forgotten.
  */
 export function planPoll(
   state: { readonly cursors: BranchCursors; readonly seen: boolean },
@@ -31,7 +34,7 @@ export function planPoll(
   undecided: ReadonlySet<string> = new Set(),
 ): PollPlan {
   const { cursors } = state;
-  // Heads that are only remembered are stored all at once: one cursor says that they are.
+  // Heads that are only remembered are stored together, so one cursor shows that all are stored.
   const firstRound = !state.seen && (buildHeadsOnFirstSight || cursors.size === 0);
   const changed = [...heads]
     .filter(([branch, head]) => cursors.get(branch) !== head)
@@ -50,8 +53,9 @@ export function planPoll(
 }
 
 /**
- * The revisions whose history is no news for a branch that moved; null: only its head is. `missing` are the cursors that the repository
- * has no longer, because their branches were rewritten or deleted; a new branch is then compared with the other heads as they are now.
+ * Returns the revisions whose history is not new for a moved branch; null when only its head is taken in. `missing` are cursors that the
+ * repository does not have any more, because their branches were rewritten or deleted. A new branch is compared with the current heads of
+ * the others.
  */
 export function knownTo(
   move: BranchMove,

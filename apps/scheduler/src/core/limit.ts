@@ -1,4 +1,4 @@
-/** Runs at most `slots` pieces of work at once, first come first served. */
+/** Runs at most `slots` pieces of work at once, in the order in which they came. */
 export type Limit = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function createLimit(slots: number): Limit {

@@ -9,11 +9,11 @@ import { GitPoller } from './poller.js';
 import { GitRepository } from './repository.js';
 import { SourceReports } from './source-reports.js';
 
-/** Repositories that are fetched at the same time. */
+/** Most repositories fetched at the same time. */
 const CONCURRENT_POLLS = 4;
 const CALLBACK_TIMEOUT_MS = 60_000;
 
-/** The pollers of a revision's change sources, each a loop of its own. */
+/** The pollers of a revision's change sources, each with a loop of its own. */
 @Injectable()
 export class GitPollers {
   private readonly limit = createLimit(CONCURRENT_POLLS);
@@ -41,7 +41,7 @@ export class GitPollers {
     for (const loop of this.loops) loop.start();
   }
 
-  /** Waits for the polls under way, which are cut short. */
+  /** Aborts the current polls and waits for them. */
   async stop(): Promise<void> {
     await Promise.all(this.loops.map((loop) => loop.stop()));
     this.reports.leave();

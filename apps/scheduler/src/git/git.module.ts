@@ -2,6 +2,6 @@ import { Module } from '@nestjs/common';
 import { GitPollers } from './git-pollers.js';
 import { SourceReports } from './source-reports.js';
 
-/** Changes of Git repositories, by polling. */
+/** Polls Git repositories for changes. */
 @Module({ providers: [GitPollers, SourceReports], exports: [GitPollers] })
 export class GitModule {}

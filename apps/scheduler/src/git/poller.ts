@@ -20,13 +20,13 @@ const BATCH = 200;
 const BRANCH_STATE = 'branch:';
 /** Of a branch whose last move is taken in by halves: what that move is called. */
 const MOVE_STATE = 'move:';
-/** Set once every head of the first round is stored. */
+/** Name of the state that is set once every head of the first round is stored. */
 const SEEN_STATE = 'seen';
-/** What `object_state` has room for. */
+/** Longest branch name that fits into a column of `object_state`. */
 const BRANCH_MAX = 190 - BRANCH_STATE.length;
 const ASK_AGAIN_MS = 600_000;
 
-/** Asks the `branches` callback of the configuration about one branch, in its own thread. */
+/** Asks the `branches` callback of the configuration about one branch, in the configuration's thread. */
 export type BranchChooser = (branch: string) => Promise<boolean>;
 
 export interface PollerOptions {
@@ -56,7 +56,7 @@ interface Moves {
   readonly heads: Heads;
 }
 
-/** One Git repository that is polled; active on one master at a time (I4). */
+/** The poller of one Git repository. It is active on one master at a time (I4). */
 export class GitPoller {
   private readonly source: CompiledChangeSource;
   private readonly repository: GitRepository;
@@ -123,7 +123,9 @@ export class GitPoller {
     return { heads, unwatched: new Map([...wanted, ...undecided]) };
   }
 
-  /** A branch of which the callback fails stays where it is, and does not keep the others from being watched. */
+  /**
+   * Whether a branch is watched. A branch for which the callback fails keeps its cursor, and the other branches are watched all the same.
+   */
   private async isChosen(branch: string): Promise<boolean> {
     const earlier = this.undecided.get(branch);
     if (earlier && performance.now() - earlier.failedAt < ASK_AGAIN_MS) return false;
@@ -153,14 +155,17 @@ export class GitPoller {
     });
   }
 
-  /** One branch that cannot be taken in does not keep the others from it. @throws the first failure, at the end */
+  /**
+   * Takes in branches. One that fails does not keep the others from it.
+   * @throws the first failure, at the end
+   */
   private async tryAll({ owner, moves, cursors, begun, heads }: Moves, signal: AbortSignal): Promise<void> {
     const open = moves.filter(({ branch, to }) => cursors.get(branch) !== to);
     const unfetched = new Map(await this.repository.fetch(new Map(open.map(({ branch, to }) => [branch, to])), signal));
     const known = [...cursors.values()];
     let missing = await this.repository.missing(known, signal);
     if (missing.size > 0) {
-      // A mirror of ours has only what moved while it was ours.
+      // Our mirror may lack branches that another master has taken in.
       for (const [branch, error] of await this.repository.fetch(heads, signal)) unfetched.set(branch, error);
       missing = await this.repository.missing(known, signal);
     }

@@ -64,7 +64,10 @@ export class GitRepository {
     this.mirror = join(mirrors, `${hashOf(url).slice(0, 16)}.git`);
   }
 
-  /** Every branch with its head. @throws OperationalError `git` when the repository cannot be reached */
+  /**
+   * Returns every branch with its head.
+   * @throws OperationalError `git` when the repository cannot be reached
+   */
   async heads(signal: AbortSignal, options: { readonly maxCharacters: number }): Promise<Listing> {
     const out = await this.git(['ls-remote', '--heads', '--', this.url], {
       timeoutMs: LIST_TIMEOUT_MS,
@@ -117,7 +120,7 @@ export class GitRepository {
     return false;
   }
 
-  /** Branches are kept under their hashes: `topic` may go and `topic/one` come. */
+  /** Fetches branches. They are stored under their hashes, so that `topic` can be replaced by `topic/one`. */
   private async fetchAtOnce(branches: readonly string[], signal: AbortSignal): Promise<void> {
     const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/branches/${hashOf(branch)}\n`);
     await this.git(['fetch', '--quiet', '--no-tags', '--force', '--stdin', '--', this.url], {
@@ -127,7 +130,7 @@ export class GitRepository {
     });
   }
 
-  /** Those of `revisions` that have not been fetched. */
+  /** Returns the revisions that have not been fetched. */
   async missing(revisions: readonly string[], signal: AbortSignal): Promise<Set<string>> {
     const out = await this.git(['cat-file', '--batch-check'], {
       timeoutMs: FETCH_TIMEOUT_MS,
@@ -138,8 +141,8 @@ export class GitRepository {
   }
 
   /**
-   * Revisions of `head` that none of `known` reaches, oldest first. `head` alone where that is none, which is news for its branch all the
-   * same, or where the two histories have nothing in common.
+   * Returns the revisions of `head` that none of `known` reaches, oldest first. Returns only `head` when there are none, because it is new
+   * for its branch all the same, or when the two histories have nothing in common.
    */
   async revisionsSince(head: string, known: readonly string[], signal: AbortSignal): Promise<string[]> {
     const input = [head, ...known.map((revision) => `^${revision}`)].join('\n');
@@ -248,7 +251,7 @@ export class GitRepository {
         if (size > OUTPUT_LIMIT_BYTES) child.kill();
       });
       child.stderr.on('data', (data: Buffer) => (complaint = (complaint + data.toString('utf8')).slice(-4000)));
-      // git may end before it has read everything; its exit code says why.
+      // git may end before it has read everything. Its exit code tells why.
       child.stdin.on('error', () => undefined);
       child.stdin.end(options.input ?? '');
       child.on('error', reject);
@@ -286,7 +289,7 @@ function hashOf(text: string): string {
 
 let ssh: Promise<NodeJS.ProcessEnv> | undefined;
 
-/** Nobody is there to answer ssh's questions; whoever has said how to call it has said that, too. */
+/** Returns the setting that keeps ssh from asking questions, because nobody answers them. A user's own ssh command is kept. */
 function sshCommand(): Promise<NodeJS.ProcessEnv> {
   const isSet = process.env['GIT_SSH_COMMAND'] ?? process.env['GIT_SSH'];
   ssh ??= run('git', ['config', '--get', 'core.sshCommand']).then(
@@ -296,7 +299,10 @@ function sshCommand(): Promise<NodeJS.ProcessEnv> {
   return ssh;
 }
 
-/** `diff-tree --stdin -z` prints each revision, then its files; a file named like the next revision is told apart by the order. */
+/**
+ * Parses the output of `diff-tree --stdin -z`: each revision is followed by its files. The order distinguishes a revision from a file of
+ * the same name.
+ */
 function filesByRevision(output: string, revisions: readonly string[]): Map<string, string[]> {
   const wanted = new Set(revisions);
   const files = new Map<string, string[]>();

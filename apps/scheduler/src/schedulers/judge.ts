@@ -2,25 +2,25 @@ import type { Answer, ConfigHost, Question } from '@millrace/config';
 import { messageOf, MillraceError, printable } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
-/** Answers what a kind of scheduler asks before it decides. */
+/** Answers the questions of a kind of scheduler. */
 export interface Judge {
-  /** Rejects when it cannot be known now; a callback that keeps failing is an answer. */
+  /** Answers a question. Rejects when the answer cannot be found now; a callback that keeps failing counts as an answer. */
   ask(question: Question): Promise<Answer>;
 }
 
-/** A callback that takes longer is cut off and counts as failed. */
+/** A callback that takes longer is aborted and counts as failed. */
 const CALLBACK_TIMEOUT_MS = 60_000;
 
-/** Anything may fail once; what still fails the last time, in a fresh thread, keeps failing. */
+/** Number of attempts. The last one runs in a fresh thread; a callback that still fails keeps failing. */
 const TRIES = 3;
 const FAILURES = ['callback-failed', 'callback-timeout', 'callback-died'];
 
-/** Whether it is the person's callback that failed, not what was to run it. */
+/** Whether the user's callback failed, and not the thread that runs it. */
 export function isCallbackFailure(error: unknown): boolean {
   return error instanceof MillraceError && FAILURES.includes(error.code);
 }
 
-/** The callbacks of the configuration, run in its own thread (I5). */
+/** Runs the callbacks of the configuration in the configuration's thread (I5). */
 export class ConfigJudge implements Judge {
   constructor(
     private readonly host: Pick<ConfigHost, 'call'>,

@@ -26,9 +26,9 @@ import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
 import { announceBuildset } from './announce.js';
 import type { Judge } from './judge.js';
 
-/** Changes or buildsets that are decided about in one transaction. */
+/** Most changes or buildsets that are decided about in one transaction. */
 const BATCH = 100;
-/** It is looked at what is due at least this often, whatever a clock said when it was looked at last. */
+/** Longest sleep. What is due is checked at least this often, in case a clock was wrong. */
 const LONGEST_SLEEP_MS = 3_600_000;
 
 export interface RunnerPorts {
@@ -45,19 +45,19 @@ export interface RunnerPorts {
 export interface RunnerOptions {
   readonly scheduler: CompiledScheduler;
   readonly kind: SchedulerKind;
-  /** By the builder's name. */
+  /** Ids of builders by name. */
   readonly builderIds: ReadonlyMap<string, number>;
   readonly judge: Judge;
-  /** How late a lost hint is noticed at most; null: never. */
+  /** Longest time until a lost hint is noticed; null for never. */
   readonly everyMs: number | null;
 }
 
-/** Whether anything happens to schedulers of a kind but calls. */
+/** Whether a kind of scheduler reacts to anything but calls. */
 export function isTold({ on }: SchedulerKind): boolean {
   return Boolean(on.change ?? on.buildset ?? on.time);
 }
 
-/** What a scheduler follows: rows with a `seq`, and what it decides about one of them. */
+/** Rows with a `seq` that a scheduler follows, and its decision about one of them. */
 interface Feed<T extends { readonly seq: number }> {
   readonly cursor: keyof SchedulerCursors;
   after(seq: number, limit: number): Promise<readonly T[]>;
@@ -65,8 +65,8 @@ interface Feed<T extends { readonly seq: number }> {
 }
 
 /**
- * Tells a scheduler what happens, in order, and does what its kind decides; active on one master at a time, from durable cursors (I2, I4).
- * One that is switched off is told nothing. Nothing here depends on the kind.
+ * Passes causes to a scheduler, in order, and carries out its decisions. It is active on one master at a time, and starts from durable
+ * cursors (I2, I4). A disabled scheduler gets no causes. Nothing here depends on the kind of scheduler.
  */
 export class SchedulerRunner {
   private readonly loop: Loop;
@@ -89,7 +89,7 @@ export class SchedulerRunner {
     this.loop.start();
   }
 
-  /** Waits for the round under way. */
+  /** Stops and waits for the current round. */
   async stop(): Promise<void> {
     for (const unsubscribe of this.unsubscribes) unsubscribe();
     await this.loop.stop();
@@ -119,7 +119,7 @@ export class SchedulerRunner {
       }
       if (!signal.aborted) await this.tellTime(owner);
     } catch (error) {
-      // Another master is the owner now, or somebody set the cursors: a normal end of this round.
+      // Another master is the owner now, or somebody has set the cursors: a normal end of this round.
       if (!(error instanceof FencedError)) throw error;
       ports.log.debug({ scheduler: name, err: error }, 'fenced');
     }
@@ -147,7 +147,7 @@ export class SchedulerRunner {
     }
   }
 
-  /** Asks as long as the kind wants to know more. */
+  /** Decides about a change, answering questions as long as the kind asks any. */
   private async decideChange(state: SchedulerState, change: SeenChange): Promise<Decision> {
     const answers = new Map<string, Answer>();
     for (;;) {
@@ -186,7 +186,7 @@ export class SchedulerRunner {
   }
 }
 
-/** A planned buildset, as the database takes it. */
+/** Converts a planned buildset to the database's form. */
 export function withIds(
   { builders, ...buildset }: PlannedBuildset,
   builderIds: ReadonlyMap<string, number>,

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Schedulers } from './schedulers.js';
 
-/** What is decided to be built. */
+/** Decides what is built. */
 @Module({ providers: [Schedulers], exports: [Schedulers] })
 export class SchedulersModule {}

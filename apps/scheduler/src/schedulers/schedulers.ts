@@ -12,7 +12,7 @@ import type { Revision } from '../configuration/revision.js';
 import { ConfigJudge } from './judge.js';
 import { isTold, SchedulerRunner } from './scheduler-runner.js';
 
-/** The schedulers of a revision that something happens to, each with a runner of its own. */
+/** The schedulers of a revision that react to causes, each with a runner of its own. */
 @Injectable()
 export class Schedulers {
   private runners: SchedulerRunner[] = [];
@@ -41,7 +41,7 @@ export class Schedulers {
     for (const runner of this.runners) runner.start();
   }
 
-  /** Waits for the rounds under way; what they have not committed is done again. */
+  /** Stops and waits for the current rounds. What they have not committed will be done again. */
   async stop(): Promise<void> {
     await Promise.all(this.runners.map((runner) => runner.stop()));
   }

@@ -50,7 +50,7 @@ export class TriggerListener implements OnApplicationBootstrap, BeforeApplicatio
       const refusal = this.guard.refuse(headers.authorization);
       if (refusal) return reply.status(401).header('connection', 'close').send(refusal);
     });
-    // JSON only, and as text: a page may send text and forms without asking first, and `readTrigger` has limits of its own.
+    // Accepts only JSON, and as text: a page may send text and forms without a CORS request, and `readTrigger` has limits of its own.
     http.removeAllContentTypeParsers();
     http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
     return NestFactory.create<NestFastifyApplication>(

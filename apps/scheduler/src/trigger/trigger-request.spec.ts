@@ -9,7 +9,7 @@ const withStamps = (stamps: unknown): object => ({ scheduler: 't', sourceStamps:
 const withProperties = (properties: unknown): object => ({ scheduler: 't', properties });
 
 describe('readTrigger', () => {
-  it('reads everything that a body may have', () => {
+  it('reads every field that a body may have', () => {
     const body = {
       scheduler: 't',
       builders: ['a', 'b'],
@@ -29,7 +29,7 @@ describe('readTrigger', () => {
     expect(readTrigger(JSON.stringify(body))).toEqual(body);
   });
 
-  it('takes null for what is left out', () => {
+  it('takes null as a missing value', () => {
     const body = { scheduler: 't', builders: null, sourceStamp: null, properties: null, reason: null, priority: null };
     expect(readTrigger(JSON.stringify(body))).toMatchObject({ scheduler: 't' });
   });
@@ -94,12 +94,12 @@ describe('readTrigger', () => {
     for (const count of [9_000, 125_000]) {
       const startedAt = performance.now();
       expect(() => readTrigger(make(count))).toThrow(UserError);
-      // With the square of their number it is minutes.
+      // With quadratic time it would take minutes.
       expect(performance.now() - startedAt).toBeLessThan(2_000);
     }
   });
 
-  it('answers anything with a request or with a UserError', () => {
+  it('answers any body with a request or a UserError', () => {
     const field = fc.constantFrom(
       'scheduler',
       'builders',

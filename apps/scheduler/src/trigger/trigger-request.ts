@@ -26,7 +26,7 @@ import {
   UserError,
 } from '@millrace/domain';
 
-/** What to build; everything that is left out is what the scheduler's builders do without a change. */
+/** The source stamp to build. Missing fields have the values of a build without a change. */
 export class TriggerSourceStamp {
   @IsOptional() @IsString() @MaxLength(190) branch?: string;
   @IsOptional() @IsString() @MaxLength(190) revision?: string;
@@ -38,7 +38,7 @@ export class TriggerSourceStamp {
 /** The body of `POST /trigger`. */
 export class TriggerRequest {
   @IsString() @MaxLength(190) scheduler!: string;
-  /** Some of the scheduler's builders; all of them when left out. */
+  /** Some of the scheduler's builders; all of them by default. */
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(1000)
@@ -46,7 +46,7 @@ export class TriggerRequest {
   @MaxLength(190, { each: true })
   builders?: string[];
   @IsOptional() @IsObject() @ValidateNested() @Type(() => TriggerSourceStamp) sourceStamp?: TriggerSourceStamp;
-  /** Instead of `sourceStamp`: one of each codebase. */
+  /** Instead of `sourceStamp`: one source stamp per codebase. */
   @IsOptional()
   @IsArray()
   @ArrayMinSize(1)
@@ -60,16 +60,17 @@ export class TriggerRequest {
   @IsOptional() @IsInt() @Min(-PRIORITY_LIMIT) @Max(PRIORITY_LIMIT) priority?: number;
 }
 
-/** A property's value is two levels inside. */
+/** Limits of a body. A property's value is two levels inside. */
 const BODY_LIMITS = { maxDepth: PROPERTY_LIMITS.maxDepth + 2, maxValues: 20_000, maxCharacters: 1 << 20 };
 const FIELDS = new Set(['scheduler', 'builders', 'sourceStamp', 'sourceStamps', 'properties', 'reason', 'priority']);
 const STAMP_FIELDS = new Set(['branch', 'revision', 'repository', 'project', 'codebase']);
 
 /**
- * Reads a body, in time linear in its length. Names are looked at first, because class-validator's time grows with the square of those
- * it does not know.
+ * Reads a body, in time linear in its length. Names are checked first, because class-validator's time grows with the square of the number
+ * of unknown names.
  *
- * @throws UserError `json-too-long`, `json-too-deep`, `json-too-many-values`, `bad-json`, `bad-properties`, `bad-trigger` naming each bad field
+ * @throws UserError `json-too-long`, `json-too-deep`, `json-too-many-values`, `bad-json`, `bad-properties`, `bad-trigger` naming each bad
+ *   field
  */
 export function readTrigger(body: string): TriggerRequest {
   const { properties, ...plain } = membersOf(parseJson(body, BODY_LIMITS, 'the body'), FIELDS, '');
@@ -91,7 +92,10 @@ export function readTrigger(body: string): TriggerRequest {
   return request;
 }
 
-/** @throws UserError `bad-trigger` for what is no object, and for the first name that is not known */
+/**
+ * Returns an object's members.
+ * @throws UserError `bad-trigger` for any other value, and for the first unknown name
+ */
 function membersOf(value: unknown, known: ReadonlySet<string>, where: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw refused(`${where || 'the body'} has to be an object`, where === '' ? {} : { field: where });
@@ -103,7 +107,10 @@ function membersOf(value: unknown, known: ReadonlySet<string>, where: string): R
   return value as Record<string, unknown>;
 }
 
-/** @throws UserError `bad-trigger` */
+/**
+ * Checks the type and length of a list.
+ * @throws UserError `bad-trigger`
+ */
 function listOf(value: unknown, maxCount: number, field: string): readonly unknown[] {
   if (!Array.isArray(value)) throw refused(`${field} has to be a list`, { field });
   if (value.length > maxCount)

@@ -2,14 +2,14 @@ import { Body, Controller, Headers, HttpCode, type PipeTransform, Post } from '@
 import { readTrigger, TriggerRequest } from './trigger-request.js';
 import { type TriggerAnswer, TriggerService } from './trigger.service.js';
 
-/** The body of a request; absent where there is none, else text: the listener takes JSON alone and does not parse it. */
+/** Reads the body of a request; undefined without one, otherwise text, because the listener does not parse JSON. */
 class TriggerBody implements PipeTransform<unknown, TriggerRequest> {
   transform(body: unknown): TriggerRequest {
     return readTrigger(typeof body === 'string' ? body : '');
   }
 }
 
-/** `POST /trigger`: accepted means committed (I2); what cannot be committed is answered 503, never 2xx. */
+/** `POST /trigger`: accepted means committed (I2). What cannot be committed is answered 503, never 2xx. */
 @Controller('trigger')
 export class TriggerController {
   constructor(private readonly service: TriggerService) {}

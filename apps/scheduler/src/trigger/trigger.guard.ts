@@ -9,14 +9,14 @@ export interface Refusal {
 }
 
 /**
- * Who may trigger: whoever has the token. It is asked before the body is read, which is earlier than Nest asks guards of its own: whoever has
- * no token gets nothing parsed.
+ * Lets only holders of the token trigger. The check runs before the body is read, which is earlier than Nest's own guards: without the
+ * token nothing is parsed.
  */
 @Injectable()
 export class TriggerGuard {
   private readonly token: string | null;
 
-  /** @throws UserError `trigger-token-missing` when it would let everybody in from beyond this machine */
+  /** @throws UserError `trigger-token-missing` when without a token everybody beyond this machine could trigger */
   constructor(@Inject(SETTINGS) { triggerHost, triggerToken }: SchedulerSettings) {
     if (!isLoopback(triggerHost) && !triggerToken) {
       throw new UserError(
@@ -28,7 +28,7 @@ export class TriggerGuard {
     this.token = triggerToken;
   }
 
-  /** Null: it may go on. */
+  /** Returns the refusal of a request; null when it is allowed. */
   refuse(authorization: string | undefined): Refusal | null {
     if (this.token === null || isBearer(authorization, this.token)) return null;
     return {

@@ -10,7 +10,7 @@ import { announceBuildset } from '../schedulers/announce.js';
 import { withIds } from '../schedulers/scheduler-runner.js';
 import type { TriggerRequest } from './trigger-request.js';
 
-/** What a trigger answers: the links work at once, before any engine has seen the request, and for ever (I6). */
+/** The answer to a trigger. Its links work at once, before any engine has seen the request, and for ever (I6). */
 export interface TriggerAnswer {
   readonly buildset: { readonly id: number; readonly uuid: Uuid };
   readonly requests: readonly {
@@ -19,7 +19,7 @@ export interface TriggerAnswer {
     readonly builder: string;
     readonly link: string;
   }[];
-  /** This answer was given before to the same Idempotency-Key. */
+  /** True when this answer was given before to the same Idempotency-Key. */
   readonly repeated: boolean;
 }
 
@@ -98,7 +98,7 @@ function findScheduler(config: CompiledConfig, name: string): CompiledScheduler 
   });
 }
 
-/** The same request in other words (order of keys, white space) is the same request. */
+/** Returns a canonical form: bodies that differ only in the order of keys or white space are the same request. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
     item && typeof item === 'object' && !Array.isArray(item)
