@@ -26,7 +26,7 @@ const state = async (name = 'r'): Promise<unknown> =>
   (await site.db.get<{ state: string }>(`SELECT state FROM change_sources WHERE name = ?`, [name]))?.state;
 
 describe('the same change', () => {
-  it('is one for each of two change sources of a repository', async () => {
+  it('is a separate one for each of two change sources of a repository', async () => {
     repository.commit('1');
     site.configure({ changeSources: `${poller('one', `project: 'app'`)}, ${poller('two', `project: 'docs'`)}` });
     await site.start();
@@ -67,7 +67,7 @@ describe('the same change', () => {
     expect(await site.changes('moved')).toEqual([topic]);
   });
 
-  it('is not taken in twice when a move was taken in by halves', async () => {
+  it('is not taken in twice when a move was only partly taken in', async () => {
     const first = repository.commit('1');
     await start();
     await site.took('r', 'main', first);
@@ -87,8 +87,8 @@ describe('the same change', () => {
   });
 });
 
-describe('what is odd in a repository', () => {
-  it('is a branch whose name is no text: the others go on, and the change source says so', async () => {
+describe('an oddity in a repository', () => {
+  it('is a branch whose name is no text: the others go on, and the change source reports it', async () => {
     const first = repository.commit('1');
     const odd = Buffer.concat([Buffer.from('refs/heads/caf'), Buffer.from([0xe9])]);
     await start();
@@ -113,7 +113,7 @@ describe('what is odd in a repository', () => {
     for (let i = 0; i < 5; i++) repository.branch(`topic/${i}`, 'main');
     const broken = repository.branch('broken', 'main');
     rmSync(join(repository.folder, '.git/objects', `${broken.slice(0, 2)}/${broken.slice(2)}`));
-    // What upload-pack says of a head that it has lost depends on its version; a head without its parent it always refuses.
+    // The answer of upload-pack for a lost head depends on its version. A head without its parent is always refused.
     const orphaned = repository.orphanOf('b'.repeat(40));
     writeFileSync(join(repository.folder, '.git/refs/heads/orphaned'), `${orphaned}\n`);
     const second = repository.commit('2');
@@ -154,7 +154,7 @@ describe('what is odd in a repository', () => {
     await site.took('r', 'main', second);
     expect(await site.changes('main')).toEqual([second]);
 
-    // It is made again in the other format.
+    // The repository is made again in the other format.
     rmSync(other.folder, { recursive: true });
     const again = new Repository(other.folder, ['--object-format', preferred]);
     const third = again.commit('3');
@@ -216,7 +216,7 @@ describe('a mirror', () => {
 });
 
 describe('a change source that cannot be polled', () => {
-  it('says so in the database, in /readyz, in metrics and once in the log, until it can be again', async () => {
+  it('reports it in the database, in /readyz, in metrics and once in the log, until it can be polled again', async () => {
     repository.commit('1');
     site.configure({ changeSources: poller('r') });
     const { url } = await site.start();

@@ -53,14 +53,20 @@ export class Repository {
     return revision;
   }
 
-  /** A commit on top of `main` that says it was made so many seconds after 1970. @returns the revision */
+  /**
+   * Makes a commit on top of `main` with a time in seconds after 1970.
+   * @returns the revision
+   */
   commitAt(seconds: string): string {
     const revision = this.object(this.git('rev-parse', 'HEAD'), seconds);
     this.git('reset', '--quiet', '--hard', revision);
     return revision;
   }
 
-  /** A commit whose parent is nowhere. @returns the revision */
+  /**
+   * Makes a commit whose parent does not exist.
+   * @returns the revision
+   */
   orphanOf(parent: string): string {
     return this.object(parent, '1700000000');
   }
@@ -72,7 +78,7 @@ export class Repository {
     return execFileSync('git', ['hash-object', '-t', 'commit', '-w', '--stdin', '--literally'], input).trim();
   }
 
-  /** Makes a repository of an unknown format one that git knows. */
+  /** Changes a repository of an unknown format back to one that git knows. */
   recover(): void {
     execFileSync('git', ['config', '--file', join(this.folder, '.git/config'), 'core.repositoryformatversion', '0']);
   }

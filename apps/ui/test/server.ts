@@ -88,7 +88,7 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
   };
 }
 
-/** The resource table of a site, without a server. */
+/** Returns the resource table of a site, without a server. */
 export async function resourcesOf(site: Site): Promise<ResourceTable> {
   const master = masterOf(site, new SiteHints(site), {}, []);
   const module = await Test.createTestingModule({ imports: [master, ResourcesModule] }).compile();

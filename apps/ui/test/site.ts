@@ -214,7 +214,7 @@ export class Site {
     });
   }
 
-  /** On the worker, or on the first that may build it. */
+  /** Claims a request for the worker, or for the first that may build it. */
   async claim(requestId: number, builderName: string, workerName?: string): Promise<ClaimedBuild> {
     for (const [name, workerId] of this.ids.workers) {
       if (workerName !== undefined && name !== workerName) continue;

@@ -5,7 +5,7 @@ import { type Hint, readHint } from './hints.js';
 const topics = (hints: readonly Hint[]): string[] => hints.map(({ topic }) => topic);
 
 describe('announcements', () => {
-  it('of a buildset name its requests, and wake who builds them', () => {
+  it('of a buildset name its requests, and wake the engines that build them', () => {
     const requests = [
       { requestId: 5, builderId: 1 },
       { requestId: 6, builderId: 2 },

@@ -1,6 +1,6 @@
 import { type Hint, hints } from './hints.js';
 
-/** What everybody hears of a buildset that has been committed. */
+/** Returns the hints about a committed buildset. */
 export function buildsetCreated(buildset: {
   readonly buildsetId: number;
   readonly requests: readonly { readonly requestId: number; readonly builderId: number }[];
@@ -14,12 +14,12 @@ export function buildsetCreated(buildset: {
   ];
 }
 
-/** What everybody hears of the end of an attempt that has been committed. */
+/** Returns the hints about the committed end of an attempt. */
 export function attemptEnded(ended: {
   readonly buildId: number;
   readonly requestId: number;
   readonly builderId: number;
-  /** Its request waits in the queue again. */
+  /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
 }): Hint[] {

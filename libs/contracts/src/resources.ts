@@ -215,9 +215,9 @@ export interface SchedulerResource {
 
 export interface ChangeSourceResource {
   changesourceid: number;
-  /** What is left out, or why it cannot be polled, in words. */
+  /** What is left out, or why the change source cannot be polled, as text. */
   error: string | null;
-  /** The scheduler that polls it. */
+  /** The scheduler master that polls it. */
   master: MasterResource | null;
   name: string;
   /** `new`: not polled yet; `partial`: some of it is left out; `unpolled`: no scheduler polls it. */

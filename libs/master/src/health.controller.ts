@@ -12,8 +12,8 @@ import { DATABASE, ME, SETTINGS } from './tokens.js';
 const MOST_AMBERS = 20;
 
 /**
- * `/livez` (the main loop turns), `/readyz` (`ok`; `amber` without the bus, where everything works, a little later, and for what
- * `Ambers` tell; 503 without the database, while starting, draining and stopping) and `/metrics`.
+ * Serves `/livez` (the main loop turns), `/readyz` (`ok`; `amber` without the bus, when everything works a little later, and for problems
+ * in `Ambers`; 503 without the database, while starting, draining and stopping) and `/metrics`.
  */
 @Controller()
 export class HealthController {

@@ -1,6 +1,6 @@
 import { type CommandUpdate, type MsgpackWorkerSession, RemoteError } from '@millrace/worker-protocol';
 
-/** What a command of a fake worker says, on whichever connection there is; one that comes later hears all of it again. */
+/** The output of a fake worker's command. It is sent over the current connection; a later connection gets all of it again. */
 export class FakeOutput {
   private readonly said: (readonly CommandUpdate[])[] = [];
   private sent: Promise<void>[] = [];
@@ -9,7 +9,7 @@ export class FakeOutput {
 
   constructor(
     private readonly id: string,
-    /** Whether a master may have to tell what it has heard before. */
+    /** Whether updates are numbered, so that a master recognises those it has received before. */
     private readonly isNumbered: boolean,
     private readonly onDelivered: () => void,
   ) {}
@@ -52,7 +52,7 @@ export class FakeOutput {
       await this.session.complete(this.id, this.end.failure);
       this.onDelivered();
     } catch (error) {
-      // A connection that went in between has ended the command already, or another one hears of its end.
+      // When the connection was lost in between, the command has ended already, or another connection gets its end.
       if (error instanceof RemoteError) throw error;
     }
   }
@@ -63,7 +63,9 @@ interface FakeRun {
   readonly interruption: AbortController;
 }
 
-/** The commands of a fake worker, by id, until a master has heard of their end. Given to one connection after another they go on in between. */
+/**
+ * The commands of a fake worker, by id, until a master has received their end. Given to several connections in turn, they go on in between.
+ */
 export class FakeCommands {
   private readonly runs = new Map<string, FakeRun>();
 
@@ -78,7 +80,10 @@ export class FakeCommands {
     return run;
   }
 
-  /** @throws Error for one that is not held */
+  /**
+   * Returns a held command.
+   * @throws Error for one that is not held
+   */
   held(id: string): FakeRun {
     const run = this.runs.get(id);
     if (!run) throw new Error(`there is no command ${id}`);

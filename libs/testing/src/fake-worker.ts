@@ -41,7 +41,10 @@ export interface FakeWorkerOptions {
   readonly password?: string;
   /** Scripts by command name. Other commands succeed at once without output. */
   readonly commands?: Readonly<Record<string, FakeCommand>>;
-  /** Its commands go on without a connection, and the next connection that is given them takes them along (I9). Undefined: they end with it. */
+  /**
+   * Its commands go on without a connection, and the next connection with them takes them over (I9). Undefined: they end with the
+   * connection.
+   */
   readonly resumes?: FakeCommands;
   /** Added to the worker's information. */
   readonly info?: Readonly<Record<string, unknown>>;

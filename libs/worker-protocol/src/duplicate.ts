@@ -1,4 +1,7 @@
-/** How the connection of a worker ends when another one of its name is connected and answers: the code of a WebSocket, and the status of a relay's channel. */
+/**
+ * How the connection of a worker ends when another one of its name is connected and answers: the code of a WebSocket, and the status of a
+ * relay's channel.
+ */
 export const DUPLICATE_WORKER = {
   closeCode: 4409,
   status: 409,

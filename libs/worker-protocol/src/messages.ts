@@ -30,7 +30,7 @@ export type WorkerRequest =
   | {
       readonly op: 'update_upload_file_utime';
       readonly commandId: string;
-      /** Null: a stock worker says so of a file that it could not read. */
+      /** Null from a stock worker that could not read the file. */
       readonly accessTime: number | null;
       readonly modifiedTime: number | null;
     }

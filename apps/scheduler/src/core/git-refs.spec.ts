@@ -40,7 +40,7 @@ describe('readHeads', () => {
     expect([...unwatchable]).toEqual([[shown, why]]);
   });
 
-  it('leaves out what is no head', () => {
+  it('leaves out refs that are no branches', () => {
     const other = Buffer.from(`${SHA1}\trefs/tags/v1\nwarning: a line\n${'a'.repeat(41)}\trefs/heads/odd\n\n`);
     expect(readHeads(other, 183)).toEqual({ heads: new Map(), unwatchable: new Map() });
   });

@@ -1,17 +1,19 @@
-/** Branches as a remote repository lists them. */
+/** The branches of a remote repository. */
 export interface Listing {
-  /** Branch → its head. */
+  /** Heads by branch. */
   readonly heads: Map<string, string>;
-  /** Branches that cannot be watched, as they can be shown → why not. */
+  /** Reasons by branch, for branches that cannot be watched. Their names are printable. */
   readonly unwatchable: ReadonlyMap<string, string>;
 }
 
 const LINE = /^([0-9a-f]{64}|[0-9a-f]{40})\trefs\/heads\/(.+)$/;
-/** What `git check-ref-format` refuses; one such name in what git is asked to fetch would keep it from fetching the others. */
+/** Names that `git check-ref-format` refuses. One such name among the refs to fetch would keep git from fetching the others. */
 const NO_BRANCH = /[\0- ~^:?*[\\\x7f]|\.\.|@\{|\/\/|^\/|[/.]$|(^|\/)\.|\.lock(\/|$)/;
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Reads what `ls-remote --heads` prints. Names are bytes: one that is no text is set apart, and the others are as they were. */
+/**
+ * Parses the output of `ls-remote --heads`. Names are bytes: one that is not valid text is listed separately, and the others are unchanged.
+ */
 export function readHeads(listing: Buffer, maxCharacters: number): Listing {
   const heads = new Map<string, string>();
   const unwatchable = new Map<string, string>();
@@ -27,7 +29,7 @@ export function readHeads(listing: Buffer, maxCharacters: number): Listing {
   return { heads, unwatchable };
 }
 
-/** `sha1` or `sha256`, by the length of a head; null: there is no head to tell by. */
+/** Returns `sha1` or `sha256`, by the length of a head; null without a head. */
 export function objectFormat(heads: ReadonlyMap<string, string>): 'sha1' | 'sha256' | null {
   for (const head of heads.values()) return head.length === 64 ? 'sha256' : 'sha1';
   return null;
@@ -37,7 +39,7 @@ function textOf(bytes: string): string | null {
   try {
     return UTF_8.decode(Buffer.from(bytes, 'latin1'));
   } catch {
-    // Thrown for bytes that are not UTF-8, and for nothing else.
+    // Thrown only for bytes that are not UTF-8.
     return null;
   }
 }

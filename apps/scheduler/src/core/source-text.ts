@@ -3,12 +3,12 @@ import { messageOf, printable } from '@millrace/domain';
 const NAMED = 3;
 const NAME_CHARACTERS = 100;
 
-/** What a failed poll says of itself, in one line. */
+/** Describes a failed poll in one line. */
 export function failureText(error: unknown): string {
   return printable(messageOf(error).replace(/\s*\n\s*/g, '; '));
 }
 
-/** What is said of branches that are left out; null: none is. */
+/** Describes the branches that are left out; null when there are none. */
 export function unwatchedText(unwatched: ReadonlyMap<string, string>): string | null {
   const { size } = unwatched;
   if (size === 0) return null;

@@ -17,7 +17,7 @@ const CALLBACK_TIMEOUT_MS = 60_000;
 @Injectable()
 export class GitPollers {
   private readonly limit = createLimit(CONCURRENT_POLLS);
-  /** Address → who works in its mirror does so within this. */
+  /** Limits by address: work in a mirror goes through the limit of its address. */
   private readonly mirrors = new Map<string, Limit>();
   private loops: Loop[] = [];
 

@@ -18,7 +18,7 @@ import type { SourceReport } from './source-reports.js';
 
 const BATCH = 200;
 const BRANCH_STATE = 'branch:';
-/** Of a branch whose last move is taken in by halves: what that move is called. */
+/** Prefix of the states that name a branch's last move while it is only partly taken in. */
 const MOVE_STATE = 'move:';
 /** Name of the state that is set once every head of the first round is stored. */
 const SEEN_STATE = 'seen';
@@ -49,9 +49,9 @@ export interface PollerPorts {
 interface Moves {
   readonly owner: Ownership;
   readonly moves: readonly BranchMove[];
-  /** Those of branches that are taken in are moved. */
+  /** Heads by branch. They are updated when a branch is taken in. */
   readonly cursors: Map<string, string>;
-  /** Branch → the name of a move that was begun earlier. */
+  /** Names of moves that were begun earlier, by branch. */
   readonly begun: ReadonlyMap<string, string>;
   readonly heads: Heads;
 }
@@ -60,7 +60,7 @@ interface Moves {
 export class GitPoller {
   private readonly source: CompiledChangeSource;
   private readonly repository: GitRepository;
-  /** Branches of which the callback fails → when it did last, and how. */
+  /** Branches for which the callback fails, with the time and the reason of the last failure. */
   private readonly undecided = new Map<string, { readonly failedAt: number; readonly why: string }>();
 
   constructor(
@@ -80,13 +80,16 @@ export class GitPoller {
         const unwatched = await this.pollAs(owner, signal);
         await this.options.report.polled(owner, unwatched);
       } catch (error) {
-        // The cursors stay where they are, so nothing is missed when it works again.
+        // The cursors stay unchanged, so nothing is missed when polling works again.
         if (!signal.aborted && !(error instanceof FencedError)) await this.options.report.failed(owner, error);
       }
     });
   }
 
-  /** @returns the branches that should be watched and are not, with the reason */
+  /**
+   * Polls as the owner.
+   * @returns the reasons, by branch, why watched branches are left out
+   */
   private async pollAs(owner: Ownership, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const { heads, unwatched } = await this.chosenHeads(signal);
     const state = await this.ports.intake.state<string | true>(owner.name);
@@ -141,7 +144,7 @@ export class GitPoller {
     }
   }
 
-  /** Once more in a mirror that was repaired, where something failed in it. */
+  /** Takes in the moved branches, and once more with a repaired mirror when something failed in it. */
   private takeInAll(moves: Moves, signal: AbortSignal): Promise<void> {
     return this.repository.exclusive(async () => {
       try {
@@ -185,9 +188,9 @@ export class GitPoller {
   }
 
   /**
-   * Takes in what a move of a branch brought. A change is the same one when its source, its move and its revision are: a branch that goes
-   * back to where it was has moved. The cursor moves in the transaction of the last batch; earlier batches that are seen again are known by the
-   * name of the move, which the first of them stores.
+   * Takes in the commits of a branch's move. A change is identified by its source, its move and its revision: a branch that goes back to an
+   * earlier head has moved. The cursor moves in the transaction of the last batch. When earlier batches are repeated they are recognised by
+   * the name of the move, which the first of them stores.
    */
   private async takeIn(
     owner: Ownership,
@@ -236,7 +239,7 @@ export class GitPoller {
   }
 }
 
-/** What is remembered under names with that prefix, by the rest of the name. */
+/** Returns the states whose names have that prefix, by the rest of the name. */
 function namedWith(prefix: string, state: ReadonlyMap<string, string | true>): Map<string, string> {
   return new Map(
     [...state].flatMap(([name, value]) =>

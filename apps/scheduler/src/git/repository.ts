@@ -14,16 +14,19 @@ const run = promisify(execFile);
 const LIST_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 600_000;
 const OUTPUT_LIMIT_BYTES = 256 << 20;
-/** A sound mirror is not looked over again so soon: that reads all of it. */
+/** Time until a sound mirror is checked again, because checking reads all of it. */
 const CHECK_AGAIN_MS = 600_000;
-/** Of one round: with each, a branch that cannot be fetched is told from the others by halves. */
+/** Most refused fetches of one round. After each, the failing branch is searched for by halving. */
 const MOST_REFUSALS = 30;
-/** What the user of this machine prefers must not change what we read, nor what runs in a mirror after we are done with it. */
+/**
+ * Settings that keep the user's own Git configuration from changing the output, and background jobs from running in a mirror after we are
+ * done with it.
+ */
 const SETTINGS = [
   ...['i18n.logOutputEncoding=UTF-8', 'log.showSignature=false', 'fetch.fsckObjects=false'],
   ...['transfer.fsckObjects=false', 'gc.autoDetach=false', 'maintenance.autoDetach=false'],
 ].flatMap((setting) => ['-c', setting]);
-/** What a git that was killed leaves behind. */
+/** Files that a killed git leaves behind. */
 const LEFT_BEHIND = /\.lock$|^tmp_(pack|idx|rev|obj|bitmap|graph|mtimes)|^\.tmp-/;
 
 export interface Commit {
@@ -39,22 +42,23 @@ export interface RepositoryOptions {
   readonly url: string;
   /** The folder of all mirrors. */
   readonly mirrors: string;
-  /** Whoever uses the mirror of this address does so within this. */
+  /** Limit for all users of this address's mirror: one at a time. */
   readonly exclusive: Limit;
   readonly credentials: BoundCredentials | null;
 }
 
 /**
- * A remote repository, looked at through a bare mirror of our own: a poll is one `ls-remote`, and only branches that moved are
- * fetched, incrementally. All change sources of one address share a mirror. It may be lost at any time: it has nothing that the repository has not.
+ * A remote repository, read through a bare mirror of our own. A poll is one `ls-remote`, and only moved branches are fetched,
+ * incrementally. All change sources of one address share a mirror. A mirror may be lost at any time: it contains nothing that the
+ * repository does not.
  */
 export class GitRepository {
   private readonly url: string;
   private readonly mirror: string;
   private readonly credentials: BoundCredentials | null;
-  /** By the clock of this process. */
+  /** When the mirror was last found sound, by the clock of this process. */
   private soundAtMs = -Infinity;
-  /** Those who work in the mirror do so one after the other. */
+  /** Runs work in the mirror, one piece at a time. */
   readonly exclusive: Limit;
 
   constructor({ url, mirrors, exclusive, credentials }: RepositoryOptions) {
@@ -77,7 +81,10 @@ export class GitRepository {
     return readHeads(out, options.maxCharacters);
   }
 
-  /** Fetches heads. @returns those that could not be fetched, with the reason */
+  /**
+   * Fetches heads.
+   * @returns the ones that could not be fetched, with the reason
+   */
   async fetch(heads: ReadonlyMap<string, string>, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
     await this.ensureMirror(objectFormat(heads), signal);
     const failures = new Map<string, unknown>();
@@ -102,7 +109,7 @@ export class GitRepository {
   }
 
   /**
-   * Mends the mirror after something failed in it: takes away what a git that was killed left behind, or all of a mirror that is damaged.
+   * Repairs the mirror after something failed in it: removes what a killed git left behind, or a damaged mirror completely.
    * @returns whether it is worth trying again
    */
   async repair(signal: AbortSignal): Promise<boolean> {
@@ -156,7 +163,7 @@ export class GitRepository {
     return revisions.length > 0 && revisions.length < lines.length ? revisions : [head];
   }
 
-  /** Of commits with more to say than there is room for, only the revision is told. */
+  /** Reads commits. For a commit whose text exceeds the limit, only the revision is returned. */
   async commits(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
     try {
       return await this.commitsAtOnce(revisions, signal);
@@ -194,7 +201,10 @@ export class GitRepository {
     return commits;
   }
 
-  /** @param format of the objects in the repository; a mirror of another format is of no use. Null: it has none to be fetched. */
+  /**
+   * Makes the mirror if needed.
+   * @param format format of the repository's objects; a mirror of another format is removed. Null when it has none to be fetched
+   */
   private async ensureMirror(format: 'sha1' | 'sha256' | null, signal: AbortSignal): Promise<void> {
     if (format === null || (await this.mirrorFormat(signal)) === format) return;
     this.remove();
@@ -202,7 +212,7 @@ export class GitRepository {
     await run('git', ['init', '--quiet', '--bare', `--object-format=${format}`, this.mirror]);
   }
 
-  /** Null: there is no mirror, or git does not take it for one. */
+  /** Returns the format of the mirror; null when there is no mirror that git accepts. */
   private async mirrorFormat(signal: AbortSignal): Promise<string | null> {
     if (!existsSync(this.mirror)) return null;
     try {
@@ -218,7 +228,10 @@ export class GitRepository {
     rmSync(this.mirror, { recursive: true, force: true });
   }
 
-  /** Only while nobody works in the mirror: what lies there then belongs to nobody. @returns whether anything lay there */
+  /**
+   * Removes files that a killed git left behind. To be called only while nobody works in the mirror, so that such files belong to nobody.
+   * @returns whether there were any
+   */
   private tidy(): boolean {
     if (!existsSync(this.mirror)) return false;
     const found = readdirSync(this.mirror, { recursive: true, encoding: 'utf8' }).filter((path) =>
@@ -273,7 +286,7 @@ export class GitRepository {
   }
 }
 
-/** Whether git ran to its end and said no; not that it was cut off. */
+/** Whether git ran to its end and failed, and was not aborted. */
 function isRefusal(error: unknown): boolean {
   return error instanceof OperationalError && error.code === 'git' && error.fields['code'] !== null;
 }

@@ -7,7 +7,10 @@ import { failureText, unwatchedText } from '../core/source-text.js';
 
 const SAY_AGAIN_MS = 600_000;
 
-/** How the change sources that this master polls fare: in the database, which pages and the API read, in `/readyz`, metrics and the log. */
+/**
+ * The states of the change sources that this master polls. They are shown in the database (for pages and the API), in `/readyz`, in metrics
+ * and in the log.
+ */
 @Injectable()
 export class SourceReports {
   private readonly reports = new Map<string, SourceReport>();
@@ -40,7 +43,7 @@ export class SourceReports {
     });
   }
 
-  /** Of one change source. */
+  /** Returns the report of one change source. */
   of(source: string): SourceReport {
     const { store, ambers, failures, log } = this;
     const report = new SourceReport(source, { store, ambers, failures, log });
@@ -48,7 +51,7 @@ export class SourceReports {
     return report;
   }
 
-  /** This master polls none any longer. */
+  /** Called when this master polls no change source any more. */
   leave(): void {
     for (const report of this.reports.values()) report.leave();
     this.reports.clear();
@@ -62,7 +65,7 @@ interface ReportPorts {
   readonly log: Logger;
 }
 
-/** How one change source fares. */
+/** The state of one change source. */
 export class SourceReport {
   private said: { readonly text: string; readonly atMs: number } | null = null;
   private stored: string | null = null;
@@ -73,12 +76,15 @@ export class SourceReport {
     private readonly ports: ReportPorts,
   ) {}
 
-  /** Null: another master polls it, or it has not been polled yet. */
+  /** Null when another master polls the change source, or it has not been polled yet. */
   get state(): SourceState['state'] | null {
     return this.current?.state ?? null;
   }
 
-  /** @param unwatched branches that are left out → why */
+  /**
+   * Records a poll.
+   * @param unwatched reasons by branch, for branches that are left out
+   */
   async polled(owner: Ownership, unwatched: ReadonlyMap<string, string>): Promise<void> {
     const { log } = this.ports;
     if (this.state === 'failing') log.info({ source: this.source }, 'the repository can be polled again');
@@ -95,7 +101,7 @@ export class SourceReport {
     await this.become(owner, { state: 'failing', error: text });
   }
 
-  /** Another master polls it. */
+  /** Called when another master polls the change source. */
   leave(): void {
     this.ports.ambers.set(this.what, null);
     this.current = this.stored = this.said = null;
@@ -116,12 +122,12 @@ export class SourceReport {
       this.stored = known;
     } catch (error) {
       if (error instanceof FencedError) return this.leave();
-      // The database is away, which is said elsewhere; the next poll tells it again.
+      // The database is away, which is reported elsewhere. The next poll records the state again.
       log.debug({ source: this.source, err: error }, 'the state of a change source could not be stored');
     }
   }
 
-  /** Now and then, not at every poll. */
+  /** Logs an error now and then, not at every poll. */
   private say(text: string, error: unknown): void {
     const atMs = performance.now();
     if (this.said?.text === text && atMs - this.said.atMs < SAY_AGAIN_MS) return;

@@ -4,11 +4,13 @@ import { workerHasRoom } from './worker-has-room.js';
 import { workerIsNotHeld } from './worker-is-not-held.js';
 import { workerIsThere } from './worker-is-there.js';
 
-/** Everything that decides a claim, from the most to the least serious: of what waits, the one that the best of its workers got to
- * is shown. */
+/**
+ * All rules that decide a claim, from the most to the least serious. For a waiting request the furthest rule that any of its workers got to
+ * is shown.
+ */
 export const ADMISSIONS: readonly Admission[] = [workerIsThere, workerIsNotHeld, workerHasRoom, oneBuildOfABuilder];
 
-/** How far down the list a build got on a worker, and why no further. */
+/** The rule that refused a build on a worker, with its position in the list. */
 interface Stop {
   readonly rule: number;
   readonly refusal: Refusal;
@@ -22,12 +24,14 @@ function stopOf(facts: AdmissionFacts): Stop | null {
   return null;
 }
 
-/** The first refusal; null: the build may begin. */
+/** Returns the first refusal; null when the build may begin. */
 export function refusalOf(facts: AdmissionFacts): Refusal | null {
   return stopOf(facts)?.refusal ?? null;
 }
 
-/** Why a build may begin on none of its builder's workers, of which there is one at least; null: it may on one of them. */
+/**
+ * Returns why a build may not begin on any of its builder's workers, of which there is at least one; null when it may begin on one of them.
+ */
 export function refusalOfAll(workers: readonly AdmissionFacts[]): Refusal | null {
   const stops: Stop[] = [];
   for (const facts of workers) {
@@ -48,21 +52,22 @@ function sentenceOf(texts: readonly string[]): string {
   return `No worker of this builder can take it: ${parts.join(', ')}.`;
 }
 
-/** A claim that is wanted: of a request of some builder, for some worker. */
+/** A wanted claim: of a request of some builder, for some worker. */
 export interface Wanted {
   readonly workerId: number;
   readonly builderId: number;
 }
 
-/** What is known of a worker. */
+/** The state of a worker. */
 export interface WorkerFacts extends Pick<AdmissionFacts, 'heldBy' | 'maxBuilds'> {
-  /** The builder of each build that it has now, on all engines together. */
+  /** The builder of each build that the worker has now, on all engines together. */
   readonly builderIds: readonly number[];
 }
 
 /**
- * Which claims are admitted, in order: each sees those that were admitted before it. A worker that nothing is known of is not there.
- * @param placeOf where the claim's worker is for it
+ * Returns the claims that are admitted, in order: each rule takes the claims admitted before into account. A worker without facts counts as
+ * absent.
+ * @param placeOf returns the place of the claim's worker
  */
 export function admitted<T extends Wanted>(
   claims: readonly T[],

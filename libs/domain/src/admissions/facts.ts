@@ -1,21 +1,21 @@
 /**
- * Where a worker is for whoever wants to claim for it. `here`: in the session that the build is to begin in. `startable`: nowhere, and it is
- * to be started for the build. `elsewhere`: in a newer session, here or on another engine.
+ * The place of a worker for a claim. `here`: in the session in which the build is to begin. `startable`: without a session, and to be
+ * started for the build. `elsewhere`: in a newer session, here or on another engine.
  */
 export type WorkerPlace = 'here' | 'startable' | 'elsewhere' | 'away';
 
 /**
- * What decides whether a build of some builder may begin on some worker now (I11). The rows that it is read from are locked by then. A rule that
- * needs more adds it here.
+ * The facts that decide whether a build of some builder may begin on some worker now (I11). The rows that they are read from are locked by
+ * then. A rule that needs more facts adds them here.
  */
 export interface AdmissionFacts {
   readonly place: WorkerPlace;
-  /** What keeps builds from the worker; null: nothing. */
+  /** What keeps builds from the worker; null for nothing. */
   readonly heldBy: 'pause' | 'shutdown' | 'quarantine' | null;
   readonly maxBuilds: number;
-  /** That it has now, on all engines together. */
+  /** Number of builds that the worker has now, on all engines together. */
   readonly builds: number;
-  /** Those of them that are the builder's. */
+  /** Number of these builds that are of the builder. */
   readonly buildsOfBuilder: number;
 }
 
@@ -23,7 +23,7 @@ export interface AdmissionFacts {
 export interface Refusal {
   /** A stable code, which the data API shows. */
   readonly reason: 'no-worker' | 'workers-paused' | 'workers-busy';
-  /** What the worker is, for people: `paused`. */
+  /** The state of the worker for people, such as `paused`. */
   readonly text: string;
 }
 

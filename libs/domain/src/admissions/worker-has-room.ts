@@ -1,5 +1,5 @@
 import type { Admission } from './facts.js';
 
-/** A worker has no more builds than it may have, whichever engines they are on. */
+/** A worker has no more builds than its maximum, on all engines together. */
 export const workerHasRoom: Admission = ({ builds, maxBuilds }) =>
   builds < maxBuilds ? null : { reason: 'workers-busy', text: 'busy' };

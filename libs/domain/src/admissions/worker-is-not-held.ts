@@ -6,6 +6,6 @@ const TEXTS: Readonly<Record<NonNullable<AdmissionFacts['heldBy']>, string>> = {
   quarantine: 'in quarantine after failures',
 };
 
-/** People, or failures, keep builds from a worker. */
+/** A worker gets no builds while people or its failures hold it back. */
 export const workerIsNotHeld: Admission = ({ heldBy }) =>
   heldBy === null ? null : { reason: 'workers-paused', text: TEXTS[heldBy] };

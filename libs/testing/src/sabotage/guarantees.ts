@@ -1,19 +1,19 @@
-/** What the chaos suite takes away, one at a time, to show that it would notice its absence. */
+/** A guarantee that the chaos suite removes, one at a time, to show that it would notice a violation. */
 export type Guarantee = 'fence' | 'cause' | 'poll';
 
 export const GUARANTEES: readonly Guarantee[] = ['fence', 'cause', 'poll'];
 
-/** For `Cluster.start`: every process of it loads the sabotage first. */
+/** Returns an environment for `Cluster.start` that makes every process load the sabotage first. */
 export function sabotageEnvironment(guarantee: Guarantee): Record<string, string> {
   return { NODE_OPTIONS: `--import=${moduleFor(guarantee, new URL('preload.js', import.meta.url))}` };
 }
 
-/** A module of this folder for one guarantee. */
+/** Returns the address of a module of this folder for one guarantee. */
 export function moduleFor(guarantee: Guarantee, module: URL): string {
   return `${module.href}?${guarantee}`;
 }
 
-/** The guarantee that a module was made for. */
+/** Returns the guarantee that a module's address was made for. */
 export function guaranteeOf(url: string): Guarantee {
   const name = new URL(url).search.slice(1);
   const guarantee = GUARANTEES.find((known) => known === name);

@@ -1,6 +1,6 @@
 import type { Interceptor, Row, SqlValue, Statement, Written } from '@millrace/database';
 
-/** What this process claimed once, it finds claimed for ever: whoever took over does not fence it off. */
+/** Removes the fence: a claim of this process seems valid for ever, so that an engine which took over does not fence it off. */
 export function noFence(): Interceptor {
   const epochs = new Map<SqlValue, SqlValue>();
   return async (statement, send) => {
@@ -15,7 +15,10 @@ export function noFence(): Interceptor {
   };
 }
 
-/** A scheduler that was taken over goes on as its owner, finds every change undecided and its cursor in place; and no cause is the same as another. */
+/**
+ * Lets a scheduler that was taken over go on as its owner: every change seems undecided and its cursor unchanged, and no two causes are
+ * equal.
+ */
 export function manyForOneCause(): Interceptor {
   const owned = new Map<SqlValue, SqlValue>();
   return async (statement, send) => {
@@ -33,7 +36,10 @@ export function manyForOneCause(): Interceptor {
   };
 }
 
-/** Of a column as TypeORM calls it, with its table before it. `master_epoch` is another one. */
+/**
+ * Returns the value of a column by the end of its name, because TypeORM puts the table before it. `master_epoch` is another column than
+ * `epoch`.
+ */
 function ending(row: Row, suffix: string): SqlValue {
   const key = Object.keys(row).find((name) => name.endsWith(suffix) && !name.endsWith(`_master${suffix}`));
   return (key === undefined ? null : row[key]) as SqlValue;
@@ -44,7 +50,7 @@ function withUniqueCause({ sql, params }: Statement): readonly SqlValue[] {
   return params.map((value, i) => (i === at ? `${String(value)}:${Math.random()}` : value));
 }
 
-/** The rows of an INSERT whose values are all parameters. */
+/** Returns the rows of an INSERT whose values are all parameters. */
 function insertedInto(table: string, { sql, params }: Statement): Record<string, SqlValue>[] {
   if (!sql.startsWith(`INSERT INTO ${table} `)) return [];
   const columns = columnsOf(sql);

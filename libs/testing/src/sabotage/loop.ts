@@ -1,4 +1,4 @@
-/** As much of a loop's options as is changed. */
+/** The changed options of a loop. */
 interface LoopOptions {
   readonly name: string;
   readonly everyMs: number | null;
@@ -8,7 +8,9 @@ const original = (await import(new URL('../../../master/dist/loop.js?original', 
   Loop: new (options: LoopOptions) => object;
 };
 
-/** A loop that turns only when it is told to: nobody finds again what a lost message hid. Repositories tell nobody, so they are polled on. */
+/**
+ * A loop that runs only when nudged, so that a lost message is never made up for. Repositories send no messages, so they are still polled.
+ */
 export class Loop extends original.Loop {
   constructor(options: LoopOptions) {
     super({ ...options, everyMs: options.name.startsWith('poller:') ? options.everyMs : null });

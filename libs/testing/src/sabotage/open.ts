@@ -16,7 +16,7 @@ const sabotage = SABOTAGES[guaranteeOf(import.meta.url)];
 
 export const { isUniqueViolation } = original;
 
-/** A database that keeps one guarantee less. */
+/** Opens a database that lacks one guarantee. */
 export function openDatabase(...args: Parameters<Opening['openDatabase']>): database.Database {
   const db = original.openDatabase(...args);
   return sabotage ? intercepted(db, sabotage()) : db;

@@ -1,7 +1,7 @@
 import type { InitializeHook, ResolveHook } from 'node:module';
 import { type Guarantee, moduleFor } from './guarantees.js';
 
-/** What stands in for what; paths from `libs`. */
+/** The replaced modules and their replacements. Paths start from `libs`. */
 const REPLACED: Readonly<Record<Guarantee, readonly [original: string, replacement: string]>> = {
   fence: ['database/dist/open.js', 'open.js'],
   cause: ['database/dist/open.js', 'open.js'],
@@ -17,7 +17,7 @@ export const initialize: InitializeHook<Guarantee> = (guarantee) => {
   replacement = moduleFor(guarantee, new URL(file, import.meta.url));
 };
 
-/** The replacement gets at the original by its address with a query. */
+/** Resolves modules. A replacement imports the original by its address with a query. */
 export const resolve: ResolveHook = async (specifier, context, next) => {
   const resolved = await next(specifier, context);
   return resolved.url === original ? { ...resolved, url: replacement } : resolved;
