@@ -83,7 +83,7 @@ function copy(image, { from, sources, target }, done, isIgnored) {
   for (const path of sources.flatMap((one) => matching(source, one))) {
     const file = join(source, path);
     if (!existsSync(file)) throw new Error(`COPY ${path}: there is no such file in ${from ?? 'the context'}`);
-    // Of a folder the content is copied, a file is copied itself.
+    // A folder's content is copied; a file is copied itself.
     const isFolder = readdirSyncOrNull(file) !== null;
     cpSync(file, isFolder ? to : join(to, basename(file)), {
       recursive: true,

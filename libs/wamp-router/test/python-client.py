@@ -1,4 +1,4 @@
-"""A WAMP client for python.int-spec.ts: does a bit of everything and prints what came of it as JSON on the last line."""
+"""A WAMP client for python.int-spec.ts: uses every feature and prints the results as JSON on the last line."""
 import asyncio
 import json
 import sys

@@ -6,7 +6,7 @@ import { buildAddresses } from './builds.js';
 import { buildsetAddresses } from './buildsets.js';
 import { oneBelow, type Resource, resource, type ResourcePorts } from './resource.js';
 
-/** Its fields are the properties' names. */
+/** The shape of properties. Their fields are the properties' names, which are not known in advance. */
 const SHAPE: ResourceShape = { plural: 'properties', id: '', fields: {} };
 
 /** Properties of builds, build requests and buildsets: value and source by name. */

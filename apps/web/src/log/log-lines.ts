@@ -25,7 +25,7 @@ interface LoadedPage {
   lines: string[];
   characters: number;
   isLoading: boolean;
-  /** Of a complete page: its last line that resets colours, −1 for none. */
+  /** Last line of a complete page that resets colours; −1 for none. */
   lastReset: number;
   /** The pen with which `painted` began. */
   paintedBy: Pen | null;

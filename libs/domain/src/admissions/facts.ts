@@ -10,7 +10,7 @@ export type WorkerPlace = 'here' | 'startable' | 'elsewhere' | 'away';
  */
 export interface AdmissionFacts {
   readonly place: WorkerPlace;
-  /** What keeps builds from the worker; null for nothing. */
+  /** The reason why the worker gets no builds; null when there is none. */
   readonly heldBy: 'pause' | 'shutdown' | 'quarantine' | null;
   readonly maxBuilds: number;
   /** Number of builds that the worker has now, on all engines together. */
