@@ -13,8 +13,8 @@ const READ_EVERY_MS = 10;
 const QUIET_MS = 10_000;
 const BUILDS = 30;
 /**
- * Quiet and burning rounds alternate, so that both meet the same conditions of the machine. Each round has to be long enough: one percent
- * of a short one would be ten reads.
+ * Quiet and burning rounds alternate, so that both meet the same conditions of the machine. Several rounds are needed: one percent of a single
+ * one would be ten reads.
  */
 const ROUNDS = 3;
 
