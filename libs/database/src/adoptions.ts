@@ -5,13 +5,13 @@ import { type RequestRow, requestsOf } from './claims/requests.js';
 import { assertLeased, type Incarnation } from './masters.js';
 import type { Database, Transaction } from './sql.js';
 
-/** A build that a worker had when it attached anew. */
+/** A build that a worker had when it attached again. */
 export interface WorkersClaim extends BuildKey {
   readonly uuid: Uuid;
   readonly masterId: number;
 }
 
-/** A step as recorded; `results` is null for the one that was running. */
+/** A recorded step. `results` is null for the one that was running. */
 export interface RecordedStep {
   readonly number: number;
   readonly name: string;
@@ -26,21 +26,21 @@ export interface RecordedCommand {
   readonly name: string;
   readonly uuid: Uuid;
   readonly argsHash: string;
-  /** JSON; null: it had not ended, as far as was recorded. */
+  /** JSON; null when no end of the command was recorded. */
   readonly outcome: string | null;
-  /** Number of the last update of it whose lines are stored. */
+  /** Number of the command's last update whose lines are stored. */
   readonly updatesStored: number;
   /** Standard output so far, of a command whose step asked for it. */
   readonly captured: string | null;
 }
 
-/** Everything that is known of a build that is to go on here. */
+/** Everything recorded about a build that is to go on here. */
 export interface RecordedBuild {
   readonly build: ClaimedBuild;
-  /** Null: it was claimed before that was recorded. */
+  /** Null for a build claimed by a release that did not record it. */
   readonly fingerprint: string | null;
   readonly steps: readonly RecordedStep[];
-  /** Of the step that was running. */
+  /** Commands of the step that was running. */
   readonly commands: readonly RecordedCommand[];
   /** Logs of that step. */
   readonly logs: readonly { readonly name: string; readonly type: string; readonly lines: number }[];
@@ -48,17 +48,17 @@ export interface RecordedBuild {
   readonly adoptions: number;
 }
 
-/** More than a worker has at once. */
+/** Attempts of a worker that are looked at, more than it has at once. */
 const LATEST_ATTEMPTS = 50;
 
 /**
- * Claims that move with their worker to another engine, or to another life of the same one. Prepared SQL: all workers of an engine that died come
- * at once, each with its builds.
+ * Claims that move with their worker to another engine, or to another life of the same one. Prepared SQL: all workers of an engine that
+ * died come at once, each with its builds.
  */
 export class AdoptionStore {
   constructor(private readonly db: Database) {}
 
-  /** What a worker had before its newest session, wherever that was. */
+  /** Returns the claims that a worker had before its newest session, on any engine. */
   async ofWorker(workerId: number): Promise<WorkersClaim[]> {
     const rows = await this.db.all<Omit<WorkersClaim, 'uuid'> & { uuid: Buffer }>(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId,
@@ -69,7 +69,7 @@ export class AdoptionStore {
     return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
   }
 
-  /** Commands of a worker's latest attempts of which nobody knows that they ended: those that were cut off, in the first place. */
+  /** Returns the commands of a worker's latest attempts that are not known to have ended, first of all those that were cut off. */
   async leftRunning(workerId: number): Promise<string[]> {
     const rows = await this.db.all<{ uuid: Buffer }>(
       `SELECT c.uuid AS uuid FROM (SELECT id, results FROM builds WHERE worker_id = ? ORDER BY id DESC LIMIT ${LATEST_ATTEMPTS}) b
@@ -82,8 +82,9 @@ export class AdoptionStore {
   }
 
   /**
-   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (a claim moves together with the
-   * worker's session epoch). From then on whoever had it is fenced off. Null when the build ended, or the worker went on, meanwhile.
+   * Moves a claim to this engine, under a new epoch, because the worker's newest session is here (a claim moves together with the worker's
+   * session epoch). From then on the former engine is fenced off. Returns null when the build has ended, or the worker has moved on,
+   * meanwhile.
    */
   adopt(me: Incarnation, claim: WorkersClaim, workerId: number, sessionEpoch: number): Promise<RecordedBuild | null> {
     return this.db.transaction(async (tx) => {
@@ -93,7 +94,7 @@ export class AdoptionStore {
         claim.requestId,
         claim.epoch,
       ]);
-      // Locked, so that the worker cannot go on to another engine before that engine sees whose the claim is now.
+      // Locked, so that the worker cannot move to another engine before that engine sees who has the claim now.
       const session = await tx.get<{ epoch: number }>(
         `SELECT session_epoch AS epoch FROM workers WHERE id = ?${forUpdate}`,
         [workerId],
@@ -113,7 +114,7 @@ export class AdoptionStore {
         `INSERT INTO adoptions (build_id, epoch, from_master_id, to_master_id, adopted_at_ms) VALUES (?, ?, ?, ?, ${nowMs})`,
         [claim.buildId, request.epoch, claim.masterId, me.masterId],
       );
-      // Who asked for a stop asked whichever engine had it then.
+      // The former engine may have an open stop command for this build. It moves with the build.
       await tx.defer(
         `UPDATE master_commands SET master_id = ? WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
         [me.masterId, claim.buildId],
@@ -161,7 +162,7 @@ async function recordOf(
   };
 }
 
-/** What is recorded of the step that was running. */
+/** Returns the recorded commands and logs of the step that was running. */
 async function openStepOf(
   tx: Transaction,
   buildId: number,

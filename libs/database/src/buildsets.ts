@@ -17,7 +17,7 @@ export interface NewBuildset {
   /** Unique per scheduler: a scheduler makes one buildset per cause (I2). */
   readonly cause: string;
   readonly reason: string;
-  /** At most one of each codebase. */
+  /** At most one per codebase. */
   readonly sourceStamps: readonly SourceStamp[];
   readonly changeIds?: readonly number[];
   readonly properties: Properties;
@@ -45,7 +45,8 @@ export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promis
 }
 
 /**
- * Prepared SQL: it is part of what a trigger waits for. Null when the scheduler has made a buildset for this cause before.
+ * Makes a buildset. Prepared SQL, because a trigger waits for it. Returns null when the scheduler has made a buildset for this cause
+ * before.
  *
  * @throws UserError `bad-source-stamps`
  */
@@ -106,8 +107,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
 }
 
 /**
- * Ends a build request, and with the last one its buildset.
- * @returns the buildset's id when this completed it.
+ * Completes a build request, and with the last one its buildset.
+ * @returns the buildset's id when this completed it
  */
 export async function completeRequest(
   tx: Transaction,
@@ -121,7 +122,7 @@ export async function completeRequest(
     reason,
     request.requestId,
   ]);
-  // The row lock taken here makes the last of several concurrent finishers see all the others' results.
+  // The row lock taken here makes the last of several concurrent finishers see the results of all others.
   await tx.defer(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
   const buildset = await tx.get<{ left: number }>(`SELECT requests_left AS \`left\` FROM buildsets WHERE id = ?`, [
     request.buildsetId,
@@ -136,8 +137,8 @@ export async function completeRequest(
 }
 
 /**
- * At the end of the transaction, because everybody who finishes a buildset waits for the counter from there to the commit: that makes the
- * order of `seq` the order in which finished buildsets become visible (`docs/adr/0004-sequence-not-ids.md`).
+ * Completes a buildset. Done at the end of the transaction, because everybody who finishes a buildset waits for the counter from there to
+ * the commit. This makes the order of `seq` the order in which finished buildsets become visible (`docs/adr/0004-sequence-not-ids.md`).
  */
 async function completeBuildset(tx: Transaction, buildsetId: number, results: Result): Promise<void> {
   await tx.deferToEnd(`UPDATE counters SET value = value + 1 WHERE name = 'buildset-seq'`);

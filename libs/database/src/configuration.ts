@@ -6,7 +6,7 @@ import { aliveSql, type Incarnation } from './masters.js';
 import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
 import { namesWithTokens } from './worker-tokens.js';
 
-/** What a configuration revision defines, as far as the database names it. */
+/** The parts of a configuration revision that have rows in the database. */
 export interface Definitions {
   readonly projects: readonly { readonly name: string; readonly description?: string | null }[];
   readonly builders: readonly {
@@ -17,7 +17,7 @@ export interface Definitions {
     readonly workers: readonly string[];
     readonly fingerprint: string;
   }[];
-  /** A name that ends in `*` is a template for workers that have tokens. */
+  /** A name that ends in `*` is a template for workers with tokens. */
   readonly workers: readonly {
     readonly name: string;
     readonly maxBuilds: number;
@@ -27,21 +27,21 @@ export interface Definitions {
   readonly changeSources: readonly { readonly name: string }[];
 }
 
-/** The numeric ids of everything a configuration names. */
+/** The numeric ids of everything that a configuration names. */
 export interface DefinitionIds {
   readonly builders: ReadonlyMap<string, number>;
-  /** Those of a template's workers among them, the template itself not. */
+  /** Includes a template's workers, but not the template itself. */
   readonly workers: ReadonlyMap<string, number>;
   readonly schedulers: ReadonlyMap<string, number>;
 }
 
-/** Definitions are written by SQL: they are thousands at once, of which nearly all are as they were. */
+/** The definitions of configurations. Written by SQL: there are thousands at once, nearly all of them unchanged. */
 export class ConfigurationStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Stores a compiled revision and makes it this master's, in one transaction: names get ids, and the master is recorded as one that runs
-   * these builders (`serves`) or else these schedulers. The same fingerprint is stored once.
+   * Stores a compiled revision and assigns it to this master, in one transaction: names get ids, and the master is recorded as one that
+   * runs these builders (`serves`) or else these schedulers. A fingerprint is stored once.
    */
   apply(
     me: Incarnation,
@@ -83,7 +83,10 @@ export class ConfigurationStore {
     });
   }
 
-  /** After tokens were made or revoked: gives a template's new workers ids, and records who builds what. @returns all workers' ids */
+  /**
+   * Gives a template's new workers ids, and records which builders they build. To be called after tokens were made or revoked.
+   * @returns the ids of all workers
+   */
   applyWorkers(me: Incarnation, definitions: Definitions, known: DefinitionIds): Promise<ReadonlyMap<string, number>> {
     return this.db.transaction(async (tx) => {
       const named = definitions.workers.flatMap(({ name }): [string, number][] => {
@@ -109,8 +112,8 @@ async function serveBuilders(
 }
 
 /**
- * A scheduler is in use as long as a living master has it in its configuration, or the last one that had is only away. One that comes back
- * into use begins with what happens from now on.
+ * Records the schedulers of this master. A scheduler is in use as long as a living master has it in its configuration, or the last master
+ * that had it is merely away. One that comes back into use begins with what happens from now on.
  */
 async function runSchedulers(tx: Transaction, me: Incarnation, schedulerIds: readonly number[]): Promise<void> {
   const mine = new Set(schedulerIds);
@@ -133,7 +136,7 @@ async function runSchedulers(tx: Transaction, me: Incarnation, schedulerIds: rea
   await insertRows(tx, 'scheduler_masters', ['scheduler_id', 'master_id'], fresh);
 }
 
-/** Of these schedulers those that do not stand where a new one does. */
+/** Returns the schedulers that have anything which a new scheduler would not: older cursors, a time to wake up, or waiting changes. */
 async function standingBehind(tx: Transaction, schedulerIds: readonly number[]): Promise<number[]> {
   const behind: number[] = [];
   for (const ids of chunked(schedulerIds)) {
@@ -160,7 +163,7 @@ async function serveWorkers(
   await insertWorkers(tx, me, definitions, builders, workers);
 }
 
-/** The same when only workers came or went: of thousands that build hundreds of builders, only their rows are written. */
+/** Records changed workers. Of thousands of workers that build hundreds of builders, only the changed rows are written. */
 async function serveChangedWorkers(
   tx: Transaction,
   me: Incarnation,
@@ -220,7 +223,7 @@ async function insertRows(
 
 type WorkerDefinition = Definitions['workers'][number];
 
-/** Those that have a token and are covered by a template. */
+/** Returns the workers that have a token and match a template. */
 async function templateWorkers(tx: Transaction, definitions: Definitions): Promise<WorkerDefinition[]> {
   const byEntry = new Map(definitions.workers.map((worker) => [worker.name, worker]));
   const entries = [...byEntry.keys()];
@@ -239,7 +242,7 @@ function workerRows(tx: Transaction, workers: readonly WorkerDefinition[]): Prom
   });
 }
 
-/** What a new row of each table starts with, beside its name. A new scheduler looks at what happens from now on. */
+/** Initial columns of a new row of each table, beside its name. A new scheduler begins with what happens from now on. */
 type NamedTable = 'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources';
 const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> => ({
   projects: {},
@@ -254,7 +257,7 @@ const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> 
   change_sources: {},
 });
 
-/** Gives every item a row and its id. There may be thousands, of which nearly all are as they were. */
+/** Gives every item a row and its id. There may be thousands, nearly all of them unchanged. */
 async function nameIds<T extends { readonly name: string }>(
   tx: Transaction,
   table: NamedTable,

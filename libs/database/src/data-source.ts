@@ -6,7 +6,7 @@ import { LibsqlDataSource } from './libsql-driver.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { PoolDataSource } from './mysql-driver.js';
 
-/** Where the database is: `sqlite:PATH`, `mysql://…` or `mariadb://…` (the setting `MILLRACE_DB`). */
+/** Address of the database: `sqlite:PATH`, `mysql://…` or `mariadb://…` (the setting `MILLRACE_DB`). */
 export type DatabaseUrl = string;
 
 export const MIGRATIONS_TABLE = 'migrations';
@@ -19,19 +19,19 @@ const OPTIONS = {
   migrationsTransactionMode: 'each' as const,
 };
 
-/** The file of a `sqlite:` URL, absolute; null for another kind. */
+/** Returns the absolute path of a `sqlite:` URL; null for another kind. */
 export function sqliteFile(url: DatabaseUrl): string | null {
   return url.startsWith('sqlite:') ? resolve(url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')) : null;
 }
 
 /**
- * What owns the connections to a database; not opened yet.
+ * Makes the owner of a database's connections, which are not opened yet.
  * @throws UserError `bad-database-url`
  */
 export function dataSource(url: DatabaseUrl, connections: number): LibsqlDataSource | PoolDataSource {
   const file = sqliteFile(url);
   if (file !== null) return new LibsqlDataSource(file, OPTIONS);
-  // An address that cannot be read is the person's business; trying again would not make it better.
+  // An unreadable address is an error for the user. Trying again would not help.
   if (/^(mysql|mariadb):\/\//.test(url) && URL.canParse(url)) return new PoolDataSource(url, connections, OPTIONS);
   throw new UserError(
     'bad-database-url',

@@ -4,11 +4,11 @@ import { aliveSql, leasedSql } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database } from './sql.js';
 
-/** A worker that no living engine has, and that has not been missed yet. */
+/** A worker that no living engine has, and for which no alarm has been raised yet. */
 export interface AbsentWorker {
   readonly workerId: number;
   readonly name: string;
-  /** How long ago it was seen, or was configured if it never was, by the database's clock: that may have been set since. */
+  /** Time since it was last seen, or was configured if it never was, by the database's clock, which may have been set since. */
   readonly absentForMs: number;
   readonly missingTimeoutMs: number;
   readonly sessionEpoch: number;
@@ -19,14 +19,17 @@ export interface Failed {
   readonly quarantinedForMs: number;
 }
 
-/** What a worker is that is not held back for having failed. */
+/** The columns of a worker without failures. */
 export const NO_FAILURES = { failures: 0, failedAtMs: null, quarantinedUntilMs: null, quarantineReason: null };
 
-/** What engines notice about workers, cluster-wide. The two statements about living masters are SQL: they are conditions on other tables. */
+/**
+ * Absences and failures of workers, cluster-wide. The two statements about living masters are SQL, because they have conditions on other
+ * tables.
+ */
 export class FleetStore {
   constructor(private readonly db: Database) {}
 
-  /** Those that some living engine would have use for, however long they have been away. */
+  /** Returns the absent workers that some living engine has builders for, however long they have been away. */
   absent(): Promise<AbsentWorker[]> {
     const { nowMs } = this.db.dialect;
     return this.db.all<AbsentWorker>(
@@ -39,7 +42,7 @@ export class FleetStore {
     );
   }
 
-  /** Raises the alarm. False: another engine did, or the worker is back. */
+  /** Raises the alarm. Returns false when another engine did, or the worker is back. */
   async miss(worker: AbsentWorker): Promise<boolean> {
     const { affected } = await this.db.run(
       `UPDATE workers SET missing_at_ms = ${this.db.dialect.nowMs}
@@ -54,7 +57,7 @@ export class FleetStore {
     return (await this.db.repository(WorkerEntity)).countBy({ missingAtMs: Not(IsNull()) });
   }
 
-  /** Counts a failure of a worker; `decide` says from what was counted so far what follows. */
+  /** Counts a failure of a worker. `decide` returns its consequences from the count so far. */
   failed(
     workerId: number,
     reason: string,
@@ -83,7 +86,7 @@ export class FleetStore {
     });
   }
 
-  /** A worker that has failed has done something properly since. */
+  /** Forgets a worker's failures after a success. */
   async recovered(workerId: number): Promise<void> {
     await (await this.db.repository(WorkerEntity)).update({ id: workerId }, NO_FAILURES);
   }

@@ -1,6 +1,6 @@
 import type { EntityMetadata, ObjectLiteral } from 'typeorm';
 
-/** Ids that the database gave, as the numbers that they are: TypeORM makes text of them. */
+/** Returns generated ids as numbers: TypeORM returns them as text. */
 export function numericIds(metadata: EntityMetadata, generated: ObjectLiteral | undefined): ObjectLiteral | undefined {
   if (!generated) return generated;
   const ids = metadata.generatedColumns.map(({ propertyName: name }) => ({ [name]: Number(generated[name]) }));

@@ -16,13 +16,13 @@ describe('Grouping', () => {
     return { groups, grouping };
   };
 
-  it('writes the first at once, the others together, and tells each its own result', async () => {
+  it('writes the first item at once, later ones together, and returns each its own result', async () => {
     const { groups, grouping } = recorded();
     expect(await Promise.all([1, 2, 3, 4].map((item) => grouping.add(item)))).toEqual(['1', '2', '3', '4']);
     expect(groups).toEqual([[1], [2, 3, 4]]);
   });
 
-  it('keeps the order and puts what does not fit into the next group', async () => {
+  it('keeps the order and puts items that do not fit into the next group', async () => {
     const { groups, grouping } = recorded();
     await Promise.all([1, 2, 3, 2, 3, 4].map((item) => grouping.add(item)));
     expect(groups).toEqual([[1], [2, 3], [2, 3, 4]]);
@@ -34,7 +34,7 @@ describe('Grouping', () => {
     expect(groups.map((group) => group.length)).toEqual([1, 200, 200, 99]);
   });
 
-  it('lets nobody fail for another', async () => {
+  it('lets no item fail because of another', async () => {
     const { groups, grouping } = recorded((items) => items.includes(3));
     const outcomes = await Promise.allSettled([1, 2, 3, 4].map((item) => grouping.add(item)));
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);

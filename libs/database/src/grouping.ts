@@ -4,21 +4,24 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Enough to share the cost of a transaction, and few enough not to hold their rows for long. */
+/** Most items of a group: enough to share the cost of a transaction, and few enough not to hold their rows for long. */
 const MOST = 200;
 
 /**
- * Small writes of one kind that come in bursts, done in groups: one at once when idle, and while a group is being written the
- * next one gathers. A group that fails is tried again one by one, so that nobody fails for another.
+ * Groups small writes of one kind that come in bursts: an item is written at once when idle, and while a group is being written the next
+ * one gathers. A group that fails is retried one by one, so that no item fails because of another.
  */
 export class Grouping<Item, Result> {
   private waiting: Waiting<Item, Result>[] = [];
   private isBusy = false;
 
   constructor(
-    /** Writes them all or none. @returns their results in the same order */
+    /**
+     * Writes all items or none.
+     * @returns their results in the same order
+     */
     private readonly write: (items: readonly Item[]) => Promise<readonly Result[]>,
-    /** Whether the two may be in one group. */
+    /** Whether two items may be in one group. */
     private readonly fit: (one: Item, other: Item) => boolean,
   ) {}
 
@@ -36,7 +39,7 @@ export class Grouping<Item, Result> {
     this.isBusy = false;
   }
 
-  /** In order; the first that does not fit ends the group. */
+  /** Returns the next items in order. The first that does not fit ends the group. */
   private nextGroup(): Waiting<Item, Result>[] {
     const end = this.waiting.findIndex(
       ({ item }, i) => i === MOST || this.waiting.slice(0, i).some((earlier) => !this.fit(earlier.item, item)),

@@ -2,19 +2,19 @@ import { Repositories } from './repositories.js';
 import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
 
 export interface Statement {
-  /** The method of `Queryable` or `Transaction` that it was given to. */
+  /** The method of `Queryable` or `Transaction` that got the statement. */
   readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferToEnd';
   readonly sql: string;
   readonly params: readonly SqlValue[];
 }
 
-/** Sends a statement on, as it is or otherwise, and answers as its method does. */
+/** Passes a statement on, changed or unchanged, and returns what its method does. */
 export type Interceptor = (
   statement: Statement,
   send: (sql: string, params: readonly SqlValue[]) => Promise<unknown>,
 ) => Promise<unknown>;
 
-/** The same database with somebody in between who sees every statement, those of repositories too. */
+/** Returns the same database with an interceptor that gets every statement, including those of repositories. */
 export function intercepted(db: Database, interceptor: Interceptor): Database {
   const through =
     <T>(kind: Statement['kind'], send: (sql: string, params?: readonly SqlValue[]) => Promise<T>) =>

@@ -7,7 +7,7 @@ import type { SqlValue } from './sql.js';
 import { asOperational, patiently, SqliteConnection } from './sqlite-connection.js';
 import { Turns } from './turns.js';
 
-/** TypeORM's DataSource of an SQLite file, with libsql under it. */
+/** TypeORM's DataSource of an SQLite file, using libsql. */
 export class LibsqlDataSource extends DataSource {
   declare driver: LibsqlDriver;
 
@@ -17,7 +17,7 @@ export class LibsqlDataSource extends DataSource {
   }
 }
 
-/** What SQLite calls the types that entities have; it knows neither lengths nor collations of them. */
+/** SQLite's names of the types that entities have. SQLite ignores their lengths and collations. */
 const TYPES: Readonly<Record<string, 'integer' | 'text' | 'blob'>> = {
   bigint: 'integer',
   boolean: 'integer',
@@ -28,14 +28,15 @@ const TYPES: Readonly<Record<string, 'integer' | 'text' | 'blob'>> = {
 };
 
 /**
- * TypeORM's driver of better-sqlite3, made good for libsql and for several transactions at once. It differs in that
- * - there are two connections, so that what is read outside of a transaction never sees the middle of one;
- * - each query runner is one of its own, and transactions of one process wait for their turn: TypeORM shares a runner among all, and a statement
- *   of one transaction becomes part of another;
- * - numbers are bound: TypeORM writes them into the statement, which makes each id a statement of its own to be prepared and kept.
+ * TypeORM's driver of better-sqlite3, adapted to libsql and to concurrent transactions. The differences are:
+ * - There are two connections, so that reads outside of a transaction never see one half-done.
+ * - Each query runner is a separate object, and transactions of one process wait for their turn. TypeORM shares one runner, so that a
+ *   statement of one
+ *   transaction becomes part of another.
+ * - Numbers are bound. TypeORM writes them into the statement, so that each id makes a statement of its own to be prepared and cached.
  */
 export class LibsqlDriver extends BetterSqlite3Driver {
-  /** One transaction at a time. */
+  /** The connection for writes. It has one transaction at a time. */
   writer: SqliteConnection;
   reader: SqliteConnection;
   readonly turns = new Turns();
@@ -80,12 +81,14 @@ export class LibsqlDriver extends BetterSqlite3Driver {
   }
 }
 
-/** A number that TypeORM does not take for one. */
+/** Wraps a number so that TypeORM does not take it for one. */
 function box(value: unknown): unknown {
   return typeof value === 'number' ? new Number(value) : value;
 }
 
-/** What migrations run on: statements in the writer's turn, and transactions that begin with the lock they will need. */
+/**
+ * The query runner of migrations: its statements wait for the writer's turn, and its transactions begin with the lock that they will need.
+ */
 class LibsqlQueryRunner extends BetterSqlite3QueryRunner {
   private endTurn: (() => void) | null = null;
 
@@ -96,7 +99,7 @@ class LibsqlQueryRunner extends BetterSqlite3QueryRunner {
   override query(sql: string, parameters: SqlValue[] | undefined, useStructuredResult: true): Promise<QueryResult>;
   override query<T>(sql: string, parameters?: SqlValue[], useStructuredResult?: boolean): Promise<T>;
   override async query(sql: string, parameters: SqlValue[] = [], useStructuredResult = false): Promise<unknown> {
-    // A deferred transaction that upgrades its lock fails at once, whatever the patience.
+    // A deferred transaction that upgrades its lock fails at once, however long the busy timeout is.
     const statement = sql === 'BEGIN TRANSACTION' ? 'BEGIN IMMEDIATE' : sql;
     const send = (): Promise<QueryResult> => patiently(() => execute(this.driver.writer, statement, parameters));
     const result = this.endTurn ? await send() : await this.driver.turns.run(send);
@@ -121,7 +124,7 @@ class LibsqlQueryRunner extends BetterSqlite3QueryRunner {
     await this.untilOver(() => super.release());
   }
 
-  /** The turn is over when the transaction is, however it came to its end: SQLite itself rolls back when the disk is full. */
+  /** Ends the turn when the transaction has ended, for whatever reason: SQLite itself rolls back when the disk is full. */
   private async untilOver(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -144,7 +147,7 @@ function execute(connection: SqliteConnection, sql: string, params: readonly Sql
   } else {
     const { affected, insertId } = connection.run(sql, params);
     result.affected = affected;
-    // TypeORM counts back from the last.
+    // TypeORM computes the ids backwards from the last.
     result.raw = insertId + Math.max(affected - 1, 0);
   }
   return result;

@@ -9,7 +9,7 @@ export type LogType = 's' | 't' | 'h';
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
 
-/** Below this, compressing costs more than it saves. */
+/** Smaller chunks are not compressed, because it costs more than it saves. */
 const COMPRESS_FROM_BYTES = 512;
 
 export async function encodeChunk(text: string): Promise<{ codec: 'raw' | 'deflate'; content: Buffer }> {
@@ -31,7 +31,7 @@ export async function decodeChunk(codec: string, content: Buffer): Promise<strin
   }
 }
 
-/** An identifier for a log name; logs of one step that share it get a number (`journal/memory.ts`). */
+/** Returns an identifier for a log name. Logs of one step with the same one get a number (`journal/memory.ts`). */
 export function slugBase(name: string): string {
   const base = name.replace(/[^a-zA-Z0-9._-]/g, '_').replace(/^[^a-zA-Z_-]/, '_$&');
   return base.slice(0, 46) || '_';
@@ -44,12 +44,12 @@ interface ChunkRow {
   content: Buffer;
 }
 
-/** What one read of lines answers at most, in characters; a line may be a million long. */
+/** Most characters of one read of lines. A line may have a million. */
 const READ_CHARACTERS = 8 << 20;
 
 /**
- * Lines `offset` … `offset + limit − 1` of a log, each with its newline, as one text; less at the log's end, and where they are more
- * than `maxCharacters`, but at least one. Reads only the chunks that hold them. Prepared SQL: chunks are large, and many.
+ * Reads lines `offset` … `offset + limit − 1` of a log as one text, each with its newline. Returns fewer at the log's end, and when they
+ * exceed `maxCharacters`, but at least one. Reads only the chunks that contain them. Prepared SQL: chunks are large, and many.
  */
 export async function readLogLines(
   db: Queryable,
@@ -68,7 +68,7 @@ export async function readLogLines(
   return out;
 }
 
-/** The same, chunk by chunk, for logs that should not be held in memory whole. */
+/** Reads lines chunk by chunk, for logs that should not be in memory completely. */
 export async function* logPieces(
   db: Queryable,
   logId: number,
@@ -78,7 +78,7 @@ export async function* logPieces(
   const end = offset + limit;
   let next = offset;
   while (next < end) {
-    // Sealing may have merged chunks since the last look, so the place is found by line each time.
+    // Sealing may have merged chunks meanwhile, so the place is found by line each time.
     const chunks = await db.all<ChunkRow>(
       `SELECT first_line AS firstLine, num_lines AS \`lines\`, codec, content FROM log_chunks
        WHERE log_id = ? AND first_line >= COALESCE(

@@ -5,7 +5,7 @@ import { JournalEntity, MasterEntity } from './entities/masters.js';
 import { locking } from './repositories.js';
 import type { Database, Queryable, Transaction } from './sql.js';
 
-/** One life of a master: claims and ownerships refer to it, and are worth nothing once its lease has run out or its epoch moved on. */
+/** One life of a master. Claims and ownerships refer to it, and are invalid once its lease has run out or the epoch has changed. */
 export interface Incarnation {
   readonly masterId: number;
   readonly epoch: number;
@@ -21,16 +21,18 @@ export interface Registration {
   readonly pid: number;
   readonly version: string;
   readonly leaseMs: number;
-  /** Whether a process of this host is still there: a master that died on our own host need not be waited for. */
+  /** Whether a process of this host still exists. A master that died on our own host need not be waited for. */
   readonly isAlive: (pid: number) => boolean;
 }
 
-/** True in SQL for a living master: one whose lease stands. */
+/** Returns a SQL condition that is true for a living master: one whose lease is valid. */
 export function leasedSql(db: Queryable, master: string): string {
   return `(${master}.state <> 'stopped' AND ${master}.lease_until_ms > ${db.dialect.nowMs})`;
 }
 
-/** The same for a claim's, ownership's or session's master `m`, in the life that it refers to by `epochColumn`. */
+/**
+ * Returns a SQL condition that is true when master `m` is still in the life that a claim, ownership or session refers to by `epochColumn`.
+ */
 export function aliveSql(db: Queryable, epochColumn: string): string {
   return `(m.epoch = ${epochColumn} AND ${leasedSql(db, 'm')})`;
 }
@@ -40,7 +42,7 @@ export class MasterStore {
 
   /**
    * Begins a new incarnation of the named master.
-   * @throws OperationalError `master-name-in-use` while another process holds the name's lease: try again when it has run out.
+   * @throws OperationalError `master-name-in-use` while another process holds the name's lease: try again when it has run out
    */
   register(master: Registration): Promise<Incarnation> {
     return this.db.transaction(async (tx) => {
@@ -89,13 +91,15 @@ export class MasterStore {
         .where({ id: row.id })
         .setParameter('leaseMs', master.leaseMs)
         .execute();
-      // A master of the release before has none.
+      // A master that ran the previous release has none.
       await addJournal(tx, row.id);
       return { masterId: row.id, epoch: row.epoch + 1 };
     });
   }
 
-  /** Renews the lease, also one that ran out while nobody took over. False: another incarnation began; this one is over. */
+  /**
+   * Renews the lease, also one that has run out if nobody took over. Returns false when another incarnation has begun; this one is over.
+   */
   async renew(me: Incarnation, leaseMs: number): Promise<boolean> {
     const now = this.db.dialect.nowMs;
     const masters = await this.db.repository(MasterEntity);
@@ -109,7 +113,9 @@ export class MasterStore {
     return affected === 1;
   }
 
-  /** The database's clock, and whether a lease ends later than one that begins now: then that clock has been set back. */
+  /**
+   * Returns the database's clock, and whether a lease ends later than one that begins now, which means that the clock has been set back.
+   */
   async clock(): Promise<{ readonly nowMs: number; readonly hasOverlong: boolean }> {
     const { nowMs } = this.db.dialect;
     const row = await this.db.get<{ nowMs: number; overlong: number }>(
@@ -118,7 +124,7 @@ export class MasterStore {
     return { nowMs: row!.nowMs, hasOverlong: row!.overlong > 0 };
   }
 
-  /** Has no lease end later than one that begins now. The living renew theirs; those of the dead run out. */
+  /** Cuts every lease to the length of one that begins now. Living masters renew theirs; those of dead masters run out. */
   async cutLeases(): Promise<void> {
     const { nowMs } = this.db.dialect;
     await this.db.run(
@@ -153,7 +159,10 @@ async function addJournal(tx: Transaction, masterId: number): Promise<void> {
     .execute();
 }
 
-/** Makes sure that our own lease still stands. SQL, because every claim asks it. @throws FencedError */
+/**
+ * Checks that our own lease is still valid. SQL, because every claim does it.
+ * @throws FencedError
+ */
 export async function assertLeased(tx: Transaction, me: Incarnation): Promise<void> {
   const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
     me.masterId,
@@ -162,7 +171,7 @@ export async function assertLeased(tx: Transaction, me: Incarnation): Promise<vo
   if (!row) throw new FencedError(`the lease of master ${me.masterId}`, { ...me });
 }
 
-/** A master by its name, dead or alive; `builds` are those that it has. Null: no master ever had that name. */
+/** Returns a master by its name, dead or alive, with its number of `builds`. Returns null when no master ever had that name. */
 export async function masterNamed(
   db: Queryable,
   name: string,
@@ -180,7 +189,7 @@ export async function masterNamed(
   return { masterId: row.id, epoch: row.epoch, role: row.role, state, builds };
 }
 
-/** Masters whose lease stands, by the database's clock. */
+/** Returns the masters whose lease is valid by the database's clock. */
 export async function listActiveMasters(
   db: Queryable,
 ): Promise<{ masterId: number; name: string; role: MasterRole }[]> {

@@ -13,14 +13,14 @@ export interface MigrationStatus {
 }
 
 /**
- * Brings the schema up to date, one migrator at a time: three processes migrating at once fail on both databases.
- * @returns the names of the migrations applied now.
+ * Brings the schema up to date, one migrator at a time: on both databases concurrent migrations would fail.
+ * @returns the names of the migrations applied now
  */
 export async function migrate(url: DatabaseUrl): Promise<string[]> {
   return locked(url, async (source) => (await source.runMigrations()).map((migration) => migration.name));
 }
 
-/** Takes the newest migration back. */
+/** Reverts the newest migration. */
 export async function migrateDown(url: DatabaseUrl): Promise<void> {
   await locked(url, (source) => source.undoLastMigration());
 }
@@ -43,7 +43,7 @@ export async function migrationStatus(url: DatabaseUrl): Promise<MigrationStatus
 }
 
 /**
- * Masters call this before anything else. A schema that is newer than the code is fine (I10: expand first, contract later).
+ * Checks the schema. Masters call this before anything else. A schema newer than the code is allowed (I10: expand first, contract later).
  * @throws UserError `schema-too-old`
  */
 export async function checkSchema(url: DatabaseUrl): Promise<void> {
@@ -75,7 +75,7 @@ async function locked<T>(url: DatabaseUrl, work: (source: DataSource) => Promise
 }
 
 async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Promise<T> {
-  // A connection pool of one: the lock belongs to the connection and goes with it, however this process ends.
+  // A connection pool of one: the lock belongs to the connection and ends with it, however this process ends.
   const db = openDatabase(url, { connections: 1, answerWithinMs: 2 * LOCK_PATIENCE_MS });
   try {
     const row = await db.get<{ taken: number }>(
@@ -90,7 +90,7 @@ async function lockedByServer<T>(url: DatabaseUrl, work: () => Promise<T>): Prom
   }
 }
 
-/** Held by a transaction on a file of its own, which ends with this process however that happens. */
+/** Runs work under a lock: a transaction on a file of its own, which ends with this process, however it ends. */
 async function lockedByFile<T>(file: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(file), { recursive: true });
   const lock = new Libsql(file, { timeout: 0 });

@@ -6,7 +6,10 @@ import { numericIds } from './generated-ids.js';
 
 const KEEP_ALIVE_AFTER_MS = 10_000;
 
-/** The server's own settings might be others, and would cut values off silently or let the clock of the leases jump in autumn. */
+/**
+ * Settings of our sessions. With other settings of the server values might be cut silently, or the clock of the leases might jump in
+ * autumn.
+ */
 const SESSION = [
   `SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
   `SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'`,
@@ -14,7 +17,7 @@ const SESSION = [
   `SET SESSION innodb_lock_wait_timeout = 20 /*M! , SESSION idle_transaction_timeout = 10 */`,
 ];
 
-/** TypeORM's DataSource of a MySQL or MariaDB server, `connections` at the most. */
+/** TypeORM's DataSource of a MySQL or MariaDB server, with at most `connections` connections. */
 export class PoolDataSource extends DataSource {
   declare driver: PoolDriver;
 
@@ -25,10 +28,13 @@ export class PoolDataSource extends DataSource {
   }
 }
 
-/** TypeORM's driver with a pool of ours, which connects when it is asked to: TypeORM's own has to reach the server before it is one, and a master waits for it. */
+/**
+ * TypeORM's driver with a pool of ours that connects on demand. TypeORM's own pool fails to open when the server cannot be reached, but a
+ * master waits for the server.
+ */
 export class PoolDriver extends MysqlDriver {
   declare pool: Pool;
-  /** The same, for those who wait. */
+  /** The pool with a promise interface. */
   connections: PromisePool;
 
   constructor(
@@ -46,7 +52,7 @@ export class PoolDriver extends MysqlDriver {
       timezone: 'Z',
       charset: 'utf8mb4_bin',
       flags: ['FOUND_ROWS'],
-      // For `MysqlTransaction`; values never become SQL without being escaped.
+      // For `MysqlTransaction`. Values are always escaped before they become SQL.
       multipleStatements: true,
       enableKeepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,

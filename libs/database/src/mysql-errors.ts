@@ -1,6 +1,6 @@
 import { OperationalError } from '@millrace/domain';
 
-/** What the server says when it, and not the statement, is the trouble: the same statement may go well later. */
+/** Errors whose cause is the server and not the statement: the same statement may succeed later. */
 const OUTSIDE = new Set([
   1020, // ER_CHECKREAD: the row changed since the snapshot
   1021, // ER_DISK_FULL
@@ -29,18 +29,18 @@ const OUTSIDE = new Set([
   4031, // ER_CLIENT_INTERACTION_TIMEOUT
 ]);
 
-/** A database that does not exist: waiting for it does not help. */
+/** The database does not exist: waiting does not help. */
 const NO_DATABASE = 1049;
 
 interface MysqlError extends Error {
   readonly code?: string;
-  /** Of the server when positive, of the operating system when negative. */
+  /** The server's error number when positive, the operating system's when negative. */
   readonly errno?: number;
-  /** The connection did not survive it. */
+  /** True when the connection cannot be used any more. */
   readonly fatal?: boolean;
 }
 
-/** An error of the database's surroundings as `OperationalError` `database-unavailable`; every other as it is. */
+/** Converts an error of the database's environment to `OperationalError` `database-unavailable`. Other errors are returned unchanged. */
 export function asOperational(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   if (error instanceof OperationalError || !isOutside(error)) return error;
@@ -52,11 +52,14 @@ function isOutside(error: MysqlError): boolean {
   const { code = '', errno, fatal } = error;
   if (errno === NO_DATABASE) return false;
   if (fatal === true || (errno !== undefined && (errno < 0 || OUTSIDE.has(errno)))) return true;
-  // mysql2 reports a dead connection in words only.
+  // mysql2 reports a dead connection in the message only.
   return /^(PROTOCOL_|E(?!R_))/.test(code) || /closed state|Connection lost|server closed/i.test(error.message);
 }
 
-/** A deadlock's victim (also a Galera certification failure at COMMIT) or a lock wait that took too long: safe to run again. */
+/**
+ * Whether the transaction was rolled back and can safely be run again: a deadlock's victim (also a Galera certification failure at COMMIT),
+ * or a lock wait that took too long.
+ */
 export function isRolledBack(error: unknown): boolean {
   const { errno } = (error instanceof OperationalError ? (error.cause ?? {}) : (error ?? {})) as { errno?: number };
   return errno === 1213 || errno === 1205;

@@ -8,14 +8,14 @@ import { Repositories } from './repositories.js';
 import { type Database, MYSQL, type Row, type SqlValue, type Transaction, type Written } from './sql.js';
 
 const TRANSACTION_TRIES = 5;
-/** More than this is not kept back: a packet has a maximum (`max_allowed_packet`), by default 16 MB on MariaDB. */
+/** Most characters of deferred statements: a packet has a maximum (`max_allowed_packet`), by default 16 MB on MariaDB. */
 const DEFERRED_CHARACTERS = 1 << 20;
-/** A server that says nothing for so long is given up: after some failovers nobody tells TCP that the other end is gone. */
+/** Limit for an answer of the server. After some failovers TCP does not notice that the other end is gone. */
 const ANSWER_WITHIN_MS = 60_000;
 
 /**
- * MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). Statements go to the connections of the
- * DataSource's pool themselves: TypeORM's query runner has no way to send several with one packet, nor a limit of how long an answer may take.
+ * MySQL 8 and MariaDB, at READ COMMITTED (REPEATABLE READ's gap locks make concurrent claimers deadlock). Statements go directly to the
+ * connections of the DataSource's pool: TypeORM's query runner cannot send several in one packet, and has no limit for an answer.
  */
 export class MysqlDatabase implements Database {
   readonly dialect = MYSQL;
@@ -94,7 +94,9 @@ export class MysqlDatabase implements Database {
   }
 }
 
-/** `query`, not `execute`: the text protocol sends integers as integers, so plans and LIMIT behave the same everywhere. */
+/**
+ * Sends statements by `query`, not `execute`: the text protocol sends integers as integers, so plans and LIMIT behave the same everywhere.
+ */
 class MysqlStatements {
   readonly dialect = MYSQL;
 
@@ -120,7 +122,10 @@ class MysqlStatements {
     return this.connection.format(sql, [...params]);
   }
 
-  /** @returns rows, or the header of a write; of several statements an array of these */
+  /**
+   * Sends statements.
+   * @returns rows, or the header of a write; for several statements an array of these
+   */
   protected async send<T>(text: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<never>((_resolve, reject) => {
@@ -139,7 +144,10 @@ class MysqlStatements {
   }
 }
 
-/** What is deferred goes with the next statement, as one text: the server stops at the first that fails, the commit included. */
+/**
+ * A transaction. Deferred statements are sent with the next one, as one text: the server stops at the first that fails, so that a later
+ * commit is not executed.
+ */
 class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
   private deferred = ['START TRANSACTION'];
@@ -185,7 +193,7 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   }
 }
 
-/** Whether the connection is not to be used again: the server rolls back when it is closed, and somebody else gets a fresh one. */
+/** Whether the connection must not be used again. The server rolls back when it is closed, and the next user gets a fresh one. */
 function losesConnection(error: unknown): boolean {
   return error instanceof OperationalError && !isRolledBack(error);
 }

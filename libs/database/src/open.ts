@@ -7,7 +7,7 @@ import type { Database } from './sql.js';
 import { SqliteDatabase } from './sqlite.js';
 import { traced } from './trace.js';
 
-/** About a server; SQLite has two connections, and answers. */
+/** Options for a server. SQLite has two connections and always answers. */
 export interface OpenOptions {
   readonly connections?: number;
   readonly answerWithinMs?: number;
@@ -16,7 +16,7 @@ export interface OpenOptions {
 const CONNECTIONS = 10;
 
 /**
- * A database, which is connected to when it is first asked something. Does not migrate and does not look at the schema: see `migrate` and
+ * Returns a database, which connects at its first statement. Does not migrate and does not check the schema: see `migrate` and
  * `checkSchema`.
  * @throws UserError `bad-database-url`
  */
@@ -30,7 +30,7 @@ export function openDatabase(url: DatabaseUrl, options: OpenOptions = {}): Datab
   return trace ? traced(db, trace) : db;
 }
 
-/** True when a row with this unique key exists already: often the normal way to learn that somebody else was first. */
+/** Whether a row with this unique key exists already. Often this is the normal way to learn that somebody else was first. */
 export function isUniqueViolation(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return code === 'ER_DUP_ENTRY' || code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY';

@@ -1,8 +1,8 @@
 import type { DataSource } from 'typeorm';
 
-/** Opens a DataSource when it is first needed, and tries again after it could not be opened. */
+/** Opens a DataSource when it is first needed, and tries again when it could not be opened. */
 export class Opening {
-  /** Asked on hot paths, where waiting for what has long happened costs something. */
+  /** Read on hot paths, where awaiting a settled promise costs too much. */
   isOpen = false;
   private opening: Promise<void> | null = null;
 

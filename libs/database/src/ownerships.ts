@@ -4,7 +4,7 @@ import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database, Transaction } from './sql.js';
 
-/** Names what is active on one master at a time. */
+/** Name of a scheduler or poller that is active on one master at a time. */
 export type OwnershipName = `${'scheduler' | 'poller'}:${string}`;
 
 export const ownershipName = {
@@ -12,7 +12,7 @@ export const ownershipName = {
   poller: (name: string): OwnershipName => `poller:${name}`,
 };
 
-/** A scheduler or poller that is active on one master at a time (I4). */
+/** The right of one master to run a scheduler or poller (I4). */
 export interface Ownership {
   readonly name: OwnershipName;
   readonly epoch: number;
@@ -22,8 +22,8 @@ export class OwnershipStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Takes `name` if nobody alive has it, and from another master only when `mayTakeOver`. Null: somebody else's. Calling it again while
-   * owning it returns the same epoch and costs one read.
+   * Acquires `name` if no living master has it, and from a dead one only when `mayTakeOver`. Returns null when it belongs to somebody else.
+   * Calling it again while owning it returns the same epoch and costs one read.
    */
   async acquire(name: OwnershipName, me: Incarnation, mayTakeOver: boolean): Promise<Ownership | null> {
     const seen = await (await this.db.repository(OwnershipEntity)).findOneBy({ name });
@@ -37,7 +37,7 @@ export class OwnershipStore {
         const mine = { name, masterId: me.masterId, masterEpoch: me.epoch, epoch: 1, sinceMs: () => nowMs };
         await ownerships.createQueryBuilder().insert().orIgnore().values(mine).updateEntity(false).execute();
       }
-      // Somebody else may have inserted it first.
+      // Another master may have inserted it first.
       const row = await locking(ownerships.createQueryBuilder('o').where({ name }), tx).getOne();
       if (!row) throw new UnexpectedError('ownership-vanished', `ownership '${name}' vanished`, { name });
       if (isMine(row, me)) return { name, epoch: row.epoch };
@@ -65,7 +65,11 @@ function isMine(row: OwnershipEntity, me: Incarnation): boolean {
   return row.masterId === me.masterId && row.masterEpoch === me.epoch;
 }
 
-/** First statement of every transaction that acts as the owner; SQL, because those of the intake are many. @throws FencedError when somebody else took over. */
+/**
+ * Checks an ownership. It is the first statement of every transaction that acts as the owner. SQL, because there are many of these in the
+ * intake.
+ * @throws FencedError when another master took over
+ */
 export async function assertOwner(tx: Transaction, owner: Ownership): Promise<void> {
   const row = await tx.get<{ epoch: number }>(`SELECT epoch FROM ownerships WHERE name = ?${tx.dialect.forUpdate}`, [
     owner.name,

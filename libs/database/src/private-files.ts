@@ -20,17 +20,17 @@ import {
 import { dirname, join } from 'node:path';
 import { UserError } from '@millrace/domain';
 
-/** Group and others. */
+/** Permissions of group and others. */
 const NOT_OWNER = 0o077;
 const SHORTEST_SECRET = 16;
 const LONGEST_SECRET = 4096;
 
 /**
- * Makes the folder where a master keeps its data, for its user alone. One that others may read is repaired.
+ * Makes the folder where a master keeps its data, for its user only. One that others may read is repaired.
  *
- * @returns what was repaired, in words for the log; null when nothing was
- * @throws UserError `data-folder-shared` when it belongs to somebody else or is a folder for everybody, such as `/tmp`: repairing
- * that would harm others
+ * @returns what was repaired, as text for the log; null when nothing was
+ * @throws UserError `data-folder-shared` when it belongs to another user or is a folder for everybody, such as `/tmp`: repairing that would
+ *   harm others
  */
 export function keepFolderPrivate(folder: string): string | null {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -48,7 +48,10 @@ export function keepFolderPrivate(folder: string): string | null {
   return `the folder ${folder} was open to others (mode ${octal(found)}) and is private now: whoever could read it may know the secrets in it`;
 }
 
-/** Takes the database files away from everybody but their owner. @returns what was repaired, in words for the log; null when nothing was */
+/**
+ * Removes the permissions of everybody but the owner from the database files.
+ * @returns what was repaired, as text for the log; null when nothing was
+ */
 export function keepSqlitePrivate(file: string): string | null {
   const open = ['', '-wal', '-shm', '-journal']
     .map((suffix) => file + suffix)
@@ -62,10 +65,10 @@ export function keepSqlitePrivate(file: string): string | null {
 }
 
 /**
- * The secret in a file, which is made when it is missing or empty: created exclusively under a random name and then put in place, so
- * that nobody ever reads half of one, and never through a link that somebody left there.
+ * Returns the secret in a file. A missing or empty file is made: it is created exclusively under a random name and then put in place, so
+ * that nobody ever reads half a secret, and never through a symbolic link that somebody left there.
  *
- * @throws UserError `bad-secret-file` when the file is a link, not a plain file, somebody else's, or holds something that is no secret
+ * @throws UserError `bad-secret-file` when the file is a link, not a plain file, belongs to another user, or does not contain a secret
  */
 export function secretFile(path: string): string {
   for (;;) {
@@ -76,13 +79,13 @@ export function secretFile(path: string): string {
         linkSync(made.path, path);
         return made.secret;
       } catch (error) {
-        // Another process was first: its secret counts.
+        // Another process was first. Its secret counts.
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       } finally {
         unlinkSync(made.path);
       }
     } else if (found.isFile() && found.size === 0 && isOurs(found)) {
-      // Left by a full disk. Nothing was ever protected by it.
+      // An empty file is left by a full disk. It never protected anything.
       const made = draft(path);
       renameSync(made.path, path);
       return made.secret;
@@ -91,7 +94,7 @@ export function secretFile(path: string): string {
 }
 
 /**
- * The secret that a person or an earlier start has put into a file, without the white space around it.
+ * Returns the secret that a person or an earlier start has put into a file, without surrounding white space.
  *
  * @throws UserError `bad-secret-file`
  */

@@ -12,8 +12,8 @@ import {
 import type { Queryable, SqlValue } from './sql.js';
 
 /**
- * Repositories whose statements go the way of all others: in the same transaction and behind what it has deferred, with the same limits,
- * errors and trace.
+ * Repositories whose statements are sent like all others: in the same transaction and after its deferred ones, with the same limits, errors
+ * and trace.
  */
 export class Repositories {
   private manager: EntityManager | null = null;
@@ -40,7 +40,7 @@ function runner(source: DataSource, to: Queryable, inTransaction: boolean): Quer
   };
   return Object.assign(source.createQueryRunner(), {
     query,
-    // TypeORM begins one for whatever may take several statements, unless there is one.
+    // Otherwise TypeORM begins a transaction of its own for anything that may take several statements.
     isTransactionActive: inTransaction,
     startTransaction: refused,
     commitTransaction: refused,
@@ -56,13 +56,13 @@ async function send(to: Queryable, sql: string, params: readonly SqlValue[]): Pr
   } else {
     const { affected, insertId } = await to.run(sql, params);
     result.affected = affected;
-    // Each driver finds the ids of new rows in its own way: SQLite's counts back from the last.
+    // Each driver finds the ids of new rows in its own way: SQLite's computes them backwards from the last.
     result.raw = to.dialect.name === 'sqlite' ? insertId + Math.max(affected - 1, 0) : { insertId };
   }
   return result;
 }
 
-/** The query with its rows locked until the transaction ends, where there is such a thing (see `Dialect.forUpdate`). */
+/** Returns the query with its rows locked until the transaction ends, on databases that lock rows (see `Dialect.forUpdate`). */
 export function locking<T extends ObjectLiteral>(query: SelectQueryBuilder<T>, to: Queryable): SelectQueryBuilder<T> {
   return to.dialect.forUpdate === '' ? query : query.setLock('pessimistic_write');
 }

@@ -35,7 +35,7 @@ describe('planMerges', () => {
     expect(planMerges(input).map((run) => run.map((chunk) => chunk.firstLine))).toEqual(expected);
   });
 
-  it('only ever joins neighbours, each chunk once', () => {
+  it('only joins neighbours, each chunk once', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20_000)), (sizes) => {
         const seen = planMerges(chunks(...sizes))

@@ -4,18 +4,18 @@ import type { Database } from './sql.js';
 export interface ChunkSize {
   readonly firstLine: number;
   readonly lines: number;
-  /** As stored. */
+  /** Size as stored. */
   readonly bytes: number;
 }
 
-/** Chunks this small were written because a reader or a build could not wait, not because they should stay. */
+/** Smaller chunks were written because a reader or a build could not wait. They should be merged. */
 const SMALL_BYTES = 8 << 10;
-/** What a merged chunk holds at most, in stored bytes. */
+/** Most stored bytes of a merged chunk. */
 const MERGED_BYTES = 64 << 10;
-/** And how many lines: what repeats itself takes little room as stored, and is read as a whole. */
+/** Most lines of a merged chunk: repetitive text takes little room when stored, but is read as a whole. */
 const MERGED_LINES = 5000;
 
-/** Runs of neighbouring small chunks that are worth becoming one. Pure; `chunks` in order. */
+/** Returns runs of neighbouring small chunks that are worth merging. Pure; `chunks` in order. */
 export function planMerges(chunks: readonly ChunkSize[]): ChunkSize[][] {
   const runs: ChunkSize[][] = [];
   let run: ChunkSize[] = [];
@@ -42,9 +42,8 @@ export function planMerges(chunks: readonly ChunkSize[]): ChunkSize[][] {
 }
 
 /**
- * Merges the small chunks of a finished build's logs. Each merge is a transaction that leaves every line where it
- * was; a reader that comes by in between finds its place by line. Doing it twice, or not at all, changes nothing that anybody sees. Prepared
- * SQL: every build pays for it.
+ * Merges the small chunks of a finished build's logs. Each merge is a transaction that keeps every line in its place; a concurrent reader
+ * finds its place by line. Doing it twice, or not at all, changes nothing visible. Prepared SQL: every build pays for it.
  */
 export async function sealLogs(db: Database, buildId: number): Promise<number> {
   const logs = await db.all<{ logId: number }>(`SELECT id AS logId FROM logs WHERE build_id = ?`, [buildId]);
@@ -69,7 +68,7 @@ function merge(db: Database, logId: number, run: readonly ChunkSize[]): Promise<
       `SELECT codec, content FROM log_chunks WHERE log_id = ? AND first_line BETWEEN ? AND ? ORDER BY first_line${tx.dialect.forUpdate}`,
       range,
     );
-    // Somebody merged it meanwhile.
+    // Another master has merged it meanwhile.
     if (rows.length !== run.length) return;
     let text = '';
     for (const row of rows) text += await decodeChunk(row.codec, row.content);

@@ -1,45 +1,48 @@
 import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 
 /**
- * The port every store is written against: raw SQL with `?` placeholders that both dialects understand, plus the few
- * fragments in which they differ; and TypeORM's repositories, for what is not hot.
+ * A value of a statement. Every store uses this interface: raw SQL with `?` placeholders that both dialects understand, the few fragments
+ * in which the dialects differ, and TypeORM's repositories for what is not hot.
  */
 export type SqlValue = null | number | string | boolean | Buffer;
 export type Row = Record<string, unknown>;
 
 export interface Written {
-  /** Rows matched (not: rows changed), the same on both dialects. */
+  /** Number of rows matched (not: rows changed), the same on both dialects. */
   readonly affected: number;
-  /** The AUTO_INCREMENT id of the (first) row inserted. */
+  /** The AUTO_INCREMENT id of the (first) inserted row. */
   readonly insertId: number;
 }
 
-/** Something statements can be sent to: the database itself (autocommit) or one transaction. */
+/** A receiver of statements: the database itself (autocommit) or one transaction. */
 export interface Queryable {
   readonly dialect: Dialect;
   all<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T[]>;
   get<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T | undefined>;
   run(sql: string, params?: readonly SqlValue[]): Promise<Written>;
-  /** TypeORM's repository of a table, whose statements go the same way. For this package: nobody else has entities. */
+  /** Returns TypeORM's repository of a table, whose statements are sent in the same way. For this package only: no other has entities. */
   repository<T extends ObjectLiteral>(entity: EntityTarget<T>): Promise<Repository<T>>;
 }
 
-/** A transaction; only what `Database.transaction` hands out, so a repository method that takes one cannot be called without. */
+/** A transaction. Only `Database.transaction` makes one, so a method that takes one cannot be called without. */
 export interface Transaction extends Queryable {
   readonly inTransaction: true;
   /**
-   * A write whose result nobody needs. It goes to the server together with the next statement, or with the commit, in the order given: one
-   * way there and back instead of two. Its error is thrown by whatever it went with.
+   * Sends a write whose result nobody needs together with the next statement, or with the commit, in the given order: one round trip
+   * instead of two. Its error is thrown by the statement that it was sent with.
    */
   defer(sql: string, params?: readonly SqlValue[]): Promise<void>;
-  /** The same, after everything else and right before the commit: for a row that everybody writes, which is so locked for as short as can be. */
+  /**
+   * Defers a write until after everything else, right before the commit: for a row that everybody writes, so that it is locked as briefly
+   * as possible.
+   */
   deferToEnd(sql: string, params?: readonly SqlValue[]): Promise<void>;
 }
 
 export interface Database extends Queryable {
   /**
-   * Runs `work` in one write transaction. It may be run again, from the start, when the database chose it as a deadlock's
-   * victim: so no message is sent from inside, and nothing outside is changed before it has returned.
+   * Runs `work` in one write transaction. It may be run again from the start when it is the victim of a deadlock: so it must not send
+   * messages or change anything outside before it has returned.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -47,12 +50,12 @@ export interface Database extends Queryable {
 
 export interface Dialect {
   readonly name: 'sqlite' | 'mysql';
-  /** The database's clock as integer milliseconds since the epoch: leases are judged on it alone. */
+  /** SQL for the database's clock as integer milliseconds since the epoch. Leases are judged on it alone. */
   readonly nowMs: string;
-  /** Ends a SELECT whose rows are to be changed in this transaction. SQLite's write transactions exclude each other anyway. */
+  /** End of a SELECT whose rows are to be changed in this transaction. SQLite's write transactions exclude each other anyway. */
   readonly forUpdate: string;
   readonly forUpdateSkipLocked: string;
-  /** `INSERT OR IGNORE` / `INSERT IGNORE`: `affected` is 0 when the key was there. */
+  /** `INSERT OR IGNORE` / `INSERT IGNORE`: `affected` is 0 when the key exists. */
   readonly insertIgnore: string;
 }
 
@@ -72,12 +75,12 @@ export const MYSQL: Dialect = {
   insertIgnore: 'INSERT IGNORE',
 };
 
-/** `(?, ?, ?)` for a list of `count` values. */
+/** Returns `(?, ?, ?)` for a list of `count` values. */
 export function placeholders(count: number): string {
   return `(${Array<string>(count).fill('?').join(', ')})`;
 }
 
-/** `(?, ?), (?, ?)` for `rows` rows of `columns` values. */
+/** Returns `(?, ?), (?, ?)` for `rows` rows of `columns` values. */
 export function rowPlaceholders(rows: number, columns: number): string {
   return Array<string>(rows).fill(placeholders(columns)).join(', ');
 }

@@ -10,7 +10,7 @@ const BUSY_TIMEOUT_MS = 2;
 const GIVE_UP_AFTER_MS = 20_000;
 const STATEMENTS_KEPT = 400;
 
-/** A connection with its prepared statements, least recently used first out. */
+/** A connection with a cache of prepared statements, which evicts the least recently used. */
 export class SqliteConnection {
   private readonly statements = new Map<string, Statement>();
 
@@ -35,7 +35,7 @@ export class SqliteConnection {
     return { affected: info.changes, insertId: Number(info.lastInsertRowid) - Math.max(info.changes - 1, 0) };
   }
 
-  /** Whether the statement is one that `all` is for. */
+  /** Whether a statement returns rows, so that `all` is the right method for it. */
   returnsRows(sql: string): boolean {
     return this.statement(sql).reader;
   }
@@ -62,7 +62,7 @@ export class SqliteConnection {
   }
 }
 
-/** libsql hands blobs out as ArrayBuffer, which it does not take back. */
+/** Converts blobs: libsql returns them as ArrayBuffer, which it does not accept as a parameter. */
 function readable<T>(rows: Row[]): T[] {
   for (const row of rows) {
     for (const key in row) if (row[key] instanceof ArrayBuffer) row[key] = Buffer.from(row[key]);
@@ -75,8 +75,8 @@ function bindable(value: SqlValue): null | number | string | Buffer {
 }
 
 /**
- * Tries again while another process holds the lock. libsql is synchronous: waiting inside it would stall the event loop, so the wait is
- * ours, with jitter.
+ * Tries again while another process holds the lock. libsql is synchronous, and waiting inside it would block the event loop, so we wait
+ * here, with jitter.
  */
 export async function patiently<T>(attempt: () => T): Promise<T> {
   const giveUpAt = performance.now() + GIVE_UP_AFTER_MS;
@@ -100,7 +100,7 @@ function isBusy(error: unknown): boolean {
 
 const OUTSIDE = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/;
 
-/** An error of the database's surroundings as `OperationalError` `database-unavailable`; every other as it is. */
+/** Converts an error of the database's environment to `OperationalError` `database-unavailable`. Other errors are returned unchanged. */
 export function asOperational(error: unknown): unknown {
   const code = codeOf(error);
   if (!OUTSIDE.test(code)) return error;

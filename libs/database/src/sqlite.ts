@@ -8,9 +8,9 @@ import { asOperational, patiently, type SqliteConnection } from './sqlite-connec
 /**
  * SQLite through libsql, for several processes on one file (WAL).
  *
- * Writes go through one connection, one transaction at a time, always `BEGIN IMMEDIATE` (a deferred transaction that upgrades its
- * lock fails at once whatever the busy timeout is); reads go through another, so they never see a transaction's middle. Statements are
- * prepared on these connections themselves: through TypeORM's query runner a point read costs 1.5 times as much and a small transaction twice,
+ * Writes use one connection, one transaction at a time, always `BEGIN IMMEDIATE` (a deferred transaction that upgrades its lock fails at
+ * once whatever the busy timeout is). Reads use another connection, so they never see a transaction half-done. Statements are prepared on
+ * these connections directly: through TypeORM's query runner a point read costs 1.5 times as much and a small transaction twice as much,
  * through a repository a point read five times.
  */
 export class SqliteDatabase implements Database {
@@ -48,7 +48,7 @@ export class SqliteDatabase implements Database {
         await patiently(() => writer.exec('COMMIT'));
         return result;
       } catch (error) {
-        // A full disk may have rolled back already; a second rollback then fails and says nothing new.
+        // A full disk may have rolled back already. A second rollback then fails with nothing new to report.
         if (writer.inTransaction) writer.exec('ROLLBACK');
         throw asOperational(error);
       }
@@ -103,7 +103,7 @@ class SqliteTransaction implements Transaction {
     this.atEnd.push({ sql, params });
   }
 
-  /** Does what was deferred to the end. */
+  /** Runs the statements deferred to the end. */
   end(): void {
     for (const { sql, params } of this.atEnd) this.writer.run(sql, params);
   }

@@ -5,7 +5,7 @@ import { CatalogReads } from './reads/catalog.js';
 import type { Database } from './sql.js';
 import { WorkerTokenStore } from './worker-tokens.js';
 
-/** The stores that programs without a container use: commands of a terminal, and the control thread of a master. */
+/** The stores for programs without a container: command line tools, and the control thread of a master. */
 export interface Stores {
   readonly catalog: CatalogReads;
   readonly commands: CommandStore;
@@ -14,7 +14,7 @@ export interface Stores {
   readonly workerControl: WorkerControlStore;
 }
 
-/** Each store is made when it is asked for, and keeps nothing but the database. */
+/** Makes each store on first use. A store keeps nothing but the database. */
 export function storesOf(db: Database): Stores {
   return {
     get catalog() {

@@ -6,14 +6,14 @@ import { type Database, SQLITE } from './sql.js';
 import { statementKey, traced } from './trace.js';
 
 describe('statementKey', () => {
-  it('is the same however long a list is', () => {
+  it('is the same for lists of any length', () => {
     const query = (list: string): string =>
       statementKey(`SELECT id\n  FROM builds WHERE id IN (${list}) AND number = ?`);
     expect(query('?, ?, ?')).toBe(query('?, ?'));
     expect(query('?')).not.toBe(statementKey('SELECT id FROM steps WHERE id IN (?) AND number = ?'));
   });
 
-  it('is the same however many rows are inserted', () => {
+  it('is the same for any number of inserted rows', () => {
     expect(statementKey('INSERT INTO a (b, c) VALUES (?, ?), (?, ?)')).toBe(
       statementKey('INSERT INTO a (b, c) VALUES (?, ?), (?, ?), (?, ?)'),
     );
@@ -21,7 +21,7 @@ describe('statementKey', () => {
 });
 
 describe('traced', () => {
-  it('writes a few examples of every statement, in and out of transactions, and still runs them', async () => {
+  it('writes a few examples of every statement, inside and outside of transactions, and still runs them', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-trace-'));
     const file = join(folder, 'trace.jsonl');
     const ran: string[] = [];

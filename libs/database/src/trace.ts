@@ -11,8 +11,8 @@ export interface TracedStatement {
 const EXAMPLES_KEPT = 3;
 
 /**
- * Appends every distinct statement to a file, one JSON line each, with the parameters of its first uses: what the examination of
- * queries works on (`MILLRACE_TRACE_SQL=FILE`; off by default). Several processes may share the file.
+ * Appends every distinct statement to a file, one JSON line each, with the parameters of its first uses, for the examination of queries
+ * (`MILLRACE_TRACE_SQL=FILE`; off by default). Several processes may share the file.
  */
 export function traced(db: Database, file: string): Database {
   const seen = new Map<string, number>();
@@ -30,7 +30,7 @@ export function traced(db: Database, file: string): Database {
   return intercepted(db, ({ sql, params }, send) => (note(sql, params), send(sql, params)));
 }
 
-/** The same for statements that differ only in white space and in how many values a list has. */
+/** Returns a key that is the same for statements that differ only in white space and in the number of values of a list. */
 export function statementKey(sql: string): string {
   return sql
     .replace(/\s+/g, ' ')

@@ -1,4 +1,4 @@
-/** One after another, in the order of asking. */
+/** Gives turns one after another, in the order of asking. */
 export class Turns {
   private last: Promise<unknown> = Promise.resolve();
 
@@ -8,7 +8,10 @@ export class Turns {
     return turn;
   }
 
-  /** Waits for a turn. @returns what ends it */
+  /**
+   * Waits for a turn.
+   * @returns a function that ends it
+   */
   take(): Promise<() => void> {
     return new Promise((taken) => void this.run(() => new Promise<void>((end) => taken(end))));
   }

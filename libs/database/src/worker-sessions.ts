@@ -1,9 +1,9 @@
 import type { Incarnation } from './masters.js';
 import { type Database, placeholders, type SqlValue } from './sql.js';
 
-/** What is known of a session from its connection. */
+/** The properties of a session that its connection determines. */
 export interface SessionKind {
-  /** The worker goes on with its commands while it has no engine (I9). */
+  /** Whether the worker goes on with its commands while it has no engine (I9). */
   readonly resumes?: boolean;
   /** `msgpack` or `pb`. */
   readonly protocol?: string;
@@ -22,17 +22,17 @@ export interface SessionEnd {
   readonly sessionEpoch: number;
 }
 
-/** Of a worker's information as JSON: everybody who looks at the list of workers gets that of all of them. */
+/** Longest information of a worker, as JSON. Lists of workers contain that of all workers. */
 export const MOST_INFO_CHARACTERS = 32 << 10;
 
-/** Whoever writes more leaves a note instead; those who write know how much it may be. */
+/** Returns the information as JSON. When it is too long, a note is stored instead; callers know the limit. */
 function infoText(info: SessionStart['info']): string {
   const text = JSON.stringify(info);
   if (text.length <= MOST_INFO_CHARACTERS) return text;
   return JSON.stringify({ left_out: `${text.length} characters, because ${MOST_INFO_CHARACTERS} are the most` });
 }
 
-/** What each worker's row gets when its session begins. */
+/** Columns that are set in a worker's row when its session begins. */
 const COLUMNS: Readonly<Record<string, (start: SessionStart) => SqlValue>> = {
   info: (start) => infoText(start.info),
   resumes: ({ kind }) => kind.resumes ?? false,
@@ -46,7 +46,7 @@ export function canBeginTogether(one: SessionStart, other: SessionStart): boolea
 }
 
 /**
- * Begins the sessions of different workers with the same master, in one transaction. SQL, because one statement says something else of each.
+ * Begins sessions of different workers with the same master, in one transaction. SQL, because one statement sets different values for each.
  * @returns their epochs, in the same order
  */
 export function beginSessions(db: Database, starts: readonly SessionStart[]): Promise<number[]> {
@@ -70,7 +70,7 @@ export function beginSessions(db: Database, starts: readonly SessionStart[]): Pr
   });
 }
 
-/** Ends sessions; those that a newer one took over from are left as they are. */
+/** Ends sessions. Those that a newer one has replaced are left unchanged. */
 export async function endSessions(db: Database, ends: readonly SessionEnd[]): Promise<void> {
   await db.run(
     `UPDATE workers SET master_id = NULL, master_epoch = NULL, connected_since_ms = NULL, last_seen_at_ms = ${db.dialect.nowMs}

@@ -5,13 +5,13 @@ import { CounterEntity } from './entities/masters.js';
 import { WorkerTokenEntity } from './entities/workers.js';
 import type { Database, Queryable, Transaction } from './sql.js';
 
-/** A token that a worker may log in with; the token itself is nowhere. */
+/** A token that a worker may log in with. The token itself is stored nowhere. */
 export interface WorkerToken {
   readonly tokenId: number;
   readonly workerName: string;
   /** sha256, hexadecimal. */
   readonly hash: string;
-  /** What a login over PB is checked with (`WorkerDigests` of the configuration); null: it does not work over PB. */
+  /** Digest for logins over PB (`WorkerDigests` of the configuration); null when the token is not valid over PB. */
   readonly pbDigest: string | null;
 }
 
@@ -19,13 +19,13 @@ export interface NewWorkerToken {
   readonly workerName: string;
   readonly hash: string;
   readonly pbDigest: string | null;
-  /** Ends all earlier ones of the worker; they work on beside it otherwise. */
+  /** Revokes all earlier tokens of the worker. Otherwise they stay valid. */
   readonly revokeOld: boolean;
 }
 
-/** Tokens of workers, revoked ones kept. Whoever changes them counts `version` up, so that engines need to read only a number. */
+/** Tokens of workers, including revoked ones. Every change increments `version`, so that engines have to poll only a number. */
 export class WorkerTokenStore {
-  /** A whole fleet may come at once. */
+  /** Grouped, because a whole fleet may log in at once. */
   private readonly uses: Grouping<number, undefined>;
 
   constructor(private readonly db: Database) {
@@ -48,7 +48,10 @@ export class WorkerTokenStore {
     });
   }
 
-  /** @throws UserError `not-found` when the worker has none that works */
+  /**
+   * Revokes a worker's tokens.
+   * @throws UserError `not-found` when the worker has no valid one
+   */
   revoke(workerName: string): Promise<number> {
     return this.db.transaction(async (tx) => {
       const revoked = await revokeIn(tx, workerName);
@@ -65,7 +68,7 @@ export class WorkerTokenStore {
     return counter?.value ?? 0;
   }
 
-  /** All that work. */
+  /** Returns all valid tokens. */
   async working(): Promise<WorkerToken[]> {
     const tokens = await this.db.repository(WorkerTokenEntity);
     const rows = await tokens.find({ where: { revokedAtMs: IsNull() }, order: { id: 'ASC' } });
@@ -81,7 +84,7 @@ export class WorkerTokenStore {
     await this.uses.add(tokenId);
   }
 
-  /** Worker → how many tokens of it work, and when one was used last. */
+  /** Returns the number of valid tokens of each worker, and when one was last used. */
   async summary(): Promise<Map<string, { readonly tokens: number; readonly lastUsedAtMs: number | null }>> {
     const rows = await (
       await this.db.repository(WorkerTokenEntity)
@@ -97,7 +100,7 @@ export class WorkerTokenStore {
   }
 }
 
-/** Workers that may log in with a token. */
+/** Returns the names of workers that may log in with a token. */
 export async function namesWithTokens(db: Queryable): Promise<string[]> {
   const rows = await (
     await db.repository(WorkerTokenEntity)

@@ -15,31 +15,31 @@ export interface WorkerState {
   readonly workerId: number;
   readonly name: string;
   readonly paused: boolean;
-  /** It is to be shut down when it is idle. */
+  /** Whether the worker is to be shut down when it is idle. */
   readonly graceful: boolean;
-  /** How long it gets no builds yet because it failed; 0 when it does. */
+  /** How long the worker stays in quarantine; 0 when it is not in one. */
   readonly quarantinedForMs: number;
-  /** Attaching it failed, or builds were lost at once, so often in a row. */
+  /** Failures in a row: of attaching the worker, or builds that were lost at once. */
   readonly failures: number;
-  /** Of its newest session, on whichever engine. */
+  /** Epoch of the newest session, on whichever engine. */
   readonly sessionEpoch: number;
   /** The session that is to be ended at once. */
   readonly killEpoch: number | null;
   readonly shutdownReason: string | null;
 }
 
-/** In SQL, what keeps builds from the worker `w`: as `heldBy` of the admissions. */
+/** Returns a SQL condition for what keeps builds from the worker `w`, equivalent to `heldBy` of the admissions. */
 export function heldBySql(db: Queryable): string {
   return `CASE WHEN w.paused = 1 THEN 'pause' WHEN w.graceful = 1 THEN 'shutdown'
     WHEN ${inQuarantineSql(db, 'w')} THEN 'quarantine' END`;
 }
 
-/** In SQL, whether a worker is held back for having failed; not where the database's clock was set back to before it failed. */
+/** Returns a SQL condition for a worker in quarantine. It is false when the database's clock was set back to before the worker failed. */
 export function inQuarantineSql({ dialect: { nowMs } }: Queryable, worker: string): string {
   return `(${worker}.quarantined_until_ms > ${nowMs} AND ${worker}.failed_at_ms <= ${nowMs})`;
 }
 
-/** The builder of each build that a worker has now, on all engines together. Workers without any are left out. */
+/** Returns the builder of each build that a worker has now, on all engines together. Workers without builds are left out. */
 export async function buildersBusyOn(db: Queryable, workerIds: readonly number[]): Promise<Map<number, number[]>> {
   const builderIds = new Map<number, number[]>();
   if (workerIds.length === 0) return builderIds;
@@ -56,11 +56,11 @@ export async function buildersBusyOn(db: Queryable, workerIds: readonly number[]
 }
 
 /**
- * Sessions of workers, cluster-wide: the newest session of a name is the only one (its epoch fences the others). What is asked for a whole fleet
- * again and again is SQL.
+ * Sessions of workers, cluster-wide. Only the newest session of a name counts (its epoch fences the others). Statements about a whole fleet
+ * that run often are SQL.
  */
 export class WorkerStore {
-  /** A whole fleet may come or go at once. */
+  /** Grouped, because a whole fleet may come or go at once. */
   private readonly starts: Grouping<SessionStart, number>;
   private readonly ends: Grouping<SessionEnd, undefined>;
 
@@ -75,7 +75,10 @@ export class WorkerStore {
     );
   }
 
-  /** @returns the epoch of the new session */
+  /**
+   * Begins a session.
+   * @returns its epoch
+   */
   attached(
     workerId: number,
     me: Incarnation,
@@ -85,12 +88,12 @@ export class WorkerStore {
     return this.starts.add({ workerId, me, info, kind });
   }
 
-  /** Nothing happens when a newer session took over. */
+  /** Ends a session, unless a newer one has replaced it. */
   async detached(workerId: number, sessionEpoch: number): Promise<void> {
     await this.ends.add({ workerId, sessionEpoch });
   }
 
-  /** Of these workers, or of all. */
+  /** Returns the states of these workers, or of all. */
   async states(workerIds?: readonly number[]): Promise<WorkerState[]> {
     if (workerIds?.length === 0) return [];
     const { nowMs } = this.db.dialect;
@@ -104,12 +107,12 @@ export class WorkerStore {
     return rows.map((row) => ({ ...row, paused: row.paused === 1, graceful: row.graceful === 1 }));
   }
 
-  /** The builder of each build that a worker has, wherever it is run. Workers without any are left out. */
+  /** Returns the builder of each build that a worker has, on any engine. Workers without builds are left out. */
   buildersBusyOn(workerIds: readonly number[]): Promise<Map<number, number[]>> {
     return buildersBusyOn(this.db, workerIds);
   }
 
-  /** Notes that all workers that are attached to this engine are still there. */
+  /** Records that all workers attached to this engine are still connected. */
   async seen(me: Incarnation): Promise<void> {
     const workers = await this.db.repository(WorkerEntity);
     await workers.update(
@@ -118,14 +121,14 @@ export class WorkerStore {
     );
   }
 
-  /** The worker itself asked to be shut down; whichever engine it is on next knows. */
+  /** Records that the worker itself asked to be shut down, so that its next engine knows. */
   async leaving(workerId: number, sessionEpoch: number): Promise<void> {
     const workers = await this.db.repository(WorkerEntity);
     const shutdownReason = 'the worker asked for it';
     await workers.update({ id: workerId, sessionEpoch }, { graceful: true, shutdownReason });
   }
 
-  /** It was told to shut down: when it comes again it may build. */
+  /** Records that the worker was told to shut down. When it connects again it may build. */
   async left(workerId: number, sessionEpoch: number): Promise<void> {
     const workers = await this.db.repository(WorkerEntity);
     await workers.update({ id: workerId, sessionEpoch }, { graceful: false, shutdownReason: null });

@@ -11,7 +11,7 @@ import {
 import { onEveryDatabase, register } from './databases.js';
 
 onEveryDatabase('change sources', (get) => {
-  it('have the state that their owner gives them, as long as it is theirs', async () => {
+  it('have the state that their owner gives them, as long as it is the owner', async () => {
     const { db } = get();
     const me = await register(db, 'scheduler');
     const none = { projects: [], builders: [], workers: [], schedulers: [] };

@@ -22,7 +22,7 @@ import {
 import { NO_SOURCE, Result, type Properties } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
-/** The first two are for many claims; each other one has one build of this suite. */
+/** The first two workers are for many claims. Each other one has one build of this suite. */
 const WORKERS = 60;
 let causes = 0;
 
@@ -72,7 +72,7 @@ onEveryDatabase('claims and journal', (get) => {
   const row = (table: string, id: number): Promise<Record<string, unknown> | undefined> =>
     get().db.get(`SELECT * FROM ${table} WHERE id = ?`, [id]);
 
-  it('hands out each request once to concurrent claimers, with gapless build numbers', async () => {
+  it('gives each request to one of several concurrent claimers, with gapless build numbers', async () => {
     const { requestIds } = await submit(Array.from({ length: 20 }, (_, i) => i));
     const more = await submit(Array.from({ length: 20 }, (_, i) => i));
     const all = [...requestIds, ...more.requestIds];
@@ -98,7 +98,7 @@ onEveryDatabase('claims and journal', (get) => {
     await connections[2]!.close();
   });
 
-  it('takes what the configuration says for more than what the buildset says, and what the build is for more than either', async () => {
+  it("prefers the configuration's properties to the buildset's, and those of the build itself to both", async () => {
     const { requestIds } = await submit([4], undefined, { branch: [1, 'Test'], attempt: [1, 'Test'], b: [1, 'Test'] });
     const properties = { a: [2, 'Builder'], workername: [2, 'Worker'] } as const;
     const claimed = { ...candidate(requestIds[0]!, 4), properties };
@@ -153,7 +153,7 @@ onEveryDatabase('claims and journal', (get) => {
     const one = await new ClaimStore(counting).claim(me, [candidate(requestIds[0]!, 11)]);
     expect([one.length, sent]).toEqual([1, 8]);
     sent = 0;
-    // Beyond the first, the ids of the builds have to be read.
+    // The ids of builds beyond the first have to be read.
     const two = await new ClaimStore(counting).claim(
       me,
       requestIds.slice(1).map((id, i) => candidate(id, 12 + i)),
@@ -174,7 +174,7 @@ onEveryDatabase('claims and journal', (get) => {
     expect(await get().db.get(`SELECT 1 FROM queue WHERE request_id = ?`, [requestIds[0]!])).toBeDefined();
   });
 
-  it('writes nothing more of a build after what could not be written, but its end, and others go on', async () => {
+  it('writes nothing more of a build after an entry that could not be written, except its end, and other builds go on', async () => {
     const [build, other] = [await claimOne(1), await claimOne(2)];
     const log = journal();
     const line = (text: string) =>
@@ -198,7 +198,7 @@ onEveryDatabase('claims and journal', (get) => {
     await new ClaimStore(get().db).end(other, { results: Result.SUCCESS, stateString: 'done' });
   });
 
-  it('writes what happens in a build and completes its buildset', async () => {
+  it('writes the events of a build and completes its buildset', async () => {
     const build = await claimOne(1);
     const log = journal();
     await log.write(build, [
@@ -251,7 +251,7 @@ onEveryDatabase('claims and journal', (get) => {
     expect(await get().db.all(`SELECT first_line FROM log_chunks WHERE log_id = ?`, [logId])).toHaveLength(1);
   });
 
-  it('fences every write once the claim is gone, inserts too, and spares the others of the group', async () => {
+  it('fences every write once the claim is gone, including inserts, without affecting others of the group', async () => {
     const [lost, kept] = [await claimOne(2), await claimOne(3)];
     await get().db.run(`DELETE FROM claims WHERE build_id = ?`, [lost.buildId]);
     const log = journal();
@@ -306,7 +306,7 @@ onEveryDatabase('claims and journal', (get) => {
   });
 
   describe('control', () => {
-    it('cancels what is queued, and asks the engine to stop what runs', async () => {
+    it('cancels queued requests, and asks the engine to stop running builds', async () => {
       const control = new ControlStore(get().db);
       const { requestIds, buildsetId } = await submit([8]);
       expect(await control.cancelRequest(requestIds[0]!, 'why')).toMatchObject({

@@ -27,14 +27,14 @@ onEveryDatabase('a clock that is set', (get) => {
     expect(await new OwnershipStore(db).acquire('poller:clocks', alive, true)).not.toBeNull();
   });
 
-  it('is read as the database has it', async () => {
+  it('is returned by clock()', async () => {
     const { db } = get();
     const before = await databaseNowMs(db);
     const { nowMs } = await new MasterStore(db).clock();
     expect(nowMs).toBeGreaterThanOrEqual(before);
   });
 
-  it('back makes no build or step shorter than nothing', async () => {
+  it('back makes no duration of a build or step negative', async () => {
     const { db } = get();
     const now = 1_790_000_000_000;
     await db.run(

@@ -19,7 +19,7 @@ export interface TestDatabase {
   readonly db: Database;
 }
 
-/** The same suite on SQLite and on a real MariaDB, each with a freshly migrated database. */
+/** Runs the same suite on SQLite and on a real MariaDB, each with a freshly migrated database. */
 export function onEveryDatabase(name: string, suite: (get: () => TestDatabase) => void): void {
   describe(`${name} on SQLite`, () => {
     let folder: string;
@@ -74,7 +74,7 @@ export function register(
   });
 }
 
-/** Builders `b0` … and workers `w0` …, every worker for every builder, and one scheduler `all`. */
+/** Configures builders `b0` … and workers `w0` …, every worker for every builder, and one scheduler `all`. */
 export function configure(
   db: Database,
   me: Incarnation,

@@ -11,7 +11,7 @@ const buildset = (builderIds: number[]) => ({
 });
 
 onEveryDatabase('deliveries', (get) => {
-  it('makes nothing for a disabled scheduler, but repeats what it answered before', async () => {
+  it('makes nothing for a disabled scheduler, but repeats its earlier answers', async () => {
     const { db } = get();
     const ids = await configure(db, await register(db, 'scheduler'), { builders: 1, workers: 1 });
     const deliveries = new DeliveryStore(db);
@@ -32,7 +32,7 @@ onEveryDatabase('deliveries', (get) => {
     }
   });
 
-  it('repeats the answer to the same delivery, refuses another body, under concurrency', async () => {
+  it('repeats the answer to a repeated delivery, and refuses another body, also concurrently', async () => {
     const { db } = get();
     const me = await register(db, 'scheduler');
     const ids = await configure(db, me, { builders: 1, workers: 1 });

@@ -28,7 +28,7 @@ onEveryDatabase('finished buildsets', (get) => {
   const lastSeq = async (): Promise<number> =>
     (await get().db.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'buildset-seq'`))!.value;
 
-  it('are seen once each by a reader with a cursor, whoever finishes them at once', async () => {
+  it('are seen once each by a reader with a cursor, while several masters finish them', async () => {
     const { db, url } = get();
     const me = await register(db, 'engine');
     const { builders, workers } = await configure(db, me, { builders: 3, workers: 45 });
@@ -74,7 +74,7 @@ onEveryDatabase('finished buildsets', (get) => {
     );
   }, 120_000);
 
-  it('say what they were about and how they ended, also when nothing was to be built', async () => {
+  it('contain what they were about and how they ended, also when nothing was to be built', async () => {
     const cursor = await lastSeq();
     const { buildsetId } = await buildset(get().db, []);
     expect(await new FinishedBuildsetStore(get().db).finishedBuildsetsAfter(cursor, 10)).toEqual([
@@ -85,7 +85,7 @@ onEveryDatabase('finished buildsets', (get) => {
     ]);
   });
 
-  it('are numbered after the fact where a master of the release before has finished them', async () => {
+  it('are numbered later when a master of the previous release has finished them', async () => {
     const { db } = get();
     const cursor = await lastSeq();
     const sets = [await buildset(db, [1]), await buildset(db, [1]), await buildset(db, [1])];

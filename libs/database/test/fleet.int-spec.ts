@@ -85,7 +85,7 @@ onEveryDatabase('the fleet', (get) => {
       expect(await claim(there, [three!, four!])).toHaveLength(1);
     });
 
-    it('come to nothing when the session that they were made for is over', async () => {
+    it('fail when the session that they were made for is over', async () => {
       const [wanted] = await candidates(1);
       const sessionEpoch = await workers.attached(worker(0), here, {});
       const inSession = (epoch: number): Promise<ClaimedBuild[]> => claim(here, [{ ...wanted!, sessionEpoch: epoch }]);
@@ -97,7 +97,7 @@ onEveryDatabase('the fleet', (get) => {
     });
 
     it('of two engines at the same moment count the same room once', async () => {
-      // The loser's rows are told apart from the winner's only by when it looks.
+      // The engine that reads second must see the claims of the first.
       const wanted = await candidates(4);
       const other = openDatabase(get().url);
       try {
@@ -140,7 +140,7 @@ onEveryDatabase('the fleet', (get) => {
   });
 
   describe('commands', () => {
-    it('are state of the row, which outlives sessions', async () => {
+    it("are stored in the worker's row, which outlives sessions", async () => {
       const control = new WorkerControlStore(get().db);
       await control.pauseWorker(worker(0), 'repair');
       await control.stopWorker(worker(0), 'old');
@@ -161,7 +161,7 @@ onEveryDatabase('the fleet', (get) => {
       expect((await state()).killEpoch).not.toBe((await state()).sessionEpoch);
     });
 
-    it('and wishes of a session that is over change nothing', async () => {
+    it('and requests of an old session change nothing', async () => {
       const epoch = await workers.attached(worker(0), here, {});
       await workers.attached(worker(0), there, {});
       await workers.leaving(worker(0), epoch);
@@ -178,7 +178,7 @@ onEveryDatabase('the fleet', (get) => {
       await longAgo(0);
       await longAgo(1);
       expect(await names()).toEqual(['w0', 'w1']);
-      // On another master, which is nobody's business here.
+      // This session is on another master and must not matter here.
       await workers.attached(worker(0), there, {});
       await longAgo(0);
       expect(await names()).toEqual(['w1']);
@@ -188,7 +188,7 @@ onEveryDatabase('the fleet', (get) => {
       expect(await names()).toEqual(['w1']);
     });
 
-    it('are nobody’s concern when no living engine has use for them', async () => {
+    it('are ignored when no living engine has builders for them', async () => {
       await longAgo(0);
       await get().db.run(`DELETE FROM worker_builders WHERE worker_id = ?`, [worker(0)]);
       expect(await names()).toEqual([]);
@@ -235,7 +235,7 @@ onEveryDatabase('the fleet', (get) => {
     });
   });
 
-  it('notes for a whole engine at once who is still there', async () => {
+  it('records for a whole engine at once which workers are still connected', async () => {
     await workers.attached(worker(0), here, {});
     await workers.attached(worker(1), there, {});
     await set('last_seen_at_ms = 1', 0);
@@ -279,7 +279,7 @@ onEveryDatabase('the fleet', (get) => {
     const make = (workerName: string, hash: string, revokeOld = false): Promise<void> =>
       new WorkerTokenStore(get().db).create({ workerName, hash, pbDigest: null, revokeOld });
 
-    it('work beside each other until they are revoked', async () => {
+    it('are valid beside each other until they are revoked', async () => {
       const tokens = new WorkerTokenStore(get().db);
       const hashes = async (): Promise<string[]> => (await tokens.working()).map((token) => token.hash);
       const before = await tokens.version();
@@ -298,7 +298,7 @@ onEveryDatabase('the fleet', (get) => {
       expect(await tokens.version()).toBe(before + 5);
     });
 
-    it('make a template’s workers, which may build what it may', async () => {
+    it('make a template’s workers, with its builders', async () => {
       const definitions: Definitions = {
         projects: [],
         builders: [

@@ -19,7 +19,7 @@ const change = (key: string, branch = 'main'): NewChange => ({
   properties: {},
 });
 onEveryDatabase('intake', (get) => {
-  it('makes one change of the same delivery, also when it comes twice at once', async () => {
+  it('makes one change of a repeated delivery, also when it comes twice at once', async () => {
     const stores = [new IntakeStore(get().db), new IntakeStore(openDatabase(get().url))];
     const answers = await Promise.all(
       stores.map((store) => store.addChanges([change('once-1'), change('once-2'), change('once-1')])),
@@ -29,7 +29,7 @@ onEveryDatabase('intake', (get) => {
     expect(stored).toMatchObject({ comments: 'message of once-1 ✓', files: ['a.c', 'ö\u{1F600}.c'] });
   });
 
-  it('numbers changes in the order in which they become visible, whoever adds them', async () => {
+  it('numbers changes in the order in which they become visible, whichever master adds them', async () => {
     const stores = [
       new IntakeStore(get().db),
       new IntakeStore(openDatabase(get().url)),
@@ -59,7 +59,7 @@ onEveryDatabase('intake', (get) => {
     expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => begin + i + 1));
   });
 
-  it('refuses what does not fit, naming it, and shortens what may be short', async () => {
+  it('refuses changes that do not fit, naming the field, and shortens fields that may be shortened', async () => {
     const intake = new IntakeStore(get().db);
     await expect(intake.addChanges([{ ...change('long'), branch: 'b'.repeat(191) }])).rejects.toMatchObject({
       code: 'value-too-long',

@@ -22,7 +22,7 @@ const NOTE = new EntitySchema<Note>({
   },
 });
 
-/** What plain TypeORM does wrong on SQLite. */
+/** Cases in which plain TypeORM is wrong on SQLite. */
 describe("TypeORM's transactions on SQLite", () => {
   let folder: string;
   let file: string;
@@ -41,7 +41,7 @@ describe("TypeORM's transactions on SQLite", () => {
     (await source.getRepository(NOTE).find({ order: { id: 'ASC' } })).map(({ body }) => body);
   const add = (manager: EntityManager, body: string): Promise<unknown> => manager.insert(NOTE, { body });
 
-  it('have their turn one after another, and what one takes back is nobody else’s', async () => {
+  it('run one after another, and a rollback affects no other', async () => {
     const order: string[] = [];
     const one = (name: string, fails: boolean): Promise<void> =>
       source.transaction(async (manager) => {
@@ -62,7 +62,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect((await bodies()).sort()).toEqual(['a', 'alone', 'c']);
   });
 
-  it('nest', async () => {
+  it('can be nested', async () => {
     await source.transaction(async (manager) => {
       await add(manager, 'outer');
       await manager.transaction((inner) => add(inner, 'kept'));
@@ -76,7 +76,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(await bodies()).toEqual(['outer', 'kept', 'after']);
   });
 
-  it('give their turn up when their runner is released in the middle', async () => {
+  it('end their turn when their runner is released half-way', async () => {
     const runner = source.createQueryRunner();
     await runner.startTransaction();
     await add(runner.manager, 'never');
@@ -85,7 +85,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(await bodies()).toEqual(['next']);
   });
 
-  it('give their turn up when SQLite has rolled back by itself', async () => {
+  it('end their turn when SQLite has rolled back by itself', async () => {
     const failing = source.transaction(async (manager) => {
       await add(manager, 'never');
       await manager.query(`INSERT OR ROLLBACK INTO notes (id) SELECT id FROM notes`);
@@ -95,7 +95,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(await bodies()).toEqual(['next']);
   });
 
-  it('of several processes all come through, each reading what it writes', async () => {
+  it('of several processes all succeed, each reading what it writes', async () => {
     await source.query(`INSERT INTO notes (id, body) VALUES (1, '0')`);
     const url = new URL('../dist/libsql-driver.js', import.meta.url).href;
     const script = `
@@ -117,7 +117,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(await bodies()).toEqual(['300']);
   }, 60_000);
 
-  it('bind numbers, so that one statement serves all of them', () => {
+  it('bind numbers, so that one prepared statement serves all of them', () => {
     const [sql, values] = source
       .getRepository(NOTE)
       .createQueryBuilder('n')
@@ -132,7 +132,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(sql).not.toMatch(/\b(7|8|9|10)\b/);
   });
 
-  it('read bytes that can be written again, and give several rows their ids', async () => {
+  it('return bytes that can be written again, and the ids of several inserted rows', async () => {
     const notes = source.getRepository(NOTE);
     const bytes = Buffer.from([0, 1, 254, 255]);
     const saved = await notes.save([{ bytes }, { bytes }, { bytes: null }]);
@@ -143,7 +143,7 @@ describe("TypeORM's transactions on SQLite", () => {
     expect(await notes.findOneByOrFail({ id: 2 })).toEqual({ id: 2, body: 'again', bytes });
   });
 
-  it('are not seen from outside before they have ended', async () => {
+  it('are not visible from outside before they have ended', async () => {
     await source.transaction(async (manager) => {
       await add(manager, 'not yet');
       expect(source.driver.reader.all(`SELECT id FROM notes`, [])).toEqual([]);

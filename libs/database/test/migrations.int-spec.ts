@@ -33,7 +33,7 @@ describe.each(CASES)('migrations on %s', (kind) => {
   const fresh = async (): Promise<string> =>
     server ? server.createDatabase() : `sqlite:${join(folder, `${++databases}.sqlite`)}`;
 
-  it('go up, are a no-op the second time, and go down again', async () => {
+  it('go up, do nothing the second time, and go down again', async () => {
     const url = await fresh();
     await expect(checkSchema(url)).rejects.toMatchObject({ code: 'schema-too-old' });
     const { pending } = await migrationStatus(url);
@@ -79,7 +79,7 @@ describe.each(CASES)('migrations on %s', (kind) => {
     if (file !== null) expect(readFileSync(file, 'latin1')).not.toContain(hash);
   });
 
-  it('tell of the commands of cut off builds which their workers said to have ended', async () => {
+  it('record which commands of cut off builds their workers had reported as ended', async () => {
     const url = await fresh();
     const { pending } = await migrationStatus(url);
     await migrate(url);

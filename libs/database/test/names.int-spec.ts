@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { CatalogReads, ConfigurationStore, type Definitions, OwnershipStore } from '@millrace/database';
 import { onEveryDatabase, register } from './databases.js';
 
-/** Names that somebody takes for one another: padding, letters, accents, members that every object has. */
+/** Names that a database or a program might confuse: padding, letters, accents, members that every object has. */
 const NAMES = [
   'app',
   'app ',
@@ -50,7 +50,7 @@ onEveryDatabase('names', (get) => {
     expect(projects.find(({ name }) => name === 'app')!.slug).toBe('app');
   });
 
-  it('have owners of their own', async () => {
+  it('have separate owners', async () => {
     const { db } = get();
     const [one, two] = [await register(db, 'scheduler'), await register(db, 'scheduler')];
     const ownerships = new OwnershipStore(db);

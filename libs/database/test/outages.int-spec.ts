@@ -9,7 +9,7 @@ import { configure, register } from './databases.js';
 const ANSWER_WITHIN_MS = 300;
 const NO_SOURCE = { branch: null, revision: null, repository: '', project: '', codebase: '' };
 
-/** After a failover that nobody told TCP about. */
+/** The state after a failover that TCP does not notice. */
 (requireService('mariadb') ? describe : describe.skip)('a server that falls silent, on MariaDB', () => {
   let server: MariaDb;
   let network: Balancer;
@@ -48,7 +48,7 @@ const NO_SOURCE = { branch: null, revision: null, repository: '', project: '', c
   });
 });
 
-/** Hands everything on, and loses the answer to the next commit together with the connection when asked to. */
+/** Passes everything on. On request it loses the answer to the next commit together with the connection. */
 class CommitLoser {
   armed = false;
   lost = 0;
@@ -111,7 +111,7 @@ class CommitLoser {
     await server.stop();
   });
 
-  it('is not written twice by the journal, and those who wait hear that it was written', async () => {
+  it('is not written twice by the journal, and its callers learn that it was written', async () => {
     const me = await register(db, 'engine');
     const ids = await configure(db, me, { builders: 1, workers: 1 });
     const builderId = ids.builders.get('b0')!;

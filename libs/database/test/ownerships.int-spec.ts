@@ -3,7 +3,7 @@ import { type Incarnation, MasterStore, openDatabase, OwnershipStore } from '@mi
 import { onEveryDatabase, register } from './databases.js';
 
 onEveryDatabase('ownerships', (get) => {
-  it('of what nobody ever had go to one of several masters, and to none without a lease', async () => {
+  it('that nobody ever had go to one of several masters, and to none without a lease', async () => {
     const { db, url } = get();
     const over = await register(db, 'scheduler');
     await new MasterStore(db).stop(over);

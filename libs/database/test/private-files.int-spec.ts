@@ -22,7 +22,7 @@ describe('private files', () => {
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'millrace-private-'))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('a new data folder is for its user alone, whatever the umask', () => {
+  it('a new data folder is readable for its user only, with any umask', () => {
     const umask = process.umask(0);
     try {
       expect(keepFolderPrivate(join(folder, 'a/b'))).toBeNull();
@@ -32,7 +32,7 @@ describe('private files', () => {
     expect(modeOf(join(folder, 'a/b'))).toBe(0o700);
   });
 
-  it('a data folder that was open is repaired, which is said once', () => {
+  it('an open data folder is repaired, which is reported once', () => {
     const open = join(folder, 'open');
     mkdirSync(open);
     chmodSync(open, 0o755);
@@ -41,7 +41,7 @@ describe('private files', () => {
     expect(keepFolderPrivate(open)).toBeNull();
   });
 
-  it('a folder for everybody is refused and left as it is', () => {
+  it('a folder for everybody is refused and left unchanged', () => {
     const shared = join(folder, 'tmp');
     mkdirSync(shared);
     chmodSync(shared, 0o1777);
@@ -51,7 +51,7 @@ describe('private files', () => {
     expect(modeOf(shared)).toBe(0o1777);
   });
 
-  it('the files of a SQLite database are taken away from others', () => {
+  it('the files of a SQLite database are made private', () => {
     const file = join(folder, 'millrace.sqlite');
     for (const path of [file, `${file}-wal`]) {
       writeFileSync(path, '');
@@ -63,7 +63,7 @@ describe('private files', () => {
   });
 
   describe('a secret file', () => {
-    it('is made once, for its user alone, and leaves nothing else behind', () => {
+    it('is made once, readable for its user only, and leaves no other file behind', () => {
       const path = join(folder, 'ticket');
       const secret = secretFile(path);
       expect(secret).toMatch(/^[\w-]{32}$/);
@@ -72,7 +72,7 @@ describe('private files', () => {
       expect(readdirSync(folder)).toEqual(['ticket']);
     });
 
-    it('that is empty is made anew: nobody may join with an empty secret', () => {
+    it('that is empty is replaced: nobody may join with an empty secret', () => {
       const path = join(folder, 'ticket');
       writeFileSync(path, '');
       expect(secretFile(path)).toMatch(/^[\w-]{32}$/);
@@ -101,7 +101,7 @@ describe('private files', () => {
       if (_what === 'a dangling link') expect(existsSync(join(folder, 'elsewhere'))).toBe(false);
     });
 
-    it('that others may read is taken away from them', () => {
+    it('that others may read is made private', () => {
       const path = join(folder, 'ticket');
       writeFileSync(path, 'x'.repeat(40));
       chmodSync(path, 0o644);
@@ -109,7 +109,7 @@ describe('private files', () => {
       expect(modeOf(path)).toBe(0o600);
     });
 
-    it('is the same for two who make it at once', () => {
+    it('is the same for two processes that make it at once', () => {
       const path = join(folder, 'ticket');
       const secrets = new Set(Array.from({ length: 20 }, () => secretFile(path)));
       expect(secrets.size).toBe(1);

@@ -36,7 +36,7 @@ onEveryDatabase('repositories', (get) => {
     (await db.all<{ name: string }>(`SELECT name FROM projects ORDER BY name`)).map(({ name }) => name);
   const emptied = (): Promise<unknown> => db.run(`DELETE FROM projects`);
 
-  it('write and read in the transaction that they are of, behind what it has deferred', async () => {
+  it('write and read in their transaction, after its deferred statements', async () => {
     await emptied();
     const failing = db.transaction(async (tx) => {
       await tx.defer(`INSERT INTO projects (name) VALUES ('deferred')`);
@@ -53,7 +53,7 @@ onEveryDatabase('repositories', (get) => {
     expect(await names()).toEqual([]);
   });
 
-  it('save several rows without a transaction of their own, and give them their ids as numbers', async () => {
+  it('save several rows without a transaction of their own, and return their ids as numbers', async () => {
     await emptied();
     const saved = await db.transaction(async (tx) =>
       (await tx.repository(ProjectEntity)).save([
@@ -68,7 +68,7 @@ onEveryDatabase('repositories', (get) => {
     expect(traced().filter((sql) => /START|BEGIN|COMMIT|ROLLBACK/.test(sql))).toEqual([]);
   });
 
-  it('begin no transaction: that is what Database.transaction is for', async () => {
+  it('begin no transaction: only Database.transaction does', async () => {
     await emptied();
     const projects = await db.repository(ProjectEntity);
     await expect(projects.save({ name: 'a' })).rejects.toMatchObject({ code: 'transaction-by-typeorm' });
@@ -82,7 +82,7 @@ onEveryDatabase('repositories', (get) => {
     expect(await names()).toEqual([]);
   });
 
-  it('say how many rows were matched, not how many are different now', async () => {
+  it('report how many rows were matched, not how many were changed', async () => {
     await emptied();
     const projects = await db.repository(ProjectEntity);
     await projects.insert([
@@ -104,7 +104,7 @@ onEveryDatabase('repositories', (get) => {
     expect(isUniqueViolation(await projects.insert({ name: 'a' }).catch((error: unknown) => error))).toBe(true);
   });
 
-  it('take values that look like SQL or like parameters', async () => {
+  it('accept values that look like SQL or like parameters', async () => {
     await emptied();
     const odd = [`'; DROP TABLE projects; -- \\' \\"`, ':name', '?', ':...names', '%_', '1', 'é 😀'];
     const projects = await db.repository(ProjectEntity);
@@ -115,7 +115,7 @@ onEveryDatabase('repositories', (get) => {
     expect(await projects.countBy({ name: In(odd) })).toBe(odd.length);
   });
 
-  it('lock what they read where there is such a thing, and use the database’s clock', async () => {
+  it('lock the rows that they read if the database locks rows, and use the database’s clock', async () => {
     await db.transaction(async (tx) => {
       const commands = await tx.repository(MasterCommandEntity);
       await commands.insert({ kind: 'drain', subjectId: 0, args: '{}', createdAtMs: () => tx.dialect.nowMs });

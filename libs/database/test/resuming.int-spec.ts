@@ -65,7 +65,7 @@ onEveryDatabase('builds that change engines', (get) => {
     return build!;
   }
 
-  /** One step that is over, and one in the middle of its second command. */
+  /** Writes one finished step, and one in the middle of its second command. */
   async function beginBuild(build: ClaimedBuild, log: Journal): Promise<void> {
     const intended = (ordinal: 0 | 1) =>
       ({
@@ -89,7 +89,7 @@ onEveryDatabase('builds that change engines', (get) => {
     ]);
   }
 
-  it('hands over everything that is recorded, and fences the engine that had it', async () => {
+  it('returns everything recorded, and fences the engine that had the build', async () => {
     await attach(first);
     const build = await claimOne();
     const before = journal(first);
@@ -128,10 +128,10 @@ onEveryDatabase('builds that change engines', (get) => {
     expect(chunks).toEqual([{ at: 0 }, { at: 2 }]);
 
     const ended = await store().end(recorded!.build, { results: Result.RETRY, stateString: 'retry' });
-    expect(ended.requeued).toBe(false); // it was to be stopped
+    expect(ended.requeued).toBe(false); // A stop was requested.
   });
 
-  it('gives a claim to one of two engines that want it, and only to the one that the worker is at', async () => {
+  it('gives a claim to one of two engines that want it, and only to the one that has the worker', async () => {
     await attach(first);
     const build = await claimOne();
     const stale = await attach(second);
@@ -146,7 +146,7 @@ onEveryDatabase('builds that change engines', (get) => {
     await store().end(both.find(Boolean)!.build, { results: Result.SUCCESS, stateString: 'done' });
   });
 
-  it('knows what a worker may still run of attempts that were cut off, and forgets attempts that came to their end', async () => {
+  it('returns what a worker may still run of cut off attempts, but nothing of completed attempts', async () => {
     const left = (): Promise<string[]> => adoptions().leftRunning(workerId('w1'));
     const outcome = async (rc: number | null, results: Result): Promise<void> => {
       const build = await claimOne('w1');
@@ -166,7 +166,7 @@ onEveryDatabase('builds that change engines', (get) => {
     expect(await left()).toEqual([UUIDS[1]]);
   });
 
-  it('never uses an epoch twice for a request, whether it is adopted or tried again', async () => {
+  it('never uses an epoch twice for a request, whether it is adopted or retried', async () => {
     await attach(first);
     const build = await claimOne();
     const session = await attach(second);
@@ -205,7 +205,7 @@ onEveryDatabase('builds that change engines', (get) => {
     });
   });
 
-  it('does not let a build wait for its worker that is to be stopped, wherever the wish was sent', async () => {
+  it('does not let a build that is to be stopped wait for its worker, to whichever engine the command was sent', async () => {
     await attach(first, 'w1');
     const build = await claimOne('w1');
     await journal(first).write(build, [{ kind: 'build-parked' }]);
@@ -230,7 +230,7 @@ onEveryDatabase('builds that change engines', (get) => {
     expect(await commands.passStopOn(stop!)).toBe(false);
   });
 
-  it('takes no build from an engine that is alive and has its worker', async () => {
+  it('takes no build from a living engine that has its worker', async () => {
     await attach(first, 'w1');
     const build = await claimOne('w1');
     await journal(first).write(build, [{ kind: 'build-parked' }]);

@@ -5,7 +5,7 @@ import type { Schema } from './schema.js';
 const ROWS = 3;
 let counted = 1000;
 
-/** The columns of each table, with what is said about them. */
+/** Returns the columns of each table with their descriptions. */
 function columnsOf(schema: Schema): Map<string, Map<string, string>> {
   const tables = new Map<string, Map<string, string>>();
   for (const [subject, words] of schema) {
@@ -17,7 +17,10 @@ function columnsOf(schema: Schema): Map<string, Map<string, string>> {
   return tables;
 }
 
-/** Puts some rows in every table: no two alike, as long as they may be, with what text can contain, and every other null where that may be. */
+/**
+ * Inserts some rows into every table: no two alike, with values of full length and special characters, and every other nullable column
+ * null.
+ */
 export async function insertRows(db: Database, schema: Schema): Promise<void> {
   for (const [table, columns] of columnsOf(schema)) {
     const given = [...columns].filter(([, words]) => !words.includes('generated'));
@@ -53,7 +56,7 @@ function example(words: string): SqlValue {
   }
 }
 
-/** All rows of all tables, in the columns of that schema. */
+/** Returns all rows of all tables, with the columns of that schema. */
 export async function readRows(db: Database, schema: Schema): Promise<Map<string, Row[]>> {
   const tables = new Map<string, Row[]>();
   for (const [table, columns] of columnsOf(schema)) {
@@ -63,7 +66,10 @@ export async function readRows(db: Database, schema: Schema): Promise<Map<string
   return tables;
 }
 
-/** Whether all rows are still there. @returns table → how many there are beside them; throws about a row that has changed */
+/**
+ * Checks that all rows are still there and unchanged.
+ * @returns the number of additional rows per table
+ */
 export function intact(before: ReadonlyMap<string, Row[]>, after: ReadonlyMap<string, Row[]>): Record<string, number> {
   const more: Record<string, number> = {};
   for (const [table, rows] of before) {

@@ -98,7 +98,7 @@ onEveryDatabase('schedulers', (get) => {
     expect(await schedulers.decide(owner, seen, { ...at(seen), decisions: other })).toEqual([]);
   });
 
-  it('decide only where they stand as they were seen', async () => {
+  it('decide only when their state is the one that was seen', async () => {
     const seen = await row();
     const [id] = await changes(1);
     const decided = {
@@ -124,7 +124,7 @@ onEveryDatabase('schedulers', (get) => {
     me = other;
   });
 
-  it('takes over from a master that did not say goodbye only when that is allowed', async () => {
+  it('takes over from a master that did not end properly only when that is allowed', async () => {
     const store = new OwnershipStore(db);
     const dead = await register(db, 'scheduler', { name: 'dead' });
     await own(dead, 'poller:x');
@@ -139,7 +139,7 @@ onEveryDatabase('schedulers', (get) => {
     expect(third).toMatchObject({ code: 'master-name-in-use' });
   });
 
-  it('keep changes waiting, and build, drop or keep on waiting each of them once', async () => {
+  it('keep changes waiting, and build, drop or keep each of them exactly once', async () => {
     const seen = await row();
     const [one, two, three] = (await changes(3)) as [number, number, number];
     const all = [one, two, three];
@@ -188,7 +188,7 @@ onEveryDatabase('schedulers', (get) => {
     });
   });
 
-  /** A master reads a configuration with these schedulers. */
+  /** Reads a configuration with these schedulers on a master. */
   const read = (master: Incarnation, ...names: string[]) =>
     new ConfigurationStore(db).apply(
       master,
@@ -205,7 +205,7 @@ onEveryDatabase('schedulers', (get) => {
     const resource = (await new CatalogReads(db).schedulers()).find((one) => one.name === name)!;
     return { row: found, backlog: resource.backlog };
   };
-  /** Has it decided about everything up to now. */
+  /** Decides about everything up to now. */
   const catchUp = async (name: string, now: ChangeMark['now'] = 'ignored') => {
     const seen = await schedulers.scheduler(name);
     const found = await intake.changesAfter(seen.cursors.changes, 1000);
@@ -216,7 +216,7 @@ onEveryDatabase('schedulers', (get) => {
   const today = async (): Promise<number> =>
     (await db.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`))!.value;
 
-  it('go on where they stood when their master comes again, or another one with them', async () => {
+  it('continue at their cursors when their master returns, or another one with them', async () => {
     const name = named();
     await read(me, name);
     await catchUp(name);
@@ -228,7 +228,7 @@ onEveryDatabase('schedulers', (get) => {
     expect(await standing(name)).toMatchObject({ row: { cursors: { changes: (await today()) - 3 } }, backlog: 0 });
   });
 
-  it('begin from now on when they come back into the configuration, with what they missed as backlog', async () => {
+  it('begin from now on when they are configured again, with the missed changes as backlog', async () => {
     const name = named();
     await read(me, name);
     await changes(2);
@@ -259,7 +259,7 @@ onEveryDatabase('schedulers', (get) => {
     expect(await standing(name)).toMatchObject({ row: { cursors: { changes: await today() } }, backlog: 2 });
   });
 
-  it('decide nothing while they are switched off, and begin from now on when they are switched on', async () => {
+  it('decide nothing while they are disabled, and begin from now on when they are enabled', async () => {
     const name = named();
     await read(me, name);
     const control = new ControlStore(db);
@@ -309,7 +309,7 @@ onEveryDatabase('schedulers', (get) => {
     await expect(control.settleBacklog(987_654, how)).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('do not say that they exist when they do not', async () => {
+  it('are not found when they do not exist', async () => {
     await expect(schedulers.scheduler('nobody')).rejects.toMatchObject({ code: 'not-found' });
   });
 });

@@ -50,7 +50,7 @@ describe.each(CASES)('the schema on %s', (kind) => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Does something with a migrator that knows the first `count` migrations only. */
+  /** Runs `work` with a migrator that has the first `count` migrations only. */
   const withMigrations = async (count: number, work: (migrator: DataSource) => Promise<unknown>): Promise<void> => {
     const migrator = dataSource(url, 1);
     migrator.setOptions({ migrations: MIGRATIONS.slice(0, count) });
@@ -64,12 +64,12 @@ describe.each(CASES)('the schema on %s', (kind) => {
   const migrateTo = (count: number): Promise<void> => withMigrations(count, (migrator) => migrator.runMigrations());
   const takeBack = (count: number): Promise<void> => withMigrations(count, (migrator) => migrator.undoLastMigration());
 
-  /** What a migration is known to insert. */
+  /** Rows that a migration inserts. */
   const INSERTED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     Fleet1700000000003: { counters: 1 },
     FinishedInOrder1700000000007: { counters: 1 },
   };
-  /** What it is known to say in new columns and tables, of the rows that were there. */
+  /** Checks of the values that a migration fills into new columns and tables for existing rows. */
   const FOLLOWS: Readonly<Record<string, (before: ReadonlyMap<string, Row[]>) => Promise<void>>> = {
     Resume1700000000002: async () => {
       const rows = await db.all<{ epoch: number; attempts: number }>(`SELECT epoch, attempts FROM build_requests`);
@@ -98,7 +98,7 @@ describe.each(CASES)('the schema on %s', (kind) => {
   describe.each(MIGRATIONS.map((migration, i) => ({ name: new migration().name, count: i + 1 })))(
     '$name',
     ({ name, count }) => {
-      it('goes up, down and up again over rows in every table, and leaves them as they were', async () => {
+      it('goes up, down and up again with rows in every table, and leaves them unchanged', async () => {
         await migrateTo(count - 1);
         const older = await actualSchema(db);
         await insertRows(db, older);
@@ -117,11 +117,11 @@ describe.each(CASES)('the schema on %s', (kind) => {
     },
   );
 
-  it('is what the entities say, in a database that has been written to by every release', async () => {
+  it('agrees with the entities, in a database that every release has written to', async () => {
     expect(Object.fromEntries(await actualSchema(db))).toEqual(Object.fromEntries(describedSchema(source)));
   });
 
-  it('is read by the entities: numbers, text, truth and bytes', async () => {
+  it('is read correctly by the entities: numbers, text, booleans and bytes', async () => {
     await insertRows(db, describedSchema(source));
     for (const entity of source.entityMetadatas) {
       const rows = (await source.getRepository(entity.target).find()) as Row[];
@@ -137,14 +137,14 @@ describe.each(CASES)('the schema on %s', (kind) => {
   });
 
   if (kind === 'mariadb') {
-    it('is what TypeORM itself takes for that of the entities', async () => {
-      // It does not look at collations, nor at the order of an index's columns.
+    it('needs no changes according to TypeORM itself', async () => {
+      // TypeORM compares neither collations nor the order of an index's columns.
       const { upQueries } = await source.driver.createSchemaBuilder().log();
       expect(upQueries.map(({ query }) => query)).toEqual([]);
     });
   }
 
-  describe('is found different', () => {
+  describe('is reported as different', () => {
     const recreated = (table: string, columns: string): string[] => [
       `DROP TABLE ${table}`,
       `CREATE TABLE ${table} (${columns})`,

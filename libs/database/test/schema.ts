@@ -3,12 +3,12 @@ import type { Database, Row } from '../src/sql.js';
 import type { DataSource } from 'typeorm';
 
 /**
- * A schema as sentences about tables, columns and indices, so that two are compared by comparing words: `masters.name` is
- * `varchar(190) utf8mb4_bin, not null`.
+ * A schema as texts about tables, columns and indices, so that comparing two schemas means comparing texts: `masters.name` is `varchar(190)
+ * utf8mb4_bin, not null`.
  */
 export type Schema = ReadonlyMap<string, string>;
 
-/** What they say differently. */
+/** Returns the differences of two schemas. */
 export function differences(one: Schema, other: Schema): string[] {
   const subjects = new Set([...one.keys(), ...other.keys()]);
   return [...subjects].filter((subject) => one.get(subject) !== other.get(subject)).sort();
@@ -36,7 +36,7 @@ function indexWords(isUnique: boolean, columns: readonly string[]): string {
   return `${isUnique ? 'unique ' : ''}(${columns.join(', ')})`;
 }
 
-/** What the entities say, in the dialect of their DataSource. */
+/** Returns the schema of the entities, in the dialect of their DataSource. */
 export function describedSchema(source: DataSource): Schema {
   const isSqlite = source.options.type === 'better-sqlite3';
   const schema = new Map<string, string>();
@@ -65,7 +65,7 @@ export function describedSchema(source: DataSource): Schema {
   return schema;
 }
 
-/** Unique keys are indices to MySQL's driver and something apart to SQLite's. */
+/** Returns the keys of a table. Unique keys are indices to MySQL's driver and separate objects to SQLite's. */
 function keysOf(table: EntityMetadata): { name: string; isUnique: boolean; columns: EntityMetadata['columns'] }[] {
   return [
     ...table.indices.map(({ name, isUnique, columns }) => ({ name, isUnique, columns })),
@@ -73,7 +73,7 @@ function keysOf(table: EntityMetadata): { name: string; isUnique: boolean; colum
   ];
 }
 
-/** What the database says. */
+/** Returns the schema of the database. */
 export function actualSchema(db: Database): Promise<Schema> {
   return db.dialect.name === 'sqlite' ? sqliteSchema(db) : serverSchema(db);
 }
@@ -86,7 +86,7 @@ interface PragmaColumn {
   readonly pk: number;
 }
 
-/** Whatever of a table's statement no entity can say. */
+/** Parts of a table's statement that entities cannot express. */
 const UNKNOWN_TO_ENTITIES = /\b(COLLATE \w+|WITHOUT ROWID|STRICT|REFERENCES|CHECK|GENERATED)\b/gi;
 
 async function sqliteSchema(db: Database): Promise<Schema> {
@@ -103,7 +103,7 @@ async function sqliteSchema(db: Database): Promise<Schema> {
       const words = columnWords({
         type: column.type.toLowerCase(),
         collation: null,
-        // The key of a table's own rows is never null, though SQLite does not say so.
+        // The key of a table's own rows is never null, though SQLite does not report it.
         nullable: column.notnull === 0 && !generated,
         generated,
         default: column.dflt_value,
@@ -122,7 +122,7 @@ async function sqliteSchema(db: Database): Promise<Schema> {
       const words = parts.map(({ name, desc, coll }) =>
         [name, ...(desc ? ['desc'] : []), ...(coll === 'BINARY' ? [] : [coll])].join(' '),
       );
-      // Unique keys have no name here; the server calls them by their first column.
+      // Unique keys have no name here; the server names them by their first column.
       const name = index.origin === 'u' ? parts[0]!.name : index.name;
       schema.set(
         `${table.name} index ${name}`,
@@ -154,7 +154,7 @@ async function serverSchema(db: Database): Promise<Schema> {
       collation: column['COLLATION_NAME'] as string | null,
       nullable: column['IS_NULLABLE'] === 'YES',
       generated: column['EXTRA'] === 'auto_increment',
-      // MariaDB says NULL, MySQL says nothing.
+      // MariaDB reports NULL, MySQL nothing.
       default: column['COLUMN_DEFAULT'] === 'NULL' ? null : (column['COLUMN_DEFAULT'] as string | null),
     });
     schema.set(`${text(column['TABLE_NAME'])}.${text(column['COLUMN_NAME'])}`, words);
@@ -188,7 +188,7 @@ async function serverSchema(db: Database): Promise<Schema> {
   return schema;
 }
 
-/** `information_schema` has text and numbers. */
+/** Converts a value of `information_schema` to text. */
 function text(value: unknown): string {
   return String(value);
 }

@@ -11,7 +11,10 @@ import {
 import { type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 import { configure, register } from './databases.js';
 
-/** An engine that stands still in the middle of a transaction holds row locks. SQLite has one lock for all, so this is about servers. */
+/**
+ * An engine that stands still in the middle of a transaction holds row locks. SQLite has one lock for everything, so this test is for
+ * servers.
+ */
 (requireService('mariadb') ? describe : describe.skip)('a transaction that stands still, on MariaDB', () => {
   let server: MariaDb;
   let db: Database;
@@ -57,7 +60,7 @@ import { configure, register } from './databases.js';
     return (await store.orphans()).find((orphan) => orphan.buildId === build!.buildId)!;
   };
 
-  it('is passed over by whoever reaps, and reaped when it has ended', async () => {
+  it('is skipped by the reaper, and reaped when it has ended', async () => {
     const store = new ClaimStore(db);
     const held = await orphaned('b0');
     const free = await orphaned('b1');

@@ -13,7 +13,7 @@ onEveryDatabase('transactions', (get) => {
   const emptied = (): Promise<unknown> => get().db.run(`DELETE FROM notes`);
 
   describe('with deferred writes', () => {
-    it('are seen by the statements after them, in order, and committed', async () => {
+    it('are visible to the statements after them, in order, and committed', async () => {
       await emptied();
       const seen = await get().db.transaction(async (tx) => {
         await note(tx, 1);
@@ -28,7 +28,7 @@ onEveryDatabase('transactions', (get) => {
       expect(await ids()).toEqual([2, 3]);
     });
 
-    it('leave nothing behind when one of them fails, whatever it went with', async () => {
+    it('leave nothing behind when one of them fails, whatever it was sent with', async () => {
       await emptied();
       await get().db.run(`INSERT INTO notes (id, body) VALUES (7, 'there')`);
       const withCommit = get().db.transaction(async (tx) => {
@@ -57,7 +57,7 @@ onEveryDatabase('transactions', (get) => {
       expect(await ids()).toEqual([]);
     });
 
-    it('carry values that look like SQL, and more of them than a packet takes', async () => {
+    it('carry values that look like SQL, and more of them than fit into a packet', async () => {
       await emptied();
       const odd = `'; DROP TABLE notes; -- \\' \\" %`;
       const long = 'x'.repeat(700_000);

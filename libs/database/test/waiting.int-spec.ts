@@ -78,13 +78,13 @@ onEveryDatabase('what a request waits for', (get) => {
     expect([text, claimed.length]).toEqual([expected, expected.startsWith('next') ? 1 : 0]);
   });
 
-  it('is an engine when none that lives serves the builder', async () => {
+  it('is an engine when no living one serves the builder', async () => {
     const { requestId } = await queued();
     await new MasterStore(get().db).stop(me);
     expect(await new WaitingReads(get().db).of(requestId)).toMatchObject({ state: 'waiting', reason: 'no-engine' });
   });
 
-  it('are the requests before it while they are handed out, and a builder’s busy worker does not hold another builder up', async () => {
+  it('is the earlier requests while they are being claimed; one builder’s busy worker does not hold up another builder', async () => {
     await queued();
     const second = await queued();
     const other = await queued(1);

@@ -33,7 +33,7 @@ onEveryDatabase('sessions of workers', (get) => {
     }
   });
 
-  it('show little of a worker, whatever it says, or said to an earlier release', async () => {
+  it('show a limited part of a worker’s information, also of that stored by an earlier release', async () => {
     const reads = new CatalogReads(get().db);
     const shown = async (id: number) => (await reads.workers([id]))[0]!.workerinfo;
     const [id] = ids;
@@ -46,7 +46,7 @@ onEveryDatabase('sessions of workers', (get) => {
     await get().db.run(`UPDATE workers SET session_epoch = 1 WHERE id = ?`, [ids.at(-1)!]);
   });
 
-  it('are numbered when one worker comes several times at once, also to two masters', async () => {
+  it('are numbered when one worker connects several times at once, also to two masters', async () => {
     const other = await register(get().db, 'engine');
     const store = new WorkerStore(get().db);
     const epochs = await Promise.all([
@@ -58,7 +58,7 @@ onEveryDatabase('sessions of workers', (get) => {
     expect(epochs).toEqual([2, 3, 2, 4]);
   });
 
-  it('end together, but not for those that have a newer session', async () => {
+  it('end together, except those that a newer session has replaced', async () => {
     const store = new WorkerStore(get().db);
     await Promise.all(ids.map((id) => store.detached(id, 1)));
     const still = (await rows()).filter(({ master }) => master !== null).map(({ id }) => id);

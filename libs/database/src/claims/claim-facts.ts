@@ -3,16 +3,19 @@ import type { Incarnation } from '../masters.js';
 import { placeholders, type Transaction } from '../sql.js';
 import { buildersBusyOn, heldBySql } from '../workers.js';
 
-/** What the admissions of a claim are decided by. */
+/** The data that decide about the admissions of a claim. */
 export interface ClaimFacts {
   readonly workers: ReadonlyMap<number, WorkerFacts>;
-  /** Where a worker is, for a claim that is to begin in that session of it; without one it is to be started. */
+  /**
+   * Returns the place of a worker. A claim with `sessionEpoch` begins in that session; a claim without one is for a worker that is to be
+   * started.
+   */
   readonly placeOf: (claim: { readonly workerId: number; readonly sessionEpoch?: number }) => WorkerPlace;
 }
 
 /**
- * Reads what decides claims for these workers. Their rows stay locked, in the order of their ids, so that two engines do not count the same
- * room (I11).
+ * Reads the data that decide about claims for these workers. The workers' rows stay locked, in the order of their ids, so that two engines
+ * do not count the same room twice (I11).
  */
 export async function claimFacts(tx: Transaction, me: Incarnation, workerIds: Iterable<number>): Promise<ClaimFacts> {
   const ids = [...new Set(workerIds)].sort((a, b) => a - b);

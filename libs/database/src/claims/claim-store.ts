@@ -5,11 +5,11 @@ import { type ClaimCandidate, type ClaimedBuild, claimIn } from './claiming.js';
 import { type BuildEnd, type EndedBuild, endBuildIn } from './ending.js';
 import { assertClaimed, type BuildKey } from './fence.js';
 
-/** The head of a builder's queue. */
+/** The first request in a builder's queue. */
 export interface QueuedRequest {
   readonly requestId: number;
   readonly builderId: number;
-  /** −priority: small first. */
+  /** −priority: the lowest comes first. */
   readonly rank: number;
 }
 
@@ -18,27 +18,30 @@ export interface Orphan extends BuildKey {
   readonly masterId: number;
   readonly masterEpoch: number;
   readonly master: string;
-  /** Its engine holds its lease; only the worker is away. */
+  /** True when the engine holds its lease and only the worker is away. */
   readonly engineIsAlive: boolean;
-  /** Its worker may come back and go on with it (I9): to be reaped only when that has taken too long. Not when it is to be stopped. */
+  /**
+   * True when the worker may come back and go on with the build (I9), so that it is reaped only after a long wait. False for a build that
+   * is to be stopped.
+   */
   readonly mayResume: boolean;
-  /** Its worker has a session at another incarnation than the claim's: what it brings along is adopted there, if anywhere. */
+  /** True when the worker has a session with another incarnation than the claim's. Its builds are adopted there, if anywhere. */
   readonly workerIsElsewhere: boolean;
-  /** For how long its worker has been away, where an engine could still record that. */
+  /** How long the worker has been away, if an engine could still record it. */
   readonly parkedForMs: number | null;
 }
 
-/** Queue and claims, as engines use them. Prepared SQL: every build pays for it, and most writes are deferred, which no repository does. */
+/** Queue and claims, as engines use them. Prepared SQL: every build uses it, and most writes are deferred, which repositories cannot do. */
 export class ClaimStore {
   constructor(private readonly db: Database) {}
 
-  /** Builders that have anything queued. */
+  /** Returns the builders with queued requests. */
   async queuedBuilders(): Promise<number[]> {
     const rows = await this.db.all<{ builderId: number }>(`SELECT DISTINCT builder_id AS builderId FROM queue`);
     return rows.map((row) => row.builderId);
   }
 
-  /** The first `limit` requests of a builder, best first. */
+  /** Returns the first `limit` requests of a builder, best first. */
   heads(builderId: number, limit: number): Promise<QueuedRequest[]> {
     return this.db.all<QueuedRequest>(
       `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
@@ -52,7 +55,7 @@ export class ClaimStore {
   }
 
   /**
-   * Claims whose engine has died, begun another life or let its lease run out, and those whose worker is away. Judged on the
+   * Returns the claims whose engine has died, begun another life or let its lease run out, and those whose worker is away. Judged on the
    * database's clock.
    */
   async orphans(): Promise<Orphan[]> {
@@ -85,8 +88,8 @@ export class ClaimStore {
   }
 
   /**
-   * Gives an orphan's request back to the queue. Null when somebody else did so first, when its engine or its worker came back, or while
-   * that engine stands still in the middle of a transaction about it: the other orphans do not wait for this one.
+   * Gives an orphan's request back to the queue. Returns null when another engine did so first, when its engine or its worker came back, or
+   * when that engine stands still in the middle of a transaction about it: the other orphans do not wait for this one.
    */
   reap(orphan: Orphan, stateString = `retry: engine ${orphan.master} went away`): Promise<EndedBuild | null> {
     return this.db.transaction(async (tx) => {
@@ -100,7 +103,7 @@ export class ClaimStore {
     });
   }
 
-  /** What this incarnation works on according to the database. */
+  /** Returns the builds that this incarnation works on according to the database. */
   held(me: Incarnation): Promise<BuildKey[]> {
     return this.db.all<BuildKey>(
       `SELECT c.build_id AS buildId, c.request_id AS requestId, b.buildset_id AS buildsetId, c.builder_id AS builderId, c.epoch AS epoch
@@ -110,7 +113,7 @@ export class ClaimStore {
     );
   }
 
-  /** Ends an attempt of ours outside the journal, for one whose claim we found but never began. */
+  /** Ends one of our attempts outside the journal, when we found its claim but never began it. */
   end(key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
     return this.db.transaction(async (tx) => {
       await assertClaimed(tx, [key]);

@@ -22,11 +22,11 @@ export interface ClaimCandidate {
   readonly builderName: string;
   readonly workerId: number;
   readonly workerName: string;
-  /** The builder's and the worker's own properties, which win over those of the buildset. */
+  /** The builder's and the worker's own properties, which take precedence over those of the buildset. */
   readonly properties: Properties;
-  /** Of the configuration revision that the build runs under. */
+  /** Fingerprint of the builder in the configuration that the build runs under. */
   readonly fingerprint?: string;
-  /** The worker's session here that the build is to begin in. Undefined: it is to be started for the build. */
+  /** The worker's session here in which the build begins. Undefined: the worker is to be started for the build. */
   readonly sessionEpoch?: number;
 }
 
@@ -41,9 +41,9 @@ export interface ClaimedBuild extends BuildKey {
 }
 
 /**
- * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). Every claim locks in this order: workers, queue,
- * requests, builders; each by id. A candidate that somebody else took, or that the admissions refuse, is left out of the answer, which is
- * normal.
+ * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). Every claim locks in this order:
+ * workers, queue, requests, builders; each by id. A candidate that another engine took, or that the admissions refuse, is left out of the
+ * answer, which is normal.
  * @throws FencedError when our own lease is over
  */
 export async function claimIn(
@@ -62,7 +62,7 @@ export async function claimIn(
   return won.length === 0 ? [] : insertBuilds(tx, me, won, await newBuilds(tx, won));
 }
 
-/** Those that nobody else has taken: whoever deletes the queue row has the request. */
+/** Returns the candidates that nobody else has taken: the request belongs to whoever deletes its queue row. */
 async function takeOffQueue(
   tx: Transaction,
   me: Incarnation,
@@ -89,7 +89,7 @@ async function takeOffQueue(
 
 type NewBuild = Omit<ClaimedBuild, 'buildId'>;
 
-/** The build of each request that was taken off the queue, in order. */
+/** Returns the new build of each claimed request, in order. */
 async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promise<NewBuild[]> {
   const requests = await requestsOf(
     tx,
@@ -115,7 +115,7 @@ async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promi
 }
 
 function buildProperties(candidate: ClaimCandidate, request: RequestRow, number: number): Properties {
-  // Which attempt of which request this is, for commands that want to tell (`%(prop:attempt)s`).
+  // Lets commands know which attempt of which request they belong to (`%(prop:attempt)s`).
   const attempt = { requestid: candidate.requestId, attempt: request.attempts };
   return propertiesGiven({
     buildset: request.properties,
@@ -128,7 +128,7 @@ function buildProperties(candidate: ClaimCandidate, request: RequestRow, number:
   });
 }
 
-/** Writes builds and their claims. */
+/** Inserts builds and their claims. */
 async function insertBuilds(
   tx: Transaction,
   me: Incarnation,
@@ -170,7 +170,7 @@ async function insertBuilds(
   return claimed;
 }
 
-/** Of builds that were just inserted. Only the first is known: the nodes of a cluster may take turns with the others. */
+/** Returns the ids of builds that were just inserted. Only the first is known: the nodes of a cluster may interleave the others. */
 async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[], first: number): Promise<number[]> {
   if (builds.length === 1) return [first];
   const rows = await tx.all<{ id: number; uuid: Buffer }>(
@@ -181,7 +181,7 @@ async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[]
   return builds.map(({ uuid }) => ids.get(uuid)!);
 }
 
-/** A build number for each, in order; builder rows are locked in the order of their ids, so that claimers do not deadlock. */
+/** Returns a build number for each, in order. Builder rows are locked in the order of their ids, so that claimers do not deadlock. */
 async function takeNumbers(tx: Transaction, won: readonly ClaimCandidate[]): Promise<number[]> {
   const wanted = new Map<number, number>();
   for (const { builderId } of won) wanted.set(builderId, (wanted.get(builderId) ?? 0) + 1);

@@ -4,7 +4,7 @@ import { stopReason } from '../control/commands.js';
 import type { Transaction } from '../sql.js';
 import type { BuildKey } from './fence.js';
 
-/** How an attempt ended. `death`: its engine or its runner died under it, which is tried only so often. */
+/** How an attempt ended. `death`: its engine or its runner died, which is retried a limited number of times. */
 export interface BuildEnd {
   readonly results: Result;
   readonly stateString: string;
@@ -15,17 +15,17 @@ export interface EndedBuild {
   readonly buildId: number;
   readonly requestId: number;
   readonly builderId: number;
-  /** Its request waits in the queue again. */
+  /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
 }
 
-/** Attempts that may end with the death of their engine or runner. */
+/** Attempts of a request that may end with the death of their engine or runner. */
 export const DEATHS_ALLOWED = 3;
-/** Attempts in all, whatever they end with: a build that takes its worker down every time must not do so for ever. */
+/** Most attempts of a request, whatever they end with: a build that takes its worker down every time must not do so for ever. */
 export const ATTEMPTS_ALLOWED = 20;
 
-/** Ends an attempt whose claim is locked in this transaction: its request is completed, or queued again after RETRY. */
+/** Ends an attempt whose claim is locked in this transaction. Its request is completed, or queued again after RETRY. */
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
   const now = tx.dialect.nowMs;
   const request = (await tx.get<{ attempts: number; deaths: number; priority: number; submittedAtMs: number }>(
@@ -76,7 +76,7 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
   return { ...ended, requeued: false, completedBuildsetId };
 }
 
-/** RETRY unless the request was cancelled meanwhile or has been tried often enough. */
+/** Returns RETRY unless the request was cancelled meanwhile or has been tried often enough. */
 async function verdict(
   tx: Transaction,
   key: BuildKey,

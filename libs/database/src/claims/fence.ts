@@ -1,7 +1,7 @@
 import { FencedError } from '@millrace/domain';
 import { placeholders, type Transaction } from '../sql.js';
 
-/** Names one attempt; `epoch` fences every write about it (I3). */
+/** Identifies one attempt. `epoch` fences every write about it (I3). */
 export interface BuildKey {
   readonly buildId: number;
   readonly requestId: number;
@@ -11,8 +11,8 @@ export interface BuildKey {
 }
 
 /**
- * Locks the claims of these builds. @returns the ids of the builds that are still ours; every write about a build comes after it, in
- * the same transaction (the fence guards inserts too).
+ * Locks the claims of these builds. Every write about a build comes after it, in the same transaction (the fence guards inserts too).
+ * @returns the ids of the builds that are still ours
  */
 export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<Set<number>> {
   const rows = await tx.all<{ requestId: number; epoch: number }>(
@@ -23,7 +23,10 @@ export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Pro
   return new Set(keys.filter((key) => epochs.get(key.requestId) === key.epoch).map((key) => key.buildId));
 }
 
-/** @throws FencedError */
+/**
+ * Locks the claims of these builds.
+ * @throws FencedError when one is not ours any more
+ */
 export async function assertClaimed(tx: Transaction, keys: readonly BuildKey[]): Promise<void> {
   const ours = await claimedOf(tx, keys);
   for (const key of keys) if (!ours.has(key.buildId)) throw new FencedError(`build ${key.buildId}`, { ...key });

@@ -1,7 +1,7 @@
 import { byCodebase, type Properties, type SourceStamp } from '@millrace/domain';
 import { placeholders, type Queryable } from '../sql.js';
 
-/** A request, as whoever begins or continues an attempt at it has to know it. */
+/** The columns of a request that are needed to begin or continue an attempt. */
 export interface RequestRow {
   requestId: number;
   buildsetId: number;

@@ -29,17 +29,20 @@ export interface Force {
 }
 
 export type Cancelled =
-  /** It was still queued, and is complete now. */
+  /** The request was still queued, and is complete now. */
   | { readonly outcome: 'cancelled'; readonly builderId: number; readonly completedBuildsetId: number | null }
   /** An engine has been asked to stop the build. */
   | { readonly outcome: 'stopping'; readonly masterId: number }
   | { readonly outcome: 'already-complete' };
 
-/** What people do to builds, requests and schedulers: force, rebuild, stop, cancel, enable. */
+/** People's actions on builds, requests and schedulers: force, rebuild, stop, cancel, enable. */
 export class ControlStore {
   constructor(private readonly db: Database) {}
 
-  /** @throws UserError `bad-source-stamps`, `secret-in-address` */
+  /**
+   * Makes a buildset for a force scheduler.
+   * @throws UserError `bad-source-stamps`, `secret-in-address`
+   */
   force(force: Force): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
       force.sourceStamps.forEach(checkAddresses);
@@ -57,7 +60,10 @@ export class ControlStore {
     });
   }
 
-  /** Builds the same source with the same properties again. @throws UserError `not-found` */
+  /**
+   * Builds the same source with the same properties again.
+   * @throws UserError `not-found`
+   */
   rebuild(buildId: number): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
       const build = await (await tx.repository(BuildEntity)).findOneBy({ id: buildId });
@@ -89,7 +95,10 @@ export class ControlStore {
     });
   }
 
-  /** Asks the engine that has the build to stop it; the command is done when the build has ended. @returns that engine, or null when the build is over. */
+  /**
+   * Asks the engine that has the build to stop it. The command is done when the build has ended.
+   * @returns that engine, or null when the build is over
+   */
   stopBuild(buildId: number, reason: string): Promise<{ masterId: number } | null> {
     return this.db.transaction(async (tx) => {
       const claim = await (await tx.repository(ClaimEntity)).findOneBy({ buildId });
@@ -104,7 +113,7 @@ export class ControlStore {
 
   cancelRequest(requestId: number, reason: string): Promise<Cancelled> {
     return this.db.transaction(async (tx) => {
-      // Engines claim by deleting the queue row too: whoever deletes it decides.
+      // Engines claim by deleting the queue row, too: whoever deletes it decides.
       const { affected } = await (await tx.repository(QueueEntity)).delete({ requestId });
       const request = await (await tx.repository(BuildRequestEntity)).findOneBy({ id: requestId });
       if (!request) throw notFound('build request', requestId);
@@ -120,7 +129,7 @@ export class ControlStore {
     });
   }
 
-  /** False when the request is no longer queued. */
+  /** Sets a request's priority. Returns false when it is no longer queued. */
   setPriority(requestId: number, priority: number): Promise<boolean> {
     return this.db.transaction(async (tx) => {
       const requests = await tx.repository(BuildRequestEntity);
@@ -133,12 +142,18 @@ export class ControlStore {
     });
   }
 
-  /** What comes while it is switched off it does not look at, but by choice (`settleBacklog`). @throws UserError `not-found` */
+  /**
+   * Enables or disables a scheduler. It does not look at changes that came while it was disabled, except on request (`settleBacklog`).
+   * @throws UserError `not-found`
+   */
   async enableScheduler(schedulerId: number, enabled: boolean): Promise<void> {
     await this.db.transaction((tx) => enableScheduler(tx, schedulerId, enabled));
   }
 
-  /** Has a scheduler decide about what it has not looked at, or forgets it. @throws UserError `not-found`, `disabled`, `no-backlog` */
+  /**
+   * Makes a scheduler decide about its backlog, or forgets it.
+   * @throws UserError `not-found`, `disabled`, `no-backlog`
+   */
   async settleBacklog(schedulerId: number, how: 'take' | 'drop'): Promise<void> {
     await this.db.transaction((tx) => settleBacklog(tx, schedulerId, how));
   }

@@ -5,23 +5,23 @@ import type { Database, Transaction } from '../sql.js';
 
 const COMMANDS_AT_ONCE = 100;
 
-/** What a master is asked to do. */
+/** Something that a master is asked to do. */
 export type Wish =
   | { readonly kind: 'stop-build'; readonly buildId: number; readonly reason: string }
-  /** It reads its configuration again. */
+  /** Read the configuration again. */
   | { readonly kind: 'reconfig' }
-  /** It takes nothing new, finishes what it has, and ends. */
+  /** Take nothing new, finish all running work, and end. */
   | { readonly kind: 'drain' };
 
-/** A row that asks a master for something (a message is only a hint that it is there). */
+/** A row with a request to a master (the message on the bus is only a hint that it exists). */
 export type MasterCommand = Wish & { readonly id: number };
 export type StopBuild = Extract<MasterCommand, { kind: 'stop-build' }>;
 
-/** What masters are asked to do, and what came of it. */
+/** Commands to masters, and their results. */
 export class CommandStore {
   constructor(private readonly db: Database) {}
 
-  /** Open commands for a master, oldest first. */
+  /** Returns the open commands of a master, oldest first. */
   async openCommands(masterId: number): Promise<MasterCommand[]> {
     const commands = await this.db.repository(MasterCommandEntity);
     const open = await commands.find({
@@ -32,17 +32,23 @@ export class CommandStore {
     return open.map(commandOf);
   }
 
-  /** Asks a master to read its configuration again. @returns the command, to wait for with `commandResult` */
+  /**
+   * Asks a master to read its configuration again.
+   * @returns the command's id, for waiting with `commandResult`
+   */
   requestReconfig(masterId: number): Promise<number> {
     return this.db.transaction((tx) => command(tx, masterId, { kind: 'reconfig' }));
   }
 
-  /** Asks a master to take nothing new, finish what it has, and end. @returns the command, to wait for with `commandResult` */
+  /**
+   * Asks a master to take nothing new, finish all running work, and end.
+   * @returns the command's id, for waiting with `commandResult`
+   */
   requestDrain(masterId: number): Promise<number> {
     return this.db.transaction((tx) => command(tx, masterId, { kind: 'drain' }));
   }
 
-  /** Null while it is not done. */
+  /** Returns a command's result; null while it is not done. */
   async commandResult(commandId: number): Promise<string | null> {
     const found = await (await this.db.repository(MasterCommandEntity)).findOneBy({ id: commandId });
     return found?.doneAtMs == null ? null : (found.result ?? '');
@@ -54,8 +60,8 @@ export class CommandStore {
   }
 
   /**
-   * For an engine that was asked to stop a build that it does not run: the build may wait for its worker, be on its way here, or have moved
-   * on, and the wish with it. False: it is over.
+   * Passes on a stop command for a build that this engine does not run: the build may wait for its worker, be on its way here, or have
+   * moved on, and the command moves with it. Returns false when the build is over.
    */
   passStopOn(stop: StopBuild): Promise<boolean> {
     return this.db.transaction(async (tx) => {
@@ -67,7 +73,10 @@ export class CommandStore {
   }
 }
 
-/** Asks a master for something. @returns the command's id */
+/**
+ * Adds a command to a master.
+ * @returns the command's id
+ */
 export async function command(tx: Transaction, masterId: number, wish: Wish): Promise<number> {
   const commands = await tx.repository(MasterCommandEntity);
   const isStop = wish.kind === 'stop-build';
@@ -85,7 +94,7 @@ function commandOf({ id, kind, subjectId, args }: MasterCommandEntity): MasterCo
   return kind === 'stop-build' ? { id, kind, buildId: subjectId, reason: stopReason(args) } : { id, kind };
 }
 
-/** Why a build is to be stopped, of the arguments of its command. */
+/** Returns the reason in the arguments of a stop command. */
 export function stopReason(args: string): string {
   return (JSON.parse(args) as { reason?: string }).reason ?? 'no reason';
 }

@@ -4,7 +4,7 @@ import { NO_FAILURES } from '../fleet.js';
 import { notFound } from './not-found.js';
 import type { Database } from '../sql.js';
 
-/** What people do to workers. */
+/** People's actions on workers. */
 export class WorkerControlStore {
   constructor(private readonly db: Database) {}
 
@@ -12,7 +12,7 @@ export class WorkerControlStore {
     return this.worker(workerId, { paused: true, pauseReason: reason });
   }
 
-  /** Whatever held the worker back is over: a pause, a shutdown that has not come yet, a quarantine. */
+  /** Ends everything that holds the worker back: a pause, a pending shutdown, a quarantine. */
   unpauseWorker(workerId: number): Promise<void> {
     return this.worker(workerId, {
       paused: false,
@@ -23,12 +23,12 @@ export class WorkerControlStore {
     });
   }
 
-  /** No more builds, and it is told to shut down when it is idle, on whichever engine it is then. */
+  /** Gives the worker no more builds, and has it shut down when it is idle, on whichever engine it is then. */
   stopWorker(workerId: number, reason: string | null): Promise<void> {
     return this.worker(workerId, { graceful: true, shutdownReason: reason });
   }
 
-  /** Ends the session that it has now, and what it builds. */
+  /** Ends the worker's current session and its builds. */
   killWorker(workerId: number, reason: string | null): Promise<void> {
     return this.worker(workerId, { killEpoch: () => 'session_epoch', shutdownReason: reason });
   }

@@ -26,24 +26,24 @@ export class BuildEntity {
   @Big() masterId: number;
   /** In ms since 1970. */
   @Big() startedAtMs: number;
-  /** In ms since 1970; null: it runs. */
+  /** In ms since 1970; null while it runs. */
   @Big({ nullable: true }) completeAtMs: number | null;
-  /** In Buildbot's numbers; null: it runs. */
+  /** In Buildbot's numbers; null while it runs. */
   @Big({ nullable: true }) results: number | null;
   @Text() stateString: string;
-  /** How long it waited for locks, in ms. */
+  /** Time of waiting for locks, in ms. */
   @Big() locksMs: number;
   /** JSON. */
   @Text() properties: string;
-  /** Of the builder's definition that it began with; null: not to be resumed. */
+  /** Fingerprint of the builder's definition that the build began with; null for a build that cannot be resumed. */
   @Key(64, { nullable: true }) fingerprint: string | null;
 }
 
-/** That a build went on at another engine. */
+/** An adoption of a build by another engine. */
 @Entity('adoptions')
 export class AdoptionEntity {
   @Big({ primary: true }) buildId: number;
-  /** Of the claim from then on. */
+  /** Epoch of the claim after the adoption. */
   @Big({ primary: true }) epoch: number;
   @Big() fromMasterId: number;
   @Big() toMasterId: number;
@@ -61,15 +61,15 @@ export class StepEntity {
   @Key(190) name: string;
   /** In ms since 1970. */
   @Big() startedAtMs: number;
-  /** In ms since 1970; null: it runs. */
+  /** In ms since 1970; null while it runs. */
   @Big({ nullable: true }) completeAtMs: number | null;
-  /** In Buildbot's numbers; null: it runs. */
+  /** In Buildbot's numbers; null while it runs. */
   @Big({ nullable: true }) results: number | null;
   @Text() stateString: string;
   /** JSON: a list of `{ "name": …, "url": … }`. */
   @Text() urls: string;
   @Bool() hidden: boolean;
-  /** May be replayed half-way at another engine. */
+  /** Whether the step may be replayed half-way at another engine. */
   @Bool({ default: 0 }) resumable: boolean;
 }
 
@@ -81,19 +81,19 @@ export class CommandEntity {
   /** Counted from 0 for each step. */
   @Big({ primary: true }) ordinal: number;
   @Key(32) name: string;
-  /** What the worker knows it by. */
+  /** The worker's id of the command. */
   @Uuid() uuid: Buffer;
-  /** sha256, hexadecimal: a replayed step has to ask for the same. */
+  /** sha256 of the arguments, hexadecimal: a replayed step has to send the same. */
   @Key(64) argsHash: string;
   /** In ms since 1970. */
   @Big() sentAtMs: number;
-  /** JSON; null: the intent, not known to have ended. */
+  /** JSON; null for an intent whose end is not known. */
   @Text({ nullable: true }) outcome: string | null;
-  /** The worker has said how it ended. */
+  /** Whether the worker has reported the command's end. */
   @Bool({ default: 0 }) ended: boolean;
   /** Number of the last update whose lines are stored. */
   @Big({ default: 0 }) updatesStored: number;
-  /** Standard output so far, where its step wants it. */
+  /** Standard output so far, if the step asked for it. */
   @Text({ nullable: true }) captured: string | null;
 }
 
@@ -105,7 +105,7 @@ export class LogEntity {
   @Big() buildId: number;
   @Big() stepId: number;
   @Key(190) name: string;
-  /** The name as it is in addresses. */
+  /** The name in addresses. */
   @Key(64) slug: string;
   /** `s` with streams, `t` text, `h` HTML. */
   @Key(1) type: string;

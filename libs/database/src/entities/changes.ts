@@ -1,12 +1,12 @@
 import { Entity, Index, Unique } from 'typeorm';
 import { Big, Bool, Id, Key, Text } from './columns.js';
 
-/** Which source something is about; the same source is one row. */
+/** A version of the sources. Equal ones are one row. */
 @Entity('source_stamps')
 @Unique('hash', ['hash'])
 export class SourceStampEntity {
   @Id() id: number;
-  /** sha256 of all that follows, hexadecimal. */
+  /** sha256 of the following columns, hexadecimal. */
   @Key(64) hash: string;
   @Text({ nullable: true }) branch: string | null;
   @Key(190, { nullable: true }) revision: string | null;
@@ -26,9 +26,9 @@ export class SourceStampEntity {
 @Index('changes_source_stamp', ['sourceStampId'])
 export class ChangeEntity {
   @Id() id: number;
-  /** In the order of becoming visible, which ids are not. */
+  /** Increases in the order in which changes become visible, which ids do not. */
   @Big() seq: number;
-  /** sha256 of what makes it the same change when it is delivered again, hexadecimal. */
+  /** sha256 of the key by which a repeated delivery of the change is recognised, hexadecimal. */
   @Key(64) dedupHash: string;
   @Text() author: string;
   @Text({ nullable: true }) committer: string | null;
@@ -40,7 +40,7 @@ export class ChangeEntity {
   @Text() repository: string;
   @Key(190) project: string;
   @Key(190) codebase: string;
-  /** When it was made, in ms since 1970 by its author's clock. */
+  /** When the change was made, in ms since 1970 by its author's clock. */
   @Big() whenMs: number;
   /** In ms since 1970. */
   @Big() receivedAtMs: number;
@@ -51,7 +51,7 @@ export class ChangeEntity {
   @Big() sourceStampId: number;
 }
 
-/** What a scheduler decided about a change. */
+/** A scheduler's decision about a change. */
 @Entity('scheduler_changes')
 @Index('scheduler_changes_waiting', ['schedulerId', 'decision', 'changeId'])
 export class SchedulerChangeEntity {
@@ -63,18 +63,18 @@ export class SchedulerChangeEntity {
   @Text({ nullable: true }) reason: string | null;
   /** In ms since 1970. */
   @Big() decidedAtMs: number;
-  /** What was built for it. */
+  /** The buildset that was made for the change. */
   @Big({ nullable: true }) buildsetId: number | null;
 }
 
-/** The answer to something that was delivered from outside, to be repeated when it is delivered again. */
+/** The answer to a delivery from outside. It is repeated when the delivery is. */
 @Entity('deliveries')
 export class DeliveryEntity {
   /** `trigger`. */
   @Key(64, { primary: true }) scope: string;
   /** The sender's `Idempotency-Key`. */
   @Key(190, { primary: true }) deliveryKey: string;
-  /** sha256 of the body, hexadecimal: another body with the same key is refused. */
+  /** sha256 of the body, hexadecimal. Another body with the same key is refused. */
   @Key(64) bodyHash: string;
   /** JSON. */
   @Text() answer: string;

@@ -22,7 +22,7 @@ export class ProjectEntity {
   @Text({ nullable: true }) description: string | null;
 }
 
-/** A builder by its name, with what would otherwise have to be searched for in its history. */
+/** A builder by its name, with columns that spare a search through its history. */
 @Entity('builders')
 @Unique('name', ['name'])
 @Index('builders_project', ['projectId'])
@@ -33,7 +33,7 @@ export class BuilderEntity {
   @Big({ nullable: true }) projectId: number | null;
   /** JSON: a list of strings. */
   @Text() tags: string;
-  /** What its next build is numbered. */
+  /** Number of its next build. */
   @Big() nextNumber: number;
   /** The newest build that has ended. */
   @Big({ nullable: true }) latestBuildId: number | null;
@@ -43,13 +43,13 @@ export class BuilderEntity {
   @Big({ nullable: true }) latestGreenBuildId: number | null;
 }
 
-/** Which engines serve a builder. */
+/** The engines that serve a builder. */
 @Entity('builder_masters')
 @Index('builder_masters_master', ['masterId'])
 export class BuilderMasterEntity {
   @Big({ primary: true }) builderId: number;
   @Big({ primary: true }) masterId: number;
-  /** Of the builder's definition at that engine. */
+  /** Fingerprint of the builder's definition at that engine. */
   @Key(64) fingerprint: string;
 }
 
@@ -61,19 +61,22 @@ export class SchedulerEntity {
   /** `any-branch`, `single-branch`, `force`, … */
   @Key(32) kind: string;
   @Bool() enabled: boolean;
-  /** The `seq` of the last change that it has decided about. */
+  /** The `seq` of the last change that the scheduler has decided about. */
   @Big() cursorSeq: number;
-  /** The `seq` of the last finished buildset that it has decided about. */
+  /** The `seq` of the last finished buildset that the scheduler has decided about. */
   @Big({ default: 0 }) buildsetCursorSeq: number;
-  /** When it wants to be asked again, in ms since 1970; null: it need not be. */
+  /** When the scheduler must be called again, in ms since 1970; null for never. */
   @Big({ nullable: true }) wakeAtMs: number | null;
-  /** The changes after this one that it has not decided about came while it was switched off or in no configuration; null: there are none. */
+  /**
+   * The backlog is the undecided changes after this `seq`. They came while the scheduler was disabled or not configured. Null when there
+   * are none.
+   */
   @Big({ nullable: true }) backlogSeq: number | null;
-  /** How many those were, when it began again. */
+  /** Number of changes in the backlog when the scheduler began again. */
   @Big({ nullable: true }) backlogCount: number | null;
 }
 
-/** Which scheduler masters have a scheduler in their configuration. */
+/** The scheduler masters that have a scheduler in their configuration. */
 @Entity('scheduler_masters')
 @Index('scheduler_masters_master', ['masterId'])
 export class SchedulerMasterEntity {
@@ -86,15 +89,15 @@ export class SchedulerMasterEntity {
 export class ChangeSourceEntity {
   @Id() id: number;
   @Name() name: string;
-  /** `ok`, `partial` (some of it is left out), `failing`; null: it has not been asked yet. */
+  /** `ok`, `partial` (some of it is left out), `failing`; null before the first poll. */
   @Key(16, { nullable: true }) state: 'ok' | 'partial' | 'failing' | null;
   /** In ms since 1970. */
   @Big({ nullable: true }) stateSinceMs: number | null;
-  /** What is left out, or why it cannot be asked, in words. */
+  /** What is left out, or why the change source cannot be polled, as text. */
   @Text({ nullable: true }) error: string | null;
 }
 
-/** Where somebody stands: a poller in each of its branches. */
+/** Positions of change sources: those of a poller in each of its branches. */
 @Entity('object_state')
 export class ObjectStateEntity {
   /** `poller:NAME`. */

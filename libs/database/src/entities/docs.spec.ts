@@ -12,7 +12,7 @@ interface Drawn {
   readonly mark: string;
 }
 
-/** The tables that `docs/database.md` draws, with the columns that it names. */
+/** Returns the tables that `docs/database.md` draws, with the columns that it names. */
 function drawn(): Map<string, Drawn[]> {
   const tables = new Map<string, Drawn[]>();
   for (const [, diagram] of DOCS.matchAll(/```mermaid\nerDiagram\n(.*?)```/gs)) {
@@ -40,7 +40,7 @@ const TYPES: Readonly<Record<string, string>> = {
 describe('docs/database.md', () => {
   let entities: EntityMetadata[];
   beforeAll(async () => {
-    // Knows what the entities say without having connected to anything.
+    // Reads the entities' metadata without connecting to a database.
     const source: DataSource = await dataSource('mysql://nobody@127.0.0.1:1/nothing', 1).initialize();
     entities = source.entityMetadatas;
     await source.destroy();
@@ -50,7 +50,7 @@ describe('docs/database.md', () => {
     expect([...drawn().keys()].sort()).toEqual(entities.map(({ tableName }) => tableName).sort());
   });
 
-  it('draws columns as they are, and every one of a primary key', () => {
+  it('draws columns as they are, and every column of a primary key', () => {
     const tables = drawn();
     for (const entity of entities) {
       const columns = tables.get(entity.tableName)!;

@@ -21,7 +21,7 @@ import {
 } from './requests.js';
 import { WorkerBuilderEntity, WorkerEntity, WorkerTokenEntity } from './workers.js';
 
-/** Every table but the one that the migrator keeps for itself. The description of the schema: migrations are tested against it. */
+/** Every table except the one that the migrator keeps for itself. The entities describe the schema; migrations are tested against them. */
 export const ENTITIES = [
   MasterEntity,
   JournalEntity,

@@ -1,7 +1,7 @@
 import { Entity, Index, Unique } from 'typeorm';
 import { Big, Id, Key, Name, Text } from './columns.js';
 
-/** A master by its name, with its present or last life. */
+/** A master by its name, with its current or last life. */
 @Entity('masters')
 @Unique('name', ['name'])
 export class MasterEntity {
@@ -12,7 +12,7 @@ export class MasterEntity {
   @Key(190) host: string;
   @Big() pid: number;
   @Key(32) version: string;
-  /** One more with each life; claims and ownerships refer to it. */
+  /** Increases with each life. Claims and ownerships refer to it. */
   @Big() epoch: number;
   /** `active`, `draining`, `stopped`. */
   @Key(16) state: 'active' | 'draining' | 'stopped';
@@ -20,37 +20,37 @@ export class MasterEntity {
   @Big() startedAtMs: number;
   /** When the lease was renewed last, in ms since 1970. */
   @Big() lastActiveAtMs: number;
-  /** Until when the lease stands, in ms since 1970 by the database's clock; 0: given up. */
+  /** End of the lease, in ms since 1970 by the database's clock; 0 when given up. */
   @Big() leaseUntilMs: number;
-  /** How long a lease is, in ms. */
+  /** Length of the lease, in ms. */
   @Big() leaseMs: number;
-  /** The configuration that it runs (`revisions`); null: none yet. */
+  /** The configuration that the master runs (`revisions`); null before the first. */
   @Big({ nullable: true }) revisionId: number | null;
 }
 
-/** What a master's journal wrote last. */
+/** The last write of a master's journal. */
 @Entity('journals')
 export class JournalEntity {
   @Big({ primary: true }) masterId: number;
   @Big() masterEpoch: number;
-  /** Of the journal's last transaction, counted from 1 in each life. */
+  /** Number of the journal's last transaction, counted from 1 in each life. */
   @Big() groupNumber: number;
 }
 
-/** Who a scheduler, poller or reporter is active on. */
+/** The master on which a scheduler, poller or reporter is active. */
 @Entity('ownerships')
 export class OwnershipEntity {
   /** `scheduler:NAME`, `poller:NAME`. */
   @Name({ primary: true }) name: string;
   @Big() masterId: number;
   @Big() masterEpoch: number;
-  /** One more with each owner; guards the owner's writes. */
+  /** Increases with each owner. It guards the owner's writes. */
   @Big() epoch: number;
   /** When this owner took it, in ms since 1970. */
   @Big() sinceMs: number;
 }
 
-/** Something that a master is asked to do. */
+/** A request to a master. */
 @Entity('master_commands')
 @Index('master_commands_open', ['doneAtMs', 'id'])
 export class MasterCommandEntity {
@@ -64,13 +64,13 @@ export class MasterCommandEntity {
   @Text() args: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
-  /** In ms since 1970; null: open. */
+  /** In ms since 1970; null while open. */
   @Big({ nullable: true }) doneAtMs: number | null;
-  /** What came of it, in words. */
+  /** The result, as text. */
   @Text({ nullable: true }) result: string | null;
 }
 
-/** A number that is counted up under a row lock: `change-seq`, `worker-tokens`. */
+/** A number that is incremented under a row lock: `change-seq`, `worker-tokens`. */
 @Entity('counters')
 export class CounterEntity {
   @Key(64, { primary: true }) name: string;

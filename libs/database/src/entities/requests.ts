@@ -11,29 +11,29 @@ import { Big, Bool, Id, Key, Text, Uuid } from './columns.js';
 export class BuildsetEntity {
   @Id() id: number;
   @Uuid() uuid: Buffer;
-  /** Null: no scheduler made it. */
+  /** Null when no scheduler made the buildset. */
   @Big({ nullable: true }) schedulerId: number | null;
   @Key(190) schedulerName: string;
-  /** What there is one buildset of each scheduler for. */
+  /** Cause of the buildset. Unique per scheduler. */
   @Key(190) cause: string;
   @Text() reason: string;
   @Text({ nullable: true }) externalId: string | null;
   /** In ms since 1970. */
   @Big() submittedAtMs: number;
-  /** In ms since 1970; null: not complete. */
+  /** In ms since 1970; null while not complete. */
   @Big({ nullable: true }) completeAtMs: number | null;
-  /** The worst of its requests, in Buildbot's numbers. */
+  /** The worst result of its requests, in Buildbot's numbers. */
   @Big({ nullable: true }) results: number | null;
   /** JSON. */
   @Text() properties: string;
   /** The build that triggered it. */
   @Big({ nullable: true }) parentBuildId: number | null;
   @Text({ nullable: true }) parentRelationship: string | null;
-  /** The build that it does again: of repeated rebuilds the first. */
+  /** The build that is rebuilt. For repeated rebuilds the first one. */
   @Big({ nullable: true }) rebuiltBuildId: number | null;
-  /** How many of its requests are not complete. */
+  /** Number of its requests that are not complete. */
   @Big() requestsLeft: number;
-  /** In the order in which finished ones become visible, which neither ids nor times are; null: not finished. */
+  /** Increases in the order in which finished buildsets become visible, which neither ids nor times do; null while not finished. */
   @Big({ nullable: true }) seq: number | null;
 }
 
@@ -62,35 +62,35 @@ export class BuildRequestEntity {
   @Big() buildsetId: number;
   @Big() builderId: number;
   @Big() priority: number;
-  /** A build waits for it. */
+  /** Whether a build waits for the request. */
   @Bool() waitedFor: boolean;
   /** In ms since 1970. */
   @Big() submittedAtMs: number;
-  /** In ms since 1970; null: nobody works on it. */
+  /** In ms since 1970; null while nobody works on it. */
   @Big({ nullable: true }) claimedAtMs: number | null;
   @Big({ nullable: true }) claimedByMasterId: number | null;
-  /** In ms since 1970; null: not complete. */
+  /** In ms since 1970; null while not complete. */
   @Big({ nullable: true }) completeAtMs: number | null;
   /** In Buildbot's numbers. */
   @Big({ nullable: true }) results: number | null;
-  /** How many builds it has had. */
+  /** Number of its builds. */
   @Big() attempts: number;
-  /** How many of them their engine or runner died of. */
+  /** Number of its builds that ended with the death of their engine or runner. */
   @Big() deaths: number;
-  /** Why it was completed without a build. */
+  /** Why the request was completed without a build. */
   @Text({ nullable: true }) reason: string | null;
-  /** Counts claims and adoptions: an epoch is never used twice for a request. */
+  /** Counts claims and adoptions. An epoch is never used twice for a request. */
   @Big({ default: 0 }) epoch: number;
 }
 
-/** A build request that waits. */
+/** A waiting build request. */
 @Entity('queue')
 @Index('queue_builder', ['builderId', 'queueRank', 'requestId'])
 @Index('queue_order', ['queueRank', 'requestId'])
 export class QueueEntity {
   @Big({ primary: true }) requestId: number;
   @Big() builderId: number;
-  /** Minus the priority: the least is first. */
+  /** Minus the priority: the lowest comes first. */
   @Big() queueRank: number;
   /** In ms since 1970. */
   @Big() submittedAtMs: number;
@@ -110,6 +110,6 @@ export class ClaimEntity {
   @Big() masterEpoch: number;
   /** Guards every write about the build. */
   @Big() epoch: number;
-  /** Since when nobody works on it because its worker is away, in ms since 1970; null: somebody does. */
+  /** When the build lost its worker and nobody worked on it any more, in ms since 1970; null while somebody does. */
   @Big({ nullable: true }) parkedAtMs: number | null;
 }

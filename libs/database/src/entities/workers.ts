@@ -1,55 +1,55 @@
 import { Entity, Index, Unique } from 'typeorm';
 import { Big, Bool, Id, Key, Name, Text } from './columns.js';
 
-/** A worker by its name, with its present or last session. */
+/** A worker by its name, with its current or last session. */
 @Entity('workers')
 @Unique('name', ['name'])
 @Index('workers_master', ['masterId', 'masterEpoch'])
 export class WorkerEntity {
   @Id() id: number;
   @Name() name: string;
-  /** JSON: what it said about itself and its host. */
+  /** JSON: the worker's information about itself and its host. */
   @Text() info: string;
-  /** How many builds it may have at once, on all engines together. */
+  /** Most builds at once, on all engines together. */
   @Big() maxBuilds: number;
   @Bool() paused: boolean;
   @Text({ nullable: true }) pauseReason: string | null;
-  /** To be shut down when it is idle. */
+  /** Whether the worker is to be shut down when it is idle. */
   @Bool() graceful: boolean;
-  /** One more with each session; the newest is the only one. */
+  /** Increases with each session. Only the newest one counts. */
   @Big() sessionEpoch: number;
-  /** The engine that has its session; null: not connected. */
+  /** The engine that has its session; null while not connected. */
   @Big({ nullable: true }) masterId: number | null;
   @Big({ nullable: true }) masterEpoch: number | null;
   /** In ms since 1970. */
   @Big({ nullable: true }) lastSeenAtMs: number | null;
-  /** Goes on with its commands while it has no engine. */
+  /** Whether the worker goes on with its commands while it has no engine. */
   @Bool({ default: 0 }) resumes: boolean;
   /** When it was first configured, in ms since 1970. */
   @Big({ nullable: true }) createdAtMs: number | null;
-  /** In ms since 1970; null: not connected. */
+  /** In ms since 1970; null while not connected. */
   @Big({ nullable: true }) connectedSinceMs: number | null;
   /** `msgpack`, `pb`. */
   @Key(16, { nullable: true }) protocol: string | null;
   @Key(64, { nullable: true }) address: string | null;
-  /** Why it is to be shut down or was killed. */
+  /** Why the worker is to be shut down or was killed. */
   @Text({ nullable: true }) shutdownReason: string | null;
   /** The session that is to be ended at once. */
   @Big({ nullable: true }) killEpoch: number | null;
-  /** After how many ms of absence the alarm is raised; null: never. */
+  /** Time of absence in ms after which an alarm is raised; null for never. */
   @Big({ nullable: true }) missingTimeoutMs: number | null;
-  /** When the alarm was raised, in ms since 1970; null: there is none. */
+  /** When the alarm was raised, in ms since 1970; null when there is none. */
   @Big({ nullable: true }) missingAtMs: number | null;
-  /** In a row: of attaching it, or of builds that were lost at once. */
+  /** Failures in a row: of attaching the worker, or builds that were lost at once. */
   @Big({ default: 0 }) failures: number;
-  /** When the last of these was, in ms since 1970. */
+  /** When the last of these failures was, in ms since 1970. */
   @Big({ nullable: true }) failedAtMs: number | null;
-  /** Until when it gets no builds, in ms since 1970. */
+  /** End of the quarantine, in ms since 1970. */
   @Big({ nullable: true }) quarantinedUntilMs: number | null;
   @Text({ nullable: true }) quarantineReason: string | null;
 }
 
-/** Who builds what, as each engine's configuration says. */
+/** The builders that a worker builds, according to each engine's configuration. */
 @Entity('worker_builders')
 @Index('worker_builders_master', ['masterId'])
 export class WorkerBuilderEntity {
@@ -58,7 +58,7 @@ export class WorkerBuilderEntity {
   @Big({ primary: true }) masterId: number;
 }
 
-/** A token that a worker may log in with; revoked ones are kept. */
+/** A token that a worker may log in with. Revoked ones are kept. */
 @Entity('worker_tokens')
 @Unique('token_hash', ['tokenHash'])
 @Index('worker_tokens_name', ['workerName'])
@@ -67,12 +67,12 @@ export class WorkerTokenEntity {
   @Name() workerName: string;
   /** sha256, hexadecimal. */
   @Key(64) tokenHash: string;
-  /** What a login over PB is checked with; null: it does not work over PB. */
+  /** Digest for logins over PB; null when the token is not valid over PB. */
   @Key(32, { nullable: true }) pbDigest: string | null;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
-  /** In ms since 1970; null: never. */
+  /** In ms since 1970; null for never. */
   @Big({ nullable: true }) lastUsedAtMs: number | null;
-  /** In ms since 1970; null: it works. */
+  /** In ms since 1970; null while valid. */
   @Big({ nullable: true }) revokedAtMs: number | null;
 }

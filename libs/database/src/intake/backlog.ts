@@ -1,12 +1,12 @@
 import { UserError } from '@millrace/domain';
 import type { Queryable, Transaction } from '../sql.js';
 
-/** A backlog is counted as far as this. */
+/** A backlog is counted up to this number. */
 const COUNTED = 1000;
 
 /**
- * Lets a scheduler look at what happens from now on: it was switched off, or in no configuration. The changes that it has not decided about
- * are its backlog, which is taken or dropped by choice: nothing is built that nobody asked for.
+ * Lets a scheduler begin with what happens from now on, because it was disabled or not configured. The undecided changes become its
+ * backlog, which people build or drop: nothing is built that nobody asked for.
  */
 export async function startFromNow(tx: Transaction, schedulerId: number): Promise<void> {
   const row = await tx.get<{ cursorSeq: number; backlogSeq: number | null }>(
@@ -30,7 +30,7 @@ export async function startFromNow(tx: Transaction, schedulerId: number): Promis
   );
 }
 
-/** How many changes after that `seq` the scheduler has not decided about, of the first `COUNTED`. */
+/** Returns the number of changes after that `seq` that the scheduler has not decided about, counted up to `COUNTED`. */
 export async function undecided(db: Queryable, schedulerId: number, seq: number): Promise<number> {
   const found = await db.get<{ n: number }>(
     `SELECT COUNT(*) AS n FROM (SELECT id FROM changes WHERE seq > ? ORDER BY seq LIMIT ${COUNTED}) c
@@ -40,20 +40,24 @@ export async function undecided(db: Queryable, schedulerId: number, seq: number)
   return found!.n;
 }
 
-/** Switches a scheduler on or off. @throws UserError `not-found` */
+/**
+ * Enables or disables a scheduler.
+ * @throws UserError `not-found`
+ */
 export async function enableScheduler(tx: Transaction, schedulerId: number, enabled: boolean): Promise<void> {
   const row = await tx.get<{ enabled: number }>(`SELECT enabled FROM schedulers WHERE id = ?${tx.dialect.forUpdate}`, [
     schedulerId,
   ]);
   if (!row) throw new UserError('not-found', `no scheduler ${schedulerId}`, { id: schedulerId });
-  // Also when it is switched off: what waits for a stable tree then is backlog, too.
+  // Also when it is disabled: changes that wait for a stable tree then belong to the backlog, too.
   if (enabled !== (row.enabled === 1)) await startFromNow(tx, schedulerId);
   await tx.defer(`UPDATE schedulers SET enabled = ? WHERE id = ?`, [enabled, schedulerId]);
 }
 
 /**
- * Has the scheduler decide about its backlog after all (`take`), or forgets it. What it has decided about before it does not decide about again.
- * @throws UserError `not-found`, `disabled` where it would take it while it is switched off, `no-backlog`
+ * Makes the scheduler decide about its backlog after all (`take`), or forgets it. It does not decide again about changes that it has
+ * decided about before.
+ * @throws UserError `not-found`, `disabled` for `take` while it is disabled, `no-backlog`
  */
 export async function settleBacklog(tx: Transaction, schedulerId: number, how: 'take' | 'drop'): Promise<void> {
   const row = await tx.get<{ name: string; enabled: number; backlog: number | null }>(

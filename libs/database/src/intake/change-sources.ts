@@ -2,14 +2,17 @@ import { ChangeSourceEntity } from '../entities/definitions.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import type { Database } from '../sql.js';
 
-/** How a change source fares: all is well, some of it is left out, or it cannot be asked at all. */
+/** The state of a change source: all is well, some of it is left out, or it cannot be polled at all. */
 export type SourceState = { readonly state: 'ok' } | { readonly state: 'partial' | 'failing'; readonly error: string };
 
-/** What is known of change sources; written by the one that asks them, when it changes. */
+/** States of change sources. The master that polls a change source writes its state when it changes. */
 export class ChangeSourceStore {
   constructor(private readonly db: Database) {}
 
-  /** `state_since_ms` is when the state became another; another reason for the same one leaves it. @throws FencedError */
+  /**
+   * Stores a state. `state_since_ms` is when the state changed; another reason for the same state does not change it.
+   * @throws FencedError
+   */
   async setState(owner: Ownership, name: string, now: SourceState): Promise<void> {
     await this.db.transaction(async (tx) => {
       await assertOwner(tx, owner);

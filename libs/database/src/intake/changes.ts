@@ -6,7 +6,7 @@ import { isUniqueViolation } from '../open.js';
 import { type Database, placeholders, type Queryable, type Transaction } from '../sql.js';
 
 export interface NewChange extends SourceStamp {
-  /** What makes it the same change when it is delivered again; hashed. */
+  /** Identifies the change when it is delivered again. Stored as a hash. */
   readonly dedupKey: string;
   readonly author: string;
   readonly committer: string | null;
@@ -23,23 +23,23 @@ export interface Change extends Omit<NewChange, 'dedupKey'> {
   readonly seq: number;
 }
 
-/** How long a message may be here; the rest is in the repository. */
+/** Longest stored message. The rest is in the repository. */
 const COMMENTS_KEPT = 256 << 10;
 const FILES_KEPT_BYTES = 1 << 20;
 const PERSON_KEPT = 1000;
-/** The last second of the year 9999: what is later is no date that a calendar, or a database, is sure to have. */
+/** The last second of the year 9999. Calendars and databases may not support later dates. */
 const LATEST_MS = 253_402_300_799_000;
 
 /**
- * Changes come in; what a source writes is guarded by its ownership (I2, I4). Prepared SQL: a commit that hooks wait for is as long as its
- * ways to the server and back, so writes are deferred.
+ * Incoming changes. The writes of a change source are guarded by its ownership (I2, I4). Prepared SQL: hooks wait for the commit, whose
+ * time depends on the number of round trips to the server, so writes are deferred.
  */
 export class IntakeStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Adds changes, oldest first, and with them what their source wants to remember, in one transaction. A change that was there
-   * already is left out of the answer.
+   * Adds changes, oldest first, together with the state that their source remembers, in one transaction. Changes that exist already are
+   * left out of the answer.
    */
   async addChanges(
     changes: readonly NewChange[],
@@ -49,7 +49,7 @@ export class IntakeStore {
       try {
         return await this.db.transaction((tx) => this.insertChanges(tx, changes, source));
       } catch (error) {
-        // The same change was committed by somebody else since we looked: look again.
+        // Another master has committed the same change since we looked: look again.
         if (!isUniqueViolation(error)) throw error;
       }
     }
@@ -83,7 +83,8 @@ export class IntakeStore {
       fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
     }
     if (fresh.length === 0) return [];
-    // Last, and held until the commit: the order of `seq` is then the order in which changes become visible (`docs/adr/0004-sequence-not-ids.md`).
+    // Last, and held until the commit: so the order of `seq` is the order in which changes become visible
+    // (`docs/adr/0004-sequence-not-ids.md`).
     await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
     const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
     const firstSeq = counter!.value - fresh.length + 1;
@@ -117,7 +118,7 @@ export class IntakeStore {
     return ids;
   }
 
-  /** What a change source or scheduler remembered. */
+  /** Returns the state that a change source or scheduler remembers. */
   async state<T>(owner: string): Promise<ReadonlyMap<string, T>> {
     const rows = await this.db.all<{ name: string; value: string }>(
       `SELECT name, value FROM object_state WHERE owner = ?`,
@@ -134,7 +135,7 @@ export class IntakeStore {
     return changesWithIds(this.db, ids);
   }
 
-  /** The changes a buildset was made for. */
+  /** Returns the changes that a buildset was made for. */
   changesOfBuildset(buildsetId: number): Promise<Change[]> {
     return selectChanges(
       this.db,

@@ -4,14 +4,14 @@ import { createBuildset, type CreatedBuildset, type NewBuildset } from '../build
 import { isUniqueViolation } from '../open.js';
 import type { Database, Transaction } from '../sql.js';
 
-/** What is asked for from outside. Prepared SQL: whoever asks waits for the commit. */
+/** Requests from outside. Prepared SQL: the sender waits for the commit. */
 export class DeliveryStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Makes a buildset for a request from outside, once per delivery: the same key with the same body repeats the first answer, whatever
-   * has become of the configuration since, so `buildset` is asked only for what is new.
-   * @throws UserError `idempotency-conflict` for the same key with another body, `disabled` where the scheduler is
+   * Makes a buildset for a request from outside, once per delivery. The same key with the same body repeats the first answer, whatever the
+   * configuration is now, so `buildset` is called only for a new delivery.
+   * @throws UserError `idempotency-conflict` for the same key with another body, `disabled` when the scheduler is
    */
   async deliver(
     delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
@@ -21,7 +21,7 @@ export class DeliveryStore {
       try {
         return await this.db.transaction((tx) => this.deliverIn(tx, delivery, buildset));
       } catch (error) {
-        // Two deliveries with one key at once: the other has been committed, so now it is found.
+        // Two deliveries with one key came at once. The other one is committed and will be found now.
         if (!isUniqueViolation(error)) throw error;
       }
     }

@@ -9,7 +9,7 @@ export interface FinishedBuildset {
   readonly sourceStamps: readonly SourceStamp[];
 }
 
-/** Buildsets that a master of the release before has finished are given their numbers so many at a time. */
+/** Most buildsets finished by a master of the previous release that are numbered at once. */
 const NUMBERED_AT_ONCE = 1000;
 
 /** Finished buildsets in the order in which they became visible: a cursor over their `seq` misses none. */
@@ -35,7 +35,7 @@ export class FinishedBuildsetStore {
     return rows.map((row) => ({ ...row, sourceStamps: sourceStamps.get(row.buildsetId)! }));
   }
 
-  /** Masters of the release before finish buildsets without a number (I10). */
+  /** Numbers buildsets finished by masters of the previous release, which do not do it themselves (I10). */
   private async numberOthers(): Promise<void> {
     const found = `FROM buildsets WHERE seq IS NULL AND complete_at_ms > 0`;
     if (!(await this.db.get(`SELECT id ${found} LIMIT 1`))) return;

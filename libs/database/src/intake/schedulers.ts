@@ -8,11 +8,11 @@ export interface SchedulerRow {
   readonly schedulerId: number;
   readonly name: string;
   readonly enabled: boolean;
-  /** Everything up to and including these has been decided about. */
+  /** Everything up to these cursors, inclusive, has been decided about. */
   readonly cursors: SchedulerCursors;
-  /** When it wants to be asked again, by the same clock as `nowMs`; null: it need not be. */
+  /** When the scheduler must be called again, by the same clock as `nowMs`; null for never. */
   readonly wakeAtMs: number | null;
-  /** The database's clock. */
+  /** Time by the database's clock. */
   readonly nowMs: number;
 }
 
@@ -23,7 +23,7 @@ export interface SchedulerCursors {
   readonly buildsets: number;
 }
 
-/** What was decided about a change. `was`: it has no mark yet, or that of waiting. */
+/** The decision about a change. `was`: the change had no mark before, or was waiting. */
 export interface ChangeMark {
   readonly changeId: number;
   readonly was: 'new' | 'waiting';
@@ -34,7 +34,7 @@ export interface ChangeMark {
 
 export type SchedulerBuildset = Omit<NewBuildset, 'schedulerId' | 'schedulerName'>;
 
-/** What a scheduler has decided, to be done at once or not at all. */
+/** A scheduler's decision, carried out completely or not at all. */
 export interface SchedulerDecision {
   readonly buildsets: readonly SchedulerBuildset[];
   readonly marks: readonly ChangeMark[];
@@ -53,12 +53,12 @@ export interface WaitingChange {
   readonly sinceMs: number;
 }
 
-/** Changes that wait are looked at together, so many at most. */
+/** Most waiting changes that are looked at together. */
 const WAITING_READ = 1000;
 
 /**
- * Where schedulers stand, and what they decide; every write is guarded by the ownership of the scheduler (I2, I4). Prepared SQL: what is
- * decided about many changes is one transaction, and writes are deferred.
+ * Positions and decisions of schedulers. Every write is guarded by the ownership of the scheduler (I2, I4). Prepared SQL: decisions about
+ * many changes are one transaction, and writes are deferred.
  */
 export class SchedulerStore {
   constructor(private readonly db: Database) {}
@@ -81,7 +81,7 @@ export class SchedulerStore {
     return { ...rest, name, enabled: enabled === 1, cursors: { changes, buildsets } };
   }
 
-  /** The changes that wait, oldest first; `hasMore`: there are more of them than these. */
+  /** Returns the waiting changes, oldest first. `hasMore`: there are more than these. */
   async waiting(
     schedulerId: number,
   ): Promise<{ readonly waiting: readonly WaitingChange[]; readonly hasMore: boolean }> {
@@ -107,12 +107,12 @@ export class SchedulerStore {
   }
 
   /**
-   * Does what a scheduler has decided: buildsets, marks of changes, cursors and the time to wake up, in one transaction. `(scheduler, change)`
-   * and `(scheduler, cause)` are unique, so nothing is decided about or built twice.
+   * Carries out a decision: buildsets, marks of changes, cursors and the time to wake up, in one transaction. `(scheduler, change)` and
+   * `(scheduler, cause)` are unique, so nothing is decided about or built twice.
    *
-   * @param seen what it decided on
-   * @throws FencedError when somebody else is the owner, when a change waits no longer, or when the scheduler does not stand where it was seen;
-   *   nothing was done then
+   * @param seen the state on which the decision is based
+   * @throws FencedError when another master is the owner, when a change waits no longer, or when the scheduler's state is not the one that
+   *   was seen; nothing was done then
    */
   decide(owner: Ownership, seen: SchedulerRow, decided: Decided): Promise<CreatedBuildset[]> {
     return this.db.transaction(async (tx) => {
@@ -142,7 +142,10 @@ export class SchedulerStore {
   }
 }
 
-/** @returns whether this is the first time that anything is decided about the changes that had no mark */
+/**
+ * Marks changes.
+ * @returns whether this is the first decision about all changes that had no mark
+ */
 async function markAll(tx: Transaction, seen: SchedulerRow, marks: readonly ChangeMark[]): Promise<boolean> {
   const alike = new Map<string, ChangeMark[]>();
   for (const mark of marks.filter(({ was }) => was === 'waiting')) {
@@ -174,7 +177,10 @@ async function markWaiting(tx: Transaction, seen: SchedulerRow, marks: readonly 
   if (affected !== marks.length) throw new FencedError(`the waiting changes of scheduler ${seen.schedulerId}`);
 }
 
-/** Only from where it was seen: somebody may have switched it off or set its cursors meanwhile, and may not be undone. */
+/**
+ * Moves the cursors, only from where they were seen: somebody may have disabled the scheduler or set its cursors meanwhile, which must not
+ * be undone.
+ */
 async function moveOn(tx: Transaction, seen: SchedulerRow, { cursors, wakeAtMs }: Decided): Promise<void> {
   const { affected } = await tx.run(
     `UPDATE schedulers SET cursor_seq = ?, buildset_cursor_seq = ?, wake_at_ms = ?

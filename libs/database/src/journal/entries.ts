@@ -2,9 +2,9 @@ import type { Properties, Result } from '@millrace/domain';
 import type { BuildEnd, EndedBuild } from '../claims/ending.js';
 import type { LogType } from '../logs.js';
 
-/** One thing that happened in a build. */
+/** One event in a build. */
 export type BuildEntry =
-  /** `resumable`: it may be replayed when it is interrupted half-way (I9). */
+  /** `resumable`: the step may be replayed when it is interrupted half-way (I9). */
   | {
       readonly kind: 'step-started';
       readonly number: number;
@@ -12,7 +12,7 @@ export type BuildEntry =
       readonly hidden: boolean;
       readonly resumable?: boolean;
     }
-  /** `urls` are additions; one that is there already is not added again. */
+  /** `urls` are additions. An existing one is not added again. */
   | {
       readonly kind: 'step-changed';
       readonly number: number;
@@ -34,7 +34,7 @@ export type BuildEntry =
       readonly uuid: string;
       readonly argsHash: string;
     }
-  /** Goes with the lines of the command's update of that number; `captured` is what it adds to what was captured before. */
+  /** Belongs to the lines of the command's update of that number. `captured` is added to the output captured before. */
   | {
       readonly kind: 'command-stored';
       readonly step: number;
@@ -42,9 +42,9 @@ export type BuildEntry =
       readonly update: number;
       readonly captured: string;
     }
-  /** The same command once more under another id, because the first one can have had no lasting effect. */
+  /** The command is sent again under another id, because the first one cannot have had a lasting effect. */
   | { readonly kind: 'command-resent'; readonly step: number; readonly ordinal: number; readonly uuid: string }
-  /** `outcome` is JSON; `ended`: its worker said so. */
+  /** `outcome` is JSON. `ended`: the worker has reported the end. */
   | {
       readonly kind: 'command-finished';
       readonly step: number;
@@ -63,11 +63,11 @@ export type BuildEntry =
     }
   | { readonly kind: 'properties'; readonly properties: Properties }
   | { readonly kind: 'build-state'; readonly stateString: string }
-  /** Nobody works on it until its worker is back. */
+  /** Nobody works on the build until its worker is back. */
   | { readonly kind: 'build-parked' }
   | { readonly kind: 'build-finished'; readonly end: BuildEnd };
 
-/** What a committed group of entries touched, for the hints that follow. */
+/** The rows that a committed group of entries changed, for the hints that follow. */
 export interface Committed {
   readonly steps: readonly { readonly stepId: number; readonly event: 'started' | 'updated' | 'finished' }[];
   readonly logs: readonly { readonly stepId: number; readonly logId: number; readonly event: 'new' | 'append' }[];

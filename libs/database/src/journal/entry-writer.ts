@@ -154,7 +154,7 @@ export class EntryWriter {
   }
 }
 
-/** Cuts whole lines into pieces of about a chunk's size; a line is never cut. */
+/** Cuts whole lines into pieces of about a chunk's size. A line is never cut. */
 function* pieces(text: string, lines: number): Generator<{ text: string; lines: number }> {
   if (text.length <= CHUNK_BYTES) {
     yield { text, lines };

@@ -26,14 +26,13 @@ const MAX_GROUP_ITEMS = 256;
 const SOON_MS = 3;
 
 /**
- * Writes everything that happens in an engine's builds, in groups across builds: while one transaction is under way the next group
- * gathers, and an idle journal commits at once. Order is kept per build. A promise resolves only
- * after its entries are committed (I8), and rejects with FencedError when the build is somebody else's now (I3). After an entry that cannot
- * be written nothing more of its build is, but its end: what is recorded has no gaps. Prepared SQL: every line of output
- * comes through here, and writes are deferred.
+ * Writes all events in an engine's builds, in groups across builds: while one transaction is running the next group gathers, and an idle
+ * journal commits at once. Order is kept per build. A promise resolves only after its entries are committed (I8), and rejects with
+ * FencedError when the build belongs to somebody else now (I3). After an entry that cannot be written, nothing more of its build is written
+ * except its end, so that the record has no gaps. Prepared SQL: every line of output comes through here, and writes are deferred.
  *
- * While the database is away the same group is tried again, for ever, and callers wait: that is what holds workers back. A commit whose
- * answer was lost may have happened: each group leaves its number behind, and one that did is not written twice.
+ * While the database is away the same group is retried for ever, and callers wait, which holds workers back. A commit whose answer was lost
+ * may have happened: each group stores its number, so that a committed one is not written twice.
  */
 export class Journal {
   private entries: EntryItem[] = [];
@@ -43,7 +42,7 @@ export class Journal {
   private closed = false;
   private groups = 0;
   private readonly memory = new Map<number, BuildMemory>();
-  /** Builds of which something could not be written, and why. */
+  /** Builds with an entry that could not be written, and the error. */
   private readonly broken = new Map<number, unknown>();
   readonly stats = { transactions: 0, entries: 0, retries: 0 };
 
@@ -59,7 +58,7 @@ export class Journal {
     return committed;
   }
 
-  /** For entries that nobody waits for: they go with whatever is written next, at most a few milliseconds later. */
+  /** Writes entries that nobody waits for together with the next other entries, at most a few milliseconds later. */
   writeSoon(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
     const committed = this.add(build, entries);
     this.soon ??= setTimeout(() => {
@@ -75,7 +74,7 @@ export class Journal {
     return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
   }
 
-  /** Claims ride in the same transaction as what is written meanwhile: finishing a build and claiming the next is one. */
+  /** Claims requests in the same transaction as other waiting entries: finishing a build and claiming the next is one transaction. */
   claim(candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
     if (this.closed) return Promise.reject(isOver());
     return new Promise((resolve, reject) => {
@@ -84,7 +83,7 @@ export class Journal {
     });
   }
 
-  /** Reads what an earlier engine wrote of a build that goes on here; before the first entry of ours. */
+  /** Reads what an earlier engine has recorded about a build that goes on here. To be called before our first entry. */
   async recall(buildId: number): Promise<void> {
     const steps = await this.db.all<{ id: number; number: number }>(`SELECT id, number FROM steps WHERE build_id = ?`, [
       buildId,
@@ -100,13 +99,13 @@ export class Journal {
     this.memory.set(buildId, memory);
   }
 
-  /** Forgets what is kept of a build that has ended here. */
+  /** Forgets the data kept about a build that has ended here. */
   forget(buildId: number): void {
     this.memory.delete(buildId);
     this.broken.delete(buildId);
   }
 
-  /** Waits for what is under way; what comes later is refused. */
+  /** Waits for pending entries. Later ones are refused. */
   async close(): Promise<void> {
     this.closed = true;
     await this.running;
@@ -120,7 +119,7 @@ export class Journal {
   }
 
   private async drain(): Promise<void> {
-    // Whatever is handed in during the same turn of the event loop goes into the first group.
+    // Entries of the same turn of the event loop go into the first group.
     await Promise.resolve();
     while (this.entries.length + this.claims.length > 0) {
       const items = this.takeEntries();
@@ -144,7 +143,7 @@ export class Journal {
       try {
         await this.db.transaction(async (tx) => {
           if (settle !== null && (await this.wasCommitted(tx, group))) return;
-          // First, so that whoever asks waits for a transaction of the lost connection that is still under way.
+          // First, so that a retry waits for a transaction of the lost connection that is still running.
           await tx.defer(`UPDATE journals SET master_epoch = ?, group_number = ? WHERE master_id = ?`, [
             this.me.epoch,
             group,
@@ -176,7 +175,7 @@ export class Journal {
     return row?.epoch === this.me.epoch && row.group === group;
   }
 
-  /** One bad item must not take the others of its group down. */
+  /** Writes items one by one, so that a bad one does not make the others of its group fail. */
   private async isolate(items: readonly EntryItem[], claims: readonly ClaimItem[], error: unknown): Promise<void> {
     if (items.length + claims.length <= 1 || this.closed) {
       if (!this.closed) for (const { build } of items) this.broken.set(build.buildId, error);
@@ -187,7 +186,10 @@ export class Journal {
     for (const claim of claims) await this.commit([], [claim]);
   }
 
-  /** @returns what to do once the transaction has been committed */
+  /**
+   * Writes a group.
+   * @returns what to do once the transaction has been committed
+   */
   private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<() => void> {
     const after: (() => void)[] = [];
     if (items.length > 0) {

@@ -15,7 +15,7 @@ describe('StagedMemory', () => {
     expect(new StagedMemory().newSlug(0, name)).toBe(slug);
   });
 
-  it('gives every log of a step its own identifier, whatever the names, whether transactions are kept or fail', () => {
+  it('gives every log of a step its own identifier, for any names, whether transactions are kept or fail', () => {
     const name = fc.oneof(
       fc.string({ maxLength: 4 }),
       fc.constantFrom('a', 'a_2', 'a!', 'a?', 'x'.repeat(60), 'x'.repeat(61)),
@@ -35,12 +35,12 @@ describe('StagedMemory', () => {
     );
   });
 
-  it('takes as long for the last of 20,000 logs with one beginning as for the first', () => {
+  it('takes as long for the last of 20,000 logs with the same beginning as for the first', () => {
     const staged = new StagedMemory();
     const names = Array.from({ length: 20_000 }, (_, i) => `${'x'.repeat(50)}${i}`);
     const startedAt = performance.now();
     for (const name of names) staged.addLog(1, name, log(staged.newSlug(1, name)));
-    // Twenty thousand times twenty thousand would be minutes.
+    // With quadratic time it would take minutes.
     expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 

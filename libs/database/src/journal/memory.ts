@@ -7,12 +7,12 @@ export interface LogState {
   lines: number;
 }
 
-/** What the journal remembers of a build, so that appending costs no reads. */
+/** The journal's knowledge of a build, so that appending costs no reads. */
 export class BuildMemory {
   readonly steps = new Map<number, number>();
   readonly logs = new Map<string, LogState>();
   readonly slugs = new Set<string>();
-  /** By step and the beginning that slugs share: the last number that one of them got. */
+  /** The last number given, by step and common beginning of slugs. */
   readonly numbers = new Map<string, number>();
 
   addLog(step: number, name: string, log: LogState): void {
@@ -21,7 +21,7 @@ export class BuildMemory {
   }
 }
 
-/** The same with what a transaction adds, which costs as much as it adds and is forgotten when the transaction fails. */
+/** The knowledge together with a transaction's additions. It costs only as much as it adds, and is forgotten when the transaction fails. */
 export class StagedMemory {
   private readonly added = new BuildMemory();
 
@@ -35,7 +35,7 @@ export class StagedMemory {
     this.added.steps.set(number, stepId);
   }
 
-  /** Its lines may be counted up. */
+  /** Returns the state of a log, whose line count may be increased. */
   log(step: number, name: string): LogState | undefined {
     const log = this.added.logs.get(key(step, name));
     if (log) return log;
@@ -51,7 +51,7 @@ export class StagedMemory {
     return log;
   }
 
-  /** An identifier for a new log, unique in its step (`_2`, `_3`, …). However many share their beginning, it takes no longer to find the next. */
+  /** Returns an identifier for a new log, unique in its step (`_2`, `_3`, …). It takes equally long however many share its beginning. */
   newSlug(step: number, name: string): string {
     const base = slugBase(name);
     const has = (slug: string): boolean =>
@@ -65,7 +65,7 @@ export class StagedMemory {
     return `${base}_${n}`;
   }
 
-  /** The transaction was committed. */
+  /** Keeps the additions, after the transaction was committed. */
   keep(): BuildMemory {
     for (const [number, stepId] of this.added.steps) this.before.steps.set(number, stepId);
     for (const [name, log] of this.added.logs) this.before.logs.set(name, log);

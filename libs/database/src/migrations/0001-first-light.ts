@@ -2,10 +2,10 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
 /**
- * The tables of the first light; `docs/database.md` draws them.
+ * The first tables; `docs/database.md` draws them.
  *
- * The live queue (`queue`, `claims`) stays small and apart from history: requests and builds are never scanned to find work (I7).
- * No foreign keys: history is deleted by range, and every hot insert would pay for them.
+ * The live queue (`queue`, `claims`) stays small and separate from history: requests and builds are never scanned to find work (I7). There
+ * are no foreign keys: history is deleted by range, and every hot insert would pay for them.
  */
 export class FirstLight0001 implements MigrationInterface {
   name = 'FirstLight1700000000001';

@@ -1,17 +1,17 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** What builds need to go on at another engine. */
+/** Columns and tables for builds that go on at another engine. */
 export class Resume0002 implements MigrationInterface {
   name = 'Resume1700000000002';
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const { big, bool, key, text, end } = dialectTypes(queryRunner);
     const statements = [
-      // Counts claims and adoptions: an epoch is never used twice for a request.
+      // Counts claims and adoptions. An epoch is never used twice for a request.
       `ALTER TABLE build_requests ADD COLUMN epoch ${big} NOT NULL DEFAULT 0`,
       `UPDATE build_requests SET epoch = attempts`,
-      // Since when nobody works on it because its worker is away.
+      // When the build lost its worker and nobody worked on it any more.
       `ALTER TABLE claims ADD COLUMN parked_at_ms ${big}`,
       `ALTER TABLE builds ADD COLUMN fingerprint ${key(64)}`,
       `ALTER TABLE steps ADD COLUMN resumable ${bool} NOT NULL DEFAULT 0`,

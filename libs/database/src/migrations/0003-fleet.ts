@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** What a fleet of workers is managed by: where each one is, what holds it back, and the tokens it may log in with. */
+/** Columns and tables for managing a fleet of workers: where each one is, what holds it back, and the tokens it may log in with. */
 export class Fleet0003 implements MigrationInterface {
   name = 'Fleet1700000000003';
 
@@ -12,12 +12,12 @@ export class Fleet0003 implements MigrationInterface {
       `connected_since_ms ${big}`,
       `protocol ${key(16)}`,
       `address ${key(64)}`,
-      // Why it is to be shut down (graceful) or was killed.
+      // Why the worker is to be shut down (graceful) or was killed.
       `shutdown_reason ${text}`,
       // The session that is to be ended at once.
       `kill_epoch ${big}`,
       `missing_timeout_ms ${big}`,
-      // When the alarm was raised; null while there is none.
+      // When the alarm was raised; null when there is none.
       `missing_at_ms ${big}`,
       // Failures in a row, of attaching or of builds that were lost at once.
       `failures ${big} NOT NULL DEFAULT 0`,

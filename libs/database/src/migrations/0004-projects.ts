@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The builders of a project, without reading all builders. */
+/** An index that finds the builders of a project without reading all builders. */
 export class Projects0004 implements MigrationInterface {
   name = 'Projects1700000000004';
 

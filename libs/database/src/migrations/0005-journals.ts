@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** Which group of its journal a master wrote last: the answer to a commit may be lost with the connection. */
+/** Records which group of its journal a master wrote last, because the answer to a commit may be lost with the connection. */
 export class Journals0005 implements MigrationInterface {
   name = 'Journals1700000000005';
 

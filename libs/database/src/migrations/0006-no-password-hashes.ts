@@ -2,12 +2,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const PASSWORD_HASH = '"passwordHash"';
 
-/** Revisions say that a worker has a password; the hashes of passwords that earlier releases stored there are removed. */
+/** Removes the password hashes that earlier releases stored in revisions. Revisions only say that a worker has a password. */
 export class NoPasswordHashes0006 implements MigrationInterface {
   name = 'NoPasswordHashes1700000000006';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    // What was there is overwritten, not only unlinked.
+    // Overwrites deleted data instead of only unlinking it.
     if (queryRunner.dataSource.options.type === 'better-sqlite3') await queryRunner.query('PRAGMA secure_delete = ON');
     const rows = (await queryRunner.query(`SELECT id FROM revisions WHERE body LIKE ?`, [`%${PASSWORD_HASH}%`])) as {
       id: number;
@@ -19,7 +19,7 @@ export class NoPasswordHashes0006 implements MigrationInterface {
     }
   }
 
-  /** What was removed cannot be brought back, and nothing has ever read it. */
+  /** Removed hashes cannot be restored, and nothing ever read them. */
   async down(): Promise<void> {}
 }
 

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** What schedulers need: finished buildsets in order, when to wake up, and who has them in its configuration. */
+/** Columns and tables for schedulers: finished buildsets in order, when to wake up, and which masters have them in their configuration. */
 export class FinishedInOrder0007 implements MigrationInterface {
   name = 'FinishedInOrder1700000000007';
 
@@ -13,7 +13,7 @@ export class FinishedInOrder0007 implements MigrationInterface {
       end === ''
         ? `WITH ranked AS MATERIALIZED (${ranked}) UPDATE buildsets SET seq = ranked.n FROM ranked WHERE ranked.id = buildsets.id`
         : `UPDATE buildsets b JOIN (${ranked}) ranked ON ranked.id = b.id SET b.seq = ranked.n`,
-      // With the time: masters of the release before finish buildsets without a number, and those are looked for.
+      // Includes the time, because buildsets finished by masters of the previous release have no number and are searched for by time.
       `CREATE INDEX buildsets_seq ON buildsets (seq, complete_at_ms)`,
       `INSERT INTO counters (name, value) SELECT 'buildset-seq', COALESCE(MAX(seq), 0) FROM buildsets`,
       `ALTER TABLE schedulers ADD COLUMN buildset_cursor_seq ${big} NOT NULL DEFAULT 0`,
@@ -24,7 +24,7 @@ export class FinishedInOrder0007 implements MigrationInterface {
       `CREATE TABLE scheduler_masters (
         scheduler_id ${big} NOT NULL, master_id ${big} NOT NULL, PRIMARY KEY (scheduler_id, master_id))${end}`,
       `CREATE INDEX scheduler_masters_master ON scheduler_masters (master_id)`,
-      // Which of them has which is not known: each master says so when it reads its configuration next.
+      // Which master has which scheduler is unknown. Each master records it when it next reads its configuration.
       `INSERT INTO scheduler_masters (scheduler_id, master_id)
        SELECT s.id, m.id FROM schedulers s, masters m WHERE m.role = 'scheduler'`,
     ];

@@ -5,8 +5,8 @@ import { dialectTypes } from './types.js';
 const CUT_OFF = '5, 6';
 
 /**
- * Whether a worker has said how a command ended. Of what is there already it is filled in for builds that run or were cut off: nobody looks
- * for commands that were left running among the others.
+ * Records whether a worker has reported a command's end. For existing rows it is filled in only for builds that run or were cut off,
+ * because commands of other builds cannot have been left running.
  */
 export class EndedCommands0008 implements MigrationInterface {
   name = 'EndedCommands1700000000008';

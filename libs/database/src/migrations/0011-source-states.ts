@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectTypes } from './types.js';
 
-/** How a change source fares. */
+/** Columns for the state of a change source. */
 export class SourceStates0011 implements MigrationInterface {
   name = 'SourceStates1700000000011';
 

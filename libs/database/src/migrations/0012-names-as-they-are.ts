@@ -15,7 +15,7 @@ const NAMES = [
   ['worker_tokens', 'worker_name'],
 ] as const;
 
-/** Spaces at the end of a name count: to `utf8mb4_bin` they are padding. SQLite has always taken names as they are. */
+/** Makes spaces at the end of a name count: `utf8mb4_bin` treats them as padding. SQLite has always compared names completely. */
 export class NamesAsTheyAre0012 implements MigrationInterface {
   name = 'NamesAsTheyAre1700000000012';
 
@@ -25,7 +25,7 @@ export class NamesAsTheyAre0012 implements MigrationInterface {
     await collate(queryRunner, /mariadb/i.test(rows[0]!.version) ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin');
   }
 
-  /** Fails where names have been given since that differ in their last spaces alone. */
+  /** Fails when names have been given since that differ only in their last spaces. */
   async down(queryRunner: QueryRunner): Promise<void> {
     if (dialectTypes(queryRunner).end !== '') await collate(queryRunner, 'utf8mb4_bin');
   }

@@ -9,7 +9,7 @@ import { EndedCommands0008 } from './0008-ended-commands.js';
 import { SourceStates0011 } from './0011-source-states.js';
 import { NamesAsTheyAre0012 } from './0012-names-as-they-are.js';
 
-/** In the order in which they are run. */
+/** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
   FirstLight0001,
   Resume0002,

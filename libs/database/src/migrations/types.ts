@@ -6,12 +6,12 @@ export interface DialectTypes {
   readonly id: string;
   readonly big: string;
   readonly bool: string;
-  /** Short text that may be indexed; compared byte by byte. */
+  /** Short text that may be indexed. Compared byte by byte. */
   readonly key: (length: number) => string;
   readonly text: string;
   readonly blob: string;
   readonly uuid: string;
-  /** Ends a CREATE TABLE. */
+  /** End of a CREATE TABLE statement. */
   readonly end: string;
 }
 

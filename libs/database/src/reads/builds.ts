@@ -45,7 +45,7 @@ export const BUILDS: HistoryTable = {
     started_at: { sql: 'b.started_at_ms', as: 'time' },
     complete_at: { sql: 'b.complete_at_ms', as: 'time' },
   },
-  // A build's row is made when it starts, so ids and starts grow together.
+  // A build's row is inserted when it starts, so ids and start times have the same order.
   orderAliases: { started_at: 'buildid' },
   cheap: [{ field: 'complete', is: true, sql: 'b.complete_at_ms IS NOT NULL' }],
   paths: [
@@ -107,7 +107,7 @@ export class BuildReads {
     return readHistory<BuildRow, BuildResource>(this.db, BUILDS, select, query, (row) => toView(row, wanted));
   }
 
-  /** Whole rows with all their properties, in no order; unknown ids are left out. */
+  /** Returns complete rows with all their properties, in any order. Unknown ids are left out. */
   async byIds(ids: readonly number[]): Promise<BuildResource[]> {
     const found: BuildResource[] = [];
     for (const some of chunked(ids)) {
@@ -138,7 +138,7 @@ export class BuildReads {
     return row ? (JSON.parse(row.properties) as Properties) : null;
   }
 
-  /** Which engines it went through (I9), first to last. */
+  /** Returns the adoptions of a build (I9), first to last. */
   async adoptions(id: number): Promise<AdoptionResource[]> {
     const rows = await this.db.all<{ epoch: number; fromId: number; toId: number; atMs: number }>(
       `SELECT epoch, from_master_id AS fromId, to_master_id AS toId, adopted_at_ms AS atMs
@@ -154,7 +154,7 @@ export class BuildReads {
     }));
   }
 
-  /** The newest builds of the change's buildsets. */
+  /** Returns the newest builds of the change's buildsets. */
   async ofChange(changeId: number, limit: number): Promise<number[]> {
     // LEFT keeps the change first: an optimizer that begins with the newest builds reads all of history for an old change.
     const rows = await this.db.all<{ id: number | null }>(
@@ -166,7 +166,7 @@ export class BuildReads {
     return rows.flatMap((row) => (row.id === null ? [] : [row.id]));
   }
 
-  /** What a page title of the build's log needs. */
+  /** Returns the names for a page title of the build's log. */
   async labels(buildId: number): Promise<{ builderName: string; number: number; workerName: string } | null> {
     const row = await this.db.get<{ builderName: string; number: number; workerName: string | null }>(
       `SELECT r.name AS builderName, b.number, w.name AS workerName FROM builds b JOIN builders r ON r.id = b.builder_id
@@ -177,7 +177,7 @@ export class BuildReads {
   }
 }
 
-/** Keeps the named properties that exist; `*` keeps all. */
+/** Returns the named properties that exist; `*` means all. */
 export function pickProperties(json: string, names: readonly string[]): Properties {
   const all = JSON.parse(json) as Properties;
   if (names.includes('*')) return all;

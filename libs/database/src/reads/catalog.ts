@@ -127,7 +127,7 @@ function onlyIn(column: string, ids: readonly number[] | undefined): string {
   return ids ? ` WHERE ${column} IN ${placeholders(ids.length)}` : '';
 }
 
-/** What the configuration names, and the masters: tables that do not grow with history, read whole. */
+/** Reads of the configuration's definitions and the masters: tables that do not grow with history and are read completely. */
 export class CatalogReads {
   constructor(private readonly db: Queryable) {}
 
@@ -169,7 +169,7 @@ export class CatalogReads {
     }));
   }
 
-  /** @param ids at most some hundred; all builders when not given */
+  /** @param ids at most some hundred; all builders when missing */
   async builders(ids?: readonly number[]): Promise<BuilderResource[]> {
     if (ids?.length === 0) return [];
     const rows = await this.db.all<{
@@ -222,13 +222,13 @@ export class CatalogReads {
     return (await this.db.get<{ id: number }>(`SELECT id FROM workers WHERE name = ?`, [name]))?.id ?? null;
   }
 
-  /** @param ids at most some hundred; all workers when not given */
+  /** @param ids at most some hundred; all workers when missing */
   async workers(ids?: readonly number[]): Promise<WorkerResource[]> {
     if (ids?.length === 0) return [];
     const rows = await this.db.all<{
       id: number;
       name: string;
-      /** Null where it is too long: earlier releases stored whatever a worker said. */
+      /** Null when it is too long: earlier releases stored worker information of any length. */
       info: string | null;
       maxBuilds: number;
       paused: number;
@@ -326,7 +326,7 @@ export class CatalogReads {
     const owners = await this.owners();
     return rows.map(({ id, name, state, stateSinceMs, error }) => {
       const master = owners.get(ownershipName.poller(name)) ?? null;
-      // What was last known of a source that nobody polls is no longer so.
+      // The last known state of a change source that nobody polls is out of date.
       const known = master
         ? { error, state: state ?? ('new' as const), state_since: seconds(stateSinceMs) }
         : { error: null, state: 'unpolled' as const, state_since: null };
@@ -334,7 +334,10 @@ export class CatalogReads {
     });
   }
 
-  /** @param tellActive only those who filter by `active` are told, as in Buildbot: for that, the builders are read as well */
+  /**
+   * @param tellActive whether to compute `active`, which reads the builders as well. As in Buildbot, only requests that filter by `active`
+   *   get it
+   */
   async projects({ tellActive }: { readonly tellActive: boolean }): Promise<ProjectResource[]> {
     const rows = await this.db.all<{ id: number; name: string; description: string | null }>(
       `SELECT id, name, description FROM projects ORDER BY id`,
@@ -352,7 +355,7 @@ export class CatalogReads {
     }));
   }
 
-  /** Those with a builder that a living master serves. */
+  /** Returns the projects with a builder that a living master serves. */
   private async activeProjects(): Promise<Set<number>> {
     const rows = await this.db.all<{ id: number }>(
       `SELECT b.project_id AS id FROM builder_masters s JOIN masters m ON m.id = s.master_id AND ${leasedSql(this.db, 'm')}
@@ -362,8 +365,8 @@ export class CatalogReads {
   }
 
   /**
-   * The configuration that forms and schedulers come from: the newest revision of a scheduler master that is alive, else of any
-   * master, else the newest of all.
+   * Returns the configuration of forms and schedulers: the newest revision of a living scheduler master, otherwise of any living master,
+   * otherwise the newest of all.
    */
   async currentRevision(): Promise<{ id: number; config: CompiledConfig } | null> {
     const row = await this.db.get<{ id: number }>(
@@ -380,7 +383,7 @@ export class CatalogReads {
 
   private revision: { id: number; config: CompiledConfig } | null = null;
 
-  /** Ownership name → the live master that has it. */
+  /** Returns the living owner by ownership name. */
   private async owners(): Promise<Map<string, MasterResource>> {
     const rows = await this.db.all<{ name: string; masterId: number }>(
       `SELECT o.name, o.master_id AS masterId FROM ownerships o JOIN masters m ON m.id = o.master_id AND m.epoch = o.master_epoch
@@ -391,7 +394,7 @@ export class CatalogReads {
   }
 }
 
-/** Id → slug. Of names that come to the same one, the first has it as it is, and the others end in their ids. */
+/** Returns slugs by id. Of names with the same slug, the first has it unchanged, and the others end in their ids. */
 function slugsOf(rows: readonly { readonly id: number; readonly name: string }[]): Map<number, string> {
   const taken = new Set<string>();
   return new Map(
@@ -405,7 +408,7 @@ function slugsOf(rows: readonly { readonly id: number; readonly name: string }[]
   );
 }
 
-/** What a worker said of itself; a note where that is more than is shown. */
+/** Returns a worker's information; a note instead when it is too long to be shown. */
 function infoOf(text: string | null): WorkerResource['workerinfo'] {
   if (text === null) return { left_out: 'everything: it is too long, and will be shorter when the worker comes again' };
   return JSON.parse(text) as WorkerResource['workerinfo'];

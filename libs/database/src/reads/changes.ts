@@ -32,7 +32,7 @@ export const CHANGES: HistoryTable = {
       when_timestamp: 'time',
     },
   }),
-  // Every change has its source stamp; LEFT keeps the optimizer from beginning with the stamps.
+  // Every change has its source stamp. LEFT keeps the optimizer from beginning with the stamps.
   from: { table: 'changes c', joins: STAMP_JOIN },
   id: 'c.id',
   columns: {
@@ -93,7 +93,7 @@ export class ChangeReads {
     return found;
   }
 
-  /** The changes that the build's buildset was made for, newest first; null: no such build. */
+  /** Returns the changes that the build's buildset was made for, newest first; null when there is no such build. */
   async ofBuild(buildId: number, limit: number): Promise<ChangeResource[] | null> {
     const build = await this.db.get<{ buildsetId: number }>(
       `SELECT buildset_id AS buildsetId FROM builds WHERE id = ?`,

@@ -9,7 +9,7 @@ import {
 
 type Item = object;
 
-/** Filters, orders and pages rows that are all in memory: small tables, and sets that an index has made small. */
+/** Filters, sorts and pages rows in memory: those of small tables, and sets that an index has made small. */
 export function evaluate<T extends Item>(
   rows: readonly T[],
   query: ResourceQuery,
@@ -42,7 +42,7 @@ function valueOf(row: Item, field: string): unknown {
   return (row as Readonly<Record<string, unknown>>)[field];
 }
 
-/** Nulls sort lowest. */
+/** Compares two values. Null sorts lowest. */
 function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;
   if (a === null || a === undefined) return -1;
@@ -61,7 +61,7 @@ function matches(value: unknown, { op, values }: Filter): boolean {
     case 'contains':
       return values.some((wanted) => contains(value, wanted));
     default:
-      // Buildbot ignores a comparison with several values; so do we.
+      // As in Buildbot, a comparison with several values is ignored.
       return values.length > 1 || (value !== null && value !== undefined && compares(compare(value, values[0]), op));
   }
 }

@@ -6,8 +6,9 @@ import { HISTORY_LIMIT, type Page, refused, type ResourceQuery } from './query.j
 type CursorRow = { readonly cursorValue: number; readonly cursorId: number };
 
 /**
- * Runs a query on a history table along one of its access paths, and maps the rows to what the API shows. SQL, here and in every `…Reads`: each
- * page asks for hundreds of rows, which a repository takes five times as long for, and the statement has to be the one that was planned.
+ * Runs a query on a history table along one of its access paths, and maps the rows to resources of the API. Here and in every `…Reads` it
+ * is SQL: each page reads hundreds of rows, for which a repository takes five times as long, and the statement has to be exactly the
+ * planned one.
  */
 export async function readHistory<R extends object, V extends object>(
   db: Queryable,
@@ -45,7 +46,9 @@ export function seconds(ms: number | null): number | null {
   return ms === null ? null : Math.floor(ms / 1000);
 }
 
-/** When something ended; what began later by a clock that was set back meanwhile ended as it began. */
+/**
+ * Returns when something ended. When the clock was set back meanwhile, so that it would have ended before it began, it ended when it began.
+ */
 export function endSeconds(beganMs: number | null, endedMs: number | null): number | null {
   return seconds(endedMs === null || beganMs === null ? endedMs : Math.max(beganMs, endedMs));
 }

@@ -63,7 +63,7 @@ describe('the plan of a query on builds', () => {
     expect(planned.params).toEqual(params);
   });
 
-  it('reads what runs whole, and leaves the rest to memory', () => {
+  it('reads running builds completely, and leaves the rest to memory', () => {
     const planned = plan(
       BUILDS,
       'b.id',

@@ -11,35 +11,35 @@ import {
   type ResourceShape,
 } from './query.js';
 
-/** Where a field is stored. `time`: milliseconds for the API's seconds; `negated`: its negative, so that it sorts the other way. */
+/** Column of a field. `time`: milliseconds for the API's seconds; `negated`: the negative value, which sorts the other way. */
 export interface Column {
   readonly sql: string;
   readonly as?: 'time' | 'negated';
 }
 
 /**
- * One way to read a history table without reading history (I7): fix the `given` fields with `eq`, then either the rows are few
- * whatever the history (`order: null`; any other filter and order is applied in memory), or an index delivers them in `order`.
+ * One way to read a history table without reading all of it (I7). The `given` fields are fixed with `eq`. Then either there are few rows
+ * whatever the history is (`order: null`; other filters and orders are applied in memory), or an index returns them in `order`.
  */
 export interface AccessPath {
   readonly given: readonly string[];
-  /** Fields that must have exactly this value; `where` says the same in SQL. */
+  /** Fields that must have exactly this value; `where` is the same condition in SQL. */
   readonly fixed?: Readonly<Record<string, boolean>>;
   readonly where?: string;
-  /** What holds for every row of this path anyway. */
+  /** Conditions that hold for every row of this path anyway. */
   readonly implied?: Readonly<Record<string, boolean>>;
   readonly order: string | null;
-  /** No two rows with the same `given` have the same `order`, so that nothing else need break ties. */
+  /** True when no two rows with the same `given` have the same `order`, so that ties need not be broken. */
   readonly unique?: boolean;
-  /** Named, not left to the optimizer, whose guesses turn with the statistics. Undefined: the primary key. */
+  /** Named, not left to the optimizer, whose choice changes with the statistics. Undefined: the primary key. */
   readonly index?: string;
-  /** Fields that tell rows with equal `order` apart in the index, beside the id. */
+  /** Fields that break ties in the index, beside the id. */
   readonly tieFields?: readonly string[];
-  /** A narrower table that yields the ids; its columns come before the main table's. */
+  /** A narrower table that returns the ids. Its columns take precedence over the main table's. */
   readonly keys?: { readonly from: Source; readonly id: string; readonly columns: Readonly<Record<string, Column>> };
 }
 
-/** A table under an alias, and what is joined to it. */
+/** A table under an alias, with its joins. */
 export interface Source {
   readonly table: string;
   readonly joins?: string;
@@ -50,9 +50,9 @@ export interface HistoryTable {
   readonly from: Source;
   readonly id: string;
   readonly columns: Readonly<Record<string, Column>>;
-  /** Orders that another field's order stands for. */
+  /** Orders for which another field's order is used. */
   readonly orderAliases: Readonly<Record<string, string>>;
-  /** Conditions that only a bounded number of rows fail, so that any path may carry them. */
+  /** Conditions that only a bounded number of rows fail, so that any path may have them. */
   readonly cheap: readonly { readonly field: string; readonly is: boolean; readonly sql: string }[];
   readonly paths: readonly AccessPath[];
 }
@@ -61,17 +61,20 @@ export type Plan =
   | { readonly kind: 'small'; readonly sql: string; readonly params: SqlValue[] }
   | {
       readonly kind: 'ordered';
-      /** Selects one row more than `limit`, with `cursorValue` and `cursorId` beside the columns asked for. */
+      /** Selects one row more than `limit`, with `cursorValue` and `cursorId` beside the requested columns. */
       readonly sql: string;
       readonly params: SqlValue[];
       readonly limit: number;
     };
 
-/** More rows than this in a "small" set and it is not small: ask for something narrower. */
+/** Most rows of a "small" set. A larger one is refused: the query has to be narrower. */
 export const SMALL_SET = 5000;
 const MAX_COMBINATIONS = 200;
 
-/** @throws UserError `query-refused`, `bad-query` */
+/**
+ * Plans a query.
+ * @throws UserError `query-refused`, `bad-query`
+ */
 export function plan(table: HistoryTable, select: string, query: ResourceQuery, dialect: Dialect): Plan {
   if (query.offset > MAX_OFFSET) {
     throw refused(`offset ${query.offset} is too far: go on with cursor=… (meta.next) after ${MAX_OFFSET} rows`, {
@@ -170,7 +173,7 @@ function columnOf(table: HistoryTable, path: AccessPath, field: string): Column 
   return path.keys?.columns[field] ?? table.columns[field]!;
 }
 
-/** What is read, by the index that the path names. */
+/** Returns the FROM clause with the index that the path names. */
 function fromSql(source: Source, index: string | undefined, dialect: Dialect): string {
   const hint =
     index === undefined ? '' : dialect.name === 'sqlite' ? ` INDEXED BY ${index}` : ` FORCE INDEX (${index})`;
@@ -247,7 +250,7 @@ function orderedPlan(
     return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
        ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
   });
-  // The keys are sorted and cut before their rows are fetched: whole rows would be carried through the sort.
+  // The keys are sorted and cut before their rows are fetched. Otherwise whole rows would be carried through the sort.
   const inOrder = `ORDER BY ${orderBy('k.cursorValue', 'k.id')}`;
   const page = `SELECT k.id, k.cursorValue FROM (${branches.join(' UNION ALL ')}) k ${inOrder} LIMIT ? OFFSET ?`;
   const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${page}) k
@@ -305,7 +308,7 @@ function afterCursor(
 ): { sql: string; params: SqlValue[] } {
   const beyond = down ? '<' : '>';
   if (total) return { sql: `${column} ${beyond} ?`, params: [at.value] };
-  // The first term alone bounds the index range; the second only skips what shares the cursor's value.
+  // The first term alone bounds the index range. The second only skips rows that share the cursor's value.
   return {
     sql: `${column} ${beyond}= ? AND (${column} ${beyond} ? OR ${id} ${idDown ? '<' : '>'} ?)`,
     params: [at.value, at.value, at.id],

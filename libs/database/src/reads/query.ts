@@ -1,13 +1,13 @@
 import { UserError } from '@millrace/domain';
 
-/** The query grammar of `/api/v2` (`docs/api.md#queries`), parsed and typed. */
+/** Operators of queries of `/api/v2` (`docs/api.md#queries`). */
 export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'in' | 'notin';
 export type FilterValue = string | number | boolean;
 
 export interface Filter {
   readonly field: string;
   readonly op: Operator;
-  /** At least one; several are alternatives. */
+  /** At least one. Several are alternatives. */
   readonly values: readonly FilterValue[];
 }
 
@@ -22,7 +22,7 @@ export interface ResourceQuery {
   /** Null: the resource's default. */
   readonly limit: number | null;
   readonly offset: number;
-  /** Where the page before ended: what `meta.next` said. */
+  /** End of the page before, from its `meta.next`. */
   readonly cursor: string | null;
   /** Names of the properties to fill in; `*` for all, empty for none. */
   readonly properties: readonly string[];
@@ -37,14 +37,16 @@ export const EVERYTHING: ResourceQuery = {
   properties: [],
 };
 
-/** How a field is written in a query and compared: `time` is integer seconds, `json` and `properties` can be neither filtered nor ordered. */
+/**
+ * How a field is written in a query and compared. `time` is integer seconds; `json` and `properties` can be neither filtered nor sorted.
+ */
 export type FieldKind = 'int' | 'time' | 'bool' | 'string' | 'identifier' | 'ints' | 'strings' | 'json' | 'properties';
-/** A kind, with `?` where the field may be null. */
+/** A kind, followed by `?` when the field may be null. */
 export type FieldType = FieldKind | `${FieldKind}?`;
 
 export interface ResourceShape {
   readonly plural: string;
-  /** The field that tells rows apart; empty where there is only one. */
+  /** The field that identifies a row; empty when there is only one row. */
   readonly id: string;
   readonly fields: Readonly<Record<string, FieldType>>;
 }
@@ -64,7 +66,7 @@ type KindsOf<V> = [V] extends [never]
             : 'json' | 'properties';
 type TypesOf<V> = null extends V ? `${KindsOf<NonNullable<V>>}?` : KindsOf<V>;
 
-/** The shape of a resource: every field of its rows, and of the type that it has there. */
+/** Returns the shape of a resource: every field of its rows, with its type there. */
 export function shapeOf<Row extends object>(shape: {
   readonly plural: string;
   readonly id: keyof Row & string;
@@ -73,7 +75,7 @@ export function shapeOf<Row extends object>(shape: {
   return shape;
 }
 
-/** The kind of a field, null or not; undefined: there is no such field. */
+/** Returns the kind of a field, null or not; undefined when there is no such field. */
 export function fieldKind(shape: ResourceShape, field: string): FieldKind | undefined {
   const type = Object.hasOwn(shape.fields, field) ? shape.fields[field] : undefined;
   return type?.replace('?', '') as FieldKind | undefined;
@@ -81,26 +83,26 @@ export function fieldKind(shape: ResourceShape, field: string): FieldKind | unde
 
 export interface Page<T> {
   readonly rows: T[];
-  /** The limit that was applied: the default when none was asked for, and never above the cap. */
+  /** The applied limit: the default when none was requested, and never more than the cap. */
   readonly limit: number;
-  /** Matching rows up to the end of this page. */
+  /** Number of matching rows up to the end of this page. */
   readonly total: number;
-  /** Null at the end; otherwise the cursor of the next page where the order has one. */
+  /** Null at the end; otherwise the cursor of the next page if the order has one. */
   readonly more: { readonly cursor: string | null } | null;
 }
 
-/** For tables that grow with every build. */
+/** Limits of tables that grow with every build. */
 export const HISTORY_LIMIT = { default: 200, cap: 1000 } as const;
-/** For tables whose size is the configuration's, and for what belongs to one build. */
+/** Limits of tables whose size depends on the configuration, and of rows of one build. */
 export const CATALOG_LIMIT = { default: 10_000, cap: 10_000 } as const;
-/** Rows before an offset are read and thrown away; further on, a cursor goes on from where a page ended. */
+/** Largest offset: rows before it are read and thrown away. Beyond it a cursor continues where a page ended. */
 export const MAX_OFFSET = 10_000;
 
 export function effectiveLimit(query: ResourceQuery, limits: { default: number; cap: number }): number {
   return Math.min(query.limit ?? limits.default, limits.cap);
 }
 
-/** The query asks for something that would have to read history from end to end (I7). */
+/** Returns the error for a query that would have to read history from end to end (I7). */
 export function refused(message: string, fields: Readonly<Record<string, unknown>> = {}): UserError {
   return new UserError('query-refused', message, fields);
 }

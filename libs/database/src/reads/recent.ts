@@ -1,6 +1,6 @@
 import { databaseNowMs, type Queryable } from '../sql.js';
 
-/** Tables that only grow: ids beyond the highest one seen are new rows. */
+/** Tables that only grow: rows with ids beyond the highest one seen are new. */
 const GROWING = {
   changes: 'changes',
   buildsets: 'buildsets',
@@ -8,10 +8,13 @@ const GROWING = {
   builds: 'builds',
 } as const;
 
-/** Tables with rows that end without ever having run: a cancelled request, a buildset. */
+/** Tables with rows that may end without ever having run: a cancelled request, a buildset. */
 const ENDING = { buildrequests: 'build_requests', buildsets: 'buildsets' } as const;
 
-/** What selects `id` (or null), `state` and where it can be told `isOver` of the rows that can change at all: what runs, claims first, and small tables. */
+/**
+ * Statements that select `id` (or null), `state` and, if known, `isOver` of all rows that can still change: running ones, starting from the
+ * claims, and small tables.
+ */
 const CHANGING = {
   builds: `SELECT b.id, b.state_string AS state FROM claims c LEFT JOIN builds b ON b.id = c.build_id`,
   buildrequests: `SELECT request_id AS id, epoch AS state FROM claims`,
@@ -26,34 +29,34 @@ const CHANGING = {
   schedulers: `SELECT id, CONCAT(enabled, '/', COALESCE(backlog_seq, 0), '/', COALESCE(backlog_count, 0)) AS state FROM schedulers`,
 } as const;
 
-/** The resources, by their plural, whose new rows can be found. */
+/** Resources, by their plural, whose new rows can be found. */
 export type GrowingResource = keyof typeof GROWING;
-/** The resources, by their plural, whose ends can be found. */
+/** Resources, by their plural, whose ends can be found. */
 export type EndingResource = keyof typeof ENDING;
-/** The resources, by their plural, whose changes can be found. */
+/** Resources, by their plural, whose changes can be found. */
 export type ChangingResource = keyof typeof CHANGING;
 
-/** A row as far as it matters whether it changed: equal states, equal rows. */
+/** The state of a row for comparisons: equal states mean equal rows. */
 export interface RowState {
   readonly state: string;
-  /** The row does not change any more. */
+  /** True when the row does not change any more. */
   readonly isOver: boolean;
 }
 
-/** A row that is complete, and since when. */
+/** A completed row, and when it was completed. */
 export interface EndedRow {
   readonly id: number;
   readonly atMs: number;
 }
 
 /**
- * What is new, has ended and is under way, for whoever compares it with an earlier look. Each read costs the same whatever the history.
- * SQL: a repository would read whole rows of all that runs, to compare a few columns.
+ * Reads of new, ended and running rows, to be compared with an earlier look. Each read costs the same whatever the history is. SQL: a
+ * repository would read complete rows to compare a few columns.
  */
 export class RecentReads {
   constructor(private readonly db: Queryable) {}
 
-  /** The highest id; 0 while there is no row. */
+  /** Returns the highest id; 0 without rows. */
   async newest(resource: GrowingResource): Promise<number> {
     const row = await this.db.get<{ id: number | null }>(`SELECT MAX(id) AS id FROM ${GROWING[resource]}`);
     return row?.id ?? 0;
@@ -81,7 +84,7 @@ export class RecentReads {
     );
   }
 
-  /** By id, the rows that can change. One that is gone since the last time runs no more. */
+  /** Returns the rows that can change, by id. A row that is missing since the last time does not run any more. */
   async states(resource: ChangingResource): Promise<Map<number, RowState>> {
     const rows = await this.db.all<{ id: number | null; state: string | number | null; isOver?: number }>(
       CHANGING[resource],

@@ -9,7 +9,7 @@ import { type Page, type ResourceQuery, shapeOf } from './query.js';
 const QUEUE_COLUMNS = {
   buildrequestid: { sql: 'q.request_id' },
   builderid: { sql: 'q.builder_id' },
-  // The rank is −priority: small first.
+  // The rank is −priority: the lowest comes first.
   priority: { sql: 'q.queue_rank', as: 'negated' },
 } as const;
 const QUEUE = { from: { table: 'queue q' }, id: 'q.request_id', columns: QUEUE_COLUMNS };
@@ -137,7 +137,7 @@ export class BuildRequestReads {
     return row?.id ?? null;
   }
 
-  /** A request has its buildset's properties: one query for the page. */
+  /** Fills in the properties of a request, which are its buildset's, with one query for the page. */
   private async fillProperties(rows: readonly BuildRequestResource[], names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const json = new Map<number, string>();

@@ -63,13 +63,13 @@ interface LogRow {
   complete: number;
 }
 
-/** Where a log belongs, for file names and titles. */
+/** The place of a log, for file names and titles. */
 export interface LogPlace {
   readonly buildId: number;
   readonly stepName: string;
 }
 
-/** Steps and logs: few per build, read by their parent. */
+/** Reads of steps and logs. There are few per build, and they are read by their parent. */
 export class StepReads {
   constructor(private readonly db: Queryable) {}
 
@@ -101,7 +101,7 @@ export class StepReads {
     return rows.map(toLog);
   }
 
-  /** All logs of a build in one query, for a page that shows every step. */
+  /** Returns all logs of a build in one query, for a page that shows every step. */
   async logsOfBuild(buildId: number): Promise<LogResource[]> {
     const rows = await this.db.all<LogRow>(
       `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.build_id = ? ORDER BY l.id LIMIT 10000`,

@@ -4,17 +4,17 @@ import { aliveSql, leasedSql } from '../masters.js';
 import type { Queryable } from '../sql.js';
 import { heldBySql } from '../workers.js';
 
-/** Requests before one's own are counted up to here. */
+/** Earlier requests are counted up to this number. */
 export const AHEAD_COUNTED = 1000;
 
 /** What is known about a queued request's builder. */
 interface Readiness {
-  /** Engines that are alive and serve the builder. */
+  /** Number of living engines that serve the builder. */
   readonly engines: number;
   readonly workers: readonly AdmissionFacts[];
 }
 
-/** Why a request waits: the admissions that decide its claim, and what they know nothing of. */
+/** Returns why a request waits, according to the admissions that decide its claim, and to conditions outside of them. */
 function waitReason({ engines, workers }: Readiness, ahead: number): Pick<WaitReasonResource, 'reason' | 'text'> {
   if (engines === 0) return { reason: 'no-engine', text: 'No engine that serves this builder is running.' };
   if (workers.length === 0) return { reason: 'no-worker', text: 'No worker is configured for this builder.' };
@@ -28,7 +28,7 @@ function waitReason({ engines, workers }: Readiness, ahead: number): Pick<WaitRe
 export class WaitingReads {
   constructor(private readonly db: Queryable) {}
 
-  /** Null: no such request. */
+  /** Returns why a request waits; null when there is no such request. */
   async of(requestId: number): Promise<WaitReasonResource | null> {
     const request = await this.db.get<{ builderId: number; rank: number | null; completeAtMs: number | null }>(
       `SELECT r.builder_id AS builderId, q.queue_rank AS \`rank\`, r.complete_at_ms AS completeAtMs
