@@ -14,10 +14,10 @@ interface PendingText {
 type Pending = PendingText | CommandEvent;
 
 /**
- * What one command has to say, on its way to the outbox: assembled into whole lines, in order.
+ * The output of one command on its way to the outbox: joined to whole lines, in order.
  *
- * The first output after a pause goes out at once. While a message of this command is unacknowledged, or nobody follows it, output is gathered up
- * to `bufferSize` characters.
+ * The first output after a pause is sent at once. While a message of this command is unacknowledged, or no master follows it, output is
+ * gathered up to `bufferSize` characters.
  */
 export class CommandOutput {
   private readonly splitters = new Map<string, LineSplitter>();
@@ -30,7 +30,7 @@ export class CommandOutput {
     private readonly settings: Pick<WorkerSettings, 'bufferSize' | 'maxLineLength'>,
   ) {}
 
-  /** Too much is under way: a source of output stops until `whenWritable`. */
+  /** True when too much is waiting. A source of output stops until `whenWritable`. */
   get isBlocked(): boolean {
     return this.outbox.isBlocked;
   }
@@ -39,17 +39,17 @@ export class CommandOutput {
     return this.outbox.whenWritable();
   }
 
-  /** Whole lines of commentary. */
+  /** Adds whole lines of commentary. */
   header(text: string): void {
     this.lines('header', '', text);
   }
 
-  /** Output as it comes. Returns the number of lines that it completed. */
+  /** Adds output. Returns the number of lines that it completed. */
   write(stream: 'stdout' | 'stderr', text: string): number {
     return this.lines(stream, '', this.splitter(stream).push(text));
   }
 
-  /** The same for a watched log file. */
+  /** Adds output of a watched log file. */
   writeLog(name: string, text: string): void {
     this.lines('log', name, this.splitter(`log ${name}`).push(text));
   }
@@ -61,7 +61,7 @@ export class CommandOutput {
     this.flushWhenDue();
   }
 
-  /** Ends every stream: unterminated lines are terminated. */
+  /** Ends every stream: unterminated lines get a newline. */
   end(): void {
     for (const [key, splitter] of this.splitters) {
       const rest = splitter.end();
@@ -70,7 +70,7 @@ export class CommandOutput {
     }
   }
 
-  /** Posts everything that is gathered, without waiting for acknowledgements. */
+  /** Posts everything gathered, without waiting for acknowledgements. */
   flush(): void {
     if (this.pending.length === 0) return;
     const updates = this.pending.map(toUpdate);
@@ -79,11 +79,11 @@ export class CommandOutput {
     this.outbox.post(encodeUpdates(updates));
   }
 
-  /** Posts what is gathered if it is much, or if nothing else is on its way. */
+  /** Posts the gathered output if it is much, or if nothing else is being sent. */
   flushWhenDue(): void {
     if (this.pendingChars >= this.settings.bufferSize) this.flush();
     else if (!this.flushScheduled && this.pending.length > 0 && this.outbox.isIdle) {
-      // A microtask later, so that what is said in one breath goes out as one message.
+      // A microtask later, so that output of the same turn is sent as one message.
       this.flushScheduled = true;
       queueMicrotask(() => {
         this.flushScheduled = false;

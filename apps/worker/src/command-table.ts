@@ -10,7 +10,7 @@ import type { RunningGroups } from './running-groups.js';
 import type { Spool } from './spool.js';
 import { StreamFiles } from './stream-files.js';
 
-/** The connection for which a command is started. */
+/** The connection on which a command is started. */
 export interface CommandConnection extends Link {
   readonly settings: Pick<WorkerSettings, 'bufferSize' | 'maxLineLength'>;
 }
@@ -21,8 +21,8 @@ interface HeldCommand {
 }
 
 /**
- * All commands that are held, whichever connection started them: those that run, and those that ended with something that no master has
- * acknowledged. Losing a connection ends none.
+ * All commands that are held, whichever connection started them: running ones, and ended ones with updates that no master has acknowledged.
+ * Losing a connection ends none.
  */
 export class CommandTable {
   private readonly held = new Map<string, HeldCommand>();
@@ -42,7 +42,10 @@ export class CommandTable {
     return [...this.held.keys()];
   }
 
-  /** @throws UserError when the command is not known, its arguments are wrong, or its id is held already */
+  /**
+   * Starts a command.
+   * @throws UserError when the command is not known, its arguments are wrong, or its id is held already
+   */
   start(connection: CommandConnection, id: string, name: string, args: Readonly<Record<string, unknown>>): void {
     const factory = commandFactory(name);
     if (factory === undefined) {
@@ -68,13 +71,13 @@ export class CommandTable {
     });
     this.held.set(id, { command, outbox });
     outbox.attach(connection);
-    // Arguments may hold secrets: only the name is logged.
+    // Arguments may contain secrets: only the name is logged.
     this.log.info('command started', { id, command: name });
     void this.runToEnd({ command, outbox }, id, name, output);
   }
 
   /**
-   * Stops what a held command is saying, so that a master can take it over: with what is returned, it is told the rest.
+   * Stops sending what a held command outputs, so that a master can take it over. The returned function sends the rest to that master.
    * @throws UserError when the command is not held
    */
   resume(link: Link, id: string): () => void {
@@ -86,7 +89,7 @@ export class CommandTable {
     return () => held.outbox.attach(link);
   }
 
-  /** Ids that are not held are no error. */
+  /** Ends and drops a command. Ids that are not held are no error. */
   forget(id: string): void {
     this.log.info('command forgotten', { id, isHeld: this.held.has(id) });
     const held = this.held.get(id);
@@ -95,12 +98,12 @@ export class CommandTable {
     held?.command.interrupt('nobody waits for it');
   }
 
-  /** There is no master, or a new one, which knows nothing yet: nothing is sent about a command until it is resumed. */
+  /** Handles the loss of the master, or a new one that knows nothing yet: nothing is sent about a command until it is resumed. */
   detach(): void {
     for (const { outbox } of this.held.values()) outbox.detach();
   }
 
-  /** Ids that are not held are no error. */
+  /** Interrupts a command. Ids that are not held are no error. */
   interrupt(id: string, why: string): void {
     this.log.info('command interrupted', { id, why, isHeld: this.held.has(id) });
     this.held.get(id)?.command.interrupt(why);

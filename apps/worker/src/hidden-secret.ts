@@ -1,15 +1,15 @@
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 
-/** Where the kernel finds what it tells about this process: fields of `/proc/self/stat`, counted from 1. */
+/** Addresses of what the kernel shows about this process: fields of `/proc/self/stat`, counted from 1. */
 const AREAS = { cmdline: { from: 48, to: 49 }, environ: { from: 50, to: 51 } } as const;
 const FIRST_FIELD_AFTER_NAME = 3;
 
 /**
- * Takes a secret out of what others can read about this process. A variable that is deleted stays in `/proc/PID/environ`, and an argument in
- * `/proc/PID/cmdline`, for every process of the same user (and the latter for everybody): builds are such processes. So the memory that
- * the kernel shows there is written over. Nothing else reads it: variables are looked up by pointers, of which those ones are gone.
+ * Removes secrets from what others can read about this process. A variable that is deleted stays in `/proc/PID/environ`, and an argument in
+ * `/proc/PID/cmdline`, for every process of the same user (the latter for everybody): builds are such processes. So the memory that the
+ * kernel shows there is overwritten. Nothing else reads it: variables are looked up by pointers, and those to deleted variables are gone.
  *
- * @returns whether nothing is left to be read there; false where the system does not let a process do that
+ * @returns true when no secret can be read there any more; false when the system does not allow a process to do that
  */
 export function hideSecrets(variables: readonly string[], secrets: readonly string[]): boolean {
   for (const name of variables) delete process.env[name];
@@ -27,12 +27,12 @@ export function hideSecrets(variables: readonly string[], secrets: readonly stri
     const shown = (file: string): string[] => readFileSync(`/proc/self/${file}`, 'utf8').split('\0');
     return !shown('environ').some(isVariable) && !shown('cmdline').some(isArgument);
   } catch {
-    // No such system, or one that forbids it: the caller says so.
+    // The system has no such file, or forbids it. The caller reports it.
     return false;
   }
 }
 
-/** Blanks whole strings of that area, which stay as long as they were. */
+/** Overwrites complete strings of that area without changing their length. */
 function overwrite(
   memory: number,
   { from, to }: { from: number; to: number },

@@ -12,7 +12,7 @@ export function prepareBasedir(basedir: string): void {
   mkdirSync(join(basedir, 'info'), { recursive: true });
 }
 
-/** What this worker says about itself (`docs/protocols.md#what-a-worker-says-of-itself`), with our own keys. */
+/** Returns the worker's information about itself (`docs/protocols.md#what-a-worker-says-of-itself`), with our own keys. */
 export async function workerInfo(
   basedir: string,
   environ: Readonly<Record<string, string>>,
@@ -44,7 +44,7 @@ async function infoFiles(folder: string): Promise<Record<string, string>> {
   return Object.fromEntries(files.map((file, index) => [file.name, texts[index] ?? '']));
 }
 
-/** Of a plain file that people write for people; a master keeps no more of it. */
+/** Reads the beginning of a plain file that people write for people. A master keeps no more of it. */
 async function beginningOf(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -56,7 +56,7 @@ async function beginningOf(path: string): Promise<string> {
 }
 
 async function operatingSystem(): Promise<Record<string, string>> {
-  // Systems without this file have nothing to say here.
+  // Systems without this file have no such information.
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   return Object.fromEntries(
     text

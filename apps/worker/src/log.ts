@@ -1,6 +1,6 @@
 import { printable } from '@millrace/domain';
 
-/** A stack is the longest that is worth it. */
+/** Longest field. A stack is the longest useful one. */
 const FIELD_CHARACTERS = 4000;
 
 /** Writes one plain line per event to standard output: time, level, message, fields. Messages are constant, data goes into fields. */
@@ -20,7 +20,7 @@ export function plainLog(write: (line: string) => void): Log {
   return { info: line('INFO '), warn: line('WARN '), error: line('ERROR') };
 }
 
-/** Much of it is what others wrote. */
+/** Formats a field. Much of it is foreign text, so control characters are escaped. */
 function format(value: unknown): string {
   const text = typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : String(JSON.stringify(value));
   return printable(text, FIELD_CHARACTERS);

@@ -48,17 +48,17 @@ async function relay(flags: RelayFlags): Promise<void> {
   await untilStopped(new Relay({ masters, name, password: takeSecret(flags, process.env, log), host, port }, log));
 }
 
-/** Ends with its process: on a signal, or when the supervisor that started it over IPC is gone, and with it the reason to run. */
+/** Runs until a signal comes, or the supervisor that started the process over IPC is gone. */
 async function untilStopped(running: { run(): Promise<void>; stop(): void }): Promise<void> {
   const isSupervised = process.env['MILLRACE_SUPERVISED'] === '1';
-  // A supervisor that died while this process was being loaded is not heard of again.
+  // When the supervisor died while this process was loading, no disconnect event follows.
   if (isSupervised && !process.connected) return;
   const stop = (signal: string): void => {
     log.info('stopping', { signal });
     running.stop();
   };
   process.once('SIGTERM', stop);
-  // What a terminal says to everything in it is the supervisor's to decide.
+  // The terminal sends its signals to all processes. The supervisor decides what ends when.
   if (isSupervised) for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
   else process.once('SIGINT', stop);
   if (process.connected) process.once('disconnect', () => running.stop());

@@ -7,25 +7,28 @@ import { reconnectDelayMs } from './reconnect.js';
 const HANDSHAKE_TIMEOUT_MS = 5000;
 const HANG_UP_PATIENCE_MS = 1000;
 const PING_INTERVAL_MS = 5_000;
-/** Without a sign of life for so long the master is taken for dead. One that holds us back does not read our pings, but sends its own. */
+/** Silence after which the master counts as dead. A master that holds us back does not read our pings, but sends its own. */
 const SILENCE_LIMIT_MS = 30_000;
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
-/** What is fed with a connection. */
+/** The session that receives a connection's data. */
 export interface LinkSession {
   receive(frame: Uint8Array): void;
   closed(reason: string): void;
 }
 
-/** What the link asks of a worker, or of a relay. */
+/** The worker or relay that owns the link. */
 export interface LinkOwner {
-  /** A new connection. */
+  /** Called with each new connection. */
   connected(transport: Transport): LinkSession;
-  /** That connection is gone, and the session closed. */
+  /** Called when the connection is lost and the session closed. */
   disconnected(): void;
 }
 
-/** Keeps one connection to a master, the next one in turn, for as long as it takes: whatever ends it, another attempt follows (`docs/protocols.md#connecting`). */
+/**
+ * Keeps one connection to a master. Whatever ends it, another attempt follows, with the next master in turn
+ * (`docs/protocols.md#connecting`).
+ */
 export class MasterLink {
   private socket: WebSocket | undefined;
   private attempts = 0;
@@ -51,14 +54,14 @@ export class MasterLink {
     }
   }
 
-  /** Closes in an orderly way; a master that does not answer is not waited for. */
+  /** Closes in an orderly way, but does not wait for a master that does not answer. */
   private hangUp(): void {
     const { socket } = this;
     socket?.close(1000);
     setTimeout(() => socket?.terminate(), HANG_UP_PATIENCE_MS).unref();
   }
 
-  /** One connection from its attempt to its end. Returns whether the master let us in. */
+  /** Runs one connection from its attempt to its end. Returns whether the master accepted us. */
   private connectOnce(signal: AbortSignal): Promise<boolean> {
     const url = this.urls[this.attempts++ % this.urls.length]!;
     const socket = new WebSocket(url, {

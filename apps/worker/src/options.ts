@@ -5,13 +5,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { hideSecrets } from './hidden-secret.js';
 import type { Log } from './log.js';
 
-/** Names of one thing: what is to be kept from commands and from logs. */
+/** Variables of the secret, in either name, which are kept from commands and from logs. */
 const SECRET_VARIABLES = ['MILLRACE_WORKER_TOKEN', 'MILLRACE_WORKER_PASSWORD'] as const;
-/** The same as files. */
+/** Variables with the path of a file that contains the secret. */
 const FILE_VARIABLES = ['MILLRACE_WORKER_TOKEN_FILE', 'MILLRACE_WORKER_PASSWORD_FILE'] as const;
 const LONGEST_SECRET = WORKER_LIMITS.passwordCharacters;
 
-/** A token is a password that somebody else made up. */
+/** Command line options for the secret. A token is a generated password. */
 export interface SecretFlags {
   readonly token?: string;
   readonly tokenFile?: string;
@@ -32,8 +32,8 @@ export function withSecretOptions(command: Command): Command {
 }
 
 /**
- * The secret that this process was given, and from then on nobody can read from outside how: neither `--token` nor the variables are left in what the
- * system tells about a process.
+ * Returns the secret of this process and hides it: afterwards neither `--token` nor the variables can be read in what the system shows
+ * about the process.
  *
  * @throws UserError `no-password`, `bad-option`
  */
@@ -72,7 +72,7 @@ function checkedSecret(value: string, where: string): string {
   throw new UserError('bad-option', `${where} must hold one line of 1 to ${LONGEST_SECRET} characters`, { where });
 }
 
-/** What commands inherit: nothing that is Millrace's own business. */
+/** Returns the environment that commands inherit, without Millrace's own variables. */
 export function environmentOfCommands(environ: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environ).filter(
@@ -81,7 +81,10 @@ export function environmentOfCommands(environ: NodeJS.ProcessEnv): Record<string
   );
 }
 
-/** One address or several with commas between them. @throws UserError `bad-option` */
+/**
+ * Checks one address, or several with commas between them.
+ * @throws UserError `bad-option`
+ */
 export function checkedUrls(text: string | undefined): string[] {
   if (text === undefined) throw new UserError('bad-option', '--master must be given: an address like ws://host:port');
   return text.split(',').map((address) => {
@@ -91,7 +94,10 @@ export function checkedUrls(text: string | undefined): string[] {
   });
 }
 
-/** @throws UserError `bad-option` */
+/**
+ * Checks the worker's name.
+ * @throws UserError `bad-option`
+ */
 export function checkedName(name: string | undefined): string {
   if (name === undefined || name === '' || name.includes(':')) {
     const given = name === undefined ? 'be given' : `not be empty or contain a colon, not '${name}'`;
@@ -100,13 +106,19 @@ export function checkedName(name: string | undefined): string {
   return name;
 }
 
-/** @throws UserError `bad-option` */
+/**
+ * Returns a required option.
+ * @throws UserError `bad-option`
+ */
 export function required(flag: string, value: string | undefined): string {
   if (value === undefined) throw new UserError('bad-option', `give ${flag}`);
   return value;
 }
 
-/** `host:port` or a port on all interfaces. @throws UserError `bad-option` */
+/**
+ * Parses `host:port`, or a port on all interfaces.
+ * @throws UserError `bad-option`
+ */
 export function checkedAddress(flag: string, text: string | undefined): { host: string | undefined; port: number } {
   const [, host, port] = /^(?:\[?([^[\]]+)\]?:)?(\d{1,5})$/.exec(text ?? '') ?? [];
   if (port === undefined || Number(port) > 65_535) {

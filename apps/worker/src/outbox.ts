@@ -10,7 +10,7 @@ import type { Log } from './log.js';
 import type { SendWindow } from './send-window.js';
 import type { Spool, SpoolFile } from './spool.js';
 
-/** The way to a master. */
+/** A connection to a master. */
 export interface Link {
   readonly session: MsgpackWorkerSession;
   readonly window: SendWindow;
@@ -19,15 +19,15 @@ export interface Link {
 export type CommandEvent = Exclude<CommandUpdate, { text: string }>;
 
 export interface OutboxOwner {
-  /** A master follows the command and has acknowledged all of it: what is gathered may go out. */
+  /** Called when a master follows the command and has acknowledged everything, so that gathered output may be sent. */
   idle(): void;
-  /** The outcome has arrived: nothing is left to be held. */
+  /** Called when the outcome has been acknowledged, so that nothing has to be held any more. */
   delivered(): void;
-  /** Nothing of the command can reach a master any more: it is to be dropped, and the command to be ended. */
+  /** Called when nothing of the command can reach a master any more: it is to be dropped, and the command to be ended. */
   broken(): void;
 }
 
-/** An update that was sent and not yet acknowledged: one from the spool is kept there, the others here. */
+/** An update that was sent and not yet acknowledged. Updates from the spool are kept there, others in memory. */
 interface Sent {
   readonly record: EncodedUpdates | undefined;
   readonly spoolEnd: number;
@@ -35,22 +35,22 @@ interface Sent {
 }
 
 /**
- * The numbered updates and the outcome of one command, until a master has acknowledged them. While none follows the command they go to the spool;
- * one that takes the command over gets them from there, in order and through its window, and live ones after them.
+ * The numbered updates and the outcome of one command, until a master has acknowledged them. While no master follows the command they go to
+ * the spool. A master that takes the command over gets them from there, in order and through its window, followed by new ones.
  *
- * In order of their numbers: those sent from the spool, the spool's unread ones, those sent from memory, those that wait in memory. There is
- * never something sent from memory before something unread in the spool.
+ * In the order of their numbers there are: those sent from the spool, unread ones in the spool, those sent from memory, those waiting in
+ * memory. Nothing is sent from memory before the spool has been read.
  */
 export class Outbox {
   private link: Link | undefined;
-  /** The master refuses this command's updates: it hears of the end only. */
+  /** True when the master refuses this command's updates: it gets only the end. */
   private isRefused = false;
   private isDropped = false;
-  /** The number of the last update that was acknowledged with all before it. */
+  /** Number up to which all updates were acknowledged. */
   private acknowledgedTo = 0;
-  /** Another array after each change of the link: late answers to an earlier one count for nothing. */
+  /** Replaced by a new array after each change of the link, so that late answers to an earlier one have no effect. */
   private sent: Sent[] = [];
-  /** Not taken by the spool, or not sent since it was drained. */
+  /** Updates that the spool did not take, or that were not sent since it was drained. */
   private kept: EncodedUpdates[] = [];
   private readonly file: SpoolFile;
   private readonly events = new Map<string, CommandEvent>();
@@ -68,12 +68,12 @@ export class Outbox {
     this.file = spool.file();
   }
 
-  /** Nothing is on its way and everything may go. */
+  /** True when nothing is being sent and everything may be sent. */
   get isIdle(): boolean {
     return this.isLive && !this.hasUnsent && this.sent.length === 0;
   }
 
-  /** Too much is under way, or waits for a master: sources of output stop until `whenWritable`. */
+  /** True when too much is being sent, or waits for a master. Sources of output stop until `whenWritable`. */
   get isBlocked(): boolean {
     if (this.isDropped) return false;
     if (this.isLive) return this.hasUnsent || !this.link?.window.isOpen;
@@ -88,7 +88,7 @@ export class Outbox {
     });
   }
 
-  /** A master follows the command from here on. */
+  /** Begins to send to a master that follows the command. */
   attach(link: Link): void {
     if (this.isDropped) return;
     this.detach();
@@ -96,19 +96,19 @@ export class Outbox {
     this.isEndSaid = false;
     if (this.events.size > 0) {
       const { acknowledged } = link.session.sendUpdates(this.commandId, [...this.events.values()], 0);
-      // They are repeated to whoever comes next.
+      // They are repeated to the next master.
       acknowledged.catch(() => undefined);
     }
     void this.drain(link);
   }
 
-  /** Nobody follows the command: nothing is sent until somebody does. */
+  /** Stops sending until a master follows the command again. */
   detach(): void {
     this.link = undefined;
     this.takeBack();
   }
 
-  /** Remembers an event for masters that were not there when it was said. */
+  /** Records an event for masters that were not there when it happened. */
   note(event: CommandEvent): void {
     this.events.set(event.kind, event);
   }
@@ -120,13 +120,13 @@ export class Outbox {
     this.stow();
   }
 
-  /** The command has ended and everything else has been posted. */
+  /** Records the outcome, after everything else has been posted. */
   finish(failure: string | null): void {
     this.end = { failure };
     this.sayEnd();
   }
 
-  /** Forgets everything, whatever comes. */
+  /** Drops everything, including later updates. */
   drop(): void {
     this.isDropped = true;
     this.link = undefined;
@@ -164,7 +164,7 @@ export class Outbox {
       this.send(link, encodedUpdates(record), end);
       return true;
     } catch (error) {
-      // Nothing after a gap may be sent: the command ends for its master with what could not be read.
+      // Nothing may be sent after a gap: for its master the command ends with the read error.
       this.log.error('spooled output cannot be read', { id: this.commandId, reason: messageOf(error) });
       link.session.complete(this.commandId, `the worker lost output: ${messageOf(error)}`).catch(() => undefined);
       this.owner.broken();
@@ -200,14 +200,14 @@ export class Outbox {
     if (this.isIdle) this.owner.idle();
   }
 
-  /** The master cannot store what it is sent, or does not know the command: another one may want it. */
+  /** The master cannot store the updates, or does not know the command. Another master may want them. */
   private refused(): void {
     this.isRefused = true;
     this.takeBack(true);
     this.sayEnd();
   }
 
-  /** What was sent and not acknowledged waits again. */
+  /** Makes sent and unacknowledged updates wait again. */
   private takeBack(isRefused = false): void {
     const unacknowledged = this.sent.flatMap(({ record }) => record ?? []);
     this.kept = [...unacknowledged, ...this.kept];
@@ -218,13 +218,13 @@ export class Outbox {
     this.reconsider();
   }
 
-  /** Moves what waits from memory to the spool, as far as that keeps the order. */
+  /** Moves waiting updates from memory to the spool, as far as that keeps the order. */
   private stow(): void {
     if (this.sent.at(-1)?.record !== undefined) return;
     while (this.kept[0] !== undefined && this.file.append(this.kept[0].bytes)) this.kept.shift();
   }
 
-  /** A master that refuses updates is told of the end too: it waits for that. */
+  /** Sends the end. A master that refuses updates gets it too, because it waits for it. */
   private sayEnd(): void {
     const { link, end } = this;
     if (link === undefined || end === undefined || this.isEndSaid || (!this.isRefused && this.hasUnsent)) return;
@@ -251,7 +251,7 @@ export class Outbox {
     for (const go of waiting) go();
   }
 
-  /** Looks again when there is room on the way that output takes now; the end of draining is noticed without that. */
+  /** Waits for room where output currently goes. The end of draining is noticed without it. */
   private watch(): void {
     if (this.isLive && this.hasUnsent) return;
     const way = this.isLive ? this.link! : this.spool;

@@ -1,4 +1,7 @@
-/** Signals a process group; one that is gone needs no signal. Returns false when it may not: all that is left of it belongs to other users, as with sudo. */
+/**
+ * Sends a signal to a process group, if it still exists. Returns false when it is not permitted: all its remaining processes belong to
+ * other users, as with sudo.
+ */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(-pid, signal);

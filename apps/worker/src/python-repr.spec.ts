@@ -22,7 +22,7 @@ describe('values as Python shows them', () => {
 });
 
 describe('shellQuoted', () => {
-  it('quotes what a shell would take apart', () => {
+  it('quotes what a shell would split', () => {
     expect(shellQuoted(['sh', '-c', 'echo o; exit 4', '', "['x']", 'a=b,c/d:e@f%+'])).toBe(
       `sh -c 'echo o; exit 4' "" '['"'"'x'"'"']' a=b,c/d:e@f%+`,
     );

@@ -1,5 +1,6 @@
 /**
- * The look of headers. They show values as Python writes them, because log viewers and people's scripts know them from `buildbot-worker`.
+ * Formats a text for headers. Headers show values as Python writes them, because log viewers and people's scripts know them from
+ * `buildbot-worker`.
  */
 export function reprText(text: string): string {
   const quote = quoteFor(text);
@@ -32,7 +33,7 @@ export function repr(value: unknown): string {
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : reprText(typeof value);
 }
 
-/** A command line that a POSIX shell would read as these arguments. */
+/** Returns a command line that a POSIX shell would split into these arguments. */
 export function shellQuoted(args: readonly string[]): string {
   return args.map(shellWord).join(' ');
 }

@@ -18,23 +18,23 @@ import { signalGroup } from './process-group.js';
 
 interface Identity {
   readonly pid: number;
-  /** Clock ticks since boot at which the process began: tells it from a later one with the same number. */
+  /** When the process began, in clock ticks since boot. It distinguishes the process from a later one with the same pid. */
   readonly startTime: string | null;
 }
 
-/** One line of the journal: whose it is, a group that began, or one that ended. */
+/** One line of the journal: its owner, a group that began, or one that ended. */
 type Entry =
   { readonly worker: Identity } | { readonly began: string; readonly leader: Identity } | { readonly ended: string };
 
-/** The journal starts anew when nothing runs and it has grown so long. */
+/** Length after which the journal starts anew when nothing runs. */
 const LONG_JOURNAL_ENTRIES = 1000;
-/** Far more than that many entries, and than commands at a time. */
+/** Longest journal that is read, far more than that many entries and the commands at a time need. */
 const LONGEST_JOURNAL_BYTES = 16 << 20;
 const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /**
- * The process groups of running commands, kept in a journal in the base directory, so that a worker that was killed without warning leaves nothing
- * running: its successor ends what it finds there. Also keeps two workers out of one base directory.
+ * The process groups of running commands, in a journal in the base directory. A worker that was killed without warning leaves nothing
+ * running: its successor kills what it finds there. The journal also keeps two workers out of one base directory.
  */
 export class RunningGroups implements ProcessGroups {
   private readonly groups = new Map<string, Identity>();
@@ -50,7 +50,7 @@ export class RunningGroups implements ProcessGroups {
   }
 
   /**
-   * Takes the base directory over and kills what an earlier worker left running.
+   * Takes over the base directory and kills what an earlier worker left running.
    * @throws UserError `basedir-in-use`
    */
   takeOver(): void {
@@ -86,14 +86,14 @@ export class RunningGroups implements ProcessGroups {
     for (const { pid } of this.groups.values()) signalGroup(pid, 'SIGKILL');
   }
 
-  /** Leaves the base directory to others. */
+  /** Releases the base directory for others. */
   release(): void {
     if (this.journal !== undefined) closeSync(this.journal);
     this.journal = undefined;
     rmSync(this.file, { force: true });
   }
 
-  /** The group's leader itself, or, where that has ended, members of its group that work below the base directory. */
+  /** Whether a group is left over: its leader still runs, or, when it has ended, members of its group work below the base directory. */
   private isLeftover(leader: Identity): boolean {
     if (isRunning(leader)) return true;
     return processIds().some((pid) => groupOf(pid) === leader.pid && workingDirectoryOf(pid)?.startsWith(this.basedir));
@@ -119,7 +119,7 @@ export class RunningGroups implements ProcessGroups {
     this.append({ worker: identityOf(process.pid) });
   }
 
-  /** As well as it can: a command does not fail, or go on unwatched, because the disk is full. */
+  /** Writes an entry if possible. A command does not fail, or go on without supervision, because the disk is full. */
   private note(entry: Entry): void {
     try {
       if (this.groups.size === 0 && this.entries >= LONG_JOURNAL_ENTRIES) this.begin();
@@ -131,13 +131,16 @@ export class RunningGroups implements ProcessGroups {
 
   private append(entry: Entry): void {
     if (this.journal === undefined) return;
-    // The newline comes first: whatever a full disk has left of the last entry does not spoil this one.
+    // The newline comes first, so that a partial entry left by a full disk does not spoil this one.
     writeSync(this.journal, `\n${JSON.stringify(entry)}`);
     this.entries += 1;
   }
 }
 
-/** @throws UserError `basedir-damaged` for what no worker has written */
+/**
+ * Reads a file; empty when it does not exist.
+ * @throws UserError `basedir-damaged` for a file that no worker has written
+ */
 function readIfThere(file: string): string {
   let descriptor: number;
   try {
@@ -168,8 +171,8 @@ function damaged(file: string, why: string): UserError {
 }
 
 /**
- * An entry; undefined for a line that a full disk or a crash of the machine has cut, or that is none: what is read here is killed, and the
- * process group 1 would be everything that this user has.
+ * Parses an entry. Returns undefined for a line that was cut by a full disk or a crash of the machine, or is no entry. Groups in valid
+ * entries are killed, and process group 1 would mean everything that this user runs.
  */
 function parsed(line: string): Entry | undefined {
   let entry: Partial<Record<'worker' | 'began' | 'leader' | 'ended', unknown>> | null;
@@ -199,13 +202,13 @@ function isRunning({ pid, startTime }: Identity): boolean {
   return startTime !== null && startTimeOf(pid) === startTime;
 }
 
-/** The fields of `/proc/<pid>/stat` after the name; undefined where there is no such process or no `/proc`. */
+/** Returns the fields of `/proc/<pid>/stat` after the name; undefined when there is no such process or no `/proc`. */
 function processFields(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
-    // A process that is not there, which is the question.
+    // The process does not exist, which is an answer.
     return undefined;
   }
 }
@@ -222,7 +225,7 @@ function workingDirectoryOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/cwd`);
   } catch {
-    // Ended, or somebody else's.
+    // The process has ended, or belongs to another user.
     return undefined;
   }
 }
@@ -231,7 +234,7 @@ function processIds(): number[] {
   try {
     return readdirSync('/proc').map(Number).filter(Number.isInteger);
   } catch {
-    // A system without /proc: nothing can be said about what is left over.
+    // A system without /proc: left over processes cannot be found.
     return [];
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SendWindow } from './send-window.js';
 
 describe('SendWindow', () => {
-  it('shuts at its limit and lets everybody go on at half of it', async () => {
+  it('closes at its limit and opens again at half of it', async () => {
     const window = new SendWindow(100);
     window.add(60);
     expect(window.isOpen).toBe(true);

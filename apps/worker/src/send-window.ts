@@ -1,12 +1,12 @@
 /**
- * Bounds a number of bytes: those that one connection has sent and its master has not acknowledged, or those that wait on disk. Whoever produces output looks at `isOpen` after every piece and, where
- * it is shut, stops reading its source until `whenOpen`.
+ * Bounds a number of bytes: those that one connection has sent and its master has not acknowledged, or those that wait on disk. A producer
+ * of output checks `isOpen` after every piece and, when it is closed, stops reading its source until `whenOpen`.
  */
 export class SendWindow {
   private bytes = 0;
   private waiting: (() => void)[] = [];
 
-  /** Opens again at half the limit unless told otherwise, so that sources are not switched for every single acknowledgement. */
+  /** By default it opens again at half the limit, so that sources are not paused and resumed for every acknowledgement. */
   constructor(
     private readonly limitBytes = 4 * 1024 * 1024,
     private readonly reopenBytes = limitBytes / 2,

@@ -34,7 +34,7 @@ function readAll(file: SpoolFile): string[] {
 }
 
 describe('Spool', () => {
-  it('gives records back in their order, and again from the first that is not acknowledged', () => {
+  it('returns records in their order, and again from the first that is not acknowledged', () => {
     const file = spoolOf(1000).file();
     append(file, 'a', 'bb', 'ccc');
     const { end } = file.read();
@@ -45,7 +45,7 @@ describe('Spool', () => {
     expect(readAll(file)).toEqual(['bb', 'ccc', 'd']);
   });
 
-  it('bounds all files together, and tells whoever waits that one was dropped', async () => {
+  it('bounds all files together, and wakes waiting writers when one is dropped', async () => {
     const spool = spoolOf(20);
     const [one, two] = [spool.file(), spool.file()];
     expect([...append(one, '123456'), ...append(two, '123456', '7', '8')]).toEqual([true, true, false, false]);
@@ -68,7 +68,7 @@ describe('Spool', () => {
     expect(readAll(file)).toEqual(['b']);
   });
 
-  it('has no room while the disk refuses, and looks again later', async () => {
+  it('has no room while the disk refuses writes, and tries again later', async () => {
     writeFileSync(folder, 'in the way');
     const spool = spoolOf(1000);
     const file = spool.file();
@@ -82,7 +82,7 @@ describe('Spool', () => {
   });
 });
 
-it('writes nothing through a link that somebody left in its place, and says so', () => {
+it('writes nothing through a link that somebody left in its place, and reports it', () => {
   const elsewhere = join(base, 'elsewhere');
   mkdirSync(elsewhere);
   symlinkSync(elsewhere, folder);
@@ -94,7 +94,7 @@ it('writes nothing through a link that somebody left in its place, and says so',
   expect(append(spool.file(), 'secret')).toEqual([true]);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
   const [name = ''] = readdirSync(folder);
-  // Nobody can know it, to put a link there.
+  // Nobody can guess it, to put a link there.
   expect(name).toMatch(/^[0-9a-f-]{36}$/);
   expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
 });

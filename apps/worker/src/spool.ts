@@ -6,10 +6,10 @@ import { SendWindow } from './send-window.js';
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const HEADER_BYTES = 4;
-/** A disk that refuses to take more is asked again so much later. */
+/** Time after which a disk that refused a write is tried again. */
 const RETRY_MS = 1000;
 
-/** Where output waits on disk for a master that asks for it: a file for each command, and one bound for all of them. */
+/** Output that waits on disk for a master: a file for each command, and one limit for all of them. */
 export class Spool {
   private readonly room: SendWindow;
   private hasFailed = false;
@@ -22,7 +22,7 @@ export class Spool {
     this.room = new SendWindow(limitBytes, limitBytes);
   }
 
-  /** Drops everything, also what an earlier worker left: nobody knows its commands. */
+  /** Drops everything, including what an earlier worker left, whose commands are unknown. */
   empty(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -51,7 +51,7 @@ export class Spool {
     );
   }
 
-  /** For this user alone, and no link: a build may have left one there, to have output written elsewhere. */
+  /** Makes the folder for this user only. A link is refused, because a build may have left it to have output written elsewhere. */
   private prepare(): void {
     try {
       mkdirSync(this.folder, { mode: 0o700 });
@@ -61,7 +61,7 @@ export class Spool {
   }
 }
 
-/** The records of one command in their order, read from the first that is not acknowledged. It takes no space before and after it is needed. */
+/** The records of one command in their order, read from the first that is not acknowledged. It takes no space while it is empty. */
 export class SpoolFile {
   private descriptor: number | undefined;
   private writtenTo = 0;
@@ -79,7 +79,7 @@ export class SpoolFile {
     return this.readTo < this.writtenTo;
   }
 
-  /** Returns false when there is no room. */
+  /** Appends a record. Returns false when there is no room. */
   append(record: Uint8Array): boolean {
     if (!this.room.isOpen) return false;
     const header = Buffer.alloc(HEADER_BYTES);
@@ -91,7 +91,7 @@ export class SpoolFile {
         this.descriptor = openSync(this.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
       }
       const written = writevSync(this.descriptor, [header, record], this.writtenTo);
-      // Whatever was written of it is written over by the next.
+      // The next record overwrites what was written of this one.
       if (written !== bytes) throw new Error(`only ${written} of ${bytes} bytes fit on the disk`);
     } catch (error) {
       this.onFailure(error as Error);
@@ -102,20 +102,20 @@ export class SpoolFile {
     return true;
   }
 
-  /** The next record, and where it ends. To be called when there are unread ones. */
+  /** Reads the next record. Returns it with the position of its end. To be called only when there are unread ones. */
   read(): { record: Uint8Array; end: number } {
     const length = this.bytes(HEADER_BYTES).readUInt32BE();
     const record = this.bytes(length);
     return { record, end: this.readTo };
   }
 
-  /** Everything up to there has arrived. */
+  /** Drops everything up to that position, which has been acknowledged. */
   acknowledge(end: number): void {
     this.acknowledgedTo = end;
     if (end === this.writtenTo) this.drop();
   }
 
-  /** What is not acknowledged is read again. */
+  /** Makes unacknowledged records be read again. */
   rewind(): void {
     this.readTo = this.acknowledgedTo;
   }

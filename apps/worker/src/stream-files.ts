@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { Log } from './log.js';
 
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
-/** Made at a time, by one more process: enough for 16 commands. */
+/** Number of FIFOs that one further process makes at a time, enough for 16 commands. */
 const BATCH = 32;
 const PATIENCE_MS = 5000;
-/** Elsewhere opening `/dev/stdout` duplicates its descriptor, whatever that is, or there is no such name. */
+/** On other systems opening `/dev/stdout` duplicates its descriptor, of whatever kind, or there is no such name. */
 const IS_NEEDED = process.platform === 'linux';
 
 /** Descriptors of both ends of a pipe. */
@@ -21,8 +21,8 @@ export interface OutputPipe {
 }
 
 /**
- * Standard streams that a process can open by name, as `/dev/stdout` or `/proc/self/fd/1`. Node gives its children sockets, which cannot be opened on
- * Linux, and has no `pipe(2)`. These are FIFOs and files that lose their names as soon as they are open.
+ * Standard streams that a process can open by name, as `/dev/stdout` or `/proc/self/fd/1`. Node gives its children sockets, which cannot be
+ * opened on Linux, and has no `pipe(2)`. These are FIFOs and files that lose their names as soon as they are open.
  */
 export class StreamFiles {
   private readonly spare: OutputPipe[] = [];
@@ -30,7 +30,7 @@ export class StreamFiles {
 
   constructor(private readonly log: Log) {}
 
-  /** Two pipes; null where none are needed or can be had. The caller closes all four ends. */
+  /** Returns two pipes; null when none are needed or can be made. The caller closes all four ends. */
   takePipes(): readonly [OutputPipe, OutputPipe] | null {
     if (!IS_NEEDED) return null;
     try {
@@ -43,8 +43,8 @@ export class StreamFiles {
   }
 
   /**
-   * A descriptor to read that text from, which the caller closes; null where none is needed or can be had. It is a file's, and not a pipe's: whoever
-   * opened a FIFO by name would wait for a writer, and ours has written and gone.
+   * Returns a descriptor for reading a text, which the caller closes; null when none is needed or can be made. It is a file's and not a
+   * pipe's: a process that opened a FIFO by name would wait for a writer, and ours has finished.
    */
   async holding(text: string): Promise<number | null> {
     if (!IS_NEEDED) return null;
@@ -56,9 +56,9 @@ export class StreamFiles {
     }
   }
 
-  /** At one go: a signal that ends the worker finds either nothing or all of it done. */
+  /** Synchronous, so that a signal that ends the worker finds either nothing or all of it done. */
   private fill(): void {
-    // Only this user can look into it.
+    // Only this user can access it.
     const folder = mkdtempSync(join(tmpdir(), 'millrace-pipes-'));
     try {
       const paths = Array.from({ length: BATCH }, (_none, index) => join(folder, String(index)));
@@ -70,7 +70,7 @@ export class StreamFiles {
   }
 
   private warn(reason: string): void {
-    // Names are random: what counts is the kind of trouble.
+    // Names are random, so errors are compared by their kind.
     const kind = reason.split(' ', 1)[0]!;
     if (kind === this.lastTrouble) return;
     this.lastTrouble = kind;
@@ -78,7 +78,7 @@ export class StreamFiles {
   }
 }
 
-/** Its reader does not wait for a writer. The writer finds the reader there, and writes as to any pipe. */
+/** Opens both ends. The reader does not wait for a writer. The writer finds the reader, and writes as to any pipe. */
 function openPipe(path: string): OutputPipe {
   const readEnd = openSync(path, O_RDONLY | O_NONBLOCK);
   try {

@@ -15,22 +15,22 @@ import { RunningGroups } from './running-groups.js';
 import { SendWindow } from './send-window.js';
 import { Spool } from './spool.js';
 
-/** Between the answer to `shutdown` and the end, so that the answer arrives. */
+/** Time between the answer to `shutdown` and the end, so that the answer arrives. */
 const SHUTDOWN_DELAY_MS = 200;
-/** Below the base directory. */
+/** Folder below the base directory. */
 const SPOOL_FOLDER = '.spool';
 
 export interface WorkerOptions extends Credentials {
   /** Addresses of engines, tried in turn. */
   readonly masters: readonly string[];
   readonly basedir: string;
-  /** The environment that commands get. */
+  /** The environment of commands. */
   readonly environ: Readonly<Record<string, string>>;
   /** How much output may wait on disk while no master takes it. */
   readonly spoolBytes: number;
 }
 
-/** One worker: a base directory, the commands that run in it, and the link to whichever master answers. */
+/** One worker: a base directory, the commands that run in it, and the connection to a master. */
 export class Worker {
   private readonly basedir: string;
   private readonly groups: RunningGroups;
@@ -49,11 +49,11 @@ export class Worker {
     this.commands = new CommandTable(this.basedir, options.environ, this.groups, this.spool, log);
   }
 
-  /** Works until it is stopped, by `stop` or by its master. No command outlives it. */
+  /** Runs until it is stopped, by `stop` or by its master. No command outlives it. */
   async run(): Promise<void> {
     prepareBasedir(this.basedir);
     this.groups.takeOver();
-    // Also when this process ends by an error that nobody expected.
+    // Also when this process ends because of an unexpected error.
     process.once('exit', () => this.groups.killAll());
     this.spool.empty();
     const { masters } = this.options;
@@ -78,14 +78,14 @@ export class Worker {
     const session: MsgpackWorkerSession = new MsgpackWorkerSession(transport, {
       print: (message) => this.log.info('message from master', { message }),
       info: () => {
-        // Whoever asks is new here: behind a relay another master may speak on the same connection.
+        // The request comes from a new master: behind a relay another one may use the same connection.
         this.commands.detach();
         return workerInfo(this.basedir, this.options.environ, this.commands.heldIds, this.incarnation);
       },
-      // Lines end, and output is sent, as the defaults for `newline_re` and `buffer_timeout` would have it.
+      // `newline_re` and `buffer_timeout` are ignored: the worker always behaves as with their defaults.
       settings: (wanted) => {
         const { maxLineLength } = wanted;
-        // Shorter lines could not take a surrogate pair.
+        // Shorter lines could not contain a surrogate pair.
         if (maxLineLength < 2)
           throw new UserError('bad-argument', `max_line_length must be at least 2, not ${maxLineLength}`, {
             maxLineLength,

@@ -3,18 +3,18 @@ import { dirname, join } from 'node:path';
 import type { CommandName, CommandSink, CommandUpdate } from '@millrace/worker-protocol';
 import type { Attached, Ran } from './test-master.js';
 
-/** What one worker made of a command: what a step, and whoever reads its log, gets to know. */
+/** The result of a command on one worker, as a step and a reader of its log see it. */
 export interface Seen {
   readonly rc: number | null;
   readonly stdout: string;
   readonly stderr: string;
   readonly header: string;
-  /** There is one, or it was not started at all; the words are each worker's own. */
+  /** Whether there was a failure, or the command was not started at all. The texts differ between workers. */
   readonly failure: boolean;
   readonly failureReason: string | null;
   readonly logs: Readonly<Record<string, string>>;
   readonly files: readonly string[] | null;
-  /** What a case has looked at beside this. */
+  /** Further results that a case has read. */
   readonly also: unknown;
 }
 
@@ -31,7 +31,7 @@ const NOT_RUN: Seen = {
 };
 const LIMITS = { maxsize: null, blocksize: 1000 };
 
-/** A folder of its own for one case at one worker, and the ways to try something there. */
+/** A separate folder for one case on one worker, and helpers for the case. */
 export class Bench {
   constructor(
     private readonly attached: Attached,
@@ -44,13 +44,13 @@ export class Bench {
     return join(this.folder, ...parts);
   }
 
-  /** Writes a file, and the folders above it. */
+  /** Writes a file, and makes its parent folders. */
   file(path: string, content = 'x', mode = 0o644): void {
     mkdirSync(dirname(this.at(path)), { recursive: true });
     writeFileSync(this.at(path), content, { mode });
   }
 
-  /** @param interruptAfter what its output has when it is interrupted */
+  /** @param interruptAfter output after which the command is interrupted */
   shell(command: unknown, args: Record<string, unknown> = {}, interruptAfter?: string): Promise<Seen> {
     const usual = { workdir: this.folder, env: {}, timeout: null, usePTY: false, logEnviron: false };
     return this.run('shell', { ...usual, command, ...args }, {}, interruptAfter);
@@ -154,20 +154,20 @@ export class Bench {
     };
   }
 
-  /** Without what differs from place to place, from time to time, and between Node and Python. */
+  /** Removes differences between places, times, and Node and Python. */
   private stable(text: string): string {
     return (
       text
         .replaceAll(this.folder, '/case')
         .replace(/elapsedTime=[\d.]+/g, 'elapsedTime=…')
-        // Where trees are removed and copied.
+        // The folder in which trees are removed and copied.
         .replaceAll(` in dir ${dirname(this.folder)}\n`, ' in dir /basedir\n')
-        // Ours ends the options there: a path may begin with a dash.
+        // Our worker ends the options there, because a path may begin with a dash.
         .replace(/ --(?= )|(?<=, )b'--', /g, '')
-        // A traceback over many lines.
+        // A traceback of several lines.
         .replace(/^(?:Upon execvpe |cannot start )[^]*/, 'cannot start it: …\n')
         .replace(/^error in RunProcess\._startCommand [^]*/, '')
-        // Stock workers do not say why; or they say it in Python's words.
+        // Stock workers give no reason, or give it in Python's words.
         .replace(/^(Cannot (?:open file|read directory) '.*' for (?:up|down)load)(?:: .*)?$/gm, '$1: …')
     );
   }

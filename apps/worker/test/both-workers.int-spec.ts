@@ -10,7 +10,7 @@ import { until, WorkerProcess } from './worker-process.js';
 
 jest.setTimeout(120_000);
 
-/** What a master relies on, of the stock worker as of ours: whatever one says, the other says too. */
+/** Tests what a master relies on, for the stock worker and ours: both must send the same. */
 function describeWorker<Master extends TestMaster | PbTestMaster>(
   startMaster: () => Promise<Master>,
   start: (master: Master, basedir: string) => { stop(): Promise<void> },
@@ -34,12 +34,12 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     rmSync(basedir, { recursive: true, force: true });
   });
 
-  /** An absolute path below a builder's directory, as an engine sends it. */
+  /** Returns an absolute path below a builder's directory, as an engine sends it. */
   const at = (...parts: string[]): string => join(basedir, 'b', ...parts);
   const shell = (command: string | string[], more = {}, sink: Partial<CommandSink> = {}, id?: string): Promise<Ran> =>
     attached.shell(at('build'), command, { env: {}, timeout: null, usePTY: false, ...more }, sink, id);
 
-  it('tells about itself', () => {
+  it('sends its information', () => {
     const { info } = attached.session;
     expect(info).toMatchObject({ system: 'posix', basedir, deleteLeftoverDirs: false });
     expect(info.numCpus).toBeGreaterThan(0);
@@ -67,7 +67,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     }
   });
 
-  it('passes long lines, odd bytes and carriage returns', async () => {
+  it('passes on long lines, invalid bytes and carriage returns', async () => {
     const ran = await shell(`head -c 20000 /dev/zero | tr '\\0' x; echo; printf 'caf\\351\\n10%%\\r20%%\\r\\nend'`);
     const [long, ...others] = ran.stdout.split(/\n(?!x|\n)/);
     expect(others.join('\n')).toBe('caf\ufffd\n10%\n20%\nend\n');
@@ -76,8 +76,8 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     else expect(long).toMatch(/^[x\n]{4096,}$/);
   });
 
-  it('kills what takes too long and says why', async () => {
-    // Before version 3.2 of the commands only the header says it; `max_lines` came with 3.3.
+  it('kills commands that take too long, and reports why', async () => {
+    // Before version 3.2 of the commands only the header gives the reason; `max_lines` came with 3.3.
     const why = (reason: string): string | null => (commandVersion < '3.2' ? null : reason);
     expect(await shell('sleep 60', { timeout: 1 })).toMatchObject({
       rc: -1,
@@ -94,7 +94,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     });
   });
 
-  it('kills what is interrupted', async () => {
+  it('kills interrupted commands', async () => {
     let header = '';
     const sink = {
       updates: (batch: readonly { kind: string }[]) => {
@@ -169,7 +169,7 @@ function describeWorker<Master extends TestMaster | PbTestMaster>(
     }
   });
 
-  it('refuses a command that it does not know', async () => {
+  it('refuses an unknown command', async () => {
     await expect(attached.run('frobnicate' as 'shell', {})).rejects.toThrow("unrecognized WorkerCommand 'frobnicate'");
   });
 }
@@ -198,7 +198,7 @@ describe('our worker', () => {
   });
 });
 
-/** Debian's package. */
+/** The worker of Debian's package. */
 const DEBIAN = '/usr/bin/buildbot-worker';
 
 (requireService('debian-worker') ? describe : describe.skip)("Debian's buildbot-worker 3.7.0", () => {

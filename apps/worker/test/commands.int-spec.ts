@@ -47,12 +47,12 @@ afterAll(async () => {
   rmSync(basedir, { recursive: true, force: true });
 });
 
-/** The header lines that do not differ from run to run. */
+/** Returns the header lines that are the same in every run. */
 const stable = (header: string): string =>
   header.replace(/elapsedTime=[\d.]+/, 'elapsedTime=…').replaceAll(basedir, '/w');
 
-describe('what the worker says about itself', () => {
-  it('is what a stock worker says, and a little more', () => {
+describe('the worker’s information', () => {
+  it('is that of a stock worker, with some additions', () => {
     const { info } = attached.session;
     expect(info).toMatchObject({ system: 'posix', basedir, deleteLeftoverDirs: false, runningCommands: [] });
     expect(info.texts['host']).toMatch(/\n$/);
@@ -69,7 +69,7 @@ describe('what the worker says about itself', () => {
 });
 
 describe('shell', () => {
-  it('runs a line, with the header that people know', async () => {
+  it('runs a line, with the usual header', async () => {
     const ran = await attached.shell(build, 'echo out; echo err >&2; exit 3', { timeout: 60, maxTime: 1.5 });
     expect(ran).toMatchObject({ rc: 3, failure: null, failureReason: null, stdout: 'out\n', stderr: 'err\n' });
     expect(ran.elapsedSeconds).toBeGreaterThan(0);
@@ -115,13 +115,13 @@ describe('shell', () => {
     await expect(bad).rejects.toThrow("'env.A' must be text, a list of texts or null, not 5");
   });
 
-  it('writes to stdin, and otherwise leaves it at its end', async () => {
+  it('writes to stdin, and otherwise closes it', async () => {
     expect((await attached.shell(build, 'cat', { initial_stdin: 'given\n' })).stdout).toBe('given\n');
     expect((await attached.shell(build, 'cat; echo end')).stdout).toBe('end\n');
     expect((await attached.shell(build, 'exit 0', { initial_stdin: 'x'.repeat(1_000_000) })).rc).toBe(0);
   });
 
-  it('can open its standard streams by name, also after they have been read or given on', async () => {
+  it('can open its standard streams by name, also after they have been read or passed on', async () => {
     const one = await attached.shell(
       build,
       'cat /dev/stdin; cat /proc/self/fd/0 | tail -1; echo out > /dev/stdout; seq 2 | tee /dev/stderr /proc/self/fd/1; [ -p /dev/stdout ]',
@@ -133,7 +133,7 @@ describe('shell', () => {
     expect(other).toMatchObject({ rc: 3, stdout: 'late\n' });
   });
 
-  it('has pipes and standard input that no other user can open, and of which nothing is left', async () => {
+  it('has pipes and a standard input that no other user can open, and leaves none of them behind', async () => {
     const ran = await attached.shell(build, 'stat -L -c "%a %h" /dev/stdin /dev/stdout /dev/stderr', {
       initial_stdin: 'given',
     });
@@ -141,7 +141,7 @@ describe('shell', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
-  it('runs with sockets where no pipes can be made, and says so once', async () => {
+  it('runs with sockets when no pipes can be made, and reports it once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-worker-'));
     const poor = WorkerProcess.start(master.url, folder, { TMPDIR: join(folder, 'none') });
     const { session } = await master.worker();
@@ -153,18 +153,18 @@ describe('shell', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('leaves out streams that nobody wants', async () => {
+  it('leaves out unwanted streams', async () => {
     const ran = await attached.shell(build, 'echo a; echo b >&2', { want_stdout: false });
     expect(ran).toMatchObject({ stdout: '', stderr: 'b\n', rc: 0 });
   });
 
-  it('says so where there is no terminal', async () => {
+  it('reports a missing terminal', async () => {
     const ran = await attached.shell(build, 'test -t 1', { usePTY: true });
     expect(ran.rc).toBe(1);
     expect(ran.header).toContain('no pseudo-terminals');
   });
 
-  it('passes multi-byte characters that were cut, and bytes that are none', async () => {
+  it('passes on multi-byte characters that were cut, and invalid bytes', async () => {
     const script = `process.stdout.write(Buffer.from('c3','hex'));
       setTimeout(() => process.stdout.write(Buffer.from('a9f09d','hex')), 50);
       setTimeout(() => process.stdout.write(Buffer.concat([Buffer.from('849eff0a','hex'), Buffer.from('next')])), 100);`;
@@ -172,18 +172,18 @@ describe('shell', () => {
     expect(ran.stdout).toBe('é𝄞\ufffd\nnext\n');
   });
 
-  it('passes a line of 20,000 characters whole', async () => {
+  it('passes on a line of 20,000 characters in one piece', async () => {
     const ran = await attached.shell(build, "head -c 20000 /dev/zero | tr '\\0' x; echo; echo end");
     expect(ran.stdout).toBe(`${'x'.repeat(20_000)}\nend\n`);
   });
 
-  it('refuses lines without length, and goes on with those that it had', async () => {
+  it('refuses a line length of zero, and keeps its former settings', async () => {
     const session = attached.session as MsgpackMasterSession;
     await expect(session.attach({ maxLineLength: 0 })).rejects.toThrow('max_line_length must be at least 2, not 0');
     expect((await attached.shell(build, 'echo abc')).stdout).toBe('abc\n');
   });
 
-  it('says what it cannot start', async () => {
+  it('reports what it cannot start', async () => {
     const list = await attached.shell(build, ['no-such-program-here']);
     expect(list).toMatchObject({ rc: 1, failure: null });
     expect(list.stderr).toBe("cannot start 'no-such-program-here': ENOENT\n");
@@ -205,7 +205,7 @@ describe('shell', () => {
     expect(ran.header).toContain('\nprocess killed by signal 15\nelapsedTime=');
   });
 
-  it('refuses bad arguments and says which', async () => {
+  it('refuses bad arguments and names them', async () => {
     await expect(attached.run('shell', { workdir: build })).rejects.toThrow('shell is missing args: command');
     await expect(attached.shell(build, 'true', { timeout: 'soon' })).rejects.toThrow(
       "'timeout' must be a number above zero, not 'soon'",
@@ -232,7 +232,7 @@ describe('a command that takes too long', () => {
     expect(ran.header).toContain('\ncommand timed out: 1 seconds elapsed running ');
   });
 
-  it('may have more time than a timer can wait for', async () => {
+  it('may have a longer limit than a timer can wait for', async () => {
     const forever = { timeout: 3e6, maxTime: 1e12, sigtermTime: 3e6 };
     expect(await attached.shell(build, 'sleep 0.2; echo a', forever)).toMatchObject({
       rc: 0,
@@ -247,7 +247,7 @@ describe('a command that takes too long', () => {
     expect(ran.header).toContain('command exceeds max lines: 30/5 written/allowed running ');
   });
 
-  it('gets SIGTERM first where it should, and its time to end', async () => {
+  it('gets SIGTERM first if requested, and time to end', async () => {
     const polite = await attached.shell(build, "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done", {
       maxTime: 0.3,
       sigtermTime: 20,
@@ -305,7 +305,7 @@ describe('an interrupted command', () => {
     process.kill(escaped, 'SIGKILL');
   });
 
-  it('says that it was interrupted', async () => {
+  it('reports that it was interrupted', async () => {
     const id = 'interrupted-3';
     let header = '';
     const running = attached.shell(
@@ -418,7 +418,7 @@ describe('files and directories', () => {
     expect(existsSync(join(dir, 'a/1.txt'))).toBe(false);
   });
 
-  it('report an errno and say which path', async () => {
+  it('report an errno and name the path', async () => {
     const gone = join(basedir, 'gone');
     expect(await attached.run('stat', { path: gone })).toMatchObject({
       rc: 2,
@@ -430,7 +430,7 @@ describe('files and directories', () => {
     expect(await attached.run('mkdir', { paths: [join(basedir, 'file/sub')] })).toMatchObject({ rc: 20 });
   });
 
-  it('cpdir and rmdir, also of what is write-protected or missing', async () => {
+  it('cpdir and rmdir, also of write-protected and missing ones', async () => {
     const from = join(basedir, 'tree');
     mkdirSync(join(from, 'locked'), { recursive: true });
     writeFileSync(join(from, 'locked/f'), 'text');
@@ -476,7 +476,7 @@ describe('transfers', () => {
     expect(calls).toEqual(['close', '1000000000.5 1100000000.25']);
   });
 
-  it('upload no more than allowed, and nothing of what is not there', async () => {
+  it('upload no more than allowed, and nothing of a missing file', async () => {
     const blocks: Buffer[] = [];
     let closed = 0;
     const sink = {
@@ -547,7 +547,7 @@ describe('transfers', () => {
     );
   });
 
-  it('refuse bz2, and a directory that is none', async () => {
+  it('refuse bz2, and a directory that does not exist', async () => {
     const args = { path: join(basedir, 'up.bin'), maxsize: null, blocksize: 512, compress: 'bz2' };
     await expect(attached.run('upload_directory', args)).rejects.toThrow("'compress' must be 'gz' or nil");
     const none = await attached.run('upload_directory', { ...args, compress: null });
@@ -581,7 +581,7 @@ describe('transfers', () => {
     expect(closed).toBe(4);
   });
 
-  it('download a file in the place of a link, and not through it', async () => {
+  it('download a file in place of a link, and not through it', async () => {
     const folder = join(basedir, 'down/links');
     mkdirSync(folder, { recursive: true });
     const precious = join(folder, 'precious');
@@ -603,7 +603,7 @@ describe('transfers', () => {
     expect((await download(0o600)).rc).toBe(0);
     expect(readFileSync(precious, 'utf8')).toBe('precious');
     expect(lstatSync(path).isFile()).toBe(true);
-    // One that is there keeps its mode, and its content where nothing comes in its place.
+    // An existing file keeps its mode, and its content when nothing replaces it.
     writeFileSync(path, 'before');
     await expect(download(null, true)).rejects.toThrow('gone');
     expect(readFileSync(path, 'utf8')).toBe('before');

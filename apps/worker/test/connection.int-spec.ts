@@ -72,7 +72,7 @@ describe('the link to the master', () => {
     expect((await second.shell(join(basedir, 'b'), 'echo on')).stdout).toBe('on\n');
   });
 
-  it('tries again and again with a wrong password, and says so without showing it', async () => {
+  it('retries with a wrong password, and reports it without showing it', async () => {
     master.password = 'another';
     const worker = start();
     await until('it was refused twice', () => master.refusals >= 2);
@@ -100,7 +100,7 @@ describe('the link to the master', () => {
     expect(delays()[before]).toBeLessThan(600);
   });
 
-  it('says that another worker has its name', async () => {
+  it('reports that another worker has its name', async () => {
     master.isNameTaken = true;
     const worker = start();
     await until('it was refused', () => worker.log.includes('waiting'));
@@ -157,7 +157,7 @@ describe('the worker process', () => {
     },
   );
 
-  it('says when others can read the file with its token', async () => {
+  it('warns when others can read the file with its token', async () => {
     const file = join(basedir, 'token');
     writeFileSync(file, 's3cret\n', { mode: 0o644 });
     const worker = WorkerProcess.start(master.url, basedir, {}, ['--token-file', file]);
@@ -166,7 +166,7 @@ describe('the worker process', () => {
     expect(worker.log).toContain('others can read the file with the secret: chmod 600');
   });
 
-  it('does not write down what it runs through a link that somebody left', async () => {
+  it('does not write its journal through a link that somebody left', async () => {
     const target = join(basedir, 'precious');
     writeFileSync(target, 'precious');
     symlinkSync(target, join(basedir, 'running-commands.jsonl'));
@@ -198,7 +198,7 @@ describe('the worker process', () => {
     await until('its children are gone', () => !pids.some(isAlive));
   });
 
-  it('ends when its master says so', async () => {
+  it('ends when its master tells it to', async () => {
     const worker = start();
     const attached = await master.worker();
     const { pids } = await sleeping(attached, 'c1');
@@ -208,7 +208,7 @@ describe('the worker process', () => {
     await until('its children are gone', () => !pids.some(isAlive));
   });
 
-  it('kills at its start what a worker that was killed left running', async () => {
+  it('kills at its start what a killed worker left running', async () => {
     const killed = start();
     const { pids } = await sleeping(await master.worker(), 'left');
     await killed.stop('SIGKILL');
@@ -219,7 +219,7 @@ describe('the worker process', () => {
     expect(next.log).toContain('killed a command that an earlier worker left running id=left');
   });
 
-  it('leaves nothing running when an error ends it that nobody expected', async () => {
+  it('leaves nothing running when an unexpected error ends it', async () => {
     const mine = "data:text/javascript,process.on('SIGUSR2',()=>{throw(new(Error)('unexpected'))})";
     const worker = start(master.url, { NODE_OPTIONS: `--import=${mine}` });
     const { pids } = await sleeping(await master.worker(), 'c1');
@@ -228,7 +228,7 @@ describe('the worker process', () => {
     await until('its children are gone', () => !pids.some(isAlive));
   });
 
-  it('runs commands although it cannot write down which', async () => {
+  it('runs commands although it cannot write its journal', async () => {
     const worker = start();
     const attached = await master.worker();
     const limit = (bytes: string) => spawnSync('prlimit', ['--pid', String(worker.pid), `--fsize=${bytes}:`]);
@@ -243,7 +243,7 @@ describe('the worker process', () => {
     await until('the leftovers are gone', () => !pids.some(isAlive));
   });
 
-  // Root without the right to signal the processes of others.
+  // Root without the right to signal other users' processes.
   const isRoot = process.getuid?.() === 0;
   (requireOfMachine(isRoot, 'root') ? it : it.skip)(
     'lives on with commands that it may not kill, and kills the others',
@@ -326,7 +326,7 @@ describe('the worker process', () => {
 });
 
 describe('a flood of output', () => {
-  it('of 50 MB on one line arrives in continued lines, in bounded memory on both sides of a slow master', async () => {
+  it('of 50 MB on one line arrives in continued lines, with bounded memory on both sides of a slow master', async () => {
     const worker = start();
     const attached = await master.worker();
     let characters = 0;
@@ -352,7 +352,7 @@ describe('a flood of output', () => {
     expect(worker.peakMemoryMiB()).toBeLessThan(200);
   });
 
-  it('that the master does not take in time stops the command, and does not count as silence', async () => {
+  it('that the master does not read in time pauses the command, and does not count as silence', async () => {
     const worker = start();
     const attached = await master.worker();
     let release: () => void = () => undefined;

@@ -8,10 +8,10 @@ import { TestMaster } from './test-master.js';
 
 jest.setTimeout(120_000);
 
-it('the packed worker installs without a network where nothing else is, and builds', async () => {
+it('the packed worker installs on an empty machine without a network, and builds', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-packed-'));
   const master = await TestMaster.start();
-  // Nothing of ours, nor a cache of npm that could help out.
+  // Nothing of ours, and no cache of npm that could help.
   const env = { PATH: process.env['PATH'], HOME: folder, npm_config_cache: join(folder, 'cache') };
   const run = (command: string, args: string[]): string =>
     execFileSync(command, args, { cwd: join(folder, 'site'), env, encoding: 'utf8' });

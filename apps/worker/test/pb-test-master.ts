@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { pbDigest, PbMasterSession } from '@millrace/worker-protocol';
 import { Attached } from './test-master.js';
 
-/** The smallest master for workers that speak PB. */
+/** A minimal master for workers that speak PB. */
 export class PbTestMaster {
   password = 's3cret';
   refusals = 0;
@@ -29,7 +29,7 @@ export class PbTestMaster {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** The next worker that attaches. */
+  /** Waits for the next worker that attaches. */
   worker(): Promise<Attached> {
     const arrived = this.arrivals.shift();
     return arrived === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(arrived);
@@ -63,7 +63,7 @@ export class PbTestMaster {
     );
     session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? socket.pause() : socket.resume());
     socket.on('data', (data) => session.receive(data));
-    // A connection that is reset is closed like any other.
+    // A reset connection is closed like any other.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.sockets.delete(socket);

@@ -47,7 +47,7 @@ jest.setTimeout(60_000);
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   };
 
-  it('says that it is ready, and answers', async () => {
+  it('reports that it is ready, and answers', async () => {
     start();
     const attached = await master.worker();
     await attached.session.ping();
@@ -57,7 +57,7 @@ jest.setTimeout(60_000);
     await until('it was pinged', () => log().includes('message from master: ping'));
   });
 
-  it('is refused without dying of it, and comes back when its password is right', async () => {
+  it('survives a refusal, and comes back when its password is right', async () => {
     const right = master.password;
     const worker = start();
     master.password = 'another';
@@ -121,7 +121,7 @@ jest.setTimeout(60_000);
     expect(lines.join('')).toBe('one\ntwo\n');
   });
 
-  it('kills what it runs when the connection is lost, and comes back', async () => {
+  it('kills its commands when the connection is lost, and comes back', async () => {
     start();
     const first = await master.worker();
     let pid = 0;

@@ -1,7 +1,7 @@
 import type { CommandOutcome, CommandSink, CommandUpdate } from '@millrace/worker-protocol';
 import type { Attached } from './test-master.js';
 
-/** What engines keep of a command: output by the number of its update, once each. */
+/** What engines keep of a command: each update once, by its number. */
 export class Record implements CommandSink {
   stored = 0;
   readonly problems: string[] = [];
@@ -14,7 +14,7 @@ export class Record implements CommandSink {
     private readonly workdir: string,
     readonly id: string,
     private readonly keepText = true,
-    /** Called with each update that is stored; what it returns delays the acknowledgement. */
+    /** Called with each stored update. The promise that it returns delays the acknowledgement. */
     private readonly onStored: (number: number) => Promise<void> | void = () => undefined,
   ) {}
 
@@ -34,7 +34,7 @@ export class Record implements CommandSink {
 
   completed = (outcome: CommandOutcome): Promise<void> => Promise.resolve(void this.outcomes.push(outcome));
 
-  /** Starts the command. Resolves with the code of the error, if that is how it ends. */
+  /** Starts the command. Resolves with the outcome, or with the code of the error that ended it. */
   start({ session }: Attached, command: string, args = {}): Promise<CommandOutcome | string> {
     const started = session.startCommand(
       this.id,
@@ -50,7 +50,7 @@ export class Record implements CommandSink {
   }
 }
 
-/** What `seq 1 last` prints. */
+/** Returns the output of `seq 1 last`. */
 export function sequence(last: number): string {
   return Array.from({ length: last }, (_none, index) => `${index + 1}\n`).join('');
 }

@@ -59,7 +59,7 @@ describe('a relay', () => {
     await one.worker();
   });
 
-  it('outlives workers that are refused and reset the connection', async () => {
+  it('survives workers that are refused and reset the connection', async () => {
     const authorization = `Basic ${Buffer.from('a:wrong').toString('base64')}`;
     for (let i = 0; i < 20; i++) {
       expect(await slamDoor(url.replace('ws:', 'http:'), { authorization })).toMatch(/^HTTP\/1\.1 401 /);
@@ -81,7 +81,7 @@ describe('a relay', () => {
     const attached = await one.worker();
     await Promise.all(closed);
     await until('their channels are closed', () => one.relayed.filter(({ isOpen }) => isOpen).length === 1);
-    // The worker's own, and that of the upgrade without a key.
+    // The worker's own channel, and that of the upgrade without a key.
     expect(one.relayed).toHaveLength(2);
     expect((await attached.shell(folder, 'echo on')).stdout).toBe('on\n');
     expect(connections(relay)).toBe(1);
@@ -105,7 +105,7 @@ describe('a relay', () => {
     expect([connections(loud), connections(quiet)]).toEqual([1, 1]);
   });
 
-  it('moves its workers to the next engine without their noticing, and nothing of their commands is lost', async () => {
+  it('moves its workers to the next engine without their noticing, and loses nothing of their commands', async () => {
     const workers = [worker('a'), worker('b')];
     const atOne = [await one.worker(), await one.worker()];
     const records = atOne.map(({ session }, index) => new Record(session.info.basedir, `c${index}`));
@@ -131,7 +131,7 @@ describe('a relay', () => {
     expect((await atOther[0]!.shell(folder, 'echo on')).stdout).toBe('on\n');
   });
 
-  it('does not let a stock worker wait for an engine that is gone, and interrupts what it ran for it', async () => {
+  it('answers a stock worker in place of a lost engine, and interrupts its commands', async () => {
     const heard: string[] = [];
     const stock = await FakeWorker.connect({
       url,
@@ -159,7 +159,7 @@ describe('a relay', () => {
     await stock.disconnect();
   });
 
-  it('refuses workers while it has no engine, and takes them when it has one', async () => {
+  it('refuses workers while it has no engine, and accepts them when it has one', async () => {
     const { port: otherPort } = other;
     await Promise.all([one.stop(), other.stop()]);
     const waiting = worker('a');

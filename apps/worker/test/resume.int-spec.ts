@@ -8,7 +8,7 @@ import { isAlive, until, WorkerProcess } from './worker-process.js';
 
 jest.setTimeout(120_000);
 
-/** Of the cut connections; more of them with MILLRACE_TEST_SEEDS=100. */
+/** Seeds of the test with cut connections; more of them with MILLRACE_TEST_SEEDS=100. */
 const SEEDS = Array.from(
   { length: Number(process.env['MILLRACE_TEST_SEEDS'] ?? 6) },
   (_none, index) => 11 * (index + 1),
@@ -42,7 +42,7 @@ function start(args: string[] = []): WorkerProcess {
 
 function spooledBytes(): number {
   if (!existsSync(spool)) return 0;
-  // Files come and go while this looks.
+  // Files may be added and removed meanwhile.
   const size = (name: string): number => statSync(join(spool, name), { throwIfNoEntry: false })?.size ?? 0;
   return readdirSync(spool).reduce((sum, name) => sum + size(name), 0);
 }
@@ -54,7 +54,7 @@ describe('a command whose connection is lost', () => {
     return () => (state = (state * 48_271) % 0x7fff_ffff) / 0x7fff_ffff;
   }
 
-  it.each(SEEDS)('arrives whole, once and in order, wherever it is cut (seed %i)', async (seed) => {
+  it.each(SEEDS)('arrives complete, once and in order, wherever it is cut (seed %i)', async (seed) => {
     const next = random(seed);
     const cuts = seed % 4;
     start();
@@ -81,7 +81,8 @@ describe('a command whose connection is lost', () => {
       cutAfter = cut < cuts ? 1 + Math.floor(next() * 40) : Infinity;
       ended = await Promise.all(held.map((record) => record.resume(attached)));
     }
-    // Cut off after an outcome was recorded and before that was said: an engine forgets what it has the outcome of.
+    // The connection was cut after the outcome was recorded and before it was acknowledged: an engine forgets a command whose outcome it
+    // has.
     if (cutAfter <= 0) attached = await master.worker();
     await Promise.all(records.map(({ id }) => attached.session.forget(id)));
     for (const record of records) {
@@ -92,7 +93,7 @@ describe('a command whose connection is lost', () => {
     await until('nothing is spooled', () => spooledBytes() === 0);
   });
 
-  it('says nothing before it is resumed, and then everything, also an outcome that nobody acknowledged', async () => {
+  it('sends nothing before it is resumed, and then everything, also an outcome that no master acknowledged', async () => {
     start();
     const first = await master.worker();
     const record = new Record(build, 'c1');
@@ -110,7 +111,7 @@ describe('a command whose connection is lost', () => {
     const second = await master.worker();
     expect(second.session.info.runningCommands).toEqual(['c1']);
     await second.session.ping();
-    // Refused by a master that lost its claim: the worker keeps the outcome.
+    // Refused by a master that lost its claim. The worker keeps the outcome.
     isAsked = false;
     record.completed = () => {
       isAsked = true;
@@ -142,7 +143,7 @@ describe('a command whose connection is lost', () => {
     expect(record.text === sequence(200_000).repeat(2)).toBe(true);
   });
 
-  it('waits when it has written more than may be spooled, without being taken for silent', async () => {
+  it('waits when it has written more than may be spooled, without counting as silent', async () => {
     start(['--spool-mb', '2']);
     const first = await master.worker();
     const record = new Record(build, 'c1');
@@ -182,7 +183,7 @@ describe('a command whose connection is lost', () => {
     expect((await master.worker()).session.info.runningCommands).toEqual([]);
   });
 
-  it('ends, with everything that it started, when what was spooled cannot be read', async () => {
+  it('ends, with everything that it started, when its spool cannot be read', async () => {
     start();
     const first = await master.worker();
     const record = new Record(build, 'c1');
@@ -198,7 +199,7 @@ describe('a command whose connection is lost', () => {
     expect((await master.worker()).session.info.runningCommands).toEqual([]);
   });
 
-  it('is not held by a worker that is started again', async () => {
+  it('is not held by a restarted worker', async () => {
     const killed = start();
     const first = await master.worker();
     const record = new Record(build, 'c1');
@@ -240,10 +241,10 @@ describe('a command whose connection is lost', () => {
     expect(outcome).toMatchObject({ rc: 1, failure: expect.stringContaining('the connection to the master is gone') });
   });
 
-  it('takes little memory, however much waits for it', async () => {
+  it('takes little memory, however much output waits', async () => {
     const worker = start();
     const first = await master.worker();
-    // Never acknowledged: what was under way comes again.
+    // Never acknowledged, so that the updates are sent again.
     const record = new Record(build, 'c1', false, () => new Promise(() => undefined));
     const done = join(basedir, 'done');
     void record.start(first, `yes ${'x'.repeat(99)} | head -c 300000000; touch ${done}`);

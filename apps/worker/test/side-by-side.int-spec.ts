@@ -12,7 +12,7 @@ jest.setTimeout(120_000);
 const AT_A_TIME = 6;
 const TREE = { timeout: null, logEnviron: false };
 
-/** A command that both workers run, with the same outcome and the same text but where it is said that they differ, and why. */
+/** A command that both workers run. Outcome and text must be the same, except where a difference is listed with its reason. */
 interface Case {
   readonly what: string;
   readonly run: (bench: Bench) => Promise<Seen>;
@@ -24,7 +24,7 @@ const line = (what: string, command: unknown, args?: Record<string, unknown>, di
   run: (bench) => bench.shell(command, args),
   ...(differs && { differs }),
 });
-/** It is interrupted when it has said `go`. */
+/** A case that is interrupted when it has printed `go`. */
 const interrupted = (what: string, command: unknown, args?: Record<string, unknown>): Case => ({
   what,
   run: (bench) => bench.shell(command, args, 'go'),
@@ -366,7 +366,7 @@ const uploads: readonly Case[] = [
   }),
 ];
 
-/** With what is there afterwards. */
+/** A case with the resulting files. */
 const downloaded = async (
   bench: Bench,
   path: string,
@@ -483,7 +483,7 @@ const trees: readonly Case[] = [
   }),
 ];
 
-/** The same folder for every pattern. */
+/** A case in the same folder for every pattern. */
 const globbed = (pattern: string, differs?: Case['differs']): Case =>
   one(
     pattern,
@@ -569,7 +569,7 @@ const TABLE: Readonly<Record<string, readonly Case[]>> = {
     it.each(cases.map((each): [string, Case] => [each.what, each]))('%s', (_what, each) => {
       const { ours, stock } = seen.get(each)!;
       if (each.differs === undefined) return expect(ours).toEqual(stock);
-      // One that does not differ any more is to be taken out of the list.
+      // A case without a difference any more has to be removed from the list.
       expect(ours).not.toEqual(stock);
       expect(ours).toMatchObject(each.differs.ours);
       expect(stock).toMatchObject(each.differs.stock);

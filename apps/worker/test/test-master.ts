@@ -19,7 +19,7 @@ import {
 import { uuidv7 } from '@millrace/domain';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-/** What a finished command said. */
+/** The output and outcome of a finished command. */
 export interface Ran extends CommandOutcome {
   readonly id: string;
   readonly updates: readonly CommandUpdate[];
@@ -35,7 +35,7 @@ export class Attached {
     readonly socket: { terminate(): void },
   ) {}
 
-  /** Runs a command to its end; `sink` adds to or replaces what is gathered. */
+  /** Runs a command to its end. `sink` adds to or replaces the default sink. */
   async run(
     name: CommandName,
     args: Record<string, unknown>,
@@ -52,7 +52,7 @@ export class Attached {
     return { ...outcome, id, updates, stdout: text('stdout'), stderr: text('stderr'), header: text('header') };
   }
 
-  /** A shell command in `workdir` without the environment in its header. */
+  /** Runs a shell command in `workdir` without the environment in its header. */
   shell(
     workdir: string,
     command: unknown,
@@ -64,11 +64,11 @@ export class Attached {
   }
 }
 
-/** The smallest master: accepts workers that know the password and attaches them. */
+/** A minimal master: accepts workers that know the password and attaches them. */
 export class TestMaster {
   password = 's3cret';
   refusals = 0;
-  /** Somebody else has the name of every worker that comes. */
+  /** True to refuse every worker because its name is taken. */
   isNameTaken = false;
   private readonly arrivals: Attached[] = [];
   private waiting: ((attached: Attached) => void)[] = [];
@@ -106,7 +106,7 @@ export class TestMaster {
     return `ws://127.0.0.1:${this.port}`;
   }
 
-  /** The next worker that attaches. */
+  /** Waits for the next worker that attaches. */
   worker(): Promise<Attached> {
     const arrived = this.arrivals.shift();
     return arrived === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(arrived);
@@ -118,7 +118,7 @@ export class TestMaster {
     await once(this.server, 'close');
   }
 
-  /** Workers that came through a relay. */
+  /** Channels of workers that came through a relay. */
   readonly relayed: RelayChannel[] = [];
 
   private takeRelay(socket: WebSocket): void {
@@ -140,7 +140,7 @@ export class TestMaster {
       channel.onData = (data) => session.receive(data);
       channel.onClosed = ({ reason }) => session.closed(reason);
       const attached = new Attached(session, { terminate: () => channel.close('cut') });
-      // A worker that goes before it is attached never arrives.
+      // A worker whose connection is lost before it is attached never arrives.
       session.attach().then(
         () => this.arrived(attached),
         () => undefined,
@@ -176,7 +176,7 @@ export class TestMaster {
       return socket.close(DUPLICATE_WORKER.closeCode, DUPLICATE_WORKER.reason);
     }
     const session = new MsgpackMasterSession(transportOf(socket));
-    // As an engine does: what is not acknowledged is held back in the worker.
+    // As an engine does: unacknowledged output is held back in the worker.
     session.onUnacknowledged = (bytes) => (bytes > 1_000_000 ? socket.pause() : socket.resume());
     socket.on('message', (data: Buffer) => session.receive(data));
     socket.on('close', (code) => session.closed(`code ${code}`));

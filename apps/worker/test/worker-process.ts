@@ -27,7 +27,7 @@ export class WorkerProcess {
     return WorkerProcess.run(['--master', url, '--name', 'w1', '--basedir', basedir, ...args], env, starter);
   }
 
-  /** The program with these arguments, which `starter` begins if there is one. */
+  /** Starts the program with these arguments, by way of `starter` if given. */
   static run(args: readonly string[], env: Record<string, string> = {}, starter: string[] = []): WorkerProcess {
     const [program = '', ...rest] = [...starter, process.execPath, MAIN, ...args];
     return new WorkerProcess(
@@ -48,7 +48,7 @@ export class WorkerProcess {
     return this.child.pid ?? -1;
   }
 
-  /** The most memory that the process has had, in MiB. */
+  /** Returns the peak memory of the process in MiB. */
   peakMemoryMiB(): number {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]) / 1024;
   }

@@ -1,14 +1,14 @@
 import { UserError } from '@millrace/domain';
 import { inspect } from 'node:util';
 
-/** The arguments of one command, read with errors that name the argument and its value. Absent and null are the same. */
+/** Reads the arguments of one command. Errors name the argument and its value. A missing argument and null are the same. */
 export class Arguments {
   constructor(
     private readonly command: string,
     private readonly values: Readonly<Record<string, unknown>>,
   ) {}
 
-  /** As it was sent; null where it is absent. */
+  /** Returns the argument unchanged; null when it is missing. */
   raw(key: string): unknown {
     return this.values[key] ?? null;
   }
@@ -28,7 +28,7 @@ export class Arguments {
     return this.bad(key, value, 'a list of texts');
   }
 
-  /** True, false, 1 or 0. */
+  /** Reads true, false, 1 or 0. */
   flag(key: string, fallback: boolean): boolean {
     const value = this.raw(key);
     if (value === null) return fallback;
@@ -36,14 +36,14 @@ export class Arguments {
     return value === false || value === 0 ? false : this.bad(key, value, 'a boolean');
   }
 
-  /** A number above zero. Zero means the same as absent: no limit. */
+  /** Reads a number above zero. Zero means the same as a missing argument: no limit. */
   limit(key: string, fallback: number | null = null): number | null {
     const value = key in this.values ? this.values[key] : fallback;
     if (value === null || value === undefined || value === 0) return null;
     return typeof value === 'number' && value > 0 ? value : this.bad(key, value, 'a number above zero');
   }
 
-  /** A number of zero or more. */
+  /** Reads a number of zero or more. */
   optionalNumber(key: string): number | null {
     const value = this.raw(key);
     if (value === null) return null;

@@ -8,12 +8,12 @@ export interface CommandContext {
   readonly id: string;
   readonly args: Arguments;
   readonly output: CommandOutput;
-  /** The connection on which the command was started; transfers fail when it goes. */
+  /** The connection on which the command was started. Transfers fail when it is lost. */
   readonly session: MsgpackWorkerSession;
   readonly basedir: string;
   /** The worker's own environment. */
   readonly environ: Readonly<Record<string, string>>;
-  /** Told about every process group that begins and ends, so that none outlives the worker. */
+  /** Records every process group that begins and ends, so that none outlives the worker. */
   readonly groups: ProcessGroups;
   /** For the standard streams of processes. */
   readonly streamFiles: StreamFiles;
@@ -26,15 +26,15 @@ export interface ProcessGroups {
 
 export interface Command {
   /**
-   * Runs to the end. Resolves with the exit status after everything else has been said; undefined when `rc` has been said already. Rejects when
-   * the command broke down: that becomes the failure in `complete`, beside the `rc` that {@link CommandFailure} brings.
+   * Runs to the end. Resolves with the exit status after everything else has been sent; undefined when `rc` has been sent already. Rejects
+   * when the command broke down: the error becomes the failure in `complete`, beside the `rc` of a {@link CommandFailure}.
    */
   run(): Promise<number | undefined>;
-  /** May be called at any time, more than once. */
+  /** Interrupts the command. May be called at any time, more than once. */
   interrupt(why: string): void;
 }
 
-/** Reads its arguments at once: what it throws refuses the command. */
+/** Makes a command. It reads its arguments at once: what it throws refuses the command. */
 export type CommandFactory = (context: CommandContext) => Command;
 
 /** Thrown when a command broke down although it has an exit status. */

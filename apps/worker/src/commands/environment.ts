@@ -3,15 +3,15 @@ import { delimiter } from 'node:path';
 import type { Arguments } from './arguments.js';
 
 export interface ProcessEnvironment {
-  /** What the process gets. */
+  /** The environment of the process. */
   readonly env: Readonly<Record<string, string>>;
-  /** The same as headers show it: obfuscated values hidden. */
+  /** The environment as headers show it: obfuscated values are hidden. */
   readonly shown: Readonly<Record<string, string>>;
 }
 
 /**
- * The worker's environment with a command's changes: text (in which `${NAME}` is the worker's own variable), a list (joined as a search path), an
- * obfuscated value, or null (removed). `PYTHONPATH` goes before the worker's own; `PWD` is the working directory.
+ * Returns the worker's environment with a command's changes: text (in which `${NAME}` is the worker's own variable), a list (joined as a
+ * search path), an obfuscated value, or null (removed). `PYTHONPATH` goes before the worker's own; `PWD` is the working directory.
  */
 export function processEnvironment(
   own: Readonly<Record<string, string>>,

@@ -4,7 +4,9 @@ import { glob } from './glob.js';
 import { makeDirectories } from './make-directories.js';
 import { isSystemError, systemErrorText } from './system-error.js';
 
-/** The quick commands: one piece of work in this process, over before an interruption could matter. `rc` is the errno of what failed. */
+/**
+ * Makes a quick command: one operation in this process, which ends before an interruption could matter. `rc` is the errno of what failed.
+ */
 function quick(name: string, context: CommandContext, work: () => Promise<void>): Command {
   return {
     run: async () => {

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 const MAGIC = /[*?[]/;
 
 /**
- * The paths that match, as Python's recursive glob finds them: `*`, `?`, `[…]` within a name, `**` for any number of directories, a slash at the end
- * for directories alone. Names that begin with a dot match only a pattern that does. Unsorted; nothing that cannot be read is an error.
+ * Returns the paths that match, as Python's recursive glob does: `*`, `?`, `[…]` within a name, `**` for any number of directories, a slash
+ * at the end for directories only. Names that begin with a dot match only a pattern that does. Unsorted. What cannot be read is skipped
+ * without an error.
  */
 export async function glob(pattern: string): Promise<string[]> {
   const root = pattern.startsWith('/') ? '/' : '';
@@ -41,7 +42,7 @@ async function match(directory: string, parts: readonly string[], found: Set<str
   }
 }
 
-/** `**` below a directory: any number of directories; as the last part also every file. Links are not followed, so that it ends. */
+/** Matches `**` below a directory: any number of directories; as the last part also every file. Links are not followed, so that it ends. */
 async function matchBelow(directory: string, rest: readonly string[], found: Set<string>): Promise<void> {
   for (const entry of await entries(directory)) {
     if (entry.name.startsWith('.')) continue;
@@ -71,7 +72,7 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** A part of the pattern as a regular expression over one name. An unclosed `[` stands for itself. */
+/** Converts a part of the pattern to a regular expression for one name. An unclosed `[` stands for itself. */
 export function nameMatcher(part: string): RegExp {
   const source = part.replace(/\[(!?)(\]?[^\]]*)\]|[*?]|[\\^$.|+(){}[\]]/g, (token, not?: string, set?: string) => {
     if (set !== undefined) return `[${not === '!' ? '^' : ''}${set.replace(/[\\\][^]/g, '\\$&')}]`;

@@ -19,10 +19,10 @@ const FACTORIES: Readonly<Record<CommandName, CommandFactory>> = {
   rmfile: removeFile,
 };
 
-/** How to make a command of that name; undefined for a name that we do not know. */
+/** Returns the factory of a command; undefined for an unknown name. */
 export function commandFactory(name: string): CommandFactory | undefined {
   return COMMAND_NAMES.includes(name as CommandName) ? FACTORIES[name as CommandName] : undefined;
 }
 
-/** The version of all commands, as stock workers number them: 3.3 has `max_lines`. */
+/** The version of all commands, in the numbering of stock workers: 3.3 has `max_lines`. */
 export const COMMAND_VERSION = '3.3';

@@ -20,7 +20,7 @@ describe('LogFileWatcher', () => {
     watcher = new LogFileWatcher('log', path, follow, output, () => undefined);
     await watcher.begin();
   };
-  /** As log rotation does. */
+  /** Replaces the file, as log rotation does. */
   const replace = (text: string): void => {
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);
@@ -86,7 +86,7 @@ describe('LogFileWatcher', () => {
     expect(sent).toBe(expected);
   });
 
-  it('follows from the end of what was there, and its successors from their beginning', async () => {
+  it('follows a file from the end of its earlier content, and its successors from their beginning', async () => {
     writeFileSync(path, 'before\n');
     await watch(true);
     appendFileSync(path, 'after\n');
@@ -96,7 +96,7 @@ describe('LogFileWatcher', () => {
     expect(sent).toBe('after\na new one, longer than the old\n');
   });
 
-  it('sends every line once, in order, however the file changes between looks', async () => {
+  it('sends every line once, in order, however the file changes between polls', async () => {
     const change = fc.record({ how: fc.constantFrom('append', 'replace'), lines: fc.nat(4), look: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
@@ -108,7 +108,7 @@ describe('LogFileWatcher', () => {
         for (const { how, lines, look } of changes) {
           let text = '';
           for (let i = 0; i < lines; i++) text += `line ${line++}\n`;
-          // A file that nobody looked at before it was replaced is gone.
+          // A file that was never polled before it was replaced is gone.
           if (how === 'replace' && isKnown) replace(text);
           else appendFileSync(path, text);
           expected += text;

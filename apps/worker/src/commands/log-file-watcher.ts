@@ -6,9 +6,9 @@ import type { CommandOutput } from '../command-output.js';
 const BLOCK_BYTES = 65_536;
 
 /**
- * Follows one file that a command writes. A file that was there before is sent only once it has changed: from its beginning, or with `follow` from
- * where it ended when the command began. One that gets shorter is read from its beginning again, and so is one that takes its place, after the
- * rest of the old one: it is kept open, so that the rest can still be read and its number is not another file's meanwhile.
+ * Follows one file that a command writes. A file that existed before is sent only once it has changed: from its beginning, or with `follow`
+ * from where it ended when the command began. A file that gets shorter is read from its beginning again, and so is one that replaces it,
+ * after the rest of the old one. The old one is kept open, so that its rest can be read and its inode number is not reused meanwhile.
  */
 export class LogFileWatcher {
   private decoder = new StringDecoder('utf8');
@@ -26,12 +26,12 @@ export class LogFileWatcher {
     private readonly onActivity: () => void,
   ) {}
 
-  /** Looks at the file as it is before the command begins. */
+  /** Records the file's state before the command begins. */
   async begin(): Promise<void> {
     this.before = await stat(this.path, { bigint: true }).catch(() => undefined);
   }
 
-  /** Sends what is new. Polls never overlap. */
+  /** Sends what was added. Polls never overlap. */
   poll(): Promise<void> {
     this.lastPoll = this.lastPoll.then(() => this.readNew());
     return this.lastPoll;
@@ -49,12 +49,12 @@ export class LogFileWatcher {
   }
 
   private async readNew(): Promise<void> {
-    // Without O_NONBLOCK a FIFO would hold a thread of the pool until somebody writes to it.
+    // Without O_NONBLOCK a FIFO would block a thread of the pool until somebody writes to it.
     const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
-    // Whoever writes to a FIFO would take us for its reader.
+    // The writer of a FIFO would take us for its reader.
     if (file && !(await file.stat()).isFile()) return file.close();
     const old = this.file;
-    // A file that is not there yet, or no longer, has nothing to say; what was still written to it has.
+    // A file that does not exist (any more) has no new content, but the old one may have got some.
     if (file === undefined) return old && this.readFrom(old);
     if (old && (await isSame(old, file))) {
       await file.close();
@@ -82,7 +82,7 @@ export class LogFileWatcher {
     }
     if (Number(now.size) < this.position) this.startOver();
     const block = Buffer.allocUnsafe(BLOCK_BYTES);
-    // No further than the file was long a moment ago: a command that writes faster than we read still gets its end noticed.
+    // Only up to the size of a moment ago, so that the end of a command that writes faster than we read is noticed.
     while (this.position < Number(now.size)) {
       const { bytesRead } = await file.read(block, 0, BLOCK_BYTES, this.position);
       if (bytesRead === 0) return;
@@ -95,7 +95,7 @@ export class LogFileWatcher {
     }
   }
 
-  /** What follows is no continuation: neither of a character nor of a line. */
+  /** Starts with a new file: neither a character nor a line continues. */
   private startOver(): void {
     this.write(this.decoder.end());
     if (this.isInLine) this.write('\n');

@@ -2,8 +2,8 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes a directory and what is missing above it; fine when it is there. Not `mkdir` with `recursive`: that spins for ever in the main thread where
- * a file system says "no such file" about a directory whose parent exists, as `/proc` does (Node 20).
+ * Makes a directory and its missing parents. An existing one is no error. Not `mkdir` with `recursive`: that spins for ever in the main
+ * thread when a file system reports "no such file" about a directory whose parent exists, as `/proc` does (Node 20).
  */
 export async function makeDirectories(path: string): Promise<void> {
   try {

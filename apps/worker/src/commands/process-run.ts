@@ -13,15 +13,15 @@ import { ProcessStreams } from './process-streams.js';
 const LOG_FILE_POLL_MS = 2000;
 /** How long a signal may take before a stronger one is sent, and how long SIGKILL may take before we stop waiting. */
 const KILL_PATIENCE_MS = 5000;
-/** How long the pipes of a killed command may stay open after its end: something that left its process group may hold them for ever. */
+/** How long the pipes of a killed command may stay open after its end: a process outside of its group may hold them for ever. */
 const PIPE_PATIENCE_MS = 1000;
-/** The longest that `setTimeout` can wait: beyond it, it does not wait at all. */
+/** The longest time of `setTimeout`. With a longer one it does not wait at all. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface ProcessOptions {
-  /** A text is run by the shell, a list as it is. */
+  /** A text is run by the shell, a list directly. */
   readonly command: string | readonly string[];
-  /** The same as headers show it. */
+  /** The command as headers show it. */
   readonly shownCommand: string | readonly string[];
   readonly workdir: string;
   readonly environment: ProcessEnvironment;
@@ -36,15 +36,15 @@ export interface ProcessOptions {
   readonly sigtermTimeSeconds: number | null;
   readonly interruptSignal: NodeJS.Signals;
   readonly logFiles: readonly LogFileWatcher[];
-  /** How the header shows the watched files. */
+  /** The watched files as the header shows them. */
   readonly shownLogFiles: string;
   /** Lines of the header before `using PTY`. */
   readonly notes: readonly string[];
 }
 
 /**
- * One process in a process group of its own, from its header to its exit status (`docs/protocols.md#shell`). Its pipes are read only as fast as
- * the master acknowledges. Whatever of its group is alive when it has been killed is killed with it.
+ * One process in a process group of its own, from its header to its exit status (`docs/protocols.md#shell`). Its pipes are read only as
+ * fast as the master acknowledges. A kill kills the whole group.
  */
 export class ProcessRun {
   private child: ChildProcess | undefined;
@@ -63,7 +63,7 @@ export class ProcessRun {
     private readonly options: ProcessOptions,
   ) {}
 
-  /** Resolves with the exit status: −1 when a signal ended the process or when it was killed. */
+  /** Runs the process. Resolves with the exit status: −1 when a signal ended the process or when it was killed. */
   async run(): Promise<number> {
     await Promise.all(this.options.logFiles.map((file) => file.begin()));
     const streams = await ProcessStreams.open(this.options.stdin, this.context.streamFiles);
@@ -83,7 +83,7 @@ export class ProcessRun {
     }
   }
 
-  /** Seconds since the beginning. */
+  /** Returns the seconds since the beginning. */
   elapsedSeconds(): number {
     return (performance.now() - this.startedAt) / 1000;
   }
@@ -92,7 +92,7 @@ export class ProcessRun {
     this.kill('command interrupted');
   }
 
-  /** The process has shown a sign of life elsewhere than on its pipes. */
+  /** Records activity of the process other than on its pipes. */
   noteActivity(): void {
     this.lastActivityAt = performance.now();
   }
@@ -131,7 +131,7 @@ export class ProcessRun {
     return this.isKilled && result.code === 0 ? -1 : result.code;
   }
 
-  /** The process is over and its pipes are at their end; or it could not be started. */
+  /** Resolves when the process and its pipes have ended, or it could not be started. */
   private async whenEnded(
     child: ChildProcess,
     streams: ProcessStreams,
@@ -147,7 +147,7 @@ export class ProcessRun {
       child.once('exit', (code, signal) => resolve({ code: code ?? -1, signal }));
     });
     if (exit instanceof Error) return exit;
-    // The pipes stay open as long as anything that the process left behind holds them, as with any worker; a kill ends that.
+    // The pipes stay open as long as any process that the command left behind holds them, as with a stock worker. A kill closes them.
     this.dropPipesWhenKilled(child);
     await Promise.all(reading);
     return exit;
@@ -178,7 +178,7 @@ export class ProcessRun {
 
   private pollLogFiles(): void {
     this.after(LOG_FILE_POLL_MS, () => {
-      // The last poll of a file that cannot be read fails again, and the command with it.
+      // When a file cannot be read, its last poll fails again, and the command with it.
       void Promise.all(this.options.logFiles.map((log) => log.poll())).then(
         () => this.pollLogFiles(),
         (error: unknown) => this.kill(`cannot read a log file: ${messageOf(error)}`),
@@ -186,7 +186,7 @@ export class ProcessRun {
     });
   }
 
-  /** Reads a pipe to its end, and not while too much is under way to the master. That time does not count as silence. */
+  /** Reads a pipe to its end, but pauses while too much waits for the master. That time does not count as silence. */
   private async read(pipe: Readable | null, stream: 'stdout' | 'stderr' | undefined): Promise<void> {
     if (pipe === null) return;
     const decoder = new StringDecoder('utf8');
@@ -218,7 +218,7 @@ export class ProcessRun {
     this.kill(`command exceeds max lines: ${this.lines}/${maxLines} written/allowed ${running}`, 'max_lines_failure');
   }
 
-  /** Kills the process group, politely first if asked to. Only the first reason counts. */
+  /** Kills the process group, with TERM first if requested. Only the first reason counts. */
   private kill(reason: string, failureReason?: string): void {
     if (this.isKilled || this.isOver) return;
     this.isKilled = true;
@@ -242,7 +242,7 @@ export class ProcessRun {
     });
   }
 
-  /** A group that cannot be signalled is given up like one that does not end. */
+  /** Sends a signal to the group. A group that cannot be signalled is given up like one that does not end. */
   private signalGroup(signal: NodeJS.Signals): void {
     if (this.child?.pid !== undefined) signalGroup(this.child.pid, signal);
   }
@@ -268,7 +268,10 @@ export class ProcessRun {
     this.timers.add(timer);
   }
 
-  /** As a shell would put it, but with the exit status that a stock worker has for this. The error's own text may quote what is secret. */
+  /**
+   * Reports a process that could not be started, in the words of a shell, but with a stock worker's exit status. The error's own text may
+   * quote secrets.
+   */
   private notStarted(error: unknown): number {
     const { shownCommand } = this.options;
     const file = typeof shownCommand === 'string' ? '/bin/sh' : shownCommand[0];

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { closePipe, type OutputPipe, type StreamFiles } from '../stream-files.js';
 
-/** The standard streams of one process; on Linux it can open them by name, too. */
+/** The standard streams of one process. On Linux the process can open them by name, too. */
 export class ProcessStreams {
   private constructor(
     private readonly stdin: string | null,
@@ -12,20 +12,23 @@ export class ProcessStreams {
     private readonly pipes: readonly [OutputPipe, OutputPipe] | null,
   ) {}
 
-  /** @param stdin what the process reads; null: nothing */
+  /**
+   * Opens the streams.
+   * @param stdin text for the process to read; null for none
+   */
   static async open(stdin: string | null, files: StreamFiles): Promise<ProcessStreams> {
     const stdinFile = stdin === null ? null : await files.holding(stdin);
     return new ProcessStreams(stdin, stdinFile, files.takePipes());
   }
 
-  /** What the process is started with. */
+  /** The streams with which the process is started. */
   get stdio(): StdioOptions {
     const [out, err] = this.pipes ?? [];
     const stdin = this.stdinFile ?? (this.stdin === null ? 'ignore' : 'pipe');
     return [stdin, out?.writeEnd ?? 'pipe', err?.writeEnd ?? 'pipe'];
   }
 
-  /** The output of the process. Its own ends are closed here: the output ends when nobody else holds them. */
+  /** Returns the output of the process. Its own ends are closed here, so that the output ends when no other process holds them. */
   started(child: ChildProcess): { stdout: Readable | null; stderr: Readable | null } {
     if (this.stdinFile !== null) closeSync(this.stdinFile);
     if (child.stdin !== null) {
@@ -37,7 +40,7 @@ export class ProcessStreams {
     return { stdout: outputOf(this.pipes[0]), stderr: outputOf(this.pipes[1]) };
   }
 
-  /** For a process that is not even tried to start. */
+  /** Closes the streams of a process that is not started at all. */
   close(): void {
     if (this.stdinFile !== null) closeSync(this.stdinFile);
     this.pipes?.forEach(closePipe);

@@ -8,10 +8,10 @@ import { type Command, CommandFailure, type CommandContext } from './command.js'
 import { makeDirectories } from './make-directories.js';
 import { reasonOf } from './system-error.js';
 
-// Without O_NONBLOCK a FIFO would hold a thread of the pool until its other end is opened.
+// Without O_NONBLOCK a FIFO would block a thread of the pool until its other end is opened.
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
-/** What uploads and downloads share: they move blocks one by one and stop before the next one when interrupted. */
+/** The common part of uploads and downloads: they move blocks one by one and stop before the next one when interrupted. */
 abstract class TransferCommand implements Command {
   protected readonly path = this.context.args.text('path');
   protected readonly blockSize = this.context.args.positiveInteger('blocksize');
@@ -27,7 +27,7 @@ abstract class TransferCommand implements Command {
     this.isInterrupted = true;
   }
 
-  /** How many bytes may still be moved. */
+  /** Number of bytes that may still be moved. */
   protected get allowance(): number {
     return this.maxSize === null ? Infinity : this.maxSize - this.moved;
   }
@@ -36,7 +36,7 @@ abstract class TransferCommand implements Command {
     this.moved += bytes;
   }
 
-  /** Says why the transfer failed. */
+  /** Reports why the transfer failed. */
   protected fail(reason: string): number {
     this.context.output.write('stderr', `${reason}\n`);
     return 1;
@@ -46,13 +46,15 @@ abstract class TransferCommand implements Command {
     return this.fail(`Maximum filesize reached, truncating file '${this.path}'`);
   }
 
-  /** Moves data with `move` and ends the transfer with `close` whatever happens. A broken `move` counts for more than a broken `close`. */
+  /**
+   * Moves data with `move` and ends the transfer with `close` whatever happens. A failure of `move` takes precedence over one of `close`.
+   */
   protected async transfer(move: () => Promise<number>, close: () => Promise<void>): Promise<number> {
     let rc: number;
     try {
       rc = await move();
     } catch (error) {
-      // The connection may be gone; what is reported is what went wrong first.
+      // The connection may be lost. The first failure is reported.
       await close().catch(() => undefined);
       throw new CommandFailure(messageOf(error), 1, { cause: error });
     }
@@ -152,8 +154,8 @@ export class UploadDirectoryCommand extends TransferCommand {
 }
 
 /**
- * Writes into a file of its own beside the target and puts that in the target's place: what is there already is never seen half written, and a link
- * that a checkout or a build has left there is replaced and not followed.
+ * Downloads a file. It writes a new file beside the target and then replaces the target: existing content is never seen half-written, and a
+ * link that a checkout or a build has left there is replaced and not followed.
  */
 export class DownloadFileCommand extends TransferCommand {
   private readonly mode = this.context.args.optionalInteger('mode');
@@ -177,7 +179,7 @@ export class DownloadFileCommand extends TransferCommand {
       );
     } finally {
       await file?.close();
-      // There is none where all went well.
+      // It does not exist any more after a success.
       if (file !== undefined) await rm(draft, { force: true });
     }
   }
@@ -191,7 +193,7 @@ export class DownloadFileCommand extends TransferCommand {
     if (before !== undefined && !before.isFile() && !before.isSymbolicLink())
       throw new Error('it is there, and no plain file');
     const mode = this.mode ?? (before?.isFile() ? before.mode & 0o7777 : null);
-    // Created with its mode: what is secret is at no time readable by others.
+    // Created with its mode, so that secret content is never readable by others.
     const file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode ?? undefined);
     if (mode !== null) await file.chmod(mode);
     return file;
@@ -207,7 +209,7 @@ export class DownloadFileCommand extends TransferCommand {
     const { id, session } = this.context;
     while (!this.isInterrupted) {
       const wanted = Math.min(this.blockSize, this.allowance);
-      // At the limit one byte more is asked for: a file that ends exactly there is not too large.
+      // At the limit one more byte is requested: a file that ends exactly there is not too large.
       const block = await session.readDownload(id, Math.max(wanted, 1));
       if (block.length === 0) return 0;
       if (wanted === 0) return this.tooLarge();

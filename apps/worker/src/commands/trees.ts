@@ -55,7 +55,7 @@ abstract class TreeCommand implements Command {
   }
 }
 
-/** `rm -rf`; where that fails, once more with everything made writable. Goes on to the next path only after a success. */
+/** Runs `rm -rf`. If it fails, it is repeated with everything made writable. Goes on to the next path only after a success. */
 export class RemoveTreesCommand extends TreeCommand {
   private readonly paths = this.context.args.texts('paths');
 
@@ -75,7 +75,7 @@ export class RemoveTreesCommand extends TreeCommand {
   }
 }
 
-/** A copy that keeps links, modes and times. */
+/** Copies a tree. Links, modes and times are kept. */
 export class CopyTreeCommand extends TreeCommand {
   private readonly from = this.context.args.text('from_path');
   private readonly to = this.context.args.text('to_path');

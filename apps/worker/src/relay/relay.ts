@@ -11,11 +11,11 @@ import { PbMember } from './pb-member.js';
 import { WebSocketMember } from './web-socket-member.js';
 
 const RELAY_PATH = '/relay';
-/** One that says more ends here: at the engine it would end the connection of all. */
+/** Longest frame of a worker. A longer one is stopped here, because at the engine it would end the connection of all workers. */
 const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes;
-/** How long a connection may keep quiet before it is taken for PB: there the engine speaks first, over HTTP the worker does. */
+/** Silence after which a connection is taken for PB. Over PB the engine speaks first, over HTTP the worker does. */
 const SPEAKS_FIRST_WITHIN_MS = 200;
-/** A connection that no engine has let in by then, or over PB: that has said nothing, is closed. */
+/** A connection is closed when no engine has accepted it by then, or (over PB) when it has sent nothing. */
 const LOGIN_WITHIN_MS = 10_000;
 const PING_EVERY_MS = 20_000;
 
@@ -27,8 +27,8 @@ export interface RelayOptions extends Credentials {
 }
 
 /**
- * Carries many workers' connections over one to an engine. When that engine is gone the next one gets them: msgpack workers keep their connections,
- * PB workers are closed and come back.
+ * Carries many workers' connections over one to an engine. When that engine is gone they move to the next one: msgpack workers keep their
+ * connections, PB workers are closed and come back.
  */
 export class Relay {
   private readonly stopping = new AbortController();
@@ -41,7 +41,7 @@ export class Relay {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  /** With the deadline for the login of each. */
+  /** Connections with their login timers. */
   private readonly sockets = new Map<Duplex, NodeJS.Timeout>();
   private readonly members = new Set<WebSocketMember>();
   private link: RelayLink | undefined;
@@ -55,7 +55,10 @@ export class Relay {
     );
   }
 
-  /** Works until it is stopped. @throws UserError `cannot-listen` */
+  /**
+   * Runs until it is stopped.
+   * @throws UserError `cannot-listen`
+   */
   async run(): Promise<void> {
     const { host, port } = this.options;
     this.server.listen(port, host);
@@ -99,7 +102,7 @@ export class Relay {
     });
     socket.on('error', () => socket.destroy());
     const quiet = setTimeout(() => {
-      // After a pause of this process what has come meanwhile is read before this runs.
+      // After a pause of this process, data that arrived meanwhile is read before this runs.
       setImmediate(() => {
         if (socket.destroyed || socket.bytesRead > 0) return;
         socket.off('data', speaks);
@@ -119,7 +122,7 @@ export class Relay {
     socket.once('close', () => clearTimeout(quiet));
   }
 
-  /** The worker is let in when its engine has looked at its login. */
+  /** Handles a WebSocket handshake. The worker is accepted when its engine has checked its login. */
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refuse = (status: number): void => {
       this.log.warn('worker refused', { status, from: request.socket.remoteAddress });
@@ -142,7 +145,7 @@ export class Relay {
       refuse(status === 0 ? 503 : status);
     };
     channel.onAccepted = () => {
-      // Without effect where the handshake is wrong: the socket is closed then.
+      // When the handshake is wrong, the callback is not called and the socket is closed.
       this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
         socket.off('close', left);
         clearTimeout(this.sockets.get(socket));

@@ -9,7 +9,7 @@ import {
 import type { WebSocket } from 'ws';
 import type { Log } from '../log.js';
 
-/** What a worker has not taken yet: beyond the first its engine is held back, below the other it goes on. */
+/** Marks for bytes that a worker has not read: above the first its engine is held back, below the other it goes on. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const LOW_WATER_BYTES = 256 * 1024;
 
@@ -17,7 +17,7 @@ const LOW_WATER_BYTES = 256 * 1024;
 export class WebSocketMember {
   private readonly worker = new RelayedWorker();
   private channel: RelayChannel | undefined;
-  /** Opened at the next engine, which has not accepted yet. */
+  /** A channel to the next engine, which has not accepted it yet. */
   private pending: RelayChannel | undefined;
   private isAlive = true;
 
@@ -34,11 +34,11 @@ export class WebSocketMember {
     });
   }
 
-  /** Asks an engine to take the worker; until it has, nothing is read from the worker. */
+  /** Asks an engine to accept the worker. Until it has, nothing is read from the worker. */
   join(link: RelayLink): void {
     const channel = link.open(this.opening);
     channel.onAccepted = () => {
-      // What was read after the last engine went is answered like what that one owed.
+      // Requests that were read after the last engine was lost are answered like those that it had not answered.
       this.answerForMaster();
       this.use(channel);
       this.socket.resume();
@@ -51,7 +51,7 @@ export class WebSocketMember {
     this.pending = channel;
   }
 
-  /** The engine behind the channel speaks with the worker from now on. */
+  /** Connects the worker with the engine behind the channel. */
   use(channel: RelayChannel): void {
     this.channel = channel;
     this.pending = undefined;
@@ -67,7 +67,7 @@ export class WebSocketMember {
     };
   }
 
-  /** Ends a connection that was silent since the last time, and asks for a sign of life. One that is not read from cannot give it. */
+  /** Ends a connection that has been silent since the last ping, and pings it again. A paused one cannot answer. */
   ping(): void {
     if (!this.isAlive && !this.socket.isPaused) return this.socket.terminate();
     this.isAlive = false;
@@ -92,7 +92,7 @@ export class WebSocketMember {
     for (const message of this.worker.masterLost()) this.socket.send(message);
   }
 
-  /** A message that cannot be read ends this worker's connection, and no other's. */
+  /** An unreadable message ends this worker's connection, and no other's. */
   private guarded(action: () => void): void {
     try {
       action();
