@@ -17,7 +17,7 @@ describe('unwatchedText', () => {
 
 describe('failureText', () => {
   it.each([
-    ['fatal: one\n  hint: two\n', 'fatal: one; hint: two; '],
+    ['fatal: one.\n  hint: two\n\nthree.\n', 'fatal: one; hint: two; three.'],
     ['bell \u0007', 'bell \\x07'],
     ['x'.repeat(2000), `${'x'.repeat(1000)}…`],
   ])('of %j is one line', (message, text) => expect(failureText(new Error(message))).toBe(text));

@@ -5,7 +5,11 @@ const NAME_CHARACTERS = 100;
 
 /** Describes a failed poll in one line. */
 export function failureText(error: unknown): string {
-  return printable(messageOf(error).replace(/\s*\n\s*/g, '; '));
+  return printable(
+    messageOf(error)
+      .trim()
+      .replace(/\.?\s*\n\s*/g, '; '),
+  );
 }
 
 /** Describes the branches that are left out; null when there are none. */
