@@ -16,6 +16,11 @@ export class Lease {
     this.guard.failed();
   }
 
+  /** The clock that leases are judged by was set forward: those of others look expired, as after an outage. */
+  clockSet(): void {
+    this.guard.failed();
+  }
+
   /** Whether rows of a master that looks dead may be taken over now (see `OutageGuard`). */
   mayTakeOver(): boolean {
     return this.guard.mayTakeOver(performance.now());

@@ -87,7 +87,11 @@ function controlClient({ settings, log, die }: MasterContext, me: Incarnation, l
     onRenewal: (ok, reason) => {
       if (ok) return lease.renewed();
       lease.notRenewed();
-      log.warn({ reason }, 'a lease may not have been renewed');
+      log.warn({ reason }, 'the lease could not be renewed');
+    },
+    onClockSet: (stepMs) => {
+      lease.clockSet();
+      log.warn({ stepMs }, "the database's clock was set forward: nothing is taken over from others for a while");
     },
     onDeath: (reason) => die('control thread', new Error(reason)),
     onTrouble: (text, fields) => log.warn(fields, text),

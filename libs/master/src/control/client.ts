@@ -10,6 +10,8 @@ const HEARTBEAT_MS = 200;
 export interface ControlOptions {
   readonly setup: Omit<ControlSetup, 'heartbeat'>;
   readonly onRenewal: (ok: boolean, reason: string | null) => void;
+  /** The database's clock was set forward by so much. */
+  readonly onClockSet: (stepMs: number) => void;
   readonly onDeath: (reason: string) => void;
   readonly onTrouble: (text: string, fields: Readonly<Record<string, string | number>>) => void;
 }
@@ -104,6 +106,9 @@ export class ControlClient implements Hints {
         return;
       case 'renewal':
         this.options.onRenewal(message.ok, message.reason);
+        return;
+      case 'clock-set':
+        this.options.onClockSet(message.stepMs);
         return;
     }
   }

@@ -97,10 +97,12 @@ async function renew(): Promise<void> {
       end('another process has begun a new life of this master');
     }
     leaseUntilMs = askedAtMs + setup.leaseMs;
-    say({ kind: 'renewal', ...(await judgeClock()) });
+    // First: what is taken over from then on is judged by the clock as it is now.
+    await judgeClock();
+    say({ kind: 'renewal', ok: true, reason: null });
   } catch (error) {
     // A lost database connection does not end the master: whoever reconnects first may renew, and nobody takes over at once.
-    say({ kind: 'renewal', ok: false, reason: messageOf(error) });
+    if (!stopping) say({ kind: 'renewal', ok: false, reason: messageOf(error) });
   }
 }
 
@@ -108,12 +110,11 @@ async function renew(): Promise<void> {
  * Where the database's clock was set forward, everybody's lease looks expired until it is renewed: as after an outage, nobody takes over at once.
  * Where it was set back, the leases of the dead look good for as long: they are cut to what a lease is.
  */
-async function judgeClock(): Promise<{ readonly ok: boolean; readonly reason: string | null }> {
+async function judgeClock(): Promise<void> {
   const { nowMs, hasOverlong } = await masters.clock();
   if (hasOverlong) await masters.cutLeases();
   const stepMs = clock.step(nowMs, monotonicMs());
-  if (stepMs <= setup.leaseMs / 2) return { ok: true, reason: null };
-  return { ok: false, reason: `the database's clock was set forward by ${Math.round(stepMs)} ms` };
+  if (stepMs > setup.leaseMs / 2) say({ kind: 'clock-set', stepMs });
 }
 
 function schedule(): void {
