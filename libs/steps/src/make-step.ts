@@ -18,13 +18,16 @@ interface StepParts {
   readonly variables?: readonly string[];
   readonly codebase?: string;
   readonly run: Step['run'];
-  /** Options that may be shown; everything by default. */
+  /** Options that may be shown. Default: all. */
   readonly shown?: unknown;
-  /** Looks at every option of its own, so that what is left over is unknown. */
+  /** Reads every option of the step. The options that it does not read are unknown. */
   readonly check: (reader: ObjectReader) => void;
 }
 
-/** A step of this package, all of which ask for the same commands when they are run again. What is wrong with its options becomes problems of the configuration. */
+/**
+ * Makes a step of this package. All of these run the same commands when they are run again. Errors in its options become problems of the
+ * configuration.
+ */
 export function makeStep(
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
   helper: Function,
@@ -61,7 +64,7 @@ export function makeStep(
   });
 }
 
-/** Strings, templates and callbacks are all right where something is rendered. */
+/** Checks a rendered option, which may be a string, a template or a callback. */
 export function checkRenderable(
   reader: ObjectReader,
   key: string,

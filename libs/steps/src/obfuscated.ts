@@ -1,7 +1,7 @@
 import type { Renderable } from '@millrace/config';
 import type { JsonValue } from '@millrace/domain';
 
-/** A secret on a command line or in the environment: the command gets `value`; logs, pages and problems show `obfuscated`. */
+/** A secret on a command line or in the environment. The command gets `value`; logs, pages and problems show `obfuscated`. */
 export interface Obfuscated {
   readonly obfuscated: string;
   readonly value: Renderable<string>;
@@ -17,7 +17,7 @@ export function isObfuscated(value: unknown): value is Obfuscated {
   );
 }
 
-/** The same without the values of secrets. */
+/** Returns a value with its secrets replaced by their obfuscated form. */
 export function withoutSecrets(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(withoutSecrets);

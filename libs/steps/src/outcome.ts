@@ -2,7 +2,7 @@ import type { CommandOutcome } from '@millrace/config';
 import { printable, Result } from '@millrace/domain';
 import type { Obfuscated } from './obfuscated.js';
 
-/** What a command's end means for its step; `decodeRC` maps exit codes, 0 alone being a success without it. */
+/** Returns the step's result for a command's outcome. `decodeRC` maps exit codes; without it only 0 is a success. */
 export function resultOf(
   outcome: CommandOutcome,
   decodeRC: Readonly<Record<number, Result>> = { 0: Result.SUCCESS },
@@ -18,7 +18,7 @@ export function succeeded(outcome: CommandOutcome): boolean {
   return resultOf(outcome) === Result.SUCCESS;
 }
 
-/** `'make test ...'`: the first two words, as a state string. */
+/** Returns the first two words of a command for a state text: `'make test ...'`. */
 export function summaryOf(command: string | readonly (string | Obfuscated)[]): string {
   const parts = typeof command === 'string' ? command.trim().split(/\s+/) : command;
   const words = parts.map((part) => (typeof part === 'string' ? part : part.obfuscated));

@@ -13,11 +13,11 @@ import { checkCommand, checkEnv, type CommandLine, type Environment } from './sh
 
 export interface SetPropertyOptions extends StepOptions {
   readonly property: string;
-  /** Its standard output, without white space around it, becomes the value (64 kB at most). */
+  /** The command whose standard output, without surrounding white space, becomes the value (64 kB at most). */
   readonly command?: CommandLine;
   /** The value itself, instead of `command`. */
   readonly value?: Renderable<JsonValue>;
-  /** For `command`; `build` by default. */
+  /** For `command`. Default `build`. */
   readonly workdir?: Renderable<string>;
   readonly env?: Environment;
   readonly timeoutSeconds?: number | null;
@@ -25,7 +25,7 @@ export interface SetPropertyOptions extends StepOptions {
 
 const MAX_OUTPUT_CHARS = 65_536;
 
-/** Sets a property of the build. */
+/** Makes a step that sets a property of the build. */
 export function setProperty(options: SetPropertyOptions): Step {
   const { property } = options;
   const run = async (step: StepContext): Promise<StepOutcome> => {
@@ -39,7 +39,7 @@ export function setProperty(options: SetPropertyOptions): Step {
       workdir: await step.renderPath(options.workdir ?? 'build'),
       env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
       timeoutSeconds: options.timeoutSeconds,
-      // One more than may be: what is cut would be a wrong value.
+      // One more than allowed, to notice output that is too long: a cut value would be wrong.
       capture: { maxBytes: MAX_OUTPUT_CHARS + 1 },
     });
     const { stdout = '' } = outcome;

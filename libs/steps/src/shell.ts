@@ -14,28 +14,28 @@ import { isObfuscated, type Obfuscated, withoutSecrets } from './obfuscated.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
 
 export type CommandLine = Renderable<string | readonly string[]> | readonly (Renderable<string> | Obfuscated)[];
-/** Null removes a variable. */
+/** Environment variables. Null removes a variable. */
 export type Environment = Readonly<Record<string, Renderable<string | null> | Obfuscated>>;
 
 export interface ShellStepOptions extends StepOptions {
-  /** A list is run directly, a string by the worker's shell, with every value quoted (but `%(raw:prop:NAME)s`). */
+  /** A list is run directly, a string by the worker's shell, with every value quoted (except `%(raw:prop:NAME)s`). */
   readonly command: CommandLine;
-  /** `build` by default. */
+  /** Default `build`. */
   readonly workdir?: Renderable<string>;
   readonly env?: Environment;
-  /** Ends the command when it prints nothing for so long; 1200 by default, null for no limit. */
+  /** Ends the command when it prints nothing for this long. Default 1200; null for no limit. */
   readonly timeoutSeconds?: number | null;
-  /** Ends the command when it takes so long in all. */
+  /** Ends the command when it takes longer than this in total. */
   readonly maxTimeSeconds?: number;
-  /** Asks with TERM first and kills so much later. */
+  /** Sends TERM first, and kills this much later. */
   readonly sigtermTimeSeconds?: number;
   readonly interruptSignal?: string;
   readonly maxLines?: number;
-  /** Files that are watched while the command runs: log name → path relative to `workdir`; with `follow`, only what is added to them. */
+  /** Files that are watched while the command runs: paths relative to `workdir`, by log name. With `follow`, only added text is logged. */
   readonly logfiles?: Readonly<Record<string, string | { readonly filename: string; readonly follow?: boolean }>>;
-  /** Exit code → result, for commands that tell warnings apart; others than these are failures. */
+  /** Results by exit code, for commands that distinguish warnings. Other exit codes are failures. */
   readonly decodeRC?: Readonly<Record<number, Result>>;
-  /** Shows the environment in the log; false by default, since environments hold secrets. */
+  /** Show the environment in the log. Default false, because environments contain secrets. */
   readonly logEnviron?: boolean;
   readonly usePty?: boolean;
   readonly stdin?: Renderable<string>;
@@ -51,7 +51,7 @@ export function checkCommand(reader: ObjectReader, key: string): void {
   reader.into.add(reader.at(key), shown, 'a string, a list of strings or a callback', reader.where);
 }
 
-/** Says which values the shell gets quoted and which it does not, where any are. */
+/** Adds a note which values are quoted for the shell and which are not, if there are any. */
 function checkTemplate(reader: ObjectReader, key: string, value: unknown): void {
   const template = templateOf(value);
   if (!template) return;
@@ -91,10 +91,10 @@ function isLogFile(value: unknown): boolean {
   );
 }
 
-/** Runs a command on the worker. */
+/** Makes a step that runs a command on the worker. */
 export function shell(options: ShellStepOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    // To `StepContext` everything is text; secrets and `follow` go to the worker as they are.
+    // `StepContext` takes text only; secrets and `follow` are passed to the worker unchanged.
     const command = await step.renderCommand(options.command as Renderable<string | readonly string[]>);
     const summary = options.description === undefined ? summaryOf(command) : await step.render(options.description);
     step.setState(summary);

@@ -265,7 +265,7 @@ describe('options', () => {
     expect(texts).not.toMatch(/hunter/);
   });
 
-  it('shows secrets of commands and environments as they are to be shown', () => {
+  it('shows secrets of commands and environments in their obfuscated form', () => {
     const secret = { obfuscated: 'XXX', value: 'hunter2' };
     const command = ['deploy', secret];
     const steps = [shell({ command, env: { T: secret } }), setProperty({ property: 'p', command, env: { T: secret } })];
@@ -280,7 +280,7 @@ describe('options', () => {
 describe('a command for the shell', () => {
   const notesOf = (command: string) => compileConfig(configOf(shell({ command }))).notes.map(({ message }) => message);
 
-  it('is checked: which values are quoted, which are not', () => {
+  it('is checked: its notes tell which values are quoted and which are not', () => {
     expect(notesOf('make all')).toEqual([]);
     expect(notesOf('date +%s; echo %(src::branch)s %(raw:prop:flags)s %(prop:x:+--x)s')).toEqual([
       'builders[0].factory[0].command is a string: the shell gets %(src::branch)s quoted, as one word each; the shell reads what is in %(raw:prop:flags)s, as you have asked for',
@@ -312,7 +312,7 @@ describe('commands', () => {
     return { outcome: await step.run(context as StepContext), states, set, commands };
   }
 
-  it('get secrets and log files as they are, and no state shows a secret', async () => {
+  it('get secrets and log files unchanged, and no state shows a secret', async () => {
     const secret = { obfuscated: 'XXX', value: 'hunter2' };
     const logfiles = { all: 'a.log', added: { filename: 'b.log', follow: true } };
     const ran = await run(shell({ command: [secret, 'x'], env: { T: secret }, logfiles }));
@@ -359,7 +359,7 @@ describe('outcomes', () => {
     ['set -e\nmake', "'set -e ...'"],
   ])('%j is summed up as %s', (command, summary) => expect(summaryOf(command)).toBe(summary));
 
-  it('says why the worker ended a command', () => {
+  it('tell why the worker ended a command', () => {
     expect(endedBecause(outcome({ rc: -1, failureReason: 'timeout_without_output' }))).toBe(
       ' (no output for too long)',
     );

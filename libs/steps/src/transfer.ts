@@ -5,14 +5,14 @@ import { endedBecause, resultOf } from './outcome.js';
 export interface FileUploadOptions extends StepOptions {
   /** Relative to `workdir`. */
   readonly workerSrc: Renderable<string>;
-  /** Under the build; a later upload of the same name replaces it. */
+  /** Name within the build. A later upload of the same name replaces it. */
   readonly blobName: Renderable<string>;
-  /** `build` by default. */
+  /** Default `build`. */
   readonly workdir?: Renderable<string>;
   readonly maxBytes?: number;
 }
 
-/** Keeps a file of the worker with the build. */
+/** Makes a step that stores a file of the worker with the build. */
 export function fileUpload(options: FileUploadOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
     const workerSrc = await step.renderPath(options.workerSrc);
@@ -35,19 +35,19 @@ export function fileUpload(options: FileUploadOptions): Step {
 }
 
 export interface FileDownloadOptions extends StepOptions {
-  /** What an earlier step of this build uploaded. */
+  /** Name of a file that an earlier step of this build uploaded. */
   readonly blobName?: Renderable<string>;
   /** The text itself, instead of `blobName`. */
   readonly content?: Renderable<string>;
-  /** Relative to `workdir`; folders are made. */
+  /** Relative to `workdir`. Missing folders are made. */
   readonly workerDest: Renderable<string>;
-  /** Such as 0o644; the worker's default without it. */
+  /** Such as 0o644. The default is the worker's. */
   readonly mode?: number;
-  /** `build` by default. */
+  /** Default `build`. */
   readonly workdir?: Renderable<string>;
 }
 
-/** Writes a file on the worker. */
+/** Makes a step that writes a file on the worker. */
 export function fileDownload(options: FileDownloadOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
     const workerDest = await step.renderPath(options.workerDest);

@@ -5,57 +5,57 @@ import { CAPTURED, type Git, type PrivateGit } from './private-git.js';
 import type { Failure, Measure } from './repair.js';
 import { FETCHED, type Fetch, firstFetch, furtherFetches, listedRefs, refsOf, type Wanted } from './wanted.js';
 
-/** How a checkout is made. */
+/** Options of a checkout. */
 export interface CheckoutOptions {
   readonly repository: string;
   readonly wanted: Wanted;
-  /** The checkout's folder, as a step names it. */
+  /** The checkout's folder, in the form that a step uses. */
   readonly workdir: string;
   readonly env: Readonly<Record<string, string | null>>;
-  /** Before git's own settings: `-c NAME=VALUE`. */
+  /** Settings that precede git's command: `-c NAME=VALUE`. */
   readonly settings: readonly string[];
   readonly timeoutSeconds: number | null | undefined;
   readonly submodules: boolean;
   readonly tags: boolean;
   readonly progress: boolean;
-  /** Null: all of the history. */
+  /** Null for the complete history. */
   readonly depth: number | null;
-  /** Of a partial clone. */
+  /** Filters of a partial clone. */
   readonly filters: readonly string[];
   /** A repository on the worker whose objects need not be fetched. */
   readonly reference: string | null;
-  /** What is removed that is not of the revision; ignored files are what `.gitignore` names. */
+  /** Which files that do not belong to the revision are removed. Ignored files are those that `.gitignore` names. */
   readonly clean: 'nothing' | 'all but ignored' | 'everything';
-  /** Fetches what needs credentials. */
+  /** Fetches when credentials are needed. */
   readonly apart: PrivateGit | null;
 }
 
-/** What went wrong, and the command that says so. */
+/** A failure, with the command that reports it. */
 export interface Trouble {
   readonly failure: Failure;
   readonly outcome: CommandOutcome;
 }
 
-/** Beside credentials as little as possible of what earlier builds have left is run. */
+/** Settings used beside credentials, so that as little as possible of what earlier builds have left is run. */
 const WITHOUT_HOOKS = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false'];
-/** Nothing of it goes on in the background, and the user's settings do not decide what happens to submodules. */
+/** Settings of every command: nothing goes on in the background, and the user's own settings do not affect submodules. */
 const SETTINGS = ['-c', 'gc.autoDetach=false', '-c', 'maintenance.autoDetach=false', '-c', 'submodule.recurse=false'];
 const SYNC = ['submodule', 'sync', '--recursive'];
 const UPDATE = ['submodule', 'update', '--init', '--recursive', '--force', '--checkout'];
-/** As git itself writes down that nothing is left out. */
+/** The depth by which git itself records a complete history. */
 const WHOLE_HISTORY = 2_147_483_647;
 const MOST_LOCKS = 1_000;
 const MOST_MODULES = 200;
 const NEVER_REMOTE = { GIT_ALLOW_PROTOCOL: 'none' };
 
-/** Whether a command ended by itself, as one that has failed, so that something can be done about it. */
+/** Whether a command ended by itself with a failure, so that something can be done about it. */
 export function isPlainFailure(outcome: CommandOutcome): boolean {
   return resultOf(outcome) === Result.FAILURE && outcome.failureReason === null;
 }
 
-/** One checkout on the worker, and the commands of git that make it, look at it and mend it. */
+/** One checkout on the worker, with the git commands that make, inspect and repair it. */
 export class Checkout {
-  /** An earlier build left it. */
+  /** True when an earlier build left the checkout. */
   existed = false;
 
   constructor(
@@ -63,7 +63,7 @@ export class Checkout {
     private readonly options: CheckoutOptions,
   ) {}
 
-  /** Makes it what was wanted, as far as that goes. */
+  /** Updates the checkout to the wanted revision. Returns what went wrong, or null. */
   async update(): Promise<Trouble | null> {
     this.existed = false;
     let trouble = await this.open();
@@ -76,7 +76,7 @@ export class Checkout {
     return trouble;
   }
 
-  /** A command of git in the checkout. */
+  /** Runs a git command in the checkout. */
   git(
     args: readonly string[],
     {
@@ -89,7 +89,7 @@ export class Checkout {
     return this.step.shell({
       command: ['git', ...settings, ...SETTINGS, ...(apart ? WITHOUT_HOOKS : []), ...args],
       workdir,
-      // Without a repository of its own it must not find one further up.
+      // When the folder has no repository, git must not find one further up.
       env: { ...this.options.env, GIT_TERMINAL_PROMPT: '0', GIT_CEILING_DIRECTORIES: this.path('..'), ...env },
       timeoutSeconds: this.options.timeoutSeconds,
       log,
@@ -104,7 +104,7 @@ export class Checkout {
   private async open(): Promise<Trouble | null> {
     const { repository, reference } = this.options;
     const pointAtOrigin = ['config', '--replace-all', 'remote.origin.url', repository];
-    // Nearly always it is there, and this is all; where it is not, that is no error that anybody has to see.
+    // Nearly always the remote exists, and this is all. When it does not, nobody has to see the error.
     if (succeeded(await this.git(pointAtOrigin, { log: null }))) {
       this.existed = true;
       return null;
@@ -115,7 +115,7 @@ export class Checkout {
     return reference === null || this.existed ? null : await this.borrowFrom(reference);
   }
 
-  /** In what is there, if anything is. */
+  /** Makes the repository, in the existing folder if there is one. */
   private async makeRepository(): Promise<CommandOutcome> {
     let last = await this.git(['init', '--quiet', '.']);
     if (!succeeded(last)) return last;
@@ -126,14 +126,14 @@ export class Checkout {
     return last;
   }
 
-  /** It is git itself that does not run, or what it was to do. */
+  /** Distinguishes a failure of git itself to run from a failure of its command. */
   private async judge(outcome: CommandOutcome, failure: Failure): Promise<Trouble> {
     if (!isPlainFailure(outcome)) return { failure, outcome };
     const version = await this.elsewhere(['--version']);
     return { failure: succeeded(version) ? failure : 'git', outcome };
   }
 
-  /** Where nothing of the checkout has a say. */
+  /** Runs a git command where nothing in the checkout affects it. */
   private elsewhere(args: readonly string[], capture = false): Promise<CommandOutcome> {
     return this.step.shell({
       command: ['git', ...this.options.settings, ...args],
@@ -144,7 +144,7 @@ export class Checkout {
     });
   }
 
-  /** Without it everything is fetched, which is slower and no failure. */
+  /** Uses the objects of a reference repository. Without it everything is fetched, which is slower and no failure. */
   private async borrowFrom(reference: string): Promise<Trouble | null> {
     for (const objects of [this.step.path(reference, '.git', 'objects'), this.step.path(reference, 'objects')]) {
       if (!succeeded(await this.step.command('stat', { path: objects }))) continue;
@@ -172,12 +172,12 @@ export class Checkout {
     return succeeded(taken) ? null : { failure: 'files', outcome: taken };
   }
 
-  /** Brings what is wanted to `FETCHED`. */
+  /** Fetches the wanted revision to `FETCHED`. */
   private async fetch(git: Git): Promise<Trouble | null> {
     const { wanted, repository } = this.options;
     let trouble = await this.fetchOne(git, firstFetch(wanted));
     if (!trouble || !isPlainFailure(trouble.outcome)) return trouble;
-    // Whose fault it is the server knows, and it is not asked in a checkout that may be the reason.
+    // Asks the server why the fetch failed. Not in the checkout, which may itself be the reason.
     const ask = ['ls-remote', '--', repository, ...refsOf(wanted)];
     const listed = this.options.apart ? await git(ask, { capture: true }) : await this.elsewhere(ask, true);
     if (!succeeded(listed)) return { failure: 'server', outcome: listed };
@@ -198,12 +198,12 @@ export class Checkout {
       '--no-recurse-submodules',
       progress ? '--progress' : '--no-progress',
       tags ? '--tags' : '--no-tags',
-      // What has to be looked for may be anywhere in the history.
+      // A revision that has to be searched for may be anywhere in the history.
       ...(depth === null ? [] : ['--depth', String(target === FETCHED ? depth : WHOLE_HISTORY)]),
       ...filters.map((filter) => `--filter=${filter}`),
       ...(refspecs.length > 1 ? ['--prune'] : []),
       '--',
-      // git knows by the name of the remote where the rest of a partial clone is.
+      // git finds the rest of a partial clone by the name of the remote.
       filters.length > 0 ? 'origin' : repository,
       ...refspecs,
     ]);
@@ -219,7 +219,7 @@ export class Checkout {
     const checkOut = () => this.git(['checkout', '--force', '--detach', FETCHED]);
     let outcome = await checkOut();
     if (isPlainFailure(outcome)) {
-      // Its filter asks a server in the middle of the checkout: here it can be told apart.
+      // The filter of Git LFS asks a server during the checkout. Fetching its files here tells its failures apart.
       const uses = await this.git(['grep', '--quiet', '-e', 'filter=lfs', FETCHED, '--', ':(glob)**/.gitattributes']);
       if (succeeded(uses)) {
         const trouble = await this.fetchLfs();
@@ -258,7 +258,7 @@ export class Checkout {
     let outcome = this.existed ? await this.git(SYNC) : null;
     if (!outcome || succeeded(outcome)) outcome = await update();
     if (this.existed && isPlainFailure(outcome)) {
-      // One inside another may have moved: that is known only now.
+      // A submodule inside another one may have moved, which is known only now.
       outcome = await this.git(SYNC);
       if (succeeded(outcome)) outcome = await update();
     }
@@ -269,7 +269,7 @@ export class Checkout {
     const listed = await this.git(['ls-tree', '--name-only', 'HEAD', '.gitmodules'], { capture: true });
     if (!succeeded(listed)) return { failure: 'files', outcome: listed };
     if (listed.stdout?.trim() === '') return null;
-    // Without a way out: what earlier builds have fetched is enough, or it is not.
+    // Without the network: either what earlier builds have fetched is enough, or the update fails.
     const local = () => this.git([...UPDATE, '--no-fetch'], { env: NEVER_REMOTE });
     if (this.existed) {
       const synced = await this.git(SYNC);
@@ -280,14 +280,14 @@ export class Checkout {
     const head = await this.git(['rev-parse', 'HEAD'], { capture: true });
     const revision = head.stdout?.trim() ?? '';
     if (!succeeded(head) || !/^[0-9a-f]{40,64}$/.test(revision)) return { failure: 'files', outcome: head };
-    // Once more from nothing: filters that an earlier build has left may have run since.
+    // Prepared again, because filters that an earlier build has left may have run since.
     const prepared = await apart.prepare(this.path('.git', 'objects'));
     if (!succeeded(prepared)) return { failure: 'worker', outcome: prepared };
     const fresh = this.step.path(apart.repository, '.git', 'modules');
     const made = await this.step.command('mkdir', { paths: [fresh] }, { log: 'stdio' });
     if (!succeeded(made)) return { failure: 'worker', outcome: made };
     const fetched = await apart.withAccess(async (git) => {
-      // What relative addresses of submodules start from.
+      // Relative addresses of submodules are based on it.
       const named = await git(['config', 'remote.origin.url', this.options.repository]);
       const index = succeeded(named) ? await git(['read-tree', revision]) : named;
       const listing = succeeded(index) ? await git(['checkout-index', '--force', '.gitmodules']) : index;
@@ -311,7 +311,7 @@ export class Checkout {
     return succeeded(outcome) ? null : { failure: 'files', outcome };
   }
 
-  /** Removes what is in a folder, if anything is, and copies another there. */
+  /** Removes the contents of a folder, if there are any, and copies another folder there. */
   async replaceBy(from: string, to: string): Promise<CommandOutcome> {
     const removed = await this.removeFolder(to);
     if (!succeeded(removed)) return removed;
@@ -323,7 +323,10 @@ export class Checkout {
     return this.step.command('rmdir', { paths: [folder], timeout: null, logEnviron: false }, { log: 'stdio' });
   }
 
-  /** @returns what was found or done, for people; null when it came to nothing */
+  /**
+   * Takes a measure.
+   * @returns what was found or done, as text for people; null when it had no effect
+   */
   async take(measure: Exclude<Measure, 'inspect'>): Promise<string | null> {
     switch (measure) {
       case 'unlock': {
@@ -332,7 +335,7 @@ export class Checkout {
       }
       case 'reconfigure': {
         if (!(await this.removeFile(this.path('.git', 'config')))) return null;
-        // Where that fails the next update says so.
+        // If it fails, the next update reports it.
         await this.makeRepository();
         return 'made the configuration of the checkout anew';
       }
@@ -343,7 +346,7 @@ export class Checkout {
     }
   }
 
-  /** Nobody else works in the folder: a lock that is there is one that nobody will ever remove. */
+  /** Removes locks. Nobody else works in the folder, so nobody would ever remove them. */
   private async unlock(): Promise<string[]> {
     const locks = await this.find('**', '*.lock');
     const removed: string[] = [];
@@ -355,14 +358,14 @@ export class Checkout {
     return succeeded(await this.step.command('rmfile', { path }));
   }
 
-  /** Paths below `.git`. */
+  /** Finds paths below `.git`. */
   private async find(...pattern: string[]): Promise<readonly string[]> {
     const literal = this.path('.git').replace(/[*?[]/g, '[$&]');
     const { files = [] } = await this.step.command('glob', { path: this.step.path(literal, ...pattern) });
     return [...files].sort();
   }
 
-  /** Whether git finds what it needs in the repository and its submodules, and can write there. */
+  /** Whether git finds everything it needs in the repository and its submodules, and can write there. */
   async isSound(): Promise<boolean> {
     const check = ['fsck', '--connectivity-only', '--no-dangling', '--progress'];
     if (!succeeded(await this.git(['hash-object', '-w', '--no-filters', '.git/HEAD']))) return false;

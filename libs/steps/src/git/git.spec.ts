@@ -7,7 +7,7 @@ import type { GitStepOptions } from './options.js';
 
 const DONE: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
 
-/** The files of a worker on which every command of git succeeds. */
+/** The files of a worker on which every git command succeeds. */
 const files = new Map<string, string>();
 let removal: CommandOutcome;
 
@@ -68,7 +68,7 @@ it.each(['source', 'source/sub', '.'])('git copies nothing into itself: %s', asy
 });
 
 describe('the credentials of git', () => {
-  it('are removed with the next build when their worker died', async () => {
+  it('are removed by the next build when their worker died', async () => {
     files.set(`${FOLDER}/credentials`, 'left behind');
     removal = { ...DONE, rc: null, failure: 'gone', workerLost: true };
     expect((await build()).outcome).toMatchObject({ result: Result.RETRY });
@@ -120,7 +120,7 @@ describe('the credentials of git', () => {
     expect(said + JSON.stringify(outcome)).not.toContain('hunter');
   });
 
-  it('are given to git for their place alone, and away from every folder of a build', async () => {
+  it('are given to git for their scope only, and outside of every folder of a build', async () => {
     const { commands } = await build({
       credentials: { ...credentials, url: 'https://git.example/team' },
       repository: () => 'https://git.example/team/x',

@@ -27,10 +27,10 @@ import { type Measure, measureFor, updateFailed } from './repair.js';
 import { type Wanted, wantedOf } from './wanted.js';
 
 const DEFAULT_WORKDIR = 'build';
-/** Where `method: 'copy'` keeps its checkout. */
+/** Folder of the checkout for `method: 'copy'`. */
 const COPIED_FROM = 'source';
 
-/** What a step of git is about to do, once all of it is known and nothing of it is wrong. */
+/** What a git step is about to do, completely known and checked. */
 interface Plan {
   readonly repository: string;
   readonly wanted: Wanted;
@@ -42,8 +42,8 @@ interface Plan {
 }
 
 /**
- * Checks the build's revision out, or the head of its branch, and sets `got_revision`. What opens the repository is bound to a place, and is never
- * near a folder in which code of an earlier build ran: see `PrivateGit`.
+ * Makes a step that checks out the build's revision, or the head of its branch, and sets `got_revision`. Credentials are bound to a scope,
+ * and are never near a folder in which code of an earlier build ran: see `PrivateGit`.
  */
 export function git(options: GitStepOptions): Step {
   return makeStep(git, options, {
@@ -94,7 +94,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   'bad-workdir': 'no folder to copy to',
 };
 
-/** @throws UserError for what a build cannot have */
+/**
+ * Returns the plan for a build.
+ * @throws UserError for invalid values of the build
+ */
 async function planOf(step: StepContext, options: GitStepOptions): Promise<Plan> {
   const stamp = stampOf(step.sourceStamps, options.codebase ?? '');
   const repository = await step.render(options.repository);
@@ -118,7 +121,10 @@ function isCopied({ mode, method }: GitStepOptions): boolean {
   return mode === 'full' && method === 'copy';
 }
 
-/** What is removed before it is copied to is not what is copied. @throws UserError `bad-workdir` */
+/**
+ * Checks that the checkout to copy is outside of the folder that is removed before copying.
+ * @throws UserError `bad-workdir`
+ */
 function checkApart(workdir: string, source: string): void {
   const isWithin = (inner: string, outer: string): boolean =>
     inner === outer || (inner.startsWith(outer) && /[\\/]/.test(inner[outer.length]!));
@@ -130,7 +136,10 @@ function checkApart(workdir: string, source: string): void {
   );
 }
 
-/** @throws UserError `no-source-stamp` */
+/**
+ * Returns the source stamp of a codebase.
+ * @throws UserError `no-source-stamp`
+ */
 function stampOf(stamps: readonly SourceStamp[], codebase: string): SourceStamp {
   const stamp = stamps.length === 0 && codebase === '' ? NO_SOURCE : sourceStampOf(stamps, codebase);
   if (stamp) return stamp;
@@ -144,7 +153,10 @@ function stampOf(stamps: readonly SourceStamp[], codebase: string): SourceStamp 
   );
 }
 
-/** @throws UserError `no-credentials`, `bad-credentials` */
+/**
+ * Returns the credentials or key for the repository.
+ * @throws UserError `no-credentials`, `bad-credentials`
+ */
 function accessOf(options: GitStepOptions, repository: string): Access | null {
   if (options.credentials) {
     const bound = credentialsFor(options.credentials, repository, fixed(options.repository), process.env);
@@ -206,7 +218,7 @@ async function checkOut(
   setSourceProperty(step, options, 'got_revision', revision);
   if (options.getDescription) {
     const described = await checkout.git(['describe', ...describeArguments(options.getDescription)], { capture: true });
-    // A history without a tag has none, which is no failure.
+    // A history without a tag has no description, which is no failure.
     if (succeeded(described)) setSourceProperty(step, options, 'commit-description', described.stdout!.trim());
     else if (!isPlainFailure(described)) return failed('update', described);
   }
@@ -222,14 +234,14 @@ function setSourceProperty(step: StepContext, options: GitStepOptions, name: str
   step.properties.set(name, withCodebaseValue(step.properties.get(name), options.codebase ?? '', value), 'Git');
 }
 
-/** Updates, mends what an update finds broken, and tries again as often as it was told to. */
+/** Updates the checkout, repairs what an update finds broken, and tries again as often as configured. */
 async function updated(step: StepContext, checkout: Checkout, options: GitStepOptions): Promise<Trouble | null> {
   const { delaySeconds = 0, repeats = 0 } = options.retry ?? {};
   for (let retry = 0; ; retry++) {
     const trouble = await mended(step, checkout, options.clobberOnFailure ?? true);
     if (!trouble || !isPlainFailure(trouble.outcome) || retry >= repeats) return trouble;
     step.setState(`waiting to try again (${retry + 1} of ${repeats})`);
-    // An aborted wait is looked at below.
+    // An aborted wait is handled below.
     await delay(delaySeconds * 1000, undefined, { signal: step.signal }).catch(() => undefined);
     if (step.signal.aborted) return { ...trouble, outcome: { ...trouble.outcome, cancelled: true } };
   }

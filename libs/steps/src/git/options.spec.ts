@@ -15,7 +15,7 @@ describe('the options of git', () => {
     expect(describeArguments(description)).toEqual(expected);
   });
 
-  it('show no secret, and say which variables are read', () => {
+  it('show no secret, and list the variables that are read', () => {
     const step = git({ repository: 'ssh://h/x', sshPrivateKey: 'hunter2' });
     expect(JSON.stringify(step.describe())).not.toContain('hunter2');
     expect(git({ repository: 'ssh://h/x', sshPrivateKeyEnv: 'KEY' }).variables).toEqual(['KEY']);

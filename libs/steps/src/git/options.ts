@@ -27,26 +27,29 @@ export interface GitDescription {
 }
 
 export interface GitStepOptions extends StepOptions {
-  /** Without user and password: see `credentials`. */
+  /** Address without user and password: see `credentials`. */
   readonly repository: Renderable<string>;
-  /** Whose source stamp is checked out. Left out: the one without a codebase, or the only one. */
+  /** Codebase whose source stamp is checked out. Default: the main source stamp, which is the unnamed or the only one. */
   readonly codebase?: string;
-  /** Built when the source stamp names none; the repository's default branch without it. A tag or a full ref name works too. */
+  /** Branch to build when the source stamp has none. Default: the repository's default branch. A tag or a full ref name works too. */
   readonly branch?: Renderable<string>;
-  /** The head of the branch, whatever revision the source stamp names. */
+  /** Build the head of the branch, whatever revision the source stamp has. */
   readonly alwaysUseLatest?: boolean;
-  /** `full` removes what is not of the revision, as `method` says; `incremental` (the default) leaves what earlier builds made. */
+  /**
+   * `full` removes files that do not belong to the revision, according to `method`. `incremental` (the default) keeps what earlier builds
+   * made.
+   */
   readonly mode?: 'full' | 'incremental';
   /**
-   * Of the mode `full`: `fresh` (the default) removes every file that is not of the revision, `clean` all but ignored ones, `clobber` the whole
-   * folder beforehand; `copy` updates a checkout in `source` and builds in a copy of it.
+   * For the mode `full`: `fresh` (the default) removes every file that does not belong to the revision, `clean` all except ignored ones,
+   * `clobber` the whole folder beforehand; `copy` updates a checkout in `source` and builds in a copy of it.
    */
   readonly method?: 'fresh' | 'clean' | 'clobber' | 'copy';
   /** For repositories over http and https. They are sent to `credentials.url`, or the host of a fixed `repository`, and nowhere else. */
   readonly credentials?: GitCredentials;
-  /** The content of a private key that opens a fixed `repository` over SSH. */
+  /** The content of a private key for a fixed `repository` over SSH. */
   readonly sshPrivateKey?: string;
-  /** Name of the environment variable that holds it. */
+  /** Name of the environment variable that holds the private key. */
   readonly sshPrivateKeyEnv?: string;
   /** The server's public key, such as `ssh-ed25519 AAAA…`. */
   readonly sshHostKey?: string;
@@ -55,25 +58,25 @@ export interface GitStepOptions extends StepOptions {
   readonly submodules?: boolean;
   /** True for a depth of 1, or the depth. */
   readonly shallow?: boolean | number;
-  /** Of a partial clone, such as `blob:none`. */
+  /** Filters of a partial clone, such as `blob:none`. */
   readonly filters?: readonly string[];
-  /** A repository on the worker, whose objects are used instead of fetching them. */
+  /** A repository on the worker whose objects are used instead of fetching them. */
   readonly reference?: Renderable<string>;
   readonly tags?: boolean;
-  /** Shows how far a fetch is, which also keeps `timeoutSeconds` from ending a long one; true by default. */
+  /** Show the progress of a fetch, which also keeps `timeoutSeconds` from ending a long one. Default true. */
   readonly progress?: boolean;
-  /** Sets the property `commit-description` to what `git describe` says. */
+  /** Set the property `commit-description` to the output of `git describe`. */
   readonly getDescription?: boolean | GitDescription;
-  /** Settings for every command of git. */
+  /** Settings for every git command. */
   readonly config?: Readonly<Record<string, Renderable<string>>>;
-  /** What to do when an update fails, after everything that can be repaired. */
+  /** What to do when an update fails, after all repairs. */
   readonly retry?: { readonly delaySeconds: number; readonly repeats: number };
-  /** Makes a checkout anew in which something is certainly broken; true by default. */
+  /** Remake a checkout that is certainly broken. Default true. */
   readonly clobberOnFailure?: boolean;
-  /** `build` by default. */
+  /** Default `build`. */
   readonly workdir?: Renderable<string>;
   readonly env?: Environment;
-  /** Without output; 1200 by default. */
+  /** Limit of the time without output. Default 1200. */
   readonly timeoutSeconds?: number | null;
 }
 
@@ -81,7 +84,7 @@ const DESCRIPTION_FLAGS = ['all', 'always', 'contains', 'exactMatch', 'firstPare
 const DESCRIPTION_NUMBERS = ['abbrev', 'candidates'] as const;
 const DESCRIPTION_TEXTS = ['match', 'exclude'] as const;
 
-/** What `git describe` is called with. */
+/** Returns the arguments of `git describe`. */
 export function describeArguments(description: true | GitDescription): string[] {
   if (description === true) return ['HEAD'];
   const dashed = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -91,17 +94,17 @@ export function describeArguments(description: true | GitDescription): string[] 
     ...[...DESCRIPTION_NUMBERS, ...DESCRIPTION_TEXTS].flatMap((key) =>
       description[key] === undefined ? [] : [`${dashed(key)}=${description[key]}`],
     ),
-    // The work tree's state is that of `HEAD`, which git takes no name for then.
+    // With `--dirty` git describes the work tree's `HEAD` and accepts no other name.
     ...(dirty ? [dirty === true ? '--dirty' : `--dirty=${dirty}`] : ['HEAD']),
   ];
 }
 
-/** Variables of the engine's environment that the step reads. */
+/** Returns the variables of the engine's environment that the step reads. */
 export function variablesOf({ credentials, sshPrivateKeyEnv }: GitStepOptions): string[] {
   return [credentials?.passwordEnv, sshPrivateKeyEnv].filter((name) => name !== undefined);
 }
 
-/** The options without secrets. */
+/** Returns the options without secrets. */
 export function shownOptions({ credentials, sshPrivateKey, ...rest }: GitStepOptions): unknown {
   const { url, username, passwordEnv } = credentials ?? {};
   return {
@@ -111,7 +114,7 @@ export function shownOptions({ credentials, sshPrivateKey, ...rest }: GitStepOpt
   };
 }
 
-/** Looks at every option. */
+/** Checks every option. */
 export function checkGitOptions(reader: ObjectReader): void {
   checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
   checkGitAccess(reader);
@@ -151,7 +154,7 @@ export function checkGitOptions(reader: ObjectReader): void {
   reader.number('timeoutSeconds', { default: null, min: 0.001 });
 }
 
-/** Never shows a key in a problem. */
+/** Checks the key. Never shows a key in a problem. */
 function checkKey(reader: ObjectReader): void {
   const given = ['sshPrivateKey', 'sshPrivateKeyEnv'].filter((key) => reader.has(key));
   const report = (key: string, expected: string): void =>

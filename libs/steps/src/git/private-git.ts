@@ -1,42 +1,42 @@
 import type { BoundCredentials, CommandOutcome, StepContext } from '@millrace/config';
 import { succeeded } from '../outcome.js';
 
-/** In the builder's folder. Always the same, so that the next build removes what a worker that died has left. */
+/** Folder below the builder's folder. The name is constant, so that the next build removes what a dead worker has left. */
 const FOLDER = '.millrace-git';
 
-/** A command of git, its name first. `capture`: its standard output is wanted. */
+/** Runs a git command, with its name first. `capture`: return the standard output. */
 export type Git = (args: readonly string[], options?: { readonly capture?: boolean }) => Promise<CommandOutcome>;
 
-/** More than the refs and names that are asked for have. */
+/** Limit of captured output, more than the requested refs and names need. */
 export const CAPTURED = { maxBytes: 64 << 10 };
 
-/** What opens the repository. */
+/** What gives access to the repository. */
 export type Access =
   | { readonly kind: 'password'; readonly bound: BoundCredentials }
-  /** `knownHosts` is the content of a file of that name; null: the one of the worker's user counts. */
+  /** `knownHosts` is the content of a file of that name; null for the file of the worker's user. */
   | { readonly kind: 'ssh-key'; readonly privateKey: string; readonly knownHosts: string | null };
 
 export interface PrivateGitParts {
   readonly step: StepContext;
   readonly access: Access;
   readonly env: Readonly<Record<string, string | null>>;
-  /** Before git's own settings: `-c NAME=VALUE`. */
+  /** Settings that precede git's command: `-c NAME=VALUE`. */
   readonly settings: readonly string[];
   readonly timeoutSeconds: number | null | undefined;
 }
 
 export type WithAccess<T> =
   | { readonly kind: 'done'; readonly value: T }
-  /** The credentials could not be written, or not be removed. */
+  /** The credentials could not be written or removed. */
   | { readonly kind: 'failed'; readonly outcome: CommandOutcome };
 
 /**
- * Git with credentials, on a worker on which code of other builds has run: in a folder that is made afresh, in a repository of its own. What a build
- * may have left in a checkout or in its user's home (configuration, hooks, filters, links) has no part in it. The system's configuration has:
- * that is its administrator's.
+ * Git with credentials, on a worker on which code of other builds has run: in a newly made folder, in a repository of its own. What a build
+ * may have left in a checkout or in its user's home (configuration, hooks, filters, links) has no effect on it. The system's configuration
+ * has: it belongs to the administrator.
  *
- * The credentials lie in files for as long as a command needs them, and git uses a password for the place that it is bound to, so neither a
- * redirect nor a submodule elsewhere gets it. No log, no command line and no environment shows them.
+ * The credentials are in files while a command needs them, and git uses a password only within its scope, so neither a redirect nor a
+ * submodule elsewhere gets it. They are in no log, no command line and no environment.
  */
 export class PrivateGit {
   private readonly folder: string;
@@ -54,7 +54,7 @@ export class PrivateGit {
    */
   async prepare(objects: string | null): Promise<CommandOutcome> {
     let last = await this.remove();
-    // Fails where something is: nobody has put a link there since.
+    // Fails when something exists there, so nobody can have put a link in its place.
     if (succeeded(last)) last = await this.makeFolder();
     if (succeeded(last)) last = await this.run(['init', '--quiet', '--template=', this.repository], this.folder);
     if (!succeeded(last) || objects === null) return last;
@@ -62,7 +62,7 @@ export class PrivateGit {
     return await this.parts.step.download({ content: `${objects}\n` }, { workerDest: alternates });
   }
 
-  /** Does work with commands of git that have the credentials, which are gone again before the outcome is known. */
+  /** Runs `work` with git commands that have the credentials. These are removed before the outcome is returned. */
   async withAccess<T>(work: (git: Git) => Promise<T>): Promise<WithAccess<T>> {
     const files = this.files();
     for (const [name, content] of Object.entries(files)) {
@@ -82,7 +82,7 @@ export class PrivateGit {
     return { kind: 'done', value };
   }
 
-  /** Whatever is there, also when it is nothing, and when the build is being stopped. */
+  /** Removes the folder, also when it does not exist, and when the build is being stopped. */
   remove(): Promise<CommandOutcome> {
     const args = { paths: [this.folder], timeout: null, logEnviron: false };
     return this.parts.step.command('rmdir', args, { log: 'stdio', evenIfStopped: true });
@@ -139,7 +139,7 @@ export class PrivateGit {
     { capture = false } = {},
   ): Promise<CommandOutcome> {
     return this.parts.step.shell({
-      // No collection of garbage goes on in the background when the folder is removed.
+      // No garbage collection may run in the background when the folder is removed.
       command: ['git', ...this.parts.settings, '-c', 'gc.auto=0', '-c', 'maintenance.auto=false', ...args],
       workdir,
       env: {
@@ -158,7 +158,7 @@ export class PrivateGit {
   }
 }
 
-/** For the shell that git itself starts, on Windows, too. */
+/** Quotes a word for the shell that git itself starts, also on Windows. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

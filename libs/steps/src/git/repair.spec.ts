@@ -15,7 +15,7 @@ const FAILURES = [
   'worker',
 ] as const;
 
-/** The measures for a failure that none of them mends. */
+/** Returns the measures for a failure that none of them repairs. */
 function measures(failure: Failure, found: Partial<Damage> = {}): Measure[] {
   const taken = new Set<Measure>();
   for (;;) {
@@ -49,7 +49,7 @@ describe('a checkout', () => {
   const failure = fc.constantFrom(...FAILURES);
   const isSound = fc.constantFrom(true, false, null);
 
-  it('that an earlier build has not left is not repaired', () => {
+  it('that no earlier build has left is not repaired', () => {
     fc.assert(
       fc.property(failure, isSound, (of, sound) =>
         expect(measures(of, { existed: false, isSound: sound })).toEqual([]),
@@ -57,7 +57,7 @@ describe('a checkout', () => {
     );
   });
 
-  it('is not removed where that is not allowed', () => {
+  it('is not removed when that is not allowed', () => {
     fc.assert(
       fc.property(failure, isSound, (of, sound) => {
         expect(measures(of, { mayRemake: false, isSound: sound })).not.toContain('remake');
@@ -65,7 +65,7 @@ describe('a checkout', () => {
     );
   });
 
-  it('in which nothing is wrong is never removed for what others did', () => {
+  it('without a fault is never removed because of another failure', () => {
     fc.assert(
       fc.property(fc.constantFrom('server', 'name', 'lfs', 'revision', 'fetch', 'submodules', 'git'), (of) => {
         expect(measures(of as Failure, { isSound: true })).not.toContain('remake');

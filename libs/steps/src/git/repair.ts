@@ -1,43 +1,45 @@
 import type { Wanted } from './wanted.js';
 
 /**
- * What of a checkout failed. Not the words of a message: which command it was, and what others say about it.
+ * What failed in a checkout. It is judged by the command that failed and by further checks, not by the text of a message.
  *
- * - `git`: there is no git that runs
- * - `server`: the server cannot be reached, or lets nobody in
+ * - `git`: git does not run
+ * - `server`: the server cannot be reached, or denies access
  * - `name`: the server has no such branch or tag
- * - `lfs`: what Git LFS keeps elsewhere cannot be fetched
- * - `revision`: what was fetched does not have the revision
- * - `fetch`: the server has it, and yet it cannot be fetched
- * - `submodules`: the same of a submodule, or its server is away
- * - `open`: git does not get as far as having a repository
- * - `files`: everything is here, and yet git cannot make the files what they are in the revision
- * - `worker`: something beside git, such as writing a file
+ * - `lfs`: files of Git LFS cannot be fetched
+ * - `revision`: the revision is not in what was fetched
+ * - `fetch`: the server has the revision, but it cannot be fetched
+ * - `submodules`: a submodule cannot be fetched, or its server is away
+ * - `open`: git cannot open the repository
+ * - `files`: everything is here, but git cannot check out the files
+ * - `worker`: something other than git failed, such as writing a file
  */
 export type Failure =
   'git' | 'server' | 'name' | 'lfs' | 'revision' | 'fetch' | 'submodules' | 'open' | 'files' | 'worker';
 
 /**
- * - `unlock`: remove what a killed git has left locked
+ * What can be done about a failure.
+ *
+ * - `unlock`: remove locks of a killed git
  * - `reconfigure`: remove the repository's configuration, which is made again
- * - `inspect`: look whether anything is wrong with the repository
- * - `remake`: remove the folder and start from nothing
+ * - `inspect`: check whether anything is wrong with the repository
+ * - `remake`: remove the folder and start again
  */
 export type Measure = 'unlock' | 'reconfigure' | 'inspect' | 'remake';
 
 export interface Damage {
   readonly failure: Failure;
-  /** An earlier build left the folder. */
+  /** True when an earlier build left the folder. */
   readonly existed: boolean;
-  /** May the folder be removed (`clobberOnFailure`)? */
+  /** Whether the folder may be removed (`clobberOnFailure`). */
   readonly mayRemake: boolean;
-  /** What was done already; each measure is taken once. */
+  /** Measures taken already. Each is taken once. */
   readonly taken: ReadonlySet<Measure>;
-  /** What `inspect` has found. */
+  /** The result of `inspect`. */
   readonly isSound: boolean | null;
 }
 
-/** In the order in which they are tried: the folder goes last, and only where the fault is certainly its own. */
+/** Measures in the order in which they are tried. The folder is removed last, and only when the fault is certainly in it. */
 const MEASURES: Readonly<Record<Failure, readonly Measure[]>> = {
   git: [],
   server: [],
@@ -51,7 +53,7 @@ const MEASURES: Readonly<Record<Failure, readonly Measure[]>> = {
   files: ['unlock', 'reconfigure', 'remake'],
 };
 
-/** What to do about a failure; null: nothing, the build has to fail. */
+/** Returns the next measure against a failure; null when the build has to fail. */
 export function measureFor({ failure, existed, mayRemake, taken, isSound }: Damage): Measure | null {
   if (!existed) return null;
   const next = MEASURES[failure].find((measure) => !taken.has(measure)) ?? null;
@@ -59,7 +61,7 @@ export function measureFor({ failure, existed, mayRemake, taken, isSound }: Dama
   return mayRemake && !(MEASURES[failure].includes('inspect') && isSound) ? 'remake' : null;
 }
 
-/** Why an update has failed, as a state string says it. */
+/** Returns the state text for a failed update. */
 export function updateFailed(failure: Failure, { branch, revision }: Wanted): string {
   const why: Readonly<Record<Failure, string | null>> = {
     git: 'there is no git on this worker',

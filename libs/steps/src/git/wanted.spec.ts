@@ -58,7 +58,7 @@ describe('what is fetched', () => {
     expect(furtherFetches(wantedOf(branch, revision), new Set(listed))).toEqual(expected);
   });
 
-  it('is never the same again, and asks for nothing that the server does not have', () => {
+  it('is never the same again, and contains only what the server has', () => {
     const name = fc.constantFrom(null, 'main', 'v1', 'abc1234', ID, 'refs/heads/main', 'refs/tags/v1');
     fc.assert(
       fc.property(
@@ -76,7 +76,7 @@ describe('what is fetched', () => {
     );
   });
 
-  it('is looked for among refs that name all of it', () => {
+  it('is found among refs by complete names', () => {
     expect(refsOf(wantedOf('main', 'v1'))).toEqual([
       'refs/tags/v1',
       'refs/heads/v1',

@@ -1,9 +1,9 @@
 import { UserError } from '@millrace/domain';
 
-/** Where a fetch leaves what is to be checked out. */
+/** The ref to which a fetch stores what is to be checked out. */
 export const FETCHED = 'refs/millrace/fetched';
 
-/** What a source stamp asks for, as a person would write it. */
+/** The branch and revision that a source stamp asks for, as a person would write them. */
 export interface Wanted {
   /** A branch, a tag, or a full ref name; null for the repository's default branch. */
   readonly branch: string | null;
@@ -11,10 +11,10 @@ export interface Wanted {
   readonly revision: string | null;
 }
 
-/** One fetch, and what of it is to be checked out. */
+/** One fetch, and what of it is checked out. */
 export interface Fetch {
   readonly refspecs: readonly string[];
-  /** `FETCHED`, or what has to be looked up in what was fetched. */
+  /** `FETCHED`, or a name that has to be looked up in what was fetched. */
   readonly target: string;
 }
 
@@ -22,7 +22,10 @@ const FULL_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
 const SHORT_ID = /^[0-9a-f]{4,63}$/i;
 const EVERYTHING = ['+refs/heads/*:refs/millrace/heads/*', '+refs/tags/*:refs/millrace/tags/*'];
 
-/** @throws UserError `bad-git-name` for names that git would take for options, or that could not be names */
+/**
+ * Checks branch and revision.
+ * @throws UserError `bad-git-name` for names that git would take for options, or that are no valid names
+ */
 export function wantedOf(branch: string | null, revision: string | null): Wanted {
   for (const [what, name] of [
     ['branch', branch],
@@ -37,7 +40,7 @@ export function wantedOf(branch: string | null, revision: string | null): Wanted
   return { branch: branch || null, revision: revision === 'HEAD' ? null : revision || null };
 }
 
-/** What is fetched without asking what there is: right for nearly everything. */
+/** Returns the fetch that is tried without asking the server for its refs. It is right in nearly all cases. */
 export function firstFetch({ branch, revision }: Wanted): Fetch {
   const ofBranch = fetchOf(branchRefs(branch)[0]!);
   if (revision === null) return ofBranch;
@@ -45,15 +48,15 @@ export function firstFetch({ branch, revision }: Wanted): Fetch {
   return SHORT_ID.test(revision) ? { ...ofBranch, target: revision } : fetchOf(revisionRefs(revision)[0]!);
 }
 
-/** The refs by which a server can have what is wanted, as patterns of `ls-remote`. */
+/** Returns the refs under which a server may have what is wanted, as patterns for `ls-remote`. */
 export function refsOf({ branch, revision }: Wanted): string[] {
   return [...(revision === null ? [] : revisionRefs(revision)), ...branchRefs(branch)];
 }
 
 /**
- * What else to fetch when the first has not brought it, best first; null when the server has nothing of that name.
+ * Returns the fetches to try after the first one, best first; null when the server has nothing of that name.
  *
- * @param listed names of refs that the server has, of those of `refsOf`
+ * @param listed names of the server's refs that match `refsOf`
  */
 export function furtherFetches(wanted: Wanted, listed: ReadonlySet<string>): Fetch[] | null {
   const { branch, revision } = wanted;
@@ -65,12 +68,12 @@ export function furtherFetches(wanted: Wanted, listed: ReadonlySet<string>): Fet
   if (revision === null) return isThere(ofBranch) ? fetchesOf(ofBranch) : null;
   const named = revisionRefs(revision);
   if (!isId(revision)) return isThere(named) ? fetchesOf(named) : null;
-  // An id may be on another branch than was said, or in a tag alone.
+  // An id may be on another branch than the given one, or in a tag only.
   const byId = fetchesOf(ofBranch).map((fetch) => ({ ...fetch, target: revision }));
   return [...byId, ...fetchesOf(named), { refspecs: EVERYTHING, target: revision }];
 }
 
-/** The names of refs in what `git ls-remote` prints. */
+/** Returns the names of refs in the output of `git ls-remote`. */
 export function listedRefs(output: string): Set<string> {
   return new Set(output.split('\n').flatMap((line) => line.split('\t', 2)[1] ?? []));
 }
