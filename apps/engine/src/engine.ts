@@ -16,7 +16,7 @@ import type { AttachedWorker } from './workers/attached-worker.js';
 import { WorkerListener } from './workers/listener.js';
 import { WorkerSessions } from './workers/sessions.js';
 
-/** What an engine does again and again, by poll and when somebody asks (I1), and what people tell it as a whole. */
+/** The repeated duties of an engine, by poll and on hints (I1), and commands to the engine as a whole. */
 @Injectable()
 export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly loop: Loop;
@@ -47,7 +47,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     this.loop.start();
   }
 
-  /** No new work; what there is ends as its own modules see fit. */
+  /** Takes no new work. Running work ends in its own modules. */
   async onModuleDestroy(): Promise<void> {
     await this.distributor.stop();
     await this.loop.stop();
@@ -63,8 +63,8 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   /**
-   * Claims nothing more, lets every worker go as soon as it has nothing to do here, and resolves when the last build has ended. New workers
-   * find other engines.
+   * Drains: claims nothing more, disconnects every worker as soon as it has no build here, and resolves when the last build has ended. New
+   * workers are sent to other engines.
    */
   @OnCommand('drain')
   async drain(): Promise<void> {
@@ -75,7 +75,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
   }
 
   private async round(): Promise<void> {
-    // One that fails does not keep the others from their turn.
+    // A duty that fails does not keep the others from their turn.
     const duties = [
       () => this.refreshTokens(),
       () => this.refreshWorkers(),
@@ -91,7 +91,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     if (await this.configuration.refreshTokens()) this.sessions.reconfigured();
   }
 
-  /** Hints say at once which row to read; all of them are read no more often than somebody has to poll. */
+  /** Reads workers' rows. A hint names the row to read at once; all rows are read no more often than polling requires. */
   private async refreshWorkers(): Promise<void> {
     if (performance.now() < this.refreshAllAt) return;
     this.refreshAllAt = performance.now() + this.settings.pollIntervalMs * 0.8;

@@ -1,7 +1,7 @@
 import type { WorkerConnection } from '@millrace/worker-protocol';
 import { AttachedWorker, type AttachedWorkerOptions } from '../src/workers/attached-worker.js';
 
-/** The worker `w`, which may build. */
+/** Returns the worker `w`, which may build. */
 export function attachedWorker(
   options: Pick<AttachedWorkerOptions, 'workerId' | 'maxBuilds'> & Partial<AttachedWorkerOptions>,
 ): AttachedWorker {

@@ -78,7 +78,7 @@ describe('Distributor', () => {
     return created!.requests[0]!.requestId;
   };
 
-  it('gives a slot to what came with a better rank while every worker was busy', async () => {
+  it('gives a slot to a request that came with a better rank while every worker was busy', async () => {
     const failures: unknown[] = [];
     const fail = (...what: unknown[]): void => void failures.push(what);
     const session = await new WorkerStore(db).attached(workerId, me, {});
@@ -105,7 +105,7 @@ describe('Distributor', () => {
     await eventually(() => begun.length === 1, { what: 'the first build' });
     const urgent = await submit(10);
     distributor.queued(builderId);
-    // The look at the queue that the hint asked for began before this one, on the same connection.
+    // The read that the hint caused began before this one, on the same connection.
     await db.all(`SELECT 1 AS one`);
     await end(begun[0]!);
     worker.release(begun[0]!.buildId);

@@ -6,7 +6,7 @@ import { FolderBlobs } from './folder-blobs.js';
 /** `Blobs` */
 export const BLOBS = Symbol('BLOBS');
 
-/** Where the files of builds are. */
+/** Stores the files of builds. */
 @Module({
   providers: [
     {

@@ -6,7 +6,7 @@ import { OperationalError, UserError, type Uuid } from '@millrace/domain';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 
-/** A file that is being written; nothing is seen of it before `commit`. */
+/** A file that is being written. It is not visible before `commit`. */
 export interface BlobWriter {
   write(block: Uint8Array): Promise<void>;
   commit(): Promise<void>;
@@ -14,26 +14,29 @@ export interface BlobWriter {
 }
 
 export interface BlobReader {
-  /** At most `length` bytes; none at the end. */
+  /** Reads at most `length` bytes; empty at the end. */
   read(length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** Where builds put files: under the build's UUID, never on one engine's disk. */
+/** Files of builds, by the build's UUID. They are never on one engine's own disk. */
 export interface Blobs {
   writer(build: Uuid, name: string): Promise<BlobWriter>;
-  /** @throws UserError `not-found` */
+  /**
+   * Opens a file for reading.
+   * @throws UserError `not-found`
+   */
   reader(build: Uuid, name: string): Promise<BlobReader>;
 }
 
-/** Blobs in a folder that all engines and UIs share (a network file system where they are on several hosts). */
+/** Blobs in a folder that all engines and UIs share (a network file system when they are on several hosts). */
 export class FolderBlobs implements Blobs {
   constructor(private readonly folder: string) {}
 
   async writer(build: Uuid, name: string): Promise<BlobWriter> {
     const path = this.path(build, name);
     await this.folderFor(dirname(path));
-    // Nobody can have put anything under that name, and a link there is not followed.
+    // The name is random, so nothing can exist under it, and a link there is not followed.
     const temporary = join(dirname(path), `.${randomUUID()}.part`);
     const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     return {
@@ -50,7 +53,7 @@ export class FolderBlobs implements Blobs {
   }
 
   async reader(build: Uuid, name: string): Promise<BlobReader> {
-    // Without O_NONBLOCK a FIFO would hold a thread of the pool; a link has code ELOOP.
+    // Without O_NONBLOCK a FIFO would block a thread of the pool. Opening a link fails with ELOOP.
     const file = await open(this.path(build, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT' || error.code === 'ELOOP')
@@ -67,7 +70,7 @@ export class FolderBlobs implements Blobs {
     };
   }
 
-  /** For its owner alone, and no link to elsewhere. */
+  /** Makes the folder of a file, readable for its owner only. A link in its place is refused. */
   private async folderFor(path: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     for (const folder of [dirname(path), path]) {
@@ -78,7 +81,7 @@ export class FolderBlobs implements Blobs {
     }
   }
 
-  /** A name is one path element here, whatever it is elsewhere; one that cannot be is replaced by its hash. */
+  /** Returns the path of a blob. Its name becomes a single path element; one that cannot is replaced by its hash. */
   private path(build: Uuid, name: string): string {
     const safe =
       /^[\w.+ -]{1,120}$/.test(name) && !name.startsWith('.')

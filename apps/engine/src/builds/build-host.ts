@@ -36,33 +36,33 @@ import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { type TransferSink, transferSink } from './transfers.js';
 
-/** Whatever a step asks for. */
+/** Most bytes of standard output that a step can capture. */
 const MOST_CAPTURED = 1 << 20;
-/** Characters. */
+/** Most characters of a worker's messages about a transfer without a log. */
 const MOST_SAID_APART = 4000;
 /** The log that tells why a command failed, where the command has none of its own. */
 const REASON_LOG = 'stdio';
 
-/** A list of files is the longest of it. */
+/** Limits of a recorded outcome. A list of files is its longest part. */
 const RECORDED_LIMITS = { maxCharacters: 16 << 20, maxValues: 200_000 };
 const LIMIT_CODES: ReadonlySet<string> = new Set(['worker-limit', 'step-limit', 'upload-too-large']);
 
-/** A step that an earlier engine began: what it asks for once more is answered from here as far as it goes. */
+/** A step that an earlier engine began. Its repeated calls are answered from this record as far as it goes. */
 export interface Replay {
   readonly stepNumber: number;
   readonly stepName: string;
-  /** By ordinal. */
+  /** Recorded commands by ordinal. */
   readonly commands: Map<number, RecordedCommand>;
-  /** Lines of its own texts that are stored already, by log. */
+  /** Number of stored lines of the step's own texts, by log. */
   readonly textLines: Map<string, number>;
-  /** The names of all its logs. */
+  /** Names of all logs of the step. */
   readonly logs: readonly string[];
 }
 
-/** A command from the writing of its intent on: one that is interrupted before it was sent is never sent. */
+/** A command, from the writing of its intent on. One that is interrupted before it was sent is never sent. */
 interface Running {
   readonly request: CommandRequest;
-  /** What an earlier engine knew of it, when the worker has it already. */
+  /** The record of an earlier engine, when the worker has the command already. */
   readonly recorded: RecordedCommand | null;
   readonly capture: Capture | null;
   /** What the worker said is wrong with a transfer that has no log. It is shown when the transfer fails. */
@@ -76,19 +76,19 @@ export interface BuildHostOptions {
   readonly worker: AttachedWorker;
   readonly journal: Journal;
   readonly blobs: Blobs;
-  /** Null: the build begins here. */
+  /** Null when the build begins here. */
   readonly replay: Replay | null;
   readonly publish: (hint: Hint) => void;
   readonly onFenced: () => void;
-  /** Something could not be written, and never will be. */
+  /** Called when something could not be written and never will be. */
   readonly onBroken: (error: unknown) => void;
-  /** The connection went while a command ran that can go on without it. */
+  /** Called when the connection was lost while a command ran that can go on without it. */
   readonly onWorkerAway: () => void;
 }
 
 /**
- * One build, as its runner sees the engine: what the runner asks for is written to the journal and sent to the worker. The first
- * write that is fenced off ends everything here (I3).
+ * The engine's side of one build: it writes to the journal and sends to the worker what the runner asks for. The first write that is fenced
+ * off ends everything here (I3).
  */
 export class EngineBuildHost implements BuildHost {
   private readonly key: BuildKey;
@@ -100,14 +100,14 @@ export class EngineBuildHost implements BuildHost {
   private parked = false;
   private readonly properties = new BuildPropertiesLimit();
   private readonly uploads = new UploadsLimit();
-  /** By step. */
+  /** Logs by step. */
   private readonly logs = new Map<number, StepLogs>();
   private readonly urls = new Map<number, StepUrls>();
-  /** What runs now may be run again from its beginning. */
+  /** Whether the running step may be run again from its beginning. */
   private resumable = true;
-  /** What an earlier engine began, and the replay has not asked for (yet): it runs on the worker all the same. */
+  /** Commands that an earlier engine began and that the replay has not requested (yet). They run on the worker all the same. */
   private readonly leftOver = new Set<Uuid>();
-  /** Why the replay of a step failed: it asked for something else than before. */
+  /** Why the replay of a step failed: its commands differ from the recorded ones. */
   unresumable: string | null = null;
 
   constructor(private readonly options: BuildHostOptions) {
@@ -127,12 +127,12 @@ export class EngineBuildHost implements BuildHost {
     return this.parked;
   }
 
-  /** From now on nothing is written, sent or acknowledged any more: whoever goes on with the build gets it again. */
+  /** Stops writing, sending and acknowledging. Whoever goes on with the build receives everything again. */
   park(): void {
     this.parked = true;
   }
 
-  /** Says so in the database, after everything that was written before. False: the build was no longer ours. */
+  /** Records that the build is parked, after everything that was written before. Returns false when the build was no longer ours. */
   async recordParked(): Promise<boolean> {
     try {
       await this.journal.write(this.key, [{ kind: 'build-parked' }]);
@@ -173,7 +173,7 @@ export class EngineBuildHost implements BuildHost {
     const running: Running = { request, recorded, capture, saidApart: '', interrupted: false, sent: false };
     this.running.set(uuid, running);
     try {
-      // The intent is committed before the command is sent, so that whoever takes over knows what may be running.
+      // The intent is committed before the command is sent, so that another engine that takes over knows what may be running.
       if (!before) await this.now([{ kind: 'command-intended', step, ordinal, name, uuid, argsHash }]);
       else if (!recorded) await this.now([{ kind: 'command-resent', step, ordinal, uuid }]);
       return await this.send(uuid, running, args);
@@ -182,7 +182,7 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  /** The same command as an earlier engine recorded it; null when the build is past that. */
+  /** Returns the record of the same command by an earlier engine; null when the build is past the recorded part. */
   private recordedOf({ stepNumber, ordinal, name }: CommandRequest, argsHash: string): RecordedCommand | null {
     const { replay } = this;
     const recorded = replay?.stepNumber === stepNumber ? replay.commands.get(ordinal) : undefined;
@@ -227,7 +227,7 @@ export class EngineBuildHost implements BuildHost {
       });
       return await result;
     } catch (error) {
-      // What the step asks for and cannot have, before anything was sent.
+      // The step's request is not possible. Nothing was sent.
       if (!transfer && !running.sent && error instanceof UserError) throw error;
       await transfer?.finish(false);
       if (error instanceof FencedError) throw error;
@@ -242,7 +242,7 @@ export class EngineBuildHost implements BuildHost {
       const result = {
         rc: null,
         failure: messageOf(error),
-        // Too much of something: the step's state says of what.
+        // A limit was exceeded. The step's state tells which.
         failureReason: error instanceof UserError && LIMIT_CODES.has(error.code) ? error.message : null,
         cancelled: running.interrupted,
         workerLost: workerLost && !running.interrupted,
@@ -258,7 +258,7 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  /** Ends whatever runs on the worker for this build, for an attempt that is over: the next one is in the same folder. */
+  /** Interrupts everything that runs on the worker for this build, for an attempt that has ended: the next one uses the same folder. */
   async interruptAll(why: string): Promise<void> {
     const leftOver = this.parked || this.isFenced ? [] : [...this.leftOver];
     await Promise.allSettled([
@@ -267,7 +267,7 @@ export class EngineBuildHost implements BuildHost {
     ]);
   }
 
-  /** The same for one that is somebody else's now: the worker need not keep anything of it for us. */
+  /** Makes the worker forget everything of this build, for an attempt that belongs to somebody else now. */
   async forgetAll(): Promise<void> {
     const sent = [...this.running].filter(([, running]) => running.sent);
     await Promise.allSettled(sent.map(([uuid]) => this.worker.connection.forget(uuid)));
@@ -300,7 +300,7 @@ export class EngineBuildHost implements BuildHost {
     ]);
   }
 
-  /** Without those that an earlier engine stored. */
+  /** Returns the lines that an earlier engine has not stored. */
   private newLines(stepNumber: number, log: string, text: string): string {
     const { replay } = this;
     const stored = replay?.stepNumber === stepNumber ? (replay.textLines.get(log) ?? 0) : 0;
@@ -335,7 +335,7 @@ export class EngineBuildHost implements BuildHost {
     this.soon([{ kind: 'properties', properties }]);
   }
 
-  /** Commits the build's last entries. Null: the build was no longer ours. */
+  /** Commits the build's last entries. Returns null when the build was no longer ours. */
   async finish(entry: Extract<BuildEntry, { kind: 'build-finished' }>): Promise<Committed | null> {
     try {
       return await this.journal.write(this.key, [entry]);
@@ -379,7 +379,7 @@ export class EngineBuildHost implements BuildHost {
     return urls;
   }
 
-  /** What a step asks for without waiting, and must not have, ends its build: nobody would hear of it otherwise. */
+  /** Checks a limit of a call that the step does not wait for. A violation ends the build, because nobody would notice it otherwise. */
   private withinLimits(check: () => void): void {
     try {
       check();
@@ -409,7 +409,7 @@ export class EngineBuildHost implements BuildHost {
   }
 
   private reasonLines({ request, saidApart }: Running, { failure, rc, workerLost }: CommandResult): LogLines[] {
-    // The next attempt is its continuation, or its repetition.
+    // The next attempt continues or repeats it.
     if (workerLost) return [];
     const said = rc === 0 && failure === null ? '' : saidApart;
     const text = prefixLines('e', wholeLines(said)) + prefixLines('h', wholeLines(failure ?? ''));
@@ -418,7 +418,7 @@ export class EngineBuildHost implements BuildHost {
     return [{ kind: 'log-lines', step: request.stepNumber, log, type: 's', text, lines: countLines(text) }];
   }
 
-  /** Everything that is asked of a build that is not ours any more, or waits for its worker, ends it in its runner. */
+  /** Checks that the build is ours and going on. When it is not, or waits for its worker, its runner ends it. */
   private assertGoing(): void {
     if (this.isFenced || this.parked || this.unresumable !== null) throw new FencedError(`build ${this.key.buildId}`);
   }
@@ -438,7 +438,7 @@ export class EngineBuildHost implements BuildHost {
     }
   }
 
-  /** Nobody waits for these; that the build is fenced off is learned here all the same. */
+  /** Writes entries that nobody waits for. If the build is fenced off, it is noticed here all the same. */
   private soon(entries: readonly BuildEntry[]): void {
     this.assertGoing();
     this.journal.writeSoon(this.key, entries).then(
@@ -468,7 +468,7 @@ export class EngineBuildHost implements BuildHost {
   }
 }
 
-/** Keeps the beginning of a command's standard output for the step that asked for it. */
+/** Keeps the beginning of a command's standard output for the step that captures it. */
 class Capture {
   private readonly parts: string[];
   private bytes: number;
@@ -481,7 +481,10 @@ class Capture {
     this.bytes = before.length;
   }
 
-  /** @returns what of it was kept */
+  /**
+   * Adds output.
+   * @returns the part that was kept
+   */
   add(text: string): string {
     const room = this.maxBytes - this.bytes;
     if (room <= 0) return '';
@@ -507,7 +510,10 @@ interface LogLines {
   lines: number;
 }
 
-/** The log lines in a batch of updates, as one entry for each log: however a worker mixes them, they cost as many writes as there are logs. */
+/**
+ * Returns the log lines of a batch of updates, as one entry per log: however a worker mixes them, they cost as many writes as there are
+ * logs.
+ */
 function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): LogLines[] {
   const entries = new Map<string, LogLines>();
   const add = (log: string, stream: Stream, text: string): void => {
@@ -533,12 +539,12 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): L
   return [...entries.values()];
 }
 
-/** Whether the worker goes on without us, and can tell later how that went (I9). */
+/** Whether the worker goes on without a connection, and can report the outcome later (I9). */
 export function resumes({ connection, isKilled }: AttachedWorker): boolean {
   return !isKilled && connection.info.features.includes(FEATURE_RESUME);
 }
 
-/** For an answer that must not be given: the worker is to keep what it said. */
+/** Returns a promise that never settles, for an answer that must not be given, so that the worker keeps what it sent. */
 function never(): Promise<never> {
   return new Promise(() => undefined);
 }

@@ -3,7 +3,7 @@ import { Journal } from '@millrace/database';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { RunningBuilds } from './running-builds.js';
 
-/** What `/metrics` says about builds and their journal. */
+/** The metrics of builds and their journal. */
 @Injectable()
 export class BuildMetrics {
   constructor(metrics: Registry, builds: RunningBuilds, journal: Journal) {

@@ -27,7 +27,7 @@ import { RunningBuilds } from './running-builds.js';
 export class BuildsModule implements BeforeApplicationShutdown {
   constructor(private readonly journal: Journal) {}
 
-  /** Every build has been given back by now. */
+  /** Closes the journal. Every build has been given back by now. */
   beforeApplicationShutdown(): Promise<void> {
     return this.journal.close();
   }

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Subject } from 'rxjs';
 
-/** What parts of the engine tell whoever hands out its work, in the same turn: a claim then rides along with the write that made room for it. */
+/**
+ * Signals to the distributor from other parts of the engine. They are handled in the same turn, so that a claim shares the transaction of
+ * the write that made room for it.
+ */
 @Injectable()
 export class EngineSignals {
-  /** A slot of a worker is free, or a worker that was in doubt may build: what is known of the queues will do. */
+  /** A worker has a free slot, or one that was in doubt may build. The known heads of the queues are enough. */
   readonly slotFreed = new Subject<void>();
-  /** A worker came, or may build again: the queues of its builders are to be looked at. */
+  /** A worker attached, or may build again. The queues of its builders have to be read. */
   readonly workersChanged = new Subject<void>();
 }

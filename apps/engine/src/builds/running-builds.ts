@@ -42,7 +42,7 @@ interface Entry {
   readonly finishedSteps: readonly FinishedStep[];
   running: RunningBuild | null;
   stopReason: string | null;
-  /** Why not everything that happened in it could be recorded. */
+  /** Why something that happened in the build could not be recorded. */
   broken: string | null;
   ended: Promise<void>;
 }
@@ -88,8 +88,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   /**
-   * Runs what has been claimed for a builder as it was configured then; if that has changed since, the build is claimed again, under the new
-   * configuration or elsewhere.
+   * Runs a claimed build with the configuration under which it was claimed. If the builder has changed since, the build is given back and
+   * claimed again, under the new configuration or elsewhere.
    */
   begin(build: ClaimedBuild, worker: AttachedWorker, fingerprint: string): void {
     const setup = this.configuration.setupOf(build.builderId);
@@ -125,8 +125,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   /**
-   * Goes on with what a worker brings along from its earlier sessions, on this engine or another (I9); what cannot go on is tried again.
-   * The worker is told to end and forget everything else.
+   * Goes on with the builds that a worker brings along from its earlier sessions, on this engine or another (I9). Those that cannot go on
+   * are retried. The worker is told to end and forget everything else.
    */
   async adopt(worker: AttachedWorker): Promise<void> {
     if (!resumes(worker)) return await this.endLeftOvers(worker);
@@ -143,15 +143,19 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   /**
-   * A worker that cannot resume may go on with what it ran before its connection was lost (`docs/protocols.md#connecting`): the next attempt, in the same
-   * folder, must not meet it. It gets no work before that has ended.
+   * Waits until commands of earlier sessions have ended. A worker that cannot resume may go on with what it ran before its connection was
+   * lost (`docs/protocols.md#connecting`), and the next attempt, in the same folder, must not meet it. The worker gets no builds before
+   * that.
    */
   private async endLeftOvers({ workerId, connection }: AttachedWorker): Promise<void> {
     const left = await this.adoptions.leftRunning(workerId);
     await Promise.all(left.map((id) => connection.interrupt(id, 'nobody waits for it')));
   }
 
-  /** @returns the ids of the commands that go on */
+  /**
+   * Adopts one build.
+   * @returns the ids of the commands that go on
+   */
   private async adoptOne(worker: AttachedWorker, claim: WorkersClaim, held: ReadonlySet<string>): Promise<string[]> {
     const { me, log } = this;
     const setup = this.configuration.setupOf(claim.builderId);
@@ -171,12 +175,14 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     worker.goesOnWith(build.buildId, build.builderId);
     this.goOn(build, worker, setup, recorded);
     this.hints.publish(hints.build(build.buildId, 'update'));
-    // Who wanted it stopped asked whoever had it then.
+    // A stop command may have been sent to the former engine.
     this.hints.publish(hints.command(me.masterId));
     return recorded.commands.filter(({ outcome }) => outcome === null).map(({ uuid }) => uuid);
   }
 
-  /** The worker's connection is gone. What can go on without it waits for its return; the rest ends as its commands do. */
+  /**
+   * Handles the loss of a worker's connection. Builds that can go on without it wait for its return; the others end as their commands do.
+   */
   workerAway(worker: AttachedWorker): void {
     if (!resumes(worker)) return;
     for (const entry of this.entries.values()) if (entry.worker === worker) this.park(entry);
@@ -188,7 +194,10 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     entry.running?.drop('its worker is away');
   }
 
-  /** @returns false when the build is not (or no longer) run here */
+  /**
+   * Stops a build.
+   * @returns false when the build is not (or no longer) run here
+   */
   private stop(buildId: number, reason: string): boolean {
     const entry = this.entries.get(buildId);
     if (!entry || entry.host.isParked) return false;
@@ -199,14 +208,14 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     return true;
   }
 
-  /** Null: the build is being stopped, and answers the command when it ends. */
+  /** Returns null while the build is being stopped; it answers the command when it ends. */
   @OnCommand('stop-build')
   async stopBuild(stop: StopBuild): Promise<string | null> {
     if (this.stop(stop.buildId, stop.reason)) return null;
     return (await this.commands.passStopOn(stop)) ? null : 'the build has ended';
   }
 
-  /** Gives back what was claimed and cannot be run here. */
+  /** Gives back a claimed build that cannot be run here. */
   private refuse(build: ClaimedBuild, worker: AttachedWorker, reason: string): void {
     const log = this.log.child({ buildId: build.buildId, worker: worker.name });
     log.info({ reason }, 'a claimed build is given back');
@@ -219,7 +228,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     this.signals.slotFreed.next();
   }
 
-  /** Resolves when no build is left; `onEach` is called whenever one has ended. No new ones must begin. */
+  /** Resolves when no build is left. `onEach` is called whenever one has ended. No new ones must begin. */
   async allEnded(onEach: () => void): Promise<void> {
     while (this.entries.size > 0) {
       await Promise.race([...this.entries.values()].map((entry) => entry.ended));
@@ -228,8 +237,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   /**
-   * For an engine that goes away: leaves to the workers what can go on at another engine; interrupts everything else and gives the
-   * requests back.
+   * Parks or ends all builds of an engine that stops: builds that can go on at another engine are left to their workers, everything else is
+   * interrupted and given back.
    */
   async onModuleDestroy(): Promise<void> {
     const reason = 'the engine is stopping';
@@ -276,7 +285,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     log.info({ results: end.results, state: end.stateString }, 'build finished');
   }
 
-  /** The claim stays ours until somebody adopts or reaps it. */
+  /** Records a parked build. The claim stays ours until another engine adopts it or the reaper gives it back. */
   private async parked(entry: Entry): Promise<void> {
     const { buildId } = entry.build;
     this.stats.parked += 1;
@@ -289,7 +298,10 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     this.entries.delete(buildId);
   }
 
-  /** Nobody waits for it, and one at a time, so that it takes nothing from builds that run. */
+  /**
+   * Merges the chunks of a build's logs. Nobody waits for it, and it is done one build at a time, so that it takes nothing from running
+   * builds.
+   */
   private seal(buildId: number): Promise<void> {
     this.sealing = this.sealing
       .then(() => sealLogs(this.db, buildId))
@@ -344,7 +356,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     };
   }
 
-  /** A build of which something is missing must not look as if it had gone well. */
+  /** Makes a build with an incomplete record end as an exception, so that it does not look successful. */
   private broken(entry: Entry, error: unknown): void {
     this.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
     entry.broken ??= `not everything that happened could be recorded: ${messageOf(error)}`;

@@ -4,10 +4,13 @@ import type { Blobs } from '../blobs/folder-blobs.js';
 import { STEP_LIMITS, type UploadsLimit } from '../core/step-limits.js';
 import type { CommandRequest } from '../runner/runner.js';
 
-/** The file side of a command that moves files, and what is to be done once it has ended. */
+/** The files of a transfer command, and what is done once the command has ended. */
 export interface TransferSink {
   readonly sink: Partial<CommandSink>;
-  /** A file is only kept when the command succeeded: a worker calls `close` for a missing source too (`docs/protocols.md#files-over-pb`). */
+  /**
+   * Ends the transfer. A file is kept only when the command succeeded: a worker calls `close` for a missing source too
+   * (`docs/protocols.md#files-over-pb`).
+   */
   finish(succeeded: boolean): Promise<void>;
 }
 
@@ -57,7 +60,7 @@ async function storing<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The worker keeps to `maxsize` itself; one that does not is stopped. */
+/** Limits an upload. A worker enforces `maxsize` itself; one that does not is stopped. */
 function limited(
   { args, upload }: CommandRequest,
   uploads: UploadsLimit,

@@ -10,7 +10,7 @@ import { WorkersModule } from '../workers/workers.module.js';
 import { Distributor } from './distributor.js';
 import { Reaper } from './reaper.js';
 
-/** Who builds what: requests are claimed for free workers, and what nobody works on any more is given back. */
+/** Claims requests for free workers, and gives requests back that nobody works on any more. */
 @Module({
   imports: [BuildsModule, ConfigurationModule, WorkersModule],
   providers: [

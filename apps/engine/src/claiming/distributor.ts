@@ -4,10 +4,10 @@ import { FencedError, messageOf, type Properties, propertiesGiven } from '@millr
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
 
-/** Requests kept in memory per builder. */
+/** Most requests kept in memory per builder. */
 const HEADS_KEPT = 50;
 
-/** What the configuration in force says about who builds what. */
+/** The builders and workers of the configuration in force. */
 export interface Assignments {
   /** Builders of this engine, by id. */
   readonly builders: ReadonlyMap<
@@ -22,12 +22,12 @@ export interface Assignments {
   workerProperties(workerId: number): Properties;
 }
 
-/** A worker that may be had: it is attached to this engine, or can be started. */
+/** A worker that can take builds: it is attached to this engine, or can be started. */
 export interface AvailableWorker extends FreeWorker {
   readonly name: string;
-  /** Of the session that builds begin in; undefined: it has none yet. */
+  /** Epoch of the session in which builds begin; undefined when there is none yet. */
   readonly sessionEpoch?: number;
-  /** A slot is taken from now on; the claim's outcome frees it or gives it to the build. */
+  /** Takes a slot. The claim's outcome frees it or gives it to the build. */
   reserve(requestId: number, builderId: number): void;
   claimWon(build: ClaimedBuild): void;
   claimLost(requestId: number): void;
@@ -44,7 +44,7 @@ export interface DistributorOptions<W extends AvailableWorker> {
   readonly begin: (build: ClaimedBuild, worker: W, fingerprint: string) => void;
 }
 
-/** A claim under way. */
+/** A pending claim. */
 interface Claiming<W extends AvailableWorker> {
   readonly worker: W;
   readonly fingerprint: string;
@@ -52,16 +52,16 @@ interface Claiming<W extends AvailableWorker> {
 }
 
 /**
- * Brings queued requests and free workers together. The heads of the queues are kept in memory and claimed by primary key, in
- * whatever transaction the journal is about to make; a hint or a poll says when to look at a queue again.
+ * Assigns queued requests to free workers. The heads of the queues are kept in memory and claimed by primary key, in the journal's next
+ * transaction. A hint or a poll tells when to read a queue again.
  */
 export class Distributor<W extends AvailableWorker> {
   private readonly heads = new Map<number, Head[]>();
-  /** Builders whose queue has to be read again before their heads in memory mean anything. */
+  /** Builders whose queue has to be read again before their heads in memory are used. */
   private readonly dirty = new Set<number>();
   /**
-   * Those of them that a hint named. Their queues are read while every worker is busy, too: otherwise a request with a better rank, or
-   * one that was given back, would wait behind all the heads in memory.
+   * Dirty builders that a hint named. Their queues are read even while every worker is busy: otherwise a request with a better rank, or one
+   * that was given back, would wait behind all the heads in memory.
    */
   private readonly hinted = new Set<number>();
   private readonly claiming = new Set<number>();
@@ -76,7 +76,7 @@ export class Distributor<W extends AvailableWorker> {
     this.unsubscribe = hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
   }
 
-  /** Something was queued for the builder. */
+  /** Records that something was queued for the builder. */
   queued(builderId: number): void {
     if (!this.options.assignments().builders.has(builderId)) return;
     this.dirty.add(builderId);
@@ -84,7 +84,7 @@ export class Distributor<W extends AvailableWorker> {
     this.loop.nudge();
   }
 
-  /** Looks at every queue that has anything in it: at start, and by poll for the hints that were lost (I1). */
+  /** Reads every non-empty queue: at start, and as a poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
     for (const builderId of await this.options.store.queuedBuilders()) {
       if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
@@ -92,7 +92,7 @@ export class Distributor<W extends AvailableWorker> {
     if (this.dirty.size > 0) this.loop.nudge();
   }
 
-  /** Claims at once from the heads in memory; call it in the same turn as a journal write to share its transaction. */
+  /** Claims from the heads in memory at once. To be called in the same turn as a journal write, to share its transaction. */
   assign(): void {
     if (this.stopped) return;
     const assignments = this.options.assignments();
@@ -107,11 +107,11 @@ export class Distributor<W extends AvailableWorker> {
       const claim = this.claim(claims).finally(() => this.underWay.delete(claim));
       this.underWay.add(claim);
     }
-    // Queues whose heads have run out are looked at again as soon as anybody could use them.
+    // Queues whose heads have run out are read again as soon as a worker is free.
     if (this.dirty.size > 0 && this.freeWorkers().length > 0) this.loop.nudge();
   }
 
-  /** Claims nothing more; what was being claimed has begun when this resolves. */
+  /** Stops claiming. When it resolves, pending claims have begun. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.unsubscribe();

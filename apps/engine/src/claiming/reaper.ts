@@ -4,15 +4,15 @@ import { FencedError, Result } from '@millrace/domain';
 import type { Hints, Logger } from '@millrace/master';
 import { Waits } from '../core/waits.js';
 
-/** So long an engine at which a worker arrives may take to adopt what the worker brings along. */
+/** Time that an engine may take to adopt the builds of a worker that attaches. */
 const ADOPTION_TAKES_MS = 10_000;
 
-/** What this engine works on. */
+/** The builds that this engine works on. */
 export interface OwnBuilds {
   isRunning(buildId: number): boolean;
-  /** Those that it may write about. */
+  /** Returns the ids of builds that this engine may write about. */
   held(): number[];
-  /** Lets go of one that is somebody else's now. */
+  /** Drops a build that belongs to somebody else now. */
   lose(buildId: number): void;
 }
 
@@ -23,18 +23,18 @@ export interface ReaperOptions {
   readonly log: Logger;
   /** How long a build without an engine waits for its worker to come back with it. */
   readonly resumeWaitMs: number;
-  /** Whether what a dead master had may be taken over now. */
+  /** Whether rows of a dead master may be taken over now. */
   readonly mayTakeOver: () => boolean;
   readonly builds: OwnBuilds;
 }
 
 /** Finds attempts that nobody works on any more and gives their requests back to the queue. */
 export class Reaper {
-  /** Held without being run, by build, when we looked last. */
+  /** Builds that were held without being run at the last look. */
   private suspects = new Set<number>();
-  /** Run without being held. */
+  /** Builds that were run without being held at the last look. */
   private strays = new Set<number>();
-  /** Of builds that nobody works on. */
+  /** How long builds have waited that nobody works on. */
   private readonly waits = new Waits();
 
   constructor(private readonly options: ReaperOptions) {}
@@ -56,25 +56,28 @@ export class Reaper {
     await this.compareClaims();
   }
 
-  /** How long its worker may take to come back with it (I9). */
+  /** Returns how long an orphan's worker may take to come back with it (I9). */
   private patienceMs({ mayResume, workerIsElsewhere }: Orphan): number {
     if (!mayResume) return 0;
     return workerIsElsewhere ? ADOPTION_TAKES_MS : this.options.resumeWaitMs;
   }
 
-  /** Our own earlier lives are over for certain; of others that is known only after a whole lease of working polls. */
+  /**
+   * Whether an orphan may be reaped. Our own earlier lives are certainly over; about others this is known only after a whole lease of
+   * successful polls.
+   */
   private mayReap({ masterId, masterEpoch, engineIsAlive }: Orphan): boolean {
     const { me, mayTakeOver } = this.options;
     if (engineIsAlive) return true;
     if (masterId !== me.masterId) return mayTakeOver();
-    // Our lease ran out and nobody took this build: it is renewed presently, and the build goes on.
+    // Our lease ran out and nobody took this build: the lease is renewed presently, and the build goes on.
     return masterEpoch !== me.epoch;
   }
 
   /**
-   * A commit whose answer was lost with the connection may have claimed something that we never heard of. What we hold without
-   * running it, twice in a row, is such a claim. What we run without holding it was taken over while we were away, and says nothing that would
-   * tell us so.
+   * Compares the claims in the database with the running builds. When the answer to a commit was lost with the connection, it may have
+   * claimed something that we do not know of: a build that is held without being run, twice in a row, is such a claim. A build that is run
+   * without being held was taken over while we were away, and nothing else would tell us so.
    */
   private async compareClaims(): Promise<void> {
     const { builds, me } = this.options;
@@ -98,13 +101,13 @@ export class Reaper {
       this.options.log.warn({ buildId: key.buildId }, 'a claim that never arrived was given back');
       announceEnd(this.options.hints, ended);
     } catch (error) {
-      // It ended in between, as it should have.
+      // The build has ended in between, as it should have.
       if (!(error instanceof FencedError)) throw error;
     }
   }
 }
 
-/** A build that is parked by an engine that dies afterwards waits on. */
+/** Returns an orphan's key. A build that is parked when its engine dies keeps waiting under the same key. */
 function keyOf({ buildId, epoch }: Orphan): string {
   return `${buildId}/${epoch}`;
 }
@@ -114,7 +117,7 @@ function stateOf({ master, engineIsAlive, mayResume }: Orphan): string {
   return `retry: engine ${master} went away${mayResume ? ', and its worker did not come back' : ''}`;
 }
 
-/** Tells everybody how an attempt ended. */
+/** Publishes the hints of an attempt's end. */
 export function announceEnd(hints: Pick<Hints, 'publish'>, ended: EndedBuild): void {
   for (const hint of attemptEnded(ended)) hints.publish(hint);
 }

@@ -7,7 +7,7 @@ import { WorkerTokens } from '../workers/tokens.js';
 import { EngineConfiguration } from './engine-configuration.js';
 import type { LoadedConfiguration } from './revision.js';
 
-/** The configuration in force, and the tokens that say which workers its templates have. */
+/** The configuration in force, and the tokens that decide which workers its templates have. */
 @Module({
   imports: [RunnerModule],
   providers: [

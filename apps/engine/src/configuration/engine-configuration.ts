@@ -6,7 +6,7 @@ import type { WorkerTokens } from '../workers/tokens.js';
 import { loadConfiguration } from './load.js';
 import { assemble, type LoadedConfiguration, type Revision } from './revision.js';
 
-/** What a build needs of the configuration it was claimed under. */
+/** The parts that a build needs of the configuration it was claimed under. */
 export interface BuildSetup {
   readonly builder: CompiledBuilder;
   readonly configFile: string;
@@ -20,9 +20,9 @@ export interface ConfigurationPorts {
   readonly tokens: WorkerTokens;
 }
 
-/** The configuration in force on this engine; another one takes its place whole or not at all. */
+/** The configuration in force on this engine. Another one replaces it completely or not at all. */
 export class EngineConfiguration implements WorkerDirectory {
-  /** Tokens were made or revoked, and who may build what has not been worked out again. */
+  /** True when tokens have changed, and the workers of builders have not been recomputed yet. */
   private tokensChanged = false;
 
   private constructor(
@@ -30,7 +30,7 @@ export class EngineConfiguration implements WorkerDirectory {
     private revision: Revision,
   ) {}
 
-  /** From then on this engine is known to serve what was loaded, for which the pool is warm. */
+  /** Puts the loaded configuration in force, for which the pool is warm. From then on this engine is known to serve it. */
   static async inForce(loaded: LoadedConfiguration, ports: ConfigurationPorts): Promise<EngineConfiguration> {
     await ports.tokens.refresh();
     return new EngineConfiguration(ports, await stored(loaded, ports));
@@ -60,14 +60,18 @@ export class EngineConfiguration implements WorkerDirectory {
     return this.revision.builddirs(worker);
   }
 
-  /** Null: this engine's configuration does not know the builder. */
+  /** Returns the setup of a builder; null when this engine's configuration does not have it. */
   setupOf(builderId: number): BuildSetup | null {
     const { configFile, fingerprint, byId } = this.revision;
     const builder = byId.get(builderId);
     return builder ? { builder, configFile, fingerprint } : null;
   }
 
-  /** Takes what the file says now. @returns its fingerprint @throws ConfigError when it is bad; nothing was changed then */
+  /**
+   * Loads the current file and puts it in force.
+   * @returns its fingerprint
+   * @throws ConfigError when it is bad; nothing was changed then
+   */
   async reload(): Promise<string> {
     const { pool } = this.ports;
     const before = this.revision;
@@ -76,21 +80,24 @@ export class EngineConfiguration implements WorkerDirectory {
     try {
       this.revision = await stored(loaded, this.ports);
     } catch (error) {
-      // All of it or nothing.
+      // Either everything is switched or nothing.
       await pool.switchTo(before);
       throw error;
     }
     return loaded.fingerprint;
   }
 
-  /** A token lets workers in at once; the workers of templates come and go with theirs. @returns whether anything has changed */
+  /**
+   * Reads the tokens again. A token admits its worker at once; the workers of templates come and go with their tokens.
+   * @returns whether anything has changed
+   */
   async refreshTokens(): Promise<boolean> {
     const { tokens, store, me } = this.ports;
     if (await tokens.refresh()) this.tokensChanged = true;
     if (!this.tokensChanged) return false;
     const { revision } = this;
     const workers = await store.applyWorkers(me, revision.config, revision.ids);
-    // A new configuration that came meanwhile has seen the tokens, too.
+    // If a new configuration came meanwhile, it has been computed with these tokens.
     if (this.revision === revision) this.revision = assemble(revision, { ...revision.ids, workers });
     this.tokensChanged = false;
     return true;

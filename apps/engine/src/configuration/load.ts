@@ -1,7 +1,10 @@
 import { ConfigHost } from '@millrace/config';
 import type { LoadedConfiguration } from './revision.js';
 
-/** @throws ConfigError when the configuration is bad */
+/**
+ * Loads and checks the configuration.
+ * @throws ConfigError when it is bad
+ */
 export async function loadConfiguration(configFile: string): Promise<LoadedConfiguration> {
   // The host is only needed to compile: an engine's callbacks run in its runners.
   const host = await ConfigHost.start(configFile);

@@ -14,12 +14,12 @@ export interface LoadedConfiguration {
   readonly config: CompiledConfig;
 }
 
-/** One configuration revision, as an engine uses it. */
+/** One configuration revision, with the data that an engine uses. */
 export interface Revision extends LoadedConfiguration, Assignments {
   readonly ids: DefinitionIds;
   readonly byId: ReadonlyMap<number, CompiledBuilder>;
   readonly workers: ReadonlyMap<string, CompiledWorker>;
-  /** Folders below its base directory that a worker of that name builds in. */
+  /** Returns the folders, below its base directory, that a worker of that name builds in. */
   builddirs(worker: string): readonly string[];
 }
 

@@ -15,7 +15,7 @@ describe('BackPressure', () => {
     expect(new BackPressure().share()(bytes, isPaused)).toBe(expected);
   });
 
-  it('leaves little to each when they are many, and forgets those that are gone', () => {
+  it('leaves little to each worker when there are many, and forgets those that are gone', () => {
     const pressure = new BackPressure();
     const crowd = Array.from({ length: 40 }, () => pressure.share());
     const late = pressure.share();
@@ -27,7 +27,7 @@ describe('BackPressure', () => {
     expect(late(MB, false)).toBe(null);
   });
 
-  it('keeps what hundreds send at once within its bounds', () => {
+  it('bounds what hundreds of workers send at once', () => {
     const pressure = new BackPressure();
     const workers = Array.from({ length: 500 }, () => ({ judge: pressure.share(), bytes: 0, isPaused: false }));
     for (let round = 0; round < 200; round++) {

@@ -8,12 +8,15 @@ export class BuildProperties {
 
   constructor(public current: Properties) {}
 
-  /** @throws UserError as `BuildPropertiesLimit`; nothing is set then */
+  /**
+   * Sets a property.
+   * @throws UserError as `BuildPropertiesLimit`; nothing is set then
+   */
   set(name: string, value: JsonValue, source: string): void {
     this.limit.add(name, value);
     const entry = [value, source.slice(0, STEP_LIMITS.propertyNameCharacters)] as const;
     this.changed.set(name, entry);
-    // A computed name, so that `__proto__` is one like any other.
+    // A computed name, so that `__proto__` is an ordinary property.
     this.current = { ...this.current, [name]: entry };
   }
 

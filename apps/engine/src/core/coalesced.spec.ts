@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { coalesced } from './coalesced.js';
 
 describe('coalesced', () => {
-  it('runs at once, and once more for all who asked meanwhile', async () => {
+  it('runs at once, and once more for all callers meanwhile', async () => {
     const ends: (() => void)[] = [];
     const ask = coalesced(() => new Promise((resolve) => ends.push(resolve)));
     const first = ask();
@@ -20,7 +20,7 @@ describe('coalesced', () => {
     expect(ends).toHaveLength(3);
   });
 
-  it('fails for those whose run failed, and works for the next', async () => {
+  it('fails for the callers whose run failed, and works for the next', async () => {
     let runs = 0;
     const ask = coalesced(async () => {
       if (++runs === 1) throw new Error('no');

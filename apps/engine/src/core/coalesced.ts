@@ -1,4 +1,4 @@
-/** `work` for everybody who asks for it: one run at a time, and those who ask during a run share the next one. */
+/** Returns a function that runs `work`: one run at a time; calls during a run share the next one. */
 export function coalesced(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;

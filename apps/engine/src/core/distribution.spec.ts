@@ -59,11 +59,11 @@ describe('distribute', () => {
     expect(pairs(heads, workers)).toEqual(expected);
   });
 
-  it('passes over what no free worker may build', () => {
+  it('skips requests that no free worker may build', () => {
     expect(pairs([head(1, 7), head(2, 8)], [worker(1)], [8, 9, 10])).toEqual([[2, 1]]);
   });
 
-  it('asks little when thousands wait for others than those that are free', () => {
+  it('takes little time when thousands of requests wait for other workers than the free ones', () => {
     const queues = new Map(Array.from({ length: 4000 }, (_, id) => [id, [head(id, id)]]));
     let asked = 0;
     class Builders extends Set<number> {
@@ -78,7 +78,7 @@ describe('distribute', () => {
     expect(asked).toBe(1500);
   });
 
-  it('never uses a request twice nor more slots than there are', () => {
+  it('never uses a request twice, nor more slots than there are', () => {
     const heads = fc.uniqueArray(
       fc.record({ requestId: fc.nat(), builderId: fc.nat(3), rank: fc.integer({ min: -3, max: 3 }) }),
       {
@@ -111,7 +111,7 @@ describe('distribute', () => {
         const places = assigned.map((one) => `${one.head.builderId} on ${one.worker.workerId}`);
         expect(new Set(places).size).toBe(places.length);
         for (const one of assigned) expect((one.head.builderId + one.worker.workerId) % 2).toBe(0);
-        // Nobody is left waiting who could be served.
+        // No request is left waiting that a free slot could have.
         const left = new Map(free.map(({ workerId, freeSlots }) => [workerId, freeSlots]));
         for (const {
           worker: { workerId },

@@ -2,19 +2,19 @@
 export interface Head {
   readonly requestId: number;
   readonly builderId: number;
-  /** −priority: small first. */
+  /** −priority: the lowest comes first. */
   readonly rank: number;
 }
 
-/** A worker that may be had. */
+/** A worker that can take builds. */
 export interface FreeWorker {
   readonly workerId: number;
-  /** `startable`: it has no session, and gets one when it is needed. */
+  /** `startable`: the worker has no session, and gets one when it is needed. */
   readonly state: 'attached' | 'startable';
   readonly freeSlots: number;
-  /** Builders that it is building now: their folder on it is taken. */
+  /** Builders that the worker is building now: their folder on it is taken. */
   readonly busyBuilders: ReadonlySet<number>;
-  /** Any growing number: the one that has been idle the longest is used first. */
+  /** Any increasing number: the worker that has been idle for longest is used first. */
   readonly idleSince: number;
 }
 
@@ -24,9 +24,9 @@ export interface Assignment<W extends FreeWorker> {
 }
 
 /**
- * Which requests to claim for which workers: best rank first, then the oldest; one that is attached before one that has to be started, and of
- * these the one that has been idle longest. Only as many as there are free slots, so that no engine claims what it cannot begin. A worker builds
- * a builder once at a time: the builds of a builder share a folder on it.
+ * Decides which requests to claim for which workers. Requests: best rank first, then the oldest. Workers: attached ones before those that
+ * have to be started, then the one that has been idle longest. Only as many as there are free slots, so that no engine claims what it
+ * cannot begin. A worker builds a builder once at a time, because the builds of a builder share a folder on it.
  */
 export function distribute<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,
@@ -50,8 +50,8 @@ export function distribute<W extends FreeWorker>(
 }
 
 /**
- * The free workers of each builder that anything is queued for, the best first. There may be thousands of either that have nothing to do
- * with each other: of the builders that wait and those of a worker the fewer are looked at.
+ * Returns the free workers of each builder with queued requests, the best first. There may be thousands of builders and workers that have
+ * nothing to do with each other, so the smaller of the two sets is iterated: the waiting builders or a worker's builders.
  */
 function candidatesByBuilder<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,

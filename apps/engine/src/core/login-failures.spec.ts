@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { LoginFailures } from './login-failures.js';
 
 describe('LoginFailures', () => {
-  it('counts what is refused again, the latest first', () => {
+  it('counts repeated refusals, the latest first', () => {
     const failures = new LoginFailures();
     failures.record('wrong-credentials', 'w1', '10.0.0.1', 1000);
     failures.record('duplicate', 'w2', '10.0.0.2', 2000);
@@ -15,7 +15,7 @@ describe('LoginFailures', () => {
     expect(failures.total('full')).toBe(0);
   });
 
-  it('logs the first of a kind, and sums up the rest', () => {
+  it('logs the first refusal of a kind, and summarises the rest', () => {
     const failures = new LoginFailures();
     const record = (name: string) => failures.record('wrong-credentials', name, '10.0.0.1', 0);
     expect([record('a'), record('a'), record('b'), record('a')]).toEqual([true, false, true, false]);

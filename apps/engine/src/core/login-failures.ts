@@ -1,6 +1,6 @@
 import { printable } from '@millrace/domain';
 
-/** Why a connection did not become a worker's session. */
+/** Reasons why a connection did not become a worker's session. */
 export const REFUSALS = [
   'wrong-credentials',
   'no-credentials',
@@ -14,9 +14,9 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** Connections of one name from one address that were refused for one reason. */
+/** Refused connections of one name from one address for one reason. */
 export interface LoginFailure {
-  /** As it was given, printable and cut to a length; empty when it did not get so far. */
+  /** As it was given, printable and cut to a length; empty when the connection ended before it gave one. */
   readonly name: string;
   readonly address: string;
   readonly reason: Refusal;
@@ -25,7 +25,7 @@ export interface LoginFailure {
   readonly lastAtMs: number;
 }
 
-/** What was refused since the last summary without a line of its own in the log. */
+/** Refusals since the last summary that had no log line of their own. */
 export interface RefusalSummary {
   readonly count: number;
   readonly addresses: number;
@@ -33,15 +33,15 @@ export interface RefusalSummary {
 }
 
 export interface LoginFailuresOptions {
-  /** Rows kept; those that were last seen longest ago go first. */
+  /** Most rows. The ones that were last seen longest ago are dropped first. */
   readonly most?: number;
-  /** Rows that get a line in the log between two summaries. */
+  /** Most rows that get a log line between two summaries. */
   readonly linesPerSummary?: number;
 }
 
 const NAME_CHARACTERS = 100;
 
-/** What was refused lately, in bounded memory, and which of it deserves a line in the log. */
+/** Recent refusals, in bounded memory, and the decision which of them are logged. */
 export class LoginFailures {
   /** Ordered by when they were last seen. */
   private readonly rows = new Map<string, LoginFailure>();
@@ -56,7 +56,10 @@ export class LoginFailures {
     this.linesPerSummary = linesPerSummary;
   }
 
-  /** @returns whether to log it now: the first of its kind, unless there were many others already */
+  /**
+   * Records a refusal.
+   * @returns whether to log it now: the first of its kind, unless there were many others already
+   */
   record(reason: Refusal, name: string, address: string, nowMs: number): boolean {
     this.totals.set(reason, this.total(reason) + 1);
     const shortName = printable(name, NAME_CHARACTERS);
@@ -82,7 +85,7 @@ export class LoginFailures {
     return false;
   }
 
-  /** What `record` did not want logged since the last call; null when there was nothing. */
+  /** Returns the refusals that were not logged since the last call; null when there were none. */
   summary(): RefusalSummary | null {
     const { count, addresses, byReason } = this.unsaid;
     this.unsaid = nothing();
@@ -90,12 +93,12 @@ export class LoginFailures {
     return count === 0 ? null : { count, addresses: addresses.size, byReason };
   }
 
-  /** The latest first. */
+  /** Returns the recent refusals, the latest first. */
   snapshot(): LoginFailure[] {
     return [...this.rows.values()].reverse();
   }
 
-  /** Since the start. */
+  /** Returns the number of refusals since the start. */
   total(reason: Refusal): number {
     return this.totals.get(reason) ?? 0;
   }

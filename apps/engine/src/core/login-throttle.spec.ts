@@ -5,7 +5,7 @@ import { FailureCount, LoginThrottle, MOST_WRONG_MS, SUSPECT_MS } from './login-
 describe('FailureCount', () => {
   const count = (most = 10) => new FailureCount({ forgetAfterMs: 10_000, most });
 
-  it('counts failures in a row, and starts anew after a while without one', () => {
+  it('counts failures in a row, and starts again after a while without one', () => {
     const keys = count();
     for (let i = 0; i < 5; i++) keys.failed('a', i);
     expect([keys.of('a', 4), keys.of('a', 10_003), keys.of('a', 10_004), keys.of('b', 4)]).toEqual([5, 5, 0, 0]);
@@ -13,7 +13,7 @@ describe('FailureCount', () => {
     expect(keys.of('a', 10_004)).toBe(1);
   });
 
-  it('remembers no more keys than it may, those that failed last', () => {
+  it('remembers a limited number of keys, those that failed last', () => {
     const keys = count(3);
     for (const key of ['old', 'busy', 'busy', 'x', 'busy', 'y']) keys.failed(key, 0);
     expect(keys.size).toBe(3);
@@ -53,7 +53,7 @@ describe('LoginThrottle', () => {
     expect(throttle.judged(true, name, address, 0)).toBe(waitMs);
   });
 
-  it('lets a worker in at once where it was let in before, whoever fails under its name elsewhere', () => {
+  it('does not delay a worker at an address where it logged in before, whoever fails under its name elsewhere', () => {
     const throttle = new LoginThrottle();
     throttle.judged(true, 'w1', '10.0.0.1', 0);
     for (let i = 0; i < 500; i++) throttle.judged(false, 'w1', `10.9.${i % 250}.1`, 0);
@@ -61,7 +61,7 @@ describe('LoginThrottle', () => {
     expect(throttle.judged(true, 'w1', '10.0.0.2', 0)).toBe(SUSPECT_MS);
   });
 
-  it('forgives a name at an address when it gets in', () => {
+  it('forgives a name at an address when it logs in', () => {
     const throttle = failing(8, w1, here);
     throttle.judged(true, 'w1', '10.0.0.1', 0);
     expect(throttle.judged(false, 'w1', '10.0.0.1', 0)).toBe(0);
@@ -74,7 +74,7 @@ describe('LoginThrottle', () => {
     afterMs: fc.nat(1000),
   });
 
-  it('never keeps the right one waiting for longer than a second, nor a wrong one for less than a right one, whatever came before', () => {
+  it('never delays the right credentials for longer than a second, nor wrong ones for less than right ones, whatever came before', () => {
     fc.assert(
       fc.property(fc.array(login, { maxLength: 200 }), login, (before, probe) => {
         const waits = [true, false].map((isRight) => {
@@ -90,7 +90,7 @@ describe('LoginThrottle', () => {
     );
   });
 
-  it('costs a guesser a second for each guess at an address, after some', () => {
+  it('makes each guess at an address take a second, after some free ones', () => {
     fc.assert(
       fc.property(fc.array(login, { minLength: 150, maxLength: 300 }), (logins) => {
         const throttle = new LoginThrottle();

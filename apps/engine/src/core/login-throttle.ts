@@ -1,11 +1,11 @@
 export interface FailureCountOptions {
-  /** Without a failure for so long the key is forgotten. */
+  /** A key is forgotten after this time without a failure. */
   readonly forgetAfterMs: number;
-  /** Keys remembered; those that failed longest ago are forgotten first. */
+  /** Most keys. The ones that failed longest ago are forgotten first. */
   readonly most: number;
 }
 
-/** Failures in a row of each key, in bounded memory. Times are the caller's. */
+/** Failures in a row of each key, in bounded memory. The caller gives the times. */
 export class FailureCount {
   /** Ordered by their last failure. */
   private readonly keys = new Map<string, { readonly count: number; readonly lastAtMs: number }>();
@@ -34,22 +34,24 @@ export class FailureCount {
 }
 
 const FORGET_AFTER_MS = 30 * 60_000;
-/** So many failures cost nothing: of a name at an address, of an address, of a name from anywhere. */
+/** Failures without a delay: of a name at an address, of an address, of a name from anywhere. */
 const FREE = { pair: 5, address: 100, name: 30 } as const;
 /**
- * Where somebody guesses, the right credentials wait for so long, and the first wrong ones: nobody learns from a shorter silence that a guess was
- * wrong. Each further wrong answer takes twice as long, up to the most.
+ * Delay of the right credentials, and of the first wrong ones, when somebody is guessing. It is the same for both, so that a shorter
+ * silence does not show that a guess was wrong. Each further wrong answer takes twice as long, up to the maximum.
  */
 export const SUSPECT_MS = 1000;
-/** Shorter than workers wait for an answer, so that they hear what is wrong. */
+/** Longest delay. It is shorter than workers wait for an answer, so that they learn what is wrong. */
 export const MOST_WRONG_MS = 4000;
 
 /**
- * How long the answer to a login waits. Credentials are looked at always and at once, and the right ones are never refused: failures cost the
- * one who fails. Those of a name at an address, of an address and of a name count, the wider the key the more of them are free.
+ * Decides how long the answer to a login is delayed. Credentials are always checked at once, and the right ones are never refused: failures
+ * cost only the one who fails. Failures of a name at an address, of an address and of a name are counted; the wider the key, the more of
+ * them are free.
  *
- * A guesser needs a second for each guess, at whatever address, and has as many guesses at a time as an address has connections that are not
- * logged in (`WaitingRoom`). Whoever is right waits for that second at most, and not at all where it was let in before and nobody guesses.
+ * A guesser needs a second for each guess, at any address, and has as many guesses at a time as an address may have connections that are
+ * not logged in (`WaitingRoom`). The right credentials are delayed by that second at most, and not at all at an address where they were
+ * accepted before and nobody guesses.
  */
 export class LoginThrottle {
   private readonly pairs: FailureCount;
@@ -65,7 +67,10 @@ export class LoginThrottle {
     this.names = new FailureCount(options);
   }
 
-  /** Credentials were looked at. @returns how long their answer waits */
+  /**
+   * Records the result of a login.
+   * @returns how long its answer is delayed
+   */
   judged(isRight: boolean, name: string, address: string, nowMs: number): number {
     return isRight ? this.succeeded(name, address, nowMs) : this.failed(name, address, nowMs);
   }

@@ -11,7 +11,7 @@ function header(command: number, family: number, body: Buffer): Buffer {
 }
 
 describe('parseProxyHeader', () => {
-  it('reads what HAProxy sends', () => {
+  it('reads the headers that HAProxy sends', () => {
     const bytes = Buffer.from('0d0a0d0a000d0a515549540a2111000c0a0102037f000001d4312705', 'hex');
     expect(parseProxyHeader(bytes)).toEqual({
       kind: 'header',
@@ -20,7 +20,7 @@ describe('parseProxyHeader', () => {
     });
   });
 
-  it('is incomplete with every part of a header, and leaves what comes after it alone', () => {
+  it('is incomplete with every part of a header, and leaves the following bytes alone', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 4, maxLength: 4 }),
@@ -91,7 +91,7 @@ describe('parseProxyHeader', () => {
     ['too long', Buffer.concat([SIGNATURE, Buffer.from([0x21, 0x11, 0xff, 0xff])])],
   ])('refuses %s', (_what, bytes) => expect(parseProxyHeader(bytes).kind).toBe('malformed'));
 
-  it('survives anything', () => {
+  it('survives any input', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, withSignature) => {
         const parsed = parseProxyHeader(Buffer.concat([withSignature ? SIGNATURE : Buffer.alloc(0), bytes]));

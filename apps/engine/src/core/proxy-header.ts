@@ -1,19 +1,21 @@
-/** What the PROXY protocol, version 2, says before the first byte of a connection. */
+/** The header of the PROXY protocol, version 2, before the first byte of a connection. */
 export type ProxyHeader =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'malformed'; readonly reason: string }
-  /** `length` bytes are the header's. No source: the balancer speaks for itself (a health check), or it knows of no IP address. */
+  /**
+   * `length` is the header's size in bytes. Without a source the balancer itself connects (a health check), or does not know an IP address.
+   */
   | { readonly kind: 'header'; readonly length: number; readonly source: { address: string; port: number } | null };
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const FIXED_BYTES = 16;
-/** Addresses and the extensions that balancers send (TLVs) are far smaller. */
+/** Longest header. Addresses and the extensions that balancers send (TLVs) are far smaller. */
 const MAX_BYTES = 4096;
 const PROXY_COMMAND = 1;
 const IPV4 = { family: 1, bytes: 12 };
 const IPV6 = { family: 2, bytes: 36 };
 
-/** Reads the header at the beginning of what has come so far. Extensions are skipped. */
+/** Parses the header at the beginning of the received bytes. Extensions are skipped. */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader {
   const seen = Math.min(bytes.length, SIGNATURE.length);
   if (bytes.compare(SIGNATURE, 0, seen, 0, seen) !== 0) return malformed('it does not begin with the signature of v2');
@@ -37,7 +39,9 @@ export function parseProxyHeader(bytes: Buffer): ProxyHeader {
   return { kind: 'header', length, source: { address: isIpv4 ? raw.join('.') : ipv6Text(raw), port } };
 }
 
-/** As sockets write it: groups without leading zeros, the longest run of zero groups left out (RFC 5952), mapped IPv4 as such. */
+/**
+ * Formats an address as sockets do: groups without leading zeros, the longest run of zero groups left out (RFC 5952), mapped IPv4 as such.
+ */
 function ipv6Text(raw: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, i) => raw.readUInt16BE(2 * i));
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) return raw.subarray(12).join('.');

@@ -5,12 +5,12 @@ import { describe, expect, it } from '@jest/globals';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
 
-/** What pure code may import, each with its reason. */
+/** Allowed imports of pure code, each with its reason. */
 const ALLOWED = [
-  /^\.\.?\//, // its own files
-  /^@millrace\/(domain|contracts)$/, // words and types
-  /^node:(crypto|util|path|buffer)$/, // computes only
-  /^re2js$/, // expressions in linear time, computes only
+  /^\.\.?\//, // The code's own files.
+  /^@millrace\/(domain|contracts)$/, // Shared types and pure functions.
+  /^node:(crypto|util|path|buffer)$/, // Modules that only compute.
+  /^re2js$/, // Expressions in linear time; only computes.
 ];
 
 function sourcesIn(folder: string): string[] {
@@ -39,12 +39,12 @@ describe('libs/domain and every core/ folder', () => {
     try {
       return sourcesIn(folder).length > 0;
     } catch {
-      return false; // an app without decisions of its own has no core/
+      return false; // An app without decisions of its own has no core/.
     }
   };
   const files = foldersToCheck().filter(exists).flatMap(sourcesIn);
 
-  it('are looked at', () => {
+  it('are all found', () => {
     const names = files.map((file) => relative(root, file));
     expect(names).toContain('libs/domain/src/results.ts');
     expect(names).toContain('apps/engine/src/core/step-sequence.ts');

@@ -1,23 +1,23 @@
-/** `attach`: it could not be made use of. `lost`: it went away while it attached, or at once after a build was begun on it. */
+/** `attach`: the worker could not be attached. `lost`: it was lost while it attached, or immediately after a build began on it. */
 export type WorkerFailure = 'attach' | 'lost';
 
 export interface Quarantine {
-  /** In a row, this one included. */
+  /** Failures in a row, this one included. */
   readonly failures: number;
-  /** 0: not yet. */
+  /** Length of the quarantine; 0 when there is none yet. */
   readonly quarantinedForMs: number;
 }
 
-/** A lost connection may be the network's doing; so many in a row are not. */
+/** Losses in a row without consequences. One may be the network's fault; so many in a row are not. */
 export const LOSSES_ALLOWED = 2;
-/** A build that is lost so soon after it was begun counts as a failure of its worker. */
+/** A build that is lost within this time after its beginning counts as a failure of its worker. */
 export const LOST_AT_ONCE_MS = 15_000;
 const FIRST_MS = 10_000;
 const LONGEST_MS = 10 * 60_000;
-/** A worker that has not failed for so long begins anew. */
+/** After this time without a failure the count starts again. */
 const FORGOTTEN_AFTER_MS = 60 * 60_000;
 
-/** What follows from another failure: twice as long without builds as the last time. */
+/** Returns the consequences of another failure: the quarantine takes twice as long as the last time. */
 export function afterFailure(kind: WorkerFailure, failuresBefore: number, sinceLastMs: number | null): Quarantine {
   const before = sinceLastMs !== null && sinceLastMs > FORGOTTEN_AFTER_MS ? 0 : failuresBefore;
   const failures = before + 1;

@@ -1,33 +1,33 @@
 import type { Result } from '@millrace/domain';
 
-/** What is recorded of a build that another engine, or an earlier session of its worker, began. */
+/** The record of a build that another engine, or an earlier session of its worker, began. */
 export interface Recorded {
   readonly fingerprint: string | null;
   /** `results` is null for the step that was running. */
   readonly steps: readonly { readonly name: string; readonly results: Result | null; readonly resumable: boolean }[];
-  /** Of that step; `outcome` is null for those that had not ended. */
+  /** Commands of that step. `outcome` is null for those that had not ended. */
   readonly commands: readonly { readonly name: string; readonly uuid: string; readonly outcome: string | null }[];
-  /** Changes of engine, this one included. */
+  /** Number of adoptions, this one included. */
   readonly adoptions: number;
 }
 
-/** Changes of engine after which a build is rather tried again from the beginning. */
+/** Adoptions after which a build is retried from the beginning instead. */
 export const ADOPTIONS_ALLOWED = 20;
 
-/** What the engine that wants to go on with a build brings along. */
+/** What the engine that wants to adopt a build has for it. */
 export interface ResumeOffer {
-  /** Of the builder as configured here; null when this engine does not serve it. */
+  /** Fingerprint of the builder as configured here; null when this engine does not serve it. */
   readonly fingerprint: string | null;
-  /** Ids of the commands that the worker still has. */
+  /** Ids of the commands that the worker still holds. */
   readonly held: ReadonlySet<string>;
 }
 
-/** File transfers cannot go on half-way, and do no harm when they are done again. */
+/** Whether a command is a file transfer. Transfers cannot go on half-way, and can safely be repeated. */
 export function isTransfer(command: string): boolean {
   return command === 'upload_file' || command === 'upload_directory' || command === 'download_file';
 }
 
-/** Why a build has to be tried again instead of going on here; null when it can go on. */
+/** Returns why a build has to be retried instead of going on here; null when it can go on. */
 export function whyNotResumable(recorded: Recorded, offer: ResumeOffer): string | null {
   if (offer.fingerprint === null) return 'the engine that its worker came back to does not serve its builder';
   if (recorded.fingerprint !== offer.fingerprint) return 'its builder is configured differently now';

@@ -81,7 +81,7 @@ describe("a build's properties", () => {
   });
 });
 
-it('a state is one line of bounded length that no terminal obeys', () => {
+it('a state is one line of bounded length without control characters', () => {
   expect(shortState('\u001b[2Jx\n')).toBe('\\x1b[2Jx\\x0a');
   expect(shortState('x'.repeat(1e6))).toHaveLength(STEP_LIMITS.stateCharacters + 1);
 });

@@ -7,21 +7,21 @@ import {
   UserError,
 } from '@millrace/domain';
 
-/** The most that a build's steps may leave behind, whether by their own code or by what they run. */
+/** Limits of what a build's steps may store, by their own code or by their commands. */
 export const STEP_LIMITS = {
-  /** Of one step; the engine counts those that commands write into, too. */
+  /** Logs of one step. The engine counts those of commands, too. */
   logs: 200,
-  /** As far as the database takes it. */
+  /** The database column has this length. */
   logNameCharacters: 190,
-  /** One piece of a step's own text; what a step appends is cut into smaller ones. */
+  /** One piece of a step's own text. Appended text is cut into smaller ones. */
   appendCharacters: 1 << 20,
   urls: 100,
   urlNameCharacters: 200,
   urlCharacters: 2000,
-  /** What is longer is cut. */
+  /** Longest state. A longer one is cut. */
   stateCharacters: 1000,
   buildStateCharacters: 4000,
-  /** Commands that one build has under way. */
+  /** Running commands of one build. */
   commands: 100,
   properties: 1000,
   propertyNameCharacters: 256,
@@ -29,14 +29,14 @@ export const STEP_LIMITS = {
   propertyCharacters: 64 << 10,
   propertyDepth: 32,
   propertyValues: 10_000,
-  /** All that a build sets, together. */
+  /** All properties that a build sets, together. */
   propertiesCharacters: 1 << 20,
   /** Files that one build uploads. */
   uploads: 1000,
   uploadBytes: 8 * 2 ** 30,
   uploadsBytes: 16 * 2 ** 30,
   blobNameCharacters: 1000,
-  /** What a step's thread asks of the engine at once: files for the worker are the largest. */
+  /** One call of a step's thread to the engine. Files for the worker are the largest. */
   callCharacters: 16 << 20,
   callValues: 200_000,
   callDepth: 40,
@@ -51,20 +51,23 @@ const STEPS_FAULT: ReadonlySet<string> = new Set([
   'json-too-many-values',
 ]);
 
-/** A step asked for what nobody gets: it would do so again. */
+/** Whether an error is the step's own fault, so that it would happen again. */
 export function isStepsFault(error: unknown): boolean {
   return error instanceof MillraceError && STEPS_FAULT.has(error.code);
 }
 
-/** A step leaves more than it may: it fails with this. */
+/** Returns the error of a step that exceeds a limit. The step fails. */
 export function overStepLimit(what: string, limit: number): UserError {
   return new UserError('step-limit', `${what}: at most ${limit} are allowed`, { limit });
 }
 
-/** Where a step's own failure is told, which finds room always. */
+/** The log for a step's own failure. There is always room for it. */
 export const ERROR_LOG = 'err.text';
 
-/** @throws UserError `step-limit` for a name that cannot be shown; how long it may be depends on what it names */
+/**
+ * Checks a name. Its allowed length depends on what it names.
+ * @throws UserError `step-limit` for a name that cannot be shown
+ */
 function checkName(what: string, name: unknown): asserts name is string {
   if (typeof name === 'string' && name !== '' && !/\p{Cc}/u.test(name)) return;
   throw new UserError(
@@ -77,12 +80,15 @@ function checkName(what: string, name: unknown): asserts name is string {
 export class StepLogs {
   private readonly names: Set<string>;
 
-  /** @param names those that it has already */
+  /** @param names the logs that exist already */
   constructor(names: Iterable<string> = []) {
     this.names = new Set(names);
   }
 
-  /** @throws UserError `step-limit` */
+  /**
+   * Counts a log.
+   * @throws UserError `step-limit`
+   */
   add(name: string): void {
     if (this.names.has(name)) return;
     checkName('log', name);
@@ -110,7 +116,10 @@ export class StepLogs {
 export class StepUrls {
   private readonly known = new Set<string>();
 
-  /** @throws UserError `step-limit` */
+  /**
+   * Counts a link.
+   * @throws UserError `step-limit`
+   */
   add({ name, url }: { readonly name: string; readonly url: string }): void {
     const { urls, urlNameCharacters, urlCharacters } = STEP_LIMITS;
     checkName('link', name);
@@ -137,12 +146,15 @@ export class StepUrls {
   }
 }
 
-/** Counts what a build sets of properties. */
+/** Counts the properties that a build sets. */
 export class BuildPropertiesLimit {
   private readonly sizes = new Map<string, number>();
   private characters = 0;
 
-  /** @throws UserError `step-limit`, or as `checkJsonLimits` for a value that is too deep or no JSON */
+  /**
+   * Counts a property.
+   * @throws UserError `step-limit`, or as `checkJsonLimits` for a value that is too deep or no JSON
+   */
   add(name: string, value: JsonValue): void {
     const { properties, propertyNameCharacters, propertiesCharacters } = STEP_LIMITS;
     checkName('property', name);
@@ -179,12 +191,15 @@ export class BuildPropertiesLimit {
   }
 }
 
-/** Counts what a build uploads. */
+/** Counts the uploads of a build. */
 export class UploadsLimit {
   private files = 0;
   private bytes = 0;
 
-  /** @throws UserError `step-limit` */
+  /**
+   * Counts a file.
+   * @throws UserError `step-limit`
+   */
   begin(name: string): void {
     const { uploads, blobNameCharacters } = STEP_LIMITS;
     if (name.length > blobNameCharacters)
@@ -194,7 +209,10 @@ export class UploadsLimit {
     this.files++;
   }
 
-  /** @throws UserError `step-limit` */
+  /**
+   * Counts bytes of the file.
+   * @throws UserError `step-limit`
+   */
   add(bytes: number): void {
     this.bytes += bytes;
     const { uploadsBytes } = STEP_LIMITS;
@@ -202,7 +220,7 @@ export class UploadsLimit {
   }
 }
 
-/** A state as it is shown: on one line, and not longer than a line should be. */
+/** Returns a state as it is shown: on one line, and cut to a length. */
 export function shortState(text: string, maxCharacters: number = STEP_LIMITS.stateCharacters): string {
   return printable(text, maxCharacters);
 }

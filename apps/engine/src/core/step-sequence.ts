@@ -2,10 +2,10 @@ import { type BuildProgress, Result, resultName, type StepFlags } from '@millrac
 
 const MAX_NAME_LENGTH = 50;
 
-/** Every name once: repetitions get `_1`, `_2`, … and stay within 50 characters. */
+/** Makes names unique: repetitions get `_1`, `_2`, … and stay within 50 characters. */
 export function uniqueStepNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
-  /** The last number that a name got: the next repetition need not begin again. */
+  /** The last number that a name got, so that the next repetition need not count from the beginning. */
   const numbers = new Map<string, number>();
   return names.map((name) => {
     let unique = name;
@@ -22,7 +22,7 @@ export function uniqueStepNames(names: readonly string[]): string[] {
 
 export interface Walk {
   readonly progress: BuildProgress;
-  /** Its worker is gone: nothing can run any more. */
+  /** True when the worker is lost, so that nothing can run any more. */
   readonly workerLost: boolean;
 }
 
@@ -33,14 +33,14 @@ export function isStarted({ progress, workerLost }: Walk, flags: StepFlags): boo
 
 export interface StepEnd {
   readonly result: Result;
-  /** The build was stopped while the step ran. */
+  /** True when the build was stopped while the step ran. */
   readonly stopped: boolean;
   readonly workerLost: boolean;
 }
 
 /**
- * What a step's own result becomes: a step whose worker went away is tried again whatever it made of that, and one that was
- * stopped is cancelled unless it had succeeded all the same.
+ * Returns the final result of a step. A step whose worker was lost is retried whatever its own result is, and one that was stopped is
+ * cancelled unless it had succeeded all the same.
  */
 export function settledResult({ result, stopped, workerLost }: StepEnd): Result {
   const isGood = result === Result.SUCCESS || result === Result.WARNINGS || result === Result.SKIPPED;
@@ -49,7 +49,7 @@ export function settledResult({ result, stopped, workerLost }: StepEnd): Result 
   return workerLost ? Result.RETRY : result;
 }
 
-/** `'make test'`, `'make test' (failure)`; what was shown last, or the plain word where nothing was. */
+/** Returns a step's state, such as `'make test'` or `'make test' (failure)`: the last one shown, or the plain word without any. */
 export function stepStateString(shown: string | null, result: Result): string {
   if (result === Result.SKIPPED) return 'skipped';
   const text = shown ?? 'finished';
@@ -66,7 +66,7 @@ const PREFIX: Readonly<Record<Result, string>> = {
   [Result.CANCELLED]: 'cancelled',
 };
 
-/** `build successful`, `failed 'make test' (failure)`: the build's result and the steps that it comes from. */
+/** Returns a build's state, such as `build successful` or `failed 'make test' (failure)`: its result and the steps that caused it. */
 export function buildStateString(
   result: Result,
   steps: readonly { readonly results: Result; readonly stateString: string }[],

@@ -10,14 +10,14 @@ describe('WaitingRoom', () => {
   const fill = (room: WaitingRoom<string>, address: string, count: number, most = Infinity): string[] =>
     Array.from({ length: count }, (_, i) => room.add(`${address} ${i}`, address, most)).flat();
 
-  it('lets the oldest of an address go when that has too many', () => {
+  it('ends the oldest of an address that has too many', () => {
     const room = new WaitingRoom<string>(3);
     expect(fill(room, 'a', 5)).toEqual(['a 0', 'a 1']);
     expect([...room]).toEqual(['a 2', 'a 3', 'a 4']);
     expect(fill(room, 'b', 3)).toEqual([]);
   });
 
-  it('lets one of the address with the most go when all is full', () => {
+  it('ends one of the address with the most when all places are taken', () => {
     const room = new WaitingRoom<string>(100);
     fill(room, 'a', 19);
     expect(room.add('b 0', 'b', 20)).toEqual([]);
@@ -26,7 +26,7 @@ describe('WaitingRoom', () => {
     expect([room.count('a'), room.count('b')]).toEqual([18, 2]);
   });
 
-  it('counts who comes through a balancer where it comes from', () => {
+  it('counts a connection through a balancer at its real address', () => {
     const room = new WaitingRoom<string>(2);
     fill(room, 'balancer', 2);
     expect(room.move('balancer 0', 'a')).toEqual([]);

@@ -1,7 +1,7 @@
 /**
- * Who has not logged in yet, by address and in order of arrival. When there are too many one has to go, so that somebody new always finds a place:
- * the oldest of the newcomer's address when that has more than an address may have, else the oldest of the address that has the most. An
- * address with few is not displaced by one with many.
+ * Connections that have not logged in yet, by address and in order of arrival. When there are too many, one is displaced so that a newcomer
+ * always finds a place: the oldest of the newcomer's address when that has more than an address may have, otherwise the oldest of the
+ * address that has the most. An address with few is not displaced by one with many.
  */
 export class WaitingRoom<T> {
   private readonly addressOf = new Map<T, string>();
@@ -26,8 +26,9 @@ export class WaitingRoom<T> {
   }
 
   /**
-   * @param room how many may wait in all, the newcomer included
-   * @returns who has to go instead, and is no longer in
+   * Adds a connection.
+   * @param room how many may wait in total, the newcomer included
+   * @returns the displaced ones, which have been removed
    */
   add(one: T, address: string, room: number): T[] {
     this.put(one, address);
@@ -36,7 +37,10 @@ export class WaitingRoom<T> {
     return displaced;
   }
 
-  /** Its address is known better now. @returns who has to go instead */
+  /**
+   * Moves a connection to its real address.
+   * @returns the displaced ones
+   */
   move(one: T, address: string): T[] {
     if (!this.delete(one)) return [];
     this.put(one, address);

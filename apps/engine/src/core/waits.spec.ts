@@ -12,11 +12,11 @@ describe('Waits', () => {
     expect(waits.look([{ key: 'a', forMs: then }], 102_000).get('a')).toBe(7_000);
   });
 
-  it('begin at nothing where that clock was set back before', () => {
+  it('begin at zero when that clock was set back before', () => {
     expect(new Waits().look([{ key: 'a', forMs: -3_600_000 }], 0).get('a')).toBe(0);
   });
 
-  it('begin anew for what comes again, and are of each by itself', () => {
+  it('begin again for a key that comes again, and are separate for each key', () => {
     const waits = new Waits();
     waits.look([{ key: 'a', forMs: 10 }], 0);
     expect([...waits.look([{ key: 'b', forMs: 3 }], 5)]).toEqual([['b', 3]]);

@@ -1,6 +1,6 @@
 import { posix, win32 } from 'node:path';
 
-/** The part of a worker that decides how its paths are written. */
+/** The properties of a worker that decide how its paths are written. */
 export interface WorkerFolders {
   readonly basedir: string;
   /** `nt` for Windows; everything else is POSIX. */
@@ -9,7 +9,7 @@ export interface WorkerFolders {
 }
 
 /**
- * An absolute path in the worker's own syntax, from its base directory and the builder's folder on. As with Python's join an
+ * Returns an absolute path in the worker's own syntax, starting from its base directory and the builder's folder. As with Python's join, an
  * absolute part drops everything before it; a leading `~` of a part is the worker's home.
  */
 export function workerPath(worker: WorkerFolders, builddir: string, parts: readonly string[]): string {

@@ -20,7 +20,7 @@ describe('WorkerSlots', () => {
     expect(state(slots)).toEqual({ builds: 0, isIdle: true, taken: 0, busy: [] });
   });
 
-  it('are free again when the claim was lost, whatever build has the number of its request', () => {
+  it('are free again when the claim was lost, even if a build has the number of its request', () => {
     const slots = new WorkerSlots();
     slots.begin(7, 1);
     slots.reserve(7, 2);

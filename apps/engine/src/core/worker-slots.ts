@@ -1,17 +1,17 @@
-/** What of a worker is taken, as its engine knows it: by builds that run here, by claims under way, and by builds of other engines. */
+/** The taken slots of a worker, as its engine knows them: by builds that run here, by pending claims, and by builds of other engines. */
 export class WorkerSlots {
-  /** The builder of each, by build. */
+  /** Builders of the running builds, by build. */
   private readonly running = new Map<number, number>();
-  /** The builder of each, by request: a claim's outcome frees the slot or gives it to the build. */
+  /** Builders of reserved slots, by request. A claim's outcome frees the slot or gives it to the build. */
   private readonly reserved = new Map<number, number>();
   private elsewhere: readonly number[] = [];
 
-  /** Builds that run here. */
+  /** Number of builds that run here. */
   get builds(): number {
     return this.running.size;
   }
 
-  /** Nothing of it is taken here. */
+  /** True when no slot is taken here. */
   get isIdle(): boolean {
     return this.running.size + this.reserved.size === 0;
   }
@@ -24,7 +24,7 @@ export class WorkerSlots {
     return this.elsewhere.length > 0;
   }
 
-  /** Their folders on the worker are taken. */
+  /** Builders whose folders on the worker are taken. */
   get busyBuilders(): ReadonlySet<number> {
     return new Set([...this.running.values(), ...this.reserved.values(), ...this.elsewhere]);
   }
@@ -33,7 +33,7 @@ export class WorkerSlots {
     this.reserved.set(requestId, builderId);
   }
 
-  /** The claim for the request has come to its end. */
+  /** Frees the slot of a request whose claim has ended. */
   unreserve(requestId: number): void {
     this.reserved.delete(requestId);
   }
@@ -42,12 +42,12 @@ export class WorkerSlots {
     this.running.set(buildId, builderId);
   }
 
-  /** False: it was not running here. */
+  /** Frees the slot of a build. Returns false when it was not running here. */
   release(buildId: number): boolean {
     return this.running.delete(buildId);
   }
 
-  /** What is left of the builds that the worker has on all engines together, as one builder each, when ours are taken away is elsewhere. */
+  /** Counts the builds of other engines: the given builders of all builds that the worker has on all engines, minus ours. */
   countElsewhere(builderIds: readonly number[]): void {
     const left = [...builderIds];
     for (const builderId of [...this.running.values(), ...this.reserved.values()]) {

@@ -4,7 +4,7 @@ import { loadConfiguration } from '../configuration/load.js';
 import type { LoadedConfiguration } from '../configuration/revision.js';
 import { type RunnerLog, RunnerPool } from './runner.js';
 
-/** `LoadedConfiguration`: what the file said at the start of the process. */
+/** `LoadedConfiguration`: the configuration file at the start of the process. */
 export const FIRST_CONFIGURATION = Symbol('FIRST_CONFIGURATION');
 
 /** The runner process and its threads, warm for the first configuration. */

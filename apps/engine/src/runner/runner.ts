@@ -41,20 +41,22 @@ export interface RunnerLog {
 export interface RunnerConfiguration {
   readonly configFile: string;
   readonly fingerprint: string;
-  /** Of `ConfigHost.snapshot`: runs exactly what the engine has compiled even if the file has changed since. */
+  /** The `ConfigHost.snapshot`: the runner runs exactly what the engine has compiled even if the file has changed since. */
   readonly snapshot?: ConfigSnapshot;
-  /** That the configuration names. */
+  /** Variables that the configuration names. */
   readonly variables?: NamedVariables;
 }
 
 export interface RunnerPoolOptions extends RunnerConfiguration {
-  /** Per build, heap and buffers each; 512 by default. */
+  /** Per build, for heap and buffers each. Default 512. */
   readonly threadMemoryMb?: number;
-  /** Threads kept ready beside those that build; 1 by default. */
+  /** Threads kept ready in addition to the building ones. Default 1. */
   readonly warmThreads?: number;
   readonly stopGraceMs?: number;
   readonly log: RunnerLog;
-  /** The loop of a build's thread has stood still for `ms`; told again each time that doubles. `step`: the one to blame. */
+  /**
+   * Called when the loop of a build's thread has stood still for `ms`, and again each time this doubles. `step` is the step that causes it.
+   */
   readonly onStall?: (stall: { readonly buildId: number; readonly step: string | null; readonly ms: number }) => void;
 }
 
@@ -69,9 +71,9 @@ interface Build {
   readonly host: BuildHost;
   readonly generation: Generation;
   readonly settle: (outcome: BuildOutcome) => void;
-  /** Steps with a command under way → how many. */
+  /** Number of running commands by step. */
   readonly commands: Map<number, number>;
-  /** The running process knows of it; otherwise it waits for one. */
+  /** True when the running process knows of the build. Otherwise the build waits for a process. */
   isSent: boolean;
   step: string | null;
 }
@@ -79,12 +81,12 @@ interface Build {
 const NO_VARIABLES: NamedVariables = { masters: [], steps: [] };
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
-/** A process that has lived so long counts as healthy again. */
+/** A process that has lived this long counts as healthy again. */
 const HEALTHY_MS = 10_000;
 
 /**
- * The engine's side of the runner: starts the process, gives it builds, does for them what they ask of their host, and starts
- * it again when it dies. Nothing of the user's runs on this side.
+ * The engine's side of the runner: starts the process, gives it builds, carries out their calls to the host, and restarts it when it dies.
+ * No code of the user's runs on this side.
  */
 export class RunnerPool {
   private child: ChildProcess | null = null;
@@ -104,7 +106,10 @@ export class RunnerPool {
     this.generation = { configFile, fingerprint, snapshot, env: this.environmentOf(fingerprint, variables) };
   }
 
-  /** Resolves when the first thread is warm. @throws ConfigError `bad-config` */
+  /**
+   * Starts the process. Resolves when the first thread is warm.
+   * @throws ConfigError `bad-config`
+   */
   async start(): Promise<void> {
     const loaded = this.whenLoaded(this.generation.fingerprint);
     this.spawn();
@@ -119,7 +124,10 @@ export class RunnerPool {
     return { builds: this.builds.size, restarts: this.restarts, isUp: this.isUp };
   }
 
-  /** Begins at once, or as soon as the process is up again. The job's fingerprint is the current one's or an earlier one's. */
+  /**
+   * Runs a build, at once or as soon as the process is up again. The job's fingerprint is that of the current configuration or of an
+   * earlier one.
+   */
   run(job: BuildJob, host: BuildHost): RunningBuild {
     let settle!: (outcome: BuildOutcome) => void;
     const outcome = new Promise<BuildOutcome>((resolve) => (settle = resolve));
@@ -143,8 +151,9 @@ export class RunnerPool {
   }
 
   /**
-   * New builds run under this configuration, running ones keep theirs. Resolves when a thread is warm for it; if it cannot be
-   * loaded everything stays as it was. @throws ConfigError `bad-config`
+   * Switches new builds to this configuration; running ones keep theirs. Resolves when a thread is warm for it. If it cannot be loaded
+   * nothing is changed.
+   * @throws ConfigError `bad-config`
    */
   async switchTo({ configFile, fingerprint, snapshot, variables }: RunnerConfiguration): Promise<void> {
     const before = this.generation;
@@ -166,7 +175,7 @@ export class RunnerPool {
     }
   }
 
-  /** Ends the process and with it every build that is left. */
+  /** Ends the process and with it every remaining build. */
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.restartTimer);
@@ -225,7 +234,7 @@ export class RunnerPool {
     this.options.log.error('runner process ended', { how, builds: this.builds.size });
     this.endAll(`the process that runs builds ended (${how})`);
     for (const [fingerprint, waiting] of this.loading) {
-      if (fingerprint === this.generation.fingerprint) continue; // the next process loads it again
+      if (fingerprint === this.generation.fingerprint) continue; // The next process loads it again.
       this.loading.delete(fingerprint);
       for (const { reject } of waiting)
         reject(new OperationalError('runner-died', `the runner process ended (${how})`));
@@ -238,7 +247,7 @@ export class RunnerPool {
     this.backoffMs = Math.min(this.backoffMs * 2, LONGEST_BACKOFF_MS);
   }
 
-  /** Builds that the process knew of; those that still wait for one are not affected. */
+  /** Ends the builds that the process knew of. Those that still wait for one are not affected. */
   private endAll(reason: string): void {
     for (const build of this.builds.values()) {
       if (build.isSent || this.closed) this.finish(build, { kind: 'died', fault: 'runner', reason, step: build.step });
@@ -257,7 +266,7 @@ export class RunnerPool {
     else this.finish(build, { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' });
   }
 
-  /** Its thread says when it is over: until then nothing else may run under this build's id. */
+  /** Drops a build. Its thread reports when it has ended; until then nothing else may run under this build's id. */
   private drop(build: Build, reason: string): void {
     const { buildId } = build.job;
     if (this.builds.get(buildId) !== build) return;
@@ -266,7 +275,7 @@ export class RunnerPool {
   }
 
   private post(message: ToRunner): void {
-    if (!this.child?.connected) return; // its exit is on the way and ends or resends what this was about
+    if (!this.child?.connected) return; // The process's exit event will follow, and ends or resends what this message was about.
     this.child.send(message, (error) => {
       if (error) this.options.log.warn('message to the runner process lost', { error: messageOf(error) });
     });
@@ -324,10 +333,10 @@ export class RunnerPool {
     }
   }
 
-  /** Runs up to the host's method synchronously, so that the host sees calls in the order of the messages. */
+  /** Carries out a call. It runs up to the host's method synchronously, so that the host gets calls in the order of the messages. */
   private async perform(build: Build, method: HostMethod, args: readonly unknown[]): Promise<unknown> {
     const { host, commands } = build;
-    // A step can post to the engine what it likes.
+    // A step can post any message to the engine.
     if (!HOST_METHODS.includes(method))
       throw new UserError('bad-call', `a build's host has no method '${printable(String(method), 100)}'`);
     const hostCall = host[method].bind(host) as (...args: readonly unknown[]) => Promise<unknown>;

@@ -4,7 +4,7 @@ import { AttachedWorker, type WorkerStanding } from './attached-worker.js';
 
 const READY: WorkerStanding = { isHeld: false, isLeaving: false, failures: 0 };
 
-/** A worker of two slots, what it was sent, and what was said of it. */
+/** Returns a worker with two slots, the commands sent to it, and its events. */
 function attached(): { worker: AttachedWorker; sent: string[]; said: string[] } {
   const sent: string[] = [];
   const session = new MsgpackMasterSession({
@@ -37,7 +37,7 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(0);
   });
 
-  it('takes nothing more once it wants to leave, and is shut down when its last build has ended', () => {
+  it('takes no more builds once it wants to leave, and is shut down when its last build has ended', () => {
     const { worker, sent } = attached();
     worker.goesOnWith(7, 1);
     worker.goesOnWith(8, 2);
@@ -61,7 +61,7 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(0);
   });
 
-  it('may stay until it has been told to leave', () => {
+  it('may stay until it has been told to shut down', () => {
     const { worker, sent } = attached();
     worker.goesOnWith(7, 1);
     worker.leave();
@@ -75,7 +75,7 @@ describe('AttachedWorker', () => {
     expect(worker.freeSlots).toBe(0);
   });
 
-  it('has been shut down, too, when it ends without an answer', async () => {
+  it('counts as shut down, too, when it ends without an answer', async () => {
     const { worker, said } = attached();
     worker.leave();
     (worker.connection as MsgpackMasterSession).closed('it ended');

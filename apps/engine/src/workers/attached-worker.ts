@@ -4,15 +4,15 @@ import type { AvailableWorker } from '../claiming/distributor.js';
 import { WorkerSlots } from '../core/worker-slots.js';
 import type { Connection } from './connections.js';
 
-/** What becomes of a worker, for whoever keeps its session. */
+/** Events of a worker, for the owner of its session. */
 export interface AttachedWorkerEvents {
-  /** Its session is to end; the worker comes back on its own. */
+  /** Its session has to be ended. The worker connects again on its own. */
   disconnect(reason: string): void;
-  /** A claim for it came to nothing: what is known of it may be old. Not once it is detached. */
+  /** A claim for the worker failed: its known state may be old. Not called once it is detached. */
   doubted(): void;
-  /** It has failed before, and a build on it came to its end, whatever that was. Not once it is detached. */
+  /** A build on it ended, in any way, after earlier failures of the worker. Not called once it is detached. */
   recovered(): void;
-  /** It was told to shut down. */
+  /** The worker was told to shut down. */
   shutDown(): void;
 }
 
@@ -20,33 +20,33 @@ export interface AttachedWorkerOptions {
   readonly workerId: number;
   readonly name: string;
   readonly maxBuilds: number;
-  /** From the configuration, for every command. */
+  /** Environment of every command, from the configuration. */
   readonly env: Readonly<Record<string, string | null>>;
-  /** What it logged in with; null: a password. */
+  /** The token it logged in with; null for a password. */
   readonly tokenId: number | null;
-  /** The connection of the relay that it is behind. */
+  /** The connection of its relay, if any. */
   readonly relay: Connection | null;
   readonly connection: WorkerConnection;
   readonly sessionEpoch: number;
   readonly events: AttachedWorkerEvents;
 }
 
-/** What its row says of a worker. */
+/** The state in the worker's row. */
 export interface WorkerStanding {
-  /** It gets no builds: people paused it, or it is in quarantine. */
+  /** True when the worker gets no builds, because people paused it or it is in quarantine. */
   readonly isHeld: boolean;
-  /** It is to be told to shut down when it is idle. */
+  /** Whether the worker is to be shut down when it is idle. */
   readonly isLeaving: boolean;
-  /** That are counted against it. */
+  /** Failures counted against it. */
   readonly failures: number;
 }
 
 /**
- * What is known of its row. Nothing is given to a worker before that has been read, and again after a claim for it came to nothing, which
- * happens a lot while engines compete.
+ * What is known of its row. The worker gets no builds before the row has been read, and again after a claim for it failed, which happens
+ * often while engines compete.
  */
 type Knowledge = 'none' | 'doubted' | 'held' | 'ready';
-/** How far its end has come. `told`: to shut down. `killed`: it ends at once and does not go on with what it ran. */
+/** The progress of its end. `told`: it was told to shut down. `killed`: it ends at once and does not go on with its commands. */
 type Leaving = 'no' | 'when-idle' | 'told' | 'killed';
 
 /** A worker with a session on this engine. */
@@ -66,7 +66,7 @@ export class AttachedWorker implements AvailableWorker {
   private failures = 0;
   private isDetached = false;
   private idleAt = performance.now();
-  /** When the last build was begun on it; null: none was. */
+  /** When the last build began on it; null before the first. */
   private begunAt: number | null = null;
 
   constructor(options: AttachedWorkerOptions) {
@@ -97,12 +97,12 @@ export class AttachedWorker implements AvailableWorker {
     return this.leaving === 'killed';
   }
 
-  /** Its row has not been read yet, or what was read may be old. */
+  /** True when its row has not been read yet, or what was read may be old. */
   get isUnsure(): boolean {
     return this.knowledge === 'none' || this.knowledge === 'doubted';
   }
 
-  /** That is because a claim for it came to nothing. */
+  /** True when that is because a claim for it failed. */
   get isDoubted(): boolean {
     return this.knowledge === 'doubted';
   }
@@ -111,37 +111,37 @@ export class AttachedWorker implements AvailableWorker {
     return this.slots.busyBuilders;
   }
 
-  /** How many builds of this engine it has. */
+  /** Number of its builds on this engine. */
   get builds(): number {
     return this.slots.builds;
   }
 
-  /** It neither builds anything for this engine, nor is anything claimed for it. */
+  /** True when it has no build on this engine and no pending claim. */
   get isIdle(): boolean {
     return this.slots.isIdle;
   }
 
-  /** Other engines still have builds that count against `maxBuilds`. */
+  /** True when builds of other engines count against its `maxBuilds`. */
   get hasBuildsElsewhere(): boolean {
     return this.slots.isSharedElsewhere;
   }
 
-  /** Says of which builders it has builds, on all engines together. */
+  /** Sets the builders of its builds, on all engines together. */
   countBuilds(builderIds: readonly number[]): void {
     this.slots.countElsewhere(builderIds);
   }
 
-  /** For how long it has had the build that was begun last; null: none was begun. */
+  /** Time since its last build began; null before the first. */
   get sinceBegunMs(): number | null {
     return this.begunAt === null ? null : performance.now() - this.begunAt;
   }
 
-  /** The configuration says something else of it. */
+  /** Sets changed values of the configuration. */
   configure(configured: Pick<AttachedWorkerOptions, 'maxBuilds' | 'env'>): void {
     this.configured = configured;
   }
 
-  /** Its row has been read. */
+  /** Sets the state that was read from its row. */
   know({ isHeld, isLeaving, failures }: WorkerStanding): void {
     this.knowledge = isHeld ? 'held' : 'ready';
     this.failures = failures;
@@ -159,14 +159,14 @@ export class AttachedWorker implements AvailableWorker {
     this.begunAt = performance.now();
   }
 
-  /** Somebody else has what was to be built on it, or it has no room after all. */
+  /** Frees the slot of a claim that failed: another engine has the request, or the worker has no room after all. */
   claimLost(requestId: number): void {
     this.slots.unreserve(requestId);
     this.knowledge = 'doubted';
     if (!this.isDetached) this.events.doubted();
   }
 
-  /** It came back with a build, which goes on here. */
+  /** Records a build that the worker brought back and that goes on here. */
   goesOnWith(buildId: number, builderId: number): void {
     this.slots.begin(buildId, builderId);
   }
@@ -180,17 +180,17 @@ export class AttachedWorker implements AvailableWorker {
     this.shutDownIfIdle();
   }
 
-  /** A graceful end: it gets no more builds, and is told to end when the last one has. */
+  /** Ends it gracefully: it gets no more builds, and is told to shut down when the last one has ended. */
   leave(): void {
     if (this.leaving === 'no') this.leaving = 'when-idle';
     this.shutDownIfIdle();
   }
 
-  /** Ends it at once, with what it runs. */
+  /** Ends it at once, with its commands. */
   kill(reason: string): void {
     if (this.isKilled) return;
     this.leaving = 'killed';
-    // Its commands end with it; their builds lose their worker, and are retried.
+    // Its commands end with it. Their builds lose their worker, and are retried.
     this.connection
       .shutdown()
       .catch(() => undefined)
@@ -213,7 +213,7 @@ export class AttachedWorker implements AvailableWorker {
     this.connection.shutdown().then(
       () => this.events.shutDown(),
       (error: unknown) => {
-        // A worker that ends at once takes its answer with it.
+        // A worker that ends at once may not send its answer.
         if (error instanceof MillraceError && error.code === 'worker-lost') this.events.shutDown();
         else this.disconnect('it could not be told to shut down');
       },
@@ -221,5 +221,5 @@ export class AttachedWorker implements AvailableWorker {
   }
 }
 
-/** A worker that does not answer is cut off all the same. */
+/** A worker that does not answer in this time is cut off. */
 const KILL_WITHIN_MS = 2000;

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { RelayChannel } from '@millrace/worker-protocol';
 
-/** A channel of a relay as what PB expects: a stream of bytes. Destroying it closes the channel. */
+/** A relay's channel as a stream of bytes, which PB needs. Destroying it closes the channel. */
 export class ChannelStream extends Duplex {
   constructor(private readonly channel: RelayChannel) {
     super({ highWaterMark: 64 << 10 });

@@ -7,39 +7,39 @@ import { WaitingRoom } from '../core/waiting-room.js';
 
 export type WorkerProtocol = 'pb' | 'msgpack';
 
-/** One connection of what may be a worker: over TCP, or a channel of a relay's. */
+/** A connection that may be a worker's: over TCP, or a relay's channel. */
 export interface Connection {
   readonly socket: Socket;
-  /** Whose connection carries it. */
+  /** The relay's connection that carries it. */
   readonly relay?: Connection;
-  /** The worker's own, also behind a balancer or a relay that says so. */
+  /** The worker's own address, also behind a balancer or a relay that reports it. */
   address: string;
-  /** Not known before it has spoken, or kept silent for long enough. */
+  /** Null before the connection has sent something, or has been silent for long enough. */
   protocol: WorkerProtocol | null;
   isLoggedIn: boolean;
-  /** Closes it without a word. */
+  /** Closes the connection without an answer. */
   readonly end: () => void;
-  /** There is no room for it: it is told so in its protocol's words. */
+  /** True when there is no room for the connection. It is refused in its own protocol. */
   readonly isTooMany: boolean;
 }
 
-/** A connection that is no worker's by then is closed. Longer than a refused PB worker waits before it hangs up itself. */
+/** A connection that is not logged in by then is closed. Longer than a refused PB worker waits before it closes the connection itself. */
 const LOGIN_WITHIN_MS = 90_000;
-/** A login over MessagePack is one HTTP request, and comes whole. */
+/** A login over msgpack is one HTTP request, and must arrive completely in this time. */
 const REQUEST_WITHIN_MS = 30_000;
-/** Descriptors that everything but workers may use: database, files, pipes to runners, and workers that are being turned away. */
+/** Descriptors for everything except workers: database, files, pipes to runners, and workers that are being turned away. */
 const RESERVED_DESCRIPTORS = 320;
-/** Connections at a time that are turned away with an answer; for those beyond the oldest of them is closed without one. */
+/** Most connections that are being turned away with an answer. Beyond that the oldest is closed without one. */
 const MOST_TURNED_AWAY = 100;
-/** There is room for so many that want to log in, also where nearly all places are taken by those who have. */
+/** Least room for connections that want to log in, even when nearly all places are taken by those that have. */
 const LEAST_WAITING = 64;
 
-/** How many connections there can be. */
+/** The limit of connections. */
 export interface ConnectionLimit {
-  /** Null: the operating system knows of no limit, or does not tell. */
+  /** Null when the operating system has no limit, or does not report it. */
   readonly descriptors: number | null;
   readonly most: number;
-  /** What was asked for is more than the descriptors allow. */
+  /** True when more was configured than the descriptors allow. */
   readonly isCut: boolean;
 }
 
@@ -51,7 +51,7 @@ export function connectionLimit(wanted: number | null, descriptors: number | nul
   return { descriptors, most, isCut: wanted !== null && wanted > possible };
 }
 
-/** Node has raised the soft limit to the hard one by the time we run; what is left is a person's business. */
+/** Returns the limit of open files. Node has raised the soft limit to the hard one at start; only a person can raise that. */
 function openFilesLimit(): number | null {
   try {
     const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
@@ -61,12 +61,9 @@ function openFilesLimit(): number | null {
   }
 }
 
-/**
- * Everything that is connected to the workers' ports. Those that have not logged in take no place of those that have, and make place for
- * one another.
- */
+/** All connections to the workers' ports. Those that have not logged in take no place from those that have, and displace one another. */
 export class Connections {
-  /** Those with a place. */
+  /** Connections that have logged in. */
   private readonly admitted = new Set<Connection>();
   private readonly waiting: WaitingRoom<Connection>;
   private readonly turnedAway = new Set<Connection>();
@@ -86,7 +83,7 @@ export class Connections {
     return this.admitted.size + this.waiting.size;
   }
 
-  /** Those of which it is not known yet what they speak. */
+  /** Number of connections whose protocol is not known yet. */
   get undecided(): number {
     return this.undecidedCount;
   }
@@ -125,7 +122,7 @@ export class Connections {
     return connection;
   }
 
-  /** A relay's channel takes no descriptor, but room: it counts like a socket. One that is too many is the caller's to refuse. */
+  /** Adds a relay's channel. It takes no descriptor, but counts like a socket. The caller refuses one that is too many. */
   relayed(channel: RelayChannel, relay: Connection): Connection {
     const { protocol, remoteAddress: address } = channel.opening;
     const connection: Connection = {
@@ -144,13 +141,13 @@ export class Connections {
     return connection;
   }
 
-  /** It comes through a balancer, from there. */
+  /** Sets the real address of a connection through a balancer. */
   comesFrom(connection: Connection, address: string): void {
     connection.address = address;
     this.displaced(this.waiting.move(connection, loginAddress(connection)));
   }
 
-  /** Its credentials are right. False: there is no place for it. */
+  /** Admits a connection with right credentials. Returns false when there is no place for it. */
   admit(connection: Connection): boolean {
     if (this.isFull || !this.waiting.delete(connection)) return false;
     this.undecide(connection);
@@ -158,7 +155,7 @@ export class Connections {
     return true;
   }
 
-  /** Remembers whose stream that is: the socket itself, or TLS on it. */
+  /** Records the connection of a stream: the socket itself, or TLS on it. */
   carry(stream: Duplex, connection: Connection): void {
     this.byStream.set(stream, connection);
   }
@@ -171,7 +168,7 @@ export class Connections {
     for (const { socket } of [...this.admitted, ...this.waiting, ...this.turnedAway]) socket.destroy();
   }
 
-  /** Every place is taken by one that has logged in. */
+  /** True when every place is taken by a connection that has logged in. */
   private get isFull(): boolean {
     return this.admitted.size >= this.limit.most;
   }
@@ -201,7 +198,7 @@ export class Connections {
   }
 }
 
-/** Ends the connection when it does not log in. */
+/** Ends the connection when it does not log in in time. */
 export function expectLogin(connection: Connection, stream: Duplex): void {
   const endIf = (isLate: () => boolean, afterMs: number): NodeJS.Timeout =>
     setTimeout(() => {
@@ -215,8 +212,8 @@ export function expectLogin(connection: Connection, stream: Duplex): void {
 }
 
 /**
- * Where failures to log in, and waits for it, count: of IPv6 the part that one household has for itself. A relay may say of each worker what it
- * likes, so that is where the relay is.
+ * Returns the address at which failures to log in and waiting logins are counted: of IPv6 the part that one household has for itself. A
+ * relay could claim any address of a worker, so the relay's own address counts.
  */
 export function loginAddress({ relay, address }: Connection): string {
   return addressGroup(relay?.address ?? address);

@@ -9,17 +9,17 @@ import { Refusals } from './refusals.js';
 import { type SessionSocket, WorkerSessions } from './sessions.js';
 import type { LoggedInWorker } from './tokens.js';
 
-/** A connection that says whose it is, whatever it speaks. */
+/** A connection that logs in, over any protocol. */
 export interface Entering {
   readonly name: string;
   readonly connection: Connection;
-  /** It is still there to hear the answer. */
+  /** Whether the connection is still open to receive the answer. */
   isOpen(): boolean;
-  /** Says no in the words of its protocol. */
+  /** Refuses the login in the connection's own protocol. */
   refuse(reason: Refusal): void;
 }
 
-/** The way in, the same for every kind of connection: login, a place, no other of that name, a session. */
+/** The login of every kind of connection: credentials, a place, no other session of that name, a new session. */
 @Injectable()
 export class Entrance {
   constructor(
@@ -28,12 +28,12 @@ export class Entrance {
     private readonly sessions: WorkerSessions,
   ) {}
 
-  /** Null: it was refused, or has gone while it had to wait for the answer. */
+  /** Checks a login. Returns null when it was refused, or the connection was lost while the answer was delayed. */
   async enter(login: LoginResult, entering: Entering): Promise<LoggedInWorker | null> {
     const { name, connection } = entering;
     const isIn = 'worker' in login && this.connections.admit(connection);
     if (isIn) connection.isLoggedIn = true;
-    // Who is refused for want of room need not wait for that.
+    // A refusal for lack of room is not delayed.
     if (login.afterMs > 0 && (isIn || 'refused' in login)) await delay(login.afterMs, undefined, { ref: false });
     if (!entering.isOpen()) return null;
     if (isIn) return login.worker;
@@ -43,7 +43,7 @@ export class Entrance {
     return null;
   }
 
-  /** Gives a worker that has entered its session; `giveUp` ends the connection of one that does not get any. */
+  /** Begins the session of a worker that has entered. `giveUp` ends the connection of one that does not get a session. */
   async attach(
     session: WorkerConnection,
     socket: SessionSocket,
@@ -70,8 +70,8 @@ export class Entrance {
 export interface AttachOptions {
   readonly connection: Connection;
   readonly giveUp: () => void;
-  /** Ends it because another one of its name is connected, and says so. */
+  /** Ends the connection because another one of its name is connected, and tells the worker so. */
   readonly refuseDuplicate: () => void;
-  /** Nobody else is connected under that name. */
+  /** Called when nobody else is connected under that name. */
   readonly onBegin?: () => void;
 }

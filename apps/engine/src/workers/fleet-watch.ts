@@ -9,7 +9,7 @@ import { WorkerSessions } from './sessions.js';
 
 const SEEN_EVERY_MS = 60_000;
 
-/** Looks after workers over time: notes that ours are still there, and raises the alarm for those that nobody has (I11). */
+/** Watches workers over time: records that ours are still connected, and raises the alarm for those that no engine has (I11). */
 @Injectable()
 export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly loop: Loop;
@@ -17,7 +17,7 @@ export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly startedAt = performance.now();
   private seenAt = performance.now();
   private missing = 0;
-  /** Of workers that no engine has. */
+  /** How long workers have waited that no engine has. */
   private readonly waits = new Waits();
 
   constructor(
@@ -90,7 +90,7 @@ export class FleetWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Another session is another absence. */
+/** Returns the key of an absence. After another session it is another absence. */
 function keyOf({ workerId, sessionEpoch }: AbsentWorker): string {
   return `${workerId}/${sessionEpoch}`;
 }

@@ -1,7 +1,7 @@
 import { messageOf } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
-/** What a client's bytes lead to: whatever is thrown there ends that client, and nothing else. */
+/** Wraps the handler of a client's input: an error in it ends that client's connection, and nothing else. */
 export function guarded<Args extends unknown[]>(
   log: Logger,
   end: () => void,

@@ -6,7 +6,7 @@ import { Refusals } from './refusals.js';
 import { WorkerSessions } from './sessions.js';
 import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
 
-/** What `/metrics` says about workers and their connections. */
+/** The metrics of workers and their connections. */
 @Injectable()
 export class ListenerMetrics {
   constructor(
@@ -20,7 +20,7 @@ export class ListenerMetrics {
   }
 }
 
-/** What of a listener is counted. */
+/** The counted values of a listener. */
 interface Counted {
   readonly connections: Connections;
   readonly refusals: Refusals;

@@ -24,10 +24,10 @@ import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
 import { WorkerPort } from './worker-port.js';
 
-/** Of a relay's frame, which is a worker's and a little more. */
+/** Longest frame of a relay: a worker's message and a header. */
 const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes + 1024;
 const PING_EVERY_MS = 20_000;
-/** What a worker that there is no room for is told. */
+/** Retry time sent to a worker for which there is no room. */
 const FULL_RETRY_SECONDS = 30;
 
 /** Accepts workers of both protocols, msgpack over WebSocket and PB: on one port, on ports of their own, or both. */
@@ -89,7 +89,7 @@ export class WorkerListener implements OnApplicationBootstrap, BeforeApplication
     );
   }
 
-  /** Takes what else than the configuration may have changed. */
+  /** Reloads what can change without the configuration. */
   reload(): void {
     this.tls?.reload();
   }
@@ -102,13 +102,13 @@ export class WorkerListener implements OnApplicationBootstrap, BeforeApplication
     await Promise.all(closed);
   }
 
-  /** Takes no more connections; those that are there stay. */
+  /** Refuses new connections. Existing ones stay. */
   refuseNew(): void {
     for (const port of this.ports) void port.close();
     this.relays.refuseNew();
   }
 
-  /** Sends every worker that has no build here to another engine, and every relay that has none behind it. */
+  /** Disconnects every worker that has no build here, and every relay without such a worker behind it, so that they go to other engines. */
   letGo(): void {
     const busyRelays = new Set<Connection>();
     for (const worker of this.sessions.attached.values()) {
@@ -225,7 +225,7 @@ export class WorkerListener implements OnApplicationBootstrap, BeforeApplication
 
   private ping(): void {
     for (const socket of this.webSockets.clients) {
-      // A session that is not read from cannot show its pong: it is alive as long as its socket is.
+      // A paused session cannot read its pong: it counts as alive as long as its socket is open.
       if (!this.alive.has(socket) && !socket.isPaused) socket.terminate();
       this.alive.delete(socket);
       socket.ping();
@@ -243,7 +243,7 @@ interface Welcome {
 }
 
 const UNAUTHORIZED = '401 Unauthorized';
-/** What a WebSocket client hears that is not let in. */
+/** HTTP answers to refused WebSocket clients. */
 const REFUSED_WITH: Readonly<Partial<Record<Refusal, string>>> = {
   full: '503 Service Unavailable',
   malformed: '400 Bad Request',

@@ -25,7 +25,7 @@ const directory: WorkerDirectory = {
   builddirs: () => [],
 };
 
-/** What a worker with that password answers to the challenge. */
+/** Returns the answer of a worker with that password to the challenge. */
 function answer(name: string, password: string): PbCredentials {
   const response = createHash('md5').update(pbDigest(password)).update(challenge).digest();
   return new PbCredentials(name, challenge, response);
@@ -44,7 +44,7 @@ describe('checkAnswer', () => {
     expect(checkAnswer(answer(name, password), directory)?.name).toBe(expected);
   });
 
-  it('lets nobody in as a worker that is no longer configured', () => {
+  it('accepts no worker that is no longer configured', () => {
     expect(checkAnswer(answer('w1', 'one'), { ...directory, workers: new Map() })).toBeNull();
   });
 });
@@ -61,7 +61,7 @@ describe('checkPassword', () => {
     expect(checkPassword({ name, password }, directory)?.name).toBe(expected);
   });
 
-  it('lets a worker in with a token beside its password, and only one that the configuration knows', () => {
+  it('accepts a worker with a token or its password, but only one that the configuration knows', () => {
     const tokens = {
       check: ({ password }: { password: string }) => (password === 'token' ? 7 : null),
       checkPb: () => 8,
@@ -74,7 +74,7 @@ describe('checkPassword', () => {
     expect(checkAnswer(answer('w1', 'x'), withTokens)).toMatchObject({ name: 'w1', tokenId: 8 });
   });
 
-  it('knows only the new password after a rotation', () => {
+  it('accepts only the new password after a rotation', () => {
     const rotated = { ...directory, workerDigests: { w1: pbDigest('new').toString('hex') } };
     expect(checkPassword({ name: 'w1', password: 'one' }, rotated)).toBeNull();
     expect(checkPassword({ name: 'w1', password: 'new' }, rotated)?.name).toBe('w1');
@@ -82,7 +82,7 @@ describe('checkPassword', () => {
 });
 
 describe('Login', () => {
-  it('lets the right one in soon, over either protocol, however often somebody failed before', () => {
+  it('accepts the right credentials soon, over either protocol, however often somebody failed before', () => {
     const login = new Login(directory, new LoginThrottle());
     const attempt = (name: string, password: string, address = '10.0.0.1') =>
       login.withPassword({ name, password }, address);

@@ -6,23 +6,23 @@ import { type Credentials, type PbCredentials, pbDigest } from '@millrace/worker
 import { LoginThrottle } from '../core/login-throttle.js';
 import type { LoggedInWorker, WorkerTokens } from './tokens.js';
 
-/** What is to be known of workers of the configuration in force, whichever that is at the time. */
+/** The workers of the configuration in force, whichever that is at the time. */
 export abstract class WorkerDirectory {
   abstract readonly workers: ReadonlyMap<string, CompiledWorker>;
   abstract readonly workerIds: ReadonlyMap<string, number>;
   abstract readonly workerDigests: WorkerDigests;
   abstract readonly tokens: Pick<WorkerTokens, 'check' | 'checkPb' | 'isWorking'>;
-  /** Folders below its base directory that a worker of that name builds in. */
+  /** Returns the folders, below its base directory, that a worker of that name builds in. */
   abstract readonly builddirs: (worker: string) => readonly string[];
 }
 
-/** What came of a login. */
+/** The result of a login. */
 export type LoginResult = {
-  /** It is to be told so much later. */
+  /** Delay before the result is sent. */
   readonly afterMs: number;
 } & ({ readonly worker: LoggedInWorker } | { readonly refused: 'wrong-credentials' });
 
-/** Lets workers in, and makes those wait that fail. */
+/** Checks logins, and delays the answers to those that fail. */
 @Injectable()
 export class Login {
   constructor(
@@ -46,8 +46,8 @@ export class Login {
 }
 
 /**
- * Passwords are compared by the digest that PB's login needs in memory anyway, so that a whole fleet that comes back does not cost a
- * slow hash each. Takes the same time whatever is wrong.
+ * Checks a password. It is compared by the digest that PB's login needs in memory anyway, so that a whole fleet that reconnects does not
+ * cost a slow hash each. Takes the same time whatever is wrong.
  */
 export function checkPassword(credentials: Credentials, directory: WorkerDirectory): LoggedInWorker | null {
   const expected = digestOf(credentials.name, directory);
@@ -56,7 +56,7 @@ export function checkPassword(credentials: Credentials, directory: WorkerDirecto
   return letIn(credentials.name, isRight, directory.tokens.check(credentials), directory);
 }
 
-/** Over PB the password itself is never sent; see `WorkerDigests` of the configuration. */
+/** Checks the answer to PB's challenge. Over PB the password itself is never sent; see `WorkerDigests` of the configuration. */
 export function checkAnswer(credentials: PbCredentials, directory: WorkerDirectory): LoggedInWorker | null {
   const isRight = credentials.matches(digestOf(credentials.name, directory));
   return letIn(credentials.name, isRight, directory.tokens.checkPb(credentials), directory);

@@ -12,9 +12,9 @@ import { type SessionSocket, WorkerSessions } from './sessions.js';
 /** Connections that speak PB. */
 @Injectable()
 export class PbSockets {
-  /** Those that are logged in. */
+  /** Sessions that are logged in. */
   private readonly open = new Map<PbMasterSession, Duplex>();
-  /** Those that have said something since they were last asked for a sign of life. */
+  /** Connections that have sent something since the last ping. */
   private readonly alive = new WeakSet<Duplex>();
 
   constructor(
@@ -26,7 +26,7 @@ export class PbSockets {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** A worker whose connection ends before its login was answered backs off, as after a refusal. */
+  /** Ends a connection before its login was answered. The worker then backs off, as after a refusal. */
   turnAway(socket: Duplex): void {
     new PbMasterSession(
       { send: (bytes) => socket.end(bytes), close: () => socket.destroy(), bufferedBytes: () => 0 },
@@ -88,10 +88,10 @@ export class PbSockets {
     });
   }
 
-  /** Ends connections that have been silent since the last time, and asks the others again. */
+  /** Ends connections that have been silent since the last ping, and pings the others. */
   ping(): void {
     for (const [session, socket] of this.open) {
-      // One that is not read from cannot show that it is alive.
+      // A paused connection cannot show that it is alive.
       if (!this.alive.has(socket) && !socket.isPaused()) {
         socket.destroy();
         continue;

@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import type { LoginFailure } from '../core/login-failures.js';
 import { Refusals } from './refusals.js';
 
-/** `GET /workers/refused`: who tried to connect as a worker lately and was not let in. */
+/** `GET /workers/refused`: workers whose connections were refused lately. */
 @Controller('workers')
 export class RefusalsController {
   constructor(private readonly refusals: Refusals) {}

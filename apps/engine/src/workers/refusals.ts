@@ -6,7 +6,7 @@ import type { Connection } from './connections.js';
 
 const SUM_UP_EVERY_MS = 60_000;
 
-/** Connections that did not become sessions: counted, and logged as far as they are news. */
+/** Connections that did not become sessions. They are counted, and logged as far as they are news. */
 @Injectable()
 export class Refusals implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly failures = new LoginFailures();
@@ -14,7 +14,7 @@ export class Refusals implements OnApplicationBootstrap, BeforeApplicationShutdo
 
   constructor(@Inject(LOG) private readonly log: Logger) {}
 
-  /** The latest first. */
+  /** The refusals, latest first. */
   get latest(): LoginFailure[] {
     return this.failures.snapshot();
   }
@@ -23,7 +23,7 @@ export class Refusals implements OnApplicationBootstrap, BeforeApplicationShutdo
     return this.failures.total(reason);
   }
 
-  /** @param name what it called itself; empty: it had not said yet */
+  /** @param name the name it gave; empty when it gave none */
   refused(reason: Refusal, name: string, connection: Connection | undefined, detail?: string): void {
     const from = connection?.address ?? '';
     if (!this.failures.record(reason, name, from, Date.now())) return;

@@ -20,7 +20,7 @@ import { Refusals } from './refusals.js';
 import { type SessionSocket, WorkerSessions } from './sessions.js';
 import type { LoggedInWorker } from './tokens.js';
 
-/** Where relays connect; workers connect anywhere else. */
+/** Path where relays connect. Workers connect anywhere else. */
 export const RELAY_PATH = '/relay';
 
 /** Workers that come through relays, many on one connection. Each logs in itself, as on a connection of its own. */
@@ -39,7 +39,7 @@ export class RelaySockets {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** A relay that has logged in under a worker's name. */
+  /** Accepts a relay that has logged in under a worker's name. */
   accept(webSocket: WebSocket, relay: LoggedInWorker, connection: Connection): void {
     const fields = { relay: relay.name, from: connection.address };
     const link = new RelayLink(
@@ -71,12 +71,12 @@ export class RelaySockets {
     this.log.info(fields, 'relay connected');
   }
 
-  /** Lets nobody in any more; those that are in stay. */
+  /** Refuses new channels. Existing ones stay. */
   refuseNew(): void {
     this.isRefusing = true;
   }
 
-  /** Ends the connections of all relays but those: they, and who is behind them, go to another engine. */
+  /** Ends the connections of all relays except the busy ones: those relays and their workers go to another engine. */
   letGo(busy: ReadonlySet<Connection>): void {
     for (const [connection, webSocket] of this.open)
       if (!busy.has(connection)) webSocket.close(1001, 'the engine is draining');
@@ -138,7 +138,7 @@ export class RelaySockets {
       session.closed('the connection was lost');
       this.sessions.detach(session);
     };
-    // A channel that is closed here is not told of its end.
+    // No end is reported for a channel that is closed on this side.
     const close = (reason: string, status?: number): void => {
       channel.close(reason, status);
       ended();

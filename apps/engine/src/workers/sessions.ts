@@ -21,43 +21,43 @@ import { WorkerDirectory } from './login.js';
 import type { LoggedInWorker } from './tokens.js';
 
 const DUPLICATE_PING_MS = 3000;
-/** The rows of more workers than these are read by reading all. */
+/** For more workers than this all rows are read. */
 const READ_ONE_BY_ONE = 500;
-/** For a worker to say what it is. */
+/** Time for a worker to send its information. */
 const ATTACH_WITHIN_MS = 30_000;
 
-/** The socket under a session, as far as a session is concerned with it. */
+/** The socket under a session, as the session sees it. */
 export interface SessionSocket {
   readonly protocol: WorkerProtocol;
-  /** The worker's own, also behind a balancer. */
+  /** The worker's own address, also behind a balancer. */
   readonly address: string;
-  /** That of the relay that carries it. */
+  /** The connection of its relay, if any. */
   readonly relay?: Connection;
   readonly isOpen: boolean;
   readonly isPaused: boolean;
   pause(): void;
   resume(): void;
-  /** At once, without a farewell. */
+  /** Closes the connection at once, without a closing handshake. */
   terminate(): void;
 }
 
-/** What becomes of the builds of workers that come and go. */
+/** Handles the builds of workers that come and go. */
 export abstract class BuildsOfWorkers {
-  /** Takes over what the worker still holds of earlier sessions (I9), before it is offered any work. */
+  /** Takes over what the worker still holds of earlier sessions (I9), before the worker gets any builds. */
   abstract adopt(worker: AttachedWorker): Promise<void>;
-  /** The worker's connection is gone. */
+  /** Called when the worker's connection is lost. */
   abstract workerAway(worker: AttachedWorker): void;
 }
 
-/** The workers that are attached to this engine, whatever protocol they speak. */
+/** The workers that are attached to this engine, over any protocol. */
 @Injectable()
 export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
-  /** Sessions that began, since the start. */
+  /** Number of sessions since the start. */
   attaches = 0;
   readonly attached = new Map<number, AttachedWorker>();
   private readonly pressure = new BackPressure();
   private readonly byConnection = new WeakMap<WorkerConnection, AttachedWorker>();
-  /** Those whose rows are to be read again. */
+  /** Ids of workers whose rows have to be read again. */
   private readonly stale = new Set<number>();
   private isClosing = false;
 
@@ -80,12 +80,12 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     });
   }
 
-  /** Connections that are closed from now on are closed by us. */
+  /** Records that the engine stops: connections that close from now on are closed by us. */
   onModuleDestroy(): void {
     this.isClosing = true;
   }
 
-  /** Reads from the socket only as long as what was read gets stored. */
+  /** Reads from the socket only as long as its data gets stored. */
   holdBack(connection: WorkerConnection, socket: SessionSocket): void {
     const judge = this.pressure.share();
     connection.onUnacknowledged = (bytes) => {
@@ -96,7 +96,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Makes way for another connection of that worker.
+   * Makes room for another connection of that worker.
    * @throws OperationalError `duplicate-worker` when the earlier one still answers: it stays (`docs/protocols.md#duplicates`)
    */
   async displaceEarlier(configured: CompiledWorker): Promise<void> {
@@ -117,7 +117,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     earlier.disconnect('a new connection took its place');
   }
 
-  /** Attaches a worker that has logged in. Nothing happens when its connection is lost meanwhile. */
+  /** Attaches a worker that has logged in. Does nothing when its connection is lost meanwhile. */
   async attach(connection: WorkerConnection, socket: SessionSocket, configured: LoggedInWorker): Promise<void> {
     const workerId = this.directory.workerIds.get(configured.name)!;
     const info = await this.introduce(connection, workerId, configured.name);
@@ -150,7 +150,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     this.byConnection.set(connection, worker);
     await this.builds.adopt(worker);
     if (!socket.isOpen) return;
-    // Meanwhile another connection of it may have attached, and the configuration or its token may have gone.
+    // Meanwhile another connection of this worker may have attached, or its configuration or token may have been removed.
     const other = this.attached.get(workerId);
     if (other && other.sessionEpoch > sessionEpoch) return worker.disconnect('a newer connection took its place');
     if (!this.directory.workers.has(worker.name) || !this.mayStay(worker))
@@ -165,12 +165,12 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     this.log.info({ worker: worker.name, version, from: socket.address }, 'worker attached');
   }
 
-  /** The worker asked for a graceful end. */
+  /** Handles a worker's request for a graceful end. */
   leave(connection: WorkerConnection): void {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
     this.log.info({ worker: worker.name, builds: worker.builds }, 'worker asked to be shut down');
-    // Recorded first: an engine that dies now leaves the wish to the next one.
+    // Recorded first, so that the next engine knows of it when this one dies now.
     this.store
       .leaving(worker.workerId, worker.sessionEpoch)
       .then(() => this.changed(worker.workerId))
@@ -178,7 +178,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
       .finally(() => worker.leave());
   }
 
-  /** The connection is gone. */
+  /** Handles the end of a connection. */
   detach(connection: WorkerConnection): void {
     const worker = this.byConnection.get(connection);
     if (!worker) return;
@@ -199,26 +199,26 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Reads what is wanted of these workers or of all: who is paused, is to leave or to be killed; and lets go of those that have a newer
-   * session elsewhere (I11). By poll of all, for the hints that were lost (I1).
+   * Reads the wanted states of these workers or of all: which are paused, to be shut down or to be killed. Also disconnects those that have
+   * a newer session elsewhere (I11). All are polled, for the hints that were lost (I1).
    */
   refresh(workerIds: Iterable<number> = this.attached.keys()): Promise<void> {
     for (const id of workerIds) if (this.attached.has(id)) this.stale.add(id);
     return this.stale.size === 0 ? Promise.resolve() : this.readStale();
   }
 
-  /** The same for one worker, at once, when nobody waits for it: after a hint, or when a claim for it came to nothing. */
+  /** Reads one worker's row at once, without a caller that waits: after a hint, or when a claim for it failed. */
   recheck(workerId: number): void {
-    // It stays as it is until the next poll.
+    // The worker's state stays as it is until the next poll.
     this.refresh([workerId]).catch((error: unknown) => this.trouble({ name: null }, error, 'reading a worker failed'));
   }
 
-  /** Those that wait for builds of other engines to end. */
+  /** Reads the rows of workers that wait for builds of other engines to end. */
   recheckFull(): void {
     for (const worker of this.attached.values()) if (worker.hasBuildsElsewhere) this.recheck(worker.workerId);
   }
 
-  /** The configuration, or what workers may log in with, is another one. */
+  /** Handles a new configuration, or new tokens. */
   reconfigured(): void {
     const { workers } = this.directory;
     for (const worker of this.attached.values()) {
@@ -229,7 +229,10 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** Asks a new worker what it is. @throws OperationalError, after it has been counted against the worker */
+  /**
+   * Asks a new worker for its information.
+   * @throws OperationalError, after the failure has been counted against the worker
+   */
   private async introduce(connection: WorkerConnection, workerId: number, name: string): Promise<WorkerInfo> {
     const silence = new AbortController();
     try {
@@ -270,7 +273,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
       const { freeSlots: before, isDoubted } = worker;
       this.apply(worker, states.get(worker.workerId));
       if (worker.freeSlots <= before) continue;
-      // What is known of the queues will do for one that was in doubt.
+      // For a worker that was in doubt the known heads of the queues are enough.
       if (isDoubted) this.signals.slotFreed.next();
       else this.signals.workersChanged.next();
     }
@@ -285,7 +288,7 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     worker.know({ isHeld: paused || quarantinedForMs > 0, isLeaving, failures });
   }
 
-  /** Whether what it logged in with still lets it in. */
+  /** Whether the worker's password or token is still valid. */
   private mayStay({ tokenId }: AttachedWorker): boolean {
     return tokenId === null || this.directory.tokens.isWorking(tokenId);
   }

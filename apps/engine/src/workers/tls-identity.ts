@@ -4,12 +4,12 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { messageOf, UserError } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
-/** `TlsIdentity | null`: that of the workers' ports; null: they do not speak TLS. */
+/** `TlsIdentity | null`: the identity of the workers' ports; null without TLS. */
 export const WORKERS_TLS = Symbol('WORKERS_TLS');
 
 const LOOK_EVERY_MS = 2000;
 
-/** Where the certificate (with its chain) and its key are. */
+/** Paths of the certificate (with its chain) and its key. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
@@ -18,19 +18,22 @@ export interface TlsFiles {
 interface Loaded {
   readonly context: SecureContext;
   readonly validUntilMs: number;
-  /** To notice that nothing has changed. */
+  /** Contents of the files, to notice when nothing has changed. */
   readonly text: string;
 }
 
 /**
- * The certificate of the workers' ports, read again when its files change. Sessions keep what they began with; a pair of files that
- * does not go together changes nothing and is looked at again when either changes.
+ * The certificate of the workers' ports. It is read again when its files change. Sessions keep the one they began with. A pair of files
+ * that does not match changes nothing and is read again when either changes.
  */
 export class TlsIdentity {
   private loaded: Loaded;
   private problem: string | null = null;
 
-  /** @throws UserError `bad-tls` */
+  /**
+   * Reads the files.
+   * @throws UserError `bad-tls`
+   */
   constructor(
     private readonly files: TlsFiles,
     private readonly log: Logger,
@@ -42,7 +45,7 @@ export class TlsIdentity {
     }
   }
 
-  /** For new connections. */
+  /** The context of new connections. */
   get context(): SecureContext {
     return this.loaded.context;
   }
@@ -51,12 +54,12 @@ export class TlsIdentity {
     return this.loaded.validUntilMs;
   }
 
-  /** The files can be used as they are. */
+  /** True when the current files can be used. */
   get isCurrent(): boolean {
     return this.problem === null;
   }
 
-  /** Looks at the files' times, so that replaced links count too. */
+  /** Checks the files' times, so that replaced links count too. */
   watch(): void {
     for (const file of [this.files.certFile, this.files.keyFile]) {
       watchFile(file, { interval: LOOK_EVERY_MS, persistent: false }, this.onChange);
@@ -67,7 +70,7 @@ export class TlsIdentity {
     for (const file of [this.files.certFile, this.files.keyFile]) unwatchFile(file, this.onChange);
   }
 
-  /** Takes the files as they are now, or keeps what it has. */
+  /** Loads the current files, or keeps the old identity when they are bad. */
   reload(): void {
     try {
       const next = load(this.files);
@@ -92,7 +95,7 @@ export class TlsIdentity {
 
 function load({ certFile, keyFile }: TlsFiles): Loaded {
   const [cert, key] = [readFileSync(certFile), readFileSync(keyFile)];
-  // Refuses a key of another certificate.
+  // Throws for the key of another certificate.
   const context = createSecureContext({ cert, key });
   return {
     context,

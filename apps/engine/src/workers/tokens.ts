@@ -4,9 +4,9 @@ import type { CompiledWorker } from '@millrace/contracts';
 import { WorkerTokenStore } from '@millrace/database';
 import type { Credentials, PbCredentials } from '@millrace/worker-protocol';
 
-/** A worker of the configuration, and what it showed to get in. */
+/** A configured worker, with the credentials it logged in with. */
 export interface LoggedInWorker extends CompiledWorker {
-  /** Left out: a password. */
+  /** Missing when it logged in with a password. */
   readonly tokenId?: number;
 }
 
@@ -18,17 +18,17 @@ interface KnownToken {
 
 const NOBODYS = randomBytes(32);
 
-/** The tokens that workers may log in with, in memory; read again when their number in the database has changed. */
+/** The tokens of workers, in memory. They are read again when their version in the database has changed. */
 @Injectable()
 export class WorkerTokens {
   private byName = new Map<string, KnownToken[]>();
   private working = new Set<number>();
-  /** Null: nothing has been read yet. */
+  /** Null before the first read. */
   private version: number | null = null;
 
   constructor(private readonly store: WorkerTokenStore) {}
 
-  /** The worker's token that this password is; null: none. */
+  /** Returns the id of the worker's token that equals this password; null when there is none. */
   check({ name, password }: Credentials): number | null {
     const digest = createHash('sha256').update(password, 'utf8').digest();
     let found: number | null = null;
@@ -38,7 +38,7 @@ export class WorkerTokens {
     return found;
   }
 
-  /** The same over PB, for tokens that were made for it. */
+  /** Checks a login over PB. Returns the id of a token that is valid over PB; null when there is none. */
   checkPb(credentials: PbCredentials): number | null {
     let found: number | null = null;
     for (const { tokenId, pbDigest } of this.byName.get(credentials.name) ?? []) {
@@ -47,12 +47,15 @@ export class WorkerTokens {
     return found;
   }
 
-  /** It was not revoked, as far as is known here. */
+  /** Whether a token is not revoked, as far as is known here. */
   isWorking(tokenId: number): boolean {
     return this.working.has(tokenId);
   }
 
-  /** @returns whether anything has changed */
+  /**
+   * Reads the tokens if they have changed.
+   * @returns whether they have
+   */
   async refresh(): Promise<boolean> {
     const version = await this.store.version();
     if (version === this.version) return false;

@@ -7,12 +7,12 @@ import { parseProxyHeader } from '../core/proxy-header.js';
 import { type Connection, type Connections, expectLogin, type WorkerProtocol } from './connections.js';
 import type { TlsIdentity } from './tls-identity.js';
 
-/** For the balancer's word and the TLS handshake. */
+/** Time for the balancer's header and the TLS handshake. */
 const PREPARED_WITHIN_MS = 15_000;
 const KEEP_ALIVE_AFTER_MS = 60_000;
 /**
- * How long a connection may keep quiet before it is greeted as PB: there the master speaks first, over HTTP the worker does. When
- * many knock at once those are slow to speak, and a greeting would spoil their handshake.
+ * Silence after which a connection is greeted as PB. Over PB the master speaks first, over HTTP the worker does. When many connect at once
+ * they are slow to speak, and a greeting would break their handshake.
  */
 const SPEAKS_FIRST_WITHIN_MS = 200;
 const LONGER_PER_UNDECIDED_MS = 3;
@@ -21,20 +21,20 @@ const SPEAKS_FIRST_WITHIN_AT_MOST_MS = 3000;
 export interface WorkerPortOptions {
   readonly host: string;
   readonly port: number;
-  /** The setting that names the port, for the message when it is taken. */
+  /** The setting that names the port, for the error when it is taken. */
   readonly setting: string;
-  /** Null: both, told apart by who speaks first. */
+  /** Null: both, distinguished by who speaks first. */
   readonly protocol: WorkerProtocol | null;
   readonly tls: TlsIdentity | null;
   /** Peers whose connections begin with a PROXY header. */
   readonly balancers: BlockList | null;
   readonly connections: Connections;
-  /** The stream is paused: whoever takes it lets it flow. */
+  /** The stream is paused. The receiver resumes it. */
   readonly onReady: (stream: Socket, connection: Connection) => void;
   readonly onRefused: (reason: Refusal, connection: Connection, detail: string) => void;
 }
 
-/** One listening port: balancer's header, TLS and the question of the protocol are behind a connection when it is handed on. */
+/** One listening port. A connection is passed on after the balancer's header, the TLS handshake and the detection of its protocol. */
 export class WorkerPort {
   private readonly server: Server;
 
@@ -42,7 +42,7 @@ export class WorkerPort {
     this.server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS },
       (socket) => {
-        // Reset before it was taken up: nobody is there any more, whatever was said, and it has no address that could be asked for.
+        // The connection was reset before it was accepted. Nobody is there to read an answer, and it has no address any more.
         if (socket.remoteAddress === undefined) return void socket.destroy();
         void this.prepare(socket, options.connections.accept(socket));
       },
@@ -53,7 +53,10 @@ export class WorkerPort {
     return this.server.address() as AddressInfo;
   }
 
-  /** @throws UserError `port-taken`, `port-refused` */
+  /**
+   * Opens the port.
+   * @throws UserError `port-taken`, `port-refused`
+   */
   listen(): Promise<void> {
     const { port, host, setting } = this.options;
     return new Promise((resolve, reject) => {
@@ -62,7 +65,7 @@ export class WorkerPort {
     });
   }
 
-  /** Takes nothing more; resolves when the last connection is gone. */
+  /** Stops accepting connections. Resolves when the last connection has ended. */
   close(): Promise<void> {
     return new Promise((resolve) => this.server.close(() => resolve()));
   }
@@ -100,7 +103,7 @@ export class WorkerPort {
   }
 }
 
-/** A connection that will never be a worker's. No reason: it just went, which is nobody's business. */
+/** Thrown for a connection that will never be a worker's. Without a reason it just ended, which is not reported. */
 class Unprepared extends OperationalError {
   constructor(
     readonly reason: Refusal | null,
@@ -110,7 +113,10 @@ class Unprepared extends OperationalError {
   }
 }
 
-/** The next bytes. The stream is left paused. @throws Unprepared when it closes first */
+/**
+ * Returns the next bytes. The stream is left paused.
+ * @throws Unprepared when it closes first
+ */
 function nextBytes(stream: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const closed = (): void => reject(new Unprepared(null, 'the connection was closed'));
@@ -125,7 +131,7 @@ function nextBytes(stream: Socket): Promise<Buffer> {
   });
 }
 
-/** What the balancer says; `own` when it speaks for itself. */
+/** Returns the source address in the balancer's header; `own` when the balancer itself connects. */
 async function sourceAddress(socket: Socket, own: string): Promise<string> {
   let bytes = Buffer.alloc(0);
   for (;;) {
@@ -149,7 +155,7 @@ function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
     let failure: string | null = null;
     const failed = (error: Error): void => void (failure = error.message);
     const closed = (): void => {
-      // A balancer's health check says nothing, which is no failure, however it ends.
+      // A balancer's health check sends nothing, which is no failure, however it ends.
       const isSilent = socket.bytesRead === saidBefore;
       reject(new Unprepared(isSilent || failure === null ? null : 'tls', failure ?? 'it was closed'));
     };
@@ -159,7 +165,10 @@ function secured(socket: Socket, tls: TlsIdentity): Promise<Socket> {
   });
 }
 
-/** What is spoken on a fresh connection. @throws Unprepared when it closes first */
+/**
+ * Detects the protocol of a new connection.
+ * @throws Unprepared when it closes first
+ */
 function spoken(stream: Socket, withinMs: number): Promise<WorkerProtocol> {
   return new Promise((resolve, reject) => {
     let hasSpoken = false;
@@ -176,7 +185,7 @@ function spoken(stream: Socket, withinMs: number): Promise<WorkerProtocol> {
       resolve('msgpack');
     };
     const quiet = setTimeout(() => {
-      // After a pause of this process what has come meanwhile is read before this runs.
+      // After a pause of this process, data that arrived meanwhile is read before this runs.
       setImmediate(() => {
         if (hasSpoken || stream.destroyed) return;
         stream.off('data', speaks);

@@ -44,7 +44,7 @@ export const WORKER_PROVIDERS = [
   },
 ];
 
-/** Workers: their ports, logins and sessions, and the watch over those that are missing. */
+/** Workers: their ports, logins and sessions, and the watch over missing ones. */
 @Module({
   imports: [ConfigurationModule, BuildsModule],
   controllers: [RefusalsController],

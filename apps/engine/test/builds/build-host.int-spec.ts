@@ -30,8 +30,8 @@ import { STEP_LIMITS } from '../../src/core/step-limits.js';
 import type { CommandRequest } from '../../src/runner/runner.js';
 import { attachedWorker } from '../attached-worker.js';
 
-/** A build whose worker says what a test wants it to say; everything else is real. */
-describe('what a build leaves behind has limits', () => {
+/** A build whose worker sends what a test tells it to. Everything else is real. */
+describe('limits of what a build stores', () => {
   let folder: string;
   let db: Database;
   let me: Incarnation;
@@ -114,7 +114,7 @@ describe('what a build leaves behind has limits', () => {
     await host.startStep({ number: 0, name: 'test', hidden: false, resumable: true });
   });
 
-  /** A session with a worker in this process. */
+  /** Returns a session with a worker in this process. */
   function connection(): MsgpackMasterSession {
     let seq = 0;
     const session: MsgpackMasterSession = new MsgpackMasterSession({
@@ -153,7 +153,7 @@ describe('what a build leaves behind has limits', () => {
     ]);
 
   const linesOf = async (log: string): Promise<string[]> => {
-    // After everything that nobody waited for.
+    // Written after all entries that nobody awaited.
     await journal.write(build, [{ kind: 'step-changed', number: 0, stateString: 'looked at' }]);
     const { id } = (await db.get<{ id: number }>(`SELECT id FROM logs WHERE build_id = ? AND name = ?`, [
       build.buildId,
@@ -162,7 +162,7 @@ describe('what a build leaves behind has limits', () => {
     return (await readLogLines(db, id, 0, 999)).split('\n').slice(0, -1);
   };
 
-  it('a command that writes 3,000 logs fails, says why, and takes no time', async () => {
+  it('a command that writes 3,000 logs fails with a reason, and takes no time', async () => {
     const stdout = { kind: 'stdout', text: 'x\n' } as const;
     says = (id, send) => {
       send(update(id, [stdout]));
@@ -183,7 +183,7 @@ describe('what a build leaves behind has limits', () => {
     expect(broken).toEqual([]);
   });
 
-  it('also when they come one by one', async () => {
+  it('a command that writes 3,000 logs one by one fails as well', async () => {
     says = (id, send) => {
       for (let i = 0; i < 3000; i++) send(update(id, [{ kind: 'log', name: `log ${i}`, text: 'x\n' }]));
       send({ op: 'complete', commandId: id, failure: null });
@@ -192,12 +192,12 @@ describe('what a build leaves behind has limits', () => {
     expect(result.failureReason).toBe(
       `'log 200' is one log too many for its step: at most ${STEP_LIMITS.logs} are allowed`,
     );
-    // In the one that always has room.
+    // In the log for which there is always room.
     expect(await linesOf('err.text')).toEqual([`h${result.failureReason}`]);
     expect(await logsOf()).toHaveLength(STEP_LIMITS.logs + 1);
   });
 
-  it('lines that are mixed are as many writes as there are logs, and lose nothing', async () => {
+  it('mixed lines cost as many writes as there are logs, and none is lost', async () => {
     const mixed = Array.from({ length: 30_000 }, (_, i): CommandUpdate =>
       i % 2 === 0 ? { kind: 'stdout', text: `${i}\n` } : { kind: 'log', name: 'other', text: `${i}\n` },
     );
@@ -220,7 +220,7 @@ describe('what a build leaves behind has limits', () => {
     expect(chunks!.n).toBeLessThan(10);
   });
 
-  it('what is captured is recorded piece by piece, and whole', async () => {
+  it('captured output is recorded piece by piece, and complete', async () => {
     const lines = Array.from({ length: 300 }, (_, i) => `line ${i}\n`);
     says = (id, send) => {
       lines.forEach((text, i) => send(update(id, [{ kind: 'stdout', text }], i + 1)));
@@ -310,7 +310,7 @@ describe('what a build leaves behind has limits', () => {
     });
   });
 
-  it('a hundred commands at a time are enough', async () => {
+  it('a hundred commands at a time are the most', async () => {
     says = () => undefined;
     const asked = Array.from({ length: STEP_LIMITS.commands + 1 }, (_, ordinal) =>
       host.runCommand(request({ ordinal })),

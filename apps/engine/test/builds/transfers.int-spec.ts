@@ -58,7 +58,7 @@ describe('an upload', () => {
     },
   );
 
-  it("is its engine's alone, and goes through no link that somebody left", async () => {
+  it('is readable for its engine only, and follows no link that somebody left', async () => {
     const { write, finish } = await upload('upload_file', null);
     await write(Buffer.from('abc'));
     await finish(true);

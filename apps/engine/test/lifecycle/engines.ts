@@ -32,7 +32,7 @@ import { RunningBuilds } from '../../dist/builds/running-builds.js';
 import { Engine as EngineDuties } from '../../dist/engine.js';
 import { EngineModule } from '../../dist/engine.module.js';
 
-/** Two commands; in one step; that change from attempt to attempt; in a step that cannot go on half-way. */
+/** Builders with two commands: in one step, in steps that change from attempt to attempt, and in a step that cannot go on half-way. */
 const CONFIG = `
 import { builder, customStep, defineConfig, worker } from '@millrace/config';
 import { resultOf, shell } from '@millrace/steps';
@@ -50,7 +50,7 @@ export default defineConfig({
 `;
 const WAIT = { timeoutMs: 30_000 };
 
-/** An engine as `runMaster` starts it, in this process: with a runner process and a port for workers of its own. */
+/** An engine as `runMaster` starts it, in this process: with a runner process and its own port for workers. */
 export class Engine {
   constructor(
     readonly me: Incarnation,
@@ -72,7 +72,7 @@ export class Engine {
     return this.log.some((line) => line.message === message);
   }
 
-  /** In order, as `runMaster` does. */
+  /** Stops in order, as `runMaster` does. */
   async stop(): Promise<void> {
     await this.module.close();
   }
@@ -139,7 +139,10 @@ export class Engines {
     return worker;
   }
 
-  /** @returns the request's id */
+  /**
+   * Submits a build request.
+   * @returns its id
+   */
   async submit(builder: string): Promise<number> {
     const row = await this.db.get<{ id: number }>(`SELECT id FROM builders WHERE name = ?`, [builder]);
     const created = await this.db.transaction((tx) =>
@@ -157,7 +160,7 @@ export class Engines {
     return created!.requests[0]!.requestId;
   }
 
-  /** The attempts at a request. */
+  /** Returns the attempts at a request. */
   builds(requestId: number): Promise<BuildRow[]> {
     return this.db.all<BuildRow>(
       `SELECT id, master_id AS masterId, attempt, results, state_string AS state FROM builds WHERE request_id = ? ORDER BY id`,
@@ -175,7 +178,7 @@ export class Engines {
     return builds;
   }
 
-  /** The last attempt has ended, and the request with it. */
+  /** Waits until the last attempt has ended, and the request with it. */
   ended(requestId: number): Promise<BuildRow[]> {
     return this.until(
       requestId,
@@ -196,7 +199,7 @@ export class Engines {
     await eventually(isParked, { ...WAIT, what: 'parked' });
   }
 
-  /** Standard output of each step of a build, without what the engine says itself. */
+  /** Returns the standard output of each step of a build, without the engine's own lines. */
   async output(buildId: number): Promise<string[]> {
     const logs = await this.db.all<{ id: number; lines: number }>(
       `SELECT l.id, l.num_lines AS \`lines\` FROM logs l JOIN steps s ON s.id = l.step_id WHERE l.build_id = ? ORDER BY s.number`,
@@ -220,7 +223,7 @@ export class Engines {
   }
 }
 
-/** What the worker's shell commands do: they say a line, and `second` and `number …` go on when they are told to. */
+/** The worker's shell commands: each prints a line, and `second` and `number …` go on only when they are released. */
 export class Script {
   readonly began: string[] = [];
   private readonly waiting = new Map<string, () => void>();
@@ -239,7 +242,7 @@ export class Script {
     return 0;
   }
 
-  /** Lets a held command end, now. */
+  /** Lets a held command end now. */
   release(command: string): void {
     this.waiting.get(command)!();
     this.waiting.delete(command);
@@ -268,7 +271,7 @@ export function register(db: Database, name: string, leaseMs = 600_000): Promise
   });
 }
 
-/** The same suite with each kind of database; every test has engines of its own on an empty one. */
+/** Runs the same suite with each kind of database. Every test has its own engines on an empty one. */
 export function withEngines(name: string, suite: (get: () => Engines) => void): void {
   const kinds = ['SQLite', ...(requireService('mariadb') ? ['MariaDB'] : [])];
   describe.each(kinds)(`${name} on %s`, (kind) => {

@@ -8,7 +8,7 @@ withEngines('a worker that nobody has', (get) => {
   const missingAtMs = async (engines: Engines): Promise<number | null> =>
     (await engines.db.get<{ at: number | null }>(`SELECT missing_at_ms AS at FROM workers WHERE name = 'w'`))!.at;
 
-  it('is missed after its time, once by all engines together, until it comes', async () => {
+  it('is missing after its time, once for all engines together, until it comes', async () => {
     const engines = get();
     const all = [await engines.start('a'), await engines.start('b')];
     expect(await missingAtMs(engines)).toBeNull();
@@ -26,7 +26,7 @@ withEngines('a worker that nobody has', (get) => {
           async ({ metrics }) => (await metrics.getSingleMetric('millrace_workers_missing')!.get()).values[0]!.value,
         ),
       );
-    // Both have looked since.
+    // Both engines have looked since.
     await eventually(async () => (await gauges()).every((missing) => missing === 1), { ...WAIT, what: 'both' });
     expect(await raised()).toBe(1);
     expect(engines.bus.published.map(({ topic }) => topic).filter((topic) => topic.endsWith('.missing'))).toHaveLength(

@@ -7,7 +7,7 @@ import { type Engines, FakeCommands, register, Script, withEngines } from './eng
 const WAIT = { timeoutMs: 30_000 };
 
 withEngines('the reaper', (get) => {
-  /** A claim of a master that does nothing about it. */
+  /** Makes a claim of a master that does nothing about it. */
   const claimedBy = async (engines: Engines, master: Incarnation, builder = 'two'): Promise<number> => {
     const requestId = await engines.submit(builder);
     const row = await engines.db.get<{ builderId: number; workerId: number }>(
@@ -21,7 +21,7 @@ withEngines('the reaper', (get) => {
   const deaths = async (engines: Engines, requestId: number): Promise<number> =>
     (await engines.db.get<{ deaths: number }>(`SELECT deaths FROM build_requests WHERE id = ?`, [requestId]))!.deaths;
 
-  it('gives back the builds of a dead engine, as a death of theirs', async () => {
+  it('gives back the builds of a dead engine, and counts a death of theirs', async () => {
     const engines = get();
     await engines.start('a');
     const dead = await register(engines.db, 'dead');
@@ -39,7 +39,7 @@ withEngines('the reaper', (get) => {
     const dead = await register(engines.db, 'dead');
     const requestId = await claimedBy(engines, dead);
     await new MasterStore(engines.db).stop(dead);
-    // Its own lost claim is given back in the second round after that, so that rounds have gone by.
+    // Its own lost claim is given back in the second round after that, so it shows that rounds have passed.
     const own = await claimedBy(engines, engine.me, 'other');
     await engines.until(own, ([one]) => one?.results === Result.RETRY, 'given back');
     expect(await engines.builds(requestId)).toMatchObject([{ results: null }]);
@@ -58,14 +58,14 @@ withEngines('the reaper', (get) => {
     const [build] = await engines.until(requestId, ([one]) => one?.results === Result.RETRY, 'reaped');
     expect(build!.state).toBe('retry: its worker did not come back');
     expect(await deaths(engines, requestId)).toBe(0);
-    // What the worker brings along then is nobody's.
+    // The builds that the worker then brings along belong to nobody.
     await engines.connect(engine, script, commands);
     await engines.until(requestId, ({ length }) => length === 2, 'the second attempt');
     const isNew = (): boolean => script.began.length === 4 && commands.ids.length === 1;
     await eventually(isNew, { ...WAIT, what: 'its second command, and nothing else on the worker' });
   }, 60_000);
 
-  it('gives a claim back whose answer never arrived', async () => {
+  it('gives a claim back when the answer to its commit was lost', async () => {
     const engines = get();
     const engine = await engines.start('a');
     const requestId = await claimedBy(engines, engine.me);

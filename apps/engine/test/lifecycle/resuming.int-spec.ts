@@ -15,7 +15,7 @@ withEngines('a build whose worker goes away', (get) => {
     await worker.terminate();
     await engines.parked(requestId);
     expect(engine.builds.size).toBe(0);
-    // The command ends while nobody listens.
+    // The command ends while there is no connection.
     script.release('second');
     await engines.connect(engine, script, commands);
     const [build, ...more] = await engines.ended(requestId);
@@ -27,7 +27,7 @@ withEngines('a build whose worker goes away', (get) => {
     expect(engine.builds.stats).toEqual({ adopted: 1, parked: 1 });
   }, 60_000);
 
-  it('goes on at the engine that it comes back to, under a new epoch', async () => {
+  it('goes on at the engine to which the worker comes back, under a new epoch', async () => {
     const engines = get();
     const [a, b] = [await engines.start('a'), await engines.start('b')];
     const [script, commands] = [new Script(), new FakeCommands()];
@@ -54,11 +54,11 @@ withEngines('a build whose worker goes away', (get) => {
     ]);
   }, 60_000);
 
-  it('is fenced off from the engine that never heard of it', async () => {
+  it('is fenced off from the engine that did not notice', async () => {
     const engines = get();
     const [a, b] = [await engines.start('a'), await engines.start('b')];
     const [script, commands] = [new Script(), new FakeCommands()];
-    // Its first connection stays open, as one does behind a cable that was cut.
+    // Its first connection stays open, as with a cable that was cut.
     await engines.connect(a, script, commands);
     const requestId = await engines.submit('two');
     await script.begins('second');
@@ -95,13 +95,13 @@ withEngines('a build whose worker goes away', (get) => {
       script.release(script.began[1]!);
       const after = await engines.ended(requestId);
       expect(after.at(-1)).toMatchObject({ attempt: 2, results: Result.SUCCESS });
-      // What the first attempt ran was ended: nothing is held for it.
+      // The commands of the first attempt were ended, so the worker holds none of them.
       await eventually(() => commands.ids.length === 0, { what: 'an idle worker' });
     },
     60_000,
   );
 
-  it('is stopped after it has come back, and its command ends with it', async () => {
+  it('is stopped after its worker has come back, and its command ends with it', async () => {
     const engines = get();
     const [a, b] = [await engines.start('a'), await engines.start('b')];
     const [script, commands] = [new Script(), new FakeCommands()];
@@ -119,7 +119,7 @@ withEngines('a build whose worker goes away', (get) => {
     await eventually(() => commands.ids.length === 0, { what: 'an idle worker' });
   }, 60_000);
 
-  it('is tried again when it came back without the command', async () => {
+  it('is tried again when the worker came back without the command', async () => {
     const engines = get();
     const engine = await engines.start('a');
     const script = new Script();

@@ -3,7 +3,7 @@ import { Result } from '@millrace/domain';
 import { FakeCommands, Script, withEngines } from './engines.js';
 
 withEngines('an engine that ends', (get) => {
-  it('gives back what cannot go on without it, and another one takes it', async () => {
+  it('gives back builds that cannot go on without it, and another engine takes them', async () => {
     const engines = get();
     const [a, b] = [await engines.start('a'), await engines.start('b')];
     const script = new Script();
@@ -24,7 +24,7 @@ withEngines('an engine that ends', (get) => {
     expect(again.began).toEqual(['first', 'second']);
   }, 60_000);
 
-  it('leaves to its worker what can go on', async () => {
+  it('leaves builds that can go on to their worker', async () => {
     const engines = get();
     const [a, b] = [await engines.start('a'), await engines.start('b')];
     const [script, commands] = [new Script(), new FakeCommands()];
@@ -39,7 +39,7 @@ withEngines('an engine that ends', (get) => {
     expect(builds).toMatchObject([{ attempt: 1, results: Result.SUCCESS, masterId: b.me.masterId }]);
   }, 60_000);
 
-  it('finishes what it has when it drains, takes nothing new, and lets its workers go', async () => {
+  it('finishes its builds when it drains, takes no new ones, and disconnects its workers', async () => {
     const engines = get();
     const engine = await engines.start('a');
     const script = new Script();

@@ -11,7 +11,7 @@ export interface SeenStep {
   hidden: boolean;
 }
 
-/** An engine of one build that is its own worker: commands really run, here. Keeps everything it was asked for. */
+/** An engine of one build that is its own worker: commands really run, here. It keeps every call. */
 export class FakeBuildHost implements BuildHost {
   readonly steps: SeenStep[] = [];
   readonly requests: CommandRequest[] = [];
@@ -20,7 +20,7 @@ export class FakeBuildHost implements BuildHost {
   readonly states: StepState[] = [];
   readonly uploads: string[] = [];
   properties: Record<string, readonly [JsonValue, string]> = {};
-  /** Answers instead of running the command, when it returns something. */
+  /** Answers in place of the command, when it returns something. */
   intercept: (request: CommandRequest) => CommandResult | Promise<CommandResult> | undefined = () => undefined;
   private readonly processes = new Map<number, ChildProcess>();
   private readonly interrupted = new Set<number>();
@@ -42,7 +42,7 @@ export class FakeBuildHost implements BuildHost {
     this.killInterrupted(stepNumber);
   }
 
-  /** Also for a process that was not there yet when it was interrupted. */
+  /** Kills the interrupted command, also when its process was not there yet when it was interrupted. */
   private killInterrupted(stepNumber: number): void {
     const pid = this.processes.get(stepNumber)?.pid;
     if (pid !== undefined && this.interrupted.has(stepNumber)) process.kill(-pid, 'SIGKILL');
@@ -157,7 +157,7 @@ export class FakeBuildHost implements BuildHost {
   }
 }
 
-/** Of patterns with one part that stands for any folders, whose last name may begin with an asterisk. */
+/** Finds files by a pattern with one part that stands for any folders, and whose last name may begin with an asterisk. */
 async function filesOf(pattern: string): Promise<string[]> {
   const [folder, name] = pattern.replace(/\[(.)\]/g, '$1').split('/**/') as [string, string];
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);

@@ -26,7 +26,7 @@ export class Runners {
     return { pool, config: { configFile, fingerprint } };
   }
 
-  /** Builds of one git step, all in the same folder. */
+  /** Makes builds of one git step, all in the same folder. */
   async builderWith(options: string, workerEnv: Readonly<Record<string, string>> = {}) {
     const configFile = join(this.folder, `git${this.configs++}.config.ts`);
     await writeFile(

@@ -19,7 +19,7 @@ let runners: Runners;
 let daemon: ChildProcess;
 let port: number;
 
-/** Git's protocol for files is not for submodules: git does not allow that by default. */
+/** Returns an address of the daemon. Git does not allow submodules over its protocol for files by default. */
 const served = (name: string): string => `git://127.0.0.1:${port}/${name}`;
 const isThere = (path: string): Promise<boolean> =>
   access(path).then(
@@ -51,7 +51,10 @@ class Repository {
     return (await run('git', ['-C', this.folder, ...identity, ...args])).stdout.trim();
   }
 
-  /** @returns the revision */
+  /**
+   * Makes a commit.
+   * @returns the revision
+   */
   async commit(file: string, text: string): Promise<string> {
     await writeFile(join(this.folder, file), text);
     await this.git('add', '--all');
@@ -71,7 +74,7 @@ beforeAll(async () => {
   runners = new Runners(folder);
   port = await freePort();
   const args = ['daemon', '--reuseaddr', `--base-path=${join(folder, 'served')}`, '--export-all', '--listen=127.0.0.1'];
-  // A group of its own: git runs the daemon itself as another process.
+  // A process group of its own: git runs the daemon itself as another process.
   daemon = spawn('git', [...args, `--port=${port}`], { stdio: 'ignore', detached: true });
   await Repository.make('any');
   await eventually(
@@ -94,7 +97,7 @@ afterAll(async () => {
 type Built = Awaited<ReturnType<Awaited<ReturnType<Runners['builderWith']>>['build']>>;
 const gotRevision = ({ host }: Built): unknown => host.properties['got_revision']?.[0];
 const stateOf = ({ host }: Built): string | null => host.steps[0]!.stateString;
-/** Whether the checkout was thrown away. */
+/** Whether the checkout was removed and made again. */
 const wasRemade = ({ host }: Built): boolean => host.events.includes('command rmdir');
 
 describe('what was wanted', () => {
@@ -156,7 +159,7 @@ describe('what was wanted', () => {
     expect(await isThere(join(workdir, 'made'))).toBe(true);
   });
 
-  it('is the head of the branch, whatever the source stamp says, when it is told so', async () => {
+  it('is the head of the branch, whatever the source stamp says, with alwaysUseLatest', async () => {
     const { build } = await runners.builderWith(`{ repository: '${app.url}', alwaysUseLatest: true }`);
     expect(gotRevision(await build({ branch: 'main', revision: ids['first']! }))).toBe(ids['main']);
   });
@@ -216,7 +219,7 @@ describe('a clone', () => {
     }
   });
 
-  it('borrows from a reference, and does without one that is not there', async () => {
+  it('borrows from a reference, and works without one that does not exist', async () => {
     const app = await Repository.make('lent');
     await run('git', ['clone', '--quiet', '--bare', app.url, join(folder, 'mirror')]);
     const head = await app.commit('a.txt', 'newer than the mirror');
@@ -307,7 +310,7 @@ describe('submodules', () => {
     expect([await isThere(join(workdir, 'made')), wasRemade(again)]).toEqual([true, false]);
   });
 
-  it('whose server is away cost nothing, and nor do ones that lack their revision', async () => {
+  it('whose server is away do no harm when they are not needed, nor do ones that lack their revision', async () => {
     const { app, lib } = await made('away', served);
     const { build, workdir } = await runners.builderWith(`{ repository: '${served('away')}', submodules: true }`);
     expect((await build()).outcome).toMatchObject(SUCCESS);
@@ -391,7 +394,7 @@ describe('what a killed git has left', () => {
     expect((await build()).host.logs.has('git/repair')).toBe(false);
   });
 
-  it('does so wherever it was killed', async () => {
+  it('is repaired wherever git was killed', async () => {
     for (let commands = 1; commands <= 5; commands++) {
       const { begin, build } = await runners.builderWith(`{ repository: '${served('left')}', submodules: true }`);
       const { host, running } = begin();
@@ -402,7 +405,7 @@ describe('what a killed git has left', () => {
     }
   });
 
-  it('is all that is removed where that is not allowed', async () => {
+  it('is the only thing removed when remaking is not allowed', async () => {
     const { build, workdir } = await runners.builderWith(
       `{ repository: '${served('left')}', clobberOnFailure: false }`,
     );
@@ -433,7 +436,7 @@ describe('a server that is away', () => {
     expect((await build()).outcome).toMatchObject(SUCCESS);
   });
 
-  it('is asked again, as often as was said', async () => {
+  it('is asked again as often as configured', async () => {
     const app = await Repository.make('retried');
     await rename(app.folder, `${app.folder}-away`);
     const options = `{ repository: '${app.url}', retry: { delaySeconds: 0.05, repeats: 100 } }`;
@@ -458,7 +461,7 @@ describe('a server that is away', () => {
     expect((await build()).outcome).toMatchObject(SUCCESS);
   });
 
-  it('is no reason to throw a checkout away, and nor is a git that is away', async () => {
+  it('is no reason to remake a checkout, nor is a missing git', async () => {
     const app = await Repository.make('without-git');
     const { build, workdir } = await runners.builderWith(
       `{ repository: '${app.url}', env: { PATH: (build) => (build.sourceStamp.branch === 'main' ? '/nowhere' : '${process.env['PATH']}') } }`,
@@ -503,7 +506,7 @@ describe('a server that is away', () => {
 });
 
 describe('an SSH key', () => {
-  /** Records what ssh would do and what it would read, then does the other side's part here. */
+  /** Records what ssh would do and read, and then does the other side's part here. */
   const SSH = (seen: string) => `#!/bin/sh
 /usr/bin/ssh -G "$@" > '${seen}.options' || exit 255
 sed -n 's/^identityfile //p' '${seen}.options' | while read -r key; do cat "$key" > '${seen}.key'; stat -c %a "$key" > '${seen}.mode'; done
@@ -512,7 +515,7 @@ for last; do :; done
 exec sh -c "$last"
 `;
 
-  it('opens the repository, with the host key that was given, and is gone afterwards', async () => {
+  it('opens the repository, with the given host key, and is removed afterwards', async () => {
     const lib = await Repository.make('ssh-lib');
     const app = await Repository.make('ssh');
     await app.addSubmodule(served('ssh-lib'), 'lib');

@@ -110,7 +110,7 @@ async function expectWorking(pool: RunnerPool): Promise<void> {
 }
 
 describe('steps', () => {
-  it('follows flags and conditions', async () => {
+  it('follow flags and conditions', async () => {
     const pool = await startPool();
     const { outcome, host } = start(pool, 'flags');
     expect(await outcome).toEqual({
@@ -130,7 +130,7 @@ describe('steps', () => {
     expect(host.events.slice(0, 3)).toEqual(['start ok', 'command shell', 'finish ok']);
   });
 
-  it('renders properties, templates and callbacks, and stores what steps set', async () => {
+  it('render properties, templates and callbacks, and their properties are stored', async () => {
     const { outcome, host } = start(await startPool(), 'properties');
     expect(await outcome).toEqual(SUCCESS);
     expect(host.properties).toEqual({
@@ -146,7 +146,7 @@ describe('steps', () => {
     expect(host.log('shell_1')).toContain('step-hello');
   });
 
-  it('turns an exception of a step into its result, with the stack in a log', async () => {
+  it('end with a result when they throw, with the stack in a log', async () => {
     const { outcome, host } = start(await startPool(), 'throws');
     expect(await outcome).toEqual({
       kind: 'finished',
@@ -157,13 +157,13 @@ describe('steps', () => {
     expect(host.steps).toHaveLength(1);
   });
 
-  it('says what is wrong with a step that returns no result', async () => {
+  it('report what is wrong with a step that returns no result', async () => {
     const { outcome, host } = start(await startPool(), 'returns_nonsense');
     expect(await outcome).toMatchObject({ results: Result.EXCEPTION });
     expect(host.log('odd', 'err.text')).toContain('a step has to return a result (such as Result.SUCCESS), not fine');
   });
 
-  it('keeps every line that a step logs, in few calls, and its links', async () => {
+  it('keep every line that they log, in few calls, and their links', async () => {
     const { outcome, host } = start(await startPool(), 'log');
     expect(await outcome).toEqual(SUCCESS);
     expect(host.log('talk', 'notes')).toBe(Array.from({ length: 1000 }, (_, index) => `${index},`).join(''));
@@ -171,7 +171,7 @@ describe('steps', () => {
     expect(host.steps[0]!.stateString).toBe('talked');
   });
 
-  it('ends with RETRY, without alwaysRun steps, when the worker is lost', async () => {
+  it('end with RETRY, without alwaysRun steps, when the worker is lost', async () => {
     const host = new FakeBuildHost();
     host.intercept = () => ({ rc: null, failure: 'lost', failureReason: null, cancelled: false, workerLost: true });
     const { outcome } = start(await startPool(), 'sleeps', host);
@@ -179,7 +179,7 @@ describe('steps', () => {
     expect(host.steps.map(({ name, results }) => [name, results])).toEqual([['shell', Result.RETRY]]);
   });
 
-  it('ends where it is when the build is no longer ours', async () => {
+  it('end at once when the build is no longer ours', async () => {
     const host = new FakeBuildHost();
     host.intercept = () => Promise.reject(new FencedError('build 1'));
     const pool = await startPool();
@@ -212,7 +212,7 @@ describe('stopping', () => {
     expect(host.log('tidy')).toContain('tidy');
   });
 
-  it('leaves a step behind that ignores its signal', async () => {
+  it('abandons a step that ignores its signal', async () => {
     const { outcome, host, stop } = start(await startPool(), 'ignores_stop');
     await eventually(() => host.steps.length > 0, 'the step runs');
     stop('enough');
@@ -233,8 +233,8 @@ describe('stopping', () => {
   });
 });
 
-describe('damage', () => {
-  it('keeps other builds quick while a step burns CPU, and says which step it is', async () => {
+describe('damage to a runner', () => {
+  it('leaves other builds quick while a step burns CPU, and the step is reported', async () => {
     const stalls: { buildId: number; step: string | null; ms: number }[] = [];
     const pool = await startPool({ onStall: (stall) => stalls.push(stall) });
     await expectWorking(pool);
@@ -261,7 +261,7 @@ describe('damage', () => {
         readdirSync(`/proc/${pool.pid}/task`).map((id) => {
           try {
             const stat = readFileSync(`/proc/${pool.pid}/task/${id}/stat`, 'utf8');
-            // The 19th field; the second, in brackets, may contain anything.
+            // The 19th field. The second one, in brackets, may contain anything.
             return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
           } catch {
             // The thread has ended since they were listed.
@@ -303,7 +303,7 @@ describe('damage', () => {
     30_000,
   );
 
-  it('ends the running builds when the process is killed, interrupts their commands, and comes back warm', async () => {
+  it('ends the running builds when the process is killed: their commands are interrupted, and a new process gets warm', async () => {
     const pool = await startPool();
     const { outcome, host } = start(pool, 'sleeps');
     await eventually(() => host.requests.length > 0, 'the command runs');
@@ -316,7 +316,7 @@ describe('damage', () => {
       step: 'shell',
     });
     expect(host.events.at(-1)).toMatch(/^interrupt 0: /);
-    await expectWorking(pool); // asked for while there is no process
+    await expectWorking(pool); // Requested while there is no process.
     expect(pool.pid).not.toBe(pid);
     expect(pool.stats().restarts).toBe(1);
   });
@@ -349,14 +349,14 @@ describe('the process', () => {
 });
 
 describe('configurations', () => {
-  it('refuses one that is not what the engine has compiled, and one that is broken', async () => {
+  it('are refused when the engine has compiled another one, and when they are broken', async () => {
     await expect(startPool({ fingerprint: 'other' })).rejects.toMatchObject({ code: 'bad-config' });
     const file = join(folder, 'broken.ts');
     await writeFile(file, 'export default {');
     await expect(startPool({ configFile: file })).rejects.toMatchObject({ code: 'bad-config' });
   });
 
-  it('switches new builds over and lets running ones finish under their own', async () => {
+  it('are switched for new builds, and running ones finish under their own', async () => {
     const pool = await startPool();
     const running = start(pool, 'sleeps');
     await eventually(() => running.host.requests.length > 0, 'the command runs');
@@ -377,7 +377,7 @@ describe('configurations', () => {
     );
   });
 
-  it('runs what was claimed under an earlier one as that was, whatever the file says now', async () => {
+  it('of an earlier claim are run as they were, whatever the file contains now', async () => {
     const configFile = join(folder, 'moving.config.ts');
     await writeFile(configFile, CONFIG);
     const { fingerprint } = await loadAndCompile(configFile);

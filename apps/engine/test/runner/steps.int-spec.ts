@@ -24,7 +24,7 @@ let origin: string;
 let server: Server;
 let url: string;
 const requests: (string | undefined)[] = [];
-/** Another host, which wants to know who asks. */
+/** A foreign host that records who connects. */
 let evil: Server;
 let evilUrl: string;
 const evilRequests: { url: string; authorization: string | undefined }[] = [];
@@ -42,7 +42,7 @@ async function commit(file: string, text: string): Promise<string> {
   return await git('rev-parse', 'HEAD');
 }
 
-/** Git LFS of a forge: where objects are, and the objects. */
+/** Git LFS of a forge: the addresses of objects, and the objects. */
 async function largeFiles(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await text(request);
   const [oid] = /[0-9a-f]{64}$/.exec(request.url!) ?? [];
@@ -59,7 +59,7 @@ async function largeFiles(request: IncomingMessage, response: ServerResponse): P
   response.end(JSON.stringify({ transfer: 'basic', objects: found }));
 }
 
-/** `git http-backend` behind Basic authentication: what a forge is to a Git client. */
+/** Starts `git http-backend` behind Basic authentication, which Git clients see as a forge. */
 function startForge(): Promise<Server> {
   const wanted = `Basic ${Buffer.from(`ci:${PASSWORD}`).toString('base64')}`;
   const forge = createServer((request, response) => {
@@ -137,7 +137,7 @@ afterAll(async () => {
 describe('git', () => {
   const here = () => JSON.stringify(pathToFileURL(origin).href);
 
-  it('checks out the head of a branch, or the very revision, and says which it got', async () => {
+  it('checks out the head of a branch, or the exact revision, and records which it got', async () => {
     const first = await commit('a.txt', 'one');
     const second = await commit('a.txt', 'two');
     const { build } = await runners.builderWith(`{ repository: ${here()} }`);
@@ -161,7 +161,7 @@ describe('git', () => {
     expect((await build({ branch: 'main' })).host.properties.got_revision![0]).toBe(kept);
   });
 
-  it('leaves what earlier builds made when incremental, and nothing when full', async () => {
+  it('keeps files of earlier builds when incremental, and none when full', async () => {
     await commit('.gitignore', 'made*\n');
     for (const [mode, left] of [
       ['incremental', ['made.txt', 'stray.txt']],
@@ -428,7 +428,7 @@ exit 0
     const head = await commit('a.txt', `after ${workdir}`);
     requests.length = 0;
     const { outcome, host } = await build({ branch: 'main' });
-    // Its user's own configuration may keep git from working at all.
+    // A build's own user configuration may keep git from working at all.
     if (!(await readdir(home)).length) {
       expect([outcome, host.logs]).toMatchObject([SUCCESS, expect.anything()]);
       expect(host.properties.got_revision![0]).toBe(head);
@@ -466,7 +466,7 @@ exit 0
       expect([outcome, host.logs]).toMatchObject([SUCCESS, expect.anything()]);
       expect(await readdir(join(own.workdir, 'sub'))).toEqual(['.git']);
     }
-    // The second time everything was there but the branch's head.
+    // The second time everything was there except the branch's head.
     expect(requests.length).toBeLessThan(6);
 
     evilRequests.length = 0;
@@ -493,7 +493,7 @@ exit 0
 });
 
 describe('a value that somebody else has chosen', () => {
-  it('is a word of a command, and a name below the folder, whatever is in it', async () => {
+  it('is a word of a command, and a name below the folder, whatever it contains', async () => {
     const configFile = join(folder, 'values.config.ts');
     await writeFile(
       configFile,
@@ -582,8 +582,8 @@ export default defineConfig({
 });
 
 describe('the quickstart', () => {
-  it('builds the small project: main is green, failing is red', async () => {
-    process.env['MILLRACE_WORKER_PASSWORD'] = 'x'; // jest hands a copy of the environment to tests, and none to configurations
+  it('builds the small project: main succeeds, failing fails', async () => {
+    process.env['MILLRACE_WORKER_PASSWORD'] = 'x'; // jest gives a copy of the environment to tests, and none to configurations.
     const wrapper = join(folder, 'quickstart.config.ts');
     await writeFile(
       wrapper,

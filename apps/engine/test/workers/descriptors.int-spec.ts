@@ -13,7 +13,7 @@ const ENGINE = join(import.meta.dirname, '../../dist/main.js');
 const OPEN_FILES = 400;
 const WORKERS = 200;
 
-/** A real engine whose limit of open files is low. */
+/** A real engine with a low limit of open files. */
 describe('an engine with few descriptors', () => {
   let folder: string;
   let engine: ChildProcess;
@@ -75,7 +75,7 @@ describe('an engine with few descriptors', () => {
         ?.slice(name.length + 1),
     );
 
-  it('says at its start that it cannot have as many workers as it should', async () => {
+  it('reports at its start that it cannot have as many workers as configured', async () => {
     expect(output).toContain(
       `MILLRACE_WORKER_MAX is 5000, but the limit of open files leaves room for ${WORKERS} workers`,
     );
@@ -83,7 +83,7 @@ describe('an engine with few descriptors', () => {
     expect(await metric('millrace_open_files_limit')).toBe(OPEN_FILES);
   });
 
-  it('takes what it has room for, refuses the others politely, and shows them', async () => {
+  it('accepts as many as it has room for, refuses the others politely, and shows them', async () => {
     const url = `ws://127.0.0.1:${ports.worker}`;
     for (let i = 0; i < WORKERS; i++) {
       workers.push(
@@ -99,7 +99,7 @@ describe('an engine with few descriptors', () => {
     });
   }, 60_000);
 
-  it('keeps them and goes on when a crowd knocks that is larger than its descriptors', async () => {
+  it('keeps its workers when more clients connect than it has descriptors', async () => {
     const crowd: Socket[] = [];
     for (let i = 0; i < 2 * OPEN_FILES; i++) {
       crowd.push(connect(ports.worker, '127.0.0.1').on('error', () => undefined));

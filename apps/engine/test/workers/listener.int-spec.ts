@@ -45,7 +45,7 @@ describe('the ports for workers', () => {
     for (const talk of talks) talk.socket.destroy();
   });
 
-  it('greets nobody as PB on the port for msgpack', async () => {
+  it('greet nobody as PB on the port for msgpack', async () => {
     const talk = Talk.with(listening.settings.workerMsgpackPort!);
     await eventually(() => listening.connections.count('msgpack') === 1);
     talk.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -78,7 +78,7 @@ describe('refused logins', () => {
     return talk.text.split('\r\n\r\n')[0]!;
   };
 
-  it('are counted and shown, and answered later after some', async () => {
+  it('are counted and shown, and delayed after some', async () => {
     for (let i = 0; i < 5; i++) expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
     const startedAt = performance.now();
     expect(await answer('w0', 'wrong')).toMatch(/^HTTP\/1\.1 401 /);
@@ -94,7 +94,7 @@ describe('refused logins', () => {
     expect(listening.log.filter(({ level }) => level === 'warn')).toHaveLength(2);
   });
 
-  it('cost nobody else anything, and the right one a second', async () => {
+  it('delay nobody else, and the right credentials by a second', async () => {
     const guesses = Array.from({ length: 50 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'wrong')));
     await eventually(() => listening.connections.count('msgpack') >= 40, { what: 'the guesses' });
     const startedAt = performance.now();
@@ -105,7 +105,7 @@ describe('refused logins', () => {
     for (const guess of guesses) guess.socket.destroy();
   });
 
-  it('show nothing that a terminal obeys', async () => {
+  it('show no control characters', async () => {
     await answer('\u001b[2J\n' + 'x'.repeat(150), 'wrong');
     expect(listening.refusals.latest[0]!.name).toMatch(/^\\x1b\[2J\\x0ax{90,}…$/);
     expect(JSON.stringify(listening.log.at(-1))).not.toContain('\\u001b');
@@ -130,7 +130,7 @@ describe('the maximum of connections', () => {
   });
   afterAll(() => listening.stop());
 
-  it('turns further workers away politely, and keeps those that are there', async () => {
+  it('turns further workers away politely, and keeps the connected ones', async () => {
     const [first] = [await attach('w0'), await attach('w1')];
     const refused = Talk.with(listening.settings.workerPort, upgrade('w2', 'password-of-w2'));
     await refused.closed;
@@ -144,19 +144,19 @@ describe('the maximum of connections', () => {
     await eventually(() => attach('w2').then(() => true), { what: 'room for another' });
   });
 
-  it('is not reached by those that have not logged in: silent, trickling or many, they make place for one another', async () => {
+  it('is not reached by connections that have not logged in: silent, slow or many, they displace one another', async () => {
     await attach('w0');
     const { workerPort, workerPbPort } = listening.settings;
     const silent = Array.from({ length: 300 }, (_, i) => Talk.with(i % 2 === 0 ? workerPort : workerPbPort!));
     await eventually(() => listening.refusals.total('displaced') >= 300 - 64, { what: 'the displaced' });
     expect(listening.connections.size).toBeLessThanOrEqual(65);
-    // Place for the last one, in spite of them.
+    // There is a place for the last one, in spite of them.
     await attach('w1');
     expect(listening.attached).toEqual(['w0', 'w1']);
     for (const talk of silent) talk.socket.destroy();
   });
 
-  it('also when hundreds knock at once', async () => {
+  it('is not reached by hundreds that connect at once', async () => {
     await attach('w0');
     const crowd = Array.from({ length: 300 }, () => Talk.with(listening.settings.workerPort, upgrade('w3', 'x')));
     await Promise.all(crowd.map((talk) => talk.closed));
@@ -174,7 +174,7 @@ describe('connections of one address', () => {
   });
   afterAll(() => listening.stop());
 
-  it('may wait for their login up to a number; then the oldest of them goes', async () => {
+  it('may wait for their login up to a number; then the oldest of them is closed', async () => {
     const silent = Array.from({ length: 30 }, () => Talk.with(listening.settings.workerPbPort!));
     await eventually(() => listening.refusals.total('displaced') === 20, { what: 'the displaced' });
     await Promise.all(silent.slice(0, 20).map((talk) => talk.closed));
@@ -183,7 +183,7 @@ describe('connections of one address', () => {
     for (const talk of silent) talk.socket.destroy();
   });
 
-  it('over PB are read for so much before their login, in whatever pieces', async () => {
+  it('over PB are read up to a limit before their login, in pieces of any size', async () => {
     const talk = Talk.with(listening.settings.workerPbPort!);
     await eventually(() => talk.heard.equals(PB_GREETING));
     talk.socket.write(Buffer.from('028270620a81', 'hex').subarray(0, 4));
@@ -198,7 +198,7 @@ describe('connections of one address', () => {
   });
 });
 
-describe('a worker that says too much', () => {
+describe('a worker that sends too much', () => {
   beforeAll(async () => {
     listening = await Listening.start();
   });
@@ -236,12 +236,12 @@ describe('a worker that says too much', () => {
     await closed;
     session.closed('the test is over');
     await eventually(() => listening.attached.length === 0, { what: 'detached' });
-    // Somebody else is served as before.
+    // Another worker is served as before.
     await attach('w5');
   });
 });
 
-describe('a worker that asks and does not read', () => {
+describe('a worker that sends requests and does not read', () => {
   beforeAll(async () => {
     listening = await Listening.start();
   });
@@ -316,7 +316,7 @@ describe('TLS for workers', () => {
     for (const { socket } of [msgpack, pb, silent]) socket.destroy();
   });
 
-  it('refuses what is no TLS', async () => {
+  it('refuses connections without TLS', async () => {
     await Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0')).closed;
     expect(listening.refusals.latest[0]).toMatchObject({ reason: 'tls', address: '127.0.0.1' });
   });
@@ -336,19 +336,19 @@ describe('TLS for workers', () => {
     expect(listening.refusals.total('tls')).toBe(before);
   });
 
-  it('has nothing against a connection that was reset before it was taken up', async () => {
+  it('ignores a connection that was reset before it was accepted', async () => {
     const before = listening.refusals.total('tls');
     const speakAndReset = `const socket = require('net').connect(${listening.settings.workerPort}, '127.0.0.1', () =>
       socket.write('PROXY', () => socket.resetAndDestroy()))`;
-    // This process, which listens, stands still meanwhile.
+    // This process, which listens, is blocked meanwhile.
     expect(spawnSync(process.execPath, ['-e', speakAndReset]).status).toBe(0);
-    // Connections are taken up in their order.
+    // Connections are accepted in their order.
     await issuer();
     await eventually(() => listening.connections.size === 0, { what: 'its end' });
     expect(listening.refusals.total('tls')).toBe(before);
   });
 
-  it('takes a new certificate for new connections, and keeps the old one when the new one is bad', async () => {
+  it('uses a new certificate for new connections, and keeps the old one when the new one is bad', async () => {
     expect(await issuer()).toBe('first');
     const old = open();
     await eventually(() => old.talk.heard.equals(PB_GREETING));
@@ -362,7 +362,7 @@ describe('TLS for workers', () => {
     expect(await issuer()).toBe('second');
     expect(await listening.metric('millrace_worker_tls_certificate_current')).toBe(0);
 
-    // A certificate whose key is not there yet is as bad, and good as soon as it is.
+    // A certificate whose key is not there yet is bad as well, and good as soon as it is.
     makeCertificate(files.cert, join(listening.folder, 'other.pem'), 'third');
     listening.listener.reload();
     expect(await issuer()).toBe('second');
@@ -401,7 +401,7 @@ describe('the PROXY header', () => {
     });
     afterAll(() => listening.stop());
 
-    it('gives the real address, whatever parts it comes in', async () => {
+    it('gives the real address, in pieces of any size', async () => {
       const talk = Talk.with(listening.settings.workerPort);
       talk.socket.setNoDelay(true);
       const bytes = Buffer.concat([header([10, 1, 2, 3]), Buffer.from(upgrade('w0', 'wrong'))]);
@@ -419,7 +419,7 @@ describe('the PROXY header', () => {
       talk.socket.destroy();
     });
 
-    it('says whose connections are too many', async () => {
+    it('tells whose connections are too many', async () => {
       const connect = async (last: number): Promise<Talk> => {
         const talk = Talk.with(listening.settings.workerPort, header([10, 1, 2, last]));
         await eventually(() => talk.heard.equals(PB_GREETING), { what: 'the greeting' });
@@ -436,7 +436,7 @@ describe('the PROXY header', () => {
       for (const talk of [...others, ...same, last]) talk.socket.destroy();
     });
 
-    it('has to be there', async () => {
+    it('is required', async () => {
       const talk = Talk.with(listening.settings.workerPort, upgrade('w0', 'password-of-w0'));
       await talk.closed;
       expect(talk.text).toBe('');
@@ -453,7 +453,7 @@ describe('the PROXY header', () => {
     });
     afterAll(() => listening.stop());
 
-    it('is not believed, and not needed', async () => {
+    it('is not trusted, and not needed', async () => {
       await Talk.with(listening.settings.workerPort, Buffer.concat([header([10, 1, 2, 3]), Buffer.from('x')])).closed;
       expect(listening.refusals.latest[0]).toMatchObject({ reason: 'malformed', address: '127.0.0.1' });
       await attach('w0');

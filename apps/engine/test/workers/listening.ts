@@ -122,7 +122,7 @@ export class Listening {
     return [...this.sessions.attached.values()].map(({ name }) => name).sort();
   }
 
-  /** The value of a metric, with its labels if it has any: `name{label="value"}`. */
+  /** Returns the value of a metric, with its labels if it has any: `name{label="value"}`. */
   async metric(name: string): Promise<number> {
     const lines = (await this.metrics.metrics()).split('\n');
     return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
@@ -135,7 +135,7 @@ export class Listening {
   }
 }
 
-/** A connection that says something raw and keeps what it hears. */
+/** A connection that sends raw bytes and keeps what it receives. */
 export class Talk {
   heard = Buffer.alloc(0);
   readonly closed: Promise<void>;
@@ -161,10 +161,10 @@ export class Talk {
   }
 }
 
-/** What the master says first over PB. */
+/** The master's greeting over PB. */
 export const PB_GREETING = Buffer.from('02800282706204826e6f6e65', 'hex');
 
-/** What a msgpack worker says first. */
+/** Returns the first request of a msgpack worker. */
 export function upgrade(name: string, password: string): string {
   return [
     'GET / HTTP/1.1',
@@ -178,7 +178,7 @@ export function upgrade(name: string, password: string): string {
   ].join('\r\n');
 }
 
-/** A certificate for 127.0.0.1 and localhost that signs itself. */
+/** Makes a self-signed certificate for 127.0.0.1 and localhost. */
 export function makeCertificate(certFile: string, keyFile: string, commonName: string): void {
   execFileSync(
     'openssl',

@@ -13,7 +13,7 @@ import {
 import { Listening, makeCertificate } from './listening.js';
 
 const NODE_WORKER = join(import.meta.dirname, '../../../worker/dist/main.js');
-/** Where HAProxy connects from, as the engine sees it. */
+/** HAProxy's source address as the engine sees it. */
 const BALANCER = '127.0.0.3';
 
 const stock = [
@@ -51,7 +51,7 @@ describe('real workers over TLS', () => {
     await listening.stop();
   });
 
-  /** Where the worker came from, as soon as it is attached. */
+  /** Returns the worker's address as soon as it is attached. */
   const attachedFrom = async (name: string): Promise<unknown> => {
     const attached = (): Listening['log'] =>
       listening.log.filter(({ message, fields }) => message === 'worker attached' && fields['worker'] === name);

@@ -15,7 +15,7 @@ import { Listening } from './listening.js';
 
 const NODE_WORKER = join(import.meta.dirname, '../../../worker/dist/main.js');
 
-/** A relay and its workers as processes, before two engines' listeners. */
+/** A relay and its workers as processes, in front of two engines' listeners. */
 describe('workers behind a relay', () => {
   let one: Listening;
   let other: Listening;
@@ -80,13 +80,13 @@ describe('workers behind a relay', () => {
     await w3.connection.ping();
   });
 
-  it('go with it to the next engine', async () => {
+  it('go to the next engine with it', async () => {
     await one.stop();
     await eventually(() => attached(other).startsWith('w0 w1'), { what: 'moved', timeoutMs: 20_000 });
     for (const { connection } of other.sessions.attached.values()) await connection.ping();
   });
 
-  it('leave an engine that drains with their relay, when none of them builds there any more', async () => {
+  it('leave a draining engine together with their relay, when none of them builds there any more', async () => {
     const next = await Listening.start(() => ({ MILLRACE_WORKER_PORT: String(one.settings.workerPort) }));
     stops.push(() => next.stop());
     const w0 = [...other.sessions.attached.values()].find(({ name }) => name === 'w0')!;
@@ -102,7 +102,7 @@ describe('workers behind a relay', () => {
   });
 });
 
-/** A relay that does as it likes. */
+/** A relay that misbehaves. */
 describe('a relay', () => {
   let listening: Listening;
   let socket: WebSocket;
@@ -166,7 +166,7 @@ describe('a relay', () => {
     await worker.terminate();
   });
 
-  it('is cut off, and nobody else, when it says who comes in more words than that takes', async () => {
+  it('is cut off, and nobody else, when its opening of a channel is too long', async () => {
     const worker = await FakeWorker.connect({ url: listening.url, name: 'w0', password: 'password-of-w0' });
     await eventually(() => listening.attached.includes('w0'), { what: 'attached' });
     const ended = once(socket, 'close');
@@ -193,7 +193,7 @@ describe('a relay', () => {
     }
   });
 
-  it('cannot guess passwords by saying that each guess is from elsewhere', async () => {
+  it('cannot guess passwords by claiming that each guess comes from elsewhere', async () => {
     const guess = (i: number): Promise<'accepted' | RelayClosing> =>
       open({
         protocol: 'msgpack',

@@ -55,7 +55,7 @@ describe('WorkerTokens', () => {
     expect([check(name, password), checkPb(name, password)]).toEqual([overMsgpack, overPb]);
   });
 
-  it('is read again when something has changed, and only then', async () => {
+  it('are read again when something has changed, and only then', async () => {
     expect(await tokens.refresh()).toBe(false);
     const old = tokens.check({ name: 'w1', password: 'second' })!;
     await make('w1', 'third', { revokeOld: true });

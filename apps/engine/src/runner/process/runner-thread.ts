@@ -17,10 +17,10 @@ import {
 } from '../protocol/messages.js';
 import type { ThreadData } from '../thread/thread.js';
 
-/** What a thread tells whoever keeps it. */
+/** Events of a thread, for its pool. */
 export interface ThreadEvents {
   ready(snapshot: ConfigSnapshot): void;
-  /** It never became ready. */
+  /** The thread never became ready. */
   failed(error: SentError): void;
   call(buildId: number, call: HostCall): void;
   /** `isUsable`: the thread can take another build. */
@@ -28,7 +28,7 @@ export interface ThreadEvents {
 }
 
 const MB = 1024 * 1024;
-/** Numbers of calls that this side makes for a thread that no longer can; the thread counts from 0. */
+/** First number of calls that this side makes in place of a thread that cannot any more. The thread counts from 0. */
 const OWN_CALLS = 1_000_000_000;
 
 /** One worker thread, seen from the runner's main thread, which runs no code of the user's. */
@@ -74,21 +74,21 @@ export class RunnerThread {
     this.stopReason = reason;
     this.post({ kind: 'stop', reason });
     const stopped = this.job;
-    // A thread whose loop turns stops by itself, however long its commands take; one that burns CPU has to be ended. By then it may be
-    // at another build, which nobody asked to stop.
+    // A thread whose loop turns stops by itself, however long its commands take. One that burns CPU has to be ended. By then it may be at
+    // another build, which nobody asked to stop.
     setTimeout(() => {
       if (this.job && this.job === stopped && this.heartbeat.ageMs >= this.limits.stopGraceMs) this.end('');
     }, this.limits.stopGraceMs + 200).unref();
   }
 
-  /** Its step keeps a core busy: the steps of others go first until its build has ended, and the thread with it. */
+  /** Lowers the thread's priority, because its step keeps a core busy, until its build has ended and the thread with it. */
   giveWay(): void {
     if (this.hasGivenWay || this.threadId === null) return;
     this.hasGivenWay = true;
     giveWayToAll(this.threadId);
   }
 
-  /** Ends the thread at once; its build dies of `reason`, or is cancelled when it is being stopped. */
+  /** Ends the thread at once. Its build dies of `reason`, or is cancelled when it is being stopped. */
   end(reason: string): void {
     this.endReason ??= reason;
     void this.worker.terminate();
@@ -98,7 +98,7 @@ export class RunnerThread {
     this.worker.postMessage(message);
   }
 
-  /** What is too much for the engine goes no further: every process on the way would have to read it. */
+  /** Passes a call on. A call that is too large for the engine is refused here, because every process on the way would have to read it. */
   private call(buildId: number, call: HostCall): void {
     try {
       const { callDepth: maxDepth, callValues: maxValues, callCharacters: maxCharacters } = STEP_LIMITS;
@@ -178,7 +178,7 @@ export class RunnerThread {
     return `${where} threw out of band: ${messageOf(error)}`;
   }
 
-  /** Memory outside of the heap, which V8's own limit does not cover. */
+  /** Whether memory outside of the heap, which V8's own limit does not cover, is too large. */
   get isOverMemory(): boolean {
     return this.heartbeat.externalBytes > this.limits.threadMemoryMb * MB;
   }

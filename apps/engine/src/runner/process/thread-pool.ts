@@ -5,15 +5,15 @@ import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from '
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;
-/** A loop that has not turned for so long is busy. */
+/** A loop that has not turned for this long is busy. */
 const BUSY_MS = 2 * BEAT_MS;
-/** What the process needs for itself, whatever the threads hold. */
+/** Memory of the process itself, in addition to that of the threads. */
 const OWN_MEMORY_MB = 256;
 const MB = 1024 * 1024;
-/** Idle threads beyond this are ended rather than kept for the next burst. */
+/** Most idle threads that are kept for the next burst. */
 const MAX_IDLE = 8;
 
-/** The threads of a runner process, some building, some warm, some starting; per configuration fingerprint. */
+/** The threads of a runner process by configuration fingerprint: building, warm and starting ones. */
 export class ThreadPool {
   private current: Generation | null = null;
   private readonly snapshots = new Map<string, Generation['snapshot']>();
@@ -55,7 +55,7 @@ export class ThreadPool {
     }
   }
 
-  /** New builds use this one; threads of another configuration end when their build does. */
+  /** Sets the configuration of new builds. Threads of another configuration end when their build does. */
   private load(generation: Generation): void {
     this.remember(generation);
     this.current = generation;
@@ -88,7 +88,7 @@ export class ThreadPool {
     this.warm();
   }
 
-  /** One starting thread for every waiting job, and the wanted number of spares of the current configuration. */
+  /** Starts a thread for every waiting job, and the wanted number of spare ones of the current configuration. */
   private warm(): void {
     const wanted = new Map<string, { generation: Generation; count: number }>();
     const want = (generation: Generation, count: number) => {
@@ -101,7 +101,7 @@ export class ThreadPool {
     for (const { generation, count } of wanted.values()) {
       const has = (thread: RunnerThread) => thread.generation.fingerprint === generation.fingerprint;
       let missing = count - this.idle.filter(has).length - [...this.starting].filter(has).length;
-      // The first thread of a configuration compiles it; the others are made from what it has compiled.
+      // The first thread of a configuration compiles it. The others are started with its compiled result.
       if (!this.snapshots.get(generation.fingerprint))
         missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
       for (; missing > 0; missing--) this.startThread(generation);
@@ -172,10 +172,10 @@ export class ThreadPool {
     } else this.building.get(buildId)?.end(reason);
   }
 
-  /** Finds threads whose loop stands still, and puts that down to the step that runs. */
+  /** Finds threads whose loop stands still, and attributes that to the running step. */
   private watch(): void {
     const now = performance.now();
-    const isLate = now - this.lastTick > BEAT_MS * 3; // this loop was held up itself: ages say nothing
+    const isLate = now - this.lastTick > BEAT_MS * 3; // This loop was held up itself, so the ages mean nothing.
     this.lastTick = now;
     if (isLate) return;
     this.guardMemory();
@@ -196,8 +196,8 @@ export class ThreadPool {
   }
 
   /**
-   * A step that fills buffers without ever yielding reports nothing; it shows in the size of the process, and as the thread
-   * that has stood still for longest.
+   * Ends a thread when the process has grown too large. A step that fills buffers without ever yielding reports nothing; it shows in the
+   * size of the process, and as the thread that has stood still for longest.
    */
   private guardMemory(): void {
     const threads = this.building.size + this.idle.length + this.starting.size;

@@ -4,7 +4,7 @@ import { monotonicMs } from '@millrace/domain';
 export const BEAT_MS = 200;
 
 /**
- * Memory that a thread and its watcher share: when its loop turned last and how much it holds outside of its heap. Read
+ * Memory that a thread and its watcher share: when its loop last turned, and how much memory it holds outside of its heap. It is read
  * without a message, so it can be read while the thread does not answer.
  */
 export class Heartbeat {

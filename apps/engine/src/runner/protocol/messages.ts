@@ -7,15 +7,15 @@ export interface Generation {
   readonly configFile: string;
   readonly fingerprint: string;
   readonly snapshot: ConfigSnapshot | null;
-  /** Of its threads. */
+  /** Environment of the threads. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 export interface RunnerLimits {
   readonly threadMemoryMb: number;
-  /** Threads kept ready beside those that build. */
+  /** Threads kept ready in addition to the building ones. */
   readonly warmThreads: number;
-  /** How long a stopped step may ignore it before its thread is ended, when that does not answer either. */
+  /** Time that a stopped step has before its thread is ended, when the thread does not answer either. */
   readonly stopGraceMs: number;
 }
 
@@ -72,7 +72,7 @@ export function toSent(error: unknown): SentError {
   };
 }
 
-/** As an error of the class that matters to the receiver. */
+/** Restores an error with the class that matters to the receiver. */
 export function fromSent(error: SentError): Error {
   if (error.problems) return new ConfigError(error.problems);
   if (error.code === 'fenced') return new FencedError(error.message.replace(/^no longer the owner of /, ''));

@@ -24,14 +24,14 @@ import {
 import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-host.js';
 import { StepRun } from './step-run.js';
 
-/** A stopped step that has no command under way and still does not end is left behind after this time. */
+/** A stopped step that has no running command and still does not end is abandoned after this time. */
 const ABANDON_AFTER_MS = 5_000;
-/** Of what a step threw, which may be of any size. */
+/** Longest logged stack of a thrown value, which may be of any size. */
 const MAX_STACK_CHARACTERS = 100_000;
 
 type Step = BuilderDefinition['factory'][number];
 
-/** Takes one build through its steps. Everything that has an effect is asked of the host. */
+/** Runs the steps of one build. All effects are calls to the host. */
 export class BuildWalk {
   private progress: BuildProgress = BUILD_BEGINS;
   private workerLost = false;
@@ -45,7 +45,7 @@ export class BuildWalk {
     private readonly job: BuildJob,
     private readonly builder: BuilderDefinition,
     private readonly host: BuildHost,
-    /** Told which step runs, so that a death or a stall can be put down to it. */
+    /** Called with the running step, so that a death or a stall can be attributed to it. */
     private readonly onStep: (step: { number: number; name: string } | null) => void,
     private readonly abandonAfterMs: number = ABANDON_AFTER_MS,
   ) {
@@ -81,14 +81,14 @@ export class BuildWalk {
     return { kind: 'finished', results: result, stateString: buildStateString(result, this.finished) };
   }
 
-  /** A step that an earlier engine has brought to its end. */
+  /** Restores a step that an earlier engine has finished. */
   private recall(step: FinishedStep, name: string): Result {
     if (step.name !== name) throw new Error(`step ${step.number} was '${step.name}' and is '${name}' now`);
     this.finished.push(step);
     return step.results;
   }
 
-  /** Throws only if the build cannot go on at all. */
+  /** Runs a step. Throws only if the build cannot go on at all. */
   private async runStep(step: Step, name: string, number: number): Promise<Result> {
     const run = new StepRun({
       job: this.job,
@@ -136,7 +136,7 @@ export class BuildWalk {
     return typeof doStepIf === 'boolean' ? doStepIf : await doStepIf(run.context);
   }
 
-  /** A callback that fails hides nothing, and says so in the step's log. */
+  /** Whether a step is hidden. When the callback fails, the step is shown and the error is in its log. */
   private async isHidden({ hideStepIf = false }: Step, result: Result, run: StepRun): Promise<boolean> {
     if (typeof hideStepIf === 'boolean') return hideStepIf;
     try {
@@ -148,7 +148,7 @@ export class BuildWalk {
     }
   }
 
-  /** User code that ignores its signal must not keep a stopped build for ever. */
+  /** Waits for the step, but not for ever: user code that ignores its signal must not keep a stopped build from ending. */
   private async orAbandoned<T>(running: Promise<T>, run: StepRun): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const abandoned = new Promise<never>((_resolve, reject) => {

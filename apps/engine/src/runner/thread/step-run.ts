@@ -17,7 +17,7 @@ import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
 import { workerPath } from '../../core/worker-path.js';
 import type { BuildHost, BuildJob, CommandRequest } from '../protocol/build-host.js';
 
-/** A state that is gone again so soon is never sent by itself, which saves a short step a write. */
+/** Delay before a state is sent. A state that is replaced sooner is never sent, which saves a short step a write. */
 const STATE_DELAY_MS = 50;
 
 const NOT_STARTED: CommandOutcome = {
@@ -36,20 +36,20 @@ export interface StepRunParts {
   readonly properties: BuildProperties;
   /** The builder's environment, for every command. */
   readonly env: Readonly<Record<string, Renderable<string | null>>>;
-  /** Takes what is not waited for; its failure ends the build. */
+  /** Receives the promise of a call that is not awaited. Its failure ends the build. */
   readonly track: (sent: Promise<void>) => void;
 }
 
-/** One step while it runs: the context that its code sees, and what the walk has to know afterwards. */
+/** One running step: the context for its code, and the data that the walk needs afterwards. */
 export class StepRun {
   readonly context: StepContext;
   workerLost = false;
-  /** What the step has shown last. */
+  /** The last state that the step has set. */
   shown: string | null = null;
   private readonly abort = new AbortController();
   private ordinal = 0;
   private underWay = 0;
-  /** Those of them that a stop interrupts. */
+  /** Number of running commands that a stop interrupts. */
   private interruptible = 0;
   private urls: { name: string; url: string }[] = [];
   private stateTimer: NodeJS.Timeout | undefined;
@@ -66,7 +66,7 @@ export class StepRun {
     return this.abort.signal.aborted;
   }
 
-  /** A command is under way, cleaning up included. */
+  /** Whether a command is running, including commands for cleaning up. */
   get isBusy(): boolean {
     return this.underWay > 0;
   }
@@ -80,7 +80,7 @@ export class StepRun {
     if (this.interruptible > 0) this.parts.track(this.parts.host.interrupt(this.parts.number, reason));
   }
 
-  /** Everything the step has left to be stored, in order; what it appends after that is lost. */
+  /** Waits until everything that the step has left is stored, in order. Text appended after that is lost. */
   async flush(): Promise<void> {
     clearTimeout(this.stateTimer);
     const { host, number, properties, track } = this.parts;
@@ -133,7 +133,7 @@ export class StepRun {
       this.context,
       this.parts.properties.current,
     );
-    // The worker's own says what the machine is like, so the builder's and the step's win.
+    // The worker's variables describe its machine, so the builder's and the step's take precedence.
     const env = { ...this.parts.job.worker.env, ...(await this.builderEnv), ...options.env };
     const args: Record<string, JsonValue> = {
       command: options.command,
@@ -215,10 +215,10 @@ export class StepRun {
   }
 }
 
-/** What a step logs at once may be of any size; the engine gets it in pieces that it can hold many of. */
+/** Largest piece of logged text. Steps may log texts of any size; the engine gets pieces of which it can hold many. */
 const PIECE_CHARACTERS = 256 << 10;
 
-/** Text on its way into one log: while a piece is being committed the next ones gather, so a chatty step makes few calls. */
+/** Text for one log. While a piece is being committed the next ones are gathered, so a chatty step makes few calls. */
 class LogFlow implements LogWriter {
   private waiting = '';
   private flow: Promise<void> | null = null;
@@ -228,7 +228,7 @@ class LogFlow implements LogWriter {
   append(text: string): Promise<void> {
     this.waiting += text;
     this.flow ??= this.run();
-    // Handled by the walk when it drains; whoever waits for this promise sees the failure as well.
+    // The walk handles the error when it drains. Callers that await this promise get it as well.
     this.flow.catch(() => undefined);
     return this.flow;
   }

@@ -18,7 +18,7 @@ export interface ThreadData {
   readonly heartbeat: SharedArrayBuffer;
 }
 
-/** A runner thread: loads the configuration once, then takes build after build, one at a time. */
+/** A runner thread: loads the configuration once, then runs build after build, one at a time. */
 async function main(): Promise<void> {
   if (!parentPort) throw new UnexpectedError('not-a-thread', 'a runner thread runs as a worker thread only');
   const port = parentPort;
@@ -79,14 +79,14 @@ async function main(): Promise<void> {
   });
 }
 
-/** What the engine has compiled and what is on the disk now have to be the same program. */
+/** Checks that the file on the disk is still what the engine has compiled. */
 function requireFingerprint({ configFile, fingerprint }: Generation, found: string): void {
   if (found === fingerprint) return;
   const message = `${configFile} is no longer what was loaded; reload the configuration`;
   throw new ConfigError([{ path: '', expected: 'an unchanged file', message, file: configFile }]);
 }
 
-/** The build's host as seen from its thread: every call is a message, answered by number. */
+/** The build's host as seen from its thread: every call is a message, and answers are matched by number. */
 class HostCalls {
   private next = 0;
   private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
