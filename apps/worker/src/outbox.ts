@@ -96,7 +96,7 @@ export class Outbox {
     this.isEndSaid = false;
     if (this.events.size > 0) {
       const { acknowledged } = link.session.sendUpdates(this.commandId, [...this.events.values()], 0);
-      // They are repeated to the next master.
+      // Rejected updates are repeated to the next master.
       acknowledged.catch(() => undefined);
     }
     void this.drain(link);

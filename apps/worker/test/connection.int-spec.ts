@@ -150,7 +150,7 @@ describe('the worker process', () => {
         'env; for area in environ cmdline; do tr "\\0" "\\n" < /proc/$PPID/$area; done',
       );
       expect(stdout).not.toMatch(/s3cret|another/);
-      // It did look.
+      // The script did read these areas.
       expect(stdout.match(/GREETING=hello/g)).toHaveLength(2);
       expect(stdout).toContain('--basedir\n');
       expect(worker.log).not.toMatch(/s3cret|another|can read/);

@@ -28,7 +28,7 @@ export function templateOf(value: unknown): { readonly text: string; readonly ru
   return isInterpolation(value) ? { text: value.interpolate, rules: ALL } : null;
 }
 
-/** Returns why a value cannot be rendered, which is when a template anywhere in it asks for a secret. Null: it can. */
+/** Returns why a value cannot be rendered, which is when a template anywhere in it asks for a secret; null when it can. */
 export function unrenderable(value: unknown): string | null {
   const template = templateOf(value);
   if (template) return secretProblem(template.text, template.rules)?.message ?? null;

@@ -41,7 +41,7 @@ export class FakeOutput {
   private send(number: number): void {
     if (!this.session) return;
     const { acknowledged } = this.session.sendUpdates(this.id, this.said[number - 1]!, this.isNumbered ? number : null);
-    // Refusals are for whoever awaits `acknowledged`.
+    // Refusals are reported to callers that await `acknowledged`.
     acknowledged.catch(() => undefined);
     this.sent.push(acknowledged);
   }

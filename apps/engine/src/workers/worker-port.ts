@@ -23,7 +23,7 @@ export interface WorkerPortOptions {
   readonly port: number;
   /** The setting that names the port, for the error when it is taken. */
   readonly setting: string;
-  /** Null: both, distinguished by who speaks first. */
+  /** Null for both protocols, distinguished by who speaks first. */
   readonly protocol: WorkerProtocol | null;
   readonly tls: TlsIdentity | null;
   /** Peers whose connections begin with a PROXY header. */

@@ -256,7 +256,7 @@ function Step({
   logs: readonly LogResource[];
   telling: boolean;
 }): ReactNode {
-  // Null: open or closed according to the step's state.
+  // Null while the user has not opened or closed it: then the step's state decides.
   const [chosen, setChosen] = useState<boolean | null>(null);
   const [slug, setSlug] = useState<string | null>(null);
   const navigate = useNavigate();

@@ -179,7 +179,7 @@ export class DownloadFileCommand extends TransferCommand {
       );
     } finally {
       await file?.close();
-      // It does not exist any more after a success.
+      // After a success the draft does not exist any more.
       if (file !== undefined) await rm(draft, { force: true });
     }
   }

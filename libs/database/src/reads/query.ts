@@ -19,7 +19,7 @@ export interface OrderKey {
 export interface ResourceQuery {
   readonly filters: readonly Filter[];
   readonly order: readonly OrderKey[];
-  /** Null: the resource's default. */
+  /** Null for the resource's default. */
   readonly limit: number | null;
   readonly offset: number;
   /** End of the page before, from its `meta.next`. */
