@@ -143,7 +143,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   /**
-   * Waits until commands of earlier sessions have ended. A worker that cannot resume may go on with what it ran before its connection was
+   * Ends commands that earlier sessions left running. A worker that cannot resume may go on with what it ran before its connection was
    * lost (`docs/protocols.md#connecting`), and the next attempt, in the same folder, must not meet it. The worker gets no builds before
    * that.
    */
