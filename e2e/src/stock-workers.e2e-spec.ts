@@ -108,7 +108,7 @@ const kinds = stockKinds();
     return masters.find((master) => master.masterid === builds[0]!.masterid)!.name;
   }
 
-  it('say why something could not be done: in the state of the step, and in its log', async () => {
+  it("tell why something could not be done: in the step's state and in its log", async () => {
     const said = await ofEach(async (kind) => {
       const { buildid } = (await ended(await requested('hopeless', kind))).at(-1)!;
       const steps = await api.steps(buildid);

@@ -152,7 +152,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
     expect(after).toContain(`buildrequests/${requestId}/complete`);
   });
 
-  it('has everybody refetch, once, when the clock was set back, and goes on from there', async () => {
+  it('makes everybody fetch again, once, when the clock was set back, and goes on from there', async () => {
     await site.built('docs', Result.SUCCESS);
     await poller.poll();
     await told();

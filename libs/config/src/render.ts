@@ -32,7 +32,7 @@ export function templateOf(value: unknown): { readonly text: string; readonly ru
 export function unrenderable(value: unknown): string | null {
   const template = templateOf(value);
   if (template) return secretProblem(template.text, template.rules)?.message ?? null;
-  // What is not written down as plain data is not rendered either.
+  // Only plain data is rendered.
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return null;
   for (const part of Object.values(value)) {
     const problem = unrenderable(part);

@@ -7,7 +7,7 @@ const factory = [customStep('do', () => 0)];
 const workers = [{ name: 'w1', password: 'x' }, { name: 'w2', password: 'x' }, { name: 'w*' }];
 const builder = (name: string, more: object = {}): object => ({ name, workers: ['w1'], factory, ...more });
 
-/** What compiling says of builders: problems, else notes. */
+/** Returns the problems of compiling builders, or their notes. */
 function said(...builders: object[]): string[] {
   try {
     return compileConfig({ workers, builders }).notes.map(({ message }) => message);
@@ -32,7 +32,7 @@ describe('builders that would share a folder', () => {
     ]);
   });
 
-  it('are each told of', () => expect(said(builder('a b'), builder('a/b'), builder('a_b'))).toHaveLength(2));
+  it('are all reported', () => expect(said(builder('a b'), builder('a/b'), builder('a_b'))).toHaveLength(2));
 
   it.each([
     ['have no worker in common', builder('a b'), builder('a_b', { workers: ['w2'] })],

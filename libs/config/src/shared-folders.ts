@@ -8,8 +8,8 @@ interface Placed {
 }
 
 /**
- * Refuses builders that would build in one folder of a worker, at the same time. Folders that are one on some systems alone, where names
- * differ in their case or kind of slash, are noted: nobody knows here what the workers run on.
+ * Refuses builders that would use the same folder of a worker at the same time. Folders that are the same only on some systems, where names
+ * differ in case or kind of slash, are noted: the workers' systems are unknown here.
  */
 export function checkFolders(builders: readonly CompiledBuilder[], readers: readonly ObjectReader[]): void {
   const placed = builders.map((builder, index) => ({ builder, reader: readers[index]! }));
@@ -27,7 +27,7 @@ export function checkFolders(builders: readonly CompiledBuilder[], readers: read
   }
 }
 
-/** Each builder that shares a folder on a worker with an earlier one. */
+/** Returns each builder that shares a folder on a worker with an earlier one. */
 function sharing(
   placed: readonly Placed[],
   keyOf: (builder: CompiledBuilder) => string,

@@ -67,7 +67,10 @@ export interface PropertyStore extends PropertyReader {
 export interface CommandOutcome {
   readonly rc: number | null;
   readonly failure: string | null;
-  /** `timeout`, `timeout_without_output` or `max_lines_failure`, when the worker itself ended the command; or why a file could not be moved. */
+  /**
+   * `timeout`, `timeout_without_output` or `max_lines_failure`, when the worker itself ended the command; or why a file could not be
+   * transferred.
+   */
   readonly failureReason: string | null;
   /** With `capture`: standard output, cut at `maxBytes` and at 1 MiB. */
   readonly stdout?: string;

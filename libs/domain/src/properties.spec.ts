@@ -75,7 +75,7 @@ describe('propertiesGiven', () => {
     expect(given(more, less)).toEqual(given(less, more));
   });
 
-  it('takes names of the prototype for names', () => {
+  it('treats names of the prototype like other names', () => {
     const odd = (source: string) => propertiesFrom(JSON.parse('{"__proto__": 1}') as Record<string, 1>, source);
     expect(Object.entries(propertiesGiven({ scheduler: odd('a'), build: odd('b') }))).toEqual([
       ['__proto__', [1, 'b']],

@@ -128,7 +128,7 @@ export class ChangePoller implements OnApplicationBootstrap, BeforeApplicationSh
     const known = before ?? { latestMs: await this.recent.lastEndMs(resource), told: new Map<number, number>() };
     this.ended.set(resource, known);
     if (known.latestMs > nowMs + OVERLAP_MS) {
-      // The database's clock was set back: what ended since cannot be told from what ended before.
+      // The database's clock was set back: rows that have ended since cannot be distinguished from earlier ones.
       this.isTooMuch = true;
       known.latestMs = nowMs + OVERLAP_MS;
     }

@@ -40,7 +40,7 @@ const MAX_CHOICES = 1_000;
 
 /** Checks posted values against the form. A missing field has its default; an unknown one is ignored, as in Buildbot. */
 export function readForm(scheduler: CompiledForceScheduler, params: PostedParams): FormOutcome {
-  // No object yet: a field may have the name of something that every object has.
+  // A map, because a field may have the name of an object's inherited property.
   const problems = new Map<string, string>();
   const values = new Map<string, JsonValue>();
   const longest = new Map<ForceField, number>([

@@ -4,7 +4,7 @@ import { ago, dateTime, duration, isoTime, NO_DATE, shortRevision, timeOfDay } f
 const NOW = 1_795_000_000;
 
 describe('a date that no calendar has', () => {
-  it.each([1_795_795_447_000_000, 18_446_744_073_709_551_615, Number.NaN, -1e15])('%s is said to be one', (at) => {
+  it.each([1_795_795_447_000_000, 18_446_744_073_709_551_615, Number.NaN, -1e15])('%s is shown so', (at) => {
     expect([dateTime(at), ago(at, NOW), timeOfDay(at)]).toEqual([NO_DATE, NO_DATE, NO_DATE]);
     expect(isoTime(at)).toBeUndefined();
   });
@@ -18,7 +18,7 @@ describe('ago', () => {
     [NOW + 3000, 'just now'],
   ])('%s is %s', (at, text) => expect(ago(at, NOW)).toBe(text));
 
-  it('gives the date of what is far ahead', () => expect(ago(253_402_300_799, NOW)).toMatch(/9999|10000/));
+  it('shows the date of a distant time', () => expect(ago(253_402_300_799, NOW)).toMatch(/9999|10000/));
 });
 
 describe('duration', () => {

@@ -11,7 +11,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** What stands for a time that is none: commits may say anything of when they were made. */
+/** Shown for a time that is no valid date: commits may have any time. */
 export const NO_DATE = 'a date that no calendar has';
 const DAY_SECONDS = 86_400;
 
@@ -20,7 +20,7 @@ function dateOf(at: number): Date | null {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-/** For machines; undefined where it is no date. */
+/** Formats a time for machines; undefined when it is no valid date. */
 export function isoTime(at: number): string | undefined {
   return dateOf(at)?.toISOString();
 }

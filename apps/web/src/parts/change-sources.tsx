@@ -4,7 +4,7 @@ import { useLive } from '../data/live';
 import type { LiveQuery } from '../data/lists';
 import { Ago, Loading } from './basics';
 
-/** How a change source fares is no event. */
+/** Polled, because there is no event for the state of a change source. */
 const changeSources: LiveQuery<ChangeSourceResource> = {
   path: 'changesources?order=name',
   plural: 'changesources',
@@ -21,7 +21,7 @@ const SHOWN: Readonly<Record<ChangeSourceResource['state'], { readonly dot: stri
   unpolled: { dot: 'off', text: 'polled by no scheduler' },
 };
 
-/** All change sources, with what is wrong with them. Nothing where none is configured. */
+/** Lists all change sources with their problems. Empty when none is configured. */
 export function ChangeSources(): ReactNode {
   const { items, error } = useLive(changeSources);
   if (!items) return <Loading error={error} />;
@@ -75,7 +75,7 @@ function State({ source: { state, state_since: since, master, error } }: { sourc
   );
 }
 
-/** Why changes may be missing from a list of them; nothing while all sources can be polled. */
+/** Tells why changes may be missing from a list of changes. Empty while all change sources can be polled. */
 export function ChangeSourceNotices(): ReactNode {
   const failing = useLive(changeSources).items?.filter(({ state }) => state === 'failing') ?? [];
   return failing.map((source) => (

@@ -62,12 +62,12 @@ export class RecentReads {
     return row?.id ?? 0;
   }
 
-  /** By the clock that says when something ended. */
+  /** Returns the time by the clock that sets the times of ends. */
   nowMs(): Promise<number> {
     return databaseNowMs(this.db);
   }
 
-  /** When the last one ended, up to now; 0 while none has. */
+  /** Returns when the last row ended, up to now; 0 without one. */
   async lastEndMs(resource: EndingResource): Promise<number> {
     const row = await this.db.get<{ at: number | null }>(
       `SELECT MAX(complete_at_ms) AS at FROM ${ENDING[resource]} WHERE complete_at_ms <= ${this.db.dialect.nowMs}`,
@@ -75,7 +75,7 @@ export class RecentReads {
     return row?.at ?? 0;
   }
 
-  /** Those that ended after a time and up to now, first to last, and `limit` of them at most. */
+  /** Returns rows that ended after a time and up to now, first to last, at most `limit`. */
   endedAfter(resource: EndingResource, afterMs: number, limit: number): Promise<EndedRow[]> {
     return this.db.all<EndedRow>(
       `SELECT id, complete_at_ms AS atMs FROM ${ENDING[resource]} WHERE complete_at_ms > ? AND complete_at_ms <= ${this.db.dialect.nowMs}

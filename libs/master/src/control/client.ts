@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 200;
 export interface ControlOptions {
   readonly setup: Omit<ControlSetup, 'heartbeat'>;
   readonly onRenewal: (ok: boolean, reason: string | null) => void;
-  /** The database's clock was set forward by so much. */
+  /** Called when the database's clock was set forward, with the difference. */
   readonly onClockSet: (stepMs: number) => void;
   readonly onDeath: (reason: string) => void;
   readonly onTrouble: (text: string, fields: Readonly<Record<string, string | number>>) => void;

@@ -25,7 +25,7 @@ export type FromControl =
   | { readonly kind: 'dropped-hints'; readonly count: number; readonly topic: string }
   /** A warning of the bus about a problem that no caller is told about. */
   | { readonly kind: 'bus-warning'; readonly text: string; readonly fields: Readonly<Record<string, string | number>> }
-  /** The database answered (or not) when the lease was to be renewed. */
+  /** Whether the database answered when the lease was to be renewed. */
   | { readonly kind: 'renewal'; readonly ok: boolean; readonly reason: string | null }
   /** The database's clock was set forward. */
   | { readonly kind: 'clock-set'; readonly stepMs: number }

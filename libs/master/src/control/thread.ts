@@ -107,8 +107,9 @@ async function renew(): Promise<void> {
 }
 
 /**
- * Where the database's clock was set forward, everybody's lease looks expired until it is renewed: as after an outage, nobody takes over at once.
- * Where it was set back, the leases of the dead look good for as long: they are cut to what a lease is.
+ * Checks whether the database's clock was set. When it was set forward, every lease looks expired until it is renewed: as after an outage,
+ * nobody takes over at once. When it was set back, the leases of dead masters look valid for that much longer: they are cut to the length
+ * of a lease.
  */
 async function judgeClock(): Promise<void> {
   const { nowMs, hasOverlong } = await masters.clock();

@@ -136,7 +136,7 @@ describe('called when time has passed', () => {
     expect(built(decide(singleBranchKind, list))).toEqual([[1, 2], [3]]);
   });
 
-  it('takes what a change says for more than what its scheduler says, but not about the scheduler', () => {
+  it("prefers a change's properties to its scheduler's, except for the scheduler's name", () => {
     const properties = { own: [2, 'Change'], scheduler: ['x', 'Change'], owners: ['x', 'Change'] } as const;
     expect(decide(anyBranchKind, [waiting(1, 900, { properties })])).toMatchObject({
       buildsets: [
