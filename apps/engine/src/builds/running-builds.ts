@@ -32,13 +32,13 @@ import {
 } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import type { BuildsOfWorkers } from '../workers/sessions.js';
-import { EngineBuildHost, type Replay, resumes } from './build-host.js';
+import { EngineBuildServices, type Replay, resumes } from './build-services.js';
 import { EngineSignals } from './engine-signals.js';
 
 interface Entry {
   readonly build: ClaimedBuild;
   readonly worker: AttachedWorker;
-  readonly host: EngineBuildHost;
+  readonly services: EngineBuildServices;
   readonly finishedSteps: readonly FinishedStep[];
   running: RunningBuild | null;
   stopReason: string | null;
@@ -80,7 +80,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   held(): number[] {
-    return [...this.entries.values()].filter(({ host }) => !host.isParked).map(({ build }) => build.buildId);
+    return [...this.entries.values()].filter(({ services }) => !services.isParked).map(({ build }) => build.buildId);
   }
 
   lose(buildId: number): void {
@@ -98,7 +98,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   private goOn(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null): void {
-    const host = new EngineBuildHost({
+    const services = new EngineBuildServices({
       build,
       worker,
       journal: this.journal,
@@ -113,7 +113,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const entry: Entry = {
       build,
       worker,
-      host,
+      services,
       finishedSteps,
       running: null,
       stopReason: null,
@@ -134,7 +134,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const held = new Set(info.runningCommands);
     const before = [...this.entries.values()].filter((entry) => entry.worker.workerId === worker.workerId);
     for (const entry of before) this.park(entry);
-    await Promise.all(before.filter((entry) => entry.host.isParked).map((entry) => entry.ended));
+    await Promise.all(before.filter((entry) => entry.services.isParked).map((entry) => entry.ended));
     for (const claim of await this.adoptions.ofWorker(worker.workerId)) {
       if (this.entries.has(claim.buildId)) continue;
       for (const id of await this.adoptOne(worker, claim, held)) held.delete(id);
@@ -189,8 +189,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   private park(entry: Entry): void {
-    if (!entry.host.isResumable || entry.host.isParked) return;
-    entry.host.park();
+    if (!entry.services.isResumable || entry.services.isParked) return;
+    entry.services.park();
     entry.running?.drop('its worker is away');
   }
 
@@ -200,7 +200,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
    */
   private stop(buildId: number, reason: string): boolean {
     const entry = this.entries.get(buildId);
-    if (!entry || entry.host.isParked) return false;
+    if (!entry || entry.services.isParked) return false;
     if (entry.stopReason === null) {
       entry.stopReason = reason;
       entry.running?.stop(reason);
@@ -246,32 +246,32 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const entries = [...this.entries.values()];
     for (const entry of entries) {
       if (entry.stopReason === null && resumes(entry.worker)) this.park(entry);
-      if (!entry.host.isParked) entry.running?.stop(reason);
+      if (!entry.services.isParked) entry.running?.stop(reason);
     }
     await Promise.all(entries.map((entry) => entry.ended));
     await this.sealing;
   }
 
   private async run(entry: Entry, setup: BuildSetup): Promise<void> {
-    const { build, worker, host } = entry;
+    const { build, worker, services } = entry;
     const log = this.log.child({ buildId: build.buildId, builder: setup.builder.name, number: build.number });
     log.info({ worker: worker.name, attempt: build.attempt }, 'build started');
     let end: BuildEnd;
     try {
       const job = await this.job(entry, setup);
-      if (host.isParked) return await this.parked(entry);
-      entry.running = this.pool.run(job, host);
+      if (services.isParked) return await this.parked(entry);
+      entry.running = this.pool.run(job, services);
       if (entry.stopReason !== null) entry.running.stop(entry.stopReason);
       const outcome = await entry.running.outcome;
-      if (host.isParked) return await this.parked(entry);
+      if (services.isParked) return await this.parked(entry);
       end = this.verdict(entry, outcome);
     } catch (error) {
       log.error({ err: error }, `the build could not be run: ${messageOf(error)}`);
       end = { results: Result.EXCEPTION, stateString: `exception: ${messageOf(error)}` };
     }
-    await host.interruptAll('the build is over');
+    await services.interruptAll('the build is over');
     worker.release(build.buildId);
-    const finished = host.finish({ kind: 'build-finished', end });
+    const finished = services.finish({ kind: 'build-finished', end });
     this.signals.slotFreed.next();
     try {
       const committed = await finished;
@@ -290,7 +290,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const { buildId } = entry.build;
     this.stats.parked += 1;
     try {
-      const isOurs = await entry.host.recordParked();
+      const isOurs = await entry.services.recordParked();
       this.log.info({ buildId, worker: entry.worker.name, isOurs }, 'the build waits for its worker');
     } catch (error) {
       this.log.error({ buildId, err: error }, `that a build waits was not written: ${messageOf(error)}`);
@@ -314,7 +314,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
-    const { unresumable } = entry.host;
+    const { unresumable } = entry.services;
     if (entry.broken !== null) return { results: Result.EXCEPTION, stateString: `exception: ${entry.broken}` };
     if (unresumable !== null) return { results: Result.RETRY, stateString: `retry: ${unresumable}` };
     if (outcome.kind === 'died') return deathOf(outcome);
@@ -367,7 +367,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const entry = this.entries.get(buildId);
     if (!entry) return;
     this.log.warn({ buildId }, 'the build is no longer ours: stopping it');
-    await entry.host.forgetAll();
+    await entry.services.forgetAll();
     entry.running?.drop('another engine has taken over');
   }
 }

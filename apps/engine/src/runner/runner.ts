@@ -3,25 +3,25 @@ import { createInterface } from 'node:readline';
 import type { ConfigSnapshot } from '@millrace/config';
 import { FencedError, messageOf, OperationalError, printable, Result, UserError } from '@millrace/domain';
 import {
-  type BuildHost,
+  type BuildServices,
   type BuildJob,
   type BuildOutcome,
   HOST_METHODS,
-  type HostMethod,
+  type ServiceMethod,
   type RunningBuild,
-} from './protocol/build-host.js';
+} from './protocol/build-services.js';
 import { type NamedVariables, runnerProcessEnvironment, stepEnvironment } from '../core/runner-environment.js';
 import {
   type FromRunner,
   fromSent,
   type Generation,
-  type HostCall,
+  type ServiceCall,
   toSent,
   type ToRunner,
 } from './protocol/messages.js';
 
 export type {
-  BuildHost,
+  BuildServices,
   BuildJob,
   BuildOutcome,
   CommandRequest,
@@ -29,7 +29,7 @@ export type {
   FinishedStep,
   RunningBuild,
   StepState,
-} from './protocol/build-host.js';
+} from './protocol/build-services.js';
 
 export interface RunnerLog {
   info(message: string, fields?: Record<string, unknown>): void;
@@ -68,7 +68,7 @@ export interface RunnerStats {
 
 interface Build {
   readonly job: BuildJob;
-  readonly host: BuildHost;
+  readonly services: BuildServices;
   readonly generation: Generation;
   readonly settle: (outcome: BuildOutcome) => void;
   /** Number of running commands by step. */
@@ -85,7 +85,7 @@ const LONGEST_BACKOFF_MS = 10_000;
 const HEALTHY_MS = 10_000;
 
 /**
- * The engine's side of the runner: starts the process, gives it builds, carries out their calls to the host, and restarts it when it dies.
+ * The engine's side of the runner: starts the process, gives it builds, carries out their calls, and restarts it when it dies.
  * No code of the user's runs on this side.
  */
 export class RunnerPool {
@@ -128,7 +128,7 @@ export class RunnerPool {
    * Runs a build, at once or as soon as the process is up again. The job's fingerprint is that of the current configuration or of an
    * earlier one.
    */
-  run(job: BuildJob, host: BuildHost): RunningBuild {
+  run(job: BuildJob, services: BuildServices): RunningBuild {
     let settle!: (outcome: BuildOutcome) => void;
     const outcome = new Promise<BuildOutcome>((resolve) => (settle = resolve));
     const current = this.generation;
@@ -141,7 +141,7 @@ export class RunnerPool {
             snapshot: this.snapshots.get(job.fingerprint) ?? null,
             env: this.environments.get(job.fingerprint) ?? current.env,
           };
-    const build: Build = { job, host, generation, settle, commands: new Map(), isSent: false, step: null };
+    const build: Build = { job, services, generation, settle, commands: new Map(), isSent: false, step: null };
     if (this.closed) settle({ kind: 'died', fault: 'runner', reason: 'the runner is closed', step: null });
     else {
       this.builds.set(job.buildId, build);
@@ -318,7 +318,7 @@ export class RunnerPool {
     return waiting;
   }
 
-  private async call(buildId: number, { call, method, args }: HostCall): Promise<void> {
+  private async call(buildId: number, { call, method, args }: ServiceCall): Promise<void> {
     const build = this.builds.get(buildId);
     if (!build) return;
     const child = this.child;
@@ -327,26 +327,26 @@ export class RunnerPool {
       if (this.child === child) this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, value } });
     } catch (error) {
       const level = error instanceof FencedError ? 'info' : 'warn';
-      this.options.log[level]('host refused a call of a build', { buildId, method, error: messageOf(error) });
+      this.options.log[level]('a call of a build was refused', { buildId, method, error: messageOf(error) });
       if (this.child === child)
         this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, error: toSent(error) } });
     }
   }
 
-  /** Carries out a call. It runs up to the host's method synchronously, so that the host gets calls in the order of the messages. */
-  private async perform(build: Build, method: HostMethod, args: readonly unknown[]): Promise<unknown> {
-    const { host, commands } = build;
+  /** Carries out a call. It runs up to the method synchronously, so that calls arrive in the order of the messages. */
+  private async perform(build: Build, method: ServiceMethod, args: readonly unknown[]): Promise<unknown> {
+    const { services, commands } = build;
     // A step can post any message to the engine.
     if (!HOST_METHODS.includes(method))
-      throw new UserError('bad-call', `a build's host has no method '${printable(String(method), 100)}'`);
-    const hostCall = host[method].bind(host) as (...args: readonly unknown[]) => Promise<unknown>;
+      throw new UserError('bad-call', `a build has no call '${printable(String(method), 100)}'`);
+    const carryOut = services[method].bind(services) as (...args: readonly unknown[]) => Promise<unknown>;
     if (method === 'startStep') build.step = (args[0] as { name: string }).name;
     if (method === 'finishStep') build.step = null;
-    if (method !== 'runCommand') return await hostCall(...args);
+    if (method !== 'runCommand') return await carryOut(...args);
     const { stepNumber } = args[0] as { stepNumber: number };
     commands.set(stepNumber, (commands.get(stepNumber) ?? 0) + 1);
     try {
-      return await hostCall(...args);
+      return await carryOut(...args);
     } finally {
       const left = commands.get(stepNumber)! - 1;
       if (left > 0) commands.set(stepNumber, left);
@@ -359,7 +359,7 @@ export class RunnerPool {
     // Commands that nobody waits for any more must not keep the worker busy.
     const why = outcome.kind === 'died' ? outcome.reason : outcome.stateString;
     for (const stepNumber of build.commands.keys()) {
-      build.host.interrupt(stepNumber, why).catch((error: unknown) => {
+      build.services.interrupt(stepNumber, why).catch((error: unknown) => {
         this.options.log.warn('command of an ended build not interrupted', {
           buildId: build.job.buildId,
           error: messageOf(error),

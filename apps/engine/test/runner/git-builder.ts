@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadAndCompile } from '@millrace/config';
 import { NO_SOURCE, type SourceStamp } from '@millrace/domain';
 import { RunnerPool } from '../../dist/runner/runner.js';
-import { FakeBuildHost, jobFor } from './fake-build-host.js';
+import { FakeBuildServices, jobFor } from './fake-build-services.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -42,7 +42,7 @@ export default defineConfig({
     const builddir = `b${this.configs}`;
     const workdir = join(this.folder, builddir, 'build');
     const begin = (...given: Partial<SourceStamp>[]) => {
-      const host = new FakeBuildHost();
+      const host = new FakeBuildServices();
       const sourceStamps = (given.length > 0 ? given : [{}]).map((stamp) => ({ ...NO_SOURCE, ...stamp }));
       const worker = { name: 'w', basedir: this.folder, system: 'posix', environ: {}, env: workerEnv };
       const job = jobFor('b', config, this.folder, { sourceStamps, builddir, worker });

@@ -8,7 +8,7 @@ import { loadAndCompile } from '@millrace/config';
 import { FencedError, Result } from '@millrace/domain';
 import { requireOfMachine } from '@millrace/testing';
 import { type BuildOutcome, RunnerPool, type RunnerPoolOptions, type RunningBuild } from '../../dist/runner/runner.js';
-import { FakeBuildHost, jobFor } from './fake-build-host.js';
+import { FakeBuildServices, jobFor } from './fake-build-services.js';
 
 const CONFIG = `
 import { builder, customStep, defineConfig, interpolate, worker } from '@millrace/config';
@@ -82,8 +82,8 @@ async function startPool(options: Partial<RunnerPoolOptions> = {}): Promise<Runn
 function start(
   pool: RunnerPool,
   builderName: string,
-  host = new FakeBuildHost(),
-): RunningBuild & { host: FakeBuildHost } {
+  host = new FakeBuildServices(),
+): RunningBuild & { host: FakeBuildServices } {
   return { ...pool.run(jobFor(builderName, config, folder), host), host };
 }
 
@@ -172,7 +172,7 @@ describe('steps', () => {
   });
 
   it('end with RETRY, without alwaysRun steps, when the worker is lost', async () => {
-    const host = new FakeBuildHost();
+    const host = new FakeBuildServices();
     host.intercept = () => ({ rc: null, failure: 'lost', failureReason: null, cancelled: false, workerLost: true });
     const { outcome } = start(await startPool(), 'sleeps', host);
     expect(await outcome).toMatchObject({ kind: 'finished', results: Result.RETRY });
@@ -180,7 +180,7 @@ describe('steps', () => {
   });
 
   it('end at once when the build is no longer ours', async () => {
-    const host = new FakeBuildHost();
+    const host = new FakeBuildServices();
     host.intercept = () => Promise.reject(new FencedError('build 1'));
     const pool = await startPool();
     expect(await start(pool, 'sleeps', host).outcome).toEqual({
@@ -364,7 +364,7 @@ describe('configurations', () => {
     await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
     const { fingerprint } = await loadAndCompile(configFile);
     await pool.switchTo({ configFile, fingerprint });
-    const host = new FakeBuildHost();
+    const host = new FakeBuildServices();
     expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
     expect(host.log('shell')).toContain('next');
     running.stop('enough');
@@ -372,9 +372,9 @@ describe('configurations', () => {
     expect(running.host.steps.map(({ name }) => name)).toEqual(['shell', 'tidy']);
     await writeFile(configFile, 'export default 3');
     await expect(pool.switchTo({ configFile, fingerprint: 'unknown' })).rejects.toMatchObject({ code: 'bad-config' });
-    expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), new FakeBuildHost()).outcome).toEqual(
-      SUCCESS,
-    );
+    expect(
+      await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), new FakeBuildServices()).outcome,
+    ).toEqual(SUCCESS);
   });
 
   it('of an earlier claim are run as they were, whatever the file contains now', async () => {
@@ -385,7 +385,7 @@ describe('configurations', () => {
     await writeFile(configFile, CONFIG.replace(`command: 'true' })],`, `command: 'echo next' })],`));
     const next = await loadAndCompile(configFile);
     await pool.switchTo({ configFile, fingerprint: next.fingerprint });
-    const host = new FakeBuildHost();
+    const host = new FakeBuildServices();
     expect(await pool.run(jobFor('trivial', { configFile, fingerprint }, folder), host).outcome).toEqual(SUCCESS);
     expect(host.log('shell')).not.toContain('next');
   });
@@ -397,7 +397,7 @@ describe('speed', () => {
     await expectWorking(pool);
     const times: number[] = [];
     for (let i = 0; i < 200; i++) {
-      const host = new FakeBuildHost();
+      const host = new FakeBuildServices();
       host.intercept = () => ({ rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false });
       const startedAt = performance.now();
       expect(await start(pool, 'trivial', host).outcome).toEqual(SUCCESS);

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NO_SOURCE, Result } from '@millrace/domain';
 import { requireService } from '@millrace/testing';
 import type { BuildOutcome } from '../../dist/runner/runner.js';
-import { FakeBuildHost, jobFor } from './fake-build-host.js';
+import { FakeBuildServices, jobFor } from './fake-build-services.js';
 import { Runners } from './git-builder.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
@@ -513,7 +513,7 @@ export default defineConfig({
 });`,
     );
     const { pool, config } = await runners.poolFor(configFile);
-    const host = new FakeBuildHost();
+    const host = new FakeBuildServices();
     const branch = `x;id'"$(id)\`id\` \\`;
     const sourceStamps = [{ ...NO_SOURCE, branch }];
     const properties = { words: ['a b', 't'], up: ['../../..', 't'] } as const;
@@ -593,7 +593,7 @@ export default quickstart.default;`,
     );
     const { pool, config } = await runners.poolFor(wrapper);
     const build = async (branch: string) => {
-      const host = new FakeBuildHost();
+      const host = new FakeBuildServices();
       const sourceStamps = [{ ...NO_SOURCE, branch, project: 'hello' }];
       const outcome: BuildOutcome = await pool.run(jobFor('hello', config, folder, { sourceStamps }), host).outcome;
       return { host, outcome };

@@ -3,13 +3,13 @@ import { type ConfigSnapshot, giveWayToAll } from '@millrace/config';
 import { checkJsonLimits, messageOf, Result } from '@millrace/domain';
 import { STEP_LIMITS } from '../../core/step-limits.js';
 import { stepStateString } from '../../core/step-sequence.js';
-import type { BuildJob, BuildOutcome } from '../protocol/build-host.js';
+import type { BuildJob, BuildOutcome } from '../protocol/build-services.js';
 import { Heartbeat } from '../protocol/heartbeat.js';
 import {
   type FromThread,
   type Generation,
-  type HostCall,
-  type HostReply,
+  type ServiceCall,
+  type ServiceReply,
   type RunnerLimits,
   type SentError,
   type ToThread,
@@ -22,7 +22,7 @@ export interface ThreadEvents {
   ready(snapshot: ConfigSnapshot): void;
   /** The thread never became ready. */
   failed(error: SentError): void;
-  call(buildId: number, call: HostCall): void;
+  call(buildId: number, call: ServiceCall): void;
   /** `isUsable`: the thread can take another build. */
   done(buildId: number, outcome: BuildOutcome, isUsable: boolean): void;
 }
@@ -66,7 +66,7 @@ export class RunnerThread {
     this.post({ kind: 'run', job });
   }
 
-  reply(reply: HostReply): void {
+  reply(reply: ServiceReply): void {
     this.post(reply);
   }
 
@@ -99,7 +99,7 @@ export class RunnerThread {
   }
 
   /** Passes a call on. A call that is too large for the engine is refused here, because every process on the way would have to read it. */
-  private call(buildId: number, call: HostCall): void {
+  private call(buildId: number, call: ServiceCall): void {
     try {
       const { callDepth: maxDepth, callValues: maxValues, callCharacters: maxCharacters } = STEP_LIMITS;
       checkJsonLimits(

@@ -1,7 +1,7 @@
 import { Result } from '@millrace/domain';
-import type { BuildJob } from '../protocol/build-host.js';
+import type { BuildJob } from '../protocol/build-services.js';
 import { BEAT_MS } from '../protocol/heartbeat.js';
-import type { FromRunner, Generation, HostReply, RunnerLimits, ToRunner } from '../protocol/messages.js';
+import type { FromRunner, Generation, ServiceReply, RunnerLimits, ToRunner } from '../protocol/messages.js';
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;
@@ -48,7 +48,7 @@ export class ThreadPool {
         this.drop(message.buildId, message.reason);
         break;
       case 'reply':
-        this.building.get(message.buildId)?.reply(message.reply satisfies HostReply);
+        this.building.get(message.buildId)?.reply(message.reply satisfies ServiceReply);
         break;
       case 'configure':
         break;

@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigSnapshot, type Problem } from '@millrace/config';
-import type { BuildJob, BuildOutcome, HostMethod } from './build-host.js';
+import type { BuildJob, BuildOutcome, ServiceMethod } from './build-services.js';
 import { FencedError, MillraceError, messageOf, OperationalError } from '@millrace/domain';
 
 /** A configuration as the runner loads it. Without a snapshot the file itself is read, and must have that fingerprint. */
@@ -26,14 +26,14 @@ export interface SentError {
   readonly problems: readonly Problem[] | null;
 }
 
-/** A build's call to its host, and the answer. `call` numbers are unique within a build. */
-export interface HostCall {
+/** A build's call to its engine, and the answer. `call` numbers are unique within a build. */
+export interface ServiceCall {
   readonly kind: 'call';
   readonly call: number;
-  readonly method: HostMethod;
+  readonly method: ServiceMethod;
   readonly args: readonly unknown[];
 }
-export interface HostReply {
+export interface ServiceReply {
   readonly kind: 'reply';
   readonly call: number;
   readonly value?: unknown;
@@ -41,12 +41,12 @@ export interface HostReply {
 }
 
 export type ToThread =
-  { readonly kind: 'run'; readonly job: BuildJob } | { readonly kind: 'stop'; readonly reason: string } | HostReply;
+  { readonly kind: 'run'; readonly job: BuildJob } | { readonly kind: 'stop'; readonly reason: string } | ServiceReply;
 export type FromThread =
   | { readonly kind: 'ready'; readonly snapshot: ConfigSnapshot; readonly threadId: number | null }
   | { readonly kind: 'load-failed'; readonly error: SentError }
   | { readonly kind: 'step'; readonly step: { readonly number: number; readonly name: string } | null }
-  | HostCall
+  | ServiceCall
   | { readonly kind: 'done'; readonly outcome: BuildOutcome };
 
 export type ToRunner =
@@ -55,11 +55,11 @@ export type ToRunner =
   | { readonly kind: 'run'; readonly job: BuildJob; readonly generation: Generation }
   | { readonly kind: 'stop'; readonly buildId: number; readonly reason: string }
   | { readonly kind: 'drop'; readonly buildId: number; readonly reason: string }
-  | { readonly kind: 'reply'; readonly buildId: number; readonly reply: HostReply };
+  | { readonly kind: 'reply'; readonly buildId: number; readonly reply: ServiceReply };
 export type FromRunner =
   | { readonly kind: 'loaded'; readonly fingerprint: string; readonly snapshot: ConfigSnapshot }
   | { readonly kind: 'load-failed'; readonly fingerprint: string; readonly error: SentError }
-  | { readonly kind: 'call'; readonly buildId: number; readonly call: HostCall }
+  | { readonly kind: 'call'; readonly buildId: number; readonly call: ServiceCall }
   | { readonly kind: 'done'; readonly buildId: number; readonly outcome: BuildOutcome }
   | { readonly kind: 'stall'; readonly buildId: number; readonly step: string | null; readonly ms: number };
 

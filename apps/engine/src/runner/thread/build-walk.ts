@@ -21,7 +21,7 @@ import {
   stepStateString,
   uniqueStepNames,
 } from '../../core/step-sequence.js';
-import type { BuildHost, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-host.js';
+import type { BuildServices, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-services.js';
 import { StepRun } from './step-run.js';
 
 /** A stopped step that has no running command and still does not end is abandoned after this time. */
@@ -31,7 +31,7 @@ const MAX_STACK_CHARACTERS = 100_000;
 
 type Step = BuilderDefinition['factory'][number];
 
-/** Runs the steps of one build. All effects are calls to the host. */
+/** Runs the steps of one build. All effects are calls to the engine. */
 export class BuildWalk {
   private progress: BuildProgress = BUILD_BEGINS;
   private workerLost = false;
@@ -44,7 +44,7 @@ export class BuildWalk {
   constructor(
     private readonly job: BuildJob,
     private readonly builder: BuilderDefinition,
-    private readonly host: BuildHost,
+    private readonly services: BuildServices,
     /** Called with the running step, so that a death or a stall can be attributed to it. */
     private readonly onStep: (step: { number: number; name: string } | null) => void,
     private readonly abandonAfterMs: number = ABANDON_AFTER_MS,
@@ -92,7 +92,7 @@ export class BuildWalk {
   private async runStep(step: Step, name: string, number: number): Promise<Result> {
     const run = new StepRun({
       job: this.job,
-      host: this.host,
+      services: this.services,
       number,
       name,
       properties: this.properties,
@@ -102,14 +102,14 @@ export class BuildWalk {
     this.current = run;
     this.onStep({ number, name });
     const hidden = step.hideStepIf === true;
-    this.send(this.host.startStep({ number, name, hidden, resumable: step.resumable === true }));
+    this.send(this.services.startStep({ number, name, hidden, resumable: step.resumable === true }));
     const { result, stateString } = await this.outcomeOf(step, run);
     const isHidden = hidden || (await this.isHidden(step, result, run));
     await run.flush();
     this.throwIfFatal();
     const finish = { number, results: result, stateString: stepStateString(stateString, result), hidden: isHidden };
     this.finished.push(finish);
-    this.send(this.host.finishStep(finish));
+    this.send(this.services.finishStep(finish));
     this.onStep(null);
     return result;
   }

@@ -15,7 +15,7 @@ import type { BuildProperties } from '../../core/build-properties.js';
 import { firstPiece } from '../../core/log-text.js';
 import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
 import { workerPath } from '../../core/worker-path.js';
-import type { BuildHost, BuildJob, CommandRequest } from '../protocol/build-host.js';
+import type { BuildServices, BuildJob, CommandRequest } from '../protocol/build-services.js';
 
 /** Delay before a state is sent. A state that is replaced sooner is never sent, which saves a short step a write. */
 const STATE_DELAY_MS = 50;
@@ -30,7 +30,7 @@ const NOT_STARTED: CommandOutcome = {
 
 export interface StepRunParts {
   readonly job: BuildJob;
-  readonly host: BuildHost;
+  readonly services: BuildServices;
   readonly number: number;
   readonly name: string;
   readonly properties: BuildProperties;
@@ -77,23 +77,26 @@ export class StepRun {
 
   stop(reason: string): void {
     this.abort.abort(new Error(`stopped: ${reason}`));
-    if (this.interruptible > 0) this.parts.track(this.parts.host.interrupt(this.parts.number, reason));
+    if (this.interruptible > 0) this.parts.track(this.parts.services.interrupt(this.parts.number, reason));
   }
 
   /** Waits until everything that the step has left is stored, in order. Text appended after that is lost. */
   async flush(): Promise<void> {
     clearTimeout(this.stateTimer);
-    const { host, number, properties, track } = this.parts;
+    const { services, number, properties, track } = this.parts;
     await Promise.all([...this.logs.values()].map((log) => log.drained()));
-    if (this.urls.length > 0) track(host.setStepState(number, { urls: this.urls.splice(0) }));
+    if (this.urls.length > 0) track(services.setStepState(number, { urls: this.urls.splice(0) }));
     const changed = properties.takeChanged();
-    if (changed) track(host.setProperties(changed));
+    if (changed) track(services.setProperties(changed));
   }
 
   log(name: string): LogWriter {
     let flow = this.logs.get(name);
     if (!flow)
-      this.logs.set(name, (flow = new LogFlow((text) => this.parts.host.appendLog(this.parts.number, name, '', text))));
+      this.logs.set(
+        name,
+        (flow = new LogFlow((text) => this.parts.services.appendLog(this.parts.number, name, '', text))),
+      );
     return flow;
   }
 
@@ -118,7 +121,7 @@ export class StepRun {
     this.underWay++;
     if (!evenIfStopped) this.interruptible++;
     try {
-      const outcome = await this.parts.host.runCommand(request);
+      const outcome = await this.parts.services.runCommand(request);
       if (outcome.workerLost) this.workerLost = true;
       return outcome;
     } finally {
@@ -157,8 +160,8 @@ export class StepRun {
     this.shown = shortState(String(text));
     this.stateTimer ??= setTimeout(() => {
       this.stateTimer = undefined;
-      const { host, number, track } = this.parts;
-      track(host.setStepState(number, { stateString: this.shown ?? '' }));
+      const { services, number, track } = this.parts;
+      track(services.setStepState(number, { stateString: this.shown ?? '' }));
     }, STATE_DELAY_MS);
   }
 

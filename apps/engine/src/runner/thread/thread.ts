@@ -1,14 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { compileConfig, ConfigError, giveWay, loadConfig, type MasterConfig } from '@millrace/config';
 import { UnexpectedError } from '@millrace/domain';
-import type { BuildHost, HostMethod } from '../protocol/build-host.js';
+import type { BuildServices, ServiceMethod } from '../protocol/build-services.js';
 import { BuildWalk } from './build-walk.js';
 import { BEAT_MS, Heartbeat } from '../protocol/heartbeat.js';
 import {
   type FromThread,
   fromSent,
   type Generation,
-  type HostReply,
+  type ServiceReply,
   toSent,
   type ToThread,
 } from '../protocol/messages.js';
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     calls = new HostCalls(send);
     try {
       if (!builder) throw new UnexpectedError('no-builder', `the configuration has no builder '${job.builderName}'`);
-      walk = new BuildWalk(job, builder, calls.host(), (step) => send({ kind: 'step', step }));
+      walk = new BuildWalk(job, builder, calls.services(), (step) => send({ kind: 'step', step }));
       const outcome = await walk.run();
       send({ kind: 'done', outcome });
     } catch (error) {
@@ -86,28 +86,28 @@ function requireFingerprint({ configFile, fingerprint }: Generation, found: stri
   throw new ConfigError([{ path: '', expected: 'an unchanged file', message, file: configFile }]);
 }
 
-/** The build's host as seen from its thread: every call is a message, and answers are matched by number. */
+/** The engine as a build's thread sees it: every call is a message, and answers are matched by number. */
 class HostCalls {
   private next = 0;
   private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
 
   constructor(private readonly send: (message: FromThread) => void) {}
 
-  settle({ call, value, error }: HostReply): void {
+  settle({ call, value, error }: ServiceReply): void {
     const waiting = this.waiting.get(call);
     this.waiting.delete(call);
     if (error) waiting?.reject(fromSent(error));
     else waiting?.resolve(value as never);
   }
 
-  host(): BuildHost {
-    const call = <M extends HostMethod>(method: M) =>
+  services(): BuildServices {
+    const call = <M extends ServiceMethod>(method: M) =>
       ((...args: readonly unknown[]) =>
         new Promise<never>((resolve, reject) => {
           const number = this.next++;
           this.waiting.set(number, { resolve, reject });
           this.send({ kind: 'call', call: number, method, args });
-        })) as BuildHost[M];
+        })) as BuildServices[M];
     return {
       startStep: call('startStep'),
       runCommand: call('runCommand'),

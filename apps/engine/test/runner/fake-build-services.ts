@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { harmlessEnvironment, type JsonValue, NO_SOURCE, type Properties, type Result } from '@millrace/domain';
-import type { BuildHost, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
+import type { BuildServices, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
 
 export interface SeenStep {
   name: string;
@@ -12,7 +12,7 @@ export interface SeenStep {
 }
 
 /** An engine of one build that is its own worker: commands really run, here. It keeps every call. */
-export class FakeBuildHost implements BuildHost {
+export class FakeBuildServices implements BuildServices {
   readonly steps: SeenStep[] = [];
   readonly requests: CommandRequest[] = [];
   readonly events: string[] = [];

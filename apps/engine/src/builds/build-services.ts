@@ -32,7 +32,7 @@ import {
   StepUrls,
   UploadsLimit,
 } from '../core/step-limits.js';
-import type { BuildHost, CommandRequest, CommandResult } from '../runner/runner.js';
+import type { BuildServices, CommandRequest, CommandResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import { type TransferSink, transferSink } from './transfers.js';
 
@@ -71,7 +71,7 @@ interface Running {
   sent: boolean;
 }
 
-export interface BuildHostOptions {
+export interface BuildServicesOptions {
   readonly build: BuildKey & { readonly uuid: Uuid };
   readonly worker: AttachedWorker;
   readonly journal: Journal;
@@ -90,7 +90,7 @@ export interface BuildHostOptions {
  * The engine's side of one build: it writes to the journal and sends to the worker what the runner asks for. The first write that is fenced
  * off ends everything here (I3).
  */
-export class EngineBuildHost implements BuildHost {
+export class EngineBuildServices implements BuildServices {
   private readonly key: BuildKey;
   private readonly worker: AttachedWorker;
   private readonly journal: Journal;
@@ -110,7 +110,7 @@ export class EngineBuildHost implements BuildHost {
   /** Why the replay of a step failed: its commands differ from the recorded ones. */
   unresumable: string | null = null;
 
-  constructor(private readonly options: BuildHostOptions) {
+  constructor(private readonly options: BuildServicesOptions) {
     this.key = options.build;
     this.worker = options.worker;
     this.journal = options.journal;

@@ -55,7 +55,7 @@ export type LogStream = 'o' | 'e' | 'h' | '';
  * `finishStep` and `setProperties` are not awaited one by one: the engine keeps their order. Each rejects with FencedError once the build
  * is no longer this engine's, and the build then ends there.
  */
-export interface BuildHost {
+export interface BuildServices {
   startStep(step: {
     readonly number: number;
     readonly name: string;
@@ -93,7 +93,7 @@ export type BuildOutcome =
   | { readonly kind: 'died'; readonly fault: 'step' | 'runner'; readonly reason: string; readonly step: string | null };
 
 export interface RunningBuild {
-  /** Never rejects. Earlier calls to the host may still be pending. */
+  /** Never rejects. Earlier calls to the engine may still be pending. */
   readonly outcome: Promise<BuildOutcome>;
   /**
    * Interrupts the current step. The build ends CANCELLED after its `alwaysRun` steps. A second call interrupts the running one of those. A
@@ -112,5 +112,5 @@ export const HOST_METHODS = [
   'setStepState',
   'finishStep',
   'setProperties',
-] as const satisfies readonly (keyof BuildHost)[];
-export type HostMethod = (typeof HOST_METHODS)[number];
+] as const satisfies readonly (keyof BuildServices)[];
+export type ServiceMethod = (typeof HOST_METHODS)[number];

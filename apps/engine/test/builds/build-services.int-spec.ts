@@ -25,7 +25,7 @@ import {
   type WorkerRequest,
 } from '@millrace/worker-protocol';
 import { type Blobs, type BlobWriter, FolderBlobs } from '../../src/blobs/folder-blobs.js';
-import { EngineBuildHost } from '../../src/builds/build-host.js';
+import { EngineBuildServices } from '../../src/builds/build-services.js';
 import { STEP_LIMITS } from '../../src/core/step-limits.js';
 import type { CommandRequest } from '../../src/runner/runner.js';
 import { attachedWorker } from '../attached-worker.js';
@@ -38,7 +38,7 @@ describe('limits of what a build stores', () => {
   let ids: DefinitionIds;
   let causes = 0;
   let build: ClaimedBuild;
-  let host: EngineBuildHost;
+  let host: EngineBuildServices;
   let broken: unknown[];
   let journal: Journal;
   let blobs: Blobs;
@@ -100,7 +100,7 @@ describe('limits of what a build stores', () => {
     broken = [];
     blobs = new FolderBlobs(join(folder, 'blobs'));
     const nothing = (): void => undefined;
-    host = new EngineBuildHost({
+    host = new EngineBuildServices({
       build,
       worker,
       journal,
