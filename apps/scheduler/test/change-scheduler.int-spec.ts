@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CommandStore, ControlStore, IntakeStore } from '@millrace/database';
+import { CommandStore, BuildActionStore, IntakeStore } from '@millrace/database';
 import { eventually } from '@millrace/testing';
 import { Site } from './site.js';
 
@@ -167,7 +167,7 @@ describe('a scheduler over changes', () => {
     expect(await ofIt()).toEqual([next]);
 
     const { id } = (await site.db.get<{ id: number }>(`SELECT id FROM schedulers WHERE name = 's'`))!;
-    await new ControlStore(site.db).settleBacklog(id, 'take');
+    await new BuildActionStore(site.db).settleBacklog(id, 'take');
     await eventually(async () => expect(await ofIt()).toEqual([...missed, next]), { timeoutMs: 20_000, what: 'them' });
   });
 
@@ -177,7 +177,7 @@ describe('a scheduler over changes', () => {
     });
     await site.start();
     const first = await change();
-    const control = new ControlStore(site.db);
+    const control = new BuildActionStore(site.db);
     const { id } = (await site.db.get<{ id: number }>(`SELECT id FROM schedulers WHERE name = 's'`))!;
     await control.enableScheduler(id, false);
     await eventually(async () => (await decidedBy('t', first)).decision === 'built', { timeoutMs: 20_000, what: 't' });

@@ -6,7 +6,7 @@ import type { Answer, Decision, FinishedBuildset, SchedulerKind, SchedulerState 
 import { hints, type CompiledScheduler } from '@millrace/contracts';
 import {
   ConfigurationStore,
-  ControlStore,
+  BuildActionStore,
   type Database,
   type DefinitionIds,
   FinishedBuildsetStore,
@@ -102,7 +102,7 @@ describe('a scheduler that is run', () => {
   const built = (...wanted: string[]) =>
     eventually(async () => expect(await causes()).toEqual(wanted), { what: wanted.join(), timeoutMs: 10_000 });
   const force = () =>
-    new ControlStore(db).force({
+    new BuildActionStore(db).force({
       ...{ schedulerId: 99, schedulerName: 'other', builderIds: [ids.builders.get('b')!], reason: '', owner: 'Ada' },
       ...{ sourceStamps: [], properties: {}, priority: 0 },
     });
@@ -112,7 +112,7 @@ describe('a scheduler that is run', () => {
    */
   const finish = async (): Promise<number> => {
     const { buildsetId, requests } = await force();
-    await new ControlStore(db).cancelRequest(requests[0]!.requestId, 'no reason');
+    await new BuildActionStore(db).cancelRequest(requests[0]!.requestId, 'no reason');
     bus.publish(hints.buildset(buildsetId, 'complete'));
     return buildsetId;
   };

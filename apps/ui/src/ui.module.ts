@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
-import { ControlModule } from './control/control.module.js';
+import { ActionModule } from './actions/action.module.js';
 import { LiveModule } from './live/live.module.js';
 import { RestModule } from './rest/rest.module.js';
 import { WebModule } from './web/web.module.js';
 
 /** The role `ui`: reads, commands, live events and the web app. */
-@Module({ imports: [RestModule, ControlModule, LiveModule, WebModule] })
+@Module({ imports: [RestModule, ActionModule, LiveModule, WebModule] })
 export class UiModule {}

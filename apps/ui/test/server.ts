@@ -3,7 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { Hint } from '@millrace/contracts';
-import { ControlStore, WorkerControlStore } from '@millrace/database';
+import { BuildActionStore, WorkerActionStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   type BusState,
@@ -74,8 +74,8 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
   const warn = (fields: unknown): unknown => warnings.push(fields);
   const providers = [
     { provide: DATABASE, useValue: site.db },
-    { provide: ControlStore, useValue: new ControlStore(site.db) },
-    { provide: WorkerControlStore, useValue: new WorkerControlStore(site.db) },
+    { provide: BuildActionStore, useValue: new BuildActionStore(site.db) },
+    { provide: WorkerActionStore, useValue: new WorkerActionStore(site.db) },
     { provide: Hints, useValue: hints },
     { provide: LOG, useValue: { warn, error: warn } },
     { provide: SETTINGS, useValue: settings },

@@ -1,5 +1,5 @@
-import { CommandStore } from './control/commands.js';
-import { WorkerControlStore } from './control/workers.js';
+import { CommandStore } from './actions/commands.js';
+import { WorkerActionStore } from './actions/workers.js';
 import { MasterStore } from './masters.js';
 import { CatalogReads } from './reads/catalog.js';
 import type { Database } from './sql.js';
@@ -11,7 +11,7 @@ export interface Stores {
   readonly commands: CommandStore;
   readonly masters: MasterStore;
   readonly tokens: WorkerTokenStore;
-  readonly workerControl: WorkerControlStore;
+  readonly workerActions: WorkerActionStore;
 }
 
 /** Makes each store on first use. A store keeps nothing but the database. */
@@ -29,8 +29,8 @@ export function storesOf(db: Database): Stores {
     get tokens() {
       return new WorkerTokenStore(db);
     },
-    get workerControl() {
-      return new WorkerControlStore(db);
+    get workerActions() {
+      return new WorkerActionStore(db);
     },
   };
 }

@@ -5,7 +5,7 @@ import {
   type ClaimedBuild,
   ClaimStore,
   CommandStore,
-  ControlStore,
+  BuildActionStore,
   createBuildset,
   type Database,
   DEATHS_ALLOWED,
@@ -307,7 +307,7 @@ onEveryDatabase('claims and journal', (get) => {
 
   describe('control', () => {
     it('cancels queued requests, and asks the engine to stop running builds', async () => {
-      const control = new ControlStore(get().db);
+      const control = new BuildActionStore(get().db);
       const { requestIds, buildsetId } = await submit([8]);
       expect(await control.cancelRequest(requestIds[0]!, 'why')).toMatchObject({
         outcome: 'cancelled',
@@ -333,7 +333,7 @@ onEveryDatabase('claims and journal', (get) => {
       const { requestIds, buildsetId } = await submit([9]);
       const store = new ClaimStore(get().db);
       const [build] = await store.claim(engine, [candidate(requestIds[0]!, 9)]);
-      await new ControlStore(get().db).stopBuild(build!.buildId, 'enough');
+      await new BuildActionStore(get().db).stopBuild(build!.buildId, 'enough');
       await new MasterStore(get().db).stop(engine);
       const orphan = (await store.orphans()).find((key) => key.buildId === build!.buildId);
       expect(await store.reap(orphan!)).toMatchObject({ requeued: false, completedBuildsetId: buildsetId });
@@ -342,7 +342,7 @@ onEveryDatabase('claims and journal', (get) => {
 
     it('rebuilds with the same source and properties', async () => {
       const build = await claimOne(10);
-      const again = await new ControlStore(get().db).rebuild(build.buildId);
+      const again = await new BuildActionStore(get().db).rebuild(build.buildId);
       expect(await row('buildsets', again.buildsetId)).toMatchObject({
         rebuilt_build_id: build.buildId,
         scheduler_name: 'rebuild',

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { ClaimStore, ControlStore, type Database, FinishedBuildsetStore, openDatabase } from '@millrace/database';
+import { ClaimStore, BuildActionStore, type Database, FinishedBuildsetStore, openDatabase } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import { createBuildset } from '../src/buildsets.js';
 import { configure, onEveryDatabase, register } from './databases.js';
@@ -55,7 +55,7 @@ onEveryDatabase('finished buildsets', (get) => {
     await Promise.all(
       sets.map(async ({ requests: [request] }, i) => {
         const engine = engines[i % 3]!;
-        if (i % 5 === 0) return new ControlStore(engine).cancelRequest(request!.requestId, 'no reason');
+        if (i % 5 === 0) return new BuildActionStore(engine).cancelRequest(request!.requestId, 'no reason');
         const claims = new ClaimStore(engine);
         const [build] = await claims.claim(me, [
           {

@@ -5,7 +5,7 @@ import {
   type ClaimedBuild,
   ClaimStore,
   ConfigurationStore,
-  WorkerControlStore,
+  WorkerActionStore,
   createBuildset,
   databaseNowMs,
   type DefinitionIds,
@@ -133,7 +133,7 @@ onEveryDatabase('the fleet', (get) => {
         await workers.attached(worker(0), here, {});
         await set(columns);
         expect(await claim(here, wanted)).toEqual([]);
-        await new WorkerControlStore(get().db).unpauseWorker(worker(0));
+        await new WorkerActionStore(get().db).unpauseWorker(worker(0));
         expect(await claim(here, wanted)).toHaveLength(1);
       },
     );
@@ -141,7 +141,7 @@ onEveryDatabase('the fleet', (get) => {
 
   describe('commands', () => {
     it("are stored in the worker's row, which outlives sessions", async () => {
-      const control = new WorkerControlStore(get().db);
+      const control = new WorkerActionStore(get().db);
       await control.pauseWorker(worker(0), 'repair');
       await control.stopWorker(worker(0), 'old');
       const epoch = await workers.attached(worker(0), here, {});
@@ -155,7 +155,7 @@ onEveryDatabase('the fleet', (get) => {
 
     it('kill one session and no other', async () => {
       const epoch = await workers.attached(worker(0), here, {});
-      await new WorkerControlStore(get().db).killWorker(worker(0), null);
+      await new WorkerActionStore(get().db).killWorker(worker(0), null);
       expect((await state()).killEpoch).toBe(epoch);
       await workers.attached(worker(0), there, {});
       expect((await state()).killEpoch).not.toBe((await state()).sessionEpoch);

@@ -4,7 +4,7 @@ import {
   type ClaimedBuild,
   ClaimStore,
   CommandStore,
-  ControlStore,
+  BuildActionStore,
   createBuildset,
   type DefinitionIds,
   type Incarnation,
@@ -94,7 +94,7 @@ onEveryDatabase('builds that change engines', (get) => {
     const build = await claimOne();
     const before = journal(first);
     await beginBuild(build, before);
-    await new ControlStore(get().db).stopBuild(build.buildId, 'changed my mind');
+    await new BuildActionStore(get().db).stopBuild(build.buildId, 'changed my mind');
 
     const session = await attach(second);
     const [claim] = await adoptions().ofWorker(workerId('w0'));
@@ -210,7 +210,7 @@ onEveryDatabase('builds that change engines', (get) => {
     const build = await claimOne('w1');
     await journal(first).write(build, [{ kind: 'build-parked' }]);
     expect(await orphan(build)).toMatchObject({ mayResume: true });
-    const control = new ControlStore(get().db);
+    const control = new BuildActionStore(get().db);
     const commands = new CommandStore(get().db);
     await control.stopBuild(build.buildId, 'enough');
     expect(await orphan(build)).toMatchObject({ mayResume: false });

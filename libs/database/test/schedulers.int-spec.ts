@@ -3,7 +3,7 @@ import {
   CatalogReads,
   type ChangeMark,
   ConfigurationStore,
-  ControlStore,
+  BuildActionStore,
   type Database,
   type DefinitionIds,
   type Incarnation,
@@ -262,7 +262,7 @@ onEveryDatabase('schedulers', (get) => {
   it('decide nothing while they are disabled, and begin from now on when they are enabled', async () => {
     const name = named();
     await read(me, name);
-    const control = new ControlStore(db);
+    const control = new BuildActionStore(db);
     const seen = await schedulers.scheduler(name);
     await changes(2);
     await catchUp(name, 'waiting');
@@ -297,7 +297,7 @@ onEveryDatabase('schedulers', (get) => {
     await read(me, name);
     const later = await changes(1);
     await catchUp(name);
-    const control = new ControlStore(db);
+    const control = new BuildActionStore(db);
     const { schedulerId, cursors } = await schedulers.scheduler(name);
     await control.settleBacklog(schedulerId, how);
     const after = await standing(name);

@@ -8,22 +8,22 @@ const PATIENCE_MS = 60_000;
 export async function reconfig(databaseUrl: string): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {
-    const control = storesOf(db).commands;
+    const commands = storesOf(db).commands;
     const masters = (await listActiveMasters(db)).filter((master) => master.role !== 'ui');
     if (masters.length === 0) {
       process.stderr.write('No scheduler or engine is running on this database.\n');
       return 1;
     }
     const asked = await Promise.all(
-      masters.map(async (master) => ({ master, commandId: await control.requestReconfig(master.masterId) })),
+      masters.map(async (master) => ({ master, commandId: await commands.requestReconfig(master.masterId) })),
     );
     const giveUpAt = performance.now() + PATIENCE_MS;
     let code = 0;
     for (const { master, commandId } of asked) {
-      let result = await control.commandResult(commandId);
+      let result = await commands.commandResult(commandId);
       while (result === null && performance.now() < giveUpAt) {
         await delay(100);
-        result = await control.commandResult(commandId);
+        result = await commands.commandResult(commandId);
       }
       say(`${master.name}: ${result ?? 'no answer yet; it will do so when it comes back'}`);
       if (result === null || /^(refused|failed)/.test(result)) code = 1;

@@ -110,12 +110,12 @@ export function controlWorker(
   return withDatabase(databaseUrl, async (db) => {
     const workerId = (await storesOf(db).catalog.workers()).find((worker) => worker.name === name)?.workerid;
     if (workerId === undefined) throw new UserError('not-found', `there is no worker '${name}'`, { name });
-    const control = storesOf(db).workerControl;
+    const store = storesOf(db).workerActions;
     const actions: Record<WorkerAction, () => Promise<void>> = {
-      pause: () => control.pauseWorker(workerId, reason),
-      unpause: () => control.unpauseWorker(workerId),
-      stop: () => control.stopWorker(workerId, reason),
-      kill: () => control.killWorker(workerId, reason),
+      pause: () => store.pauseWorker(workerId, reason),
+      unpause: () => store.unpauseWorker(workerId),
+      stop: () => store.stopWorker(workerId, reason),
+      kill: () => store.killWorker(workerId, reason),
     };
     await actions[action]();
     await announce(hints.worker(workerId, 'state_updated'));

@@ -12,7 +12,7 @@ export function requestAddresses({ requests }: Reads): Address[] {
   ];
 }
 
-export function buildrequests({ reads, control, publish }: ResourcePorts): Resource {
+export function buildrequests({ reads, actions, publish }: ResourcePorts): Resource {
   const { requests } = reads;
   return resource<BuildRequestResource>({
     name: 'buildrequest',
@@ -32,7 +32,7 @@ export function buildrequests({ reads, control, publish }: ResourcePorts): Resou
         permission: 'stop',
         params: ReasonParams,
         async run(_caller, requestId: number, { reason }) {
-          const cancelled = await control.cancelRequest(requestId, reason || 'no reason');
+          const cancelled = await actions.cancelRequest(requestId, reason || 'no reason');
           if (cancelled.outcome === 'stopping') publish(hints.command(cancelled.masterId));
           if (cancelled.outcome === 'cancelled') {
             publish(hints.request(requestId, cancelled.builderId, 'complete'));
@@ -46,7 +46,7 @@ export function buildrequests({ reads, control, publish }: ResourcePorts): Resou
         permission: 'control',
         params: PriorityParams,
         async run(_caller, requestId: number, { priority }) {
-          if (!(await control.setPriority(requestId, priority))) return null;
+          if (!(await actions.setPriority(requestId, priority))) return null;
           const request = await requests.one(requestId, []);
           // The request is still unclaimed, and engines have to read the queue's order again.
           if (request) {

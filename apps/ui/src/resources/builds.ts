@@ -28,7 +28,7 @@ export function buildAddresses(reads: Reads): Address[] {
   ];
 }
 
-export function builds({ reads, control, publish }: ResourcePorts): Resource {
+export function builds({ reads, actions, publish }: ResourcePorts): Resource {
   const { builds } = reads;
   const all = (query: ResourceQuery): Promise<Page<BuildResource>> => builds.list(query);
   /** Returns the lists of builds below the addresses of a parent. A parent that does not exist has an empty list. */
@@ -65,7 +65,7 @@ export function builds({ reads, control, publish }: ResourcePorts): Resource {
         permission: 'stop',
         params: ReasonParams,
         async run(_caller, buildId: number, { reason }) {
-          const stopping = await control.stopBuild(buildId, reason || 'no reason');
+          const stopping = await actions.stopBuild(buildId, reason || 'no reason');
           if (stopping) publish(hints.command(stopping.masterId));
           return null;
         },
@@ -73,7 +73,7 @@ export function builds({ reads, control, publish }: ResourcePorts): Resource {
       rebuild: {
         permission: 'rebuild',
         params: null,
-        run: async (_caller, buildId) => announce(publish, await control.rebuild(buildId)),
+        run: async (_caller, buildId) => announce(publish, await actions.rebuild(buildId)),
       },
     },
     events: {

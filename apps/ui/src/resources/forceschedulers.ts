@@ -28,7 +28,7 @@ class ForceParams {
   builderNames?: readonly string[] | null;
 }
 
-export function forceschedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
+export function forceschedulers({ reads: { catalog }, actions, publish }: ResourcePorts): Resource {
   /** Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter. */
   const wantedBuilders = async (
     allowed: readonly string[],
@@ -74,7 +74,7 @@ export function forceschedulers({ reads: { catalog }, control, publish }: Resour
         ...('problems' in builders ? builders.problems : {}),
       });
     }
-    const created = await control.force({
+    const created = await actions.force({
       ...outcome.order,
       schedulerId: row.schedulerid,
       schedulerName: name,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ControlStore, WorkerControlStore } from '@millrace/database';
+import { BuildActionStore, WorkerActionStore } from '@millrace/database';
 import { Hints } from '@millrace/master';
 import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
@@ -53,8 +53,8 @@ export class ResourceTable {
   private readonly topics = new Map<string, Topic[]>();
   private readonly byPlural: ReadonlyMap<string, Resource>;
 
-  constructor(reads: Reads, control: ControlStore, workerControl: WorkerControlStore, hints: Hints) {
-    this.resources = allResources({ reads, control, workerControl, publish: (hint) => hints.publish(hint) });
+  constructor(reads: Reads, actions: BuildActionStore, workerActions: WorkerActionStore, hints: Hints) {
+    this.resources = allResources({ reads, actions, workerActions, publish: (hint) => hints.publish(hint) });
     this.byPlural = new Map(this.resources.map((resource) => [resource.shape.plural, resource]));
     for (const resource of this.resources) {
       for (const { path, read, actions } of resource.paths) this.paths.add(path, { resource, read, actions });

@@ -2,14 +2,14 @@ import type { Hint, LogChunkResource } from '@millrace/contracts';
 import {
   CATALOG_LIMIT,
   type ChangingResource,
-  type ControlStore,
+  type BuildActionStore,
   type EndingResource,
   evaluate,
   type GrowingResource,
   type Page,
   type ResourceQuery,
   type ResourceShape,
-  type WorkerControlStore,
+  type WorkerActionStore,
 } from '@millrace/database';
 import { type JsonValue, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
@@ -20,8 +20,8 @@ import type { ArgumentsOf, PathArgument } from './path-table.js';
 /** The services that resources use. */
 export interface ResourcePorts {
   readonly reads: Reads;
-  readonly control: ControlStore;
-  readonly workerControl: WorkerControlStore;
+  readonly actions: BuildActionStore;
+  readonly workerActions: WorkerActionStore;
   /** Tells the other masters about a commit (I1). */
   readonly publish: (hint: Hint) => void;
 }

@@ -3,12 +3,12 @@ import { CATALOG } from '@millrace/database';
 import { EnableParams } from './params.js';
 import { type Action, action, address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
 
-export function schedulers({ reads: { catalog }, control, publish }: ResourcePorts): Resource {
+export function schedulers({ reads: { catalog }, actions, publish }: ResourcePorts): Resource {
   const settle = (how: 'take' | 'drop'): Action<number> => ({
     permission: 'enable',
     params: null,
     async run(_caller, schedulerId) {
-      await control.settleBacklog(schedulerId, how);
+      await actions.settleBacklog(schedulerId, how);
       publish(hints.scheduler(schedulerId));
       return null;
     },
@@ -27,7 +27,7 @@ export function schedulers({ reads: { catalog }, control, publish }: ResourcePor
         permission: 'enable',
         params: EnableParams,
         async run(_caller, schedulerId: number, { enabled }) {
-          await control.enableScheduler(schedulerId, enabled);
+          await actions.enableScheduler(schedulerId, enabled);
           publish(hints.scheduler(schedulerId));
           return null;
         },

@@ -18,7 +18,7 @@ function workerAddresses({ catalog }: Reads): Address[] {
   return [address('workers/n:workerid', ([id]) => id), address('workers/s:name', ([name]) => catalog.workerId(name))];
 }
 
-export function workers({ reads, workerControl, publish }: ResourcePorts): Resource {
+export function workers({ reads, workerActions, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
   /** Returns the workers of a builder or master, with only those places in `configured_on` that belong to it. */
   const those = async (parent: 'builderid' | 'masterid', id: number): Promise<WorkerResource[]> =>
@@ -52,17 +52,17 @@ export function workers({ reads, workerControl, publish }: ResourcePorts): Resou
       smallList('masters/n:masterid/workers', (_caller, [id]) => those('masterid', id)),
     ],
     actions: {
-      pause: wanting((id, reason) => workerControl.pauseWorker(id, reason)),
+      pause: wanting((id, reason) => workerActions.pauseWorker(id, reason)),
       unpause: {
         permission: 'control',
         params: null,
         async run(_caller, workerId) {
-          await workerControl.unpauseWorker(workerId);
+          await workerActions.unpauseWorker(workerId);
           return tell(workerId);
         },
       },
-      stop: wanting((id, reason) => workerControl.stopWorker(id, reason)),
-      kill: wanting((id, reason) => workerControl.killWorker(id, reason)),
+      stop: wanting((id, reason) => workerActions.stopWorker(id, reason)),
+      kill: wanting((id, reason) => workerActions.killWorker(id, reason)),
     },
     events: {
       topic: 'workers.:id.:event',

@@ -1,6 +1,6 @@
 import { Result } from '@millrace/domain';
 import { completeRequest } from '../buildsets.js';
-import { stopReason } from '../control/commands.js';
+import { stopReason } from '../actions/commands.js';
 import type { Transaction } from '../sql.js';
 import type { BuildKey } from './fence.js';
 

@@ -5,7 +5,7 @@ import { notFound } from './not-found.js';
 import type { Database } from '../sql.js';
 
 /** People's actions on workers. */
-export class WorkerControlStore {
+export class WorkerActionStore {
   constructor(private readonly db: Database) {}
 
   pauseWorker(workerId: number, reason: string | null): Promise<void> {

@@ -36,7 +36,7 @@ export type Cancelled =
   | { readonly outcome: 'already-complete' };
 
 /** People's actions on builds, requests and schedulers: force, rebuild, stop, cancel, enable. */
-export class ControlStore {
+export class BuildActionStore {
   constructor(private readonly db: Database) {}
 
   /**

@@ -3,14 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { apiRequest } from '../http/api-request.js';
 import { CorsInterceptor } from '../http/cors.interceptor.js';
-import { ControlApi } from './control-api.js';
+import { ActionApi } from './action-api.js';
 
 /** The HTTP side of commands to `/api`. */
 @Controller()
 @UseFilters(ApiErrorFilter)
 @UseInterceptors(CorsInterceptor)
-export class ControlController {
-  constructor(private readonly api: ControlApi) {}
+export class ActionController {
+  constructor(private readonly api: ActionApi) {}
 
   @Post('api/*')
   async post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {

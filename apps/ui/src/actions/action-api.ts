@@ -20,7 +20,7 @@ const CODES: ReadonlyMap<number, number> = new Map([
  * servers.
  */
 @Injectable()
-export class ControlApi {
+export class ActionApi {
   constructor(
     private readonly table: ResourceTable,
     @Inject(RIGHTS) private readonly rights: Rights,
