@@ -55,7 +55,7 @@ onEveryDatabase('what a request waits for', (get) => {
     ['a shutdown', () => set('graceful = 1'), 'workers-paused: … 1 is not connected, 1 is about to shut down.'],
     [
       'a quarantine',
-      () => set('quarantined_until_ms = 9000000000000'),
+      () => set('failed_at_ms = 1, quarantined_until_ms = 9000000000000'),
       'workers-paused: … 1 is not connected, 1 is in quarantine after failures.',
     ],
     ['room', () => set('max_builds = 0'), 'workers-busy: … 1 is not connected, 1 is busy.'],
