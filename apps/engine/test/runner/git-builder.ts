@@ -14,8 +14,9 @@ export class Runners {
 
   constructor(private readonly folder: string) {}
 
+  /** Ends the runners that there are: a test that is over must not slow the next one down. */
   async close(): Promise<void> {
-    await Promise.all(this.pools.map((pool) => pool.close()));
+    await Promise.all(this.pools.splice(0).map((pool) => pool.close()));
   }
 
   async poolFor(configFile: string) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { eventually, freePort, requireService } from '@millrace/testing';
 import { Runners } from './git-builder.js';
@@ -86,11 +86,11 @@ beforeAll(async () => {
     { what: 'the daemon' },
   );
 });
+afterEach(() => runners.close());
 afterAll(async () => {
   const ended = once(daemon, 'exit');
   process.kill(-daemon.pid!, 'SIGKILL');
   await ended;
-  await runners.close();
   await rm(folder, { recursive: true });
 });
 
