@@ -225,7 +225,8 @@ describe('a change source that cannot be polled', () => {
     const metric = async (): Promise<string | undefined> =>
       /^millrace_change_source_failing\{source="r"\} (\d)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
     await eventually(async () => (await state()) === 'ok', { what: 'the state' });
-    expect(await ready()).toMatchObject({ status: 'ok' });
+    // Both follow the row, a moment later.
+    await eventually(async () => (await ready()).status === 'ok', { what: 'readiness to be ok' });
     expect(await metric()).toBe('0');
 
     repository.git('config', 'core.repositoryformatversion', '99');
