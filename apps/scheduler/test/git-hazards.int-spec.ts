@@ -221,7 +221,8 @@ describe('a change source that cannot be polled', () => {
     site.configure({ changeSources: poller('r') });
     const { url } = await site.start();
     await seen('r');
-    const ready = async (): Promise<unknown> => (await fetch(`${url}/readyz`)).json();
+    const ready = async (): Promise<{ status: string }> =>
+      (await (await fetch(`${url}/readyz`)).json()) as { status: string };
     const metric = async (): Promise<string | undefined> =>
       /^millrace_change_source_failing\{source="r"\} (\d)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
     await eventually(async () => (await state()) === 'ok', { what: 'the state' });
