@@ -233,7 +233,7 @@ describe('git', () => {
   });
 });
 
-(requireService('git-lfs') ? describe : describe.skip)('the credentials of git', () => {
+(requireService('git-lfs') ? describe : describe.skip)('the credentials of git, for files of Git LFS', () => {
   it('fetch files of Git LFS, and no command of the checkout has them', async () => {
     await git('checkout', '--quiet', '-b', 'large');
     await git('lfs', 'install', '--local');
