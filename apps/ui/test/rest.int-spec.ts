@@ -281,11 +281,14 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
   });
 
   it('accepts its own pages only', async () => {
-    const from = (origin: string): Promise<number> =>
-      fetch(`${ui.url}/api/v2/builds`, { headers: { origin } }).then((response) => response.status);
-    expect(await from('http://evil.example')).toBe(400);
-    expect(await from('http://ci.example.invalid')).toBe(200);
-    expect(await from(ui.url)).toBe(200);
+    const from = async (origin: string, path = '/api/v2/builds'): Promise<[number, string | null]> => {
+      const { status, headers } = await fetch(ui.url + path, { headers: { origin } });
+      return [status, headers.get('access-control-allow-origin')];
+    };
+    expect(await from('http://evil.example')).toEqual([400, null]);
+    expect(await from('http://ci.example.invalid')).toEqual([200, 'http://ci.example.invalid']);
+    expect(await from(ui.url)).toEqual([200, ui.url]);
+    expect(await from(ui.url, '/healthz')).toEqual([200, null]);
   });
 
   it('answers only under its own names, as it listens on loopback', async () => {

@@ -16,6 +16,8 @@ export interface ListenerOptions {
   readonly rule: ListenerRule;
   /** Returns a role's own answer for a refused request. Null means the usual answer. */
   readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
+  /** Whether pages of other origins, which the rule allows, may read the answers of a path. */
+  readonly isShared?: (path: string) => boolean;
   /** Whether the role handles `Upgrade` requests. It then counts the upgraded sockets itself. */
   readonly upgrades?: boolean;
   /** Whether bodies stay text, for a role that has its own answer to invalid JSON. */
@@ -35,6 +37,7 @@ export interface RefusedAnswer {
 export function httpAdapter({
   rule,
   refusedAs,
+  isShared = () => false,
   upgrades = false,
   textBodies = false,
   limits = LISTENER_LIMITS,
@@ -68,8 +71,12 @@ export function httpAdapter({
       return reply.status(414).header('connection', 'close').send({ error, code: 'address-too-long' });
     }
     const refusal = refusedBy(rule, headers);
-    if (refusal === null) return;
-    const { status, body } = refusedAs?.(url.split('?', 1)[0]!, method, refusal) ?? {
+    const { origin } = headers;
+    if (refusal === null) {
+      if (origin !== undefined && isShared(pathOf(url))) void reply.headers(readableBy(origin));
+      return;
+    }
+    const { status, body } = refusedAs?.(pathOf(url), method, refusal) ?? {
       status: refusal.status,
       body: { error: refusal.error, code: refusal.code },
     };
@@ -81,6 +88,19 @@ export function httpAdapter({
   });
   limitConnections(http.server, limits, upgrades);
   return adapter;
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]!;
+}
+
+function readableBy(origin: string): Record<string, string> {
+  return {
+    'access-control-allow-origin': origin,
+    'access-control-allow-headers': 'Content-Type',
+    'access-control-max-age': '3600',
+    vary: 'origin',
+  };
 }
 
 /**

@@ -1,14 +1,12 @@
-import { Controller, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
+import { Controller, Post, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { apiRequest } from '../http/api-request.js';
-import { CorsInterceptor } from '../http/cors.interceptor.js';
 import { ActionApi } from './action-api.js';
 
 /** The HTTP side of commands to `/api`. */
 @Controller()
 @UseFilters(ApiErrorFilter)
-@UseInterceptors(CorsInterceptor)
 export class ActionController {
   constructor(private readonly api: ActionApi) {}
 

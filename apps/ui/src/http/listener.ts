@@ -7,8 +7,14 @@ import type { ListenerOptions } from '@millrace/master';
 export const UI_LISTENER: Omit<ListenerOptions, 'rule'> = {
   upgrades: true,
   textBodies: true,
+  // Not an interceptor: Nest's pipeline for those took a fifth of the CPU time of a list read.
+  isShared: isApi,
   refusedAs: (path, method, { status }) => {
-    if (status !== 403 || !(path === '/api' || path.startsWith('/api/'))) return null;
+    if (status !== 403 || !isApi(path)) return null;
     return { status: 400, body: { error: method === 'POST' ? { message: 'invalid origin' } : 'invalid origin' } };
   },
 };
+
+function isApi(path: string): boolean {
+  return path === '/api' || path.startsWith('/api/');
+}

@@ -71,7 +71,9 @@ export class ResourceTable {
    */
   find(path: string): Place | null {
     const found = this.paths.find(path);
-    return found && { ...found.target, args: found.args };
+    if (found === null) return null;
+    const { resource, read, actions } = found.target;
+    return { resource, read, actions, args: found.args };
   }
 
   named(plural: string): Resource | undefined {

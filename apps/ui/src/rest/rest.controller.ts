@@ -1,23 +1,10 @@
 import { Readable } from 'node:stream';
-import {
-  Controller,
-  Delete,
-  Get,
-  Inject,
-  Options,
-  Patch,
-  Put,
-  Req,
-  Res,
-  UseFilters,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Options, Patch, Put, Req, Res, UseFilters } from '@nestjs/common';
 import { UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { apiRequest } from '../http/api-request.js';
-import { CorsInterceptor } from '../http/cors.interceptor.js';
 import { RestApi } from './rest-api.js';
 
 const PATHS = ['api', 'api/*'];
@@ -25,7 +12,6 @@ const PATHS = ['api', 'api/*'];
 /** The HTTP side of reading `/api`. */
 @Controller()
 @UseFilters(ApiErrorFilter)
-@UseInterceptors(CorsInterceptor)
 export class RestController {
   constructor(
     private readonly api: RestApi,
