@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type ClaimedBuild,
@@ -10,38 +7,25 @@ import {
   type Database,
   type Incarnation,
   Journal,
-  MasterStore,
-  migrate,
-  openDatabase,
   WorkerStore,
 } from '@millrace/database';
 import { Result } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
-import { eventually } from '@millrace/testing';
+import { eventually, registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
 import { Distributor } from '../src/claiming/distributor.js';
 import { attachedWorker } from './attached-worker.js';
 
 describe('Distributor', () => {
-  let folder: string;
+  let site: SqliteDatabase;
   let db: Database;
   let me: Incarnation;
   let builderId: number;
   let workerId: number;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'millrace-distributor-'));
-    const url = `sqlite:${join(folder, 'test.sqlite')}`;
-    await migrate(url);
-    db = openDatabase(url);
-    me = await new MasterStore(db).register({
-      name: 'engine',
-      role: 'engine',
-      host: 'test',
-      pid: process.pid,
-      version: 'test',
-      leaseMs: 60_000,
-      isAlive: () => true,
-    });
+    site = await sqliteDatabase();
+    ({ db } = site);
+    me = await registerMaster(db, { name: 'engine' });
     const ids = await new ConfigurationStore(db).apply(
       me,
       { fingerprint: 'f', body: '{}' },
@@ -58,8 +42,7 @@ describe('Distributor', () => {
     workerId = ids.workers.get('w')!;
   });
   afterAll(async () => {
-    await db.close();
-    rmSync(folder, { recursive: true });
+    await site.close();
   });
 
   const submit = async (priority: number): Promise<number> => {

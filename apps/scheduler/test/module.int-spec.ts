@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { APP_FILTER } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { hints } from '@millrace/contracts';
-import { IntakeStore, MasterStore } from '@millrace/database';
+import { IntakeStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   Ambers,
@@ -18,7 +18,7 @@ import {
   SETTINGS,
   STORES,
 } from '@millrace/master';
-import { eventually, freePort } from '@millrace/testing';
+import { eventually, freePort, registerMaster } from '@millrace/testing';
 import { Registry } from 'prom-client';
 import { Scheduler } from '../src/scheduler.js';
 import { SchedulerModule } from '../src/scheduler.module.js';
@@ -45,10 +45,7 @@ describe('the scheduler as a module', () => {
 
   /** Starts the module with the providers of `MasterModule`. */
   const start = async (settings: Partial<SchedulerSettings> = {}): Promise<TestingModule> => {
-    const me = await new MasterStore(site.db).register({
-      ...{ name: 'one', role: 'scheduler', host: 'test', pid: process.pid, version: 'test', leaseMs: 60_000 },
-      isAlive: () => true,
-    });
+    const me = await registerMaster(site.db, { name: 'one', role: 'scheduler', leaseMs: 60_000 });
     const all: Partial<SchedulerSettings> = {
       ...{ configFile: site.config, dataFolder: site.folder, pollIntervalMs: 60_000, publicUrl: 'http://ci' },
       ...{ triggerHost: '127.0.0.1', triggerPort: port, triggerToken: null },

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Answer, Decision, FinishedBuildset, SchedulerKind, SchedulerState } from '@millrace/config';
 import { hints, type CompiledScheduler } from '@millrace/contracts';
@@ -12,14 +9,11 @@ import {
   FinishedBuildsetStore,
   type Incarnation,
   IntakeStore,
-  MasterStore,
-  migrate,
-  openDatabase,
   OwnershipStore,
   SchedulerStore,
 } from '@millrace/database';
 import { Result } from '@millrace/domain';
-import { eventually } from '@millrace/testing';
+import { eventually, registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
 import { type RunnerPorts, SchedulerRunner } from '../src/schedulers/scheduler-runner.js';
 import { LocalHints } from './local-hints.js';
 
@@ -33,7 +27,7 @@ const planned = (cause: string) => ({
 });
 
 describe('a scheduler that is run', () => {
-  let folder: string;
+  let site: SqliteDatabase;
   let db: Database;
   let me: Incarnation;
   let ids: DefinitionIds;
@@ -41,21 +35,9 @@ describe('a scheduler that is run', () => {
   const runners: SchedulerRunner[] = [];
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'millrace-runner-'));
-    const url = `sqlite:${join(folder, 'test.sqlite')}`;
-    await migrate(url);
-    db = openDatabase(url);
-    me = await new MasterStore(db).register({
-      ...{
-        name: 'one',
-        role: 'scheduler',
-        host: 'test',
-        pid: 1,
-        version: 'test',
-        leaseMs: 60_000,
-        isAlive: () => true,
-      },
-    });
+    site = await sqliteDatabase();
+    ({ db } = site);
+    me = await registerMaster(db, { name: 'one', role: 'scheduler' });
     ids = await new ConfigurationStore(db).apply(
       me,
       { fingerprint: 'f', body: '{}' },
@@ -69,8 +51,7 @@ describe('a scheduler that is run', () => {
   });
   afterEach(async () => {
     await Promise.all(runners.splice(0).map((runner) => runner.stop()));
-    await db.close();
-    rmSync(folder, { recursive: true });
+    await site.close();
   });
 
   /** Runs a scheduler that only hints and its own timer wake up. */

@@ -15,11 +15,11 @@ import {
   type Incarnation,
   IntakeStore,
   Journal,
-  MasterStore,
   migrate,
   openDatabase,
   WorkerStore,
 } from '@millrace/database';
+import { registerMaster } from '@millrace/testing';
 import type { JsonValue, Result } from '@millrace/domain';
 
 const FIELD = { tooltip: '', required: false, hide: false, regex: null, maxsize: null } as const;
@@ -117,15 +117,7 @@ export class Site {
   static async on(url: string, cleanUp: () => Promise<void> = async () => undefined): Promise<Site> {
     await migrate(url);
     const db = openDatabase(url);
-    const engine = await new MasterStore(db).register({
-      name: 'engine@lab',
-      role: 'engine',
-      host: 'lab',
-      pid: process.pid,
-      version: '0.1.0',
-      leaseMs: 600_000,
-      isAlive: () => true,
-    });
+    const engine = await registerMaster(db, { name: 'engine@lab' });
     const ids = await new ConfigurationStore(db).apply(
       engine,
       { fingerprint: 'f'.repeat(64), body: JSON.stringify(CONFIG) },

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import {
   ConfigurationStore,
@@ -8,11 +5,17 @@ import {
   type DefinitionIds,
   type Incarnation,
   type MasterRole,
-  MasterStore,
   migrate,
   openDatabase,
 } from '@millrace/database';
-import { type MariaDb, requireService, startMariaDb } from '@millrace/testing';
+import {
+  type MariaDb,
+  registerMaster,
+  requireService,
+  sqliteDatabase,
+  type SqliteDatabase,
+  startMariaDb,
+} from '@millrace/testing';
 
 export interface TestDatabase {
   readonly url: string;
@@ -22,17 +25,12 @@ export interface TestDatabase {
 /** Runs the same suite on SQLite and on a real MariaDB, each with a freshly migrated database. */
 export function onEveryDatabase(name: string, suite: (get: () => TestDatabase) => void): void {
   describe(`${name} on SQLite`, () => {
-    let folder: string;
-    let current: TestDatabase;
+    let current: SqliteDatabase;
     beforeAll(async () => {
-      folder = mkdtempSync(join(tmpdir(), 'millrace-db-'));
-      const url = `sqlite:${join(folder, 'test.sqlite')}`;
-      await migrate(url);
-      current = { url, db: openDatabase(url) };
+      current = await sqliteDatabase();
     });
     afterAll(async () => {
-      await current.db.close();
-      rmSync(folder, { recursive: true });
+      await current.close();
     });
     suite(() => current);
   });
@@ -63,14 +61,9 @@ export function register(
   options: { name?: string; leaseMs?: number; pid?: number } = {},
 ): Promise<Incarnation> {
   masters += 1;
-  return new MasterStore(db).register({
-    name: options.name ?? `${role}-${masters}`,
-    role,
-    host: 'test',
-    pid: options.pid ?? 1000 + masters,
-    version: 'test',
-    leaseMs: options.leaseMs ?? 60_000,
-    isAlive: () => true,
+  return registerMaster(db, {
+    ...{ role, name: options.name ?? `${role}-${masters}` },
+    ...{ pid: options.pid ?? 1000 + masters, leaseMs: options.leaseMs ?? 60_000 },
   });
 }
 

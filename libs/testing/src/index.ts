@@ -18,6 +18,7 @@ export {
   startNats,
   type WampOptions,
 } from './services/index.js';
+export { type MasterInTest, registerMaster, type SqliteDatabase, sqliteDatabase } from './databases.js';
 export { FakeCommands } from './fake-commands.js';
 export { type FakeCommand, type FakeCommandContext, FakeWorker, type FakeWorkerOptions } from './fake-worker.js';
 export {

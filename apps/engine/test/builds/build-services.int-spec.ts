@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -11,11 +9,9 @@ import {
   type DefinitionIds,
   type Incarnation,
   Journal,
-  MasterStore,
-  migrate,
-  openDatabase,
   readLogLines,
 } from '@millrace/database';
+import { registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
 import {
   type CommandUpdate,
   decodeMasterMessage,
@@ -32,7 +28,7 @@ import { attachedWorker } from '../attached-worker.js';
 
 /** A build whose worker sends what a test tells it to. Everything else is real. */
 describe('limits of what a build stores', () => {
-  let folder: string;
+  let site: SqliteDatabase;
   let db: Database;
   let me: Incarnation;
   let ids: DefinitionIds;
@@ -45,19 +41,9 @@ describe('limits of what a build stores', () => {
   let says: (id: string, send: (request: WorkerRequest) => void) => void;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'millrace-build-host-'));
-    const url = `sqlite:${join(folder, 'test.sqlite')}`;
-    await migrate(url);
-    db = openDatabase(url);
-    me = await new MasterStore(db).register({
-      name: 'engine',
-      role: 'engine',
-      host: 'test',
-      pid: process.pid,
-      version: 'test',
-      leaseMs: 600_000,
-      isAlive: () => true,
-    });
+    site = await sqliteDatabase();
+    ({ db } = site);
+    me = await registerMaster(db, { name: 'engine' });
     ids = await new ConfigurationStore(db).apply(
       me,
       { fingerprint: 'f', body: '{}' },
@@ -72,8 +58,7 @@ describe('limits of what a build stores', () => {
     );
   });
   afterAll(async () => {
-    await db.close();
-    rmSync(folder, { recursive: true });
+    await site.close();
   });
 
   beforeEach(async () => {
@@ -98,7 +83,7 @@ describe('limits of what a build stores', () => {
     const worker = attachedWorker({ workerId, maxBuilds: 100, connection: connection() });
     journal = new Journal(db, me, () => undefined);
     broken = [];
-    blobs = new FolderBlobs(join(folder, 'blobs'));
+    blobs = new FolderBlobs(join(site.folder, 'blobs'));
     const nothing = (): void => undefined;
     host = new EngineBuildServices({
       build,

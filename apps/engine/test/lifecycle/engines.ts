@@ -7,7 +7,6 @@ import {
   createBuildset,
   type Database,
   type Incarnation,
-  MasterStore,
   migrate,
   openDatabase,
   readLogLines,
@@ -21,6 +20,7 @@ import {
   FakeWorker,
   freePort,
   type MariaDb,
+  registerMaster,
   requireService,
   startMariaDb,
 } from '@millrace/testing';
@@ -260,15 +260,7 @@ let masters = 0;
 
 export function register(db: Database, name: string, leaseMs = 600_000): Promise<Incarnation> {
   masters += 1;
-  return new MasterStore(db).register({
-    name,
-    role: 'engine',
-    host: 'test',
-    pid: 1000 + masters,
-    version: 'test',
-    leaseMs,
-    isAlive: () => false,
-  });
+  return registerMaster(db, { name, pid: 1000 + masters, leaseMs, isAlive: false });
 }
 
 /** Runs the same suite with each kind of database. Every test has its own engines on an empty one. */

@@ -3,16 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  ConfigurationStore,
-  type Database,
-  type Incarnation,
-  MasterStore,
-  migrate,
-  openDatabase,
-} from '@millrace/database';
+import { ConfigurationStore, type Database, type Incarnation, migrate, openDatabase } from '@millrace/database';
 import { type EngineSettings, readSettings } from '@millrace/master';
-import { freePort } from '@millrace/testing';
+import { freePort, registerMaster } from '@millrace/testing';
 import { type LogLine, testMaster } from '@millrace/testing/master';
 import { pbDigest } from '@millrace/worker-protocol';
 import { Test, type TestingModule } from '@nestjs/testing';
@@ -44,15 +37,7 @@ export class Listening {
     const url = `sqlite:${join(folder, 'test.sqlite')}`;
     await migrate(url);
     const db = openDatabase(url);
-    const me: Incarnation = await new MasterStore(db).register({
-      name: 'engine',
-      role: 'engine',
-      host: 'test',
-      pid: process.pid,
-      version: 'test',
-      leaseMs: 600_000,
-      isAlive: () => true,
-    });
+    const me: Incarnation = await registerMaster(db, { name: 'engine' });
     const names = Array.from({ length: workers }, (_, i) => `w${i}`);
     const compiled = names.map((name) => ({
       name,

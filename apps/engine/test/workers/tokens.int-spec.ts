@@ -1,24 +1,20 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Database, migrate, openDatabase, WorkerTokenStore } from '@millrace/database';
+import { type Database, WorkerTokenStore } from '@millrace/database';
+import { type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
 import { PbCredentials, pbDigest } from '@millrace/worker-protocol';
 import { WorkerTokens } from '../../src/workers/tokens.js';
 
 const CHALLENGE = Buffer.from('0123456789abcdef');
 
 describe('WorkerTokens', () => {
-  let folder: string;
+  let site: SqliteDatabase;
   let db: Database;
   let tokens: WorkerTokens;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'millrace-tokens-'));
-    const url = `sqlite:${join(folder, 'test.sqlite')}`;
-    await migrate(url);
-    db = openDatabase(url);
+    site = await sqliteDatabase();
+    ({ db } = site);
     tokens = new WorkerTokens(new WorkerTokenStore(db));
     await make('w1', 'first');
     await make('w1', 'second', { pb: true });
@@ -26,8 +22,7 @@ describe('WorkerTokens', () => {
     await tokens.refresh();
   });
   afterAll(async () => {
-    await db.close();
-    rmSync(folder, { recursive: true });
+    await site.close();
   });
 
   const make = (workerName: string, token: string, { pb = false, revokeOld = false } = {}): Promise<void> =>
