@@ -7,8 +7,8 @@ import {
   type Uuid,
   uuidToBytes,
   uuidv7,
-  worstOf,
 } from '@millrace/domain';
+import { completeBuildset } from './completing.js';
 import { rowPlaceholders, type Transaction } from './sql.js';
 
 export interface NewBuildset {
@@ -104,47 +104,4 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     await completeBuildset(tx, buildsetId, Result.SUCCESS);
   }
   return { buildsetId, uuid, requests };
-}
-
-/**
- * Completes a build request, and with the last one its buildset.
- * @returns the buildset's id when this completed it
- */
-export async function completeRequest(
-  tx: Transaction,
-  request: { requestId: number; buildsetId: number },
-  results: Result,
-  reason: string | null = null,
-): Promise<number | null> {
-  const now = tx.dialect.nowMs;
-  await tx.defer(`UPDATE build_requests SET complete_at_ms = ${now}, results = ?, reason = ? WHERE id = ?`, [
-    results,
-    reason,
-    request.requestId,
-  ]);
-  // The row lock taken here makes the last of several concurrent finishers see the results of all others.
-  await tx.defer(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
-  const buildset = await tx.get<{ left: number }>(`SELECT requests_left AS \`left\` FROM buildsets WHERE id = ?`, [
-    request.buildsetId,
-  ]);
-  if (buildset?.left !== 0) return null;
-  const all = await tx.all<{ results: Result | null }>(`SELECT results FROM build_requests WHERE buildset_id = ?`, [
-    request.buildsetId,
-  ]);
-  const worst = worstOf(all.map((row) => row.results ?? Result.EXCEPTION));
-  await completeBuildset(tx, request.buildsetId, worst);
-  return request.buildsetId;
-}
-
-/**
- * Completes a buildset. Done at the end of the transaction, because everybody who finishes a buildset waits for the counter from there to
- * the commit. This makes the order of `seq` the order in which finished buildsets become visible (`docs/adr/0004-sequence-not-ids.md`).
- */
-async function completeBuildset(tx: Transaction, buildsetId: number, results: Result): Promise<void> {
-  await tx.deferToEnd(`UPDATE counters SET value = value + 1 WHERE name = 'buildset-seq'`);
-  await tx.deferToEnd(
-    `UPDATE buildsets SET complete_at_ms = ${tx.dialect.nowMs}, results = ?,
-       seq = (SELECT value FROM counters WHERE name = 'buildset-seq') WHERE id = ?`,
-    [results, buildsetId],
-  );
 }

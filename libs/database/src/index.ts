@@ -5,7 +5,8 @@ export {
   type RecordedStep,
   type WorkersClaim,
 } from './adoptions.js';
-export { completeRequest, createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
+export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
+export { completeRequest } from './completing.js';
 export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';
 export { type ClaimCandidate, type ClaimedBuild } from './claims/claiming.js';
 export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from './claims/ending.js';

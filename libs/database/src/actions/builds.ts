@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { checkAddresses, type Properties, Result, type SourceStamp } from '@millrace/domain';
-import { completeRequest, createBuildset, type CreatedBuildset } from '../buildsets.js';
+import { createBuildset, type CreatedBuildset } from '../buildsets.js';
+import { completeRequest } from '../completing.js';
 import { IsNull } from 'typeorm';
 import { BuildEntity } from '../entities/builds.js';
 import { SourceStampEntity } from '../entities/changes.js';

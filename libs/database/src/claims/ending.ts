@@ -1,5 +1,5 @@
 import { Result } from '@millrace/domain';
-import { completeRequest } from '../buildsets.js';
+import { completeRequest } from '../completing.js';
 import { stopReason } from '../actions/commands.js';
 import type { Transaction } from '../sql.js';
 import type { BuildKey } from './fence.js';
