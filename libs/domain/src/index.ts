@@ -1,4 +1,11 @@
-export { admitted, refusalOf, refusalOfAll, type Wanted, type WorkerFacts } from './admissions/admissions.js';
+export {
+  admitted,
+  type ClaimLocks,
+  refusalOf,
+  refusalOfAll,
+  type Wanted,
+  type WorkerFacts,
+} from './admissions/admissions.js';
 export { type Admission, type AdmissionFacts, type Refusal, type WorkerPlace } from './admissions/facts.js';
 export { hasReadableUser, redactAddresses, schemeOf, secretInAddress } from './addresses.js';
 export {
@@ -27,6 +34,23 @@ export {
   readAllowedHosts,
   refusedBy,
 } from './listener-rule.js';
+export { deadlockOf, type DeadlockMember, type LockGraph, requestsWaitingFor, victimOf } from './locks/deadlock.js';
+export {
+  type LockHold,
+  type LockObstacle,
+  type LockParty,
+  LockTable,
+  type LockWait,
+  WHOLE_BUILD,
+} from './locks/lock-table.js';
+export {
+  type KnownLock,
+  type LockAccess,
+  type LockDefinition,
+  type LockNeed,
+  needsOf,
+  type LockPlace,
+} from './locks/needs.js';
 export { loggable, loggableText } from './loggable.js';
 export { monotonicMs } from './monotonic.js';
 export { compilePattern, type Pattern } from './patterns.js';
