@@ -1,7 +1,8 @@
 import { DEFAULT_STEP_FLAGS, type JsonValue } from '@millrace/domain';
 import { describeValue } from './fingerprint.js';
 import { locationOf, type SourceLocation } from './location.js';
-import { type ObjectReader } from './object-reader.js';
+import { type LockList, lockNameOf } from './locks.js';
+import { ObjectReader } from './object-reader.js';
 import { nearest, type Note } from './problems.js';
 import type { Step } from './step.js';
 
@@ -19,7 +20,7 @@ function isStep(value: unknown): value is Step {
 }
 
 /** Returns the valid steps of a builder's factory. Everything else is reported as a problem. */
-export function compileSteps(builder: ObjectReader): Step[] {
+export function compileSteps(builder: ObjectReader, locks: LockList): Step[] {
   const steps: Step[] = [];
   builder.list(
     'factory',
@@ -35,6 +36,7 @@ export function compileSteps(builder: ObjectReader): Step[] {
       builder.into.problems.push(...(item.problems ?? []).map((problem) => placed(problem, path, where)));
       builder.into.notes.push(...(item.notes ?? []).map((note) => placed(note, path, where)));
       checkFlags(item, path, builder);
+      checkLocks(item, path, builder, locks);
     },
     { required: true, expected: 'a list of steps' },
   );
@@ -80,6 +82,19 @@ function checkFlags(step: Step, path: string, builder: ObjectReader): void {
   }
 }
 
+function checkLocks(step: Step, path: string, builder: ObjectReader, locks: LockList): void {
+  const own = new ObjectReader(step, path, builder.into, builder.where);
+  const ofBuilder = builder.raw('locks');
+  const taken = new Set(Array.isArray(ofBuilder) ? ofBuilder.map(lockNameOf) : []);
+  for (const { lock } of locks.read(own))
+    if (taken.has(lock))
+      own.problem(
+        'locks',
+        'locks that its builder does not have',
+        `${own.at('locks')}: '${lock}' is a lock of the builder, which has it from the beginning of the build to its end`,
+      );
+}
+
 /** Describes everything that decides what a step does and how its result counts. */
 export function describeStep(step: Step): JsonValue {
   return {
@@ -88,6 +103,7 @@ export function describeStep(step: Step): JsonValue {
     flags: describeValue(step.flags),
     doStepIf: describeValue(step.doStepIf),
     hideStepIf: describeValue(step.hideStepIf),
+    ...(step.locks && { locks: describeValue(step.locks) }),
     options: step.describe(),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { compileConfig } from './compile.js';
+import { lock, resources, workerLock } from './locks.js';
 import { ConfigError } from './problems.js';
 import { customStep } from './step.js';
 import { anyBranch } from './schedulers/any-branch/index.js';
@@ -126,6 +127,54 @@ describe('compileConfig', () => {
       'a condition that is none',
       builders({ factory: [{ ...step, doStepIf: 'yes' }] }),
       ['builders[0].factory[0].doStepIf is "yes"; expected true, false or a callback'],
+    ],
+    ['no list of locks', builders({ locks: 'db' }), ['builders[0].locks is "db"; expected a list of locks']],
+    [
+      'a lock without access',
+      builders({ locks: [lock('db')] }),
+      ["builders[0].locks[0] is {}; expected an entry such as lock('db').access('exclusive')"],
+    ],
+    [
+      'a lock without units, or with spaces at the end of its name',
+      builders({ locks: [lock('db', { maxCount: 0 }).access('exclusive'), lock('db ').access('exclusive')] }),
+      [
+        "builders[0].locks[0]: expected a lock of 1 to 10000 units; 'db' has 0 (maxCount)",
+        'builders[0].locks[1]: expected a lock with a name of 1 to 190 characters, without spaces at its ends',
+      ],
+    ],
+    [
+      'more units than a lock has, and another mode',
+      builders({ locks: [lock('db').access('counting', 2), lock('d').access('shared' as 'counting')] }),
+      [
+        "builders[0].locks[0]: expected 0 to 1 units of the lock 'db', not 2",
+        "builders[0].locks[1]: expected 'exclusive' or 'counting' access to 'd', not 'shared'",
+      ],
+    ],
+    [
+      'more resources than there are, and the same twice',
+      builders({ locks: [resources('r', ['a']).take(2), resources('s', ['a', 'a']).take()] }),
+      [
+        "builders[0].locks[0]: expected 1 to 1 of the resources 'r', not 2",
+        "builders[0].locks[1]: expected resources with different names; those of 's' are not",
+      ],
+    ],
+    [
+      'one lock in two ways',
+      {
+        ...builders({ locks: [lock('db').access('exclusive')] }),
+        workers: [worker('w', { password: 'x', locks: [workerLock('db').access('exclusive')] })],
+      },
+      ["builders[0].locks[0]: expected the same lock wherever 'db' is used; it is defined in two ways"],
+    ],
+    [
+      'a lock of a step that its builder has',
+      builders({
+        locks: [lock('db').access('exclusive')],
+        factory: [customStep('do', () => 0, { locks: [lock('db').access('exclusive')] })],
+      }),
+      [
+        "builders[0].factory[0].locks: 'db' is a lock of the builder, which has it from the beginning of the build to its end",
+      ],
     ],
     [
       'a folder that leaves the base',
@@ -459,6 +508,48 @@ describe('compileConfig', () => {
     ]);
     expect(revision.changeSources[0]!.branches).toEqual({ handle: 'changeSources.0.branches' });
     expect(callbacks.get('changeSources.0.branches')!('x')).toBe(true);
+  });
+});
+
+describe('locks', () => {
+  const db = lock('db', { maxCount: 3 });
+  const disk = workerLock('disk', { maxCountForWorker: { w: 2 } });
+  const boards = resources('boards', ['b1', 'b2']);
+  const config = (mode: 'exclusive' | 'counting') => ({
+    workers: [worker('w', { password: 'secret', locks: [disk.access('counting')] })],
+    builders: [
+      builder('b', {
+        workers: ['w'],
+        locks: [db.access(mode), boards.take(1, { property: 'board' })],
+        factory: [customStep('do', () => 0, { locks: [lock('net').access('exclusive')] })],
+      }),
+    ],
+  });
+
+  it('are gathered from wherever they are used', () => {
+    const { revision } = compileConfig(config('counting'));
+    const one = { maxCountForWorker: {}, resources: [] };
+    expect(revision.locks).toEqual([
+      { ...one, name: 'boards', kind: 'resources', maxCount: 2, resources: ['b1', 'b2'] },
+      { ...one, name: 'db', kind: 'lock', maxCount: 3 },
+      { ...one, name: 'disk', kind: 'worker-lock', maxCount: 1, maxCountForWorker: { w: 2 } },
+      { ...one, name: 'net', kind: 'lock', maxCount: 1 },
+    ]);
+    expect(revision.workers[0]!.locks).toEqual([{ lock: 'disk', mode: 'counting', count: 1, property: null }]);
+    expect(revision.builders[0]!.locks).toEqual([
+      { lock: 'db', mode: 'counting', count: 1, property: null },
+      { lock: 'boards', mode: 'counting', count: 1, property: 'board' },
+    ]);
+  });
+
+  it('count for the fingerprint of the builder', () => {
+    const fingerprintOf = (mode: 'exclusive' | 'counting') => compileConfig(config(mode)).builderFingerprints.b;
+    expect(fingerprintOf('counting')).toBe(fingerprintOf('counting'));
+    expect(fingerprintOf('counting')).not.toBe(fingerprintOf('exclusive'));
+  });
+
+  it('are missing where nothing uses any', () => {
+    expect(Object.keys(compileConfig(good()).revision)).not.toContain('locks');
   });
 });
 

@@ -12,6 +12,7 @@ import { suppliedCodebases } from './codebases.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
+import { LockList } from './locks.js';
 import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
 import { unrenderable } from './render.js';
@@ -74,12 +75,15 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const projectNames = unique(projects, projectReaders);
   const workerReaders = section('workers', true);
   const env = new PasswordVariables(options.env ?? process.env, options.withoutPasswords ?? false);
-  const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, env));
+  const locks = new LockList();
+  const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, env, locks));
   const workers = compiledWorkers.map(({ compiled }) => compiled);
   const workerNames = unique(workers, workerReaders);
   const builderReaders = section('builders', true);
   const stepVariables = new Set<string>();
-  const builders = builderReaders.map((reader) => compileBuilder(reader, projectNames, workerNames, stepVariables));
+  const builders = builderReaders.map((reader) =>
+    compileBuilder(reader, { projects: projectNames, workers: workerNames, variables: stepVariables, locks }),
+  );
   const builderNames = unique(builders, builderReaders);
   checkFolders(builders, builderReaders);
   const schedulerReaders = section('schedulers');
@@ -101,6 +105,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     builders,
     schedulers,
     changeSources,
+    ...(locks.all.length > 0 && { locks: locks.all }),
   };
   top.done();
   if (found.problems.length > 0) {
@@ -187,6 +192,7 @@ function isEnvironmentValue(value: unknown): boolean {
 function compileWorker(
   reader: ObjectReader,
   env: PasswordVariables,
+  lockList: LockList,
 ): { compiled: CompiledWorker; digest: string | null } {
   const name = reader.text('name', {
     accepts: isWorkerEntry,
@@ -204,6 +210,7 @@ function compileWorker(
   }
   const missingTimeoutSeconds =
     reader.raw('missingTimeout') === null ? null : reader.number('missingTimeout', { default: 3600, min: 0.1 });
+  const locks = lockList.read(reader);
   const compiled = {
     name,
     hasPassword: password !== null,
@@ -211,6 +218,7 @@ function compileWorker(
     missingTimeoutMs: missingTimeoutSeconds === null ? null : Math.round(missingTimeoutSeconds * 1000),
     env: reader.record<string | null>('env', isEnvironmentValue, 'a string or null'),
     properties: reader.properties(),
+    ...(locks.length > 0 && { locks }),
   };
   reader.done();
   return {
@@ -248,11 +256,17 @@ function readPassword(reader: ObjectReader, env: PasswordVariables): string | nu
   return report('password', undefined, 'a password', 'is empty; give one, passwordEnv, or none of the two for tokens');
 }
 
+interface BuilderSurroundings {
+  readonly projects: ReadonlySet<string>;
+  readonly workers: ReadonlySet<string>;
+  /** Receives the variables that steps read. */
+  readonly variables: Set<string>;
+  readonly locks: LockList;
+}
+
 function compileBuilder(
   reader: ObjectReader,
-  projects: ReadonlySet<string>,
-  workers: ReadonlySet<string>,
-  variables: Set<string>,
+  { projects, workers, variables, locks: lockList }: BuilderSurroundings,
 ): CompiledBuilder {
   const name = reader.text('name', {
     accepts: (text) => text.length >= 1 && text.length <= 70,
@@ -264,7 +278,8 @@ function compileBuilder(
   if (workerNames.length === 0 && Array.isArray(reader.raw('workers')))
     reader.problem('workers', 'at least one worker');
   references(reader, 'workers', workerNames, workers, 'worker');
-  const steps = compileSteps(reader);
+  const locks = lockList.read(reader);
+  const steps = compileSteps(reader, lockList);
   for (const { variables: named = [] } of steps) for (const variable of named) variables.add(variable);
   const isEnv = (value: unknown) =>
     value === null || typeof value === 'string' || typeof value === 'function' || isTemplate(value);
@@ -287,6 +302,7 @@ function compileBuilder(
     env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, typeof value === 'string' ? value : null])),
     properties,
     steps: steps.map((step: Step) => ({ kind: step.kind, name: step.name })),
+    ...(locks.length > 0 && { locks }),
   };
   reader.done();
   const fingerprint = fingerprintOf({
@@ -295,6 +311,7 @@ function compileBuilder(
     properties,
     env: describeValue(env),
     steps: steps.map(describeStep),
+    ...(locks.length > 0 && { locks: describeValue(locks) }),
   });
   return { ...compiled, fingerprint };
 }

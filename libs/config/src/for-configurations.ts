@@ -19,6 +19,16 @@ export {
   scopeOf,
 } from './git-credentials.js';
 export { locate, locationOf, type SourceLocation } from './location.js';
+export {
+  type Lock,
+  lock,
+  type LockOptions,
+  type LockUse,
+  type Resources,
+  resources,
+  workerLock,
+  type WorkerLockOptions,
+} from './locks.js';
 export { type SourceStamp } from '@millrace/domain';
 export { isJson, ObjectReader, ProblemList } from './object-reader.js';
 export { ConfigError, formatProblems, nearest, type Note, type Problem, show } from './problems.js';

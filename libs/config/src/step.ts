@@ -1,5 +1,6 @@
 import type { JsonValue, Result, SourceStamp, StepFlags } from '@millrace/domain';
 import { locate } from './location.js';
+import type { LockUse } from './locks.js';
 import type { Note, Problem } from './problems.js';
 
 /** A template with all of Buildbot's `Interpolate` rules (`%%` is a percent sign), made by `interpolate()`. */
@@ -170,6 +171,8 @@ export interface Step {
   readonly flags: Partial<StepFlags>;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
+  /** Locks that the step takes before it runs, all at once, and holds to its end. */
+  readonly locks?: readonly LockUse[];
   /**
    * Whether another engine may run the step again from its beginning, when its engine is lost half-way. The recorded outcomes of the
    * commands already sent are then returned again. So the step has to run the same commands in the same order, and must do nothing else
@@ -194,6 +197,8 @@ export interface StepOptions extends Partial<StepFlags> {
   readonly name?: string;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
+  /** Locks that the step takes before it runs, all at once, and holds to its end. */
+  readonly locks?: readonly LockUse[];
 }
 
 /** Defines a step of the user's own. It runs in a thread apart from the masters and may use any module. */
@@ -202,13 +207,14 @@ export function customStep(
   run: (context: StepContext) => Promise<Result | StepOutcome> | Result | StepOutcome,
   options: Omit<StepOptions, 'name'> & Pick<Step, 'resumable'> = {},
 ): Step {
-  const { doStepIf, hideStepIf, resumable, ...flags } = options;
+  const { doStepIf, hideStepIf, locks, resumable, ...flags } = options;
   return locate(customStep, {
     kind: 'custom',
     name,
     flags,
     doStepIf,
     hideStepIf,
+    ...(locks && { locks }),
     resumable,
     run,
     describe: () => ({ run: String(run) }),

@@ -1,6 +1,7 @@
 import type { JsonValue } from '@millrace/domain';
 import type { GitCredentials } from './git-credentials.js';
 import { locate } from './location.js';
+import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
 import type { Renderable, Step } from './step.js';
 
@@ -24,6 +25,8 @@ export interface WorkerOptions {
   /** Environment of every command on this worker. The builder's and the step's take precedence; null removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly properties?: Properties;
+  /** Locks that every build on this worker takes before it begins. */
+  readonly locks?: readonly LockUse[];
 }
 export interface WorkerDefinition extends WorkerOptions {
   readonly name: string;
@@ -42,6 +45,8 @@ export interface BuilderOptions {
   readonly properties?: Properties;
   /** Folder below the worker's base directory. The default is made from the name. */
   readonly builddir?: string;
+  /** Locks that every build takes before it begins, and holds to its end. */
+  readonly locks?: readonly LockUse[];
 }
 export interface BuilderDefinition extends BuilderOptions {
   readonly name: string;

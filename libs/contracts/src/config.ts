@@ -1,4 +1,4 @@
-import type { JsonValue } from '@millrace/domain';
+import type { JsonValue, LockAccess, LockDefinition } from '@millrace/domain';
 
 /**
  * A compiled configuration: the contents of a revision, and all that the UI and the scheduler need to know of it. It is plain JSON.
@@ -12,6 +12,8 @@ export interface CompiledConfig {
   readonly builders: readonly CompiledBuilder[];
   readonly schedulers: readonly CompiledScheduler[];
   readonly changeSources: readonly CompiledChangeSource[];
+  /** Missing when nothing uses a lock. */
+  readonly locks?: readonly LockDefinition[];
 }
 
 export interface CompiledProject {
@@ -33,6 +35,8 @@ export interface CompiledWorker {
   /** Environment of every command on this worker. The builder's and the step's take precedence; null removes a variable. */
   readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
+  /** Locks of every build on this worker. Missing when there are none. */
+  readonly locks?: readonly LockAccess[];
 }
 
 export interface CompiledStep {
@@ -54,6 +58,8 @@ export interface CompiledBuilder {
   readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
   readonly steps: readonly CompiledStep[];
+  /** Locks of every build of this builder. Missing when there are none. */
+  readonly locks?: readonly LockAccess[];
   /** sha256, hexadecimal, over everything that decides how this builder builds, including the source text of its callbacks. */
   readonly fingerprint: string;
 }

@@ -40,6 +40,7 @@ export function makeStep(
   const name = reader.text('name', { default: kind, expected: 'a name' });
   const doStepIf = reader.raw('doStepIf') as Step['doStepIf'];
   const hideStepIf = reader.raw('hideStepIf') as Step['hideStepIf'];
+  const locks = reader.raw('locks') as Step['locks'];
   check(reader);
   for (const [key, value] of Object.entries(options)) {
     const problem = unrenderable(value);
@@ -54,6 +55,7 @@ export function makeStep(
     flags: { ...flags, ...Object.fromEntries(given.map((flag) => [flag, reader.raw(flag)])) },
     doStepIf,
     hideStepIf,
+    ...(locks !== undefined && { locks }),
     problems: found.problems,
     notes: found.notes,
     resumable: true,

@@ -1,0 +1,146 @@
+import type { LockAccess, LockDefinition } from '@millrace/domain';
+import { canonicalJson, describeValue } from './fingerprint.js';
+import { locate } from './location.js';
+import type { ObjectReader } from './object-reader.js';
+
+/** An entry of `locks`. */
+export interface LockUse {
+  readonly definition: LockDefinition;
+  readonly access: LockAccess;
+}
+
+export interface Lock {
+  /** Returns an entry of `locks`: the lock alone, or `count` units of it. */
+  access(mode: LockAccess['mode'], count?: number): LockUse;
+}
+
+export interface LockOptions {
+  /** Most units at once, on all engines together. Default 1. */
+  readonly maxCount?: number;
+}
+
+export interface WorkerLockOptions {
+  /** Most units at once on each worker. Default 1. */
+  readonly maxCount?: number;
+  /** Other numbers for some workers, by the worker's name. */
+  readonly maxCountForWorker?: Readonly<Record<string, number>>;
+}
+
+export interface Resources {
+  /**
+   * Returns an entry of `locks`: some of the resources.
+   * @param options `property` gets the name of the resource, or the list of names of several. The default is the name of the resources.
+   */
+  take(count?: number, options?: { readonly property?: string }): LockUse;
+}
+
+/** Defines a lock of the whole cluster. */
+export function lock(name: string, { maxCount = 1 }: LockOptions = {}): Lock {
+  return lockOf({ name, kind: 'lock', maxCount, maxCountForWorker: {}, resources: [] });
+}
+
+/** Defines a lock of each worker. */
+export function workerLock(name: string, { maxCount = 1, maxCountForWorker = {} }: WorkerLockOptions = {}): Lock {
+  return lockOf({ name, kind: 'worker-lock', maxCount, maxCountForWorker, resources: [] });
+}
+
+/** Defines named things, such as test boards, of which each build takes some for itself. */
+export function resources(name: string, names: readonly string[]): Resources {
+  const definition = {
+    name,
+    kind: 'resources',
+    maxCount: names.length,
+    maxCountForWorker: {},
+    resources: names,
+  } as const;
+  const take: Resources['take'] = (count = 1, { property = name } = {}) =>
+    locate(take, { definition, access: { lock: name, mode: 'counting', count, property } });
+  return { take };
+}
+
+function lockOf(definition: LockDefinition): Lock {
+  const access: Lock['access'] = (mode, count = 1) =>
+    locate(access, { definition, access: { lock: definition.name, mode, count, property: null } });
+  return { access };
+}
+
+/** Most units of a lock, and most resources. */
+const MOST_UNITS = 10_000;
+/** Most entries of one list `locks`. */
+const MOST_LOCKS = 20;
+const ENTRY = "an entry such as lock('db').access('exclusive')";
+
+function isUse(value: unknown): value is LockUse {
+  const { definition, access } = (value ?? {}) as { definition?: Partial<LockDefinition>; access?: unknown };
+  return (
+    typeof access === 'object' &&
+    access !== null &&
+    Array.isArray(definition?.resources) &&
+    typeof definition.maxCountForWorker === 'object' &&
+    definition.maxCountForWorker !== null
+  );
+}
+
+/** Returns the name of the lock of an entry; undefined for anything else. */
+export function lockNameOf(entry: unknown): string | undefined {
+  return isUse(entry) ? entry.definition.name : undefined;
+}
+
+function isCount(value: unknown, min: number): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MOST_UNITS;
+}
+
+/** Returns what is wrong with an entry; null when nothing is. */
+function faultOf({ definition, access }: LockUse): string | null {
+  const { name, kind, maxCount, maxCountForWorker, resources: names } = definition;
+  if (typeof name !== 'string' || name.length < 1 || name.length > 190 || name.trim() !== name)
+    return 'a lock with a name of 1 to 190 characters, without spaces at its ends';
+  if (kind === 'resources') {
+    if (!names.every((one) => typeof one === 'string' && one !== '') || new Set(names).size < names.length)
+      return `resources with different names; those of '${name}' are not`;
+    if (!isCount(names.length, 1)) return `1 to ${MOST_UNITS} resources; '${name}' has ${names.length}`;
+    if (!isCount(access.count, 1) || access.count > maxCount)
+      return `1 to ${maxCount} of the resources '${name}', not ${String(access.count)}`;
+    return typeof access.property === 'string' && access.property !== '' ? null : 'the name of a property';
+  }
+  for (const [which, count] of Object.entries({ maxCount, ...maxCountForWorker }))
+    if (!isCount(count, 1)) return `a lock of 1 to ${MOST_UNITS} units; '${name}' has ${String(count)} (${which})`;
+  if (access.mode !== 'exclusive' && access.mode !== 'counting')
+    return `'exclusive' or 'counting' access to '${name}', not '${String(access.mode)}'`;
+  return isCount(access.count, 0) && access.count <= Math.max(maxCount, ...Object.values(maxCountForWorker))
+    ? null
+    : `0 to ${maxCount} units of the lock '${name}', not ${String(access.count)}`;
+}
+
+/** Gathers the locks of a configuration. */
+export class LockList {
+  private readonly definitions = new Map<string, LockDefinition>();
+
+  /** Reads the list `locks` of a builder, a worker or a step. Everything that is no lock is reported as a problem. */
+  read(reader: ObjectReader): LockAccess[] {
+    const entries = reader.list('locks', (item, path) => ({ item, path }), { expected: 'a list of locks' });
+    if (entries.length > MOST_LOCKS) reader.problem('locks', `at most ${MOST_LOCKS} locks`);
+    return entries.flatMap(({ item, path }) => {
+      const fault = isUse(item) ? (faultOf(item) ?? this.conflictOf(item.definition)) : ENTRY;
+      if (fault === null) return [(item as LockUse).access];
+      const where = reader.where;
+      const message = isUse(item) ? `${path}: expected ${fault}` : undefined;
+      reader.into.add(path, isUse(item) ? describeValue(item.access) : item, fault, where, message);
+      return [];
+    });
+  }
+
+  /** Returns all locks, in the order of their names. */
+  get all(): LockDefinition[] {
+    return [...this.definitions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  private conflictOf(definition: LockDefinition): string | null {
+    const { name } = definition;
+    const known = this.definitions.get(name);
+    if (known && canonicalJson(describeValue(known)) !== canonicalJson(describeValue(definition)))
+      return `the same lock wherever '${name}' is used; it is defined in two ways`;
+    this.definitions.set(name, definition);
+    return null;
+  }
+}
