@@ -24,9 +24,19 @@ describe('announcements', () => {
     [false, null, ['builds.7.finished', 'buildrequests.5.complete', 'builders.1.update']],
     [false, 3, ['builds.7.finished', 'buildrequests.5.complete', 'buildsets.3.complete', 'builders.1.update']],
   ])('of an attempt’s end say what became of its request (requeued: %s, buildset: %s)', (requeued, bsid, expected) => {
-    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued, completedBuildsetId: bsid };
+    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued, completedBuildsetId: bsid, leftLockIds: [] };
     const hints = attemptEnded(ended);
     expect(topics(hints)).toEqual(expected);
     for (const { topic, payload } of hints) expect(readHint(topic, payload)).toEqual({ topic, payload });
+  });
+
+  it('of an attempt’s end wake those who wait for its locks', () => {
+    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued: false, completedBuildsetId: null };
+    const left = attemptEnded({ ...ended, leftLockIds: [4, 9] }).slice(-2);
+    expect(left).toEqual([
+      { topic: 'locks.4.released', payload: { lockid: 4 } },
+      { topic: 'locks.9.released', payload: { lockid: 9 } },
+    ]);
+    for (const { topic, payload } of left) expect(readHint(topic, payload)).toEqual({ topic, payload });
   });
 });

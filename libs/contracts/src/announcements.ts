@@ -22,13 +22,16 @@ export function attemptEnded(ended: {
   /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
+  /** Locks that somebody else may have now. */
+  readonly leftLockIds: readonly number[];
 }): Hint[] {
-  const { buildId, requestId, builderId, requeued, completedBuildsetId } = ended;
+  const { buildId, requestId, builderId, requeued, completedBuildsetId, leftLockIds } = ended;
   return [
     hints.build(buildId, 'finished'),
     hints.request(requestId, builderId, requeued ? 'unclaimed' : 'complete'),
     ...(requeued ? [hints.queued(builderId)] : []),
     ...(completedBuildsetId === null ? [] : [hints.buildset(completedBuildsetId, 'complete')]),
     hints.builder(builderId),
+    ...leftLockIds.map((lockId) => hints.lock(lockId)),
   ];
 }

@@ -17,6 +17,7 @@ const ALL: readonly Hint[] = [
   hints.builder(15),
   hints.scheduler(16),
   hints.workerTokens(),
+  hints.lock(4),
   hints.command(0),
 ];
 
@@ -24,8 +25,8 @@ describe('readHint', () => {
   it('reads every hint that is sent', () => {
     for (const hint of ALL) expect(readHint(hint.topic, JSON.parse(JSON.stringify(hint.payload)))).toEqual(hint);
     // A new kind of hint has to be added to the list above, too.
-    expect(new Set(ALL.map(({ topic }) => topic.split('.')[0])).size).toBe(12);
-    expect(Object.keys(hints)).toHaveLength(14);
+    expect(new Set(ALL.map(({ topic }) => topic.split('.')[0])).size).toBe(13);
+    expect(Object.keys(hints)).toHaveLength(15);
   });
 
   it('keeps nothing but the ids, because a newer master may send more', () => {

@@ -21,6 +21,7 @@ export const EVENTS = {
   masters: ['started', 'stopped'],
   builders: ['update'],
   schedulers: ['updated'],
+  locks: ['released'],
 } as const;
 
 type EventOf<R extends keyof typeof EVENTS> = (typeof EVENTS)[R][number];
@@ -62,6 +63,8 @@ export const hints = {
   }),
   builder: (builderid: number): Hint => ({ topic: `builders.${builderid}.update`, payload: { builderid } }),
   scheduler: (schedulerid: number): Hint => ({ topic: `schedulers.${schedulerid}.updated`, payload: { schedulerid } }),
+  /** Somebody does not have the lock any more, or does not wait for it any more. Engines listen to it. */
+  lock: (lockid: number): Hint => ({ topic: `locks.${lockid}.released`, payload: { lockid } }),
   /** A token of a worker was made or revoked. */
   workerTokens: (): Hint => ({ topic: 'workertokens', payload: {} }),
   /** A command row waits for this master (0: for every master). */
@@ -94,6 +97,7 @@ const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids
   ['masters', [shape(':id.:event', EVENTS.masters, 'masterid')]],
   ['builders', [shape(':id.:event', EVENTS.builders, 'builderid')]],
   ['schedulers', [shape(':id.:event', EVENTS.schedulers, 'schedulerid')]],
+  ['locks', [shape(':id.:event', EVENTS.locks, 'lockid')]],
   ['workertokens', [shape('', [])]],
   ['commands', [shape(':id', [], 'masterid')]],
 ]);

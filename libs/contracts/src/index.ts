@@ -35,6 +35,8 @@ export type {
   ChangeSourceResource,
   ForceFieldResource,
   ForceSchedulerResource,
+  LockPartyResource,
+  LockResource,
   LogChunkResource,
   LogResource,
   MasterResource,

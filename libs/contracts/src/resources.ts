@@ -278,8 +278,38 @@ export interface WaitReasonResource {
   /** True when `ahead` stopped counting. */
   ahead_is_more: boolean;
   state: 'waiting' | 'building' | 'complete';
-  /** A stable code: `no-engine`, `no-worker`, `workers-paused`, `workers-busy`, `next`, `building` or `complete`. */
+  /** A stable code: `no-engine`, `no-worker`, `workers-paused`, `workers-busy`, `locks`, `next`, `building` or `complete`. */
   reason: string;
   /** The reason as text for people. */
   text: string;
+}
+
+/** Somebody who has a lock or waits for one. */
+export interface LockPartyResource {
+  builderid: number;
+  /** Null for a request that no build was begun for. */
+  buildid: number | null;
+  buildrequestid: number;
+  count: number;
+  mode: string;
+  /** Number of the step; null for the build as a whole. */
+  step_number: number | null;
+  /** The worker whose lock it is; null for a lock of the whole cluster. */
+  workerid: number | null;
+}
+
+/** A lock. This resource is Millrace's own. */
+export interface LockResource {
+  /** Who has it. `resources`: the names of the resources taken. */
+  holders: (LockPartyResource & { resources: string[]; taken_at: number })[];
+  /** `lock`, `worker-lock` or `resources`. */
+  kind: string;
+  lockid: number;
+  /** Most units at once. */
+  max_count: number;
+  max_count_for_worker: { readonly [worker: string]: number };
+  name: string;
+  resources: string[];
+  /** Who waits for it, in the order of their asking. */
+  waiters: (LockPartyResource & { since: number })[];
 }

@@ -1,4 +1,4 @@
-import { isWorkerTemplate, workerEntries } from '@millrace/domain';
+import { isWorkerTemplate, type LockDefinition, workerEntries } from '@millrace/domain';
 import { RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
 import { startFromNow } from './intake/backlog.js';
@@ -25,6 +25,7 @@ export interface Definitions {
   }[];
   readonly schedulers: readonly { readonly name: string; readonly kind: string }[];
   readonly changeSources: readonly { readonly name: string }[];
+  readonly locks?: readonly LockDefinition[];
 }
 
 /** The numeric ids of everything that a configuration names. */
@@ -33,6 +34,7 @@ export interface DefinitionIds {
   /** Includes a template's workers, but not the template itself. */
   readonly workers: ReadonlyMap<string, number>;
   readonly schedulers: ReadonlyMap<string, number>;
+  readonly locks: ReadonlyMap<string, number>;
 }
 
 /** The definitions of configurations. Written by SQL: there are thousands at once, nearly all of them unchanged. */
@@ -75,11 +77,15 @@ export class ConfigurationStore {
         kind: (scheduler) => scheduler.kind,
       });
       await nameIds(tx, 'change_sources', definitions.changeSources, {});
+      const locks = await nameIds(tx, 'locks', definitions.locks ?? [], {
+        kind: (lock) => lock.kind,
+        definition: (lock) => JSON.stringify(lock),
+      });
       if (options.serves) {
         await serveBuilders(tx, me, definitions, builders);
         await serveWorkers(tx, me, definitions, builders, workers);
       } else await runSchedulers(tx, me, [...schedulers.values()]);
-      return { builders, workers, schedulers };
+      return { builders, workers, schedulers, locks };
     });
   }
 
@@ -243,7 +249,7 @@ function workerRows(tx: Transaction, workers: readonly WorkerDefinition[]): Prom
 }
 
 /** Initial columns of a new row of each table, beside its name. A new scheduler begins with what happens from now on. */
-type NamedTable = 'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources';
+type NamedTable = 'projects' | 'builders' | 'workers' | 'schedulers' | 'change_sources' | 'locks';
 const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> => ({
   projects: {},
   builders: { tags: `'[]'`, next_number: '1' },
@@ -255,6 +261,7 @@ const firstValues = (nowMs: string): Record<NamedTable, Record<string, string>> 
     buildset_cursor_seq: `(SELECT value FROM counters WHERE name = 'buildset-seq')`,
   },
   change_sources: {},
+  locks: { kind: `''`, definition: `'{}'` },
 });
 
 /** Gives every item a row and its id. There may be thousands, nearly all of them unchanged. */

@@ -8,7 +8,8 @@ export {
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 export { completeRequest } from './completing.js';
 export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';
-export { type ClaimCandidate, type ClaimedBuild } from './claims/claiming.js';
+export { type WaitingClaim } from './claims/claim-locks.js';
+export { type ClaimCandidate, type ClaimedBuild, type Claims } from './claims/claiming.js';
 export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from './claims/ending.js';
 export { type BuildKey } from './claims/fence.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
@@ -32,6 +33,7 @@ export {
 export { type BuildEntry, type Committed } from './journal/entries.js';
 export { countLines } from './journal/entry-writer.js';
 export { Journal } from './journal/journal.js';
+export { type LockAnswer, LockStore } from './locks/lock-store.js';
 export { decodeChunk, logPieces, type LogType, readLogLines } from './logs.js';
 export {
   type Incarnation,
@@ -97,6 +99,7 @@ export {
   RecentReads,
   type RowState,
 } from './reads/recent.js';
+export { LOCK_SHAPE, LockReads } from './reads/locks.js';
 export { BUILD_REQUESTS, BuildRequestReads } from './reads/requests.js';
 export { LOG_SHAPE, type LogPlace, STEP_SHAPE, StepReads } from './reads/steps.js';
 export { WaitingReads } from './reads/waiting.js';

@@ -282,7 +282,7 @@ onEveryDatabase('claims and journal', (get) => {
       log.claim([candidate(requestIds[0]!, 6)]),
     ]);
     expect(ended.ended?.buildId).toBe(build.buildId);
-    expect(claimed).toHaveLength(1);
+    expect(claimed.builds).toHaveLength(1);
     expect(log.stats.transactions).toBe(1);
   });
 

@@ -71,7 +71,7 @@ onEveryDatabase('the fleet', (get) => {
       }
       return all;
     };
-    const claim = (me: Incarnation, wanted: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> =>
+    const claim = (me: Incarnation, wanted: readonly ClaimCandidate[]): Promise<readonly ClaimedBuild[]> =>
       new ClaimStore(get().db).claim(me, wanted);
 
     it('never give a worker more than maxBuilds builds, whichever engines it was on', async () => {
@@ -88,7 +88,8 @@ onEveryDatabase('the fleet', (get) => {
     it('fail when the session that they were made for is over', async () => {
       const [wanted] = await candidates(1);
       const sessionEpoch = await workers.attached(worker(0), here, {});
-      const inSession = (epoch: number): Promise<ClaimedBuild[]> => claim(here, [{ ...wanted!, sessionEpoch: epoch }]);
+      const inSession = (epoch: number): Promise<readonly ClaimedBuild[]> =>
+        claim(here, [{ ...wanted!, sessionEpoch: epoch }]);
       await workers.detached(worker(0), sessionEpoch);
       expect(await inSession(sessionEpoch)).toEqual([]);
       const next = await workers.attached(worker(0), here, {});
@@ -117,11 +118,12 @@ onEveryDatabase('the fleet', (get) => {
       const journal = new Journal(get().db, here, (error) => {
         throw error;
       });
-      const [first] = await journal.claim(wanted.slice(0, 2));
+      const { builds } = await journal.claim(wanted.slice(0, 2));
+      const [first] = builds;
       const ended = journal.write(first!, [
         { kind: 'build-finished', end: { results: Result.SUCCESS, stateString: 'done' } },
       ]);
-      expect(await journal.claim(wanted.slice(2))).toHaveLength(1);
+      expect((await journal.claim(wanted.slice(2))).builds).toHaveLength(1);
       await ended;
       await journal.close();
     });

@@ -1,8 +1,9 @@
 import { hints } from '@millrace/contracts';
-import type { ClaimCandidate, ClaimedBuild, ClaimStore, Journal } from '@millrace/database';
-import { FencedError, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
+import type { ClaimCandidate, ClaimedBuild, Claims, ClaimStore, Journal } from '@millrace/database';
+import { FencedError, type LockNeed, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
+import { LockQueue } from '../core/lock-queue.js';
 
 /** Most requests kept in memory per builder. */
 const HEADS_KEPT = 50;
@@ -20,6 +21,10 @@ export interface Assignments {
   >;
   buildersOf(workerId: number): ReadonlySet<number>;
   workerProperties(workerId: number): Properties;
+  /** Whether builds of the builder take locks on any of its workers. */
+  isLocked(builderId: number): boolean;
+  /** Returns the locks of a builder's builds on a worker. */
+  locksOf(builderId: number, workerId: number): readonly LockNeed[];
 }
 
 /** A worker that can take builds: it is attached to this engine, or can be started. */
@@ -31,6 +36,7 @@ export interface AvailableWorker extends FreeWorker {
   reserve(requestId: number, builderId: number): void;
   claimWon(build: ClaimedBuild): void;
   claimLost(requestId: number): void;
+  claimWaits(requestId: number): void;
 }
 
 export interface DistributorOptions<W extends AvailableWorker> {
@@ -65,15 +71,23 @@ export class Distributor<W extends AvailableWorker> {
    */
   private readonly hinted = new Set<number>();
   private readonly claiming = new Set<number>();
+  private readonly lockQueue = new LockQueue();
+  /** Builders with locks of which a claim is under way. */
+  private readonly asking = new Set<number>();
   private readonly loop: Loop;
-  private readonly unsubscribe: () => void;
+  private readonly unsubscribe: (() => void)[];
   private stopped = false;
   private readonly underWay = new Set<Promise<void>>();
 
   constructor(private readonly options: DistributorOptions<W>) {
     const { hints, log } = options;
     this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log });
-    this.unsubscribe = hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid'])));
+    this.unsubscribe = [
+      hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid']))),
+      hints.subscribe('locks', (_topic, payload) => {
+        if (this.lockQueue.released(Number(payload['lockid']))) this.loop.nudge();
+      }),
+    ];
   }
 
   /** Records that something was queued for the builder. */
@@ -81,6 +95,7 @@ export class Distributor<W extends AvailableWorker> {
     if (!this.options.assignments().builders.has(builderId)) return;
     this.dirty.add(builderId);
     this.hinted.add(builderId);
+    this.lockQueue.forget(builderId);
     this.loop.nudge();
   }
 
@@ -89,7 +104,8 @@ export class Distributor<W extends AvailableWorker> {
     for (const builderId of await this.options.store.queuedBuilders()) {
       if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }
-    if (this.dirty.size > 0) this.loop.nudge();
+    // By asking again, those that wait for locks keep their places.
+    if (this.lockQueue.clear() || this.dirty.size > 0) this.loop.nudge();
   }
 
   /** Claims from the heads in memory at once. To be called in the same turn as a journal write, to share its transaction. */
@@ -97,11 +113,15 @@ export class Distributor<W extends AvailableWorker> {
     if (this.stopped) return;
     const assignments = this.options.assignments();
     const free = this.freeWorkers();
-    const assigned = distribute(this.heads, free, (workerId) => assignments.buildersOf(workerId));
+    const assigned = distribute(this.heads, free, (workerId) => assignments.buildersOf(workerId), {
+      isLocked: (builderId) => assignments.isLocked(builderId),
+      waits: (builderId, workerId) => this.asking.has(builderId) || this.lockQueue.waits(builderId, workerId),
+    });
     if (assigned.length > 0) {
       const claims = assigned.map(({ head, worker }) => {
         this.take(head);
         worker.reserve(head.requestId, head.builderId);
+        if (assignments.isLocked(head.builderId)) this.asking.add(head.builderId);
         return claimOf(head, worker, assignments);
       });
       const claim = this.claim(claims).finally(() => this.underWay.delete(claim));
@@ -114,7 +134,7 @@ export class Distributor<W extends AvailableWorker> {
   /** Stops claiming. When it resolves, pending claims have begun. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.unsubscribe();
+    for (const end of this.unsubscribe) end();
     await this.loop.stop();
     await Promise.all(this.underWay);
   }
@@ -125,20 +145,27 @@ export class Distributor<W extends AvailableWorker> {
 
   private async claim(claims: readonly Claiming<W>[]): Promise<void> {
     const { journal, log, hints: bus, begin } = this.options;
-    let claimed: ClaimedBuild[] = [];
+    const askedAt = this.lockQueue.now;
+    let claimed: Claims = { builds: [], waiting: [] };
     try {
       claimed = await journal.claim(claims.map(({ candidate }) => candidate));
     } catch (error) {
       const level = error instanceof FencedError ? 'debug' : 'error';
       log[level]({ err: error }, `claiming failed: ${messageOf(error)}`);
     }
-    const won = new Map(claimed.map((build) => [build.requestId, build]));
+    const won = new Map(claimed.builds.map((build) => [build.requestId, build]));
+    const waiting = new Set(claimed.waiting.map(({ requestId }) => requestId));
+    for (const { builderId, lock } of claimed.waiting) this.lockQueue.add(builderId, lock.need, askedAt);
+    let again = claimed.builds.length < claims.length;
     for (const { candidate, worker, fingerprint } of claims) {
       this.claiming.delete(candidate.requestId);
+      // The builder's next request may ask now.
+      if (this.asking.delete(candidate.builderId)) again = true;
       const build = won.get(candidate.requestId);
       if (!build) {
         this.dirty.add(candidate.builderId);
-        worker.claimLost(candidate.requestId);
+        if (waiting.has(candidate.requestId)) worker.claimWaits(candidate.requestId);
+        else worker.claimLost(candidate.requestId);
         continue;
       }
       worker.claimWon(build);
@@ -146,7 +173,7 @@ export class Distributor<W extends AvailableWorker> {
       bus.publish(hints.request(build.requestId, build.builderId, 'claimed'));
       bus.publish(hints.build(build.buildId, 'new'));
     }
-    if (claimed.length < claims.length) this.loop.nudge();
+    if (again) this.loop.nudge();
   }
 
   private take(head: Head): void {
@@ -182,6 +209,7 @@ function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: 
   const { requestId, builderId } = head;
   const { workerId, name: workerName, sessionEpoch } = worker;
   const { name: builderName, fingerprint, properties } = assignments.builders.get(builderId)!;
+  const locks = assignments.locksOf(builderId, workerId);
   return {
     worker,
     fingerprint,
@@ -194,6 +222,7 @@ function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: 
       fingerprint,
       properties: propertiesGiven({ builder: properties, worker: assignments.workerProperties(workerId) }),
       ...(sessionEpoch !== undefined && { sessionEpoch }),
+      ...(locks.length > 0 && { locks }),
     },
   };
 }

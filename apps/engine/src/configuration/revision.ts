@@ -1,7 +1,7 @@
 import type { ConfigSnapshot, NamedVariables, WorkerDigests } from '@millrace/config';
 import type { CompiledBuilder, CompiledConfig, CompiledWorker } from '@millrace/contracts';
 import type { DefinitionIds } from '@millrace/database';
-import { propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
+import { type KnownLock, needsOf, propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
 import type { Assignments } from '../claiming/distributor.js';
 
 /** A configuration that was loaded and checked, and is not in force yet. */
@@ -21,6 +21,7 @@ export interface Revision extends LoadedConfiguration, Assignments {
   readonly workers: ReadonlyMap<string, CompiledWorker>;
   /** Returns the folders, below its base directory, that a worker of that name builds in. */
   builddirs(worker: string): readonly string[];
+  readonly locks: ReadonlyMap<string, KnownLock>;
 }
 
 export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revision {
@@ -39,15 +40,37 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
   const properties = new Map<number, Properties>(
     [...workers].map(([name, worker]) => [ids.workers.get(name)!, propertiesFrom(worker.properties, 'Worker')]),
   );
+  const byId = new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder]));
+  const workerById = new Map([...workers].map(([name, worker]) => [ids.workers.get(name)!, worker]));
+  const locks = new Map(
+    (source.config.locks ?? []).map((definition) => [
+      definition.name,
+      { lockId: ids.locks.get(definition.name)!, definition },
+    ]),
+  );
+  const lockedWorkers = new Set(entries.filter((entry) => entry.locks !== undefined).map(({ name }) => name));
+  const locked = new Set(
+    builders
+      .filter((builder) => builder.locks !== undefined || builder.workers.some((name) => lockedWorkers.has(name)))
+      .map(({ name }) => ids.builders.get(name)!),
+  );
   return {
     ...source,
     ids,
+    locks,
+    isLocked: (builderId) => locked.has(builderId),
+    locksOf: (builderId, workerId) => {
+      if (!locked.has(builderId)) return [];
+      const worker = workerById.get(workerId)!;
+      const accesses = [...(byId.get(builderId)?.locks ?? []), ...(worker.locks ?? [])];
+      return needsOf(accesses, (name) => locks.get(name)!, { workerId, name: worker.name });
+    },
     workers,
     builddirs: (worker) =>
       builders
         .filter(({ workers: names }) => names.includes(entryOf.get(worker) ?? ''))
         .map(({ builddir }) => builddir),
-    byId: new Map(builders.map((builder) => [ids.builders.get(builder.name)!, builder])),
+    byId,
     builders: new Map(
       builders.map((builder) => [
         ids.builders.get(builder.name)!,

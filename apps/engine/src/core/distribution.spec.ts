@@ -59,6 +59,20 @@ describe('distribute', () => {
     expect(pairs(heads, workers)).toEqual(expected);
   });
 
+  it.each<[string, Head[], { locked: number[]; waits: string[] }, [number, number][]]>([
+    ['one request of a builder with locks', [head(1), head(2)], { locked: [1], waits: [] }, [[1, 1]]],
+    ['none that waits for a lock', [head(1), head(2, 2)], { locked: [1], waits: ['1/1', '1/2'] }, [[2, 1]]],
+    ['on another worker than that whose lock it waits for', [head(1)], { locked: [1], waits: ['1/1'] }, [[1, 2]]],
+  ])('%s', (_name, heads, { locked, waits }, expected) => {
+    const locks = {
+      isLocked: (builderId: number) => locked.includes(builderId),
+      waits: (builderId: number, workerId: number) => waits.includes(`${builderId}/${workerId}`),
+    };
+    const workers = [worker(1, 2), worker(2, 2)];
+    const assigned = distribute(queuesOf(heads), workers, () => new Set([1, 2]), locks);
+    expect(assigned.map(({ head: { requestId }, worker: { workerId } }) => [requestId, workerId])).toEqual(expected);
+  });
+
   it('skips requests that no free worker may build', () => {
     expect(pairs([head(1, 7), head(2, 8)], [worker(1)], [8, 9, 10])).toEqual([[2, 1]]);
   });

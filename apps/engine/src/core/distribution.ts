@@ -23,6 +23,16 @@ export interface Assignment<W extends FreeWorker> {
   readonly worker: W;
 }
 
+/** The limits of locks to a distribution. */
+export interface LockLimits {
+  /** Whether builds of the builder take locks. Its requests are claimed one after the other, because each decides about the next. */
+  isLocked(builderId: number): boolean;
+  /** Whether the builder's next request waits for a lock that it needs on that worker. */
+  waits(builderId: number, workerId: number): boolean;
+}
+
+const NO_LOCKS: LockLimits = { isLocked: () => false, waits: () => false };
+
 /**
  * Decides which requests to claim for which workers. Requests: best rank first, then the oldest. Workers: attached ones before those that
  * have to be started, then the one that has been idle longest. Only as many as there are free slots, so that no engine claims what it
@@ -32,12 +42,15 @@ export function distribute<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,
   workers: readonly W[],
   buildersOf: (workerId: number) => ReadonlySet<number>,
+  locks: LockLimits = NO_LOCKS,
 ): Assignment<W>[] {
   const slots = new Map(workers.map((worker) => [worker.workerId, worker.freeSlots]));
-  const candidates = candidatesByBuilder(queues, workers, buildersOf);
+  const candidates = candidatesByBuilder(queues, workers, buildersOf, locks);
   const assignments: Assignment<W>[] = [];
   // Each of a builder's candidates builds it once, so no more of its queue matters.
-  const heads = [...candidates].flatMap(([builderId, able]) => sorted(queues.get(builderId)!).slice(0, able.length));
+  const heads = [...candidates].flatMap(([builderId, able]) =>
+    sorted(queues.get(builderId)!).slice(0, locks.isLocked(builderId) ? 1 : able.length),
+  );
   for (const head of sorted(heads)) {
     const able = candidates.get(head.builderId)!;
     let worker = able.shift();
@@ -57,6 +70,7 @@ function candidatesByBuilder<W extends FreeWorker>(
   queues: ReadonlyMap<number, readonly Head[]>,
   workers: readonly W[],
   buildersOf: (workerId: number) => ReadonlySet<number>,
+  locks: LockLimits,
 ): Map<number, W[]> {
   const queued = new Set([...queues].flatMap(([builderId, heads]) => (heads.length > 0 ? [builderId] : [])));
   const candidates = new Map<number, W[]>();
@@ -66,7 +80,7 @@ function candidatesByBuilder<W extends FreeWorker>(
     const own = buildersOf(workerId);
     const [fewer, more] = own.size < queued.size ? [own, queued] : [queued, own];
     for (const builderId of fewer) {
-      if (!more.has(builderId) || busyBuilders.has(builderId)) continue;
+      if (!more.has(builderId) || busyBuilders.has(builderId) || locks.waits(builderId, workerId)) continue;
       const able = candidates.get(builderId);
       if (able) able.push(worker);
       else candidates.set(builderId, [worker]);

@@ -166,6 +166,11 @@ export class AttachedWorker implements AvailableWorker {
     if (!this.isDetached) this.events.doubted();
   }
 
+  /** Frees the slot of a claim that has to wait for a lock, which says nothing about the worker. */
+  claimWaits(requestId: number): void {
+    this.slots.unreserve(requestId);
+  }
+
   /** Records a build that the worker brought back and that goes on here. */
   goesOnWith(buildId: number, builderId: number): void {
     this.slots.begin(buildId, builderId);

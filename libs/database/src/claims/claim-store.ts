@@ -50,8 +50,8 @@ export class ClaimStore {
     );
   }
 
-  claim(me: Incarnation, candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
-    return this.db.transaction((tx) => claimIn(tx, me, candidates));
+  async claim(me: Incarnation, candidates: readonly ClaimCandidate[]): Promise<readonly ClaimedBuild[]> {
+    return (await this.db.transaction((tx) => claimIn(tx, me, candidates))).builds;
   }
 
   /**

@@ -1,5 +1,6 @@
 import {
   admitted,
+  type LockNeed,
   type Properties,
   propertiesFrom,
   propertiesGiven,
@@ -13,6 +14,7 @@ import {
 import { assertLeased, type Incarnation } from '../masters.js';
 import { placeholders, rowPlaceholders, type Transaction } from '../sql.js';
 import { claimFacts } from './claim-facts.js';
+import { LocksOfClaims, type WaitingClaim } from './claim-locks.js';
 import type { BuildKey } from './fence.js';
 import { type RequestRow, requestsOf } from './requests.js';
 
@@ -28,6 +30,8 @@ export interface ClaimCandidate {
   readonly fingerprint?: string;
   /** The worker's session here in which the build begins. Undefined: the worker is to be started for the build. */
   readonly sessionEpoch?: number;
+  /** The locks of the builder and the worker. They are taken with the claim and held as long. */
+  readonly locks?: readonly LockNeed[];
 }
 
 export interface ClaimedBuild extends BuildKey {
@@ -40,26 +44,47 @@ export interface ClaimedBuild extends BuildKey {
   readonly sourceStamps: readonly SourceStamp[];
 }
 
+/** The outcome of candidates. Those in neither list belong to another engine, or are refused by the admissions. */
+export interface Claims {
+  readonly builds: readonly ClaimedBuild[];
+  readonly waiting: readonly WaitingClaim[];
+}
+
 /**
  * Takes requests off the queue and makes a build of each (`docs/adr/0002-claims-by-skip-locked.md`). Every claim locks in this order:
- * workers, queue, requests, builders; each by id. A candidate that another engine took, or that the admissions refuse, is left out of the
- * answer, which is normal.
+ * workers, locks, queue, requests, builders; each by id. A candidate that another engine took, or that the admissions refuse, is left out
+ * of the answer, which is normal. One that only has to wait for a lock gets its place in the queue for that.
  * @throws FencedError when our own lease is over
  */
 export async function claimIn(
   tx: Transaction,
   me: Incarnation,
   candidates: readonly ClaimCandidate[],
-): Promise<ClaimedBuild[]> {
-  if (candidates.length === 0) return [];
+): Promise<Claims> {
+  if (candidates.length === 0) return { builds: [], waiting: [] };
   await assertLeased(tx, me);
   const { workers, placeOf } = await claimFacts(
     tx,
     me,
     candidates.map(({ workerId }) => workerId),
   );
-  const won = await takeOffQueue(tx, me, admitted(candidates, workers, placeOf));
-  return won.length === 0 ? [] : insertBuilds(tx, me, won, await newBuilds(tx, won));
+  const locks = await LocksOfClaims.of(tx, candidates);
+  const { claims, waiting } = admitted(candidates, workers, placeOf, locks);
+  const won = await takeOffQueue(tx, me, claims);
+  const builds = won.length === 0 ? [] : await insertBuilds(tx, me, won, await newBuilds(tx, won, locks));
+  await locks?.record(
+    builds,
+    waiting.map(({ claim }) => claim),
+  );
+  return {
+    builds,
+    waiting: waiting.map(({ claim: { requestId, builderId, workerId }, lock }) => ({
+      requestId,
+      builderId,
+      workerId,
+      lock,
+    })),
+  };
 }
 
 /** Returns the candidates that nobody else has taken: the request belongs to whoever deletes its queue row. */
@@ -90,7 +115,11 @@ async function takeOffQueue(
 type NewBuild = Omit<ClaimedBuild, 'buildId'>;
 
 /** Returns the new build of each claimed request, in order. */
-async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promise<NewBuild[]> {
+async function newBuilds(
+  tx: Transaction,
+  won: readonly ClaimCandidate[],
+  locks: LocksOfClaims | null,
+): Promise<NewBuild[]> {
   const requests = await requestsOf(
     tx,
     won.map((candidate) => candidate.requestId),
@@ -109,7 +138,7 @@ async function newBuilds(tx: Transaction, won: readonly ClaimCandidate[]): Promi
       number,
       workerId: candidate.workerId,
       sourceStamps: request.sourceStamps,
-      properties: buildProperties(candidate, request, number),
+      properties: { ...buildProperties(candidate, request, number), ...locks?.propertiesOf(candidate) },
     };
   });
 }

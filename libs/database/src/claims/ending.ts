@@ -18,6 +18,8 @@ export interface EndedBuild {
   /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
+  /** Locks that somebody else may have now, or that have one waiting step less. */
+  readonly leftLockIds: readonly number[];
 }
 
 /** Attempts of a request that may end with the death of their engine or runner. */
@@ -25,13 +27,31 @@ export const DEATHS_ALLOWED = 3;
 /** Most attempts of a request, whatever they end with: a build that takes its worker down every time must not do so for ever. */
 export const ATTEMPTS_ALLOWED = 20;
 
+interface RequestRow {
+  readonly attempts: number;
+  readonly deaths: number;
+  readonly priority: number;
+  readonly submittedAtMs: number;
+  /** Ids of locks, separated by commas; null for none. */
+  readonly held: string | null;
+  readonly waitedFor: string | null;
+}
+
+function lockIdsOf({ held, waitedFor }: RequestRow): number[] {
+  return [...new Set([held, waitedFor].flatMap((ids) => ids?.split(',').map(Number) ?? []))];
+}
+
 /** Ends an attempt whose claim is locked in this transaction. Its request is completed, or queued again after RETRY. */
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
   const now = tx.dialect.nowMs;
-  const request = (await tx.get<{ attempts: number; deaths: number; priority: number; submittedAtMs: number }>(
-    `SELECT attempts, deaths, priority, submitted_at_ms AS submittedAtMs FROM build_requests WHERE id = ?`,
-    [key.requestId],
+  const request = (await tx.get<RequestRow>(
+    `SELECT attempts, deaths, priority, submitted_at_ms AS submittedAtMs,
+       (SELECT GROUP_CONCAT(lock_id) FROM lock_holds WHERE build_id = ?) AS held,
+       (SELECT GROUP_CONCAT(lock_id) FROM lock_waits WHERE build_id = ?) AS waitedFor
+     FROM build_requests WHERE id = ?`,
+    [key.buildId, key.buildId, key.requestId],
   ))!;
+  const leftLockIds = lockIdsOf(request);
   const { results, stateString } = await verdict(tx, key, request, end);
   await tx.defer(
     `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
@@ -43,12 +63,15 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
   );
   await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
   await tx.defer(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
+  if (leftLockIds.length > 0)
+    for (const table of ['lock_holds', 'lock_waits'])
+      await tx.defer(`DELETE FROM ${table} WHERE build_id = ?`, [key.buildId]);
   await tx.defer(
     `UPDATE master_commands SET done_at_ms = ${now}, result = 'the build has ended'
      WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
     [key.buildId],
   );
-  const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId };
+  const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId, leftLockIds };
   if (results === Result.RETRY) {
     await tx.defer(
       `UPDATE build_requests SET claimed_at_ms = NULL, claimed_by_master_id = NULL, deaths = deaths + ? WHERE id = ?`,

@@ -71,6 +71,8 @@ export class StepEntity {
   @Bool() hidden: boolean;
   /** Whether the step may be replayed half-way at another engine. */
   @Bool({ default: 0 }) resumable: boolean;
+  /** Time of waiting for locks, in ms; null while it waits. */
+  @Big({ nullable: true, default: 0 }) locksMs: number | null;
 }
 
 /** A command that was sent to a worker. */

@@ -10,6 +10,7 @@ import {
   SchedulerEntity,
   SchedulerMasterEntity,
 } from './definitions.js';
+import { LockEntity, LockHoldEntity, LockWaitEntity } from './locks.js';
 import { CounterEntity, JournalEntity, MasterCommandEntity, MasterEntity, OwnershipEntity } from './masters.js';
 import {
   BuildRequestEntity,
@@ -55,6 +56,9 @@ export const ENTITIES = [
   CommandEntity,
   LogEntity,
   LogChunkEntity,
+  LockEntity,
+  LockHoldEntity,
+  LockWaitEntity,
 ];
 
 export { ColumnNames } from './columns.js';

@@ -4,14 +4,17 @@ import type { LogType } from '../logs.js';
 
 /** One event in a build. */
 export type BuildEntry =
-  /** `resumable`: the step may be replayed when it is interrupted half-way (I9). */
+  /** `resumable`: the step may be replayed when it is interrupted half-way (I9). `wantsLocks`: the step waits for locks before it runs. */
   | {
       readonly kind: 'step-started';
       readonly number: number;
       readonly name: string;
       readonly hidden: boolean;
       readonly resumable?: boolean;
+      readonly wantsLocks?: boolean;
     }
+  /** The step has its locks. */
+  | { readonly kind: 'step-locked'; readonly number: number; readonly waitedMs: number }
   /** `urls` are additions. An existing one is not added again. */
   | {
       readonly kind: 'step-changed';
@@ -19,12 +22,14 @@ export type BuildEntry =
       readonly stateString?: string;
       readonly urls?: readonly { name: string; url: string }[];
     }
+  /** `hasLocks`: the step took locks, and leaves them now. */
   | {
       readonly kind: 'step-finished';
       readonly number: number;
       readonly results: Result;
       readonly stateString: string;
       readonly hidden: boolean;
+      readonly hasLocks?: boolean;
     }
   | {
       readonly kind: 'command-intended';

@@ -35,9 +35,17 @@ export class EntryWriter {
     switch (entry.kind) {
       case 'step-started': {
         const { insertId } = await tx.run(
-          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable)
-           VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?)`,
-          [build.buildId, entry.number, entry.name, 'running', entry.hidden, entry.resumable ?? false],
+          `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable, locks_ms)
+           VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?, ?)`,
+          [
+            build.buildId,
+            entry.number,
+            entry.name,
+            'running',
+            entry.hidden,
+            entry.resumable ?? false,
+            entry.wantsLocks ? null : 0,
+          ],
         );
         this.memory.addStep(entry.number, insertId);
         this.steps.push({ stepId: insertId, event: 'started' });
@@ -61,8 +69,24 @@ export class EntryWriter {
         this.steps.push({ stepId, event: 'updated' });
         return;
       }
+      case 'step-locked': {
+        const stepId = this.step(entry.number);
+        await tx.defer(`UPDATE steps SET locks_ms = ?, state_string = 'running' WHERE id = ?`, [
+          entry.waitedMs,
+          stepId,
+        ]);
+        if (entry.waitedMs > 0)
+          await tx.defer(`UPDATE builds SET locks_ms = locks_ms + ? WHERE id = ?`, [entry.waitedMs, build.buildId]);
+        this.steps.push({ stepId, event: 'updated' });
+        return;
+      }
       case 'step-finished': {
         const stepId = this.step(entry.number);
+        if (entry.hasLocks)
+          await tx.defer(`DELETE FROM lock_holds WHERE build_id = ? AND step_number = ?`, [
+            build.buildId,
+            entry.number,
+          ]);
         await tx.defer(
           `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ? WHERE id = ?`,
           [entry.results, entry.stateString, entry.hidden, stepId],

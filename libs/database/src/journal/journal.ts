@@ -1,5 +1,5 @@
 import { FencedError, MillraceError, OperationalError } from '@millrace/domain';
-import { type ClaimCandidate, type ClaimedBuild, claimIn } from '../claims/claiming.js';
+import { type ClaimCandidate, claimIn, type Claims } from '../claims/claiming.js';
 import { type BuildKey, claimedOf } from '../claims/fence.js';
 import type { Incarnation } from '../masters.js';
 import type { Database, Transaction } from '../sql.js';
@@ -17,7 +17,7 @@ interface EntryItem {
 
 interface ClaimItem {
   readonly candidates: readonly ClaimCandidate[];
-  resolve(claimed: ClaimedBuild[]): void;
+  resolve(claims: Claims): void;
   reject(error: unknown): void;
 }
 
@@ -75,7 +75,7 @@ export class Journal {
   }
 
   /** Claims requests in the same transaction as other waiting entries: finishing a build and claiming the next is one transaction. */
-  claim(candidates: readonly ClaimCandidate[]): Promise<ClaimedBuild[]> {
+  claim(candidates: readonly ClaimCandidate[]): Promise<Claims> {
     if (this.closed) return Promise.reject(isOver());
     return new Promise((resolve, reject) => {
       this.claims.push({ candidates, resolve, reject });

@@ -37,7 +37,7 @@ export const LOG_SHAPE = shapeOf<LogResource>({
 });
 
 const STEP_COLUMNS = `s.id, s.build_id AS buildId, s.number, s.name, s.started_at_ms AS startedAtMs, s.complete_at_ms AS completeAtMs,
-  s.results, s.state_string AS stateString, s.urls, s.hidden`;
+  s.results, s.state_string AS stateString, s.urls, s.hidden, s.locks_ms AS locksMs`;
 const LOG_COLUMNS = `l.id, l.step_id AS stepId, l.name, l.slug, l.type, l.num_lines AS numLines, l.complete`;
 
 interface StepRow {
@@ -51,6 +51,8 @@ interface StepRow {
   stateString: string;
   urls: string;
   hidden: number;
+  /** Null while it waits for locks. */
+  locksMs: number | null;
 }
 
 interface LogRow {
@@ -137,7 +139,7 @@ function toStep(row: StepRow): StepResource {
     complete: row.completeAtMs !== null,
     complete_at: endSeconds(row.startedAtMs, row.completeAtMs),
     hidden: row.hidden === 1,
-    locks_acquired_at: seconds(row.startedAtMs),
+    locks_acquired_at: row.locksMs === null ? null : seconds(row.startedAtMs + row.locksMs),
     name: row.name,
     number: row.number,
     results: row.results,

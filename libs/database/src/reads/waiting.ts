@@ -1,5 +1,6 @@
 import type { WaitReasonResource } from '@millrace/contracts';
 import { type AdmissionFacts, refusalOfAll } from '@millrace/domain';
+import { builderWaitsFor } from '../locks/lock-texts.js';
 import { aliveSql, leasedSql } from '../masters.js';
 import type { Queryable } from '../sql.js';
 import { heldBySql } from '../workers.js';
@@ -12,14 +13,18 @@ interface Readiness {
   /** Number of living engines that serve the builder. */
   readonly engines: number;
   readonly workers: readonly AdmissionFacts[];
+  /** What the builder's next requests wait for, such as `waiting for the lock 'db', which …`; null when not for a lock. */
+  readonly lock: string | null;
 }
 
 /** Returns why a request waits, according to the admissions that decide its claim, and to conditions outside of them. */
-function waitReason({ engines, workers }: Readiness, ahead: number): Pick<WaitReasonResource, 'reason' | 'text'> {
+function waitReason({ engines, workers, lock }: Readiness, ahead: number): Pick<WaitReasonResource, 'reason' | 'text'> {
   if (engines === 0) return { reason: 'no-engine', text: 'No engine that serves this builder is running.' };
   if (workers.length === 0) return { reason: 'no-worker', text: 'No worker is configured for this builder.' };
   const refusal = refusalOfAll(workers);
-  if (refusal) return refusal;
+  if (refusal) return { reason: refusal.reason, text: refusal.text };
+  if (lock !== null)
+    return { reason: 'locks', text: ahead === 0 ? `It is ${lock}.` : `Requests before this one are ${lock}.` };
   return ahead === 0
     ? { reason: 'next', text: 'Next in line: an engine is about to take it.' }
     : { reason: 'workers-busy', text: 'Requests before this one are being handed out.' };
@@ -60,7 +65,7 @@ export class WaitingReads {
       `SELECT COUNT(*) AS n FROM builder_masters b JOIN masters m ON m.id = b.master_id WHERE b.builder_id = ? AND ${leasedSql(this.db, 'm')}`,
       [builderId],
     );
-    const workers = await this.db.all<Omit<AdmissionFacts, 'place'> & { connected: number }>(
+    const workers = await this.db.all<Omit<AdmissionFacts, 'place' | 'lock'> & { connected: number }>(
       `SELECT m.id IS NOT NULL AS connected, ${heldBySql(this.db)} AS heldBy, w.max_builds AS maxBuilds,
          (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id) AS builds,
          (SELECT COUNT(*) FROM claims c WHERE c.worker_id = w.id AND c.builder_id = ?) AS buildsOfBuilder
@@ -70,7 +75,12 @@ export class WaitingReads {
     );
     return {
       engines: engines!.n,
-      workers: workers.map(({ connected, ...facts }) => ({ ...facts, place: connected === 1 ? 'here' : 'away' })),
+      workers: workers.map(({ connected, ...facts }) => ({
+        ...facts,
+        place: connected === 1 ? 'here' : 'away',
+        lock: null,
+      })),
+      lock: await builderWaitsFor(this.db, builderId),
     };
   }
 }

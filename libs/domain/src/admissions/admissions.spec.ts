@@ -1,9 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { admitted, refusalOf, refusalOfAll, type Wanted, type WorkerFacts } from './admissions.js';
+import { admitted, type ClaimLocks, refusalOf, refusalOfAll, type Wanted, type WorkerFacts } from './admissions.js';
+import type { LockObstacle } from '../locks/lock-table.js';
 import type { AdmissionFacts } from './facts.js';
 
-const READY: AdmissionFacts = { place: 'here', heldBy: null, maxBuilds: 2, builds: 1, buildsOfBuilder: 0 };
+const LOCK: LockObstacle = {
+  need: {
+    lockId: 1,
+    workerId: 0,
+    lock: 'db',
+    mode: 'exclusive',
+    count: 1,
+    capacity: 1,
+    resources: [],
+    property: null,
+  },
+  why: 'held',
+  requestIds: [7],
+};
+const READY: AdmissionFacts = { place: 'here', heldBy: null, maxBuilds: 2, builds: 1, buildsOfBuilder: 0, lock: null };
 
 describe('refusalOf', () => {
   it.each<[Partial<AdmissionFacts>, string | null]>([
@@ -18,6 +33,8 @@ describe('refusalOf', () => {
     [{ builds: 5 }, 'workers-busy: busy'],
     [{ maxBuilds: 0, builds: 0 }, 'workers-busy: busy'],
     [{ buildsOfBuilder: 1 }, 'workers-busy: busy with another build of this builder'],
+    [{ lock: LOCK }, "locks: without the lock 'db'"],
+    [{ lock: LOCK, builds: 2 }, 'workers-busy: busy'],
     [{ place: 'away', heldBy: 'pause', builds: 2 }, 'no-worker: not connected'],
     [{ heldBy: 'pause', builds: 2, buildsOfBuilder: 1 }, 'workers-paused: paused'],
   ])('of %j is %s', (facts, expected) => {
@@ -57,7 +74,7 @@ describe('admitted', () => {
   const names = (claims: readonly (Wanted & { name: string })[], workers: Record<number, WorkerFacts>): string => {
     const known = new Map(Object.entries(workers).map(([id, facts]) => [Number(id), facts]));
     return admitted(claims, known, () => 'here')
-      .map(({ name }) => name)
+      .claims.map(({ name }) => name)
       .join(' ');
   };
   const a = { name: 'a', workerId: 1, builderId: 10 };
@@ -77,8 +94,28 @@ describe('admitted', () => {
 
   it('a refused claim takes no room', () => {
     const claims = [a, b, c];
-    const places = admitted(claims, new Map([[1, worker()]]), (claim) => (claim === a ? 'elsewhere' : 'here'));
-    expect(places).toEqual([b, c]);
+    const won = admitted(claims, new Map([[1, worker()]]), (claim) => (claim === a ? 'elsewhere' : 'here'));
+    expect(won).toEqual({ claims: [b, c], waiting: [] });
+  });
+
+  it('asks for locks only where nothing else refuses, and has each taken before the next is asked for', () => {
+    const asked: string[] = [];
+    const taken = new Set<string>();
+    const locks: ClaimLocks<Wanted & { name: string }> = {
+      obstacleOf: ({ name }) => {
+        asked.push(name);
+        return taken.size > 0 ? LOCK : null;
+      },
+      take: ({ name }) => void taken.add(name),
+    };
+    const workers = new Map([
+      [1, worker({ maxBuilds: 3 })],
+      [2, worker({ heldBy: 'pause' })],
+    ]);
+    const won = admitted([otherA, a, b], workers, () => 'here', locks);
+    expect(won).toEqual({ claims: [a], waiting: [{ claim: b, lock: LOCK }] });
+    expect(asked).toEqual(['a', 'b']);
+    expect([...taken]).toEqual(['a']);
   });
 
   it('never exceeds the room, nor gives a worker two builds of a builder', () => {
@@ -90,7 +127,7 @@ describe('admitted', () => {
         fc.integer({ min: 0, max: 4 }),
         (claims, before, maxBuilds) => {
           const workers = new Map(before.map((builderIds, i) => [i + 1, worker({ maxBuilds, builderIds })]));
-          const won = admitted(claims, workers, () => 'here');
+          const { claims: won } = admitted(claims, workers, () => 'here');
           for (const [workerId, { builderIds }] of workers) {
             const mine = won.filter((claim) => claim.workerId === workerId).map((claim) => claim.builderId);
             if (mine.length > 0) expect(mine.length + builderIds.length).toBeLessThanOrEqual(maxBuilds);

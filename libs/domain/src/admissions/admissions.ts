@@ -1,4 +1,6 @@
+import type { LockObstacle } from '../locks/lock-table.js';
 import type { Admission, AdmissionFacts, Refusal } from './facts.js';
+import { locksAreFree } from './locks-are-free.js';
 import { oneBuildOfABuilder } from './one-build-of-a-builder.js';
 import { workerHasRoom } from './worker-has-room.js';
 import { workerIsNotHeld } from './worker-is-not-held.js';
@@ -8,7 +10,13 @@ import { workerIsThere } from './worker-is-there.js';
  * All rules that decide a claim, from the most to the least serious. For a waiting request the furthest rule that any of its workers got to
  * is shown.
  */
-export const ADMISSIONS: readonly Admission[] = [workerIsThere, workerIsNotHeld, workerHasRoom, oneBuildOfABuilder];
+export const ADMISSIONS: readonly Admission[] = [
+  workerIsThere,
+  workerIsNotHeld,
+  workerHasRoom,
+  oneBuildOfABuilder,
+  locksAreFree,
+];
 
 /** The rule that refused a build on a worker, with its position in the list. */
 interface Stop {
@@ -64,25 +72,54 @@ export interface WorkerFacts extends Pick<AdmissionFacts, 'heldBy' | 'maxBuilds'
   readonly builderIds: readonly number[];
 }
 
+/** The locks that claims need. */
+export interface ClaimLocks<T extends Wanted> {
+  obstacleOf(claim: T): LockObstacle | null;
+  /** Takes the locks of an admitted claim. */
+  take(claim: T): void;
+}
+
+export interface Admitted<T extends Wanted> {
+  /** In order. */
+  readonly claims: readonly T[];
+  /** Claims that nothing but a lock keeps from beginning. */
+  readonly waiting: readonly { readonly claim: T; readonly lock: LockObstacle }[];
+}
+
 /**
- * Returns the claims that are admitted, in order: each rule takes the claims admitted before into account. A worker without facts counts as
- * absent.
+ * Returns the claims that are admitted: each rule takes the claims admitted before into account. A worker without facts counts as absent.
  * @param placeOf returns the place of the claim's worker
+ * @param locks null when no claim needs any
  */
 export function admitted<T extends Wanted>(
   claims: readonly T[],
   workers: ReadonlyMap<number, WorkerFacts>,
   placeOf: (claim: T) => AdmissionFacts['place'],
-): T[] {
+  locks: ClaimLocks<T> | null = null,
+): Admitted<T> {
   const builderIds = new Map([...workers].map(([workerId, facts]) => [workerId, [...facts.builderIds]]));
-  return claims.filter((claim) => {
+  const waiting: { claim: T; lock: LockObstacle }[] = [];
+  const won = claims.filter((claim) => {
     const worker = workers.get(claim.workerId);
     const busy = builderIds.get(claim.workerId);
     if (!worker || !busy) return false;
     const { heldBy, maxBuilds } = worker;
-    const buildsOfBuilder = busy.filter((builderId) => builderId === claim.builderId).length;
-    if (refusalOf({ place: placeOf(claim), heldBy, maxBuilds, builds: busy.length, buildsOfBuilder })) return false;
+    const refusal = refusalOf({
+      place: placeOf(claim),
+      heldBy,
+      maxBuilds,
+      builds: busy.length,
+      buildsOfBuilder: busy.filter((builderId) => builderId === claim.builderId).length,
+      // Asked only for a claim that no earlier rule refuses.
+      get lock() {
+        return locks?.obstacleOf(claim) ?? null;
+      },
+    });
+    if (refusal?.lock) waiting.push({ claim, lock: refusal.lock });
+    if (refusal) return false;
     busy.push(claim.builderId);
+    locks?.take(claim);
     return true;
   });
+  return { claims: won, waiting };
 }

@@ -1,3 +1,5 @@
+import type { LockObstacle } from '../locks/lock-table.js';
+
 /**
  * The place of a worker for a claim. `here`: in the session in which the build is to begin. `startable`: without a session, and to be
  * started for the build. `elsewhere`: in a newer session, here or on another engine.
@@ -17,14 +19,18 @@ export interface AdmissionFacts {
   readonly builds: number;
   /** Number of these builds that are of the builder. */
   readonly buildsOfBuilder: number;
+  /** What keeps the build from the locks that it needs on that worker; null when it needs none, or may have them. */
+  readonly lock: LockObstacle | null;
 }
 
 /** Why a build may not begin on a worker now. */
 export interface Refusal {
   /** A stable code, which the data API shows. */
-  readonly reason: 'no-worker' | 'workers-paused' | 'workers-busy';
+  readonly reason: 'no-worker' | 'workers-paused' | 'workers-busy' | 'locks';
   /** The state of the worker for people, such as `paused`. */
   readonly text: string;
+  /** The lock that the build has to wait for, if it is a lock. */
+  readonly lock?: LockObstacle;
 }
 
 /** One rule. */
