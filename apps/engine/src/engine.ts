@@ -6,6 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { hints } from '@millrace/contracts';
+import { LockStore } from '@millrace/database';
 import { type EngineSettings, Hints, LOG, type Logger, Loop, OnCommand, SETTINGS } from '@millrace/master';
 import { EngineSignals } from './builds/engine-signals.js';
 import { RunningBuilds } from './builds/running-builds.js';
@@ -16,11 +17,15 @@ import type { AttachedWorker } from './workers/attached-worker.js';
 import { WorkerListener } from './workers/listener.js';
 import { WorkerSessions } from './workers/sessions.js';
 
+/** Interval of deleting what is left of locks. It does not count in the meantime. */
+const SWEEP_EVERY_MS = 600_000;
+
 /** The repeated duties of an engine, by poll and on hints (I1), and commands to the engine as a whole. */
 @Injectable()
 export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly loop: Loop;
   private refreshAllAt = 0;
+  private sweepAt = 0;
 
   constructor(
     private readonly configuration: EngineConfiguration,
@@ -29,6 +34,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
     private readonly builds: RunningBuilds,
     private readonly distributor: Distributor<AttachedWorker>,
     private readonly reaper: Reaper,
+    private readonly locks: LockStore,
     private readonly signals: EngineSignals,
     private readonly hints: Hints,
     @Inject(SETTINGS) private readonly settings: EngineSettings,
@@ -81,6 +87,7 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
       () => this.refreshWorkers(),
       () => this.reaper.round(),
       () => this.distributor.poll(),
+      () => this.sweepLocks(),
     ];
     const failures: unknown[] = [];
     for (const duty of duties) await duty().catch((error: unknown) => failures.push(error));
@@ -89,6 +96,12 @@ export class Engine implements OnModuleInit, OnApplicationBootstrap, OnModuleDes
 
   private async refreshTokens(): Promise<void> {
     if (await this.configuration.refreshTokens()) this.sessions.reconfigured();
+  }
+
+  private async sweepLocks(): Promise<void> {
+    if (performance.now() < this.sweepAt) return;
+    await this.locks.sweep();
+    this.sweepAt = performance.now() + SWEEP_EVERY_MS;
   }
 
   /** Reads workers' rows. A hint names the row to read at once; all rows are read no more often than polling requires. */

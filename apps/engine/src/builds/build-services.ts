@@ -4,6 +4,7 @@ import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand } from '
 import { countLines } from '@millrace/database';
 import {
   FencedError,
+  type LockNeed,
   messageOf,
   MillraceError,
   parseJson,
@@ -32,8 +33,9 @@ import {
   StepUrls,
   UploadsLimit,
 } from '../core/step-limits.js';
-import type { BuildServices, CommandRequest, CommandResult } from '../runner/runner.js';
+import type { BuildServices, CommandRequest, CommandResult, LocksRequest, LocksResult } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
+import type { StepLocks } from './step-locks.js';
 import { type TransferSink, transferSink } from './transfers.js';
 
 /** Most bytes of standard output that a step can capture. */
@@ -76,6 +78,12 @@ export interface BuildServicesOptions {
   readonly worker: AttachedWorker;
   readonly journal: Journal;
   readonly blobs: Blobs;
+  readonly locks: Pick<StepLocks, 'take' | 'giveUp' | 'announce'>;
+  /**
+   * Returns the needs of a step's accesses to locks, as its thread sent them.
+   * @throws UserError `bad-call`
+   */
+  readonly needsOf: (accesses: LocksRequest['locks']) => LockNeed[];
   /** Null when the build begins here. */
   readonly replay: Replay | null;
   readonly publish: (hint: Hint) => void;
@@ -103,6 +111,10 @@ export class EngineBuildServices implements BuildServices {
   /** Logs by step. */
   private readonly logs = new Map<number, StepLogs>();
   private readonly urls = new Map<number, StepUrls>();
+  /** The steps that wait for locks. */
+  private readonly waiting = new Map<number, AbortController>();
+  /** The locks that steps have. */
+  private readonly locked = new Map<number, readonly LockNeed[]>();
   /** Whether the running step may be run again from its beginning. */
   private resumable = true;
   /** Commands that an earlier engine began and that the replay has not requested (yet). They run on the worker all the same. */
@@ -130,6 +142,7 @@ export class EngineBuildServices implements BuildServices {
   /** Stops writing, sending and acknowledging. Whoever goes on with the build receives everything again. */
   park(): void {
     this.parked = true;
+    this.endWaiting();
   }
 
   /** Records that the build is parked, after everything that was written before. Returns false when the build was no longer ours. */
@@ -145,12 +158,52 @@ export class EngineBuildServices implements BuildServices {
     }
   }
 
-  async startStep(step: { number: number; name: string; hidden: boolean; resumable: boolean }): Promise<void> {
+  async startStep(step: {
+    number: number;
+    name: string;
+    hidden: boolean;
+    resumable: boolean;
+    wantsLocks?: boolean;
+  }): Promise<void> {
     this.assertGoing();
     this.resumable = step.resumable;
     if (step.number !== this.replay?.stepNumber) return this.soon([{ kind: 'step-started', ...step }]);
     if (step.name !== this.replay.stepName)
       this.giveUp(`step ${step.number} was '${this.replay.stepName}' and is '${step.name}' now`);
+  }
+
+  async takeLocks({ stepNumber: step, locks }: LocksRequest): Promise<LocksResult> {
+    this.assertGoing();
+    const wish = { build: this.key, step, needs: this.options.needsOf(locks) };
+    const waiting = new AbortController();
+    this.waiting.set(step, waiting);
+    try {
+      const outcome = await this.options.locks.take({
+        ...wish,
+        signal: waiting.signal,
+        onWaiting: (text) => this.soon([{ kind: 'step-changed', number: step, stateString: shortState(text) }]),
+      });
+      this.assertGoing();
+      if (outcome === null) {
+        await this.options.locks.giveUp(wish);
+        return { kind: 'stopped' };
+      }
+      const { waitedMs, ...answer } = outcome;
+      if (answer.kind === 'taken') {
+        this.locked.set(step, wish.needs);
+        this.soon([{ kind: 'step-locked', number: step, waitedMs }]);
+      }
+      return answer;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    } finally {
+      this.waiting.delete(step);
+    }
+  }
+
+  private endWaiting(): void {
+    for (const waiting of this.waiting.values()) waiting.abort();
   }
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {
@@ -253,6 +306,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async interrupt(stepNumber: number, why: string): Promise<void> {
+    this.waiting.get(stepNumber)?.abort();
     for (const [uuid, running] of this.running) {
       if (running.request.stepNumber === stepNumber) await this.interruptOne(uuid, running, why);
     }
@@ -260,6 +314,7 @@ export class EngineBuildServices implements BuildServices {
 
   /** Interrupts everything that runs on the worker for this build, for an attempt that has ended: the next one uses the same folder. */
   async interruptAll(why: string): Promise<void> {
+    this.endWaiting();
     const leftOver = this.parked || this.isFenced ? [] : [...this.leftOver];
     await Promise.allSettled([
       ...[...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)),
@@ -269,6 +324,7 @@ export class EngineBuildServices implements BuildServices {
 
   /** Makes the worker forget everything of this build, for an attempt that belongs to somebody else now. */
   async forgetAll(): Promise<void> {
+    this.endWaiting();
     const sent = [...this.running].filter(([, running]) => running.sent);
     await Promise.allSettled(sent.map(([uuid]) => this.worker.connection.forget(uuid)));
   }
@@ -327,7 +383,10 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async finishStep(step: { number: number; results: Result; stateString: string; hidden: boolean }): Promise<void> {
-    this.soon([{ kind: 'step-finished', ...step, stateString: shortState(step.stateString) }]);
+    const locks = this.locked.get(step.number);
+    this.locked.delete(step.number);
+    const entry = { ...step, stateString: shortState(step.stateString), hasLocks: locks !== undefined };
+    this.soon([{ kind: 'step-finished', ...entry }], () => this.options.locks.announce(locks ?? []));
   }
 
   async setProperties(properties: Properties): Promise<void> {
@@ -439,7 +498,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   /** Writes entries that nobody waits for. If the build is fenced off, it is noticed here all the same. */
-  private soon(entries: readonly BuildEntry[]): void {
+  private soon(entries: readonly BuildEntry[], after: () => void = () => undefined): void {
     this.assertGoing();
     this.journal.writeSoon(this.key, entries).then(
       (committed) => {
@@ -449,6 +508,7 @@ export class EngineBuildServices implements BuildServices {
         }
         if (entries.some((entry) => entry.kind === 'properties'))
           this.options.publish(hints.buildProperties(this.key.buildId));
+        after();
       },
       (error: unknown) => this.failed(error),
     );

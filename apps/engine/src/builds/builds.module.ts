@@ -7,6 +7,7 @@ import { RunnerModule } from '../runner/runner.module.js';
 import { BuildMetrics } from './build-metrics.js';
 import { EngineSignals } from './engine-signals.js';
 import { RunningBuilds } from './running-builds.js';
+import { StepLocks } from './step-locks.js';
 
 /** The builds of this engine, from claim to end, and the journal that records them. */
 @Module({
@@ -15,6 +16,7 @@ import { RunningBuilds } from './running-builds.js';
     BuildMetrics,
     EngineSignals,
     RunningBuilds,
+    StepLocks,
     {
       provide: Journal,
       useFactory: (db: Database, me: Incarnation, log: Logger) =>

@@ -15,7 +15,7 @@ import {
   type StopBuild,
   type WorkersClaim,
 } from '@millrace/database';
-import { messageOf, Result } from '@millrace/domain';
+import { messageOf, needsOf, Result } from '@millrace/domain';
 import { DATABASE, Hints, LOG, type Logger, ME, OnCommand } from '@millrace/master';
 import { BLOBS } from '../blobs/blobs.module.js';
 import type { Blobs } from '../blobs/folder-blobs.js';
@@ -34,6 +34,7 @@ import type { AttachedWorker } from '../workers/attached-worker.js';
 import type { BuildsOfWorkers } from '../workers/sessions.js';
 import { EngineBuildServices, type Replay, resumes } from './build-services.js';
 import { EngineSignals } from './engine-signals.js';
+import { checkedAccesses, StepLocks } from './step-locks.js';
 
 interface Entry {
   readonly build: ClaimedBuild;
@@ -65,6 +66,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     private readonly commands: CommandStore,
     private readonly adoptions: AdoptionStore,
     private readonly hints: Hints,
+    private readonly stepLocks: StepLocks,
     @Inject(BLOBS) private readonly blobs: Blobs,
     @Inject(DATABASE) private readonly db: Database,
     @Inject(ME) private readonly me: Incarnation,
@@ -103,6 +105,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
       worker,
       journal: this.journal,
       blobs: this.blobs,
+      locks: this.stepLocks,
+      needsOf: (accesses) => needsOf(checkedAccesses(accesses, setup.locks), (name) => setup.locks.get(name)!, worker),
       replay: recorded && replayOf(recorded),
       publish: (hint) => this.hints.publish(hint),
       onFenced: () => this.lose(build.buildId),

@@ -1,5 +1,6 @@
 import type { CompiledBuilder } from '@millrace/contracts';
 import type { ConfigurationStore, Incarnation } from '@millrace/database';
+import type { KnownLock } from '@millrace/domain';
 import type { RunnerPool } from '../runner/runner.js';
 import type { WorkerDirectory } from '../workers/login.js';
 import type { WorkerTokens } from '../workers/tokens.js';
@@ -11,6 +12,8 @@ export interface BuildSetup {
   readonly builder: CompiledBuilder;
   readonly configFile: string;
   readonly fingerprint: string;
+  /** All locks, by name. */
+  readonly locks: ReadonlyMap<string, KnownLock>;
 }
 
 export interface ConfigurationPorts {
@@ -62,9 +65,9 @@ export class EngineConfiguration implements WorkerDirectory {
 
   /** Returns the setup of a builder; null when this engine's configuration does not have it. */
   setupOf(builderId: number): BuildSetup | null {
-    const { configFile, fingerprint, byId } = this.revision;
+    const { configFile, fingerprint, byId, locks } = this.revision;
     const builder = byId.get(builderId);
-    return builder ? { builder, configFile, fingerprint } : null;
+    return builder ? { builder, configFile, fingerprint, locks } : null;
   }
 
   /**

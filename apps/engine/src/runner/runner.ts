@@ -27,6 +27,8 @@ export type {
   CommandRequest,
   CommandResult,
   FinishedStep,
+  LocksRequest,
+  LocksResult,
   RunningBuild,
   StepState,
 } from './protocol/build-services.js';
@@ -342,7 +344,7 @@ export class RunnerPool {
     const carryOut = services[method].bind(services) as (...args: readonly unknown[]) => Promise<unknown>;
     if (method === 'startStep') build.step = (args[0] as { name: string }).name;
     if (method === 'finishStep') build.step = null;
-    if (method !== 'runCommand') return await carryOut(...args);
+    if (method !== 'runCommand' && method !== 'takeLocks') return await carryOut(...args);
     const { stepNumber } = args[0] as { stepNumber: number };
     commands.set(stepNumber, (commands.get(stepNumber) ?? 0) + 1);
     try {

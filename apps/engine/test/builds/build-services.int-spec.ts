@@ -9,6 +9,7 @@ import {
   type DefinitionIds,
   type Incarnation,
   Journal,
+  LockStore,
   readLogLines,
 } from '@millrace/database';
 import { registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
@@ -20,11 +21,25 @@ import {
   MsgpackMasterSession,
   type WorkerRequest,
 } from '@millrace/worker-protocol';
+import type { EngineSettings, Hints, Logger } from '@millrace/master';
 import { type Blobs, type BlobWriter, FolderBlobs } from '../../src/blobs/folder-blobs.js';
 import { EngineBuildServices } from '../../src/builds/build-services.js';
+import { StepLocks } from '../../src/builds/step-locks.js';
 import { STEP_LIMITS } from '../../src/core/step-limits.js';
 import type { CommandRequest } from '../../src/runner/runner.js';
 import { attachedWorker } from '../attached-worker.js';
+
+const NO_HINTS = { publish: () => undefined, subscribe: () => () => undefined } as unknown as Hints;
+const log = { warn: () => undefined } as unknown as Logger;
+const NEED = {
+  lockId: 1,
+  workerId: 0,
+  mode: 'exclusive',
+  count: 1,
+  capacity: 1,
+  resources: [],
+  property: null,
+} as const;
 
 /** A build whose worker sends what a test tells it to. Everything else is real. */
 describe('limits of what a build stores', () => {
@@ -90,6 +105,8 @@ describe('limits of what a build stores', () => {
       worker,
       journal,
       blobs,
+      locks: new StepLocks(new LockStore(db), NO_HINTS, { pollIntervalMs: 20 } as EngineSettings, log),
+      needsOf: (accesses) => accesses.map(({ lock }) => ({ ...NEED, lock })),
       replay: null,
       publish: nothing,
       onFenced: nothing,

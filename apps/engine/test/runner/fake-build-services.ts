@@ -2,7 +2,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { harmlessEnvironment, type JsonValue, NO_SOURCE, type Properties, type Result } from '@millrace/domain';
-import type { BuildServices, BuildJob, CommandRequest, CommandResult, StepState } from '../../src/runner/runner.js';
+import type {
+  BuildServices,
+  BuildJob,
+  CommandRequest,
+  CommandResult,
+  LocksRequest,
+  LocksResult,
+  StepState,
+} from '../../src/runner/runner.js';
 
 export interface SeenStep {
   name: string;
@@ -22,12 +30,19 @@ export class FakeBuildServices implements BuildServices {
   properties: Record<string, readonly [JsonValue, string]> = {};
   /** Answers in place of the command, when it returns something. */
   intercept: (request: CommandRequest) => CommandResult | Promise<CommandResult> | undefined = () => undefined;
+  /** Answers a step that wants locks. Without it the step has them at once. */
+  locks: (request: LocksRequest) => Promise<LocksResult> = () => Promise.resolve({ kind: 'taken', properties: {} });
   private readonly processes = new Map<number, ChildProcess>();
   private readonly interrupted = new Set<number>();
 
   async startStep(step: { number: number; name: string; hidden: boolean }): Promise<void> {
     this.events.push(`start ${step.name}`);
     this.steps[step.number] = { name: step.name, results: null, stateString: null, hidden: step.hidden };
+  }
+
+  takeLocks(request: LocksRequest): Promise<LocksResult> {
+    this.events.push(`locks ${request.locks.map(({ lock, mode, count }) => `${lock} ${mode} ${count}`).join(', ')}`);
+    return this.locks(request);
   }
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {

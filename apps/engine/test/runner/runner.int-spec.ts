@@ -8,10 +8,11 @@ import { loadAndCompile } from '@millrace/config';
 import { FencedError, Result } from '@millrace/domain';
 import { requireOfMachine } from '@millrace/testing';
 import { type BuildOutcome, RunnerPool, type RunnerPoolOptions, type RunningBuild } from '../../dist/runner/runner.js';
+import type { LocksResult } from '../../src/runner/runner.js';
 import { FakeBuildServices, jobFor } from './fake-build-services.js';
 
 const CONFIG = `
-import { builder, customStep, defineConfig, interpolate, worker } from '@millrace/config';
+import { builder, customStep, defineConfig, interpolate, lock, resources, worker } from '@millrace/config';
 import { Result, setProperty, shell } from '@millrace/steps';
 
 const spin = (ms: number) => { const end = Date.now() + ms; while (Date.now() < end); };
@@ -45,6 +46,10 @@ const factories: Record<string, any[]> = {
     setProperty({ property: 'both', value: interpolate('%(prop:greeting)s %(prop:who)s 100%%') }),
     shell({ command: ['echo', '%(prop:greeting)s', (build) => String(build.properties.get('who')), '100%%'], env: { A: '%(prop:missing:-none)s' } }),
     shell({ command: 'echo "$A-$B"', env: { A: 'step' } }),
+  ],
+  locks: [
+    shell({ name: 'locked', command: 'echo %(prop:board)s', locks: [lock('db').access('exclusive'), resources('boards', ['x']).take(1, { property: 'board' })] }),
+    shell({ name: 'skipped', command: 'true', doStepIf: false, locks: [lock('db').access('exclusive')] }),
   ],
   log: [custom('talk', (step: any) => { for (let i = 0; i < 1000; i++) step.log('notes').append(i + ','); step.addUrl('docs', 'http://x'); step.setState('talked'); })],
 };
@@ -128,6 +133,51 @@ describe('steps', () => {
       { name: 'always', results: Result.SUCCESS, stateString: "'true'", hidden: false },
     ]);
     expect(host.events.slice(0, 3)).toEqual(['start ok', 'command shell', 'finish ok']);
+  });
+
+  it('take their locks before they run, and know which resources they have', async () => {
+    const host = new FakeBuildServices();
+    host.locks = () => Promise.resolve({ kind: 'taken', properties: { board: ['x', 'Lock'] } });
+    const { outcome } = start(await startPool(), 'locks', host);
+    expect(await outcome).toEqual(SUCCESS);
+    expect(host.events).toEqual([
+      'start locked',
+      'locks db exclusive 1, boards counting 1',
+      'command shell',
+      'finish locked',
+      'start skipped',
+      'finish skipped',
+    ]);
+    expect(host.log('locked')).toContain('x\n');
+    expect(host.properties['board']).toEqual(['x', 'Lock']);
+  });
+
+  it('are an exception in a deadlock', async () => {
+    const host = new FakeBuildServices();
+    host.locks = () => Promise.resolve({ kind: 'deadlock', text: 'deadlock: a waits for b' });
+    const { outcome } = start(await startPool(), 'locks', host);
+    expect(await outcome).toMatchObject({ results: Result.EXCEPTION });
+    expect(host.steps[0]).toMatchObject({
+      results: Result.EXCEPTION,
+      stateString: 'deadlock: a waits for b (exception)',
+    });
+    expect(host.requests).toEqual([]);
+  });
+
+  it('are stopped while they wait for locks', async () => {
+    const host = new FakeBuildServices();
+    let stopped: (result: LocksResult) => void = () => undefined;
+    host.locks = () => new Promise((resolve) => (stopped = resolve));
+    const interrupt = host.interrupt.bind(host);
+    host.interrupt = async (step, why) => {
+      await interrupt(step, why);
+      stopped({ kind: 'stopped' });
+    };
+    const { outcome, stop } = start(await startPool(), 'locks', host);
+    await eventually(() => host.events.length === 2, 'it waits');
+    stop('enough');
+    expect(await outcome).toMatchObject({ results: Result.CANCELLED });
+    expect(host.requests).toEqual([]);
   });
 
   it('render properties, templates and callbacks, and their properties are stored', async () => {

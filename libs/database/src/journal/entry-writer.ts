@@ -71,7 +71,8 @@ export class EntryWriter {
       }
       case 'step-locked': {
         const stepId = this.step(entry.number);
-        await tx.defer(`UPDATE steps SET locks_ms = ?, state_string = 'running' WHERE id = ?`, [
+        // A step that goes on at another engine takes them again, and has waited already.
+        await tx.defer(`UPDATE steps SET locks_ms = ?, state_string = 'running' WHERE id = ? AND locks_ms IS NULL`, [
           entry.waitedMs,
           stepId,
         ]);

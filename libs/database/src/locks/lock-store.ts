@@ -23,7 +23,8 @@ const DEAD_WAIT_MS = 600_000;
  */
 export type LockAnswer =
   | { readonly kind: 'taken'; readonly properties: Properties }
-  | { readonly kind: 'waiting' | 'deadlock'; readonly text: string };
+  | { readonly kind: 'waiting'; readonly text: string }
+  | { readonly kind: 'deadlock'; readonly text: string };
 
 /** The locks of steps. Those of builders and workers are taken with the claim. */
 export class LockStore {

@@ -1,5 +1,5 @@
 import type { ChangeInfo, CommandOutcome, WorkerInfo } from '@millrace/config';
-import type { JsonValue, Properties, Result, SourceStamp } from '@millrace/domain';
+import type { JsonValue, LockAccess, Properties, Result, SourceStamp } from '@millrace/domain';
 
 /** Everything that a runner needs to know about a build. Plain data. */
 export interface BuildJob {
@@ -48,6 +48,20 @@ export interface CommandRequest {
 
 export type CommandResult = CommandOutcome;
 
+export interface LocksRequest {
+  readonly stepNumber: number;
+  readonly locks: readonly LockAccess[];
+}
+
+/**
+ * What became of a step that wanted locks. `taken`: it has them to its end; `properties` name the resources. `deadlock`: it would have
+ * waited for ever.
+ */
+export type LocksResult =
+  | { readonly kind: 'taken'; readonly properties: Properties }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'deadlock'; readonly text: string };
+
 export type LogStream = 'o' | 'e' | 'h' | '';
 
 /**
@@ -62,9 +76,15 @@ export interface BuildServices {
     readonly hidden: boolean;
     /** Whether the step may be run again from its beginning when it is interrupted half-way. */
     readonly resumable: boolean;
+    /** Whether the step takes locks before it runs. */
+    readonly wantsLocks?: boolean;
   }): Promise<void>;
+  /** Takes all locks of a step, however long it has to wait for them. They are left when the step finishes. */
+  takeLocks(request: LocksRequest): Promise<LocksResult>;
   runCommand(request: CommandRequest): Promise<CommandResult>;
-  /** Interrupts the running command of that step, if any. Its `runCommand` then resolves with `cancelled`. */
+  /**
+   * Interrupts what that step waits for, if anything: its running command, whose `runCommand` then resolves with `cancelled`, or its locks.
+   */
   interrupt(stepNumber: number, why: string): Promise<void>;
   appendLog(stepNumber: number, log: string, stream: LogStream, text: string): Promise<void>;
   /** Sets a step's state. `urls` are additions. */
@@ -106,6 +126,7 @@ export interface RunningBuild {
 
 export const HOST_METHODS = [
   'startStep',
+  'takeLocks',
   'runCommand',
   'interrupt',
   'appendLog',

@@ -102,7 +102,8 @@ export class BuildWalk {
     this.current = run;
     this.onStep({ number, name });
     const hidden = step.hideStepIf === true;
-    this.send(this.services.startStep({ number, name, hidden, resumable: step.resumable === true }));
+    const { locks = [], resumable = false } = step;
+    this.send(this.services.startStep({ number, name, hidden, resumable, wantsLocks: locks.length > 0 }));
     const { result, stateString } = await this.outcomeOf(step, run);
     const isHidden = hidden || (await this.isHidden(step, result, run));
     await run.flush();
@@ -118,7 +119,9 @@ export class BuildWalk {
     let outcome: StepOutcome;
     try {
       if (!(await this.isWanted(step, run))) return { result: Result.SKIPPED, stateString: null };
-      outcome = normalised(await this.orAbandoned(Promise.resolve(step.run(run.context)), run));
+      const { locks = [] } = step;
+      const refused = locks.length > 0 ? await run.takeLocks(locks) : null;
+      outcome = refused ?? normalised(await this.orAbandoned(Promise.resolve(step.run(run.context)), run));
     } catch (error) {
       if (error instanceof FencedError) throw error;
       outcome = { result: Result.EXCEPTION };

@@ -1,6 +1,7 @@
 import {
   type CommandOptions,
   type CommandOutcome,
+  type LockUse,
   type LogWriter,
   type PropertyStore,
   render,
@@ -9,8 +10,9 @@ import {
   renderPath,
   type ShellOptions,
   type StepContext,
+  type StepOutcome,
 } from '@millrace/config';
-import { type JsonValue, mainSourceStamp, NO_SOURCE } from '@millrace/domain';
+import { type JsonValue, mainSourceStamp, NO_SOURCE, Result } from '@millrace/domain';
 import type { BuildProperties } from '../../core/build-properties.js';
 import { firstPiece } from '../../core/log-text.js';
 import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
@@ -49,7 +51,7 @@ export class StepRun {
   private readonly abort = new AbortController();
   private ordinal = 0;
   private underWay = 0;
-  /** Number of running commands that a stop interrupts. */
+  /** Number of running commands, and waits for locks, that a stop interrupts. */
   private interruptible = 0;
   private urls: { name: string; url: string }[] = [];
   private stateTimer: NodeJS.Timeout | undefined;
@@ -78,6 +80,23 @@ export class StepRun {
   stop(reason: string): void {
     this.abort.abort(new Error(`stopped: ${reason}`));
     if (this.interruptible > 0) this.parts.track(this.parts.services.interrupt(this.parts.number, reason));
+  }
+
+  /** Takes the step's locks. Returns the step's outcome when it cannot have them. */
+  async takeLocks(locks: readonly LockUse[]): Promise<StepOutcome | null> {
+    const { services, number: stepNumber, properties } = this.parts;
+    const stopped = { result: Result.CANCELLED, stateString: 'stopped before it had its locks' };
+    if (this.isStopped) return stopped;
+    this.interruptible++;
+    try {
+      const answer = await services.takeLocks({ stepNumber, locks: locks.map(({ access }) => access) });
+      if (answer.kind === 'stopped') return stopped;
+      if (answer.kind === 'deadlock') return { result: Result.EXCEPTION, stateString: answer.text };
+      for (const [name, [value, source]] of Object.entries(answer.properties)) properties.set(name, value, source);
+      return null;
+    } finally {
+      this.interruptible--;
+    }
   }
 
   /** Waits until everything that the step has left is stored, in order. Text appended after that is lost. */

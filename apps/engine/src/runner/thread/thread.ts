@@ -110,6 +110,7 @@ class HostCalls {
         })) as BuildServices[M];
     return {
       startStep: call('startStep'),
+      takeLocks: call('takeLocks'),
       runCommand: call('runCommand'),
       interrupt: call('interrupt'),
       appendLog: call('appendLog'),
