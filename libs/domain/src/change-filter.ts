@@ -1,4 +1,5 @@
 import { compilePattern, type Pattern } from './patterns.js';
+import { printable } from './printable.js';
 
 /**
  * The value that one attribute of a change is compared with. A regular expression is searched for in the value (anchor it to match the
@@ -25,7 +26,8 @@ export type FilteredChange = Readonly<Record<FilteredAttribute, string | null>>;
  */
 export type FilterDecision =
   | { readonly kind: 'passes' }
-  | { readonly kind: 'refused'; readonly by: FilteredAttribute }
+  /** `reason`: in words, for people who ask why a change has no build. */
+  | { readonly kind: 'refused'; readonly by: FilteredAttribute; readonly reason: string }
   | { readonly kind: 'undecided'; readonly ask: readonly Question[] };
 
 export interface Question {
@@ -33,6 +35,8 @@ export interface Question {
   readonly value: string | null;
   /** Shorter than the usual limit of callbacks: an expression needs little time unless it runs away. */
   readonly timeoutMs?: number;
+  /** The reason in words when the callback returns false. */
+  readonly refusal: string;
 }
 
 /**
@@ -48,8 +52,14 @@ export function filterChange(filter: ChangeFilter, change: FilteredChange): Filt
     if (!match) continue;
     const value = change[attribute];
     if (match.kind === 'callback')
-      ask.push({ handle: match.handle, value, ...(match.timeoutMs !== undefined && { timeoutMs: match.timeoutMs }) });
-    else if (!matchesValue(match, value)) return { kind: 'refused', by: attribute };
+      ask.push({
+        handle: match.handle,
+        value,
+        ...(match.timeoutMs !== undefined && { timeoutMs: match.timeoutMs }),
+        refusal: reasonOf(attribute, value, 'is refused by a callback'),
+      });
+    else if (!matchesValue(match, value))
+      return { kind: 'refused', by: attribute, reason: reasonOf(attribute, value, missOf(match)) };
   }
   return ask.length > 0 ? { kind: 'undecided', ask } : { kind: 'passes' };
 }
@@ -66,4 +76,24 @@ function patternOf(match: Extract<ValueMatch, { kind: 'regex' }>): Pattern {
 function matchesValue(match: Exclude<ValueMatch, { kind: 'callback' }>, value: string | null): boolean {
   if (match.kind === 'values') return match.values.includes(value);
   return value !== null && patternOf(match).test(value);
+}
+
+/** Most values of a filter that a reason names. */
+const NAMED_VALUES = 5;
+
+function reasonOf(attribute: FilteredAttribute, value: string | null, miss: string): string {
+  return `${attribute} filter: ${quoted(value)} ${miss}`;
+}
+
+/** Says how a value misses. Example: ``is not `main` ``. */
+function missOf(match: Exclude<ValueMatch, { kind: 'callback' }>): string {
+  if (match.kind === 'regex') return `does not match ${printable(`/${match.source}/${match.flags}`, 200)}`;
+  const { values } = match;
+  if (values.length === 1) return `is not ${quoted(values[0]!)}`;
+  const named = values.slice(0, NAMED_VALUES).map(quoted).join(', ');
+  return `is none of ${named}${values.length > NAMED_VALUES ? `, … (${values.length})` : ''}`;
+}
+
+function quoted(value: string | null): string {
+  return value === null ? 'none' : `\`${printable(value, 100)}\``;
 }

@@ -95,14 +95,16 @@ export interface PlannedBuildset {
 }
 
 /** The decision about a change. `was`: the change had no mark before, or was waiting. */
-export type Mark = { readonly changeId: number; readonly was: 'new' | 'waiting' } & (
-  | { readonly now: 'ignored'; readonly reason: string | null }
-  /** The callback failed. That counts as the decision, and the cursor goes on. */
-  | { readonly now: 'failed'; readonly reason: string }
-  /** The change waits from now on. */
-  | { readonly now: 'waiting'; readonly important: boolean }
-  | { readonly now: 'built'; readonly important: boolean }
-);
+export type Mark = { readonly changeId: number; readonly was: 'new' | 'waiting' } &
+  /** `reason`: in words, for people who ask why the change has no build. */
+  (
+    | { readonly now: 'ignored'; readonly reason: string }
+    /** The callback failed. That counts as the decision, and the cursor goes on. */
+    | { readonly now: 'failed'; readonly reason: string }
+    /** The change waits from now on. */
+    | { readonly now: 'waiting'; readonly important: boolean }
+    | { readonly now: 'built'; readonly important: boolean }
+  );
 
 /** A change with the attributes that schedulers use. */
 export interface SeenChange extends SourceStamp {

@@ -31,8 +31,18 @@ describe.each([anyBranchKind, singleBranchKind])('$name, called for a change', (
   it.each<[string, Partial<Scheduler>, Record<string, Answer>, object]>([
     ['builds it', {}, {}, { ...mark, now: 'built', important: true }],
     ['builds what its filter lets pass', passing, {}, { ...mark, now: 'built', important: true }],
-    ['ignores what its filter does not', foreign, {}, { ...mark, now: 'ignored', reason: null }],
-    ['ignores it after the first no', asking, { one: true, two: false }, { ...mark, now: 'ignored', reason: null }],
+    [
+      'ignores what its filter does not',
+      foreign,
+      {},
+      { ...mark, now: 'ignored', reason: 'project filter: `p` is not `q`' },
+    ],
+    [
+      'ignores it after the first no',
+      asking,
+      { one: true, two: false },
+      { ...mark, now: 'ignored', reason: 'branch filter: `main` is refused by a callback' },
+    ],
     [
       'ignores what is not important',
       { isImportant: 'three' },

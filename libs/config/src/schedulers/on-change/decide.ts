@@ -20,6 +20,8 @@ import { decideStable } from './tree-stable.js';
 
 type Scheduler = CompiledScheduler & OnChange;
 
+const NOT_IMPORTANT = 'not important';
+
 /**
  * Returns the decisions of a scheduler over changes.
  * @param groupOf returns the group of a change; changes of one group that wait for a stable tree are built together
@@ -38,16 +40,16 @@ function decideChange(scheduler: Scheduler, state: SchedulerState, { change, ans
   const passes = passesFilter(scheduler, change, answers);
   if ('ask' in passes) return passes;
   if ('failed' in passes) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: passes.failed }] };
-  if (!passes.yes) return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: null }] };
+  if ('no' in passes) return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: passes.no }] };
 
   const { treeStableMs, onlyImportant } = scheduler;
   const importance = isImportant(scheduler, change, answers);
   if ('ask' in importance) return importance;
   if ('failed' in importance) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: importance.failed }] };
-  const important = importance.yes;
+  const important = 'yes' in importance;
   // Without a timer no change waits, so an unimportant one cannot be built together with a later one.
   if (!important && (onlyImportant || treeStableMs === null))
-    return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: 'not important' }] };
+    return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: NOT_IMPORTANT }] };
   if (treeStableMs === null) {
     const buildset = buildsetFor(scheduler, [change], `change:${change.changeId}`);
     return { ...nothing, buildsets: [buildset], marks: [{ ...mark, now: 'built', important }] };
@@ -82,7 +84,7 @@ function decideWaiting(
         ...{ ...marks, changeId, now: 'built' as const, important },
       })),
       ...stable.letGo.map(({ change: { changeId } }) => ({
-        ...{ ...marks, changeId, now: 'ignored' as const, reason: null },
+        ...{ ...marks, changeId, now: 'ignored' as const, reason: NOT_IMPORTANT },
       })),
       ...stable.again.map(({ change: { changeId }, important }) => ({
         ...{ ...marks, changeId, now: 'waiting' as const, important },
@@ -92,12 +94,16 @@ function decideWaiting(
   };
 }
 
-type Verdict = { readonly yes: boolean } | { readonly failed: string } | Ask;
+type Verdict = { readonly yes: true } | { readonly no: string } | { readonly failed: string } | Ask;
+
+/** A question, with the reason in words when it is answered no. */
+type Condition = Question & { readonly refusal: string };
 
 function passesFilter({ filter }: Scheduler, change: SeenChange, answers: Answers): Verdict {
   try {
     const decision = filterChange(filter, change);
-    return decision.kind === 'undecided' ? allSay(decision.ask, answers) : { yes: decision.kind === 'passes' };
+    if (decision.kind === 'undecided') return allSay(decision.ask, answers);
+    return decision.kind === 'passes' ? { yes: true } : { no: decision.reason };
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'bad-pattern') return { failed: error.message };
     throw error;
@@ -105,16 +111,17 @@ function passesFilter({ filter }: Scheduler, change: SeenChange, answers: Answer
 }
 
 function isImportant({ isImportant: handle }: Scheduler, change: SeenChange, answers: Answers): Verdict {
-  return handle === null ? { yes: true } : allSay([{ handle, value: { ...changeForUsers(change) } }], answers);
+  if (handle === null) return { yes: true };
+  return allSay([{ handle, value: { ...changeForUsers(change) }, refusal: NOT_IMPORTANT }], answers);
 }
 
 /** Whether all callbacks return true. They are asked in order; after the first that returns false no others are asked. */
-function allSay(questions: readonly Question[], answers: Answers): Verdict {
-  for (const ask of questions) {
+function allSay(conditions: readonly Condition[], answers: Answers): Verdict {
+  for (const { refusal, ...ask } of conditions) {
     const answer = answers.get(ask.handle);
     if (answer === undefined) return { ask };
     if (typeof answer === 'object') return answer;
-    if (!answer) return { yes: false };
+    if (!answer) return { no: refusal };
   }
   return { yes: true };
 }
