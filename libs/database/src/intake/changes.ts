@@ -47,75 +47,18 @@ export class IntakeStore {
   ): Promise<number[]> {
     for (;;) {
       try {
-        return await this.db.transaction((tx) => this.insertChanges(tx, changes, source));
+        return await this.db.transaction(async (tx) => {
+          if (source) {
+            await assertOwner(tx, source.owner);
+            for (const [name, value] of source.state ?? []) await setState(tx, source.owner.name, name, value);
+          }
+          return insertChanges(tx, changes);
+        });
       } catch (error) {
         // Another master has committed the same change since we looked: look again.
         if (!isUniqueViolation(error)) throw error;
       }
     }
-  }
-
-  private async insertChanges(
-    tx: Transaction,
-    changes: readonly NewChange[],
-    source?: { readonly owner: Ownership; readonly state?: ReadonlyMap<string, unknown> },
-  ): Promise<number[]> {
-    if (source) {
-      await assertOwner(tx, source.owner);
-      for (const [name, value] of source.state ?? []) await setState(tx, source.owner.name, name, value);
-    }
-    const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
-    const seen = new Set<string>();
-    for (const change of changes) {
-      for (const field of ['branch', 'revision', 'category', 'project', 'codebase'] as const) {
-        if ((change[field]?.length ?? 0) > 190) {
-          throw new UserError(
-            'value-too-long',
-            `change: ${field} is longer than 190 characters: '${change[field]!.slice(0, 60)}…'`,
-            { field },
-          );
-        }
-      }
-      checkAddresses(change);
-      const hash = createHash('sha256').update(change.dedupKey).digest('hex');
-      if (seen.has(hash) || (await tx.get(`SELECT id FROM changes WHERE dedup_hash = ?`, [hash]))) continue;
-      seen.add(hash);
-      fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
-    }
-    if (fresh.length === 0) return [];
-    // Last, and held until the commit: so the order of `seq` is the order in which changes become visible
-    // (`docs/adr/0004-sequence-not-ids.md`).
-    await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
-    const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
-    const firstSeq = counter!.value - fresh.length + 1;
-    const ids: number[] = [];
-    for (const [i, { change, hash, stampId }] of fresh.entries()) {
-      const { insertId } = await tx.run(
-        `INSERT INTO changes (seq, dedup_hash, author, committer, comments, branch, revision, revlink, category, repository, project,
-           codebase, when_ms, received_at_ms, files, properties, source_stamp_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?)`,
-        [
-          firstSeq + i,
-          hash,
-          change.author.slice(0, PERSON_KEPT),
-          change.committer?.slice(0, PERSON_KEPT) ?? null,
-          shortened(change.comments),
-          change.branch,
-          change.revision,
-          change.revlink,
-          change.category,
-          change.repository,
-          change.project,
-          change.codebase,
-          keptWhenMs(change.whenMs),
-          JSON.stringify(keptFiles(change.files)),
-          JSON.stringify(change.properties),
-          stampId,
-        ],
-      );
-      ids.push(insertId);
-    }
-    return ids;
   }
 
   /** Returns the state that a change source or scheduler remembers. */
@@ -143,6 +86,65 @@ export class IntakeStore {
       [buildsetId],
     );
   }
+}
+
+/**
+ * Adds changes in a transaction, oldest first. Changes that exist already are left out of the answer.
+ * @throws UserError `value-too-long`, or that of an address with a secret
+ */
+export async function insertChanges(tx: Transaction, changes: readonly NewChange[]): Promise<number[]> {
+  const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
+  const seen = new Set<string>();
+  for (const change of changes) {
+    for (const field of ['branch', 'revision', 'category', 'project', 'codebase'] as const) {
+      if ((change[field]?.length ?? 0) > 190) {
+        throw new UserError(
+          'value-too-long',
+          `change: ${field} is longer than 190 characters: '${change[field]!.slice(0, 60)}…'`,
+          { field },
+        );
+      }
+    }
+    checkAddresses(change);
+    const hash = createHash('sha256').update(change.dedupKey).digest('hex');
+    if (seen.has(hash) || (await tx.get(`SELECT id FROM changes WHERE dedup_hash = ?`, [hash]))) continue;
+    seen.add(hash);
+    fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
+  }
+  if (fresh.length === 0) return [];
+  // Last, and held until the commit: so the order of `seq` is the order in which changes become visible
+  // (`docs/adr/0004-sequence-not-ids.md`).
+  await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
+  const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
+  const firstSeq = counter!.value - fresh.length + 1;
+  const ids: number[] = [];
+  for (const [i, { change, hash, stampId }] of fresh.entries()) {
+    const { insertId } = await tx.run(
+      `INSERT INTO changes (seq, dedup_hash, author, committer, comments, branch, revision, revlink, category, repository, project,
+         codebase, when_ms, received_at_ms, files, properties, source_stamp_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?)`,
+      [
+        firstSeq + i,
+        hash,
+        change.author.slice(0, PERSON_KEPT),
+        change.committer?.slice(0, PERSON_KEPT) ?? null,
+        shortened(change.comments),
+        change.branch,
+        change.revision,
+        change.revlink,
+        change.category,
+        change.repository,
+        change.project,
+        change.codebase,
+        keptWhenMs(change.whenMs),
+        JSON.stringify(keptFiles(change.files)),
+        JSON.stringify(change.properties),
+        stampId,
+      ],
+    );
+    ids.push(insertId);
+  }
+  return ids;
 }
 
 export function changesWithIds(db: Queryable, ids: readonly number[]): Promise<Change[]> {
