@@ -14,12 +14,19 @@ export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from
 export { type BuildKey } from './claims/fence.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
 export { type Cancelled, BuildActionStore, type Force } from './actions/builds.js';
-export { CommandStore, type MasterCommand, type StopBuild } from './actions/commands.js';
+export { CommandStore, type MasterCommand, type Poll, type StopBuild } from './actions/commands.js';
 export { WorkerActionStore } from './actions/workers.js';
 export { ChangeSourceStore, type SourceState } from './intake/change-sources.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
 export { DeliveryStore } from './intake/deliveries.js';
+export {
+  type DeliveryOutcome,
+  HookDeliveryStore,
+  type NewHookDelivery,
+  type Settled,
+  type WaitingDelivery,
+} from './intake/hook-deliveries.js';
 export {
   type ChangeMark,
   type Decided,

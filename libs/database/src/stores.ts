@@ -1,5 +1,6 @@
 import { CommandStore } from './actions/commands.js';
 import { WorkerActionStore } from './actions/workers.js';
+import { HookDeliveryStore } from './intake/hook-deliveries.js';
 import { MasterStore } from './masters.js';
 import { CatalogReads } from './reads/catalog.js';
 import type { Database } from './sql.js';
@@ -9,6 +10,7 @@ import { WorkerTokenStore } from './worker-tokens.js';
 export interface Stores {
   readonly catalog: CatalogReads;
   readonly commands: CommandStore;
+  readonly deliveries: HookDeliveryStore;
   readonly masters: MasterStore;
   readonly tokens: WorkerTokenStore;
   readonly workerActions: WorkerActionStore;
@@ -22,6 +24,9 @@ export function storesOf(db: Database): Stores {
     },
     get commands() {
       return new CommandStore(db);
+    },
+    get deliveries() {
+      return new HookDeliveryStore(db);
     },
     get masters() {
       return new MasterStore(db);

@@ -11,11 +11,14 @@ export type Wish =
   /** Read the configuration again. */
   | { readonly kind: 'reconfig' }
   /** Take nothing new, finish all running work, and end. */
-  | { readonly kind: 'drain' };
+  | { readonly kind: 'drain' }
+  /** Poll a change source now. */
+  | { readonly kind: 'poll'; readonly source: string };
 
 /** A row with a request to a master (the message on the bus is only a hint that it exists). */
 export type MasterCommand = Wish & { readonly id: number };
 export type StopBuild = Extract<MasterCommand, { kind: 'stop-build' }>;
+export type Poll = Extract<MasterCommand, { kind: 'poll' }>;
 
 /** Commands to masters, and their results. */
 export class CommandStore {
@@ -79,19 +82,25 @@ export class CommandStore {
  */
 export async function command(tx: Transaction, masterId: number, wish: Wish): Promise<number> {
   const commands = await tx.repository(MasterCommandEntity);
-  const isStop = wish.kind === 'stop-build';
   const { identifiers } = await commands.insert({
     masterId,
     kind: wish.kind,
-    subjectId: isStop ? wish.buildId : 0,
-    args: JSON.stringify(isStop ? { reason: wish.reason } : {}),
+    subjectId: wish.kind === 'stop-build' ? wish.buildId : 0,
+    args: JSON.stringify(argsOf(wish)),
     createdAtMs: () => tx.dialect.nowMs,
   });
   return (identifiers[0] as { id: number }).id;
 }
 
+function argsOf(wish: Wish): object {
+  if (wish.kind === 'stop-build') return { reason: wish.reason };
+  return wish.kind === 'poll' ? { source: wish.source } : {};
+}
+
 function commandOf({ id, kind, subjectId, args }: MasterCommandEntity): MasterCommand {
-  return kind === 'stop-build' ? { id, kind, buildId: subjectId, reason: stopReason(args) } : { id, kind };
+  if (kind === 'stop-build') return { id, kind, buildId: subjectId, reason: stopReason(args) };
+  if (kind === 'poll') return { id, kind, source: (JSON.parse(args) as { source: string }).source };
+  return { id, kind };
 }
 
 /** Returns the reason in the arguments of a stop command. */

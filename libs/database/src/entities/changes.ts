@@ -1,5 +1,5 @@
 import { Entity, Index, Unique } from 'typeorm';
-import { Big, Bool, Id, Key, Text } from './columns.js';
+import { Big, Blob, Bool, Id, Key, Text } from './columns.js';
 
 /** A version of the sources. Equal ones are one row. */
 @Entity('source_stamps')
@@ -24,6 +24,7 @@ export class SourceStampEntity {
 @Index('changes_project', ['project', 'id'])
 @Index('changes_branch', ['branch', 'id'])
 @Index('changes_source_stamp', ['sourceStampId'])
+@Index('changes_delivery', ['deliveryId', 'id'])
 export class ChangeEntity {
   @Id() id: number;
   /** Increases in the order in which changes become visible, which ids do not. */
@@ -49,6 +50,8 @@ export class ChangeEntity {
   /** JSON. */
   @Text() properties: string;
   @Big() sourceStampId: number;
+  /** The delivery of a hook that the change came with. */
+  @Big({ nullable: true }) deliveryId: number | null;
 }
 
 /** A scheduler's decision about a change. */
@@ -80,4 +83,44 @@ export class DeliveryEntity {
   @Text() answer: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
+}
+
+/** What a forge delivered to a hook. Kept before it is read, so that nothing is lost. */
+@Entity('hook_deliveries')
+@Index('hook_deliveries_key', ['hook', 'deliveryKey'], { unique: true })
+@Index('hook_deliveries_state', ['hook', 'state', 'id'])
+@Index('hook_deliveries_body', ['bodyUntilMs'])
+export class HookDeliveryEntity {
+  @Id() id: number;
+  /** Name of the hook. */
+  @Key(64) hook: string;
+  @Key(32) dialect: string;
+  /** The forge's id of the delivery. */
+  @Key(190) deliveryKey: string;
+  /** sha256 of the body, hexadecimal. Another body with the same key is refused. */
+  @Key(64) bodyHash: string;
+  /** JSON: headers by name, without secrets. */
+  @Text() headers: string;
+  /** The part of the address behind the question mark. */
+  @Text() query: string;
+  /** Compressed by gzip; null when it is not kept any more. */
+  @Blob({ nullable: true }) body: Buffer | null;
+  /** Length of the body before it was compressed. */
+  @Big() bodyBytes: number;
+  /** How long the body is kept, in ms since 1970; null when it is not kept any more. */
+  @Big({ nullable: true }) bodyUntilMs: number | null;
+  /** In ms since 1970. */
+  @Big() receivedAtMs: number;
+  /** `waiting`, `done`, `ignored`, `failed`. */
+  @Key(16) state: 'waiting' | 'done' | 'ignored' | 'failed';
+  /** Why it was ignored, or could not be read. */
+  @Text({ nullable: true }) reason: string | null;
+  /** The release and revision that read it last. Another one tries again what could not be read. */
+  @Key(190, { nullable: true }) readBy: string | null;
+  /** In ms since 1970. */
+  @Big({ nullable: true }) readAtMs: number | null;
+  /** How often it was read. */
+  @Big() attempts: number;
+  /** How often its changes were asked for again. */
+  @Big() generation: number;
 }

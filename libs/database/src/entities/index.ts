@@ -1,5 +1,11 @@
 import { AdoptionEntity, BuildEntity, CommandEntity, LogChunkEntity, LogEntity, StepEntity } from './builds.js';
-import { ChangeEntity, DeliveryEntity, SchedulerChangeEntity, SourceStampEntity } from './changes.js';
+import {
+  ChangeEntity,
+  DeliveryEntity,
+  HookDeliveryEntity,
+  SchedulerChangeEntity,
+  SourceStampEntity,
+} from './changes.js';
 import {
   BuilderEntity,
   BuilderMasterEntity,
@@ -44,6 +50,7 @@ export const ENTITIES = [
   ChangeEntity,
   SchedulerChangeEntity,
   DeliveryEntity,
+  HookDeliveryEntity,
   BuildsetEntity,
   BuildsetSourceStampEntity,
   BuildsetChangeEntity,

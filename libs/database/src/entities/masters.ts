@@ -37,10 +37,10 @@ export class JournalEntity {
   @Big() groupNumber: number;
 }
 
-/** The master on which a scheduler, poller or reporter is active. */
+/** The master on which a scheduler, poller, hook or reporter is active. */
 @Entity('ownerships')
 export class OwnershipEntity {
-  /** `scheduler:NAME`, `poller:NAME`. */
+  /** `scheduler:NAME`, `poller:NAME`, `hook:NAME`. */
   @Name({ primary: true }) name: string;
   @Big() masterId: number;
   @Big() masterEpoch: number;
@@ -56,11 +56,11 @@ export class OwnershipEntity {
 export class MasterCommandEntity {
   @Id() id: number;
   @Big({ nullable: true }) masterId: number | null;
-  /** `stop-build`, `reconfig`, `drain`. */
-  @Key(32) kind: 'stop-build' | 'reconfig' | 'drain';
+  /** `stop-build`, `reconfig`, `drain`, `poll`. */
+  @Key(32) kind: 'stop-build' | 'reconfig' | 'drain' | 'poll';
   /** The build, for `stop-build`; 0 otherwise. */
   @Big() subjectId: number;
-  /** JSON: `{ "reason": … }`. */
+  /** JSON: `{ "reason": … }` for `stop-build`, `{ "source": … }` for `poll`. */
   @Text() args: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;

@@ -90,9 +90,14 @@ export class IntakeStore {
 
 /**
  * Adds changes in a transaction, oldest first. Changes that exist already are left out of the answer.
+ * @param deliveryId the delivery that they came with
  * @throws UserError `value-too-long`, or that of an address with a secret
  */
-export async function insertChanges(tx: Transaction, changes: readonly NewChange[]): Promise<number[]> {
+export async function insertChanges(
+  tx: Transaction,
+  changes: readonly NewChange[],
+  deliveryId: number | null = null,
+): Promise<number[]> {
   const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
   const seen = new Set<string>();
   for (const change of changes) {
@@ -121,8 +126,8 @@ export async function insertChanges(tx: Transaction, changes: readonly NewChange
   for (const [i, { change, hash, stampId }] of fresh.entries()) {
     const { insertId } = await tx.run(
       `INSERT INTO changes (seq, dedup_hash, author, committer, comments, branch, revision, revlink, category, repository, project,
-         codebase, when_ms, received_at_ms, files, properties, source_stamp_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?)`,
+         codebase, when_ms, received_at_ms, files, properties, source_stamp_id, delivery_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?, ?)`,
       [
         firstSeq + i,
         hash,
@@ -140,6 +145,7 @@ export async function insertChanges(tx: Transaction, changes: readonly NewChange
         JSON.stringify(keptFiles(change.files)),
         JSON.stringify(change.properties),
         stampId,
+        deliveryId,
       ],
     );
     ids.push(insertId);

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { checkAddresses, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
 import { isUniqueViolation } from '../open.js';
+import { bodyHashOf, checkSameBody } from './idempotency.js';
 import type { Database, Transaction } from '../sql.js';
 
 /** Requests from outside. Prepared SQL: the sender waits for the commit. */
@@ -32,20 +32,16 @@ export class DeliveryStore {
     delivery: { readonly scope: string; readonly key: string; readonly body: string } | null,
     buildset: () => NewBuildset,
   ): Promise<{ answer: CreatedBuildset; repeated: boolean }> {
-    const bodyHash = delivery && createHash('sha256').update(delivery.body).digest('hex');
+    const bodyHash = delivery === null ? '' : bodyHashOf(delivery.body);
     if (delivery) {
       const earlier = await tx.get<{ bodyHash: string; answer: string }>(
         `SELECT body_hash AS bodyHash, answer FROM deliveries WHERE scope = ? AND delivery_key = ?`,
         [delivery.scope, delivery.key],
       );
-      if (earlier && earlier.bodyHash !== bodyHash) {
-        throw new UserError(
-          'idempotency-conflict',
-          `Idempotency-Key '${delivery.key}' was used before with another body: use a new key for a new request`,
-          { key: delivery.key },
-        );
+      if (earlier) {
+        checkSameBody(earlier.bodyHash, bodyHash, { name: 'Idempotency-Key', key: delivery.key });
+        return { answer: JSON.parse(earlier.answer) as CreatedBuildset, repeated: true };
       }
-      if (earlier) return { answer: JSON.parse(earlier.answer) as CreatedBuildset, repeated: true };
     }
     const wanted = buildset();
     wanted.sourceStamps.forEach(checkAddresses);

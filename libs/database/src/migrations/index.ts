@@ -8,6 +8,7 @@ import { FinishedInOrder0007 } from './0007-finished-in-order.js';
 import { EndedCommands0008 } from './0008-ended-commands.js';
 import { SourceStates0011 } from './0011-source-states.js';
 import { NamesAsTheyAre0012 } from './0012-names-as-they-are.js';
+import { HookDeliveries0013 } from './0013-hook-deliveries.js';
 import { Locks0016 } from './0016-locks.js';
 
 /** All migrations in the order in which they are run. */
@@ -22,5 +23,6 @@ export const MIGRATIONS = [
   EndedCommands0008,
   SourceStates0011,
   NamesAsTheyAre0012,
+  HookDeliveries0013,
   Locks0016,
 ];

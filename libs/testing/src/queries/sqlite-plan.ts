@@ -9,7 +9,7 @@ export interface PlanRow {
 const HISTORY = new Set(
   (
     'source_stamps changes scheduler_changes buildsets buildset_source_stamps buildset_changes build_requests builds steps ' +
-    'commands logs log_chunks deliveries'
+    'commands logs log_chunks deliveries hook_deliveries'
   ).split(' '),
 );
 
