@@ -3,6 +3,7 @@ import { compileConfig } from './compile.js';
 import { lock, resources, workerLock } from './locks.js';
 import { ConfigError } from './problems.js';
 import { customStep } from './step.js';
+import { type FilterDefinition } from './schedulers/on-change/options.js';
 import { anyBranch } from './schedulers/any-branch/index.js';
 import { fields, force } from './schedulers/force/options.js';
 import { singleBranch } from './schedulers/single-branch/index.js';
@@ -223,6 +224,14 @@ describe('compileConfig', () => {
       schedulers({ ...anyBranch('s', { builders: ['b'] }), branch: 'x' }),
       [
         'schedulers[0].branch is not a setting; known are kind, builders, name, reason, properties, priority, treeStableSeconds, filter, isImportant, onlyImportant',
+      ],
+    ],
+    [
+      'a filter of a wrong condition',
+      schedulers(anyBranch('s', { builders: ['b'], filter: { branch: { no: 'x' } as object } })),
+      [
+        "schedulers[0].filter.branch.no is not a setting; did you mean 'not'?",
+        'schedulers[0].filter.branch is {"no":"x"}; expected `is`, `not` or both',
       ],
     ],
     [
@@ -477,6 +486,40 @@ describe('compileConfig', () => {
     expect(notes.map(({ path }) => path)).toEqual(isData ? [] : ['schedulers[0].filter.branch']);
     for (const text of ['main', 'aa', 'x', 'main', null])
       if (!isData) expect(callbacks.get(handle)!(text)).toBe(text !== null && new RegExp(source).test(text));
+  });
+
+  it.each<[string, FilterDefinition, object]>([
+    ['what it has to be', { branch: { is: ['a', null] } }, { branch: { kind: 'values', values: ['a', null] } }],
+    ['what it must not be', { codebase: { not: 'x' } }, { codebase: { kind: 'values', values: ['x'], negated: true } }],
+    [
+      'an expression that must not match',
+      { category: { not: /^docs/ } },
+      { category: { kind: 'regex', source: '^docs', flags: '', negated: true } },
+    ],
+    [
+      'both',
+      { branch: { is: /^r/, not: 'r1' } },
+      {
+        branch: {
+          kind: 'all',
+          of: [
+            { kind: 'regex', source: '^r', flags: '' },
+            { kind: 'values', values: ['r1'], negated: true },
+          ],
+        },
+      },
+    ],
+    ['a property', { 'properties.number': [7, 8] }, { 'properties.number': { kind: 'values', values: [7, 8] } }],
+  ])("compiles a filter's condition: %s", (_what, filter, expected) => {
+    const { revision } = compileConfig(schedulers(anyBranch('s', { builders: ['b'], filter })));
+    expect(revision.schedulers[0]).toMatchObject({ filter: expected });
+  });
+
+  it('turns the answer of a callback around that must not agree', async () => {
+    const filter: FilterDefinition = { branch: { not: (branch) => branch === 'main' } };
+    const { callbacks } = compileConfig(schedulers(anyBranch('s', { builders: ['b'], filter })));
+    const callback = callbacks.get('schedulers.0.filter.branch.not')!;
+    expect([await callback('main'), await callback('dev')]).toEqual([false, true]);
   });
 
   it('changes the fingerprint with an expression that runs as a callback', () => {

@@ -72,6 +72,10 @@ export class ObjectReader {
     return this.object[key];
   }
 
+  keys(): string[] {
+    return Object.keys(this.object);
+  }
+
   has(key: string): boolean {
     return this.raw(key) !== undefined;
   }

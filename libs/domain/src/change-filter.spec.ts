@@ -1,9 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ChangeFilter, filterChange } from './change-filter.js';
 
-const change = { project: 'millrace', repository: 'https://git.example/m.git', branch: 'main', category: null };
+const properties = { event: ['push', 'Change'], number: [7, 'Change'], labels: [['a'], 'Change'] } as const;
+const change = {
+  project: 'millrace',
+  repository: 'https://git.example/m.git',
+  branch: 'main',
+  category: null,
+  codebase: 'app',
+  properties,
+};
 const values = (...list: (string | null)[]) => ({ kind: 'values', values: list }) as const;
 const regex = (source: string, flags = '') => ({ kind: 'regex', source, flags }) as const;
+const not = <M extends object>(match: M) => ({ ...match, negated: true });
 const callback = (handle: string) => ({ kind: 'callback', handle }) as const;
 const refused = (by: string, why: string): unknown => ({ kind: 'refused', by, reason: `${by} filter: ${why}` });
 
@@ -36,6 +45,38 @@ describe('filterChange', () => {
         kind: 'undecided',
         ask: [{ handle: 'h', value: 'main', refusal: 'branch filter: `main` is refused by a callback' }],
       },
+    ],
+    ['a codebase', { codebase: values('app') }, { kind: 'passes' }],
+    [
+      'a value that it must not have',
+      { branch: not(values('main')) },
+      refused('branch', '`main` is what it must not be'),
+    ],
+    ['no value where it must not have one', { category: not(values('docs')) }, { kind: 'passes' }],
+    ['an expression that must not match', { branch: not(regex('^m')) }, refused('branch', '`main` matches /^m/')],
+    ['no value where an expression must not match', { category: not(regex('')) }, { kind: 'passes' }],
+    [
+      'all of several conditions',
+      { branch: { kind: 'all', of: [regex('^m'), not(values('master'))] } },
+      { kind: 'passes' },
+    ],
+    [
+      'one of several conditions that is not met',
+      { branch: { kind: 'all', of: [regex('^m'), not(values('main'))] } },
+      refused('branch', '`main` is what it must not be'),
+    ],
+    ['a property', { 'properties.event': values('push', 'tag') }, { kind: 'passes' }],
+    [
+      'a property of another value',
+      { 'properties.event': values('tag') },
+      refused('properties.event', '`push` is not `tag`'),
+    ],
+    ['a property that it has not', { 'properties.toString': values(null) }, { kind: 'passes' }],
+    ['a number by an expression', { 'properties.number': regex('^7$') }, { kind: 'passes' }],
+    [
+      'a list by an expression',
+      { 'properties.labels': regex('a') },
+      refused('properties.labels', '`["a"]` does not match /a/'),
     ],
     [
       'a callback beside a mismatch, which is not asked',

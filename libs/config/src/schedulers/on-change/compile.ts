@@ -1,5 +1,13 @@
-import { type ChangeFilter, compilePattern, FILTERED_ATTRIBUTES, messageOf, type ValueMatch } from '@millrace/domain';
-import type { CallbackTable } from '../../callback-table.js';
+import {
+  type ChangeFilter,
+  compilePattern,
+  FILTERED_ATTRIBUTES,
+  type FilteredAttribute,
+  type JsonValue,
+  messageOf,
+  type ValueMatch,
+} from '@millrace/domain';
+import type { Callback, CallbackTable } from '../../callback-table.js';
 import { type ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
 
 /** Limit for an expression that runs in a thread of its own. */
@@ -28,49 +36,86 @@ export function compileOnChange(reader: ObjectReader, callbacks: CallbackTable):
   };
 }
 
-function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
+export function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
   if (!scheduler.has('filter')) return {};
   const reader = scheduler.inner('filter');
-  const filter: Partial<Record<(typeof FILTERED_ATTRIBUTES)[number], ValueMatch>> = {};
-  for (const attribute of FILTERED_ATTRIBUTES) {
+  const filter: Partial<Record<FilteredAttribute, ValueMatch>> = {};
+  const properties = reader.keys().filter((key): key is `properties.${string}` => /^properties\../.test(key));
+  for (const attribute of [...FILTERED_ATTRIBUTES, ...properties]) {
     if (!reader.has(attribute)) continue;
-    const match = compileMatch(reader, attribute, callbacks);
-    if (match) filter[attribute] = match;
-    else reader.problem(attribute, 'a string, a list of strings, an expression or a callback');
+    const compiled = compileCondition(reader, attribute, callbacks);
+    if (compiled) filter[attribute] = compiled;
   }
   reader.done();
   return filter;
 }
 
-function compileMatch(reader: ObjectReader, attribute: string, callbacks: CallbackTable): ValueMatch | undefined {
+type Condition = Exclude<ValueMatch, { kind: 'all' }>;
+
+function compileCondition(reader: ObjectReader, attribute: string, callbacks: CallbackTable): ValueMatch | undefined {
   const value = reader.raw(attribute);
-  const isValue = (item: unknown): item is string | null => item === null || typeof item === 'string';
-  if (isValue(value)) return { kind: 'values', values: [value] };
-  if (Array.isArray(value) && value.every(isValue)) return { kind: 'values', values: value };
-  if (value instanceof RegExp) return compileFilterRegex(value, reader, attribute, callbacks);
-  if (typeof value === 'function') return { kind: 'callback', handle: callbacks.keep(reader.at(attribute), value) };
+  const isProperty = attribute.startsWith('properties.');
+  if (!isConditions(value)) return compileMatch(reader, attribute, { callbacks, isProperty, negated: false });
+  const inner = reader.inner(attribute);
+  const of = (['is', 'not'] as const).flatMap((key) =>
+    inner.has(key) ? (compileMatch(inner, key, { callbacks, isProperty, negated: key === 'not' }) ?? []) : [],
+  );
+  inner.done();
+  if (!inner.has('is') && !inner.has('not')) reader.problem(attribute, '`is`, `not` or both');
+  return of.length === 1 ? of[0] : { kind: 'all', of };
+}
+
+function isConditions(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof RegExp);
+}
+
+function compileMatch(
+  reader: ObjectReader,
+  key: string,
+  { isProperty, ...keeping }: Keeping & { readonly isProperty: boolean },
+): Condition | undefined {
+  const value = reader.raw(key);
+  const types = isProperty ? ['string', 'number', 'boolean'] : ['string'];
+  const isValue = (item: unknown): item is string | number | boolean | null =>
+    item === null || types.includes(typeof item);
+  const values = Array.isArray(value) ? (value as readonly unknown[]) : [value];
+  if (values.every(isValue)) return { kind: 'values', values, ...(keeping.negated && { negated: true }) };
+  if (value instanceof RegExp) return compileFilterRegex(value, reader, key, keeping);
+  if (typeof value === 'function') return keepCallback(value as Callback, reader.at(key), keeping);
+  reader.problem(key, 'a string, a list of strings, an expression or a callback');
   return undefined;
+}
+
+interface Keeping {
+  readonly callbacks: CallbackTable;
+  readonly negated: boolean;
+}
+
+function keepCallback(
+  callback: Callback,
+  path: string,
+  { callbacks, negated }: Keeping,
+  text = String(callback),
+): Extract<Condition, { kind: 'callback' }> {
+  const kept = negated ? async (value: unknown): Promise<boolean> => !(await callback(value)) : callback;
+  return { kind: 'callback', handle: callbacks.keep(path, kept, negated ? `not ${text}` : text) };
 }
 
 /**
  * Compiles a filter's expression. One that takes linear time runs in the master; any other becomes a callback, which may run away in its
  * own thread.
  */
-function compileFilterRegex(
-  regex: RegExp,
-  reader: ObjectReader,
-  attribute: string,
-  callbacks: CallbackTable,
-): ValueMatch {
+function compileFilterRegex(regex: RegExp, reader: ObjectReader, attribute: string, keeping: Keeping): Condition {
   const { source, flags } = regex;
   const path = reader.at(attribute);
   try {
     compilePattern(source, flags);
-    return { kind: 'regex', source, flags };
+    return { kind: 'regex', source, flags, ...(keeping.negated && { negated: true }) };
   } catch (error) {
     reader.into.note(path, `runs as a callback, which is slower: ${messageOf(error)}`, reader.where);
     const searching = new RegExp(source, flags.replace(/[gy]/g, ''));
-    const matches = (value: string | null): boolean => value !== null && searching.test(value);
-    return { kind: 'callback', handle: callbacks.keep(path, matches, String(regex)), timeoutMs: REGEX_TIMEOUT_MS };
+    const matches = (value: JsonValue): boolean =>
+      value !== null && typeof value !== 'object' && searching.test(String(value));
+    return { ...keepCallback(matches, path, keeping, String(regex)), timeoutMs: REGEX_TIMEOUT_MS };
   }
 }
