@@ -18,6 +18,8 @@ function burn(): void {
 
 export default defineConfig({
   title: 'Bench',
+  // Every request is to be built, also when equal ones wait.
+  collapseRequests: false,
   projects: [{ name: 'bench' }],
   workers: workers.map((name) => worker(name, { passwordEnv: 'MILLRACE_WORKER_PASSWORD' })),
   builders: [

@@ -7,6 +7,8 @@ const lines = process.env['BENCH_LINES'] ?? '500000';
 
 export default defineConfig({
   title: 'Bench of stock workers',
+  // Every request is to be built, also when equal ones wait.
+  collapseRequests: false,
   workers: workers.map((name) => worker(name, { passwordEnv: 'MILLRACE_WORKER_PASSWORD' })),
   builders: workers.flatMap((name) => [
     builder(`lines-${name}`, { workers: [name], factory: [shell({ name: 'lines', command: ['seq', '1', lines] })] }),

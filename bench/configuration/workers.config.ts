@@ -9,6 +9,8 @@ const names = Array.from({ length: WORKERS }, (_, i) => `w${i}`);
 
 export default defineConfig({
   title: 'Bench of workers',
+  // Every request is to be built, also when equal ones wait.
+  collapseRequests: false,
   workers: names.map((name) => worker(name, { password: `${process.env['BENCH_TOKEN']}-${name}` })),
   builders: Array.from({ length: Math.ceil(WORKERS / SHARED) }, (_, i) =>
     builder(`b${i}`, {

@@ -22,6 +22,8 @@ export interface BuildRequest {
   readonly complete: boolean;
   readonly claimed: boolean;
   readonly results: number;
+  readonly uuid: string;
+  readonly collapsed_into_buildrequestid: number | null;
 }
 
 export interface Step {

@@ -55,6 +55,23 @@ suite('the pages, in Chromium', () => {
     site.hint(hints.builder(build.builderId));
   };
 
+  it('a request that was collapsed leads to the one that is built in its place, and shows its build', async () => {
+    await site.db.run(`UPDATE builders SET collapse = 'always' WHERE id = ?`, [site.builder('docs')]);
+    const [first, second] = [await site.buildset({ builders: ['docs'] }), await site.buildset({ builders: ['docs'] })];
+    await page.goto(`${ui.url}/requests/${first.requests[0]!.uuid}`);
+    const { requestId: secondId } = second.requests[0]!;
+    await page.getByRole('link', { name: `build request ${secondId}` }).waitFor();
+    await page.getByText('No build has started yet.').waitFor();
+    const third = await site.buildset({ builders: ['docs'] });
+    const { requestId, builderId } = third.requests[0]!;
+    site.hint(hints.request(secondId, builderId, 'complete'));
+    const build = await site.claim(requestId, 'docs');
+    site.hint(hints.build(build.buildId, 'new'));
+    await page.getByRole('link', { name: `#${build.number}` }).waitFor();
+    await ended(build, Result.SUCCESS);
+    await site.db.run(`UPDATE builders SET collapse = NULL`);
+  });
+
   it('home shows running and failed builds as they happen', async () => {
     await page.goto(`${ui.url}/`);
     await page.getByText('Nothing is running.').waitFor();

@@ -87,6 +87,7 @@ export const CONFIG: CompiledConfig = {
     description: name === 'linux-tests' ? 'Runs the unit tests' : null,
     tags: tags as string[],
     workers: ['w1', 'w2'],
+    collapseRequests: false,
     builddir: 'b',
     env: {},
     properties: {},

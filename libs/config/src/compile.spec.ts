@@ -36,6 +36,17 @@ describe('compileConfig', () => {
     });
   });
 
+  it.each([
+    [undefined, undefined, true],
+    [false, undefined, false],
+    [false, true, true],
+    [true, false, false],
+  ])('collapses requests: %s for all builders and %s for this one mean %s', (all, own, expected) => {
+    const collapse = (value: boolean | undefined) => (value === undefined ? {} : { collapseRequests: value });
+    const config = { ...builders(collapse(own)), ...collapse(all) };
+    expect(compileConfig(config).revision.builders).toMatchObject([{ collapseRequests: expected }]);
+  });
+
   const builders = (options: object) => ({
     ...good(),
     builders: [{ name: 'b', workers: ['w'], factory: [step], ...options }],
@@ -372,7 +383,7 @@ describe('compileConfig', () => {
       [
         'title is ""; expected a non-empty string',
         "url is 3; expected an address such as 'https://ci.example.org/'",
-        'more is not a setting; known are projects, workers, builders, schedulers, changeSources, title, url',
+        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, changeSources, title, url',
       ],
     ],
   ])('reports %s', (_what, config, messages) => {

@@ -81,8 +81,15 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const workerNames = unique(workers, workerReaders);
   const builderReaders = section('builders', true);
   const stepVariables = new Set<string>();
+  const collapseRequests = top.boolean('collapseRequests', true);
   const builders = builderReaders.map((reader) =>
-    compileBuilder(reader, { projects: projectNames, workers: workerNames, variables: stepVariables, locks }),
+    compileBuilder(reader, {
+      projects: projectNames,
+      workers: workerNames,
+      variables: stepVariables,
+      locks,
+      defaults: { collapseRequests },
+    }),
   );
   const builderNames = unique(builders, builderReaders);
   checkFolders(builders, builderReaders);
@@ -262,11 +269,13 @@ interface BuilderSurroundings {
   /** Receives the variables that steps read. */
   readonly variables: Set<string>;
   readonly locks: LockList;
+  /** Options of the configuration that a builder may override. */
+  readonly defaults: { readonly collapseRequests: boolean };
 }
 
 function compileBuilder(
   reader: ObjectReader,
-  { projects, workers, variables, locks: lockList }: BuilderSurroundings,
+  { projects, workers, variables, locks: lockList, defaults }: BuilderSurroundings,
 ): CompiledBuilder {
   const name = reader.text('name', {
     accepts: (text) => text.length >= 1 && text.length <= 70,
@@ -298,6 +307,7 @@ function compileBuilder(
     description: reader.optionalText('description'),
     tags: reader.texts('tags'),
     workers: workerNames,
+    collapseRequests: reader.boolean('collapseRequests', defaults.collapseRequests),
     builddir,
     env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, typeof value === 'string' ? value : null])),
     properties,

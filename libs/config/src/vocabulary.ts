@@ -47,6 +47,8 @@ export interface BuilderOptions {
   readonly builddir?: string;
   /** Locks that every build takes before it begins, and holds to its end. */
   readonly locks?: readonly LockUse[];
+  /** Whether a new request takes the place of compatible older ones that wait. The default is the configuration's. */
+  readonly collapseRequests?: boolean;
 }
 export interface BuilderDefinition extends BuilderOptions {
   readonly name: string;
@@ -83,6 +85,8 @@ export interface MasterConfig {
   readonly builders: readonly BuilderDefinition[];
   readonly schedulers?: readonly SchedulerDefinition[];
   readonly changeSources?: readonly ChangeSourceDefinition[];
+  /** Whether builders collapse requests that say nothing about it. Default true. */
+  readonly collapseRequests?: boolean;
 }
 
 /**

@@ -5,12 +5,19 @@ import { type Hint, readHint } from './hints.js';
 const topics = (hints: readonly Hint[]): string[] => hints.map(({ topic }) => topic);
 
 describe('announcements', () => {
-  it('of a buildset name its requests, and wake the engines that build them', () => {
+  it('of a buildset name its requests and those that end with them, and wake the engines that build them', () => {
     const requests = [
       { requestId: 5, builderId: 1 },
       { requestId: 6, builderId: 2 },
     ];
-    expect(topics(buildsetCreated({ buildsetId: 3, requests }))).toEqual([
+    const collapsed = [
+      { requestId: 4, builderId: 1, completedBuildsetId: 2 },
+      { requestId: 3, builderId: 2, completedBuildsetId: null },
+    ];
+    expect(topics(buildsetCreated({ buildsetId: 3, requests, collapsed }))).toEqual([
+      'buildrequests.4.complete',
+      'buildsets.2.complete',
+      'buildrequests.3.complete',
       'buildrequests.5.new',
       'queue.1',
       'buildrequests.6.new',

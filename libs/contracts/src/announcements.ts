@@ -4,13 +4,29 @@ import { type Hint, hints } from './hints.js';
 export function buildsetCreated(buildset: {
   readonly buildsetId: number;
   readonly requests: readonly { readonly requestId: number; readonly builderId: number }[];
+  readonly collapsed: readonly CollapsedAnnouncement[];
 }): Hint[] {
   return [
+    ...buildset.collapsed.flatMap(requestCollapsed),
     ...buildset.requests.flatMap(({ requestId, builderId }) => [
       hints.request(requestId, builderId, 'new'),
       hints.queued(builderId),
     ]),
     hints.buildset(buildset.buildsetId, 'new'),
+  ];
+}
+
+interface CollapsedAnnouncement {
+  readonly requestId: number;
+  readonly builderId: number;
+  readonly completedBuildsetId: number | null;
+}
+
+/** Returns the hints about a request that was completed because another one builds the same. */
+export function requestCollapsed({ requestId, builderId, completedBuildsetId }: CollapsedAnnouncement): Hint[] {
+  return [
+    hints.request(requestId, builderId, 'complete'),
+    ...(completedBuildsetId === null ? [] : [hints.buildset(completedBuildsetId, 'complete')]),
   ];
 }
 

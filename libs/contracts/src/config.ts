@@ -52,6 +52,8 @@ export interface CompiledBuilder {
   readonly tags: readonly string[];
   /** Names of the workers that may build this builder. */
   readonly workers: readonly string[];
+  /** Whether a new request takes the place of compatible older ones that wait. */
+  readonly collapseRequests: boolean;
   /** Folder below the worker's base directory. */
   readonly builddir: string;
   /** Plain values only. Rendered ones (templates, callbacks) are known to the runner alone and appear as null. */

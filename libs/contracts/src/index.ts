@@ -1,4 +1,4 @@
-export { attemptEnded, buildsetCreated } from './announcements.js';
+export { attemptEnded, buildsetCreated, requestCollapsed } from './announcements.js';
 export {
   type BuildEvent,
   EVENTS,

@@ -79,6 +79,8 @@ export interface BuildRequestResource {
   claimed: boolean;
   claimed_at: number | null;
   claimed_by_masterid: number | null;
+  /** The newer request that this one was collapsed into, which may be collapsed in turn. */
+  collapsed_into_buildrequestid: number | null;
   complete: boolean;
   complete_at: number | null;
   priority: number;

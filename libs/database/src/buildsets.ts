@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   checkSourceStamps,
+  collapseKey,
   type Properties,
   Result,
   type SourceStamp,
@@ -8,6 +9,7 @@ import {
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
+import { collapseIn, type CollapsedRequest, compatibleRequests } from './collapsing.js';
 import { completeBuildset } from './completing.js';
 import { rowPlaceholders, type Transaction } from './sql.js';
 
@@ -31,6 +33,8 @@ export interface CreatedBuildset {
   readonly buildsetId: number;
   readonly uuid: Uuid;
   readonly requests: readonly { readonly requestId: number; readonly uuid: Uuid; readonly builderId: number }[];
+  /** Older requests that were collapsed into these. */
+  readonly collapsed: readonly CollapsedRequest[];
 }
 
 export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promise<number> {
@@ -45,8 +49,8 @@ export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promis
 }
 
 /**
- * Makes a buildset. Prepared SQL, because a trigger waits for it. Returns null when the scheduler has made a buildset for this cause
- * before.
+ * Makes a buildset. Compatible older requests that wait are collapsed into its requests, where the builders allow it. Prepared SQL, because
+ * a trigger waits for it. Returns null when the scheduler has made a buildset for this cause before.
  *
  * @throws UserError `bad-source-stamps`
  */
@@ -84,6 +88,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
       changeIds.flatMap((changeId) => [buildsetId, changeId]),
     );
   }
+  const key = keyOf(buildset);
+  const compatible = key === null ? [] : await compatibleRequests(tx, key, buildset.builderIds);
   const requests: { requestId: number; uuid: Uuid; builderId: number }[] = [];
   for (const builderId of buildset.builderIds) {
     const requestUuid = uuidv7();
@@ -93,15 +99,25 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
        VALUES (?, ?, ?, ?, 0, ${now}, 0, 0)`,
       [uuidToBytes(requestUuid), buildsetId, builderId, priority],
     );
-    await tx.defer(`INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES (?, ?, ?, ${now})`, [
-      request.insertId,
-      builderId,
-      -priority,
-    ]);
+    await tx.defer(
+      `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)
+       VALUES (?, ?, ?, ${now}, (SELECT CASE WHEN collapse IS NULL THEN NULL ELSE ? END FROM builders WHERE id = ?))`,
+      [request.insertId, builderId, -priority, key, builderId],
+    );
     requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
   }
   if (requests.length === 0) {
     await completeBuildset(tx, buildsetId, Result.SUCCESS);
   }
-  return { buildsetId, uuid, requests };
+  const byBuilder = new Map(requests.map(({ builderId, requestId }) => [builderId, requestId]));
+  const collapsed = await collapseIn(
+    tx,
+    compatible.map((older) => ({ ...older, intoRequestId: byBuilder.get(older.builderId)! })),
+  );
+  return { buildsetId, uuid, requests, collapsed };
+}
+
+/** Returns the collapse key of a new buildset. Null for a rebuild: whoever repeats an old build wants that one, and the newer ones, too. */
+function keyOf({ rebuiltBuildId = null, sourceStamps, properties, changeIds = [] }: NewBuildset): string | null {
+  return rebuiltBuildId === null ? collapseKey({ sourceStamps, properties, isForChanges: changeIds.length > 0 }) : null;
 }

@@ -16,6 +16,8 @@ export interface Definitions {
     readonly tags: readonly string[];
     readonly workers: readonly string[];
     readonly fingerprint: string;
+    /** Whether a new request takes the place of compatible ones that wait. Default false. */
+    readonly collapseRequests?: boolean;
   }[];
   /** A name that ends in `*` is a template for workers with tokens. */
   readonly workers: readonly {
@@ -70,6 +72,7 @@ export class ConfigurationStore {
         description: (builder) => builder.description ?? null,
         project_id: (builder) => (builder.project ? projects.get(builder.project)! : null),
         tags: (builder) => JSON.stringify(builder.tags),
+        collapse: (builder) => (builder.collapseRequests ? 'always' : null),
       });
       const named = definitions.workers.filter((worker) => !isWorkerTemplate(worker.name));
       const workers = await workerRows(tx, [...named, ...(await templateWorkers(tx, definitions))]);

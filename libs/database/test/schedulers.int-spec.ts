@@ -78,7 +78,9 @@ onEveryDatabase('schedulers', (get) => {
     expect(created).toMatchObject([{ requests: [expect.anything(), expect.anything()] }]);
     expect(await row()).toMatchObject({ cursors: { changes: seq }, wakeAtMs: 12_345 });
     expect(await marks([id!])).toEqual({ [id!]: 'built' });
-    expect((await intake.changesOfBuildset(created[0]!.buildsetId)).map(({ changeId }) => changeId)).toEqual([id]);
+    expect((await intake.changesOfRequest(created[0]!.requests[0]!.requestId)).map(({ changeId }) => changeId)).toEqual(
+      [id],
+    );
     expect(await db.get(`SELECT buildset_id AS buildsetId FROM scheduler_changes WHERE change_id = ?`, [id!])).toEqual({
       buildsetId: created[0]!.buildsetId,
     });

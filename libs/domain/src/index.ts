@@ -17,6 +17,7 @@ export {
   type FilteredChange,
   type ValueMatch,
 } from './change-filter.js';
+export { type Collapsible, collapseKey } from './collapse.js';
 export { addressGroup, type CapLimits, ConnectionCap } from './connection-cap.js';
 export { harmlessEnvironment } from './environment.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';

@@ -336,7 +336,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
 
   private async job({ build, worker, finishedSteps }: Entry, setup: BuildSetup): Promise<BuildJob> {
     const { info } = worker.connection;
-    const changes = await this.intake.changesOfBuildset(build.buildsetId);
+    const changes = await this.intake.changesOfRequest(build.requestId);
     return {
       buildId: build.buildId,
       buildUuid: build.uuid,

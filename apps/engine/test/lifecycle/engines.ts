@@ -44,6 +44,7 @@ const factories = {
   fixed: [customStep('fixed', async (step) => resultOf(await step.shell({ command: 'first' })))],
 };
 export default defineConfig({
+  collapseRequests: false,
   workers: [worker('w', { password: 'p', maxBuilds: 3 })],
   builders: Object.entries(factories).map(([name, factory]) => builder(name, { workers: ['w'], factory })),
 });

@@ -29,7 +29,7 @@ export function buildAddresses(reads: Reads): Address[] {
 }
 
 export function builds({ reads, actions, publish }: ResourcePorts): Resource {
-  const { builds } = reads;
+  const { builds, requests } = reads;
   const all = (query: ResourceQuery): Promise<Page<BuildResource>> => builds.list(query);
   /** Returns the lists of builds below the addresses of a parent. A parent that does not exist has an empty list. */
   const ofEach = (parents: readonly Address[], field: string): ReadPath[] =>
@@ -42,6 +42,11 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
           evaluate([], query, HISTORY_LIMIT),
       },
     }));
+  /** A request that was collapsed has the builds of the request that it was collapsed into: its link stays good (I6). */
+  const standing = ({ path, id }: Address): Address => ({
+    path,
+    id: async (args) => ifFound(id(args), (requestId) => requests.standingFor(requestId)),
+  });
   return resource<BuildResource>({
     name: 'build',
     shape: BUILDS.shape,
@@ -53,7 +58,7 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
       list('builds', (_caller, _args, query) => all(query)),
       ...ofEach(builderAddresses(reads), 'builderid'),
       ...ofEach([address('workers/n:workerid', ([id]) => id)], 'workerid'),
-      ...ofEach(requestAddresses(reads), 'buildrequestid'),
+      ...ofEach(requestAddresses(reads).map(standing), 'buildrequestid'),
       list('changes/n:changeid/builds', async (_caller, [changeId], query) => {
         const ids = await builds.ofChange(changeId, HISTORY_LIMIT.default);
         if (ids.length === 0) return evaluate([], query, HISTORY_LIMIT);

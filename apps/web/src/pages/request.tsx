@@ -34,13 +34,6 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
     topics: [`buildrequests/${id}/*`],
   });
   const request = item ?? initial;
-  const builds = useLive<BuildResource>({
-    path: `buildrequests/${id}/builds?order=-buildid&${SHOWN_PROPERTIES}`,
-    plural: 'builds',
-    id: (build) => build.buildid,
-    topics: [`buildrequests/${id}/builds/*/*`],
-    compare: (a, b) => b.buildid - a.buildid,
-  });
   const { item: buildset } = useLiveOne<BuildsetResource>({
     path: `buildsets/${request.buildsetid}`,
     plural: 'buildsets',
@@ -77,7 +70,17 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
         </div>
       </header>
       {!request.complete && !request.claimed && <Waiting request={request} />}
-      {request.reason && <p className="notice">{request.reason}</p>}
+      {request.collapsed_into_buildrequestid === null ? (
+        request.reason && <p className="notice">{request.reason}</p>
+      ) : (
+        <p className="notice">
+          Collapsed into{' '}
+          <Link to={`/requests/${request.collapsed_into_buildrequestid}`}>
+            build request {request.collapsed_into_buildrequestid}
+          </Link>
+          , which is newer and builds the same.
+        </p>
+      )}
       <dl className="facts">
         <dt>Submitted</dt>
         <dd>
@@ -101,15 +104,46 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
           </Link>
         </dd>
       </dl>
-      <section>
-        <h2>{builds.items && builds.items.length > 1 ? 'Attempts' : 'Build'}</h2>
-        {!builds.items && <Loading error={builds.error} />}
-        {builds.items?.length === 0 && (
-          <Empty>{request.complete ? 'It ended without a build.' : 'No build has started yet.'}</Empty>
-        )}
-        {builds.items && builds.items.length > 0 && <BuildTable builds={builds.items} />}
-      </section>
+      <Builds request={request} />
     </>
+  );
+}
+
+/** The builds of a request, or of the one that it was collapsed into, which may be collapsed while it is shown. */
+function Builds({ request }: { request: BuildRequestResource }): ReactNode {
+  const into = request.collapsed_into_buildrequestid;
+  const { item, error } = useLiveOne<BuildRequestResource>(
+    into === null
+      ? null
+      : {
+          path: `buildrequests/${into}`,
+          plural: 'buildrequests',
+          id: (one) => one.buildrequestid,
+          topics: [`buildrequests/${into}/*`],
+        },
+  );
+  if (into === null) return <OwnBuilds request={request} />;
+  return item ? <Builds key={into} request={item} /> : <Loading error={error} />;
+}
+
+function OwnBuilds({ request }: { request: BuildRequestResource }): ReactNode {
+  const id = request.buildrequestid;
+  const builds = useLive<BuildResource>({
+    path: `buildrequests/${id}/builds?order=-buildid&${SHOWN_PROPERTIES}`,
+    plural: 'builds',
+    id: (build) => build.buildid,
+    topics: [`buildrequests/${id}/builds/*/*`],
+    compare: (a, b) => b.buildid - a.buildid,
+  });
+  return (
+    <section>
+      <h2>{builds.items && builds.items.length > 1 ? 'Attempts' : 'Build'}</h2>
+      {!builds.items && <Loading error={builds.error} />}
+      {builds.items?.length === 0 && (
+        <Empty>{request.complete ? 'It ended without a build.' : 'No build has started yet.'}</Empty>
+      )}
+      {builds.items && builds.items.length > 0 && <BuildTable builds={builds.items} />}
+    </section>
   );
 }
 

@@ -24,6 +24,7 @@ import {
   BuildsetEntity,
   BuildsetSourceStampEntity,
   ClaimEntity,
+  CollapsedRequestEntity,
   QueueEntity,
 } from './requests.js';
 import { WorkerBuilderEntity, WorkerEntity, WorkerTokenEntity } from './workers.js';
@@ -56,6 +57,7 @@ export const ENTITIES = [
   BuildsetChangeEntity,
   BuildRequestEntity,
   QueueEntity,
+  CollapsedRequestEntity,
   ClaimEntity,
   BuildEntity,
   AdoptionEntity,

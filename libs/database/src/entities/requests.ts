@@ -87,6 +87,7 @@ export class BuildRequestEntity {
 @Entity('queue')
 @Index('queue_builder', ['builderId', 'queueRank', 'requestId'])
 @Index('queue_order', ['queueRank', 'requestId'])
+@Index('queue_collapse', ['collapseKey', 'builderId'])
 export class QueueEntity {
   @Big({ primary: true }) requestId: number;
   @Big() builderId: number;
@@ -94,6 +95,20 @@ export class QueueEntity {
   @Big() queueRank: number;
   /** In ms since 1970. */
   @Big() submittedAtMs: number;
+  /**
+   * Requests of one builder with the same key may be collapsed into the newest of them. Null for a request that is never collapsed, and
+   * for one that was claimed before.
+   */
+  @Key(64, { nullable: true }) collapseKey: string | null;
+}
+
+/** A build request that was completed without a build, because a newer one builds the same. */
+@Entity('collapsed_requests')
+@Index('collapsed_requests_into', ['intoRequestId', 'requestId'])
+export class CollapsedRequestEntity {
+  @Big({ primary: true }) requestId: number;
+  /** The newer request, which may be collapsed in turn. */
+  @Big() intoRequestId: number;
 }
 
 /** A build request that an engine works on. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
 import { sourceStampId } from '../buildsets.js';
+import { changesBehind } from '../collapsing.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import { isUniqueViolation } from '../open.js';
 import { type Database, placeholders, type Queryable, type Transaction } from '../sql.js';
@@ -78,13 +79,10 @@ export class IntakeStore {
     return changesWithIds(this.db, ids);
   }
 
-  /** Returns the changes that a buildset was made for. */
-  changesOfBuildset(buildsetId: number): Promise<Change[]> {
-    return selectChanges(
-      this.db,
-      `WHERE id IN (SELECT change_id FROM buildset_changes WHERE buildset_id = ?) ORDER BY id LIMIT 1000`,
-      [buildsetId],
-    );
+  /** Returns the changes that a request is built for, oldest first: of a thousand or more the newest ones. */
+  async changesOfRequest(requestId: number): Promise<Change[]> {
+    const changes = await changesWithIds(this.db, await changesBehind(this.db, requestId, 1000));
+    return changes.sort((a, b) => a.changeId - b.changeId);
   }
 }
 

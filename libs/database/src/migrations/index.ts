@@ -10,6 +10,7 @@ import { SourceStates0011 } from './0011-source-states.js';
 import { NamesAsTheyAre0012 } from './0012-names-as-they-are.js';
 import { HookDeliveries0013 } from './0013-hook-deliveries.js';
 import { Locks0016 } from './0016-locks.js';
+import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   NamesAsTheyAre0012,
   HookDeliveries0013,
   Locks0016,
+  CollapsedRequests0017,
 ];

@@ -1,5 +1,6 @@
 import type { AdoptionResource, BuildResource } from '@millrace/contracts';
 import { type Properties, uuidFromBytes } from '@millrace/domain';
+import { FOLLOWED } from '../collapsing.js';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
@@ -154,13 +155,16 @@ export class BuildReads {
     }));
   }
 
-  /** Returns the newest builds of the change's buildsets. */
+  /** Returns the newest builds of the change's buildsets, and of the requests that these were collapsed into. */
   async ofChange(changeId: number, limit: number): Promise<number[]> {
     // LEFT keeps the change first: an optimizer that begins with the newest builds reads all of history for an old change.
     const rows = await this.db.all<{ id: number | null }>(
-      `SELECT b.id FROM buildset_changes c LEFT JOIN build_requests r ON r.buildset_id = c.buildset_id
-         LEFT JOIN builds b ON b.request_id = r.id
-       WHERE c.change_id = ? ORDER BY b.id DESC LIMIT ?`,
+      `WITH RECURSIVE wanted (request_id, depth) AS (
+         SELECT r.id, 0 FROM buildset_changes c JOIN build_requests r ON r.buildset_id = c.buildset_id WHERE c.change_id = ?
+         UNION ALL
+         SELECT n.into_request_id, w.depth + 1 FROM wanted w JOIN collapsed_requests n ON n.request_id = w.request_id
+         WHERE w.depth < ${FOLLOWED})
+       SELECT DISTINCT b.id FROM wanted w LEFT JOIN builds b ON b.request_id = w.request_id ORDER BY b.id DESC LIMIT ?`,
       [changeId, limit],
     );
     return rows.flatMap((row) => (row.id === null ? [] : [row.id]));

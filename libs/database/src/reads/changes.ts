@@ -1,5 +1,6 @@
 import type { ChangeResource } from '@millrace/contracts';
 import type { Properties } from '@millrace/domain';
+import { changesBehind } from '../collapsing.js';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { STAMP_COLUMNS, type StampRow, toStamp } from './buildset-reads.js';
 import { readHistory, seconds } from './history.js';
@@ -93,18 +94,15 @@ export class ChangeReads {
     return found;
   }
 
-  /** Returns the changes that the build's buildset was made for, newest first; null when there is no such build. */
+  /**
+   * Returns the changes that the build's request was made for, those of the requests that were collapsed into it among them, newest first;
+   * null when there is no such build.
+   */
   async ofBuild(buildId: number, limit: number): Promise<ChangeResource[] | null> {
-    const build = await this.db.get<{ buildsetId: number }>(
-      `SELECT buildset_id AS buildsetId FROM builds WHERE id = ?`,
-      [buildId],
-    );
-    if (!build) return null;
-    const ids = await this.db.all<{ id: number }>(
-      `SELECT change_id AS id FROM buildset_changes WHERE buildset_id = ? ORDER BY change_id DESC LIMIT ?`,
-      [build.buildsetId, limit],
-    );
-    return this.newestFirst(ids.map((row) => row.id));
+    const build = await this.db.get<{ requestId: number }>(`SELECT request_id AS requestId FROM builds WHERE id = ?`, [
+      buildId,
+    ]);
+    return build ? this.newestFirst(await changesBehind(this.db, build.requestId, limit)) : null;
   }
 
   async ofSourceStamp(sourceStampId: number, limit: number): Promise<ChangeResource[]> {

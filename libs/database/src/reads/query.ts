@@ -38,7 +38,8 @@ export const EVERYTHING: ResourceQuery = {
 };
 
 /**
- * How a field is written in a query and compared. `time` is integer seconds; `json` and `properties` can be neither filtered nor sorted.
+ * How a field is written in a query and compared. `time` is integer seconds; `json` and `properties` can be neither filtered nor sorted, and a
+ * field that is filled in afterwards is `json` for that reason.
  */
 export type FieldKind = 'int' | 'time' | 'bool' | 'string' | 'identifier' | 'ints' | 'strings' | 'json' | 'properties';
 /** A kind, followed by `?` when the field may be null. */
@@ -54,7 +55,7 @@ export interface ResourceShape {
 type KindsOf<V> = [V] extends [never]
   ? 'json'
   : [V] extends [number]
-    ? 'int' | 'time'
+    ? 'int' | 'time' | 'json'
     : [V] extends [boolean]
       ? 'bool'
       : [V] extends [string]

@@ -1,5 +1,6 @@
 import type { BuildRequestResource } from '@millrace/contracts';
-import { type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
+import { Result, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
+import { standingFor } from '../collapsing.js';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { pickProperties } from './builds.js';
 import { endSeconds, readHistory, seconds } from './history.js';
@@ -28,6 +29,7 @@ export const BUILD_REQUESTS: HistoryTable = {
       claimed: 'bool',
       claimed_at: 'time?',
       claimed_by_masterid: 'int?',
+      collapsed_into_buildrequestid: 'json?',
       complete: 'bool',
       complete_at: 'time?',
       priority: 'int',
@@ -110,6 +112,7 @@ export class BuildRequestReads {
 
   async list(query: ResourceQuery): Promise<Page<BuildRequestResource>> {
     const page = await readHistory<RequestRow, BuildRequestResource>(this.db, BUILD_REQUESTS, COLUMNS, query, toView);
+    await this.fillCollapsed(page.rows);
     await this.fillProperties(page.rows, query.properties);
     return page;
   }
@@ -123,6 +126,7 @@ export class BuildRequestReads {
       );
       for (const row of rows) found.push(toView(row));
     }
+    await this.fillCollapsed(found);
     return found;
   }
 
@@ -135,6 +139,25 @@ export class BuildRequestReads {
   async idOf(uuid: Uuid): Promise<number | null> {
     const row = await this.db.get<{ id: number }>(`SELECT id FROM build_requests WHERE uuid = ?`, [uuidToBytes(uuid)]);
     return row?.id ?? null;
+  }
+
+  /** Returns the request that is built in place of a request: itself unless it was collapsed. */
+  standingFor(id: number): Promise<number> {
+    return standingFor(this.db, id);
+  }
+
+  /** Fills in which requests the skipped ones were collapsed into. Most pages have none. */
+  private async fillCollapsed(rows: readonly BuildRequestResource[]): Promise<void> {
+    const skipped = rows.filter(({ results }) => results === Result.SKIPPED);
+    for (const some of chunked(skipped)) {
+      const found = await this.db.all<{ requestId: number; intoRequestId: number }>(
+        `SELECT request_id AS requestId, into_request_id AS intoRequestId FROM collapsed_requests
+         WHERE request_id IN ${placeholders(some.length)}`,
+        some.map(({ buildrequestid }) => buildrequestid),
+      );
+      const into = new Map(found.map(({ requestId, intoRequestId }) => [requestId, intoRequestId]));
+      for (const row of some) row.collapsed_into_buildrequestid = into.get(row.buildrequestid) ?? null;
+    }
   }
 
   /** Fills in the properties of a request, which are its buildset's, with one query for the page. */
@@ -162,6 +185,7 @@ function toView(row: RequestRow): BuildRequestResource {
     claimed: complete || row.claimedAtMs !== null,
     claimed_at: endSeconds(row.submittedAtMs, row.claimedAtMs),
     claimed_by_masterid: row.claimedByMasterId,
+    collapsed_into_buildrequestid: null,
     complete,
     complete_at: endSeconds(Math.max(row.submittedAtMs, row.claimedAtMs ?? 0), row.completeAtMs),
     priority: row.priority,
