@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const TICK_MS = 10;
 
@@ -8,8 +8,37 @@ export function cpuMs(pid: number): number {
   return (utime! + stime!) * TICK_MS;
 }
 
+/** Returns the CPU time of a process and all its living descendants, with that of those that have ended. */
+export function treeCpuMs(pid: number): number {
+  return treeOf(pid).reduce((sum, one) => {
+    const times = statOf(one).slice(11, 15).map(Number);
+    return sum + times.reduce((total, ticks) => total + ticks, 0) * TICK_MS;
+  }, 0);
+}
+
+/** Returns the local TCP ports of a process's sockets. */
+export function portsOf(pid: number): number[] {
+  const sockets = new Set<string>();
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      if (inode !== undefined) sockets.add(inode);
+    } catch {
+      continue; // It was closed while we looked.
+    }
+  }
+  const lines = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1);
+  const fields = lines.map((line) => line.trim().split(/\s+/));
+  return fields.filter((one) => sockets.has(one[9]!)).map((one) => parseInt(one[1]!.split(':')[1]!, 16));
+}
+
 /** Returns the resident memory of a process and all its descendants. */
 export function treeMemoryBytes(pid: number): number {
+  return treeOf(pid).reduce((sum, one) => sum + memoryBytes(one), 0);
+}
+
+/** Returns a process and its descendants. */
+function treeOf(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
@@ -20,7 +49,7 @@ export function treeMemoryBytes(pid: number): number {
     }
   }
   const isBelow = (one: number): boolean => one === pid || (parents.has(one) && isBelow(parents.get(one)!));
-  return [...parents.keys()].filter(isBelow).reduce((sum, one) => sum + memoryBytes(one), 0);
+  return [...parents.keys()].filter(isBelow);
 }
 
 /** Returns the resident memory of one process. */

@@ -8,6 +8,7 @@ import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
 import { slowSubscriber } from './measures/router.js';
 import { stalledCallback, stalledStep } from './measures/stall.js';
+import { stockBuilds } from './measures/stock-builds.js';
 import { stockFleet } from './measures/stock-fleet.js';
 import { stockLogs } from './measures/stock-logs.js';
 import { fleet } from './measures/workers.js';
@@ -27,6 +28,7 @@ export const MEASURES = [
   'workers',
   'fleet',
   'stock-logs',
+  'stock-builds',
   'fuzz',
   'fuzz-http',
   'queries',
@@ -74,7 +76,7 @@ export async function runBench(
     results.push(await measured(buildbot, options, say));
     await buildbot.stop();
   }
-  for (const name of options.stacks) {
+  for (const name of isWanted(options, STACK_MEASURES) ? options.stacks : []) {
     say(`starting ${name}`);
     const stack = await startStack(name);
     try {
@@ -89,13 +91,14 @@ export async function runBench(
     await apart(name, results.at(-1)!, options, say);
   }
   for (const [measure, system, run] of [
-    ['fuzz', 'Millrace, sessions', fuzz],
-    ['fuzz-http', 'Millrace, listeners', fuzzListeners],
+    ['stock-builds', 'Millrace, MariaDB and stock workers', () => stockBuilds(options)],
+    ['fuzz', 'Millrace, sessions', () => fuzz(options.cases)],
+    ['fuzz-http', 'Millrace, listeners', () => fuzzListeners(options.cases)],
   ] as const) {
     if (!options.only.has(measure)) continue;
     say(measure);
     const result: SystemFigures = { system, figures: [], notes: [] };
-    const { figures, notes } = await run(options.cases);
+    const { figures, notes } = await run();
     record(result.figures, figures, say);
     result.notes.push(...notes);
     results.push(result);
@@ -105,6 +108,10 @@ export async function runBench(
 
 /** Measures of a running system, which Buildbot has too. */
 const CLUSTER_MEASURES: readonly MeasureName[] = ['trigger', 'throughput', 'chatty', 'reads', 'stall'];
+
+/** Measures that use systems of their own, whatever the stack. */
+const OTHER_MEASURES: readonly MeasureName[] = ['stock-builds', 'fuzz', 'fuzz-http'];
+const STACK_MEASURES = MEASURES.filter((measure) => !OTHER_MEASURES.includes(measure));
 
 function isWanted(options: BenchOptions, measures: readonly MeasureName[]): boolean {
   return measures.some((measure) => options.only.has(measure));

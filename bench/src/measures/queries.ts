@@ -13,7 +13,9 @@ export async function queries(name: StackName, builds: number, workload: Workloa
   try {
     await writeHistory(stack.url, { ...NAMES, builds });
     const trace = join(stack.folder, 'trace.jsonl');
-    const millrace = await startMillrace(stack, workload, { MILLRACE_TRACE_SQL: trace, MILLRACE_POLL_MS: '200' });
+    const millrace = await startMillrace(stack, workload, {
+      env: { MILLRACE_TRACE_SQL: trace, MILLRACE_POLL_MS: '200' },
+    });
     await exercise(millrace.cluster, { trivialBuilder: 'b0', slowBuilder: 'slow', forceScheduler: 'force' });
     await millrace.stop();
     const { statements, findings } = await examineQueries(stack.url, trace);

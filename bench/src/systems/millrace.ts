@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const CONFIG = join(ROOT, 'bench/configuration/master.config.ts');
 const WORKER = join(ROOT, 'apps/worker/dist/main.js');
 const WORKERS = ['w0', 'w1', 'w2', 'w3'];
-const PASSWORD = 'bench';
+export const WORKER_PASSWORD = 'bench';
 
 export type StackName = 'sqlite' | 'mariadb';
 const STACKS: Readonly<Record<StackName, string>> = {
@@ -62,42 +62,31 @@ export interface MillraceSystem extends System {
   readonly database: Database;
 }
 
+export interface MillraceOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Starts one of the workers, and returns what stops it. Default: a worker of our own. */
+  readonly startWorker?: (name: string, port: number, folder: string) => () => unknown;
+}
+
 export async function startMillrace(
   stack: Stack,
   workload: Workload,
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, startWorker = startOwnWorker }: MillraceOptions = {},
 ): Promise<MillraceSystem> {
   const cluster = await Cluster.start({
     config: CONFIG,
     folder: stack.folder,
     args: ['--no-worker'],
-    ...(stack.bus ? { database: stack.url, bus: stack.bus.url } : {}),
+    ...(stack.databasePid === null ? {} : { database: stack.url }),
+    ...(stack.bus ? { bus: stack.bus.url } : {}),
     env: {
-      MILLRACE_WORKER_PASSWORD: PASSWORD,
+      MILLRACE_WORKER_PASSWORD: WORKER_PASSWORD,
       MILLRACE_LOG_LEVEL: 'warn',
       ...workloadEnvironment(workload),
       ...env,
     },
   });
-  const workers = WORKERS.map((name) =>
-    spawn(
-      process.execPath,
-      [
-        WORKER,
-        '--master',
-        `ws://127.0.0.1:${cluster.ports.workers}`,
-        '--name',
-        name,
-        '--basedir',
-        join(stack.folder, name),
-      ],
-      // If this process dies, the end of the IPC channel stops them.
-      {
-        env: { PATH: process.env['PATH'], MILLRACE_WORKER_PASSWORD: PASSWORD },
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      },
-    ),
-  );
+  const stops = WORKERS.map((name) => startWorker(name, cluster.ports.workers, stack.folder));
   await eventually(
     async () => {
       const all = await cluster.api<{ workers: { connected_to: unknown[] }[] }>('/workers');
@@ -115,8 +104,18 @@ export async function startMillrace(
     async stop() {
       api.close();
       await database.close();
-      for (const worker of workers) worker.kill('SIGTERM');
+      await Promise.all(stops.map((stop) => stop()));
       await cluster.stop();
     },
   };
+}
+
+function startOwnWorker(name: string, port: number, folder: string): () => void {
+  const args = ['--master', `ws://127.0.0.1:${port}`, '--name', name, '--basedir', join(folder, name)];
+  const child = spawn(process.execPath, [WORKER, ...args], {
+    env: { PATH: process.env['PATH'], MILLRACE_WORKER_PASSWORD: WORKER_PASSWORD },
+    // If this process dies, the end of the IPC channel stops it.
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  return () => void child.kill('SIGTERM');
 }
