@@ -122,7 +122,7 @@ describeWeb('the pages, in a browser', () => {
     await page.locator('.lead').getByText('connected', { exact: true }).waitFor();
   });
 
-  it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/workers/1', '/schedulers', '/masters'])(
+  it.each(['/', '/waterfall', '/pending', '/changes', '/workers', '/workers/1', '/schedulers', '/locks', '/masters'])(
     'shows %s in light, dark and narrow without an error',
     async (path) => {
       errors.length = 0;

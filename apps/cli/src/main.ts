@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { checkConfig } from './commands/check-config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { drain } from './commands/drain.js';
+import { listLocks } from './commands/locks.js';
 import { reconfig } from './commands/reconfig.js';
 import { start } from './commands/start.js';
 import { trigger } from './commands/trigger.js';
@@ -59,6 +60,12 @@ program
   .action(async (master: string, options: { database?: string; wait: boolean }) =>
     finish(await drain(databaseUrlOf(options.database), master, options.wait)),
   );
+
+program
+  .command('locks')
+  .description('List the locks: who has each, and who waits for it, in the order in which they get it.')
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (options: { database?: string }) => finish(await listLocks(databaseUrlOf(options.database))));
 
 const db = program.command('db').description('Look after the database schema.');
 db.command('migrate')

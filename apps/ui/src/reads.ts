@@ -6,6 +6,7 @@ import {
   CatalogReads,
   ChangeReads,
   type Database,
+  LockReads,
   RecentReads,
   StepReads,
   WaitingReads,
@@ -23,6 +24,7 @@ export class Reads {
     readonly steps: StepReads,
     readonly catalog: CatalogReads,
     readonly waiting: WaitingReads,
+    readonly locks: LockReads,
     readonly recent: RecentReads,
     /** For the contents of logs, which are read in pieces. */
     @Inject(DATABASE) readonly db: Database,

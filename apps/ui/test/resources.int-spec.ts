@@ -153,6 +153,7 @@ describe('application.spec', () => {
     ['forceschedulers', 'forceschedulers'],
     ['changesources', 'changesources'],
     ['projects', 'projects'],
+    ['locks', 'locks'],
     ['changes', 'changes'],
     ['buildsets', 'buildsets'],
     ['sourcestamps', 'sourcestamps'],

@@ -98,6 +98,8 @@ export const CONFIG: CompiledConfig = {
   changeSources: [],
 };
 
+const LOCK = { name: 'db', kind: 'lock', maxCount: 1, maxCountForWorker: {}, resources: [] } as const;
+
 /** A site as its masters would have left it, written through the same stores. It stands in for scheduler and engine. */
 export class Site {
   private hintListeners = new Set<(hint: Hint) => void>();
@@ -122,7 +124,7 @@ export class Site {
     const ids = await new ConfigurationStore(db).apply(
       engine,
       { fingerprint: 'f'.repeat(64), body: JSON.stringify(CONFIG) },
-      { ...CONFIG, changeSources: [{ name: 'git' }] },
+      { ...CONFIG, changeSources: [{ name: 'git' }], locks: [LOCK] },
       { serves: true },
     );
     await new WorkerStore(db).attached(ids.workers.get('w1')!, engine, { admin: 'Ann Admin\n', host: 'lab host 1\n' });

@@ -7,6 +7,7 @@ import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
 import { HomePage } from './pages/home';
+import { LocksPage } from './pages/locks';
 import { LogPage } from './pages/log';
 import { MastersPage } from './pages/masters';
 import { NotFoundPage } from './pages/not-found';
@@ -24,6 +25,7 @@ const LINKS = [
   ['/changes', 'Changes'],
   ['/workers', 'Workers'],
   ['/schedulers', 'Schedulers'],
+  ['/locks', 'Locks'],
   ['/masters', 'Masters'],
 ] as const;
 
@@ -66,6 +68,7 @@ export function App(): ReactNode {
           <Route path="/workers" element={<WorkersPage />} />
           <Route path="/workers/:workerid" element={<WorkerPage />} />
           <Route path="/schedulers" element={<SchedulersPage />} />
+          <Route path="/locks" element={<LocksPage />} />
           <Route path="/masters" element={<MastersPage />} />
           <Route path="*" element={<NotFoundPage />} />
         </Routes>

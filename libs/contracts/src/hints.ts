@@ -21,7 +21,6 @@ export const EVENTS = {
   masters: ['started', 'stopped'],
   builders: ['update'],
   schedulers: ['updated'],
-  locks: ['released'],
 } as const;
 
 type EventOf<R extends keyof typeof EVENTS> = (typeof EVENTS)[R][number];
@@ -97,7 +96,7 @@ const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids
   ['masters', [shape(':id.:event', EVENTS.masters, 'masterid')]],
   ['builders', [shape(':id.:event', EVENTS.builders, 'builderid')]],
   ['schedulers', [shape(':id.:event', EVENTS.schedulers, 'schedulerid')]],
-  ['locks', [shape(':id.:event', EVENTS.locks, 'lockid')]],
+  ['locks', [shape(':id.released', [], 'lockid')]],
   ['workertokens', [shape('', [])]],
   ['commands', [shape(':id', [], 'masterid')]],
 ]);

@@ -288,6 +288,9 @@ export interface WaitReasonResource {
 
 /** Somebody who has a lock or waits for one. */
 export interface LockPartyResource {
+  /** Null for a request that no build was begun for. */
+  build_number: number | null;
+  builder_name: string;
   builderid: number;
   /** Null for a request that no build was begun for. */
   buildid: number | null;

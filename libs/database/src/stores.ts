@@ -3,6 +3,7 @@ import { WorkerActionStore } from './actions/workers.js';
 import { HookDeliveryStore } from './intake/hook-deliveries.js';
 import { MasterStore } from './masters.js';
 import { CatalogReads } from './reads/catalog.js';
+import { LockReads } from './reads/locks.js';
 import type { Database } from './sql.js';
 import { WorkerTokenStore } from './worker-tokens.js';
 
@@ -11,6 +12,7 @@ export interface Stores {
   readonly catalog: CatalogReads;
   readonly commands: CommandStore;
   readonly deliveries: HookDeliveryStore;
+  readonly locks: LockReads;
   readonly masters: MasterStore;
   readonly tokens: WorkerTokenStore;
   readonly workerActions: WorkerActionStore;
@@ -27,6 +29,9 @@ export function storesOf(db: Database): Stores {
     },
     get deliveries() {
       return new HookDeliveryStore(db);
+    },
+    get locks() {
+      return new LockReads(db);
     },
     get masters() {
       return new MasterStore(db);

@@ -10,6 +10,7 @@ import { buildsets } from './buildsets.js';
 import { changes } from './changes.js';
 import { changesources } from './changesources.js';
 import { forceschedulers } from './forceschedulers.js';
+import { locks } from './locks.js';
 import { logchunks } from './logchunks.js';
 import { logs } from './logs.js';
 import { masters } from './masters.js';
@@ -116,6 +117,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       forceschedulers,
       changesources,
       projects,
+      locks,
     ].map((define) => define(ports)),
   ];
   return [...resources, specs(resources)];

@@ -25,6 +25,8 @@ interface UseRow {
   readonly requestId: number;
   readonly buildId: number;
   readonly builderId: number;
+  readonly builderName: string;
+  readonly buildNumber: number | null;
   readonly step: number;
   readonly mode: string;
   readonly count: number;
@@ -42,14 +44,16 @@ export class LockReads {
     );
     const holds = await this.db.all<UseRow & { resources: string }>(
       `SELECT h.lock_id AS lockId, h.worker_id AS workerId, c.request_id AS requestId, h.build_id AS buildId,
-         c.builder_id AS builderId, h.step_number AS step, h.mode, h.amount AS \`count\`, h.taken_at_ms AS atMs, h.resources
-       FROM lock_holds h JOIN claims c ON c.build_id = h.build_id
+         c.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, h.step_number AS step, h.mode, h.amount AS \`count\`, h.taken_at_ms AS atMs, h.resources
+       FROM lock_holds h JOIN claims c ON c.build_id = h.build_id JOIN builds b ON b.id = c.build_id
+         JOIN builders r ON r.id = c.builder_id
        ORDER BY h.taken_at_ms, h.build_id`,
     );
     const waits = await this.db.all<UseRow>(
       `SELECT w.lock_id AS lockId, w.worker_id AS workerId, w.request_id AS requestId, w.build_id AS buildId,
-         w.builder_id AS builderId, w.step_number AS step, w.mode, w.amount AS \`count\`, w.since_ms AS atMs
+         w.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, w.step_number AS step, w.mode, w.amount AS \`count\`, w.since_ms AS atMs
        FROM lock_waits w LEFT JOIN queue q ON q.request_id = w.request_id LEFT JOIN claims c ON c.build_id = w.build_id
+         LEFT JOIN builds b ON b.id = c.build_id JOIN builders r ON r.id = w.builder_id
        WHERE c.build_id IS NOT NULL OR (w.build_id = 0 AND q.request_id IS NOT NULL)
        ORDER BY w.since_ms, w.request_id`,
     );
@@ -81,10 +85,12 @@ function byLock<T extends UseRow>(rows: readonly T[]): Map<number, T[]> {
   return groups;
 }
 
-function partyOf({ builderId, buildId, requestId, count, mode, step, workerId }: UseRow): LockPartyResource {
+function partyOf({ requestId, count, mode, step, workerId, ...row }: UseRow): LockPartyResource {
   return {
-    builderid: builderId,
-    buildid: buildId === 0 ? null : buildId,
+    build_number: row.buildNumber,
+    builder_name: row.builderName,
+    builderid: row.builderId,
+    buildid: row.buildId === 0 ? null : row.buildId,
     buildrequestid: requestId,
     count,
     mode,

@@ -1,0 +1,139 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { LockResource, WaitReasonResource } from '@millrace/contracts';
+import { Result } from '@millrace/domain';
+import { type Cluster, eventually } from '@millrace/testing';
+import { Api, type Build } from './resources.js';
+import { availableStacks, FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
+
+describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
+  let stack: Stack;
+  let cluster: Cluster;
+  let api: Api;
+  let gates: string;
+
+  beforeAll(async () => {
+    stack = await startStack(name);
+    gates = join(stack.folder, 'gates');
+    mkdirSync(gates);
+    cluster = await stack.start(join(FIXTURES, 'locks.config.ts'), { E2E_GATES: gates });
+    api = new Api(cluster);
+  }, 240_000);
+  afterAll(async () => {
+    await cluster?.stop();
+    await stack?.stop();
+  });
+
+  /** Lets the builds of a builder go on. */
+  const open = (builder: string): void => writeFileSync(join(gates, builder), '');
+  const triggered = async (builder: string): Promise<number> =>
+    (await cluster.trigger({ scheduler: 'trigger', builders: [builder] })).requests[0]!.id;
+  const begun = async (requestId: number): Promise<Build> =>
+    (await eventually(async () => (await api.attempts(requestId)).at(-1) ?? false, {
+      timeoutMs: 60_000,
+      what: `a build of request ${requestId}`,
+    })) as Build;
+  const ended = async (requestId: number): Promise<Build> =>
+    (await eventually(async () => (await api.attempts(requestId)).find(({ complete }) => complete) ?? false, {
+      timeoutMs: 60_000,
+      what: `the end of request ${requestId}`,
+    })) as Build;
+  const lockNamed = async (lock: string): Promise<LockResource> =>
+    (await cluster.api<{ locks: LockResource[] }>('/locks')).locks.find((one) => one.name === lock)!;
+  const waits = async (requestId: number): Promise<WaitReasonResource> => {
+    const { wait_reasons: reasons } = await cluster.api<{ wait_reasons: WaitReasonResource[] }>(
+      `/buildrequests/${requestId}/wait_reason`,
+    );
+    return reasons[0]!;
+  };
+  const waitsForLock = (requestId: number) =>
+    eventually(async () => (await waits(requestId)).reason === 'locks', {
+      timeoutMs: 60_000,
+      what: `request ${requestId} waits for a lock`,
+    });
+
+  it('a build waits for the lock of another, first come, first served, also when the engine dies', async () => {
+    const first = await triggered('first');
+    const { buildid, number } = await begun(first);
+    const second = await triggered('second');
+    await waitsForLock(second);
+    expect((await waits(second)).text).toBe(`It is waiting for the lock 'db', which build ${number} of 'first' has.`);
+    const third = await triggered('third');
+    await waitsForLock(third);
+    const { status, stdout } = await millraceSoon([
+      'locks',
+      '--database',
+      stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`,
+    ]);
+    expect([status, stdout.split('\n').filter((line) => line.startsWith('db '))]).toEqual([
+      0,
+      [
+        expect.stringMatching(/^db +1 +first #1 +has alone /),
+        expect.stringMatching(/^db +1 +second request \d+ +waits for alone /),
+        expect.stringMatching(/^db +1 +third request \d+ +waits for alone /),
+      ],
+    ]);
+
+    for (const pid of cluster.pids('engine')) process.kill(pid, 'SIGKILL');
+    await eventually(
+      async () => (await cluster.api<{ adoptions: unknown[] }>(`/builds/${buildid}/adoptions`)).adoptions.length > 0,
+      {
+        timeoutMs: 60_000,
+        what: 'another life of the engine goes on with the build',
+      },
+    );
+    expect((await lockNamed('db')).holders).toMatchObject([{ buildid, step_number: null }]);
+    expect((await waits(second)).state).toBe('waiting');
+
+    for (const builder of ['first', 'second', 'third']) open(builder);
+    const builds = [await ended(first), await ended(second), await ended(third)];
+    expect(builds.map(({ results, attempt }) => [results, attempt])).toEqual(Array(3).fill([Result.SUCCESS, 1]));
+    expect(builds[1]!.buildid).toBeLessThan(builds[2]!.buildid);
+    expect((await lockNamed('db')).holders).toEqual([]);
+  }, 180_000);
+
+  it('a step waits for its locks, and the time counts apart', async () => {
+    const build = await begun(await triggered('step'));
+    const holder = async () => (await lockNamed('db')).holders[0];
+    await eventually(async () => (await holder())?.step_number === 0, { what: 'the step has its lock' });
+    const waiting = await triggered('first');
+    await waitsForLock(waiting);
+    open('step');
+    expect((await ended(build.buildrequestid)).results).toBe(Result.SUCCESS);
+    expect((await ended(waiting)).results).toBe(Result.SUCCESS);
+    const { steps } = await cluster.api<{ steps: { locks_acquired_at: number; started_at: number }[] }>(
+      `/builds/${build.buildid}/steps`,
+    );
+    expect(steps[0]!.locks_acquired_at).toBeGreaterThanOrEqual(steps[0]!.started_at);
+  }, 120_000);
+
+  it('builds that wait for each other are found, and the later one is an exception with the reason', async () => {
+    const requests = [await triggered('on-left'), await triggered('on-right')];
+    const [one, two] = [await begun(requests[0]!), await begun(requests[1]!)];
+    open('on-left');
+    open('on-right');
+    const builds = [await ended(one.buildrequestid), await ended(two.buildrequestid)];
+    expect(builds.map(({ results }) => results).sort()).toEqual([Result.SUCCESS, Result.EXCEPTION]);
+    const failed = builds.find(({ results }) => results === Result.EXCEPTION)!;
+    expect(failed.state_string).toMatch(
+      /deadlock: build \d+ of 'on-\w+' waits for the lock '\w+', which build \d+ of 'on-\w+' has; build \d+ of 'on-\w+' waits for/,
+    );
+  }, 120_000);
+
+  it('each build knows which resource it has', async () => {
+    const requests = [await triggered('one'), await triggered('two'), await triggered('three')];
+    await Promise.all([begun(requests[0]!), begun(requests[1]!)]);
+    await waitsForLock(requests[2]!);
+    const taken = (await lockNamed('boards')).holders.flatMap((holder) => holder.resources).sort();
+    expect(taken).toEqual(['board1', 'board2']);
+    for (const builder of ['one', 'two', 'three']) open(builder);
+    for (const requestId of requests) {
+      const { buildid, results } = await ended(requestId);
+      const [build] = await api.builds(`buildid=${buildid}&property=*`);
+      const board = build!.properties['board'];
+      expect([results, board]).toEqual([Result.SUCCESS, [expect.stringMatching(/^board[12]$/), 'Lock']]);
+      expect(await api.log(buildid, 'show')).toContain(`on ${String(board![0])}`);
+    }
+  }, 120_000);
+});
