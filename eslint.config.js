@@ -192,8 +192,9 @@ export default tseslint.config(
           patterns: [
             {
               regex:
-                '^(?!\\./|(\\.\\./)+(call|kind|options|on-change/\\w+|callback-table|location|object-reader|step)\\.js$|@millrace/(contracts|domain)$)',
-              message: 'schedulers/ is pure: kinds import their own files, what reads options, domain and contracts',
+                '^(?!\\./|(\\.\\./)+(call|codebases|kind|options|plan|on-change/\\w+|timed/\\w+|callback-table|location|object-reader|step)\\.js$|croner$|@millrace/(contracts|domain)$)',
+              message:
+                'schedulers/ is pure: kinds import their own files, what reads options, domain, contracts and croner',
             },
           ],
         },

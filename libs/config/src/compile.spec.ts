@@ -6,6 +6,9 @@ import { customStep } from './step.js';
 import { type FilterDefinition } from './schedulers/on-change/options.js';
 import { anyBranch } from './schedulers/any-branch/index.js';
 import { fields, force } from './schedulers/force/options.js';
+import { dependent } from './schedulers/dependent/index.js';
+import { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
+import { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
 import { singleBranch } from './schedulers/single-branch/index.js';
 import { trigger } from './schedulers/trigger/index.js';
 import { builder, defineConfig, gitPoller, type MasterConfig, worker } from './vocabulary.js';
@@ -212,7 +215,7 @@ describe('compileConfig', () => {
       'an unknown scheduler kind',
       schedulers({ kind: 'forc', name: 'f', builders: ['b'] }),
       [
-        `schedulers[0].kind is "forc"; expected one of 'any-branch', 'single-branch', 'force', 'trigger' (did you mean 'force'?)`,
+        `schedulers[0].kind is "forc"; expected one of 'any-branch', 'single-branch', 'periodic', 'nightly', 'dependent', 'force', 'trigger' (did you mean 'force'?)`,
       ],
     ],
     [
@@ -244,6 +247,43 @@ describe('compileConfig', () => {
         "schedulers[0].filter.branch.no is not a setting; did you mean 'not'?",
         'schedulers[0].filter.branch is {"no":"x"}; expected `is`, `not` or both',
       ],
+    ],
+    [
+      'times that do not exist',
+      schedulers(nightly('n', { builders: ['b'], dayOfMonth: 31, month: 2, timeZone: 'Mars' })),
+      ['schedulers[0].timeZone is "Mars"; expected the name of a time zone such as \'Europe/Berlin\''],
+    ],
+    [
+      'a wrong time',
+      schedulers(nightly('n', { builders: ['b'], cron: '0 0 31 2 *', hour: 3 })),
+      [
+        'schedulers[0].cron is "0 0 31 2 *"; expected cron or hour, not both',
+        "schedulers[0].cron: '0 0 31 2 *' are no times: there is no such time",
+      ],
+    ],
+    [
+      'an upstream that does not exist',
+      schedulers(trigger('first', { builders: ['b'] }), dependent('s', { builders: ['b'], upstream: 'frist' })),
+      ["schedulers[1].upstream is 'frist', but no scheduler has that name; did you mean 'first'?"],
+    ],
+    [
+      'schedulers that wait for each other',
+      schedulers(
+        dependent('x', { builders: ['b'], upstream: 'a' }),
+        dependent('a', { builders: ['b'], upstream: 'c' }),
+        dependent('c', { builders: ['b'], upstream: 'a' }),
+      ),
+      ["schedulers[1].upstream is 'c', so the scheduler waits for itself: 'a' → 'c' → 'a'"],
+    ],
+    [
+      'a scheduler that waits for itself',
+      schedulers(dependent('a', { builders: ['b'], upstream: 'a' })),
+      ["schedulers[0].upstream is 'a', so the scheduler waits for itself: 'a' → 'a'"],
+    ],
+    [
+      'no period',
+      schedulers(periodic('p', { builders: ['b'] } as unknown as PeriodicOptions)),
+      ['schedulers[0].everySeconds is missing; expected a whole number of seconds'],
     ],
     [
       'a wrong filter',
@@ -538,6 +578,35 @@ describe('compileConfig', () => {
       compileConfig(schedulers(anyBranch('s', { builders: ['b'], filter: { branch } }))).fingerprint;
     expect(of(/(?!a)/)).toBe(of(/(?!a)/));
     expect(of(/(?!a)/)).not.toBe(of(/(?!b)/));
+  });
+
+  it.each<[string, NightlyOptions, object]>([
+    ['the defaults of Buildbot', { builders: ['b'] }, { pattern: '0 * * * *', timeZone: 'UTC' }],
+    ['numbers and lists', { builders: ['b'], hour: 3, minute: [0, 30] }, { pattern: '0,30 3 * * *' }],
+    ['days from Monday', { builders: ['b'], hour: 3, dayOfWeek: [0, 6] }, { pattern: '0 3 * * 1,0' }],
+    ['days as cron counts them in an expression', { builders: ['b'], dayOfWeek: '1-5' }, { pattern: '0 * * * 1-5' }],
+    ['the last Friday of a month', { builders: ['b'], dayOfWeek: 'L5' }, { pattern: '0 * * * 5#L' }],
+    [
+      'an expression in a time zone',
+      { builders: ['b'], cron: '30 2 * * MON', timeZone: 'Europe/Berlin' },
+      { pattern: '30 2 * * MON', timeZone: 'Europe/Berlin' },
+    ],
+  ])('reads the times of a nightly: %s', (_what, options, slots) => {
+    const { revision } = compileConfig(schedulers(nightly('n', options)));
+    expect(revision.schedulers[0]).toMatchObject({ slots, forceAt: null, missed: 'run-once' });
+  });
+
+  it('reads the times that a nightly is forced at, and its codebases', () => {
+    const codebases = { app: { branch: 'main' }, lib: {} };
+    const forceAt = { hour: 3, dayOfWeek: 6 };
+    const { revision } = compileConfig(schedulers(nightly('n', { builders: ['b'], hour: 3, forceAt, codebases })));
+    expect(revision.schedulers[0]).toMatchObject({
+      forceAt: { pattern: '0 3 * * 0' },
+      sourceStamps: [
+        { codebase: 'app', branch: 'main', revision: null, repository: '', project: '' },
+        { codebase: 'lib', branch: null },
+      ],
+    });
   });
 
   it("refuses a form's expression that does not take linear time", () => {

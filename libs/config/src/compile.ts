@@ -19,6 +19,7 @@ import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
 import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
+import { checkUpstreams } from './upstreams.js';
 
 export interface CompileResult {
   readonly revision: CompiledConfig;
@@ -96,6 +97,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const schedulerReaders = section('schedulers');
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
+  checkUpstreams(schedulers, schedulerReaders);
   const sourceReaders = section('changeSources');
   const credentials = new Map<string, BoundCredentials>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));

@@ -55,6 +55,7 @@ export {
   type WorkerInfo,
 } from './step.js';
 export { anyBranch, type AnyBranchOptions } from './schedulers/any-branch/index.js';
+export { dependent, type DependentOptions } from './schedulers/dependent/index.js';
 export {
   type CodebaseDefinition,
   type CodebaseField,
@@ -63,7 +64,10 @@ export {
   force,
   type ForceOptions,
 } from './schedulers/force/options.js';
+export { type CodebaseDefaults, type CodebasesOption } from './schedulers/codebases.js';
+export { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
 export { type FilterDefinition, type FilterValue } from './schedulers/on-change/options.js';
+export { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
 export { type SchedulerDefinition } from './schedulers/registry.js';
 export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
 export { trigger } from './schedulers/trigger/index.js';

@@ -213,6 +213,8 @@ export interface SchedulerResource {
   master: MasterResource | null;
   name: string;
   schedulerid: number;
+  /** When the scheduler does something by itself, if nothing else happens; null for never. */
+  wake_at: number | null;
 }
 
 export interface ChangeSourceResource {

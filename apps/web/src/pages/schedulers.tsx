@@ -1,6 +1,7 @@
 import type { SchedulerResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { control } from '../data/api';
+import { dateTime } from '../data/format';
 import { useLive } from '../data/live';
 import { ActionButton, Empty, Loading, usePageTitle } from '../parts/basics';
 import { ChangeSources } from '../parts/change-sources';
@@ -41,6 +42,9 @@ export function SchedulersPage(): ReactNode {
                     <span className={`dot ${scheduler.enabled ? 'on' : 'off'}`} aria-hidden="true" />{' '}
                     {scheduler.enabled ? 'enabled' : 'switched off'}
                     {scheduler.master && <span className="muted">, active on {scheduler.master.name}</span>}
+                    {scheduler.wake_at !== null && (
+                      <span className="muted">, next at {dateTime(scheduler.wake_at)}</span>
+                    )}
                   </td>
                   <td className="right">
                     {scheduler.backlog > 0 && <Backlog scheduler={scheduler} />}

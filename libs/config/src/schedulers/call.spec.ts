@@ -46,5 +46,5 @@ describe.each(SCHEDULER_KINDS)('$name, when it is called', (kind) => {
 
 it('scheduler kinds are found by name', () => {
   expect(SCHEDULER_KINDS.map(({ name }) => schedulerKind(name))).toEqual(SCHEDULER_KINDS);
-  expect(() => schedulerKind('nightly')).toThrow("'nightly'");
+  expect(() => schedulerKind('hourly')).toThrow("'hourly'");
 });

@@ -24,6 +24,8 @@ export interface SchedulerKind<Own extends object = object> {
    * @param ofChanges codebases that changes may have
    */
   codebases(scheduler: CompiledScheduler & Own, ofChanges: readonly string[]): readonly string[] | null;
+  /** Returns the names of the schedulers whose finished buildsets the scheduler waits for. */
+  upstreams?(scheduler: CompiledScheduler & Own): readonly string[];
   /** The causes that the scheduler decides about. It gets no others. */
   readonly on: Reactions<CompiledScheduler & Own>;
 }

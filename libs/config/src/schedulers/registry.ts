@@ -1,13 +1,24 @@
 import { UnexpectedError } from '@millrace/domain';
 import { type AnyBranchDefinition, anyBranchKind } from './any-branch/index.js';
+import { type DependentDefinition, dependentKind } from './dependent/index.js';
 import { forceKind } from './force/index.js';
 import type { ForceDefinition } from './force/options.js';
 import type { SchedulerKind } from './kind.js';
+import { type NightlyDefinition, nightlyKind } from './nightly/index.js';
+import { type PeriodicDefinition, periodicKind } from './periodic/index.js';
 import { type SingleBranchDefinition, singleBranchKind } from './single-branch/index.js';
 import { type TriggerDefinition, triggerKind } from './trigger/index.js';
 
 /** Every kind of scheduler. */
-export const SCHEDULER_KINDS: readonly SchedulerKind[] = [anyBranchKind, singleBranchKind, forceKind, triggerKind];
+export const SCHEDULER_KINDS: readonly SchedulerKind[] = [
+  anyBranchKind,
+  singleBranchKind,
+  periodicKind,
+  nightlyKind,
+  dependentKind,
+  forceKind,
+  triggerKind,
+];
 
 /**
  * Returns the kind of a compiled scheduler.
@@ -20,4 +31,11 @@ export function schedulerKind(name: string): SchedulerKind {
 }
 
 /** A scheduler in a configuration. */
-export type SchedulerDefinition = AnyBranchDefinition | SingleBranchDefinition | ForceDefinition | TriggerDefinition;
+export type SchedulerDefinition =
+  | AnyBranchDefinition
+  | SingleBranchDefinition
+  | PeriodicDefinition
+  | NightlyDefinition
+  | DependentDefinition
+  | ForceDefinition
+  | TriggerDefinition;

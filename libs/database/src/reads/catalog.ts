@@ -82,7 +82,15 @@ export const CATALOG = {
   schedulers: shapeOf<SchedulerResource>({
     plural: 'schedulers',
     id: 'schedulerid',
-    fields: { backlog: 'int', enabled: 'bool', kind: 'string', master: 'json?', name: 'string', schedulerid: 'int' },
+    fields: {
+      backlog: 'int',
+      enabled: 'bool',
+      kind: 'string',
+      master: 'json?',
+      name: 'string',
+      schedulerid: 'int',
+      wake_at: 'time?',
+    },
   }),
   changesources: shapeOf<ChangeSourceResource>({
     plural: 'changesources',
@@ -297,8 +305,10 @@ export class CatalogReads {
       cursorSeq: number;
       backlogSeq: number | null;
       backlogCount: number | null;
+      wakeAtMs: number | null;
     }>(
-      `SELECT id, name, kind, enabled, cursor_seq AS cursorSeq, backlog_seq AS backlogSeq, backlog_count AS backlogCount
+      `SELECT id, name, kind, enabled, cursor_seq AS cursorSeq, backlog_seq AS backlogSeq, backlog_count AS backlogCount,
+              wake_at_ms AS wakeAtMs
        FROM schedulers ORDER BY id`,
     );
     const owners = await this.owners();
@@ -312,6 +322,7 @@ export class CatalogReads {
       master: owners.get(ownershipName.scheduler(row.name)) ?? null,
       name: row.name,
       schedulerid: row.id,
+      wake_at: seconds(row.wakeAtMs),
     }));
   }
 

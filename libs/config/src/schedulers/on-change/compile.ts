@@ -13,30 +13,40 @@ import { type ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
 /** Limit for an expression that runs in a thread of its own. */
 const REGEX_TIMEOUT_MS = 2_000;
 
-/** The part that schedulers over changes have beside the common one. */
-export interface OnChange {
+/** How a scheduler weighs changes. */
+export interface Weighing {
   readonly filter: ChangeFilter;
-  /** How long a branch has to be quiet before it is built; null builds every change at once. */
-  readonly treeStableMs: number | null;
   /** Handle of a callback that decides whether a change is worth a build; null when every change is. */
   readonly isImportant: string | null;
   /** Unimportant changes are forgotten instead of being built with the next important one. */
   readonly onlyImportant: boolean;
 }
 
+/** The part that schedulers over changes have beside the common one. */
+export interface OnChange extends Weighing {
+  /** How long a branch has to be quiet before it is built; null builds every change at once. */
+  readonly treeStableMs: number | null;
+}
+
 export function compileOnChange(reader: ObjectReader, callbacks: CallbackTable): OnChange {
   const treeStableSeconds = reader.number('treeStableSeconds', { default: null, min: 0, max: TIMER_MAX_SECONDS });
+  return {
+    treeStableMs: treeStableSeconds === null ? null : Math.round(treeStableSeconds * 1000),
+    ...compileWeighing(reader, callbacks),
+  };
+}
+
+export function compileWeighing(reader: ObjectReader, callbacks: CallbackTable): Weighing {
   const filter = compileFilter(reader, callbacks);
   const isImportant = reader.callback('isImportant', 'a callback that gets the change');
   return {
     filter,
-    treeStableMs: treeStableSeconds === null ? null : Math.round(treeStableSeconds * 1000),
     isImportant: isImportant ? callbacks.keep(reader.at('isImportant'), reader.raw('isImportant')) : null,
     onlyImportant: reader.boolean('onlyImportant', false),
   };
 }
 
-export function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
+function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
   if (!scheduler.has('filter')) return {};
   const reader = scheduler.inner('filter');
   const filter: Partial<Record<FilteredAttribute, ValueMatch>> = {};

@@ -1,5 +1,5 @@
 import type { CompiledScheduler } from '@millrace/contracts';
-import { filterChange, mergeProperties, MillraceError, propertiesFrom, propertiesGiven } from '@millrace/domain';
+import { filterChange, MillraceError } from '@millrace/domain';
 import type { ChangeInfo } from '../../step.js';
 import { answerCall } from '../call.js';
 import {
@@ -7,6 +7,7 @@ import {
   type Ask,
   type ChangeCause,
   type Decision,
+  type Mark,
   type PlannedBuildset,
   type Question,
   type Reactions,
@@ -15,7 +16,9 @@ import {
   type TimeCause,
   unchanged,
 } from '../kind.js';
-import type { OnChange } from './compile.js';
+import { stampOf } from '../codebases.js';
+import { planBuildset } from '../plan.js';
+import type { OnChange, Weighing } from './compile.js';
 import { decideStable } from './tree-stable.js';
 
 type Scheduler = CompiledScheduler & OnChange;
@@ -34,21 +37,17 @@ export function onChange(groupOf: (change: SeenChange) => string): Reactions<Sch
   };
 }
 
-function decideChange(scheduler: Scheduler, state: SchedulerState, { change, answers }: ChangeCause): Decision | Ask {
-  const mark = { changeId: change.changeId, was: 'new' } as const;
+function decideChange(scheduler: Scheduler, state: SchedulerState, cause: ChangeCause): Decision | Ask {
+  const { change } = cause;
   const nothing = unchanged(state);
-  const passes = passesFilter(scheduler, change, answers);
-  if ('ask' in passes) return passes;
-  if ('failed' in passes) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: passes.failed }] };
-  if ('no' in passes) return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: passes.no }] };
-
-  const { treeStableMs, onlyImportant } = scheduler;
-  const importance = isImportant(scheduler, change, answers);
-  if ('ask' in importance) return importance;
-  if ('failed' in importance) return { ...nothing, marks: [{ ...mark, now: 'failed', reason: importance.failed }] };
-  const important = 'yes' in importance;
+  const weight = weigh(scheduler, cause);
+  if ('ask' in weight) return weight;
+  if ('settled' in weight) return { ...nothing, marks: [weight.settled] };
+  const mark = { changeId: change.changeId, was: 'new' } as const;
+  const { treeStableMs } = scheduler;
+  const { important } = weight;
   // Without a timer no change waits, so an unimportant one cannot be built together with a later one.
-  if (!important && (onlyImportant || treeStableMs === null))
+  if (!important && treeStableMs === null)
     return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: NOT_IMPORTANT }] };
   if (treeStableMs === null) {
     const buildset = buildsetFor(scheduler, [change], `change:${change.changeId}`);
@@ -94,12 +93,30 @@ function decideWaiting(
   };
 }
 
+/** Weighs a change: whether it is important, or why it starts nothing and waits for nothing. */
+export function weigh(
+  scheduler: CompiledScheduler & Weighing,
+  { change, answers }: ChangeCause,
+): { readonly important: boolean } | { readonly settled: Mark } | Ask {
+  const mark = { changeId: change.changeId, was: 'new' } as const;
+  const passes = passesFilter(scheduler, change, answers);
+  if ('ask' in passes) return passes;
+  if ('failed' in passes) return { settled: { ...mark, now: 'failed', reason: passes.failed } };
+  if ('no' in passes) return { settled: { ...mark, now: 'ignored', reason: passes.no } };
+  const importance = isImportant(scheduler, change, answers);
+  if ('ask' in importance) return importance;
+  if ('failed' in importance) return { settled: { ...mark, now: 'failed', reason: importance.failed } };
+  const important = 'yes' in importance;
+  if (!important && scheduler.onlyImportant) return { settled: { ...mark, now: 'ignored', reason: NOT_IMPORTANT } };
+  return { important };
+}
+
 type Verdict = { readonly yes: true } | { readonly no: string } | { readonly failed: string } | Ask;
 
 /** A question, with the reason in words when it is answered no. */
 type Condition = Question & { readonly refusal: string };
 
-function passesFilter({ filter }: Scheduler, change: SeenChange, answers: Answers): Verdict {
+function passesFilter({ filter }: Weighing, change: SeenChange, answers: Answers): Verdict {
   try {
     const decision = filterChange(filter, change);
     if (decision.kind === 'undecided') return allSay(decision.ask, answers);
@@ -110,7 +127,7 @@ function passesFilter({ filter }: Scheduler, change: SeenChange, answers: Answer
   }
 }
 
-function isImportant({ isImportant: handle }: Scheduler, change: SeenChange, answers: Answers): Verdict {
+function isImportant({ isImportant: handle }: Weighing, change: SeenChange, answers: Answers): Verdict {
   if (handle === null) return { yes: true };
   return allSay([{ handle, value: { ...changeForUsers(change) }, refusal: NOT_IMPORTANT }], answers);
 }
@@ -135,23 +152,8 @@ function changeForUsers({ changeId, whenMs, ...change }: SeenChange): ChangeInfo
 }
 
 function buildsetFor(scheduler: Scheduler, changes: readonly SeenChange[], cause: string): PlannedBuildset {
-  const { branch, revision, repository, project, codebase } = changes.at(-1)!;
-  return {
-    cause,
-    reason: scheduler.reason || reasonFor(scheduler, changes),
-    sourceStamps: [{ branch, revision, repository, project, codebase }],
-    changeIds: changes.map((change) => change.changeId),
-    properties: propertiesGiven({
-      scheduler: propertiesFrom(scheduler.properties, 'Scheduler'),
-      changes: mergeProperties(...changes.map((change) => change.properties)),
-      buildset: {
-        ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-        ...propertiesFrom({ owners: [...new Set(changes.map((change) => change.author))] }, 'Change'),
-      },
-    }),
-    builders: scheduler.builders,
-    priority: scheduler.priority,
-  };
+  const reason = reasonFor(scheduler, changes);
+  return planBuildset(scheduler, { cause, reason, changes, sourceStamps: [stampOf(changes.at(-1)!)] });
 }
 
 function reasonFor(scheduler: Scheduler, changes: readonly SeenChange[]): string {

@@ -19,10 +19,14 @@ export interface FilterDefinition {
   readonly [property: `properties.${string}`]: FilterValue<PropertyValue>;
 }
 
-export interface OnChangeOptions extends SchedulerOptions {
+/** How a scheduler weighs changes. */
+export interface WeighingOptions {
   readonly filter?: FilterDefinition;
-  /** Quiet time of a branch before it is built. Without it every change is built separately. */
-  readonly treeStableSeconds?: number;
   readonly isImportant?: (change: ChangeInfo) => boolean | Promise<boolean>;
   readonly onlyImportant?: boolean;
+}
+
+export interface OnChangeOptions extends SchedulerOptions, WeighingOptions {
+  /** Quiet time of a branch before it is built. Without it every change is built separately. */
+  readonly treeStableSeconds?: number;
 }

@@ -1,0 +1,17 @@
+import type { CodebasesOption } from '../codebases.js';
+import type { WeighingOptions } from '../on-change/options.js';
+import type { SchedulerOptions } from '../options.js';
+
+export interface TimedOptions extends SchedulerOptions, WeighingOptions {
+  /** Build only when an important change has come since the last time. Default false. */
+  readonly onlyIfChanged?: boolean;
+  /**
+   * What becomes of a time that passed while no scheduler was there: it is built once when one is back (`run-once`, the default), or
+   * waits for the next (`skip`).
+   */
+  readonly missed?: 'run-once' | 'skip';
+  /** The branch to build. The default is the repository's own. With `onlyIfChanged` only changes of this branch count. */
+  readonly branch?: string | null;
+  /** In place of `branch`: the codebases, with what is built of each. */
+  readonly codebases?: CodebasesOption;
+}
