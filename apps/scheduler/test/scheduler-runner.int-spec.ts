@@ -12,7 +12,7 @@ import {
   OwnershipStore,
   SchedulerStore,
 } from '@millrace/database';
-import { Result } from '@millrace/domain';
+import { NO_SOURCE, Result } from '@millrace/domain';
 import { eventually, registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
 import { type RunnerPorts, SchedulerRunner } from '../src/schedulers/scheduler-runner.js';
 import { LocalHints } from './local-hints.js';
@@ -55,11 +55,15 @@ describe('a scheduler that is run', () => {
   });
 
   /** Runs a scheduler that only hints and its own timer wake up. */
-  const run = (on: SchedulerKind['on'], answers: Readonly<Record<string, Answer>> = {}): SchedulerRunner => {
+  const run = (
+    on: SchedulerKind['on'],
+    answers: Readonly<Record<string, Answer>> = {},
+    remembers: SchedulerKind['remembers'] = () => false,
+  ): SchedulerRunner => {
     const runner = new SchedulerRunner(
       {
         scheduler,
-        kind: { name: 'test', compile: () => ({}), codebases: () => null, on },
+        kind: { name: 'test', compile: () => ({}), codebases: () => null, remembers, on },
         builderIds: ids.builders,
         judge: { ask: async ({ handle }) => answers[handle]! },
         everyMs: null,
@@ -144,6 +148,25 @@ describe('a scheduler that is run', () => {
     await eventually(async () => (await causes()).length > before.length, { what: 'one more', timeoutMs: 10_000 });
     const times = (await causes()).map((cause) => Number(cause.slice('time:'.length)));
     expect(times).toEqual(times.map((_, i) => times[0]! + i * 300));
+  });
+
+  it('remembers source stamps from one change to the next, over a restart', async () => {
+    const on: SchedulerKind['on'] = {
+      change: (_scheduler, { known, ...state }, { change: { changeId, revision } }) => ({
+        ...nothing({ ...state, known }),
+        buildsets: [planned(`${known[0]?.revision ?? 'nothing'}→${revision}`)],
+        marks: [{ changeId, was: 'new', now: 'ignored', reason: null }],
+        remember: [{ ...NO_SOURCE, codebase: 'app', revision }],
+      }),
+    };
+    await change();
+    await change();
+    const runner = run(on, {}, () => true);
+    await built('nothing→r0', 'r0→r1');
+    await runner.stop();
+    await change();
+    run(on, {}, () => true);
+    await built('nothing→r0', 'r0→r1', 'r1→r2');
   });
 
   it('is called again with each answer', async () => {

@@ -237,7 +237,7 @@ describe('compileConfig', () => {
       'a branch for any branch',
       schedulers({ ...anyBranch('s', { builders: ['b'] }), branch: 'x' }),
       [
-        'schedulers[0].branch is not a setting; known are kind, builders, name, reason, properties, priority, treeStableSeconds, filter, isImportant, onlyImportant',
+        'schedulers[0].branch is not a setting; known are kind, builders, name, reason, properties, priority, treeStableSeconds, filter, isImportant, onlyImportant, codebases, createAbsoluteSourceStamps',
       ],
     ],
     [
@@ -279,6 +279,31 @@ describe('compileConfig', () => {
       'a scheduler that waits for itself',
       schedulers(dependent('a', { builders: ['b'], upstream: 'a' })),
       ["schedulers[0].upstream is 'a', so the scheduler waits for itself: 'a' → 'a'"],
+    ],
+    [
+      'last revisions without codebases',
+      schedulers(anyBranch('s', { builders: ['b'], createAbsoluteSourceStamps: true })),
+      [
+        'schedulers[0].createAbsoluteSourceStamps is true; expected codebases beside it: they are what the last revisions are known of',
+      ],
+    ],
+    [
+      'wrong codebases',
+      schedulers(
+        anyBranch('s', {
+          builders: ['b'],
+          codebases: { app: { repository: 'https://u:p@h/', brunch: 'x' } as object },
+        }),
+      ),
+      [
+        "schedulers[0].codebases['app'].repository holds a user name or password; expected an address without it",
+        "schedulers[0].codebases['app'].brunch is not a setting; did you mean 'branch'?",
+      ],
+    ],
+    [
+      'a codebase twice',
+      schedulers(anyBranch('s', { builders: ['b'], codebases: ['a', 'a'] })),
+      ['schedulers[0].codebases is ["a","a"]; expected each codebase once'],
     ],
     [
       'no period',
@@ -602,7 +627,7 @@ describe('compileConfig', () => {
     const { revision } = compileConfig(schedulers(nightly('n', { builders: ['b'], hour: 3, forceAt, codebases })));
     expect(revision.schedulers[0]).toMatchObject({
       forceAt: { pattern: '0 3 * * 0' },
-      sourceStamps: [
+      codebases: [
         { codebase: 'app', branch: 'main', revision: null, repository: '', project: '' },
         { codebase: 'lib', branch: null },
       ],

@@ -69,6 +69,21 @@ onEveryDatabase('schedulers', (get) => {
         .map(({ id, decision }) => [id, decision]),
     );
 
+  it('remember the last source stamp of each codebase, and only with the decision', async () => {
+    const stamp = (codebase: string, revision: string) => ({
+      ...{ codebase, revision, branch: 'main', repository: 'r', project: '' },
+    });
+    const seen = await row();
+    const remember = [stamp('app', 'a1'), stamp('lib', 'l1'), stamp('app', 'a2')];
+    await schedulers.decide(owner, seen, { ...at(seen), decisions: [], remember });
+    const known = async () => [...(await schedulers.known('all'))].sort((a, b) => (a.codebase < b.codebase ? -1 : 1));
+    expect(await known()).toEqual([stamp('app', 'a2'), stamp('lib', 'l1')]);
+    const stale = { ...at(seen, 99), decisions: [], remember: [stamp('app', 'a3')] };
+    const behind = { ...seen, cursors: { ...seen.cursors, changes: seen.cursors.changes + 1 } };
+    await expect(schedulers.decide(owner, behind, stale)).rejects.toMatchObject({ code: 'fenced' });
+    expect((await known())[0]).toEqual(stamp('app', 'a2'));
+  });
+
   it('decide in one transaction: buildset, mark, cursor and the time to wake up', async () => {
     const seen = await row();
     const [id] = await changes(1);

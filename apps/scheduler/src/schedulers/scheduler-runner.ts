@@ -21,7 +21,7 @@ import {
   type SchedulerRow,
   type SchedulerStore,
 } from '@millrace/database';
-import { FencedError } from '@millrace/domain';
+import { FencedError, type SourceStamp } from '@millrace/domain';
 import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
 import { announceBuildset } from './announce.js';
 import type { Judge } from './judge.js';
@@ -137,13 +137,18 @@ export class SchedulerRunner {
       if (items.length === 0) return;
       const decisions: SchedulerDecision[] = [];
       let { wakeAtMs } = row;
+      let known = await this.known();
+      const remember: SourceStamp[] = [];
       for (const item of items) {
-        const decision = await feed.decide({ nowMs: row.nowMs, wakeAtMs }, item);
+        const decision = await feed.decide({ nowMs: row.nowMs, wakeAtMs, known }, item);
         decisions.push(this.planned(decision));
         ({ wakeAtMs } = decision);
+        const fresh = decision.remember ?? [];
+        remember.push(...fresh);
+        known = [...fresh, ...known];
       }
       const cursors = { ...row.cursors, [feed.cursor]: items.at(-1)!.seq };
-      await this.commit(owner, row, { decisions, cursors, wakeAtMs });
+      await this.commit(owner, row, { decisions, cursors, wakeAtMs, remember });
     }
   }
 
@@ -164,7 +169,8 @@ export class SchedulerRunner {
     clearTimeout(this.alarm);
     if (!row.enabled) return;
     const { nowMs, cursors } = row;
-    const decision = time(this.options.scheduler, row, await this.ports.schedulers.waiting(row.schedulerId));
+    const state = { nowMs, wakeAtMs: row.wakeAtMs, known: await this.known() };
+    const decision = time(this.options.scheduler, state, await this.ports.schedulers.waiting(row.schedulerId));
     const { wakeAtMs } = decision;
     const isNothing = decision.buildsets.length === 0 && decision.marks.length === 0 && wakeAtMs === row.wakeAtMs;
     if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision)], cursors, wakeAtMs });
@@ -175,6 +181,12 @@ export class SchedulerRunner {
   private async commit(owner: Ownership, row: SchedulerRow, decided: Decided): Promise<void> {
     const created = await this.ports.schedulers.decide(owner, row, decided);
     for (const buildset of created) announceBuildset(this.ports.hints, buildset);
+  }
+
+  /** Returns the source stamps that the scheduler remembers. Most kinds remember none, and are spared the query. */
+  private async known(): Promise<readonly SourceStamp[]> {
+    const { kind, scheduler } = this.options;
+    return kind.remembers?.(scheduler) ? this.ports.schedulers.known(scheduler.name) : [];
   }
 
   private row(): Promise<SchedulerRow> {

@@ -26,6 +26,8 @@ export interface SchedulerKind<Own extends object = object> {
   codebases(scheduler: CompiledScheduler & Own, ofChanges: readonly string[]): readonly string[] | null;
   /** Returns the names of the schedulers whose finished buildsets the scheduler waits for. */
   upstreams?(scheduler: CompiledScheduler & Own): readonly string[];
+  /** Whether the scheduler uses what it remembers (`SchedulerState.known`). Without this it never does. */
+  remembers?(scheduler: CompiledScheduler & Own): boolean;
   /** The causes that the scheduler decides about. It gets no others. */
   readonly on: Reactions<CompiledScheduler & Own>;
 }
@@ -54,12 +56,16 @@ export interface SchedulerState {
   readonly nowMs: number;
   /** The `wakeAtMs` of the last decision. */
   readonly wakeAtMs: number | null;
+  /** What the scheduler remembers: the last known source stamp of each codebase. */
+  readonly known: readonly SourceStamp[];
 }
 
 /** What a scheduler decided. It is carried out in one transaction. */
 export interface Decision {
   readonly buildsets: readonly PlannedBuildset[];
   readonly marks: readonly Mark[];
+  /** Source stamps that are the last known ones of their codebases from now on. */
+  readonly remember?: readonly SourceStamp[];
   /** When the scheduler must be called again, by the database's clock, if nothing else happens; null for never. */
   readonly wakeAtMs: number | null;
 }

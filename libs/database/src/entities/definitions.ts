@@ -99,12 +99,12 @@ export class ChangeSourceEntity {
   @Text({ nullable: true }) error: string | null;
 }
 
-/** Positions of change sources: those of a poller in each of its branches. */
+/** What change sources and schedulers remember: a poller's position in each of its branches, the last source stamp of each codebase. */
 @Entity('object_state')
 export class ObjectStateEntity {
-  /** `poller:NAME`. */
+  /** `poller:NAME`, `scheduler:NAME`. */
   @Name({ primary: true }) owner: string;
-  /** `branch:NAME`, `move:NAME`. */
+  /** `branch:NAME`, `move:NAME`, `codebase:NAME`. */
   @Name({ primary: true }) name: string;
   /** JSON. */
   @Text() value: string;

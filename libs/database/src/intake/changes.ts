@@ -64,11 +64,7 @@ export class IntakeStore {
 
   /** Returns the state that a change source or scheduler remembers. */
   async state<T>(owner: string): Promise<ReadonlyMap<string, T>> {
-    const rows = await this.db.all<{ name: string; value: string }>(
-      `SELECT name, value FROM object_state WHERE owner = ?`,
-      [owner],
-    );
-    return new Map(rows.map((row) => [row.name, JSON.parse(row.value) as T]));
+    return stateOf<T>(this.db, owner);
   }
 
   changesAfter(seq: number, limit: number): Promise<Change[]> {
@@ -157,7 +153,15 @@ export function changesWithIds(db: Queryable, ids: readonly number[]): Promise<C
     : selectChanges(db, `WHERE id IN ${placeholders(ids.length)} ORDER BY id`, ids);
 }
 
-async function setState(tx: Transaction, owner: string, name: string, value: unknown): Promise<void> {
+/** Returns what a change source or scheduler remembers, by name. */
+export async function stateOf<T>(db: Queryable, owner: string): Promise<ReadonlyMap<string, T>> {
+  const rows = await db.all<{ name: string; value: string }>(`SELECT name, value FROM object_state WHERE owner = ?`, [
+    owner,
+  ]);
+  return new Map(rows.map((row) => [row.name, JSON.parse(row.value) as T]));
+}
+
+export async function setState(tx: Transaction, owner: string, name: string, value: unknown): Promise<void> {
   if (value === null) {
     await tx.defer(`DELETE FROM object_state WHERE owner = ? AND name = ?`, [owner, name]);
     return;

@@ -1,8 +1,8 @@
-import { FencedError, UserError } from '@millrace/domain';
+import { FencedError, type SourceStamp, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
-import { assertOwner, type Ownership } from '../ownerships.js';
+import { assertOwner, type Ownership, ownershipName } from '../ownerships.js';
 import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
-import { type Change, changesWithIds } from './changes.js';
+import { type Change, changesWithIds, setState, stateOf } from './changes.js';
 
 export interface SchedulerRow {
   readonly schedulerId: number;
@@ -44,6 +44,8 @@ export interface Decided {
   readonly decisions: readonly SchedulerDecision[];
   readonly cursors: SchedulerCursors;
   readonly wakeAtMs: number | null;
+  /** Source stamps that are the last known ones of their codebases from now on, oldest first. */
+  readonly remember?: readonly SourceStamp[];
 }
 
 export interface WaitingChange {
@@ -52,6 +54,9 @@ export interface WaitingChange {
   /** By the database's clock. */
   readonly sinceMs: number;
 }
+
+/** Prefix of the names under which a scheduler remembers source stamps. */
+const KNOWN = 'codebase:';
 
 /** Most waiting changes that are looked at together. */
 const WAITING_READ = 1000;
@@ -81,6 +86,12 @@ export class SchedulerStore {
     return { ...rest, name, enabled: enabled === 1, cursors: { changes, buildsets } };
   }
 
+  /** Returns the last source stamp of each codebase that the scheduler remembers. */
+  async known(name: string): Promise<readonly SourceStamp[]> {
+    const state = await stateOf<SourceStamp>(this.db, ownershipName.scheduler(name));
+    return [...state].filter(([key]) => key.startsWith(KNOWN)).map(([, stamp]) => stamp);
+  }
+
   /** Returns the waiting changes, oldest first. `hasMore`: there are more than these. */
   async waiting(
     schedulerId: number,
@@ -107,7 +118,7 @@ export class SchedulerStore {
   }
 
   /**
-   * Carries out a decision: buildsets, marks of changes, cursors and the time to wake up, in one transaction. `(scheduler, change)` and
+   * Carries out a decision: buildsets, marks of changes, what is remembered, cursors and the time to wake up, in one transaction. `(scheduler, change)` and
    * `(scheduler, cause)` are unique, so nothing is decided about or built twice.
    *
    * @param seen the state on which the decision is based
@@ -136,6 +147,8 @@ export class SchedulerStore {
           );
         }
       }
+      const latest = new Map((decided.remember ?? []).map((stamp) => [stamp.codebase, stamp]));
+      for (const [codebase, stamp] of latest) await setState(tx, owner.name, `${KNOWN}${codebase}`, stamp);
       await moveOn(tx, seen, decided);
       return created;
     });

@@ -19,6 +19,7 @@ export function anyBranch(name: string, options: AnyBranchOptions): AnyBranchDef
 export const anyBranchKind: SchedulerKind<OnChange> = {
   name: 'any-branch',
   compile: (reader, { callbacks }) => compileOnChange(reader, callbacks),
-  codebases: (_scheduler, ofChanges) => ofChanges,
+  codebases: ({ codebases }, ofChanges) => codebases?.map(({ codebase }) => codebase) ?? ofChanges,
+  remembers: ({ isAbsolute }) => isAbsolute,
   on: onChange(({ repository, project, codebase, branch }) => JSON.stringify([repository, project, codebase, branch])),
 };

@@ -31,6 +31,7 @@ export const nightlyKind: SchedulerKind<Timed> = {
     slots: compileSlots(reader),
     forceAt: compileForceAt(reader),
   }),
-  codebases: ({ sourceStamps }) => sourceStamps.map(({ codebase }) => codebase),
+  codebases: ({ codebases }) => codebases.map(({ codebase }) => codebase),
+  remembers: ({ isAbsolute }) => isAbsolute,
   on: TIMED,
 };

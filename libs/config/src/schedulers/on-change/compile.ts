@@ -8,6 +8,7 @@ import {
   type ValueMatch,
 } from '@millrace/domain';
 import type { Callback, CallbackTable } from '../../callback-table.js';
+import { type Codebases, compileCodebases } from '../codebases.js';
 import { type ObjectReader, TIMER_MAX_SECONDS } from '../../object-reader.js';
 
 /** Limit for an expression that runs in a thread of its own. */
@@ -23,7 +24,7 @@ export interface Weighing {
 }
 
 /** The part that schedulers over changes have beside the common one. */
-export interface OnChange extends Weighing {
+export interface OnChange extends Weighing, Codebases {
   /** How long a branch has to be quiet before it is built; null builds every change at once. */
   readonly treeStableMs: number | null;
 }
@@ -33,6 +34,7 @@ export function compileOnChange(reader: ObjectReader, callbacks: CallbackTable):
   return {
     treeStableMs: treeStableSeconds === null ? null : Math.round(treeStableSeconds * 1000),
     ...compileWeighing(reader, callbacks),
+    ...compileCodebases(reader),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CompiledScheduler } from '@millrace/contracts';
+import { NO_SOURCE } from '@millrace/domain';
 import { anyBranchKind } from '../any-branch/index.js';
 import type { Answer, Decision, SchedulerState, SeenChange, WaitingChange } from '../kind.js';
 import { singleBranchKind } from '../single-branch/index.js';
@@ -9,7 +10,7 @@ type Scheduler = CompiledScheduler & OnChange;
 
 const scheduler = (options: Partial<Scheduler> = {}): Scheduler => ({
   ...{ kind: 'any-branch', name: 's', builders: ['b', 'c'], reason: '', properties: { own: 1 }, priority: 3 },
-  ...{ filter: {}, treeStableMs: null, isImportant: null, onlyImportant: false },
+  ...{ filter: {}, treeStableMs: null, isImportant: null, onlyImportant: false, codebases: null, isAbsolute: false },
   ...options,
 });
 const change = (changeId: number, rest: Partial<SeenChange> = {}): SeenChange => ({
@@ -17,7 +18,12 @@ const change = (changeId: number, rest: Partial<SeenChange> = {}): SeenChange =>
   ...{ repository: 'r', project: 'p', codebase: '', category: null, whenMs: 5, files: ['f'], properties: {} },
   ...rest,
 });
-const state = (rest: Partial<SchedulerState> = {}): SchedulerState => ({ nowMs: 10_000, wakeAtMs: null, ...rest });
+const state = (rest: Partial<SchedulerState> = {}): SchedulerState => ({
+  nowMs: 10_000,
+  wakeAtMs: null,
+  known: [],
+  ...rest,
+});
 
 describe.each([anyBranchKind, singleBranchKind])('$name, called for a change', (kind) => {
   const decide = (options: Partial<Scheduler>, answers: Record<string, Answer> = {}, at = state()) =>
@@ -204,4 +210,52 @@ describe('called when time has passed', () => {
     const decision = anyBranchKind.on.time!(scheduler(), state(), { waiting: [waiting(1, 0)], hasMore: false });
     expect(built(decision)).toEqual([[1]]);
   });
+});
+
+describe.each([anyBranchKind, singleBranchKind])('$name of several codebases', (kind) => {
+  const app = { ...NO_SOURCE, codebase: 'app', repository: 'a' };
+  const lib = { ...NO_SOURCE, codebase: 'lib', repository: 'l', branch: 'stable' };
+  const last = { ...lib, revision: 'last' };
+  const options = { codebases: [app, lib] };
+  const decide = (rest: Partial<Scheduler>, codebase: string, known = [last]) =>
+    kind.on.change!(scheduler({ ...options, ...rest }), state({ known }), {
+      change: change(7, { codebase, repository: 'r' }),
+      answers: new Map(),
+    }) as Decision;
+  const changed = { branch: 'main', revision: 'r7', repository: 'r', project: 'p', codebase: 'app' };
+
+  it('builds the default of the codebases that have not changed', () => {
+    const { buildsets, remember } = decide({}, 'app');
+    expect([buildsets[0]!.sourceStamps, remember]).toEqual([[changed, lib], undefined]);
+  });
+
+  it('builds their last known revision with absolute source stamps, and remembers the new one', () => {
+    const { buildsets, remember } = decide({ isAbsolute: true }, 'app');
+    expect([buildsets[0]!.sourceStamps, remember]).toEqual([[changed, last], [changed]]);
+  });
+
+  it('builds the default of what it has never seen', () => {
+    expect(decide({ isAbsolute: true }, 'app', []).buildsets[0]!.sourceStamps).toEqual([changed, lib]);
+  });
+
+  it('remembers a change that waits', () => {
+    expect(decide({ isAbsolute: true, treeStableMs: 5 }, 'app')).toMatchObject({ buildsets: [], remember: [changed] });
+  });
+
+  it('ignores a codebase that is not its own', () => {
+    expect(decide({}, 'other').marks).toEqual([
+      { changeId: 7, was: 'new', now: 'ignored', reason: "the codebase 'other' is not one of its own" },
+    ]);
+  });
+});
+
+it('changes of different codebases wait by themselves, but for a single branch together', () => {
+  const both = scheduler({ codebases: [NO_SOURCE, { ...NO_SOURCE, codebase: 'lib' }], treeStableMs: 500 });
+  const waiting: WaitingChange[] = [
+    { change: change(1), important: true, sinceMs: 1 },
+    { change: change(2, { codebase: 'lib', repository: 'l' }), important: true, sinceMs: 9_900 },
+  ];
+  const built = (kind: typeof anyBranchKind) =>
+    kind.on.time!(both, state(), { waiting, hasMore: false }).buildsets.map(({ changeIds }) => changeIds);
+  expect([built(anyBranchKind), built(singleBranchKind)]).toEqual([[[1]], []]);
 });

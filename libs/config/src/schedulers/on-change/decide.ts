@@ -16,7 +16,7 @@ import {
   type TimeCause,
   unchanged,
 } from '../kind.js';
-import { stampOf } from '../codebases.js';
+import { hasCodebase, latestStamps, stampOf } from '../codebases.js';
 import { planBuildset } from '../plan.js';
 import type { OnChange, Weighing } from './compile.js';
 import { decideStable } from './tree-stable.js';
@@ -29,10 +29,10 @@ const NOT_IMPORTANT = 'not important';
  * Returns the decisions of a scheduler over changes.
  * @param groupOf returns the group of a change; changes of one group that wait for a stable tree are built together
  */
-export function onChange(groupOf: (change: SeenChange) => string): Reactions<Scheduler> {
+export function onChange(groupOf: (change: SeenChange, scheduler: Scheduler) => string): Reactions<Scheduler> {
   return {
     change: decideChange,
-    time: (scheduler, state, cause) => decideWaiting(scheduler, state, cause, groupOf),
+    time: (scheduler, state, cause) => decideWaiting(scheduler, state, cause, (change) => groupOf(change, scheduler)),
     call: answerCall,
   };
 }
@@ -40,22 +40,25 @@ export function onChange(groupOf: (change: SeenChange) => string): Reactions<Sch
 function decideChange(scheduler: Scheduler, state: SchedulerState, cause: ChangeCause): Decision | Ask {
   const { change } = cause;
   const nothing = unchanged(state);
+  if (!hasCodebase(scheduler, change.codebase)) return { ...nothing, marks: [foreign(change)] };
   const weight = weigh(scheduler, cause);
   if ('ask' in weight) return weight;
   if ('settled' in weight) return { ...nothing, marks: [weight.settled] };
   const mark = { changeId: change.changeId, was: 'new' } as const;
   const { treeStableMs } = scheduler;
   const { important } = weight;
+  const remember = scheduler.isAbsolute ? { remember: [stampOf(change)] } : {};
   // Without a timer no change waits, so an unimportant one cannot be built together with a later one.
   if (!important && treeStableMs === null)
-    return { ...nothing, marks: [{ ...mark, now: 'ignored', reason: NOT_IMPORTANT }] };
+    return { ...nothing, ...remember, marks: [{ ...mark, now: 'ignored', reason: NOT_IMPORTANT }] };
   if (treeStableMs === null) {
-    const buildset = buildsetFor(scheduler, [change], `change:${change.changeId}`);
-    return { ...nothing, buildsets: [buildset], marks: [{ ...mark, now: 'built', important }] };
+    const buildset = buildsetFor(scheduler, state, [change], `change:${change.changeId}`);
+    return { ...nothing, ...remember, buildsets: [buildset], marks: [{ ...mark, now: 'built', important }] };
   }
   const quietAtMs = state.nowMs + treeStableMs;
   return {
     ...nothing,
+    ...remember,
     marks: [{ ...mark, now: 'waiting', important }],
     wakeAtMs: important ? Math.min(state.wakeAtMs ?? Infinity, quietAtMs) : state.wakeAtMs,
   };
@@ -63,10 +66,11 @@ function decideChange(scheduler: Scheduler, state: SchedulerState, cause: Change
 
 function decideWaiting(
   scheduler: Scheduler,
-  { nowMs }: SchedulerState,
+  state: SchedulerState,
   { waiting, hasMore }: TimeCause,
   groupOf: (change: SeenChange) => string,
 ): Decision {
+  const { nowMs } = state;
   const stable = decideStable(
     waiting.map(({ change, important, sinceMs }) => ({ change, important, sinceMs, group: groupOf(change) })),
     // The change may wait because an earlier configuration had a timer.
@@ -76,7 +80,7 @@ function decideWaiting(
   return {
     buildsets: stable.batches.map((batch) => {
       const changes = batch.map(({ change }) => change);
-      return buildsetFor(scheduler, changes, `changes:${changes[0]!.changeId}-${changes.at(-1)!.changeId}`);
+      return buildsetFor(scheduler, state, changes, `changes:${changes[0]!.changeId}-${changes.at(-1)!.changeId}`);
     }),
     marks: [
       ...stable.batches.flat().map(({ change: { changeId }, important }) => ({
@@ -91,6 +95,11 @@ function decideWaiting(
     ],
     wakeAtMs: hasMore && (stable.batches.length > 0 || stable.letGo.length > 0) ? nowMs : stable.wakeAtMs,
   };
+}
+
+/** Returns the mark of a change whose codebase is none of the scheduler's. */
+export function foreign({ changeId, codebase }: SeenChange): Mark {
+  return { changeId, was: 'new', now: 'ignored', reason: `the codebase '${codebase}' is not one of its own` };
 }
 
 /** Weighs a change: whether it is important, or why it starts nothing and waits for nothing. */
@@ -151,9 +160,17 @@ function changeForUsers({ changeId, whenMs, ...change }: SeenChange): ChangeInfo
   };
 }
 
-function buildsetFor(scheduler: Scheduler, changes: readonly SeenChange[], cause: string): PlannedBuildset {
-  const reason = reasonFor(scheduler, changes);
-  return planBuildset(scheduler, { cause, reason, changes, sourceStamps: [stampOf(changes.at(-1)!)] });
+function buildsetFor(
+  scheduler: Scheduler,
+  { known }: SchedulerState,
+  changes: readonly SeenChange[],
+  cause: string,
+): PlannedBuildset {
+  const { codebases, isAbsolute } = scheduler;
+  const sourceStamps = codebases
+    ? latestStamps(codebases, isAbsolute ? known : [], changes)
+    : [stampOf(changes.at(-1)!)];
+  return planBuildset(scheduler, { cause, reason: reasonFor(scheduler, changes), changes, sourceStamps });
 }
 
 function reasonFor(scheduler: Scheduler, changes: readonly SeenChange[]): string {

@@ -1,4 +1,5 @@
 import type { ChangeInfo } from '../../step.js';
+import type { CodebasesOptions } from '../codebases.js';
 import type { SchedulerOptions } from '../options.js';
 
 /** A value, several values, an expression that is searched for, or a callback. */
@@ -26,7 +27,7 @@ export interface WeighingOptions {
   readonly onlyImportant?: boolean;
 }
 
-export interface OnChangeOptions extends SchedulerOptions, WeighingOptions {
+export interface OnChangeOptions extends SchedulerOptions, WeighingOptions, CodebasesOptions {
   /** Quiet time of a branch before it is built. Without it every change is built separately. */
   readonly treeStableSeconds?: number;
 }

@@ -28,6 +28,7 @@ export const periodicKind: SchedulerKind<Timed> = {
     const everyMs = 1000 * reader.number('everySeconds', { default: 1, ...seconds });
     return { ...compileTimed(reader, callbacks), slots: { kind: 'every', everyMs }, forceAt: null };
   },
-  codebases: ({ sourceStamps }) => sourceStamps.map(({ codebase }) => codebase),
+  codebases: ({ codebases }) => codebases.map(({ codebase }) => codebase),
+  remembers: ({ isAbsolute }) => isAbsolute,
   on: TIMED,
 };

@@ -29,8 +29,9 @@ export const singleBranchKind: SchedulerKind<OnChange> = {
       ? compiled
       : { ...compiled, filter: { ...compiled.filter, branch: { kind: 'values', values: [branch] } } };
   },
-  codebases: (_scheduler, ofChanges) => ofChanges,
-  on: onChange(({ repository }) => repository),
+  codebases: ({ codebases }, ofChanges) => codebases?.map(({ codebase }) => codebase) ?? ofChanges,
+  remembers: ({ isAbsolute }) => isAbsolute,
+  on: onChange(({ repository }, { codebases }) => (codebases ? '' : repository)),
 };
 
 /** Reads the branch. Returns undefined, and reports a problem, when there is none that can be used. */

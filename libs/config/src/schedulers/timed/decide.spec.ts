@@ -9,7 +9,13 @@ const HOUR = 3_600_000;
 const scheduler = (rest: Partial<CompiledScheduler & Timed> = {}): CompiledScheduler & Timed => ({
   ...{ kind: 'periodic', name: 's', builders: ['b'], reason: '', properties: {}, priority: 0 },
   ...{ slots: { kind: 'every', everyMs: HOUR }, forceAt: null, onlyIfChanged: false, missed: 'run-once' },
-  ...{ sourceStamps: [{ ...NO_SOURCE, branch: 'main' }], filter: {}, isImportant: null, onlyImportant: false },
+  ...{
+    codebases: [{ ...NO_SOURCE, branch: 'main' }],
+    isAbsolute: false,
+    filter: {},
+    isImportant: null,
+    onlyImportant: false,
+  },
   ...rest,
 });
 const change = (changeId: number, rest: Partial<SeenChange> = {}): SeenChange => ({
@@ -22,7 +28,7 @@ const waits = (changeId: number, important = true, rest: Partial<SeenChange> = {
 });
 const nothingWaits: TimeCause = { waiting: [], hasMore: false };
 const tell = (rest: Partial<CompiledScheduler & Timed>, nowMs: number, wakeAtMs: number | null, cause = nothingWaits) =>
-  TIMED.time!(scheduler(rest), { nowMs, wakeAtMs }, cause);
+  TIMED.time!(scheduler(rest), { nowMs, wakeAtMs, known: [] }, cause);
 
 describe('a scheduler by time', () => {
   const skip = { missed: 'skip' } as const;
@@ -72,7 +78,7 @@ describe('a scheduler by time', () => {
   it('builds each codebase, by default where nothing has changed', () => {
     const app = { ...NO_SOURCE, codebase: 'app' };
     const lib = { ...NO_SOURCE, codebase: 'lib', branch: 'stable', repository: 'l' };
-    const decision = tell({ ...changed, sourceStamps: [app, lib] }, 3 * HOUR, 3 * HOUR, {
+    const decision = tell({ ...changed, codebases: [app, lib] }, 3 * HOUR, 3 * HOUR, {
       waiting: [waits(1, true, { codebase: 'app' })],
       hasMore: false,
     });
@@ -99,7 +105,7 @@ describe('a scheduler by time', () => {
       { now: 'ignored' },
     ],
   ])('is told of a change that %s', (_what, options, rest, mark) => {
-    const state = { nowMs: 1, wakeAtMs: 5 };
+    const state = { nowMs: 1, wakeAtMs: 5, known: [] };
     const decision = TIMED.change!(scheduler(options), state, { change: change(7, rest), answers: new Map() });
     expect(decision).toMatchObject({ buildsets: [], marks: [{ changeId: 7, was: 'new', ...mark }], wakeAtMs: 5 });
   });

@@ -1,6 +1,6 @@
 import type { CompiledScheduler } from '@millrace/contracts';
 import { answerCall } from '../call.js';
-import { latestStamps } from '../codebases.js';
+import { latestStamps, stampOf } from '../codebases.js';
 import {
   type Ask,
   type ChangeCause,
@@ -12,7 +12,7 @@ import {
   unchanged,
   type WaitingChange,
 } from '../kind.js';
-import { weigh } from '../on-change/decide.js';
+import { foreign, weigh } from '../on-change/decide.js';
 import { planBuildset } from '../plan.js';
 import type { Timed } from './compile.js';
 import { isSlot, nextSlot } from './slots.js';
@@ -21,6 +21,7 @@ type Scheduler = CompiledScheduler & Timed;
 
 /** A slot is missed when it is this late: a master that takes over from a dead one is sooner. */
 const MISSED_AFTER_MS = 5 * 60_000;
+const WHATEVER = 'it builds at its times, whatever changes';
 /** Number of changes that are let go at once when more wait than are looked at together. */
 const LET_GO = 500;
 
@@ -32,16 +33,18 @@ function decideChange(scheduler: Scheduler, state: SchedulerState, cause: Change
   const { change } = cause;
   const mark = { changeId: change.changeId, was: 'new' } as const;
   const ignored = (reason: string): Decision => ({ ...nothing, marks: [{ ...mark, now: 'ignored', reason }] });
-  if (!scheduler.onlyIfChanged) return ignored('it builds at its times, whatever changes');
-  const stamp = scheduler.sourceStamps.find(({ codebase }) => codebase === change.codebase);
-  if (!stamp) return ignored(`the codebase '${change.codebase}' is not one of its own`);
+  const { onlyIfChanged, isAbsolute } = scheduler;
+  if (!onlyIfChanged && !isAbsolute) return ignored(WHATEVER);
+  const stamp = scheduler.codebases.find(({ codebase }) => codebase === change.codebase);
+  if (!stamp) return { ...nothing, marks: [foreign(change)] };
   if (stamp.branch !== null && stamp.branch !== change.branch) return ignored(`it builds the branch '${stamp.branch}'`);
   const weight = weigh(scheduler, cause);
   if ('ask' in weight) return weight;
-  return {
-    ...nothing,
-    marks: ['settled' in weight ? weight.settled : { ...mark, now: 'waiting', important: weight.important }],
-  };
+  if ('settled' in weight) return { ...nothing, marks: [weight.settled] };
+  const remember = isAbsolute ? { remember: [stampOf(change)] } : {};
+  return onlyIfChanged
+    ? { ...nothing, ...remember, marks: [{ ...mark, now: 'waiting', important: weight.important }] }
+    : { ...ignored(WHATEVER), ...remember };
 }
 
 function decideTime(scheduler: Scheduler, state: SchedulerState, { waiting, hasMore }: TimeCause): Decision {
@@ -63,7 +66,7 @@ function decideTime(scheduler: Scheduler, state: SchedulerState, { waiting, hasM
         cause: `time:${slot}`,
         reason: `scheduler '${scheduler.name}' at ${slot}`,
         changes,
-        sourceStamps: latestStamps(scheduler.sourceStamps, changes),
+        sourceStamps: latestStamps(scheduler.codebases, scheduler.isAbsolute ? state.known : [], changes),
       }),
     ],
     marks: waiting.map(({ change: { changeId }, important }) => ({

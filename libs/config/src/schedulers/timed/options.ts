@@ -1,8 +1,8 @@
-import type { CodebasesOption } from '../codebases.js';
+import type { CodebasesOptions } from '../codebases.js';
 import type { WeighingOptions } from '../on-change/options.js';
 import type { SchedulerOptions } from '../options.js';
 
-export interface TimedOptions extends SchedulerOptions, WeighingOptions {
+export interface TimedOptions extends SchedulerOptions, WeighingOptions, CodebasesOptions {
   /** Build only when an important change has come since the last time. Default false. */
   readonly onlyIfChanged?: boolean;
   /**
@@ -10,8 +10,6 @@ export interface TimedOptions extends SchedulerOptions, WeighingOptions {
    * waits for the next (`skip`).
    */
   readonly missed?: 'run-once' | 'skip';
-  /** The branch to build. The default is the repository's own. With `onlyIfChanged` only changes of this branch count. */
+  /** The branch to build, unless there are `codebases`. The default is the repository's own. With `onlyIfChanged` only changes of this branch count. */
   readonly branch?: string | null;
-  /** In place of `branch`: the codebases, with what is built of each. */
-  readonly codebases?: CodebasesOption;
 }
