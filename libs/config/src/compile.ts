@@ -12,6 +12,7 @@ import { suppliedCodebases } from './codebases.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
+import { compileHook } from './hooks/compile.js';
 import { LockList } from './locks.js';
 import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
@@ -33,6 +34,8 @@ export interface CompileResult {
   readonly variables: NamedVariables;
   /** Credentials by change source. Like the digests they are only in the memory of the master that loads the configuration. */
   readonly credentials: ReadonlyMap<string, BoundCredentials>;
+  /** Secrets of hooks by name. They are where the credentials are, too. */
+  readonly hookSecrets: ReadonlyMap<string, string>;
 }
 
 /**
@@ -44,7 +47,7 @@ export type WorkerDigests = Readonly<Record<string, string>>;
 
 /** Environment variables that the configuration names. */
 export interface NamedVariables {
-  /** Variables with passwords of workers and change sources. Masters need them, steps do not. */
+  /** Variables with passwords of workers and change sources, and secrets of hooks. Masters need them, steps do not. */
   readonly masters: readonly string[];
   /** Variables that steps read. */
   readonly steps: readonly string[];
@@ -54,7 +57,7 @@ export interface CompileOptions {
   /** sha256 of every loaded file by its name. It is part of the fingerprint, because callbacks may use other parts of these files. */
   readonly sources?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** True when variables with passwords of workers and change sources are not set: a runner has none of them. */
+  /** True when variables with passwords and secrets of hooks are not set: a runner has none of them. */
   readonly withoutPasswords?: boolean;
   /** The file named in problems that have no better location. */
   readonly file?: string;
@@ -102,6 +105,14 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const credentials = new Map<string, BoundCredentials>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));
   unique(changeSources, sourceReaders);
+  const hookReaders = section('hooks');
+  const hookSecrets = new Map<string, string>();
+  const hooks = hookReaders.map((reader) => {
+    const { hook, secret } = compileHook(reader, callbacks, (variable) => env.get(variable));
+    if (secret !== null) hookSecrets.set(hook.name, secret);
+    return hook;
+  });
+  unique(hooks, hookReaders);
   builderReaders.forEach((reader, index) => {
     noteMissingCodebases(reader, suppliedCodebases(builders[index]!.name, schedulers, changeSources));
   });
@@ -115,6 +126,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     schedulers,
     changeSources,
     ...(locks.all.length > 0 && { locks: locks.all }),
+    hooks,
   };
   top.done();
   if (found.problems.length > 0) {
@@ -132,6 +144,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
     credentials,
+    hookSecrets,
     variables: { masters: [...env.read], steps: [...stepVariables] },
     notes: found.notes.map((note) => ({ ...(options.file && { file: options.file }), ...note })),
     workerDigests: Object.fromEntries(

@@ -18,6 +18,19 @@ export {
   isWithin,
   scopeOf,
 } from './git-credentials.js';
+export { baseHook, type BaseHookDefinition } from './hooks/base/index.js';
+export {
+  customHook,
+  type CustomHookDefinition,
+  type CustomHookOptions,
+  type HookRequest,
+  type Parsed,
+  type ParsedChange,
+} from './hooks/custom/index.js';
+export { githubHook, type GithubHookDefinition, type GithubHookOptions } from './hooks/github/options.js';
+export { type HookOptions, type SkipOptions } from './hooks/options.js';
+export { pollerHook, type PollerHookDefinition, type PollerHookOptions } from './hooks/poller/index.js';
+export { type HookDefinition } from './hooks/registry.js';
 export { locate, locationOf, type SourceLocation } from './location.js';
 export {
   type Lock,

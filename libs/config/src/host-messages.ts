@@ -19,6 +19,7 @@ export interface HostRevision {
   readonly workerDigests: WorkerDigests;
   readonly variables: NamedVariables;
   readonly credentials: ReadonlyMap<string, BoundCredentials>;
+  readonly hookSecrets: ReadonlyMap<string, string>;
 }
 
 export interface HostCall {

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
     callbacks = compiled.callbacks;
     giveWay();
-    const { revision, fingerprint, builderFingerprints, workerDigests, credentials, variables } = compiled;
+    const { revision, fingerprint, builderFingerprints, workerDigests, credentials, hookSecrets, variables } = compiled;
     send({
       kind: 'ready',
       revision: {
@@ -31,6 +31,7 @@ async function main(): Promise<void> {
         builderFingerprints,
         workerDigests,
         credentials,
+        hookSecrets,
         variables,
         snapshot: loaded.snapshot,
       },

@@ -86,6 +86,11 @@ export class ConfigHost {
     return this.loaded.credentials;
   }
 
+  /** Secrets of hooks by the hook's name. */
+  get hookSecrets(): ReadonlyMap<string, string> {
+    return this.loaded.hookSecrets;
+  }
+
   /** The loaded files, with which the same configuration can be loaded elsewhere, for example in runner threads. */
   get snapshot(): ConfigSnapshot {
     return this.loaded.snapshot;

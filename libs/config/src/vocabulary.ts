@@ -1,5 +1,6 @@
 import type { JsonValue } from '@millrace/domain';
 import type { GitCredentials } from './git-credentials.js';
+import type { HookDefinition } from './hooks/registry.js';
 import { locate } from './location.js';
 import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
@@ -87,6 +88,7 @@ export interface MasterConfig {
   readonly changeSources?: readonly ChangeSourceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean;
+  readonly hooks?: readonly HookDefinition[];
 }
 
 /**

@@ -14,6 +14,7 @@ export interface CompiledConfig {
   readonly changeSources: readonly CompiledChangeSource[];
   /** Missing when nothing uses a lock. */
   readonly locks?: readonly LockDefinition[];
+  readonly hooks: readonly CompiledHook[];
 }
 
 export interface CompiledProject {
@@ -147,4 +148,17 @@ export interface CompiledChangeSource {
   readonly codebase: string;
   /** Whether the poller makes one change for the head of a branch that it sees for the first time, instead of only remembering the head. */
   readonly buildHeadsOnFirstSight: boolean;
+}
+
+/** The part of a compiled hook that all dialects have. A dialect may have more fields. */
+export interface CompiledHook {
+  readonly dialect: string;
+  /** Unique among hooks. The default is the dialect. */
+  readonly name: string;
+  /** Whether the hook has a secret. The secret itself is in no revision. A hook without one takes deliveries from everybody. */
+  readonly hasSecret: boolean;
+  /** Codebase of the changes. */
+  readonly codebase: string;
+  /** Project of the changes; null for the one that the delivery names. */
+  readonly project: string | null;
 }

@@ -19,6 +19,7 @@ export type {
   CompiledForceCodebase,
   CompiledForceForm,
   CompiledForceScheduler,
+  CompiledHook,
   CompiledProject,
   CompiledScheduler,
   CompiledStep,
