@@ -1,6 +1,7 @@
 import { messageOf, OperationalError, UserError } from '@millrace/domain';
 import { Bindings, type Wish } from './bindings.js';
-import { HintQueue } from './hint-queue.js';
+import { BATCH_TOPIC, packed, unpacked } from './hint-batch.js';
+import { type Hint, HintQueue } from './hint-queue.js';
 import type { Dial, Link } from './link.js';
 import type { BusSettings } from './options.js';
 import type { Bus, BusPayload, BusState, BusStats, HintHandler, ProcedureHandler } from './port.js';
@@ -53,7 +54,7 @@ export class LinkedBus implements Bus {
   }
 
   publish(topic: string, payload: BusPayload): void {
-    if (this.closing.signal.aborted || !isTopic(topic) || !isPayload(payload)) {
+    if (this.closing.signal.aborted || !isTopic(topic) || topic === BATCH_TOPIC || !isPayload(payload)) {
       this.stats.dropped++;
       if (!this.closing.signal.aborted) this.settings.onWarning('bad hint dropped', { topic });
       return;
@@ -256,7 +257,7 @@ export class LinkedBus implements Bus {
     while (session && this.session === session && this.queue.size > 0) {
       const hints = this.queue.take(BATCH);
       try {
-        const refused = await this.whileLinked(session, session.link.publish(hints), this.answerLimit());
+        const refused = await this.whileLinked(session, sent(session.link, hints), this.answerLimit());
         this.stats.published += hints.length - refused;
         this.stats.dropped += refused;
       } catch (error) {
@@ -282,12 +283,25 @@ export class LinkedBus implements Bus {
     }
   }
 
-  private reconcileSubscription(prefix: string): Promise<void> {
+  private async reconcileSubscription(prefix: string): Promise<void> {
     const wish: Wish = {
       isWanted: () => this.handlers.has(prefix),
-      bind: (link) => link.subscribe(prefix, (topic, payload) => this.receive(prefix, topic, payload)),
+      bind: (link) =>
+        link.subscribe(prefix, (topic, payload) => {
+          if (topic === BATCH_TOPIC) this.receiveBatch(payload);
+          else this.receive(prefix, topic, payload);
+        }),
     };
-    return this.session?.bindings.reconcile(`subscription to '${prefix}'`, wish) ?? Promise.resolve();
+    // A batch has a topic of its own, which the subscription to everything covers.
+    const batches: Wish = {
+      isWanted: () => this.handlers.size > 0 && !this.handlers.has(''),
+      bind: (link) => link.subscribe(BATCH_TOPIC, (_topic, payload) => this.receiveBatch(payload)),
+    };
+    const bindings = this.session?.bindings;
+    await Promise.all([
+      bindings?.reconcile(`subscription to '${prefix}'`, wish),
+      bindings?.reconcile('subscription to batches', batches),
+    ]);
   }
 
   private reconcileProcedure(procedure: string): Promise<void> {
@@ -296,6 +310,17 @@ export class LinkedBus implements Bus {
       bind: (link) => link.register(procedure, (args) => this.answer(procedure, args)),
     };
     return this.session?.bindings.reconcile(`procedure '${procedure}'`, wish) ?? Promise.resolve();
+  }
+
+  private receiveBatch(payload: unknown): void {
+    const hints = unpacked(payload);
+    if (hints === null) {
+      this.stats.dropped++;
+      this.settings.onWarning('batch without hints dropped', {});
+      return;
+    }
+    for (const { topic, payload: of } of hints)
+      for (const prefix of [...this.handlers.keys()]) this.receive(prefix, topic, of);
   }
 
   private receive(prefix: string, topic: string, payload: unknown): void {
@@ -358,4 +383,15 @@ export class LinkedBus implements Bus {
       }
     }
   }
+}
+
+/**
+ * Sends hints, several as one message.
+ * @returns how many were refused
+ */
+async function sent(link: Link, hints: readonly Hint[]): Promise<number> {
+  const batch = hints.length > 1 ? packed(hints) : null;
+  // What is refused as one message is sent one by one, so that only what the broker does not take is lost.
+  if (batch && (await link.publish([batch])) === 0) return 0;
+  return link.publish(hints);
 }

@@ -25,6 +25,8 @@ export class ControlClient implements Hints {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly stopped: Promise<void>;
   private lastId = 0;
+  /** Hints of this turn of the event loop. They cross to the control thread, and mostly the bus, together. */
+  private unsent: Hint[] = [];
   /** Number of messages on the bus that were no hints, as far as the control thread has reported them. */
   droppedHints = 0;
   private busState: BusState = 'connecting';
@@ -57,7 +59,8 @@ export class ControlClient implements Hints {
 
   /** Sends a hint to other masters through the bus, and at once to the listeners of this one. */
   publish(hint: Hint): void {
-    this.send({ kind: 'publish', hint });
+    if (this.unsent.length === 0) setImmediate(() => this.sendHints());
+    this.unsent.push(hint);
     for (const { prefix, handler } of this.handlers.values()) {
       if (covers(prefix, hint.topic)) handler(hint.topic, hint.payload);
     }
@@ -80,6 +83,7 @@ export class ControlClient implements Hints {
 
   /** Gives up the lease and leaves the bus. */
   async stop(): Promise<void> {
+    this.sendHints();
     this.send({ kind: 'stop' });
     await this.stopped;
     clearInterval(this.beating);
@@ -91,8 +95,8 @@ export class ControlClient implements Hints {
         this.busState = message.state;
         for (const listener of this.stateListeners) listener(message.state);
         return;
-      case 'hint':
-        this.handlers.get(message.id)?.handler(message.topic, message.payload);
+      case 'hints':
+        for (const { id, topic, payload } of message.heard) this.handlers.get(id)?.handler(topic, payload);
         return;
       case 'dropped-hints':
         this.droppedHints += message.count;
@@ -111,6 +115,12 @@ export class ControlClient implements Hints {
         this.options.onClockSet(message.stepMs);
         return;
     }
+  }
+
+  private sendHints(): void {
+    if (this.unsent.length === 0) return;
+    this.send({ kind: 'publish', hints: this.unsent });
+    this.unsent = [];
   }
 
   private beat(): void {

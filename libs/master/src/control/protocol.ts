@@ -12,15 +12,20 @@ export interface ControlSetup {
   readonly heartbeat: SharedArrayBuffer;
 }
 
+/** A hint for one subscription. */
+export interface HeardHint extends Hint {
+  readonly id: number;
+}
+
 export type ToControl =
-  | { readonly kind: 'publish'; readonly hint: Hint }
+  | { readonly kind: 'publish'; readonly hints: readonly Hint[] }
   | { readonly kind: 'subscribe'; readonly id: number; readonly prefix: string }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   | { readonly kind: 'stop' };
 
 export type FromControl =
   | { readonly kind: 'bus-state'; readonly state: BusState }
-  | { readonly kind: 'hint'; readonly id: number; readonly topic: string; readonly payload: Hint['payload'] }
+  | { readonly kind: 'hints'; readonly heard: readonly HeardHint[] }
   /** Messages on the bus were no hints. `count` is their number since the last report; there is at most one report a minute. */
   | { readonly kind: 'dropped-hints'; readonly count: number; readonly topic: string }
   /** A warning of the bus about a problem that no caller is told about. */

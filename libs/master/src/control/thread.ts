@@ -4,7 +4,7 @@ import { openDatabase, storesOf } from '@millrace/database';
 import { readHint } from '@millrace/contracts';
 import { loggableText, messageOf, monotonicMs, PerMinute, printable, UnexpectedError } from '@millrace/domain';
 import { ClockWatch } from './clock-watch.js';
-import type { ControlSetup, FromControl, ToControl } from './protocol.js';
+import type { ControlSetup, FromControl, HeardHint, ToControl } from './protocol.js';
 import { judgeSilence } from './silence.js';
 
 const BUS_WARNINGS_A_MINUTE = 10;
@@ -31,6 +31,7 @@ const bus = createBus({
 });
 const drops = new PerMinute(1);
 const clock = new ClockWatch();
+const heard: HeardHint[] = [];
 const subscriptions = new Map<number, () => void>();
 let leaseUntilMs = monotonicMs() + setup.leaseMs;
 let dueAtMs = monotonicMs();
@@ -43,7 +44,7 @@ say({ kind: 'bus-state', state: bus.state });
 port.on('message', (message: ToControl) => {
   switch (message.kind) {
     case 'publish':
-      bus.publish(message.hint.topic, message.hint.payload);
+      for (const { topic, payload } of message.hints) bus.publish(topic, payload);
       return;
     case 'subscribe':
       subscriptions.set(
@@ -51,7 +52,7 @@ port.on('message', (message: ToControl) => {
         bus.subscribe(message.prefix, (topic, payload) => {
           const hint = readHint(topic, payload);
           if (hint === null) dropped(topic);
-          else say({ kind: 'hint', id: message.id, topic: hint.topic, payload: hint.payload });
+          else hear({ id: message.id, topic: hint.topic, payload: hint.payload });
         }),
       );
       return;
@@ -64,6 +65,12 @@ port.on('message', (message: ToControl) => {
       return;
   }
 });
+
+/** Passes a hint on, together with the others of the same message. */
+function hear(hint: HeardHint): void {
+  if (heard.length === 0) queueMicrotask(() => say({ kind: 'hints', heard: heard.splice(0) }));
+  heard.push(hint);
+}
 
 /** Counts a message on the bus that is no hint. Ignoring it is safe, because hints only save polls (I1). */
 function dropped(topic: string): void {
