@@ -228,6 +228,39 @@ onEveryDatabase('claims and journal', (get) => {
     expect(JSON.parse(String(stored!['properties']))).toMatchObject({ got: ['x', 'Step'], a: [1, 'Test'] });
   });
 
+  it('writes what comes together of one log as one chunk, and says whether a finished build has more', async () => {
+    for (const [builder, isFragmented] of [
+      [1, false],
+      [2, true],
+    ] as const) {
+      const build = await claimOne(builder);
+      const log = journal();
+      const line = (text: string) =>
+        ({ kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: `o${text}\n`, lines: 1 }) as const;
+      const written = await Promise.all([
+        log.write(build, [{ kind: 'step-started', number: 0, name: 's', hidden: false }, line('one')]),
+        log.write(build, [line('two'), { ...line('apart'), log: 'other' }]),
+        log.write(build, [line('three')]),
+      ]);
+      expect(written.map(({ logs }) => logs.map(({ event }) => event))).toEqual([
+        ['new'],
+        ['append', 'new'],
+        ['append'],
+      ]);
+      const end = { results: Result.SUCCESS, stateString: 'done' };
+      const last = isFragmented ? [line('last')] : [];
+      expect(await log.write(build, [...last, { kind: 'build-finished', end }])).toMatchObject({ isFragmented });
+      const { logId } = written[0].logs[0]!;
+      const chunks = await get().db.all<{ first: number; lines: number }>(
+        `SELECT first_line AS first, num_lines AS \`lines\` FROM log_chunks WHERE log_id = ? ORDER BY first_line`,
+        [logId],
+      );
+      expect(chunks[0]).toEqual({ first: 0, lines: 3 });
+      const after = isFragmented ? 'olast\n' : '';
+      expect(await readLogLines(get().db, logId, 0, 10)).toBe(`oone\notwo\nothree\n${after}`);
+    }
+  });
+
   it('merges small chunks of a finished log without moving a line', async () => {
     const build = await claimOne(11);
     const log = journal();

@@ -279,13 +279,14 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     this.signals.slotFreed.next();
     try {
       const committed = await finished;
-      if (committed?.ended) announceEnd(this.hints, committed.ended);
-      else log.info('the build was no longer ours when it ended');
+      if (committed?.ended) {
+        announceEnd(this.hints, committed.ended);
+        if (committed.isFragmented) void this.seal(build.buildId);
+      } else log.info('the build was no longer ours when it ended');
     } catch (error) {
       log.error({ err: error }, `the end of the build could not be written: ${messageOf(error)}`);
     }
     this.entries.delete(build.buildId);
-    void this.seal(build.buildId);
     log.info({ results: end.results, state: end.stateString }, 'build finished');
   }
 

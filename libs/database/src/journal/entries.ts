@@ -77,4 +77,6 @@ export interface Committed {
   readonly steps: readonly { readonly stepId: number; readonly event: 'started' | 'updated' | 'finished' }[];
   readonly logs: readonly { readonly stepId: number; readonly logId: number; readonly event: 'new' | 'append' }[];
   readonly ended: EndedBuild | null;
+  /** Whether the build has ended and its logs are in several chunks, which may be merged (`sealLogs`). */
+  readonly isFragmented: boolean;
 }

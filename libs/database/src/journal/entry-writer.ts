@@ -8,10 +8,14 @@ import type { LogState, StagedMemory } from './memory.js';
 
 const CHUNK_BYTES = 256 << 10;
 
-/** Writes the entries of one build in a transaction that has locked its claim. */
+/**
+ * Writes the entries of one build in a transaction that has locked its claim. Lines of one log become one chunk, however many entries they
+ * came in: `flush` writes what has gathered.
+ */
 export class EntryWriter {
-  private readonly steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
-  private readonly logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
+  private steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
+  private logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
+  private readonly unwritten = new Map<LogState, { text: string; lines: number }>();
 
   constructor(
     private readonly tx: Transaction,
@@ -20,13 +24,23 @@ export class EntryWriter {
   ) {}
 
   async write(entries: readonly BuildEntry[]): Promise<Committed> {
+    this.steps = [];
+    this.logs = new Map();
     let ended: EndedBuild | null = null;
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i]!;
-      if (entry.kind === 'build-finished') ended = await endBuildIn(this.tx, this.build, entry.end);
-      else await this.one(entry);
+    for (const entry of entries) {
+      if (entry.kind === 'build-finished') {
+        await this.flush();
+        ended = await endBuildIn(this.tx, this.build, entry.end);
+      } else await this.one(entry);
     }
-    return { steps: this.steps, logs: [...this.logs.values()], ended };
+    const { steps, logs, memory } = this;
+    return { steps, logs: [...logs.values()], ended, isFragmented: ended !== null && memory.isFragmented };
+  }
+
+  /** Writes the lines that have gathered. To be called after the last entry. */
+  async flush(): Promise<void> {
+    for (const [log, { text, lines }] of this.unwritten) await this.writeLines(log, text, lines);
+    this.unwritten.clear();
   }
 
   private async one(entry: Exclude<BuildEntry, { kind: 'build-finished' }>): Promise<void> {
@@ -155,17 +169,26 @@ export class EntryWriter {
     const known = this.memory.log(entry.step, entry.log);
     const event = known ? 'append' : 'new';
     const log = known ?? (await this.createLog(entry));
-    for (const piece of pieces(entry.text, entry.lines)) {
+    const waiting = this.unwritten.get(log);
+    if (waiting) {
+      waiting.text += entry.text;
+      waiting.lines += entry.lines;
+    } else this.unwritten.set(log, { text: entry.text, lines: entry.lines });
+    if (this.logs.get(log.logId)?.event !== 'new')
+      this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
+  }
+
+  private async writeLines(log: LogState, text: string, lines: number): Promise<void> {
+    for (const piece of pieces(text, lines)) {
       const { codec, content } = await encodeChunk(piece.text);
       await this.tx.defer(
         `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
         [log.logId, log.lines, piece.lines, codec, content],
       );
       log.lines += piece.lines;
+      log.chunks = log.chunks === 'none' ? 'one' : 'several';
     }
     await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
-    if (this.logs.get(log.logId)?.event !== 'new')
-      this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
   }
 
   private async createLog(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<LogState> {
@@ -175,7 +198,7 @@ export class EntryWriter {
       `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, 0, 0)`,
       [this.build.buildId, stepId, entry.log, slug, entry.type],
     );
-    return this.memory.addLog(entry.step, entry.log, { logId: insertId, stepId, slug, lines: 0 });
+    return this.memory.addLog(entry.step, entry.log, { logId: insertId, stepId, slug, lines: 0, chunks: 'none' });
   }
 }
 

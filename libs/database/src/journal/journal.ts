@@ -89,13 +89,13 @@ export class Journal {
       buildId,
     ]);
     const numbers = new Map(steps.map((step) => [step.id, step.number]));
-    const logs = await this.db.all<LogState & { name: string }>(
+    const logs = await this.db.all<Omit<LogState, 'chunks'> & { name: string }>(
       `SELECT id AS logId, step_id AS stepId, name, slug, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
       [buildId],
     );
     const memory = new BuildMemory();
     for (const { number, id } of steps) memory.steps.set(number, id);
-    for (const { name, ...log } of logs) memory.addLog(numbers.get(log.stepId)!, name, log);
+    for (const { name, ...log } of logs) memory.addLog(numbers.get(log.stepId)!, name, { ...log, chunks: 'several' });
     this.memory.set(buildId, memory);
   }
 
@@ -195,7 +195,7 @@ export class Journal {
     if (items.length > 0) {
       const keys = [...new Map(items.map((item) => [item.build.buildId, item.build])).values()];
       const ours = await claimedOf(tx, keys);
-      const staged = new Map<number, StagedMemory>();
+      const staged = new Map<number, { readonly memory: StagedMemory; readonly writer: EntryWriter }>();
       for (const item of items) {
         const { build } = item;
         if (!ours.has(build.buildId)) {
@@ -207,14 +207,18 @@ export class Journal {
           after.push(() => item.reject(this.broken.get(build.buildId)));
           continue;
         }
-        const memory = staged.get(build.buildId) ?? new StagedMemory(this.memory.get(build.buildId));
-        staged.set(build.buildId, memory);
-        const committed = await new EntryWriter(tx, build, memory).write(item.entries);
+        let stage = staged.get(build.buildId);
+        if (!stage) {
+          const memory = new StagedMemory(this.memory.get(build.buildId));
+          staged.set(build.buildId, (stage = { memory, writer: new EntryWriter(tx, build, memory) }));
+        }
+        const committed = await stage.writer.write(item.entries);
         after.push(() => item.resolve(committed));
         if (committed.ended) ours.delete(build.buildId);
       }
+      for (const { writer } of staged.values()) await writer.flush();
       after.push(() => {
-        for (const [buildId, memory] of staged) this.memory.set(buildId, memory.keep());
+        for (const [buildId, { memory }] of staged) this.memory.set(buildId, memory.keep());
       });
     }
     for (const claim of claims) {

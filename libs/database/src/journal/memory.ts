@@ -5,6 +5,8 @@ export interface LogState {
   readonly stepId: number;
   readonly slug: string;
   lines: number;
+  /** How many chunks its lines are in, as far as that decides whether merging them is worth a try. */
+  chunks: 'none' | 'one' | 'several';
 }
 
 /** The journal's knowledge of a build, so that appending costs no reads. */
@@ -33,6 +35,11 @@ export class StagedMemory {
 
   addStep(number: number, stepId: number): void {
     this.added.steps.set(number, stepId);
+  }
+
+  /** Whether a log of the build is in several chunks. */
+  get isFragmented(): boolean {
+    return [...this.before.logs.values(), ...this.added.logs.values()].some(({ chunks }) => chunks === 'several');
   }
 
   /** Returns the state of a log, whose line count may be increased. */
