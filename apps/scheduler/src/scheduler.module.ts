@@ -3,11 +3,12 @@ import { ConfigurationModule } from './configuration/configuration.module.js';
 import { GitModule } from './git/git.module.js';
 import { Scheduler } from './scheduler.js';
 import { SchedulersModule } from './schedulers/schedulers.module.js';
+import { ServicesModule } from './services/services.module.js';
 import { TriggerModule } from './trigger/trigger.module.js';
 
-/** The role `scheduler`: pollers, schedulers, the trigger API. */
+/** The role `scheduler`: pollers, schedulers, services, the trigger API. */
 @Module({
-  imports: [ConfigurationModule, GitModule, SchedulersModule, TriggerModule],
+  imports: [ConfigurationModule, GitModule, SchedulersModule, ServicesModule, TriggerModule],
   providers: [Scheduler],
 })
 export class SchedulerModule {}

@@ -4,6 +4,7 @@ import type { Revision } from './configuration/revision.js';
 import { SchedulerConfiguration } from './configuration/scheduler-configuration.js';
 import { GitPollers } from './git/git-pollers.js';
 import { Schedulers } from './schedulers/schedulers.js';
+import { Services } from './services/services.js';
 
 /** Runs the configuration in force. A reconfiguration takes effect completely or not at all. */
 @Injectable()
@@ -14,6 +15,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     private readonly configuration: SchedulerConfiguration,
     private readonly pollers: GitPollers,
     private readonly schedulers: Schedulers,
+    private readonly services: Services,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -43,11 +45,12 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     const { current } = this.configuration;
     this.pollers.begin(current);
     this.schedulers.begin(current);
+    this.services.begin(current);
   }
 
   /** Ends a revision. A running callback is aborted, and its change is looked at again. */
   private async end({ host }: Revision): Promise<void> {
-    const ends = [this.pollers.stop(), this.schedulers.stop()];
+    const ends = [this.pollers.stop(), this.schedulers.stop(), this.services.stop()];
     await host.close();
     await Promise.all(ends);
   }

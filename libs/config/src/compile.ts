@@ -18,6 +18,7 @@ import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from 
 import { ConfigError, type Note } from './problems.js';
 import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
+import { compileService } from './services/compile.js';
 import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
 import { checkUpstreams } from './upstreams.js';
@@ -101,6 +102,9 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
   checkUpstreams(schedulers, schedulerReaders);
+  const serviceReaders = section('services');
+  const services = serviceReaders.map((reader) => compileService(reader, { builders: builderNames, callbacks }));
+  unique(services, serviceReaders);
   const sourceReaders = section('changeSources');
   const credentials = new Map<string, BoundCredentials>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));
@@ -125,6 +129,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     builders,
     schedulers,
     changeSources,
+    services,
     ...(locks.all.length > 0 && { locks: locks.all }),
     hooks,
   };

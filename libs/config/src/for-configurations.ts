@@ -82,6 +82,12 @@ export { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
 export { type FilterDefinition, type FilterValue } from './schedulers/on-change/options.js';
 export { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
 export { type SchedulerDefinition } from './schedulers/registry.js';
+export {
+  failingBuildsetCanceller,
+  type FailingBuildsetCancellerOptions,
+} from './services/failing-buildset-canceller.js';
+export { oldBuildCanceller, type OldBuildCancellerOptions } from './services/old-build-canceller.js';
+export { type ServiceDefinition } from './services/registry.js';
 export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
 export { trigger } from './schedulers/trigger/index.js';
 export {

@@ -19,5 +19,7 @@ export {
   unchanged,
   type WaitingChange,
 } from './schedulers/kind.js';
+export { type OpenRequest, type ServiceKind } from './services/kind.js';
+export { serviceKind } from './services/registry.js';
 export { schedulerKind } from './schedulers/registry.js';
 export type { OnChange } from './schedulers/on-change/compile.js';

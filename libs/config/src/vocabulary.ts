@@ -4,6 +4,7 @@ import type { HookDefinition } from './hooks/registry.js';
 import { locate } from './location.js';
 import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
+import type { ServiceDefinition } from './services/registry.js';
 import type { Renderable, Step } from './step.js';
 
 type Properties = Readonly<Record<string, JsonValue>>;
@@ -86,6 +87,7 @@ export interface MasterConfig {
   readonly builders: readonly BuilderDefinition[];
   readonly schedulers?: readonly SchedulerDefinition[];
   readonly changeSources?: readonly ChangeSourceDefinition[];
+  readonly services?: readonly ServiceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean;
   readonly hooks?: readonly HookDefinition[];

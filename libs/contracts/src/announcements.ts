@@ -4,10 +4,10 @@ import { type Hint, hints } from './hints.js';
 export function buildsetCreated(buildset: {
   readonly buildsetId: number;
   readonly requests: readonly { readonly requestId: number; readonly builderId: number }[];
-  readonly collapsed: readonly CollapsedAnnouncement[];
+  readonly collapsed: readonly CompletedRequest[];
 }): Hint[] {
   return [
-    ...buildset.collapsed.flatMap(requestCollapsed),
+    ...buildset.collapsed.flatMap(requestCompleted),
     ...buildset.requests.flatMap(({ requestId, builderId }) => [
       hints.request(requestId, builderId, 'new'),
       hints.queued(builderId),
@@ -16,18 +16,36 @@ export function buildsetCreated(buildset: {
   ];
 }
 
-interface CollapsedAnnouncement {
+interface CompletedRequest {
   readonly requestId: number;
   readonly builderId: number;
   readonly completedBuildsetId: number | null;
 }
 
-/** Returns the hints about a request that was completed because another one builds the same. */
-export function requestCollapsed({ requestId, builderId, completedBuildsetId }: CollapsedAnnouncement): Hint[] {
+/** Returns the hints about a request that was completed without a build. */
+export function requestCompleted({ requestId, builderId, completedBuildsetId }: CompletedRequest): Hint[] {
   return [
     hints.request(requestId, builderId, 'complete'),
     ...(completedBuildsetId === null ? [] : [hints.buildset(completedBuildsetId, 'complete')]),
   ];
+}
+
+/** Returns the hints about a request that somebody cancelled. */
+export function requestCancelled(
+  requestId: number,
+  cancelled:
+    | { readonly outcome: 'cancelled'; readonly builderId: number; readonly completedBuildsetId: number | null }
+    | { readonly outcome: 'stopping'; readonly masterId: number }
+    | { readonly outcome: 'already-complete' },
+): Hint[] {
+  switch (cancelled.outcome) {
+    case 'stopping':
+      return [hints.command(cancelled.masterId)];
+    case 'cancelled':
+      return requestCompleted({ requestId, ...cancelled });
+    case 'already-complete':
+      return [];
+  }
 }
 
 /** Returns the hints about the committed end of an attempt. */

@@ -12,9 +12,17 @@ export interface CompiledConfig {
   readonly builders: readonly CompiledBuilder[];
   readonly schedulers: readonly CompiledScheduler[];
   readonly changeSources: readonly CompiledChangeSource[];
+  /** Missing in a revision of an older release. */
+  readonly services?: readonly CompiledService[];
   /** Missing when nothing uses a lock. */
   readonly locks?: readonly LockDefinition[];
   readonly hooks: readonly CompiledHook[];
+}
+
+/** The part of a compiled service that all kinds have. A service acts beside the schedulers, on one master at a time. */
+export interface CompiledService {
+  readonly kind: string;
+  readonly name: string;
 }
 
 export interface CompiledProject {

@@ -1,4 +1,4 @@
-export { attemptEnded, buildsetCreated, requestCollapsed } from './announcements.js';
+export { attemptEnded, buildsetCreated, requestCancelled, requestCompleted } from './announcements.js';
 export {
   type BuildEvent,
   EVENTS,
@@ -22,6 +22,7 @@ export type {
   CompiledHook,
   CompiledProject,
   CompiledScheduler,
+  CompiledService,
   CompiledStep,
   CompiledWorker,
   ForceField,

@@ -4,16 +4,17 @@ import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database, Transaction } from './sql.js';
 
-/** Name of a scheduler, poller or hook that is active on one master at a time. */
-export type OwnershipName = `${'scheduler' | 'poller' | 'hook'}:${string}`;
+/** Name of a scheduler, poller, hook or service that is active on one master at a time. */
+export type OwnershipName = `${'scheduler' | 'poller' | 'hook' | 'service'}:${string}`;
 
 export const ownershipName = {
   scheduler: (name: string): OwnershipName => `scheduler:${name}`,
   poller: (name: string): OwnershipName => `poller:${name}`,
+  service: (name: string): OwnershipName => `service:${name}`,
   hook: (name: string): OwnershipName => `hook:${name}`,
 };
 
-/** The right of one master to run a scheduler, poller or hook (I4). */
+/** The right of one master to run a scheduler, poller, hook or service (I4). */
 export interface Ownership {
   readonly name: OwnershipName;
   readonly epoch: number;

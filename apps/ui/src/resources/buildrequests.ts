@@ -1,4 +1,4 @@
-import { type BuildRequestResource, EVENTS, hints } from '@millrace/contracts';
+import { type BuildRequestResource, EVENTS, hints, requestCancelled } from '@millrace/contracts';
 import { BUILD_REQUESTS, withFilter } from '@millrace/database';
 import { isUuid } from '@millrace/domain';
 import type { Reads } from '../reads.js';
@@ -33,12 +33,7 @@ export function buildrequests({ reads, actions, publish }: ResourcePorts): Resou
         params: ReasonParams,
         async run(_caller, requestId: number, { reason }) {
           const cancelled = await actions.cancelRequest(requestId, reason || 'no reason');
-          if (cancelled.outcome === 'stopping') publish(hints.command(cancelled.masterId));
-          if (cancelled.outcome === 'cancelled') {
-            publish(hints.request(requestId, cancelled.builderId, 'complete'));
-            if (cancelled.completedBuildsetId !== null)
-              publish(hints.buildset(cancelled.completedBuildsetId, 'complete'));
-          }
+          for (const hint of requestCancelled(requestId, cancelled)) publish(hint);
           return null;
         },
       }),

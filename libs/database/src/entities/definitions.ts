@@ -99,12 +99,15 @@ export class ChangeSourceEntity {
   @Text({ nullable: true }) error: string | null;
 }
 
-/** What change sources and schedulers remember: a poller's position in each of its branches, the last source stamp of each codebase. */
+/**
+ * What change sources, schedulers and services remember: a poller's position in each of its branches, the last source stamp of each
+ * codebase, a service's cursors.
+ */
 @Entity('object_state')
 export class ObjectStateEntity {
-  /** `poller:NAME`, `scheduler:NAME`. */
+  /** `poller:NAME`, `scheduler:NAME`, `service:NAME`. */
   @Name({ primary: true }) owner: string;
-  /** `branch:NAME`, `move:NAME`, `codebase:NAME`. */
+  /** `branch:NAME`, `move:NAME`, `codebase:NAME`, `changes`, `failures`. */
   @Name({ primary: true }) name: string;
   /** JSON. */
   @Text() value: string;

@@ -40,7 +40,7 @@ export class JournalEntity {
 /** The master on which a scheduler, poller, hook or reporter is active. */
 @Entity('ownerships')
 export class OwnershipEntity {
-  /** `scheduler:NAME`, `poller:NAME`, `hook:NAME`. */
+  /** `scheduler:NAME`, `poller:NAME`, `hook:NAME`, `service:NAME`. */
   @Name({ primary: true }) name: string;
   @Big() masterId: number;
   @Big() masterEpoch: number;

@@ -48,7 +48,7 @@ export function compileWeighing(reader: ObjectReader, callbacks: CallbackTable):
   };
 }
 
-function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
+export function compileFilter(scheduler: ObjectReader, callbacks: CallbackTable): ChangeFilter {
   if (!scheduler.has('filter')) return {};
   const reader = scheduler.inner('filter');
   const filter: Partial<Record<FilteredAttribute, ValueMatch>> = {};

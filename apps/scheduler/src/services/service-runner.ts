@@ -1,0 +1,136 @@
+import type { ServiceKind } from '@millrace/config';
+import { type CompiledService, requestCancelled } from '@millrace/contracts';
+import {
+  type BuildActionStore,
+  type Incarnation,
+  type IntakeStore,
+  type OpenRequestRow,
+  type Ownership,
+  ownershipName,
+  type OwnershipStore,
+  type ServiceStore,
+} from '@millrace/database';
+import { FencedError } from '@millrace/domain';
+import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+
+/** Most changes that are decided about before the cursor moves. */
+const BATCH = 100;
+
+export interface ServicePorts {
+  readonly me: Incarnation;
+  readonly lease: Pick<Lease, 'mayTakeOver'>;
+  readonly ownerships: OwnershipStore;
+  readonly services: ServiceStore;
+  readonly intake: IntakeStore;
+  readonly actions: BuildActionStore;
+  readonly hints: Hints;
+  readonly log: Logger;
+}
+
+export interface ServiceOptions {
+  readonly service: CompiledService;
+  readonly kind: ServiceKind;
+  /** Ids of builders by name. */
+  readonly builderIds: ReadonlyMap<string, number>;
+  /** Longest time until a lost hint is noticed; null for never. */
+  readonly everyMs: number | null;
+}
+
+/**
+ * Passes causes to a service, and cancels what it decides. It is active on one master at a time, from a durable cursor. The cursor moves
+ * after the cancelling: a cause may come again, and then finds nothing left to cancel. Nothing here depends on the kind of service.
+ */
+export class ServiceRunner {
+  private readonly loop: Loop;
+  private readonly builderNames: ReadonlyMap<number, string>;
+  private unsubscribe: () => void = () => undefined;
+
+  constructor(
+    private readonly options: ServiceOptions,
+    private readonly ports: ServicePorts,
+  ) {
+    const { service, everyMs, builderIds } = options;
+    this.builderNames = new Map([...builderIds].map(([name, id]) => [id, name]));
+    const round = (signal: AbortSignal) => this.round(signal);
+    this.loop = new Loop({ name: `service:${service.name}`, everyMs, round, log: ports.log });
+  }
+
+  start(): void {
+    const { change } = this.options.kind.on;
+    const { hints } = this.ports;
+    this.unsubscribe = change
+      ? hints.subscribe('changes', () => this.loop.nudge())
+      : hints.subscribe('buildrequests', (topic) => {
+          if (topic.endsWith('.complete')) this.loop.nudge();
+        });
+    this.loop.start();
+  }
+
+  /** Stops and waits for the current round. */
+  async stop(): Promise<void> {
+    this.unsubscribe();
+    await this.loop.stop();
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const { ports } = this;
+    const { name } = this.options.service;
+    const owner = await ports.ownerships.acquire(ownershipName.service(name), ports.me, ports.lease.mayTakeOver());
+    if (!owner) return;
+    const { change, failure } = this.options.kind.on;
+    try {
+      if (change) await this.followChanges(owner, signal);
+      if (failure) await this.followFailures(owner, signal);
+    } catch (error) {
+      // Another master is the owner now: a normal end of this round.
+      if (!(error instanceof FencedError)) throw error;
+      ports.log.debug({ service: name, err: error }, 'fenced');
+    }
+  }
+
+  private async followChanges(owner: Ownership, signal: AbortSignal): Promise<void> {
+    const { service, kind } = this.options;
+    const { services, intake } = this.ports;
+    while (!signal.aborted) {
+      const cursors = await services.cursors(owner);
+      const changes = await intake.changesAfter(cursors.changes, BATCH);
+      if (changes.length === 0) return;
+      for (const change of changes) {
+        const older = this.named(await services.olderRequests(change));
+        await this.cancel(kind.on.change!(service, { change, older }));
+      }
+      await services.move(owner, { changes: changes.at(-1)!.seq });
+    }
+  }
+
+  private async followFailures(owner: Ownership, signal: AbortSignal): Promise<void> {
+    const { service, kind } = this.options;
+    const { services } = this.ports;
+    const { failures, nowMs } = await services.failures(await services.cursors(owner));
+    for (const { buildsetId, ...row } of failures) {
+      if (signal.aborted) return;
+      const [failed] = this.named([row]);
+      const rest = this.named(await services.openRequests(buildsetId));
+      if (!failed || rest.length === 0) continue;
+      const sourceStamps = await services.sourceStamps(buildsetId);
+      await this.cancel(kind.on.failure!(service, { failed, sourceStamps, rest }));
+    }
+    if (nowMs !== null) await services.move(owner, { failuresMs: nowMs });
+  }
+
+  private named(rows: readonly OpenRequestRow[]): { readonly requestId: number; readonly builder: string }[] {
+    return rows.flatMap(({ requestId, builderId }) => {
+      const builder = this.builderNames.get(builderId);
+      return builder === undefined ? [] : [{ requestId, builder }];
+    });
+  }
+
+  private async cancel(
+    cancellations: readonly { readonly requestId: number; readonly reason: string }[],
+  ): Promise<void> {
+    for (const { requestId, reason } of cancellations) {
+      const cancelled = await this.ports.actions.cancelRequest(requestId, reason);
+      for (const hint of requestCancelled(requestId, cancelled)) this.ports.hints.publish(hint);
+    }
+  }
+}
