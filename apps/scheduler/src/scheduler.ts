@@ -3,6 +3,7 @@ import { OnCommand } from '@millrace/master';
 import type { Revision } from './configuration/revision.js';
 import { SchedulerConfiguration } from './configuration/scheduler-configuration.js';
 import { GitPollers } from './git/git-pollers.js';
+import { Hooks } from './hooks/hooks.js';
 import { Schedulers } from './schedulers/schedulers.js';
 import { Services } from './services/services.js';
 
@@ -14,6 +15,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
   constructor(
     private readonly configuration: SchedulerConfiguration,
     private readonly pollers: GitPollers,
+    private readonly hooks: Hooks,
     private readonly schedulers: Schedulers,
     private readonly services: Services,
   ) {}
@@ -28,7 +30,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   /**
-   * Reconfigures, one request at a time. Old and new pollers and schedulers are the same owner to the database, so the old ones have ended
+   * Reconfigures, one request at a time. Old and new pollers, hooks and schedulers are the same owner to the database, so the old ones have ended
    * before the new ones begin.
    */
   @OnCommand('reconfig')
@@ -44,13 +46,14 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
   private begin(): void {
     const { current } = this.configuration;
     this.pollers.begin(current);
+    this.hooks.begin(current);
     this.schedulers.begin(current);
     this.services.begin(current);
   }
 
   /** Ends a revision. A running callback is aborted, and its change is looked at again. */
   private async end({ host }: Revision): Promise<void> {
-    const ends = [this.pollers.stop(), this.schedulers.stop(), this.services.stop()];
+    const ends = [this.pollers.stop(), this.hooks.stop(), this.schedulers.stop(), this.services.stop()];
     await host.close();
     await Promise.all(ends);
   }

@@ -121,16 +121,18 @@ export class Site {
     return new Site(folder, openDatabase(url), url);
   }
 
-  /** Writes the configuration: `schedulers` and `changeSources` as source text, for one builder `b`. */
-  configure(parts: { readonly schedulers?: string; readonly changeSources?: string }): void {
+  /** Writes the configuration: `schedulers`, `changeSources` and `hooks` as source text, for one builder `b`. */
+  configure(parts: { readonly schedulers?: string; readonly changeSources?: string; readonly hooks?: string }): void {
     writeFileSync(
       this.config,
-      `import { anyBranch, builder, customStep, defineConfig, gitPoller, trigger, worker } from '@millrace/config';
+      `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, gitPoller, pollerHook, trigger,
+  worker } from '@millrace/config';
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],
   builders: [builder('b', { workers: ['w'], factory: [customStep('do', async () => 0)] })],
   schedulers: [${parts.schedulers ?? ''}],
   changeSources: [${parts.changeSources ?? ''}],
+  hooks: [${parts.hooks ?? ''}],
 });
 `,
     );

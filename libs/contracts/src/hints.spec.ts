@@ -5,6 +5,7 @@ import { type Hint, hints, readHint } from './hints.js';
 /** One hint of every kind and event. */
 const ALL: readonly Hint[] = [
   hints.change(1),
+  ...(['new', 'updated'] as const).map((event) => hints.delivery(17, event)),
   ...(['new', 'complete'] as const).map((event) => hints.buildset(2, event)),
   ...(['new', 'claimed', 'unclaimed', 'complete'] as const).map((event) => hints.request(3, 4, event)),
   hints.queued(5),

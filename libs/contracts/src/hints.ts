@@ -11,6 +11,7 @@ export interface Hint {
 /** Events of each resource, in the order of a row's life. */
 export const EVENTS = {
   changes: ['new'],
+  deliveries: ['new', 'updated'],
   buildsets: ['new', 'complete'],
   buildrequests: ['new', 'claimed', 'unclaimed', 'complete'],
   builds: ['new', 'update', 'finished'],
@@ -32,6 +33,10 @@ export type WorkerEvent = EventOf<'workers'>;
 
 export const hints = {
   change: (changeid: number): Hint => ({ topic: `changes.${changeid}.new`, payload: { changeid } }),
+  delivery: (deliveryid: number, event: EventOf<'deliveries'>): Hint => ({
+    topic: `deliveries.${deliveryid}.${event}`,
+    payload: { deliveryid },
+  }),
   buildset: (bsid: number, event: EventOf<'buildsets'>): Hint => ({
     topic: `buildsets.${bsid}.${event}`,
     payload: { bsid },
@@ -80,6 +85,7 @@ export function isBuildFinished(topic: string): boolean {
  */
 const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids: readonly string[] }[]> = new Map([
   ['changes', [shape(':id.:event', EVENTS.changes, 'changeid')]],
+  ['deliveries', [shape(':id.:event', EVENTS.deliveries, 'deliveryid')]],
   ['buildsets', [shape(':id.:event', EVENTS.buildsets, 'bsid')]],
   ['buildrequests', [shape(':id.:event', EVENTS.buildrequests, 'buildrequestid', 'builderid')]],
   ['queue', [shape(':id', [], 'builderid')]],

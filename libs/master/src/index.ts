@@ -5,7 +5,7 @@ export { httpAdapter, type ListenerOptions } from './http-listener.js';
 export { Lease } from './lease.js';
 export { type Logger } from './logging.js';
 export { Loop, type LoopOptions } from './loop.js';
-export { httpStatusOf, MillraceErrorFilter } from './millrace-error.filter.js';
+export { errorAnswer, httpStatusOf, MillraceErrorFilter } from './millrace-error.filter.js';
 export { MasterPhase } from './phase.js';
 export { portRefused } from './ports.js';
 export { runMaster } from './run-master.js';

@@ -3,6 +3,7 @@ import { MillraceError, OperationalError, UserError } from '@millrace/domain';
 import type { FastifyReply } from 'fastify';
 
 const STATUS: ReadonlyMap<string, number> = new Map([
+  ['bad-signature', 401],
   ['forbidden', 403],
   ['not-found', 404],
   ['invalid-path', 404],
@@ -17,20 +18,24 @@ export function httpStatusOf(error: unknown): number {
   return error instanceof OperationalError ? 503 : 500;
 }
 
-/** Answers an error of a handler with `{ error, code, … }`. Of a bug only the code is sent. */
+/** Returns the status and body that answer an error. Of a bug only the code is sent. */
+export function errorAnswer(error: MillraceError): { readonly status: number; readonly body: object } {
+  const status = httpStatusOf(error);
+  const { code } = error;
+  return {
+    status,
+    body:
+      status === 500
+        ? { error: 'internal error; the log of this master says more', code }
+        : { error: error.message, code, ...error.fields },
+  };
+}
+
+/** Answers an error of a handler with `{ error, code, … }`. */
 @Catch(MillraceError)
 export class MillraceErrorFilter implements ExceptionFilter<MillraceError> {
   catch(error: MillraceError, host: ArgumentsHost): void {
-    const status = httpStatusOf(error);
-    const { code } = error;
-    void host
-      .switchToHttp()
-      .getResponse<FastifyReply>()
-      .status(status)
-      .send(
-        status === 500
-          ? { error: 'internal error; the log of this master says more', code }
-          : { error: error.message, code, ...error.fields },
-      );
+    const { status, body } = errorAnswer(error);
+    void host.switchToHttp().getResponse<FastifyReply>().status(status).send(body);
   }
 }

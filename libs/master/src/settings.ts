@@ -63,10 +63,12 @@ export interface EngineSettings extends MasterSettings {
 
 export interface SchedulerSettings extends MasterSettings {
   readonly role: 'scheduler';
-  /** Address of the trigger API's own listener. */
+  /** Address of the listener of the trigger API and of hooks. */
   readonly triggerHost: string;
   readonly triggerPort: number;
   readonly triggerToken: string | null;
+  /** How long the bodies of deliveries to hooks are kept. */
+  readonly hookKeepMs: number;
 }
 
 export interface UiSettings extends MasterSettings {
@@ -87,6 +89,8 @@ const DEFAULT_HTTP_PORT: Record<MasterRole, number> = { ui: 8010, scheduler: 801
 
 /** Shortest accepted token. Shorter ones can be guessed. */
 const MIN_TOKEN_CHARACTERS = 16;
+
+const DAY_MS = 86_400_000;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
@@ -155,6 +159,7 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     triggerHost: reader.text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
     triggerPort: reader.integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),
     triggerToken: reader.secret('MILLRACE_TRIGGER_TOKEN', MIN_TOKEN_CHARACTERS),
+    hookKeepMs: reader.integer('MILLRACE_HOOK_KEEP_DAYS', 30, 1, 3_650) * DAY_MS,
   }),
   ui: (reader) => ({
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),

@@ -1,8 +1,18 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CompiledChangeSource } from '@millrace/contracts';
-import { type Incarnation, IntakeStore, OwnershipStore } from '@millrace/database';
-import { Hints, Lease, LOG, type Logger, Loop, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { type Incarnation, IntakeStore, type Poll, OwnershipStore } from '@millrace/database';
+import {
+  Hints,
+  Lease,
+  LOG,
+  type Logger,
+  Loop,
+  ME,
+  OnCommand,
+  type SchedulerSettings,
+  SETTINGS,
+} from '@millrace/master';
 import type { Revision } from '../configuration/revision.js';
 import { createLimit, type Limit } from '../core/limit.js';
 import { GitPoller } from './poller.js';
@@ -19,7 +29,8 @@ export class GitPollers {
   private readonly limit = createLimit(CONCURRENT_POLLS);
   /** Limits by address: work in a mirror goes through the limit of its address. */
   private readonly mirrors = new Map<string, Limit>();
-  private loops: Loop[] = [];
+  /** Loops by change source. */
+  private loops: ReadonlyMap<string, Loop> = new Map();
 
   constructor(
     private readonly ownerships: OwnershipStore,
@@ -33,17 +44,29 @@ export class GitPollers {
   ) {}
 
   begin(revision: Revision): void {
-    this.loops = revision.config.changeSources.map((source) => {
-      const poller = this.poller(source, revision);
-      const round = (signal: AbortSignal) => poller.poll(signal);
-      return new Loop({ name: `poller:${source.name}`, everyMs: source.pollIntervalMs, round, log: this.log });
-    });
-    for (const loop of this.loops) loop.start();
+    this.loops = new Map(
+      revision.config.changeSources.map((source) => {
+        const poller = this.poller(source, revision);
+        const round = (signal: AbortSignal) => poller.poll(signal);
+        const loop = new Loop({ name: `poller:${source.name}`, everyMs: source.pollIntervalMs, round, log: this.log });
+        return [source.name, loop];
+      }),
+    );
+    for (const loop of this.loops.values()) loop.start();
+  }
+
+  /** Polls a change source now, because a hook was told that there is something new. */
+  @OnCommand('poll')
+  async poll({ source }: Poll): Promise<string> {
+    const loop = this.loops.get(source);
+    if (!loop) return `no change source '${source}' is configured here`;
+    loop.nudge();
+    return 'polling';
   }
 
   /** Aborts the current polls and waits for them. */
   async stop(): Promise<void> {
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await Promise.all([...this.loops.values()].map((loop) => loop.stop()));
     this.reports.leave();
   }
 

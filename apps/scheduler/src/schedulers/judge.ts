@@ -1,5 +1,5 @@
 import type { Answer, ConfigHost, Question } from '@millrace/config';
-import { messageOf, MillraceError, printable } from '@millrace/domain';
+import { type JsonValue, messageOf, MillraceError, printable } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
 /** Answers the questions of a kind of scheduler. */
@@ -20,23 +20,36 @@ export function isCallbackFailure(error: unknown): boolean {
   return error instanceof MillraceError && FAILURES.includes(error.code);
 }
 
+/** Calls a callback of the configuration. Rejects when it cannot be called now; that it keeps failing counts as an answer. */
+export type CallbackCaller = (
+  question: Question,
+) => Promise<{ readonly value: JsonValue } | { readonly failed: string }>;
+
 /** Runs the callbacks of the configuration in the configuration's thread (I5). */
 export class ConfigJudge implements Judge {
-  constructor(
-    private readonly host: Pick<ConfigHost, 'call'>,
-    private readonly log: Logger,
-  ) {}
+  private readonly call: CallbackCaller;
 
-  async ask({ handle, value, timeoutMs = CALLBACK_TIMEOUT_MS }: Question): Promise<Answer> {
+  constructor(host: Pick<ConfigHost, 'call'>, log: Logger) {
+    this.call = callbackCaller(host, log);
+  }
+
+  async ask(question: Question): Promise<Answer> {
+    const answer = await this.call(question);
+    return 'failed' in answer ? answer : Boolean(answer.value);
+  }
+}
+
+export function callbackCaller(host: Pick<ConfigHost, 'call'>, log: Logger): CallbackCaller {
+  return async ({ handle, value, timeoutMs = CALLBACK_TIMEOUT_MS }) => {
     for (let tries = 1; ; tries++) {
       try {
-        return Boolean(await this.host.call(handle, [value], { timeoutMs, freshThread: tries === TRIES }));
+        return { value: await host.call(handle, [value], { timeoutMs, freshThread: tries === TRIES }) };
       } catch (error) {
         if (!isCallbackFailure(error)) throw error;
         if (tries < TRIES) continue;
-        this.log.warn({ handle, err: error }, `a callback keeps failing: ${messageOf(error)}`);
+        log.warn({ handle, err: error }, `a callback keeps failing: ${messageOf(error)}`);
         return { failed: printable(messageOf(error)) };
       }
     }
-  }
+  };
 }

@@ -10,13 +10,14 @@ import {
   type SchedulerSettings,
   SETTINGS,
 } from '@millrace/master';
+import { HookRoutes } from '../hooks/hook-routes.js';
 import { TriggerController } from './trigger.controller.js';
 import { TriggerGuard } from './trigger.guard.js';
 import { TriggerService } from './trigger.service.js';
 
 class TriggerApp {}
 
-/** The trigger API's own HTTP server: a small Nest application beside that of the master. */
+/** The HTTP server of the trigger API and of hooks: a small Nest application beside that of the master. */
 @Injectable()
 export class TriggerListener implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private app: NestFastifyApplication | null = null;
@@ -24,6 +25,7 @@ export class TriggerListener implements OnApplicationBootstrap, BeforeApplicatio
   constructor(
     private readonly service: TriggerService,
     private readonly guard: TriggerGuard,
+    private readonly hooks: HookRoutes,
     @Inject(SETTINGS) private readonly settings: SchedulerSettings,
     @Inject(LOG) private readonly log: Logger,
   ) {}
@@ -36,20 +38,23 @@ export class TriggerListener implements OnApplicationBootstrap, BeforeApplicatio
     } catch (error) {
       throw portRefused(error as Error, triggerPort, 'MILLRACE_TRIGGER_PORT');
     }
-    this.log.info({ url: await this.app.getUrl() }, 'trigger API listens');
+    this.log.info({ url: await this.app.getUrl() }, 'trigger API and hooks listen');
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.app?.close();
   }
 
-  private create(): Promise<NestFastifyApplication> {
+  private async create(): Promise<NestFastifyApplication> {
     const adapter = httpAdapter({ rule: this.settings.listenerRule });
     const http = adapter.getInstance();
-    http.addHook('onRequest', async ({ headers }, reply) => {
+    http.addHook('onRequest', async ({ headers, url }, reply) => {
+      // Hooks have secrets of their own.
+      if (url.startsWith('/change_hook/')) return;
       const refusal = this.guard.refuse(headers.authorization);
       if (refusal) return reply.status(401).header('connection', 'close').send(refusal);
     });
+    await this.hooks.addTo(http);
     // Accepts only JSON, and as text: a page may send text and forms without a CORS request, and `readTrigger` has limits of its own.
     http.removeAllContentTypeParsers();
     http.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));

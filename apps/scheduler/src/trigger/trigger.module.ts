@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
+import { HooksModule } from '../hooks/hooks.module.js';
 import { TriggerGuard } from './trigger.guard.js';
 import { TriggerListener } from './trigger-listener.js';
 import { TriggerService } from './trigger.service.js';
 
-/** `POST /trigger`, on a listener of its own. */
-@Module({ imports: [ConfigurationModule], providers: [TriggerService, TriggerGuard, TriggerListener] })
+/** `POST /trigger` and `POST /change_hook/…`, on a listener of their own. */
+@Module({ imports: [ConfigurationModule, HooksModule], providers: [TriggerService, TriggerGuard, TriggerListener] })
 export class TriggerModule {}

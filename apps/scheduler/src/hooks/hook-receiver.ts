@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { hookDialect, type Proof } from '@millrace/config';
+import { type CompiledHook, hints } from '@millrace/contracts';
+import { HookDeliveryStore, type NewHookDelivery } from '@millrace/database';
+import { OperationalError, PerMinute, printable, UserError } from '@millrace/domain';
+import { Hints, LOG, type Logger, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { Counter, Registry } from 'prom-client';
+import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
+import { isInHead, isProven } from './proof.js';
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface ReceivedRequest {
+  readonly headers: Headers;
+  /** The part of the address behind the question mark. */
+  readonly query: string;
+  readonly body: Buffer;
+}
+
+/** The answer to a delivery: it is committed, and will be read. */
+export interface DeliveryAnswer {
+  readonly delivery: number;
+  /** Where to see what comes of it. */
+  readonly link: string;
+  /** True when the delivery had come before. */
+  readonly repeated: boolean;
+}
+
+const MAX_KEY_CHARACTERS = 190;
+/** Headers with secrets, or made of them, are not kept. */
+const SECRET_HEADER = /auth|cookie|token|secret|signature|passw|credential/i;
+const MAX_HEADER_CHARACTERS = 1_000;
+/** Lines in the log about refused deliveries, which anybody can send. */
+const LINES_PER_MINUTE = 10;
+
+/** Takes what forges deliver. Accepted means committed (I2); what it means is found out later. */
+@Injectable()
+export class HookReceiver {
+  private readonly counter: Counter<'hook' | 'outcome'>;
+  private readonly lines = new PerMinute(LINES_PER_MINUTE);
+
+  constructor(
+    private readonly configuration: SchedulerConfiguration,
+    private readonly deliveries: HookDeliveryStore,
+    private readonly hints: Hints,
+    metrics: Registry,
+    @Inject(LOG) private readonly log: Logger,
+    @Inject(SETTINGS) private readonly settings: SchedulerSettings,
+  ) {
+    this.counter = new Counter({
+      name: 'millrace_hook_deliveries_total',
+      help: 'Deliveries that came to a hook of this scheduler: accepted, repeated, or refused for their signature',
+      labelNames: ['hook', 'outcome'],
+      registers: [metrics],
+    });
+  }
+
+  /**
+   * Finds the hook of an address, `DIALECT` or `DIALECT/NAME`.
+   * @throws UserError `not-found`
+   */
+  hook(dialect: string, name: string): CompiledHook {
+    const { hooks } = this.configuration.current.config;
+    const found = hooks.find((hook) => hook.dialect === dialect && hook.name === name);
+    if (found) return found;
+    const where = printable(dialect === name ? dialect : `${dialect}/${name}`, 100);
+    throw new UserError('not-found', `there is no hook at /change_hook/${where}`, { field: 'address' });
+  }
+
+  /**
+   * Checks what can be checked before the body has been read.
+   * @throws UserError `bad-signature`
+   */
+  async checkHead(hook: CompiledHook, headers: Headers): Promise<void> {
+    if (isInHead(this.proofOf(hook))) await this.check(hook, headers, '');
+  }
+
+  /**
+   * Stores a delivery.
+   * @throws UserError `bad-signature`, `bad-delivery`, `idempotency-conflict`, OperationalError `not-stored`
+   */
+  async receive(hook: CompiledHook, { headers, query, body }: ReceivedRequest): Promise<DeliveryAnswer> {
+    await this.check(hook, headers, textOf(body));
+    const { deliveryId, repeated } = await this.store({
+      hook: hook.name,
+      dialect: hook.dialect,
+      deliveryKey: keyOf(hook, headers),
+      headers: keptHeaders(headers),
+      query,
+      body,
+      keepMs: this.settings.hookKeepMs,
+    });
+    this.counter.inc({ hook: hook.name, outcome: repeated ? 'repeated' : 'accepted' });
+    if (!repeated) this.hints.publish(hints.delivery(deliveryId, 'new'));
+    return { delivery: deliveryId, link: `${this.settings.publicUrl}/deliveries/${deliveryId}`, repeated };
+  }
+
+  /** @throws UserError `idempotency-conflict`, OperationalError `not-stored` */
+  private async store(delivery: NewHookDelivery): Promise<{ readonly deliveryId: number; readonly repeated: boolean }> {
+    try {
+      return await this.deliveries.accept(delivery);
+    } catch (cause) {
+      if (cause instanceof UserError) throw cause;
+      const why = 'the delivery could not be stored: send it again later';
+      throw new OperationalError('not-stored', why, {}, { cause });
+    }
+  }
+
+  private proofOf(hook: CompiledHook): Proof {
+    return hookDialect(hook.dialect).proof(hook);
+  }
+
+  private async check(hook: CompiledHook, headers: Headers, body: string): Promise<void> {
+    if (!hook.hasSecret) return;
+    const secret = this.configuration.current.host.hookSecrets.get(hook.name);
+    const proof = this.proofOf(hook);
+    if (secret !== undefined && (await isProven(proof, secret, headers, body))) return;
+    this.counter.inc({ hook: hook.name, outcome: 'refused' });
+    const held = this.lines.pass(performance.now());
+    if (held !== null)
+      this.log.warn({ hook: hook.name, headers: keptHeaders(headers), held }, 'a delivery has a bad signature');
+    const where = proof.kind === 'authorization' ? 'authorization' : proof.header;
+    throw new UserError(
+      'bad-signature',
+      `the delivery does not prove that it knows the secret of hook '${hook.name}': see the header ${where}`,
+      { field: where },
+    );
+  }
+}
+
+/** @throws UserError `bad-delivery` for bytes that are no text */
+function textOf(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (cause) {
+    throw new UserError('bad-delivery', 'the body is not UTF-8', { field: 'body' }, { cause });
+  }
+}
+
+function keyOf({ dialect }: CompiledHook, headers: Headers): string {
+  const header = hookDialect(dialect).deliveryHeaders.find(
+    (name) => headers[name] !== undefined && headers[name] !== '',
+  );
+  if (header === undefined) return randomUUID();
+  const key = headers[header]!;
+  if (key.length <= MAX_KEY_CHARACTERS) return key;
+  throw new UserError(
+    'bad-delivery',
+    `the header ${header} has ${key.length} characters: expected at most ${MAX_KEY_CHARACTERS}`,
+    { field: header },
+  );
+}
+
+function keptHeaders(headers: Headers): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      SECRET_HEADER.test(name) ? [] : [[name, value.slice(0, MAX_HEADER_CHARACTERS)]],
+    ),
+  );
+}

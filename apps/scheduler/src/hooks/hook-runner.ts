@@ -1,0 +1,147 @@
+import { type Delivery, hookDialect, type HookChange } from '@millrace/config';
+import { type CompiledHook, hints } from '@millrace/contracts';
+import {
+  type DeliveryOutcome,
+  type HookDeliveryStore,
+  type Incarnation,
+  type NewChange,
+  type Ownership,
+  ownershipName,
+  type OwnershipStore,
+  type WaitingDelivery,
+} from '@millrace/database';
+import { FencedError, messageOf, OperationalError, printable, propertiesFrom, UserError } from '@millrace/domain';
+import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import type { CallbackCaller } from '../schedulers/judge.js';
+
+export interface HookRunnerPorts {
+  readonly me: Incarnation;
+  readonly lease: Pick<Lease, 'mayTakeOver'>;
+  readonly ownerships: OwnershipStore;
+  readonly deliveries: HookDeliveryStore;
+  readonly hints: Hints;
+  readonly log: Logger;
+}
+
+export interface HookRunnerOptions {
+  readonly hook: CompiledHook;
+  readonly call: CallbackCaller;
+  /** The release and revision. What another one could not read is tried again. */
+  readonly readBy: string;
+  /** Longest time until a lost hint is noticed. */
+  readonly everyMs: number;
+}
+
+/** Reads the deliveries of one hook, in the order in which they came. It is active on one master at a time (I4). */
+export class HookRunner {
+  private readonly loop: Loop;
+  private unsubscribe: (() => void) | null = null;
+  /** The ownership under which failed deliveries were given another chance. */
+  private retriedAs: number | null = null;
+
+  constructor(
+    private readonly options: HookRunnerOptions,
+    private readonly ports: HookRunnerPorts,
+  ) {
+    const { hook, everyMs } = options;
+    const round = (signal: AbortSignal) => this.round(signal);
+    this.loop = new Loop({ name: `hook:${hook.name}`, everyMs, round, log: ports.log });
+  }
+
+  start(): void {
+    this.unsubscribe = this.ports.hints.subscribe('deliveries', () => this.loop.nudge());
+    this.loop.start();
+  }
+
+  /** Stops and waits for the current round. */
+  async stop(): Promise<void> {
+    this.unsubscribe?.();
+    await this.loop.stop();
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const { ownerships, deliveries, me, lease, log } = this.ports;
+    const { hook, readBy } = this.options;
+    const owner = await ownerships.acquire(ownershipName.hook(hook.name), me, lease.mayTakeOver());
+    if (!owner) return;
+    try {
+      if (this.retriedAs !== owner.epoch) {
+        const again = await deliveries.retryFailed(owner, hook.name, readBy);
+        if (again > 0) log.info({ hook: hook.name, deliveries: again }, 'deliveries are read again');
+        this.retriedAs = owner.epoch;
+      }
+      while (!signal.aborted) {
+        const waiting = await deliveries.waiting(hook.name);
+        if (waiting.length === 0) return;
+        for (const delivery of waiting) {
+          if (signal.aborted) return;
+          await this.take(owner, delivery);
+        }
+      }
+    } catch (error) {
+      // Another master is the owner now, or somebody has replayed the delivery: a normal end of this round.
+      if (!(error instanceof FencedError)) throw error;
+      log.debug({ hook: hook.name, err: error }, 'fenced');
+    }
+  }
+
+  private async take(owner: Ownership, delivery: WaitingDelivery): Promise<void> {
+    const { deliveries, hints: bus, log } = this.ports;
+    const { hook, readBy } = this.options;
+    const outcome = await this.outcomeOf(delivery);
+    const settle = (what: DeliveryOutcome) => deliveries.settle(owner, delivery, what, readBy);
+    // A change may be more than the database takes. One such delivery must not hold up the others.
+    const settled = await settle(outcome).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      return settle(failed(error));
+    });
+    const { deliveryId } = delivery;
+    if (outcome.kind === 'failed')
+      log.warn({ hook: hook.name, delivery: deliveryId, reason: outcome.reason }, 'a delivery cannot be read');
+    for (const id of settled.changeIds) bus.publish(hints.change(id));
+    for (const masterId of settled.askedMasterIds) bus.publish(hints.command(masterId));
+    bus.publish(hints.delivery(deliveryId, 'updated'));
+  }
+
+  /** Reads a delivery. What cannot be read now or later becomes its outcome; an error that may go away is thrown. */
+  private async outcomeOf(delivery: WaitingDelivery): Promise<DeliveryOutcome> {
+    const { hook, call } = this.options;
+    const { headers, body, query } = delivery;
+    const given: Delivery = { headers, body, query };
+    const dialect = hookDialect(hook.dialect);
+    try {
+      let reading = dialect.read(hook, given);
+      if (reading.kind === 'ask') {
+        const answer = await call({ handle: reading.handle, value: reading.value });
+        if ('failed' in answer) return { kind: 'failed', reason: answer.failed };
+        reading = dialect.read(hook, given, answer.value);
+        if (reading.kind === 'ask') return { kind: 'failed', reason: 'the dialect asks without end' };
+      }
+      if (reading.kind !== 'changes') return reading;
+      return { kind: 'changes', changes: reading.changes.map((change, i) => newChange(delivery, change, i)) };
+    } catch (error) {
+      // The configuration's thread is being ended: somebody else reads the delivery.
+      if (error instanceof OperationalError) throw error;
+      return failed(error);
+    }
+  }
+}
+
+function failed(error: unknown): DeliveryOutcome {
+  return { kind: 'failed', reason: printable(messageOf(error)) };
+}
+
+/** A change is recognised when the delivery is read again, whatever else the delivery is found to hold then. */
+function newChange(
+  { hook, deliveryKey, generation, receivedAtMs }: WaitingDelivery,
+  change: HookChange,
+  at: number,
+): NewChange {
+  const { branch, revision, repository, codebase } = change;
+  return {
+    ...change,
+    dedupKey: JSON.stringify(['hook', hook, deliveryKey, generation, repository, codebase, branch, revision ?? at]),
+    whenMs: change.whenMs ?? receivedAtMs,
+    properties: propertiesFrom(change.properties, 'Change'),
+  };
+}

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { ConfigurationModule } from '../configuration/configuration.module.js';
+import { HookReceiver } from './hook-receiver.js';
+import { HookRoutes } from './hook-routes.js';
+import { Hooks } from './hooks.js';
+
+/** Takes deliveries of forges, and makes changes of them. */
+@Module({
+  imports: [ConfigurationModule],
+  providers: [HookReceiver, HookRoutes, Hooks],
+  exports: [HookRoutes, Hooks],
+})
+export class HooksModule {}
