@@ -1,7 +1,9 @@
+import { expect, it } from '@jest/globals';
 import { BATCH_TOPIC, packed, unpacked } from './hint-batch.js';
+import type { Hint } from './hint-queue.js';
 import type { BusPayload } from './port.js';
 
-const HINTS = [
+const HINTS: readonly Hint[] = [
   { topic: 'builds.1.new', payload: { buildid: 1 } },
   { topic: 'queue.2', payload: {} },
 ];
@@ -15,14 +17,14 @@ it('hints come out of a message as they went in', () => {
 const cyclic: Record<string, unknown> = {};
 cyclic['self'] = cyclic;
 
-it.each([
+it.each<[string, object]>([
   ['that is large', { text: 'x'.repeat(70_000) }],
   ['that is no JSON', cyclic],
 ])('a hint %s keeps the others apart', (_what, payload) => {
   expect(packed([...HINTS, { topic: 'c', payload: payload as BusPayload }])).toBeNull();
 });
 
-it.each([
+it.each<[string, unknown]>([
   ['a list', []],
   ['no hints', {}],
   ['hints that are no list', { hints: 1 }],
