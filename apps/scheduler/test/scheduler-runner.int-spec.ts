@@ -155,7 +155,7 @@ describe('a scheduler that is run', () => {
       change: (_scheduler, { known, ...state }, { change: { changeId, revision } }) => ({
         ...nothing({ ...state, known }),
         buildsets: [planned(`${known[0]?.revision ?? 'nothing'}→${revision}`)],
-        marks: [{ changeId, was: 'new', now: 'ignored', reason: null }],
+        marks: [{ changeId, was: 'new', now: 'ignored', reason: 'of no interest' }],
         remember: [{ ...NO_SOURCE, codebase: 'app', revision }],
       }),
     };
