@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { attemptEnded, buildsetCreated } from './announcements.js';
+import { attemptEnded, buildsetCreated, requestCancelled } from './announcements.js';
 import { type Hint, readHint } from './hints.js';
 
 const topics = (hints: readonly Hint[]): string[] => hints.map(({ topic }) => topic);
@@ -31,19 +31,54 @@ describe('announcements', () => {
     [false, null, ['builds.7.finished', 'buildrequests.5.complete', 'builders.1.update']],
     [false, 3, ['builds.7.finished', 'buildrequests.5.complete', 'buildsets.3.complete', 'builders.1.update']],
   ])('of an attempt’s end say what became of its request (requeued: %s, buildset: %s)', (requeued, bsid, expected) => {
-    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued, completedBuildsetId: bsid, leftLockIds: [] };
+    const ended = {
+      buildId: 7,
+      requestId: 5,
+      builderId: 1,
+      requeued,
+      completedBuildsetId: bsid,
+      leftLockIds: [],
+      children: [],
+    };
     const hints = attemptEnded(ended);
     expect(topics(hints)).toEqual(expected);
     for (const { topic, payload } of hints) expect(readHint(topic, payload)).toEqual({ topic, payload });
   });
 
   it('of an attempt’s end wake those who wait for its locks', () => {
-    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued: false, completedBuildsetId: null };
+    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued: false, completedBuildsetId: null, children: [] };
     const left = attemptEnded({ ...ended, leftLockIds: [4, 9] }).slice(-2);
     expect(left).toEqual([
       { topic: 'locks.4.released', payload: { lockid: 4 } },
       { topic: 'locks.9.released', payload: { lockid: 9 } },
     ]);
     for (const { topic, payload } of left) expect(readHint(topic, payload)).toEqual({ topic, payload });
+  });
+
+  it.each([
+    [{ outcome: 'already-complete' } as const, []],
+    [{ outcome: 'stopping', masterId: 4 } as const, ['commands.4']],
+    [
+      { outcome: 'cancelled', requestId: 5, builderId: 1, completedBuildsetId: null } as const,
+      ['buildrequests.5.complete'],
+    ],
+    [
+      { outcome: 'cancelled', requestId: 5, builderId: 1, completedBuildsetId: 3 } as const,
+      ['buildrequests.5.complete', 'buildsets.3.complete'],
+    ],
+  ])('of a cancellation say what became of the request: %j', (cancelled, expected) => {
+    expect(topics(requestCancelled(cancelled))).toEqual(expected);
+    const ended = {
+      buildId: 7,
+      requestId: 8,
+      builderId: 2,
+      requeued: false,
+      completedBuildsetId: null,
+      leftLockIds: [],
+    };
+    expect(topics(attemptEnded({ ...ended, children: [cancelled] }))).toEqual([
+      ...['builds.7.finished', 'buildrequests.8.complete', 'builders.2.update'],
+      ...expected,
+    ]);
   });
 });

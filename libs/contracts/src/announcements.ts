@@ -30,24 +30,6 @@ export function requestCompleted({ requestId, builderId, completedBuildsetId }: 
   ];
 }
 
-/** Returns the hints about a request that somebody cancelled. */
-export function requestCancelled(
-  requestId: number,
-  cancelled:
-    | { readonly outcome: 'cancelled'; readonly builderId: number; readonly completedBuildsetId: number | null }
-    | { readonly outcome: 'stopping'; readonly masterId: number }
-    | { readonly outcome: 'already-complete' },
-): Hint[] {
-  switch (cancelled.outcome) {
-    case 'stopping':
-      return [hints.command(cancelled.masterId)];
-    case 'cancelled':
-      return requestCompleted({ requestId, ...cancelled });
-    case 'already-complete':
-      return [];
-  }
-}
-
 /** Returns the hints about the committed end of an attempt. */
 export function attemptEnded(ended: {
   readonly buildId: number;
@@ -58,8 +40,9 @@ export function attemptEnded(ended: {
   readonly completedBuildsetId: number | null;
   /** Locks that somebody else may have now. */
   readonly leftLockIds: readonly number[];
+  readonly children: readonly CancelledRequest[];
 }): Hint[] {
-  const { buildId, requestId, builderId, requeued, completedBuildsetId, leftLockIds } = ended;
+  const { buildId, requestId, builderId, requeued, completedBuildsetId, leftLockIds, children } = ended;
   return [
     hints.build(buildId, 'finished'),
     hints.request(requestId, builderId, requeued ? 'unclaimed' : 'complete'),
@@ -67,5 +50,29 @@ export function attemptEnded(ended: {
     ...(completedBuildsetId === null ? [] : [hints.buildset(completedBuildsetId, 'complete')]),
     hints.builder(builderId),
     ...leftLockIds.map((lockId) => hints.lock(lockId)),
+    ...children.flatMap(requestCancelled),
   ];
+}
+
+/** What became of a request that was to be cancelled. */
+export type CancelledRequest =
+  | {
+      readonly outcome: 'cancelled';
+      readonly requestId: number;
+      readonly builderId: number;
+      readonly completedBuildsetId: number | null;
+    }
+  | { readonly outcome: 'stopping'; readonly masterId: number }
+  | { readonly outcome: 'already-complete' };
+
+/** Returns the hints about a committed cancellation. */
+export function requestCancelled(cancelled: CancelledRequest): Hint[] {
+  switch (cancelled.outcome) {
+    case 'already-complete':
+      return [];
+    case 'stopping':
+      return [hints.command(cancelled.masterId)];
+    case 'cancelled':
+      return requestCompleted(cancelled);
+  }
 }

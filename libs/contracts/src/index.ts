@@ -1,4 +1,10 @@
-export { attemptEnded, buildsetCreated, requestCancelled, requestCompleted } from './announcements.js';
+export {
+  attemptEnded,
+  buildsetCreated,
+  type CancelledRequest,
+  requestCancelled,
+  requestCompleted,
+} from './announcements.js';
 export {
   type BuildEvent,
   EVENTS,

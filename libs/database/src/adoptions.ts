@@ -75,7 +75,7 @@ export class AdoptionStore {
       `SELECT c.uuid AS uuid FROM (SELECT id, results FROM builds WHERE worker_id = ? ORDER BY id DESC LIMIT ${LATEST_ATTEMPTS}) b
        JOIN commands c ON c.build_id = b.id
        WHERE (b.results IS NULL OR b.results IN (${Result.RETRY}, ${Result.CANCELLED}))
-         AND c.ended = 0`,
+         AND c.ended = 0 AND c.name <> 'trigger'`,
       [workerId],
     );
     return rows.map((row) => uuidFromBytes(row.uuid));

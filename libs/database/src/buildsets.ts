@@ -27,6 +27,12 @@ export interface NewBuildset {
   readonly priority?: number;
   readonly externalId?: string | null;
   readonly rebuiltBuildId?: number | null;
+  readonly parent?: {
+    readonly buildId: number;
+    readonly relationship: string;
+    /** Whether the build waits for the requests. They are cancelled when it ends before them. */
+    readonly waits: boolean;
+  };
 }
 
 export interface CreatedBuildset {
@@ -60,7 +66,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
   const uuid = uuidv7();
   const inserted = await tx.run(
     `${tx.dialect.insertIgnore} INTO buildsets (uuid, scheduler_id, scheduler_name, cause, reason, external_id, submitted_at_ms,
-       properties, rebuilt_build_id, requests_left) VALUES (?, ?, ?, ?, ?, ?, ${now}, ?, ?, ?)`,
+       properties, rebuilt_build_id, parent_build_id, parent_relationship, requests_left)
+     VALUES (?, ?, ?, ?, ?, ?, ${now}, ?, ?, ?, ?, ?)`,
     [
       uuidToBytes(uuid),
       buildset.schedulerId,
@@ -70,6 +77,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
       buildset.externalId ?? null,
       JSON.stringify(buildset.properties),
       buildset.rebuiltBuildId ?? null,
+      buildset.parent?.buildId ?? null,
+      buildset.parent?.relationship ?? null,
       buildset.builderIds.length,
     ],
   );
@@ -96,8 +105,8 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     const priority = buildset.priority ?? 0;
     const request = await tx.run(
       `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths)
-       VALUES (?, ?, ?, ?, 0, ${now}, 0, 0)`,
-      [uuidToBytes(requestUuid), buildsetId, builderId, priority],
+       VALUES (?, ?, ?, ?, ?, ${now}, 0, 0)`,
+      [uuidToBytes(requestUuid), buildsetId, builderId, priority, buildset.parent?.waits ?? false],
     );
     await tx.defer(
       `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)
@@ -117,7 +126,17 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
   return { buildsetId, uuid, requests, collapsed };
 }
 
-/** Returns the collapse key of a new buildset. Null for a rebuild: whoever repeats an old build wants that one, and the newer ones, too. */
-function keyOf({ rebuiltBuildId = null, sourceStamps, properties, changeIds = [] }: NewBuildset): string | null {
-  return rebuiltBuildId === null ? collapseKey({ sourceStamps, properties, isForChanges: changeIds.length > 0 }) : null;
+/**
+ * Returns the collapse key of a new buildset. Null for a rebuild: whoever repeats an old build wants that one, and the newer ones, too.
+ * Null where a build waits: it needs the result, and takes its requests with it when it ends.
+ */
+function keyOf({
+  rebuiltBuildId = null,
+  parent,
+  sourceStamps,
+  properties,
+  changeIds = [],
+}: NewBuildset): string | null {
+  if (rebuiltBuildId !== null || parent?.waits) return null;
+  return collapseKey({ sourceStamps, properties, isForChanges: changeIds.length > 0 });
 }

@@ -13,8 +13,16 @@ export { type WaitingClaim } from './claims/claim-locks.js';
 export { type ClaimCandidate, type ClaimedBuild, type Claims } from './claims/claiming.js';
 export { ATTEMPTS_ALLOWED, type BuildEnd, DEATHS_ALLOWED, type EndedBuild } from './claims/ending.js';
 export { type BuildKey } from './claims/fence.js';
+export {
+  type AncestorBuild,
+  type ChildPlan,
+  type Triggered,
+  type TriggeredBuildset,
+  TriggerStore,
+} from './triggers.js';
 export { ConfigurationStore, type DefinitionIds, type Definitions } from './configuration.js';
-export { type Cancelled, BuildActionStore, type Force } from './actions/builds.js';
+export { BuildActionStore, type Force } from './actions/builds.js';
+export { type Cancelled } from './actions/cancelling.js';
 export { CommandStore, type MasterCommand, type Poll, type StopBuild } from './actions/commands.js';
 export { WorkerActionStore } from './actions/workers.js';
 export { ChangeSourceStore, type SourceState } from './intake/change-sources.js';

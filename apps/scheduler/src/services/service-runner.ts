@@ -130,7 +130,7 @@ export class ServiceRunner {
   ): Promise<void> {
     for (const { requestId, reason } of cancellations) {
       const cancelled = await this.ports.actions.cancelRequest(requestId, reason);
-      for (const hint of requestCancelled(requestId, cancelled)) this.ports.hints.publish(hint);
+      for (const hint of requestCancelled(cancelled)) this.ports.hints.publish(hint);
     }
   }
 }

@@ -33,7 +33,7 @@ export function buildrequests({ reads, actions, publish }: ResourcePorts): Resou
         params: ReasonParams,
         async run(_caller, requestId: number, { reason }) {
           const cancelled = await actions.cancelRequest(requestId, reason || 'no reason');
-          for (const hint of requestCancelled(requestId, cancelled)) publish(hint);
+          for (const hint of requestCancelled(cancelled)) publish(hint);
           return null;
         },
       }),

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { checkAddresses, type Properties, Result, type SourceStamp } from '@millrace/domain';
+import { checkAddresses, type Properties, type SourceStamp } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset } from '../buildsets.js';
-import { completeRequest } from '../completing.js';
 import { IsNull } from 'typeorm';
 import { BuildEntity } from '../entities/builds.js';
 import { SourceStampEntity } from '../entities/changes.js';
@@ -15,6 +14,7 @@ import {
 } from '../entities/requests.js';
 import { enableScheduler, settleBacklog } from '../intake/backlog.js';
 import type { Database } from '../sql.js';
+import { type Cancelled, cancelRequestIn } from './cancelling.js';
 import { command } from './commands.js';
 import { notFound } from './not-found.js';
 
@@ -28,13 +28,6 @@ export interface Force {
   readonly properties: Properties;
   readonly priority: number;
 }
-
-export type Cancelled =
-  /** The request was still queued, and is complete now. */
-  | { readonly outcome: 'cancelled'; readonly builderId: number; readonly completedBuildsetId: number | null }
-  /** An engine has been asked to stop the build. */
-  | { readonly outcome: 'stopping'; readonly masterId: number }
-  | { readonly outcome: 'already-complete' };
 
 /** People's actions on builds, requests and schedulers: force, rebuild, stop, cancel, enable. */
 export class BuildActionStore {
@@ -91,6 +84,9 @@ export class BuildActionStore {
         builderIds: [build.builderId],
         priority: request.priority,
         rebuiltBuildId: buildset.rebuiltBuildId ?? buildId,
+        ...(buildset.parentBuildId !== null && {
+          parent: { buildId: buildset.parentBuildId, relationship: buildset.parentRelationship ?? '', waits: false },
+        }),
       });
       return created!;
     });
@@ -114,19 +110,10 @@ export class BuildActionStore {
 
   cancelRequest(requestId: number, reason: string): Promise<Cancelled> {
     return this.db.transaction(async (tx) => {
-      // Engines claim by deleting the queue row, too: whoever deletes it decides.
-      const { affected } = await (await tx.repository(QueueEntity)).delete({ requestId });
       const request = await (await tx.repository(BuildRequestEntity)).findOneBy({ id: requestId });
       if (!request) throw notFound('build request', requestId);
       const { builderId, buildsetId } = request;
-      if (affected === 1) {
-        const completedBuildsetId = await completeRequest(tx, { requestId, buildsetId }, Result.CANCELLED, reason);
-        return { outcome: 'cancelled', builderId, completedBuildsetId };
-      }
-      const claim = await (await tx.repository(ClaimEntity)).findOneBy({ requestId });
-      if (!claim) return { outcome: 'already-complete' };
-      await command(tx, claim.masterId, { kind: 'stop-build', buildId: claim.buildId, reason });
-      return { outcome: 'stopping', masterId: claim.masterId };
+      return cancelRequestIn(tx, { requestId, builderId, buildsetId }, reason);
     });
   }
 

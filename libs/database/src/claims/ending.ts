@@ -1,7 +1,9 @@
 import { Result } from '@millrace/domain';
-import { completeRequest } from '../completing.js';
+import type { Cancelled } from '../actions/cancelling.js';
 import { stopReason } from '../actions/commands.js';
+import { completeRequest } from '../completing.js';
 import type { Transaction } from '../sql.js';
+import { cancelChildren, HAS_CHILDREN } from './children.js';
 import type { BuildKey } from './fence.js';
 
 /** How an attempt ended. `death`: its engine or its runner died, which is retried a limited number of times. */
@@ -20,6 +22,8 @@ export interface EndedBuild {
   readonly completedBuildsetId: number | null;
   /** Locks that somebody else may have now, or that have one waiting step less. */
   readonly leftLockIds: readonly number[];
+  /** The requests that the build waited for, if any, which nobody needs any more. */
+  readonly children: readonly Cancelled[];
 }
 
 /** Attempts of a request that may end with the death of their engine or runner. */
@@ -35,6 +39,7 @@ interface RequestRow {
   /** Ids of locks, separated by commas; null for none. */
   readonly held: string | null;
   readonly waitedFor: string | null;
+  readonly hasChildren: number;
 }
 
 function lockIdsOf({ held, waitedFor }: RequestRow): number[] {
@@ -45,10 +50,10 @@ function lockIdsOf({ held, waitedFor }: RequestRow): number[] {
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
   const now = tx.dialect.nowMs;
   const request = (await tx.get<RequestRow>(
-    `SELECT attempts, deaths, priority, submitted_at_ms AS submittedAtMs,
+    `SELECT r.attempts, r.deaths, r.priority, r.submitted_at_ms AS submittedAtMs, ${HAS_CHILDREN} AS hasChildren,
        (SELECT GROUP_CONCAT(lock_id) FROM lock_holds WHERE build_id = ?) AS held,
        (SELECT GROUP_CONCAT(lock_id) FROM lock_waits WHERE build_id = ?) AS waitedFor
-     FROM build_requests WHERE id = ?`,
+     FROM build_requests r WHERE r.id = ?`,
     [key.buildId, key.buildId, key.requestId],
   ))!;
   const leftLockIds = lockIdsOf(request);
@@ -83,7 +88,8 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
       -request.priority,
       request.submittedAtMs,
     ]);
-    return { ...ended, requeued: true, completedBuildsetId: null };
+    // Children go on: the next attempt takes them over.
+    return { ...ended, requeued: true, completedBuildsetId: null, children: [] };
   }
   const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
   await tx.defer(
@@ -96,7 +102,9 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
       [key.buildId, key.builderId, key.buildId],
     );
   }
-  return { ...ended, requeued: false, completedBuildsetId };
+  const why = `build ${key.buildId}, which waited for it, has ended`;
+  const children = request.hasChildren === 1 ? await cancelChildren(tx, key.requestId, why) : [];
+  return { ...ended, requeued: false, completedBuildsetId, children };
 }
 
 /** Returns RETRY unless the request was cancelled meanwhile or has been tried often enough. */

@@ -8,6 +8,7 @@ import { Big, Bool, Id, Key, Text, Uuid } from './columns.js';
 @Index('buildsets_complete', ['completeAtMs', 'id'])
 @Index('buildsets_submitted', ['submittedAtMs', 'id'])
 @Index('buildsets_rebuilt', ['rebuiltBuildId', 'id'])
+@Index('buildsets_parent', ['parentBuildId', 'id'])
 export class BuildsetEntity {
   @Id() id: number;
   @Uuid() uuid: Buffer;

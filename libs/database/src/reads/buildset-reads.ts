@@ -56,6 +56,7 @@ export const BUILDSETS: HistoryTable = {
   columns: {
     bsid: { sql: 's.id' },
     rebuilt_buildid: { sql: 's.rebuilt_build_id' },
+    parent_buildid: { sql: 's.parent_build_id' },
     submitted_at: { sql: 's.submitted_at_ms', as: 'time' },
     complete_at: { sql: 's.complete_at_ms', as: 'time' },
   },
@@ -64,6 +65,7 @@ export const BUILDSETS: HistoryTable = {
   paths: [
     { given: ['bsid'], order: null },
     { given: ['rebuilt_buildid'], order: 'bsid', index: 'buildsets_rebuilt' },
+    { given: ['parent_buildid'], order: 'bsid', index: 'buildsets_parent' },
     {
       given: [],
       fixed: { complete: false },

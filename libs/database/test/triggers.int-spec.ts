@@ -1,0 +1,202 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  BuildActionStore,
+  type ClaimedBuild,
+  ClaimStore,
+  CommandStore,
+  createBuildset,
+  type DefinitionIds,
+  type Incarnation,
+  Journal,
+  type Triggered,
+  TriggerStore,
+} from '@millrace/database';
+import { FencedError, NO_SOURCE, Result, type Uuid } from '@millrace/domain';
+import { configure, onEveryDatabase, register } from './databases.js';
+
+let causes = 0;
+
+onEveryDatabase('what a build triggers', (get) => {
+  let me: Incarnation;
+  let ids: DefinitionIds;
+  const builderId = (n: number): number => ids.builders.get(`b${n}`)!;
+  const triggers = (): TriggerStore => new TriggerStore(get().db);
+  const claims = (): ClaimStore => new ClaimStore(get().db);
+
+  beforeAll(async () => {
+    me = await register(get().db, 'engine');
+    ids = await configure(get().db, me, { builders: 4, workers: 60 });
+  });
+
+  let nextWorker = 0;
+  const claim = async (requestId: number, builder: number): Promise<ClaimedBuild> => {
+    const worker = nextWorker++;
+    const [build] = await claims().claim(me, [
+      {
+        ...{ requestId, builderId: builderId(builder), builderName: `b${builder}`, properties: {} },
+        ...{ workerId: ids.workers.get(`w${worker}`)!, workerName: `w${worker}` },
+      },
+    ]);
+    return build!;
+  };
+  const parent = async (priority = 0): Promise<ClaimedBuild> => {
+    const created = await get().db.transaction((tx) =>
+      createBuildset(tx, {
+        ...{ schedulerId: null, schedulerName: 'test', cause: `test:${++causes}`, reason: '', priority },
+        ...{ sourceStamps: [NO_SOURCE], properties: {}, builderIds: [builderId(0)] },
+      }),
+    );
+    return claim(created!.requests[0]!.requestId, 0);
+  };
+  const call = (more: Partial<Triggered> = {}, builders = [1, 2], priority: number | null = null): Triggered => ({
+    ...{ step: 0, ordinal: 0, argsHash: 'h', waits: true, relationship: 'Triggered from' },
+    plans: [
+      {
+        ...{ schedulerId: ids.schedulers.get('all')!, schedulerName: 'all', reason: 'why', priority },
+        ...{ sourceStamps: [NO_SOURCE], properties: {}, builderIds: builders.map(builderId) },
+      },
+    ],
+    ...more,
+  });
+  const intend = async (build: ClaimedBuild, argsHash = 'h'): Promise<void> => {
+    const journal = new Journal(get().db, me, () => undefined);
+    const uuid = build.uuid satisfies Uuid;
+    await journal.write(build, [
+      { kind: 'step-started', number: 0, name: 's', hidden: false },
+      { kind: 'command-intended', step: 0, ordinal: 0, name: 'trigger', uuid, argsHash },
+    ]);
+  };
+  const row = (table: string, id: number) =>
+    get().db.get<Record<string, unknown>>(`SELECT * FROM ${table} WHERE id = ?`, [id]);
+  const retry = { results: Result.RETRY, stateString: 'retry: its engine died', death: true };
+  const success = { results: Result.SUCCESS, stateString: 'build successful' };
+
+  it('is made once, however often it is asked for, with the parent’s priority', async () => {
+    const build = await parent(7);
+    const [first] = await triggers().trigger(build, call());
+    const [again] = await triggers().trigger(build, call());
+    expect(again).toEqual({ ...first, isNew: false });
+    expect(first).toMatchObject({ isNew: true, requests: [{ builderId: builderId(1) }, { builderId: builderId(2) }] });
+    expect(await row('buildsets', first!.buildsetId)).toMatchObject({
+      parent_build_id: build.buildId,
+      parent_relationship: 'Triggered from',
+    });
+    expect(await row('build_requests', first!.requests[0]!.requestId)).toMatchObject({ priority: 7, waited_for: 1 });
+    const [other] = await triggers().trigger(build, call({ ordinal: 1, waits: false }, [1], -2));
+    expect(await row('build_requests', other!.requests[0]!.requestId)).toMatchObject({ priority: -2, waited_for: 0 });
+  });
+
+  it('is refused to whoever has lost the build', async () => {
+    const build = await parent();
+    await expect(triggers().trigger({ ...build, epoch: build.epoch + 1 }, call())).rejects.toThrow(FencedError);
+  });
+
+  it('tells results only of complete buildsets', async () => {
+    const build = await parent();
+    const [made] = await triggers().trigger(build, call({}, [1]));
+    expect(await triggers().resultsOf([made!.buildsetId])).toEqual(new Map());
+    const child = await claim(made!.requests[0]!.requestId, 1);
+    await claims().end(child, { results: Result.FAILURE, stateString: 'failed' });
+    expect(await triggers().resultsOf([made!.buildsetId])).toEqual(new Map([[made!.buildsetId, Result.FAILURE]]));
+    expect(await triggers().resultsOf([])).toEqual(new Map());
+  });
+
+  it('knows a build’s ancestors, nearest first', async () => {
+    const build = await parent();
+    const [made] = await triggers().trigger(build, call({}, [1]));
+    const child = await claim(made!.requests[0]!.requestId, 1);
+    expect(await triggers().ancestry(child.buildId, 10)).toEqual([
+      { buildId: child.buildId, builderId: builderId(1), builderName: 'b1' },
+      { buildId: build.buildId, builderId: builderId(0), builderName: 'b0' },
+    ]);
+    expect(await triggers().ancestry(child.buildId, 1)).toHaveLength(1);
+  });
+
+  describe('after the death of its engine', () => {
+    it.each([
+      ['goes on', async () => undefined, true],
+      ['has succeeded', (child: ClaimedBuild) => claims().end(child, success), true],
+      ['has failed', (child: ClaimedBuild) => claims().end(child, { results: 2, stateString: 'failed' }), false],
+    ])('is taken over by the next attempt when it %s: %#', async (_name, meanwhile, isSame) => {
+      const build = await parent();
+      await intend(build);
+      const [made] = await triggers().trigger(build, call({}, [1]));
+      const child = await claim(made!.requests[0]!.requestId, 1);
+      expect(await claims().end(build, retry)).toMatchObject({ requeued: true, children: [] });
+      await meanwhile(child);
+      const next = await claim(build.requestId, 0);
+      await intend(next);
+      const [again] = await triggers().trigger(next, call({}, [1]));
+      expect(again!.buildsetId === made!.buildsetId).toBe(isSame);
+      expect(again!.isNew).toBe(!isSame);
+      expect(await row('buildsets', again!.buildsetId)).toMatchObject({ parent_build_id: next.buildId });
+    });
+
+    it('is made anew by an attempt that asks for something else; the end cancels what nobody waits for', async () => {
+      const build = await parent();
+      await intend(build);
+      const [made] = await triggers().trigger(build, call());
+      await claims().end(build, retry);
+      const next = await claim(build.requestId, 0);
+      await intend(next, 'other');
+      const [again] = await triggers().trigger(next, call({ argsHash: 'other' }));
+      expect(again!.buildsetId).not.toBe(made!.buildsetId);
+      await claims().end(next, success);
+      expect(await row('buildsets', made!.buildsetId)).toMatchObject({ results: Result.CANCELLED });
+    });
+  });
+
+  it('ends with the build: queued requests are cancelled, running builds stopped, and nothing else', async () => {
+    const build = await parent();
+    const [made] = await triggers().trigger(build, call());
+    const [free] = await triggers().trigger(build, call({ ordinal: 1, waits: false }, [3]));
+    const child = await claim(made!.requests[0]!.requestId, 1);
+    const ended = await claims().end(build, { results: Result.CANCELLED, stateString: 'cancelled' });
+    expect(ended.children).toEqual([
+      { outcome: 'stopping', masterId: me.masterId },
+      {
+        outcome: 'cancelled',
+        requestId: made!.requests[1]!.requestId,
+        builderId: builderId(2),
+        completedBuildsetId: null,
+      },
+    ]);
+    expect(await new CommandStore(get().db).openCommands(me.masterId)).toContainEqual(
+      expect.objectContaining({ kind: 'stop-build', buildId: child.buildId }),
+    );
+    expect(await row('build_requests', free!.requests[0]!.requestId)).toMatchObject({ complete_at_ms: null });
+    // The engine of the child dies instead of stopping it: the stop counts all the same.
+    await claims().end(child, retry);
+    expect(await row('buildsets', made!.buildsetId)).toMatchObject({ results: Result.CANCELLED });
+  });
+
+  it('is cancelled by whoever has the build, before its end', async () => {
+    const build = await parent();
+    const [made] = await triggers().trigger(build, call());
+    await expect(triggers().cancelChildren({ ...build, epoch: 0 }, 'why')).rejects.toThrow(FencedError);
+    expect(await triggers().cancelChildren(build, 'why')).toHaveLength(2);
+    expect(await row('buildsets', made!.buildsetId)).toMatchObject({ results: Result.CANCELLED });
+    expect(await row('build_requests', made!.requests[0]!.requestId)).toMatchObject({ reason: 'why' });
+  });
+
+  it('is never collapsed while the build waits for it', async () => {
+    await get().db.run(`UPDATE builders SET collapse = 'always' WHERE id = ?`, [builderId(3)]);
+    const [one, other] = [await parent(), await parent()];
+    const [mine] = await triggers().trigger(one, call({}, [3]));
+    expect(await triggers().trigger(other, call({}, [3]))).toMatchObject([{ collapsed: [] }]);
+    const [free] = await triggers().trigger(one, call({ ordinal: 1, waits: false }, [3]));
+    const [newer] = await triggers().trigger(other, call({ ordinal: 1, waits: false }, [3]));
+    expect(newer!.collapsed).toMatchObject([{ requestId: free!.requests[0]!.requestId }]);
+    expect(await row('buildsets', mine!.buildsetId)).toMatchObject({ complete_at_ms: null });
+  });
+
+  it('is triggered from the same build when it is built again, and nobody waits for it', async () => {
+    const build = await parent();
+    const [made] = await triggers().trigger(build, call({}, [1]));
+    const child = await claim(made!.requests[0]!.requestId, 1);
+    await claims().end(child, success);
+    const again = await new BuildActionStore(get().db).rebuild(child.buildId);
+    expect(await row('buildsets', again.buildsetId)).toMatchObject({ parent_build_id: build.buildId });
+    expect(await row('build_requests', again.requests[0]!.requestId)).toMatchObject({ waited_for: 0 });
+  });
+});
