@@ -43,17 +43,29 @@ export function compileSteps(builder: ObjectReader, locks: LockList): Step[] {
   return steps;
 }
 
+/** Returns the steps of a builder with their places in the configuration. */
+export function placesOfSteps(
+  builder: ObjectReader,
+): { readonly step: Step; readonly path: string; readonly where: SourceLocation | undefined }[] {
+  const factory = builder.raw('factory');
+  if (!Array.isArray(factory)) return [];
+  return factory.flatMap((item: unknown, index) =>
+    isStep(item)
+      ? [{ step: item, path: `${builder.at('factory')}[${index}]`, where: locationOf(item) ?? builder.where }]
+      : [],
+  );
+}
+
 /** Adds a note for each step that checks out a codebase of which its builds have no source stamp. */
 export function noteMissingCodebases(builder: ObjectReader, supplied: ReadonlySet<string> | null): void {
-  const factory = builder.raw('factory');
-  if (supplied === null || !Array.isArray(factory)) return;
-  factory.forEach((item: unknown, index) => {
-    const codebase = isStep(item) ? item.codebase : undefined;
-    if (!codebase || supplied.has(codebase)) return;
+  if (supplied === null) return;
+  for (const { step, path, where } of placesOfSteps(builder)) {
+    const { codebase } = step;
+    if (!codebase || supplied.has(codebase)) continue;
     const known = [...supplied].map((name) => `'${name}'`).join(', ') || 'none';
     const text = `is '${codebase}', but no scheduler of this builder makes source stamps of it (of ${known}): only a trigger can`;
-    builder.into.note(`${builder.at('factory')}[${index}].codebase`, text, locationOf(item) ?? builder.where);
-  });
+    builder.into.note(`${path}.codebase`, text, where);
+  }
 }
 
 /** Returns a step's problem or note with the step's place in the configuration. */

@@ -21,6 +21,7 @@ import { compileScheduler } from './schedulers/compile.js';
 import { compileService } from './services/compile.js';
 import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
+import { checkTriggers } from './triggers.js';
 import { checkUpstreams } from './upstreams.js';
 
 export interface CompileResult {
@@ -102,6 +103,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
   unique(schedulers, schedulerReaders);
   checkUpstreams(schedulers, schedulerReaders);
+  checkTriggers(builders, builderReaders, schedulers);
   const serviceReaders = section('services');
   const services = serviceReaders.map((reader) => compileService(reader, { builders: builderNames, callbacks }));
   unique(services, serviceReaders);

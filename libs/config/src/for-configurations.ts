@@ -65,6 +65,10 @@ export {
   type StepContext,
   type StepOptions,
   type StepOutcome,
+  type TriggeredBuildset,
+  type TriggeredScheduler,
+  type TriggerOutcome,
+  type TriggerRequest,
   type WorkerInfo,
 } from './step.js';
 export { anyBranch, type AnyBranchOptions } from './schedulers/any-branch/index.js';
@@ -89,7 +93,7 @@ export {
 export { oldBuildCanceller, type OldBuildCancellerOptions } from './services/old-build-canceller.js';
 export { type ServiceDefinition } from './services/registry.js';
 export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
-export { trigger } from './schedulers/trigger/index.js';
+export { trigger, triggerable, type TriggerableCodebase, type TriggerableOptions } from './schedulers/trigger/index.js';
 export {
   builder,
   type BuilderDefinition,

@@ -126,6 +126,39 @@ export interface LogWriter {
   append(text: string): Promise<void>;
 }
 
+/** Schedulers that a step starts, and how. */
+export interface TriggerRequest {
+  readonly schedulers: readonly TriggeredScheduler[];
+  /** Whether to wait until the builds have ended. Those that still wait or run when the waiting build ends are cancelled. */
+  readonly waitForFinish: boolean;
+  /** Empty for the source stamps of each scheduler's own codebases, at their latest revision. */
+  readonly sourceStamps: readonly SourceStamp[];
+  readonly relationship: string;
+  /** Null for that of each scheduler, or of the build's request where the scheduler has none. */
+  readonly priority: number | null;
+}
+
+export interface TriggeredScheduler {
+  readonly name: string;
+  /** They take precedence over the scheduler's own. */
+  readonly properties: Readonly<Record<string, JsonValue>>;
+}
+
+/** What became of the builds that a step has started: one of each scheduler, in the order of the request. */
+export interface TriggerOutcome {
+  readonly triggered: readonly TriggeredBuildset[];
+  /** True when the build was stopped while it waited. */
+  readonly cancelled: boolean;
+}
+
+export interface TriggeredBuildset {
+  readonly scheduler: string;
+  readonly buildsetId: number;
+  readonly requestIds: readonly number[];
+  /** The worst result of its builds; null when nobody has waited for it. */
+  readonly results: Result | null;
+}
+
 /** Everything that a step can do. Relative worker paths start at the builder's folder. */
 export interface StepContext extends RenderContext {
   readonly stepName: string;
@@ -145,6 +178,8 @@ export interface StepContext extends RenderContext {
   /** Runs a command of the worker protocol, with its msgpack argument names. */
   command(name: string, args: Readonly<Record<string, JsonValue>>, options?: CommandOptions): Promise<CommandOutcome>;
   shell(options: ShellOptions): Promise<CommandOutcome>;
+  /** Starts other builds by the names of their schedulers. */
+  trigger(what: TriggerRequest): Promise<TriggerOutcome>;
   log(name: string): LogWriter;
   setState(text: string): void;
   addUrl(name: string, url: string): void;
@@ -183,6 +218,8 @@ export interface Step {
   readonly problems?: readonly Problem[];
   /** The codebase that the step checks out, when it names one. */
   readonly codebase?: string;
+  /** Schedulers that the step starts, as far as they are known beforehand. */
+  readonly triggers?: readonly string[];
   /** Variables of the engine's environment that the step reads. */
   readonly variables?: readonly string[];
   /** Remarks about the step, with paths as in `problems`. */

@@ -1,9 +1,7 @@
 import { Result, type Uuid, uuidFromBytes } from '@millrace/domain';
-import type { Cancelled } from './actions/cancelling.js';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
-import { cancelChildren } from './claims/children.js';
 import { assertClaimed, type BuildKey } from './claims/fence.js';
-import { type Database, placeholders, type Queryable, type Transaction } from './sql.js';
+import { chunked, type Database, placeholders, type Queryable, type Transaction } from './sql.js';
 
 /** A buildset that a step asks for. Without a priority it gets that of its parent's request. */
 export type ChildPlan = Omit<NewBuildset, 'cause' | 'parent' | 'schedulerId' | 'priority'> & {
@@ -83,23 +81,15 @@ export class TriggerStore {
 
   /** Returns the results of those buildsets that are complete. */
   async resultsOf(buildsetIds: readonly number[]): Promise<Map<number, Result>> {
-    if (buildsetIds.length === 0) return new Map();
-    const rows = await this.db.all<{ id: number; results: Result }>(
-      `SELECT id, results FROM buildsets WHERE id IN ${placeholders(buildsetIds.length)} AND complete_at_ms IS NOT NULL`,
-      buildsetIds,
-    );
-    return new Map(rows.map(({ id, results }) => [id, results]));
-  }
-
-  /**
-   * Cancels everything that a build waits for, when it is stopped.
-   * @throws FencedError
-   */
-  cancelChildren(key: BuildKey, reason: string): Promise<Cancelled[]> {
-    return this.db.transaction(async (tx) => {
-      await assertClaimed(tx, [key]);
-      return cancelChildren(tx, key.requestId, reason);
-    });
+    const found = new Map<number, Result>();
+    for (const ids of chunked(buildsetIds)) {
+      const rows = await this.db.all<{ id: number; results: Result }>(
+        `SELECT id, results FROM buildsets WHERE id IN ${placeholders(ids.length)} AND complete_at_ms IS NOT NULL`,
+        ids,
+      );
+      for (const { id, results } of rows) found.set(id, results);
+    }
+    return found;
   }
 }
 

@@ -7,3 +7,4 @@ export { resultOf } from './outcome.js';
 export { setProperty, type SetPropertyOptions } from './set-property.js';
 export { type CommandLine, type Environment, shell, type ShellStepOptions } from './shell.js';
 export { fileDownload, type FileDownloadOptions, fileUpload, type FileUploadOptions } from './transfer.js';
+export { type ChosenScheduler, trigger, type TriggerStepOptions } from './trigger.js';

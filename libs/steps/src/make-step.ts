@@ -17,6 +17,7 @@ interface StepParts {
   readonly flags?: Partial<StepFlags>;
   readonly variables?: readonly string[];
   readonly codebase?: string;
+  readonly triggers?: readonly string[];
   readonly run: Step['run'];
   /** Options that may be shown. Default: all. */
   readonly shown?: unknown;
@@ -32,7 +33,7 @@ export function makeStep(
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
   helper: Function,
   options: StepOptions,
-  { kind, flags, variables, codebase, run, shown, check }: StepParts,
+  { kind, flags, variables, codebase, triggers, run, shown, check }: StepParts,
 ): Step {
   const found = new ProblemList();
   const reader = new ObjectReader(options, '', found);
@@ -61,6 +62,7 @@ export function makeStep(
     resumable: true,
     variables,
     ...(codebase !== undefined && { codebase }),
+    ...(triggers && { triggers }),
     run,
     describe: () => description,
   });

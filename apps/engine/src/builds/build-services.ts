@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { TriggerOutcome } from '@millrace/config';
 import { type Hint, hints } from '@millrace/contracts';
-import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand } from '@millrace/database';
+import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand, TriggeredBuildset } from '@millrace/database';
 import { countLines } from '@millrace/database';
 import {
   FencedError,
@@ -22,7 +23,7 @@ import {
 } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
-import { isTransfer } from '../core/resuming.js';
+import { isTransfer, TRIGGER } from '../core/resuming.js';
 import {
   BuildPropertiesLimit,
   ERROR_LOG,
@@ -33,10 +34,18 @@ import {
   StepUrls,
   UploadsLimit,
 } from '../core/step-limits.js';
-import type { BuildServices, CommandRequest, CommandResult, LocksRequest, LocksResult } from '../runner/runner.js';
+import type {
+  BuildServices,
+  CommandRequest,
+  CommandResult,
+  LocksRequest,
+  LocksResult,
+  TriggerCall,
+} from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
 import type { StepLocks } from './step-locks.js';
 import { type TransferSink, transferSink } from './transfers.js';
+import type { PlannedCall, Triggers } from './triggers.js';
 
 /** Most bytes of standard output that a step can capture. */
 const MOST_CAPTURED = 1 << 20;
@@ -44,6 +53,10 @@ const MOST_CAPTURED = 1 << 20;
 const MOST_SAID_APART = 4000;
 /** The log that tells why a command failed, where the command has none of its own. */
 const REASON_LOG = 'stdio';
+
+const NO_RESULTS: ReadonlyMap<number, Result> = new Map();
+/** Why a wait ends when its step is stopped. */
+const STOPPED = 'stopped';
 
 /** Limits of a recorded outcome. A list of files is its longest part. */
 const RECORDED_LIMITS = { maxCharacters: 16 << 20, maxValues: 200_000 };
@@ -84,6 +97,7 @@ export interface BuildServicesOptions {
    * @throws UserError `bad-call`
    */
   readonly needsOf: (accesses: LocksRequest['locks']) => LockNeed[];
+  readonly triggers: Pick<Triggers, 'plan' | 'make' | 'addressOf' | 'finished'>;
   /** Null when the build begins here. */
   readonly replay: Replay | null;
   readonly publish: (hint: Hint) => void;
@@ -104,6 +118,8 @@ export class EngineBuildServices implements BuildServices {
   private readonly journal: Journal;
   private readonly replay: Replay | null;
   private readonly running = new Map<string, Running>();
+  /** What steps wait for but commands, each with the number of its step: locks, and other builds. Aborting one ends its wait. */
+  private readonly waiting = new Map<AbortController, number>();
   private isFenced = false;
   private parked = false;
   private readonly properties = new BuildPropertiesLimit();
@@ -111,8 +127,6 @@ export class EngineBuildServices implements BuildServices {
   /** Logs by step. */
   private readonly logs = new Map<number, StepLogs>();
   private readonly urls = new Map<number, StepUrls>();
-  /** The steps that wait for locks. */
-  private readonly waiting = new Map<number, AbortController>();
   /** The locks that steps have. */
   private readonly locked = new Map<number, readonly LockNeed[]>();
   /** Whether the running step may be run again from its beginning. */
@@ -127,8 +141,8 @@ export class EngineBuildServices implements BuildServices {
     this.worker = options.worker;
     this.journal = options.journal;
     this.replay = options.replay;
-    for (const { uuid, outcome } of options.replay?.commands.values() ?? [])
-      if (outcome === null) this.leftOver.add(uuid);
+    for (const { uuid, name, outcome } of options.replay?.commands.values() ?? [])
+      if (outcome === null && name !== TRIGGER) this.leftOver.add(uuid);
   }
 
   get isResumable(): boolean {
@@ -176,7 +190,7 @@ export class EngineBuildServices implements BuildServices {
     this.assertGoing();
     const wish = { build: this.key, step, needs: this.options.needsOf(locks) };
     const waiting = new AbortController();
-    this.waiting.set(step, waiting);
+    this.waiting.set(waiting, step);
     try {
       const outcome = await this.options.locks.take({
         ...wish,
@@ -198,12 +212,12 @@ export class EngineBuildServices implements BuildServices {
       this.failed(error);
       throw error;
     } finally {
-      this.waiting.delete(step);
+      this.waiting.delete(waiting);
     }
   }
 
   private endWaiting(): void {
-    for (const waiting of this.waiting.values()) waiting.abort();
+    for (const waiting of this.waiting.keys()) waiting.abort();
   }
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {
@@ -211,9 +225,7 @@ export class EngineBuildServices implements BuildServices {
     if (this.running.size >= STEP_LIMITS.commands)
       throw overStepLimit(`'${request.name}' is one command too many at a time`, STEP_LIMITS.commands);
     const args = { ...request.args };
-    const argsHash = createHash('sha256')
-      .update(JSON.stringify([request.name, args]))
-      .digest('hex');
+    const argsHash = hashOf([request.name, args]);
     const before = this.recordedOf(request, argsHash);
     if (before?.outcome) return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as CommandResult;
     const recorded = before && !isTransfer(request.name) ? before : null;
@@ -235,8 +247,64 @@ export class EngineBuildServices implements BuildServices {
     }
   }
 
+  async trigger(call: TriggerCall): Promise<TriggerOutcome> {
+    this.assertGoing();
+    const { triggers } = this.options;
+    const { stepNumber: step, ordinal, ...args } = call;
+    const argsHash = hashOf(args);
+    const before = this.recordedOf({ stepNumber: step, ordinal, name: TRIGGER }, argsHash);
+    if (before?.outcome) return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as TriggerOutcome;
+    const planned = await triggers.plan(this.key.buildId, call, argsHash);
+    // The intent comes first: by it the next attempt finds out that this one has made the same builds.
+    if (!before)
+      await this.now([{ kind: 'command-intended', step, ordinal, name: TRIGGER, uuid: randomUUID(), argsHash }]);
+    const waiting = new AbortController();
+    this.waiting.set(waiting, step);
+    try {
+      const made = await this.made(planned);
+      await this.setStepState(step, {
+        urls: made.flatMap(({ requests }, i) =>
+          requests.map(({ requestId }) => ({
+            name: `${call.schedulers[i]!.name} #${requestId}`,
+            url: triggers.addressOf(requestId),
+          })),
+        ),
+      });
+      const ids = made.map(({ buildsetId }) => buildsetId);
+      const results = call.waitForFinish ? await triggers.finished(ids, waiting.signal) : NO_RESULTS;
+      // The attempt is over, or goes on elsewhere.
+      if (results === null && waiting.signal.reason !== STOPPED) throw new FencedError(`build ${this.key.buildId}`);
+      const outcome: TriggerOutcome = {
+        triggered: made.map(({ buildsetId, requests }, i) => ({
+          scheduler: call.schedulers[i]!.name,
+          buildsetId,
+          requestIds: requests.map(({ requestId }) => requestId),
+          results: results?.get(buildsetId) ?? null,
+        })),
+        cancelled: results === null,
+      };
+      this.soon([{ kind: 'command-finished', step, ordinal, outcome: JSON.stringify(outcome), ended: true }]);
+      return outcome;
+    } finally {
+      this.waiting.delete(waiting);
+    }
+  }
+
+  /** Makes the builds of a call. It is not the journal that does, but a build that is no longer ours ends here all the same. */
+  private async made(planned: PlannedCall): Promise<TriggeredBuildset[]> {
+    try {
+      return await this.options.triggers.make(this.key, planned);
+    } catch (error) {
+      if (error instanceof FencedError) this.failed(error);
+      throw error;
+    }
+  }
+
   /** Returns the record of the same command by an earlier engine; null when the build is past the recorded part. */
-  private recordedOf({ stepNumber, ordinal, name }: CommandRequest, argsHash: string): RecordedCommand | null {
+  private recordedOf(
+    { stepNumber, ordinal, name }: Pick<CommandRequest, 'stepNumber' | 'ordinal' | 'name'>,
+    argsHash: string,
+  ): RecordedCommand | null {
     const { replay } = this;
     const recorded = replay?.stepNumber === stepNumber ? replay.commands.get(ordinal) : undefined;
     if (!recorded) return null;
@@ -306,7 +374,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async interrupt(stepNumber: number, why: string): Promise<void> {
-    this.waiting.get(stepNumber)?.abort();
+    for (const [waiting, step] of this.waiting) if (step === stepNumber) waiting.abort(STOPPED);
     for (const [uuid, running] of this.running) {
       if (running.request.stepNumber === stepNumber) await this.interruptOne(uuid, running, why);
     }
@@ -597,6 +665,10 @@ function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): L
     } else if (update.kind === 'rc') add(request.log, 'h', `program finished with exit code ${update.rc}\n`);
   }
   return [...entries.values()];
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 /** Whether the worker goes on without a connection, and can report the outcome later (I9). */

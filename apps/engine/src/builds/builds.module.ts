@@ -8,6 +8,7 @@ import { BuildMetrics } from './build-metrics.js';
 import { EngineSignals } from './engine-signals.js';
 import { RunningBuilds } from './running-builds.js';
 import { StepLocks } from './step-locks.js';
+import { Triggers } from './triggers.js';
 
 /** The builds of this engine, from claim to end, and the journal that records them. */
 @Module({
@@ -17,6 +18,7 @@ import { StepLocks } from './step-locks.js';
     EngineSignals,
     RunningBuilds,
     StepLocks,
+    Triggers,
     {
       provide: Journal,
       useFactory: (db: Database, me: Incarnation, log: Logger) =>

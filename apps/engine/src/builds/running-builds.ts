@@ -35,6 +35,7 @@ import type { BuildsOfWorkers } from '../workers/sessions.js';
 import { EngineBuildServices, type Replay, resumes } from './build-services.js';
 import { EngineSignals } from './engine-signals.js';
 import { checkedAccesses, StepLocks } from './step-locks.js';
+import { Triggers } from './triggers.js';
 
 interface Entry {
   readonly build: ClaimedBuild;
@@ -65,6 +66,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     private readonly claims: ClaimStore,
     private readonly commands: CommandStore,
     private readonly adoptions: AdoptionStore,
+    private readonly triggers: Triggers,
     private readonly hints: Hints,
     private readonly stepLocks: StepLocks,
     @Inject(BLOBS) private readonly blobs: Blobs,
@@ -107,6 +109,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
       blobs: this.blobs,
       locks: this.stepLocks,
       needsOf: (accesses) => needsOf(checkedAccesses(accesses, setup.locks), (name) => setup.locks.get(name)!, worker),
+      triggers: this.triggers,
       replay: recorded && replayOf(recorded),
       publish: (hint) => this.hints.publish(hint),
       onFenced: () => this.lose(build.buildId),

@@ -20,6 +20,7 @@ describe('a build goes on at another engine', () => {
     ['that is between two steps', { ...BUILD, steps: BUILD.steps.slice(0, 1), commands: [] }],
     ['that has not begun', { ...BUILD, steps: [], commands: [] }],
     ['whose commands have all ended', { ...BUILD, commands: [{ ...RUNNING, uuid: 'gone', outcome: '{}' }] }],
+    ['that waits for other builds', { ...BUILD, commands: [{ ...RUNNING, uuid: 'gone', name: 'trigger' }] }],
     ['with a file under way', { ...BUILD, commands: [{ ...RUNNING, uuid: 'gone', name: 'upload_file' }] }],
   ])('%s', (_what, build) => {
     expect(whyNotResumable(build, OFFER)).toBeNull();

@@ -27,6 +27,14 @@ export function isTransfer(command: string): boolean {
   return command === 'upload_file' || command === 'upload_directory' || command === 'download_file';
 }
 
+/** The name under which a step's call for other builds is recorded among its commands. */
+export const TRIGGER = 'trigger';
+
+/** Whether a command runs on the worker and nowhere else, so that it is lost when the worker does not hold it any more. */
+export function isHeldByWorker(command: string): boolean {
+  return command !== TRIGGER && !isTransfer(command);
+}
+
 /** Returns why a build has to be retried instead of going on here; null when it can go on. */
 export function whyNotResumable(recorded: Recorded, offer: ResumeOffer): string | null {
   if (offer.fingerprint === null) return 'the engine that its worker came back to does not serve its builder';
@@ -35,7 +43,7 @@ export function whyNotResumable(recorded: Recorded, offer: ResumeOffer): string 
   const step = recorded.steps.find(({ results }) => results === null);
   if (step && !step.resumable) return `step '${step.name}' cannot go on half-way`;
   const isLost = recorded.commands.some(
-    ({ name, outcome, uuid }) => outcome === null && !isTransfer(name) && !offer.held.has(uuid),
+    ({ name, outcome, uuid }) => outcome === null && isHeldByWorker(name) && !offer.held.has(uuid),
   );
   return isLost ? 'its worker came back without it' : null;
 }

@@ -31,6 +31,7 @@ export type {
   LocksResult,
   RunningBuild,
   StepState,
+  TriggerCall,
 } from './protocol/build-services.js';
 
 export interface RunnerLog {

@@ -107,6 +107,12 @@ describe('limits of what a build stores', () => {
       blobs,
       locks: new StepLocks(new LockStore(db), NO_HINTS, { pollIntervalMs: 20 } as EngineSettings, log),
       needsOf: (accesses) => accesses.map(({ lock }) => ({ ...NEED, lock })),
+      triggers: {
+        plan: (_buildId, call, argsHash) => Promise.resolve({ call, argsHash, plans: [] }),
+        make: () => Promise.resolve([]),
+        addressOf: String,
+        finished: () => Promise.resolve(new Map()),
+      },
       replay: null,
       publish: nothing,
       onFenced: nothing,

@@ -32,21 +32,31 @@ import { RunningBuilds } from '../../dist/builds/running-builds.js';
 import { Engine as EngineDuties } from '../../dist/engine.js';
 import { EngineModule } from '../../dist/engine.module.js';
 
-/** Builders with two commands: in one step, in steps that change from attempt to attempt, and in a step that cannot go on half-way. */
+/** Builders that start others, and builders with two commands: in one step, in steps that change from attempt to attempt, and in a step that cannot go on half-way. */
 const CONFIG = `
-import { builder, customStep, defineConfig, worker } from '@millrace/config';
-import { resultOf, shell } from '@millrace/steps';
+import { builder, customStep, defineConfig, triggerable, worker } from '@millrace/config';
+import { resultOf, shell, trigger } from '@millrace/steps';
 
 const factories = {
   two: [shell({ name: 'first', command: 'first' }), shell({ name: 'second', command: 'second' })],
   other: [shell({ name: 'first', command: 'first' })],
   fickle: [customStep('odd', async (step) => resultOf(await step.shell({ command: 'number ' + Math.random() })), { resumable: true })],
+  parent: [trigger({ name: 'start', schedulers: ['children', 'more'], unimportant: ['more'], waitForFinish: true }), shell({ command: 'first' })],
+  careless: [trigger({ schedulers: () => ['children'] })],
+  child: [shell({ name: 'child', command: 'child' })],
+  optional: [shell({ name: 'optional', command: 'optional' })],
+  endless: [trigger({ schedulers: () => ['endless'], waitForFinish: true })],
   fixed: [customStep('fixed', async (step) => resultOf(await step.shell({ command: 'first' })))],
 };
 export default defineConfig({
   collapseRequests: false,
-  workers: [worker('w', { password: 'p', maxBuilds: 3 })],
+  workers: [worker('w', { password: 'p', maxBuilds: 5 })],
   builders: Object.entries(factories).map(([name, factory]) => builder(name, { workers: ['w'], factory })),
+  schedulers: [
+    triggerable('children', { builders: ['child'] }),
+    triggerable('more', { builders: ['optional'] }),
+    triggerable('endless', { builders: ['endless'] }),
+  ],
 });
 `;
 const WAIT = { timeoutMs: 30_000 };
@@ -215,6 +225,14 @@ export class Engines {
           .join(' '),
       ),
     );
+  }
+
+  /** Returns the text of a log. */
+  async text(logId: number): Promise<string> {
+    const { lines } = (await this.db.get<{ lines: number }>(`SELECT num_lines AS \`lines\` FROM logs WHERE id = ?`, [
+      logId,
+    ]))!;
+    return readLogLines(this.db, logId, 0, lines);
   }
 
   async close(): Promise<void> {

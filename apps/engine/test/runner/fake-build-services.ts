@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { harmlessEnvironment, type JsonValue, NO_SOURCE, type Properties, type Result } from '@millrace/domain';
+import type { TriggerOutcome } from '@millrace/config';
 import type {
   BuildServices,
   BuildJob,
@@ -10,6 +11,7 @@ import type {
   LocksRequest,
   LocksResult,
   StepState,
+  TriggerCall,
 } from '../../src/runner/runner.js';
 
 export interface SeenStep {
@@ -49,6 +51,14 @@ export class FakeBuildServices implements BuildServices {
     this.requests.push(request);
     this.events.push(`command ${request.name}`);
     return (await this.intercept(request)) ?? (await this.execute(request));
+  }
+
+  async trigger({ schedulers }: TriggerCall): Promise<TriggerOutcome> {
+    this.events.push(`trigger ${schedulers.map(({ name }) => name).join(', ')}`);
+    return {
+      triggered: schedulers.map(({ name }, i) => ({ scheduler: name, buildsetId: i, requestIds: [i], results: null })),
+      cancelled: false,
+    };
   }
 
   async interrupt(stepNumber: number, why: string): Promise<void> {

@@ -57,7 +57,7 @@ export class TriggerService {
       id: randomUUID(),
       builders: request.builders ?? null,
       reason: request.reason ?? null,
-      sourceStamps: (request.sourceStamps ?? [request.sourceStamp ?? {}]).map((stamp) => ({
+      sourceStamps: (request.sourceStamps ?? (request.sourceStamp ? [request.sourceStamp] : [])).map((stamp) => ({
         branch: stamp.branch ?? null,
         revision: stamp.revision ?? null,
         repository: stamp.repository ?? '',

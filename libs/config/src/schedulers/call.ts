@@ -1,5 +1,5 @@
 import type { CompiledScheduler } from '@millrace/contracts';
-import { printable, propertiesFrom, propertiesGiven, UserError } from '@millrace/domain';
+import { NO_SOURCE, printable, propertiesFrom, propertiesGiven, UserError } from '@millrace/domain';
 import type { Call, PlannedBuildset } from './kind.js';
 
 /**
@@ -10,7 +10,7 @@ export function answerCall(scheduler: CompiledScheduler, call: Call): PlannedBui
   return {
     cause: `trigger:${call.id}`,
     reason: call.reason ?? scheduler.reason,
-    sourceStamps: call.sourceStamps,
+    sourceStamps: call.sourceStamps.length > 0 ? call.sourceStamps : [NO_SOURCE],
     changeIds: [],
     properties: propertiesGiven({
       scheduler: propertiesFrom({ ...scheduler.properties, scheduler: scheduler.name }, 'Scheduler'),

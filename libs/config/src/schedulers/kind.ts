@@ -158,6 +158,7 @@ export interface Call {
   readonly id: string;
   readonly builders: readonly string[] | null;
   readonly reason: string | null;
+  /** Empty for the scheduler's own. */
   readonly sourceStamps: readonly SourceStamp[];
   readonly properties: Properties;
   readonly priority: number | null;

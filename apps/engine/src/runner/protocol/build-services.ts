@@ -1,4 +1,4 @@
-import type { ChangeInfo, CommandOutcome, WorkerInfo } from '@millrace/config';
+import type { ChangeInfo, CommandOutcome, TriggerOutcome, TriggerRequest, WorkerInfo } from '@millrace/config';
 import type { JsonValue, LockAccess, Properties, Result, SourceStamp } from '@millrace/domain';
 
 /** Everything that a runner needs to know about a build. Plain data. */
@@ -62,6 +62,12 @@ export type LocksResult =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'deadlock'; readonly text: string };
 
+/** A step's call for other builds. It is numbered with the commands of its step. */
+export interface TriggerCall extends TriggerRequest {
+  readonly stepNumber: number;
+  readonly ordinal: number;
+}
+
 export type LogStream = 'o' | 'e' | 'h' | '';
 
 /**
@@ -82,8 +88,11 @@ export interface BuildServices {
   /** Takes all locks of a step, however long it has to wait for them. They are left when the step finishes. */
   takeLocks(request: LocksRequest): Promise<LocksResult>;
   runCommand(request: CommandRequest): Promise<CommandResult>;
+  /** Starts other builds. Resolves when they have ended if the step waits for them. */
+  trigger(call: TriggerCall): Promise<TriggerOutcome>;
   /**
-   * Interrupts what that step waits for, if anything: its running command, whose `runCommand` then resolves with `cancelled`, or its locks.
+   * Interrupts what that step waits for, if anything: its running command, whose `runCommand` then resolves with `cancelled`, other builds,
+   * whose `trigger` does so, too, or its locks.
    */
   interrupt(stepNumber: number, why: string): Promise<void>;
   appendLog(stepNumber: number, log: string, stream: LogStream, text: string): Promise<void>;
@@ -128,6 +137,7 @@ export const HOST_METHODS = [
   'startStep',
   'takeLocks',
   'runCommand',
+  'trigger',
   'interrupt',
   'appendLog',
   'setStepState',

@@ -11,6 +11,8 @@ import {
   type ShellOptions,
   type StepContext,
   type StepOutcome,
+  type TriggerOutcome,
+  type TriggerRequest,
 } from '@millrace/config';
 import { type JsonValue, mainSourceStamp, NO_SOURCE, Result } from '@millrace/domain';
 import type { BuildProperties } from '../../core/build-properties.js';
@@ -137,15 +139,25 @@ export class StepRun {
       ...(upload && { upload }),
       ...(download && { download }),
     };
+    const outcome = await this.whileBusy(() => this.parts.services.runCommand(request), !evenIfStopped);
+    if (outcome.workerLost) this.workerLost = true;
+    return outcome;
+  }
+
+  private async trigger(what: TriggerRequest): Promise<TriggerOutcome> {
+    if (this.isStopped) return { triggered: [], cancelled: true };
+    const call = { ...what, stepNumber: this.parts.number, ordinal: this.ordinal++ };
+    return await this.whileBusy(() => this.parts.services.trigger(call), true);
+  }
+
+  private async whileBusy<T>(work: () => Promise<T>, isInterruptible: boolean): Promise<T> {
     this.underWay++;
-    if (!evenIfStopped) this.interruptible++;
+    if (isInterruptible) this.interruptible++;
     try {
-      const outcome = await this.parts.services.runCommand(request);
-      if (outcome.workerLost) this.workerLost = true;
-      return outcome;
+      return await work();
     } finally {
       this.underWay--;
-      if (!evenIfStopped) this.interruptible--;
+      if (isInterruptible) this.interruptible--;
     }
   }
 
@@ -208,6 +220,7 @@ export class StepRun {
       path,
       command: (name, args, options) => this.command(name, args, options),
       shell: (options) => this.shell(options),
+      trigger: (what) => this.trigger(what),
       log: (name) => {
         this.logsLimit.add(name);
         return this.log(name);

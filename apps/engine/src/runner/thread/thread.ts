@@ -112,6 +112,7 @@ class HostCalls {
       startStep: call('startStep'),
       takeLocks: call('takeLocks'),
       runCommand: call('runCommand'),
+      trigger: call('trigger'),
       interrupt: call('interrupt'),
       appendLog: call('appendLog'),
       setStepState: call('setStepState'),
