@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { NavLink, Route, Routes } from 'react-router';
 import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
-import { OfBuild, OfBuilder } from './pages/addresses';
+import { OfBuild, OfBuilder, Start } from './pages/addresses';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
@@ -52,7 +52,14 @@ export function App(): ReactNode {
       <Notices />
       <main id="main" tabIndex={-1}>
         <Routes>
-          <Route path="/" element={<HomePage />} />
+          <Route
+            path="/"
+            element={
+              <Start>
+                <HomePage />
+              </Start>
+            }
+          />
           <Route path="/waterfall" element={<WaterfallPage />} />
           <Route path="/builders/:builderid" element={<OfBuilder />}>
             <Route index element={<BuilderPage />} />

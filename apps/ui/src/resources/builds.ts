@@ -31,6 +31,10 @@ export function buildAddresses(reads: Reads): Address[] {
 export function builds({ reads, actions, publish }: ResourcePorts): Resource {
   const { builds, requests } = reads;
   const all = (query: ResourceQuery): Promise<Page<BuildResource>> => builds.list(query);
+  const among = (ids: readonly number[], query: ResourceQuery): Page<BuildResource> | Promise<Page<BuildResource>> =>
+    ids.length === 0
+      ? evaluate([], query, HISTORY_LIMIT)
+      : all({ ...query, filters: [...query.filters, { field: 'buildid', op: 'eq', values: ids }] });
   /** Returns the lists of builds below the addresses of a parent. A parent that does not exist has an empty list. */
   const ofEach = (parents: readonly Address[], field: string): ReadPath[] =>
     parents.map((parent) => ({
@@ -59,11 +63,12 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
       ...ofEach(builderAddresses(reads), 'builderid'),
       ...ofEach([address('workers/n:workerid', ([id]) => id)], 'workerid'),
       ...ofEach(requestAddresses(reads).map(standing), 'buildrequestid'),
-      list('changes/n:changeid/builds', async (_caller, [changeId], query) => {
-        const ids = await builds.ofChange(changeId, HISTORY_LIMIT.default);
-        if (ids.length === 0) return evaluate([], query, HISTORY_LIMIT);
-        return all({ ...query, filters: [...query.filters, { field: 'buildid', op: 'eq', values: ids }] });
-      }),
+      list('changes/n:changeid/builds', async (_caller, [changeId], query) =>
+        among(await builds.ofChange(changeId, HISTORY_LIMIT.default), query),
+      ),
+      list('builds/n:buildid/triggered_builds', async (_caller, [buildId], query) =>
+        among(await builds.triggeredBy(buildId, HISTORY_LIMIT.default), query),
+      ),
     ],
     actions: {
       stop: action({

@@ -31,6 +31,12 @@ export function OfBuild(): ReactNode {
   return <Instead path={`/builders/${build.builderid}/builds/${build.number}`} />;
 }
 
+/** The home page, unless the address is one of Buildbot's pages, which stand behind a hash (`/#/builders/3`). */
+export function Start({ children }: { children: ReactNode }): ReactNode {
+  const { hash } = useLocation();
+  return hash.startsWith('#/') ? <Navigate replace to={hash.slice(1)} /> : children;
+}
+
 /** Redirects to the same address with `path` in place of its first two segments. */
 function Instead({ path }: { path: string }): ReactNode {
   const { pathname, search, hash } = useLocation();

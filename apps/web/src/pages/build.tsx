@@ -11,6 +11,7 @@ import type { Properties } from '@millrace/domain';
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { control } from '../data/api';
+import { childrenOf } from '../data/children';
 import { dateTime, idOf, property } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import { lookOf } from '../data/results';
@@ -18,6 +19,7 @@ import { useSite } from '../data/site';
 import { LogView } from '../log/log-view';
 import { ActionButton, Ago, Badge, Empty, Loading, pageStateOf, Took, usePageTitle, WorkerLink } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
+import { Children } from '../parts/children';
 import { ChangeList } from './changes';
 import { NotFoundPage } from './not-found';
 
@@ -138,6 +140,14 @@ function Facts({ build }: { build: BuildResource }): ReactNode {
       </dd>
       <dt>Why</dt>
       <dd>{buildset ? buildset.reason : '…'}</dd>
+      {buildset?.parent_buildid && (
+        <>
+          <dt>{buildset.parent_relationship}</dt>
+          <dd>
+            <Link to={`/builds/${buildset.parent_buildid}`}>build {buildset.parent_buildid}</Link>
+          </dd>
+        </>
+      )}
       {owner && (
         <>
           <dt>Who</dt>
@@ -262,6 +272,7 @@ function Step({
   const navigate = useNavigate();
   const open = chosen ?? telling;
   const log = logs.find((one) => one.slug === slug) ?? logs[0];
+  const { links, children } = useMemo(() => childrenOf(step.urls), [step.urls]);
   useEffect(() => {
     // A step that was opened because it ran is closed when the next step begins, unless the user touched it.
     if (!telling && chosen === null) setSlug(null);
@@ -283,7 +294,7 @@ function Step({
           <span className="step-name">{step.name}</span>
         </button>
         <span className="grow muted">{step.state_string}</span>
-        {step.urls.map((url) => (
+        {links.map((url) => (
           <a key={url.url} href={safeHref(url.url)} rel="noreferrer">
             {url.name}
           </a>
@@ -301,6 +312,7 @@ function Step({
           {step.started_at !== null && <Took from={step.started_at} to={step.complete_at} />}
         </span>
       </div>
+      {children.length > 0 && <Children requestIds={children} />}
       {open && log && (
         <>
           {logs.length > 1 && (

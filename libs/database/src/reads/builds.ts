@@ -170,6 +170,17 @@ export class BuildReads {
     return rows.flatMap((row) => (row.id === null ? [] : [row.id]));
   }
 
+  /** Returns the newest builds of the buildsets that a build has triggered. */
+  async triggeredBy(buildId: number, limit: number): Promise<number[]> {
+    // LEFT keeps the build's buildsets first, as above.
+    const rows = await this.db.all<{ id: number | null }>(
+      `SELECT b.id FROM buildsets s LEFT JOIN build_requests r ON r.buildset_id = s.id LEFT JOIN builds b ON b.request_id = r.id
+       WHERE s.parent_build_id = ? ORDER BY b.id DESC LIMIT ?`,
+      [buildId, limit],
+    );
+    return rows.flatMap((row) => (row.id === null ? [] : [row.id]));
+  }
+
   /** Returns the names for a page title of the build's log. */
   async labels(buildId: number): Promise<{ builderName: string; number: number; workerName: string } | null> {
     const row = await this.db.get<{ builderName: string; number: number; workerName: string | null }>(
