@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
+import { Api } from './resources.js';
 import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
 
 interface Buildset {
@@ -48,6 +49,11 @@ describe.each(availableStacks())('schedulers that start builds by themselves, on
     );
     for (const buildset of found || [])
       expect(buildset).toMatchObject({ results: Result.SUCCESS, sourcestamps: [{ branch: 'main' }] });
+    const { buildrequests } = await cluster.api<{ buildrequests: { builderid: number; priority: number }[] }>(
+      `/buildrequests?buildsetid=${(found || [])[0]!.bsid}`,
+    );
+    const builderid = await new Api(cluster).builderId('timed');
+    expect(buildrequests).toMatchObject([{ builderid, priority: 7 }]);
     const { schedulerid } = await schedulerOf('periodic');
     await cluster.call(`/schedulers/${schedulerid}`, 'enable', { enabled: false });
     expect((await schedulerOf('periodic')).wake_at).toBeNull();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Answer, Decision, FinishedBuildset, SchedulerKind, SchedulerState } from '@millrace/config';
+import type { Answer, Choice, Decision, FinishedBuildset, SchedulerKind, SchedulerState } from '@millrace/config';
 import { hints, type CompiledScheduler } from '@millrace/contracts';
 import {
   ConfigurationStore,
@@ -25,6 +25,12 @@ const nothing = ({ wakeAtMs }: SchedulerState): Decision => ({ buildsets: [], ma
 const planned = (cause: string) => ({
   ...{ cause, reason: '', sourceStamps: [], changeIds: [], properties: {}, builders: ['b'], priority: 0 },
 });
+
+interface RunOptions {
+  readonly answers?: Readonly<Record<string, Answer>>;
+  readonly remembers?: boolean;
+  readonly choices?: Readonly<Record<string, Choice>>;
+}
 
 describe('a scheduler that is run', () => {
   let site: SqliteDatabase;
@@ -57,15 +63,15 @@ describe('a scheduler that is run', () => {
   /** Runs a scheduler that only hints and its own timer wake up. */
   const run = (
     on: SchedulerKind['on'],
-    answers: Readonly<Record<string, Answer>> = {},
-    remembers: SchedulerKind['remembers'] = () => false,
+    { answers = {}, remembers = false, choices }: RunOptions = {},
   ): SchedulerRunner => {
+    const choosing = choices && { builders: 'builders', priority: 'priority' };
     const runner = new SchedulerRunner(
       {
-        scheduler,
-        kind: { name: 'test', compile: () => ({}), codebases: () => null, remembers, on },
+        scheduler: { ...scheduler, ...(choosing && { choosing }) },
+        kind: { name: 'test', compile: () => ({}), codebases: () => null, remembers: () => remembers, on },
         builderIds: ids.builders,
-        judge: { ask: async ({ handle }) => answers[handle]! },
+        judge: { ask: async ({ handle }) => answers[handle]!, choose: async ({ handle }) => choices![handle]! },
         everyMs: null,
       },
       {
@@ -161,12 +167,37 @@ describe('a scheduler that is run', () => {
     };
     await change();
     await change();
-    const runner = run(on, {}, () => true);
+    const runner = run(on, { remembers: true });
     await built('nothing→r0', 'r0→r1');
     await runner.stop();
     await change();
-    run(on, {}, () => true);
+    run(on, { remembers: true });
     await built('nothing→r0', 'r0→r1', 'r1→r2');
+  });
+
+  it('builds what its callbacks choose, or records why not', async () => {
+    const on: SchedulerKind['on'] = {
+      change: (_scheduler, state, { change: { changeId } }) => ({
+        ...nothing(state),
+        buildsets: [{ ...planned(`change:${changeId}`), changeIds: [changeId] }],
+        marks: [{ changeId, was: 'new', now: 'built', important: true }],
+      }),
+    };
+    const builders = { value: ['b'] };
+    const runner = run(on, { choices: { builders, priority: { value: 7 } } });
+    const id = await change();
+    await built(`change:${id}`);
+    await runner.stop();
+    expect(await db.all(`SELECT priority FROM build_requests`)).toEqual([{ priority: 7 }]);
+
+    run(on, { choices: { builders, priority: { failed: 'boom' } } });
+    const failing = await change();
+    const mark = await eventually(
+      async () =>
+        (await db.get(`SELECT decision, reason FROM scheduler_changes WHERE change_id = ?`, [failing])) ?? false,
+      { what: 'a decision', timeoutMs: 10_000 },
+    );
+    expect([mark, await causes()]).toEqual([{ decision: 'failed', reason: 'boom' }, [`change:${id}`]]);
   });
 
   it('is called again with each answer', async () => {
@@ -182,7 +213,7 @@ describe('a scheduler that is run', () => {
         };
       },
     };
-    run(on, { one: true, two: { failed: 'why' } });
+    run(on, { answers: { one: true, two: { failed: 'why' } } });
     const id = await change();
     await built(`change:${id}`);
     expect(asked).toEqual([0, 1, 2]);

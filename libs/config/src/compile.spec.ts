@@ -237,7 +237,7 @@ describe('compileConfig', () => {
       'a branch for any branch',
       schedulers({ ...anyBranch('s', { builders: ['b'] }), branch: 'x' }),
       [
-        'schedulers[0].branch is not a setting; known are kind, builders, name, reason, properties, priority, treeStableSeconds, filter, isImportant, onlyImportant, codebases, createAbsoluteSourceStamps',
+        'schedulers[0].branch is not a setting; known are kind, builders, priority, name, reason, properties, treeStableSeconds, filter, isImportant, onlyImportant, codebases, createAbsoluteSourceStamps',
       ],
     ],
     [
@@ -304,6 +304,11 @@ describe('compileConfig', () => {
       'a codebase twice',
       schedulers(anyBranch('s', { builders: ['b'], codebases: ['a', 'a'] })),
       ['schedulers[0].codebases is ["a","a"]; expected each codebase once'],
+    ],
+    [
+      'a callback where a person says the priority',
+      schedulers(force('f', { builders: ['b'], priority: () => 1 })),
+      ['schedulers[0].priority is a function; expected a whole number from -1000000 to 1000000'],
     ],
     [
       'no period',
@@ -632,6 +637,17 @@ describe('compileConfig', () => {
         { codebase: 'lib', branch: null },
       ],
     });
+  });
+
+  it('keeps callbacks that choose builders and priority', () => {
+    const options = { builders: () => ['b'], priority: () => 3 };
+    const { revision, callbacks } = compileConfig(schedulers(anyBranch('s', options)));
+    expect(revision.schedulers[0]).toMatchObject({
+      builders: ['b'],
+      priority: 0,
+      choosing: { builders: 'schedulers.0.builders', priority: 'schedulers.0.priority' },
+    });
+    expect(callbacks.get('schedulers.0.priority')!()).toBe(3);
   });
 
   it("refuses a form's expression that does not take linear time", () => {

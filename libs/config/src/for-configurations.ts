@@ -85,6 +85,7 @@ export { type CodebaseDefaults, type CodebasesOption } from './schedulers/codeba
 export { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
 export { type FilterDefinition, type FilterValue } from './schedulers/on-change/options.js';
 export { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
+export { type BuildsetInfo, type Chosen } from './schedulers/options.js';
 export { type SchedulerDefinition } from './schedulers/registry.js';
 export {
   failingBuildsetCanceller,

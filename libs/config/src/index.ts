@@ -19,6 +19,14 @@ export {
   unchanged,
   type WaitingChange,
 } from './schedulers/kind.js';
+export {
+  type Choice,
+  questionAbout,
+  type Refused,
+  withBuilders,
+  without,
+  withPriority,
+} from './schedulers/choosing.js';
 export { type OpenRequest, type ServiceKind } from './services/kind.js';
 export { serviceKind } from './services/registry.js';
 export { schedulerKind } from './schedulers/registry.js';

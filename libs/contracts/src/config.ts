@@ -88,6 +88,14 @@ export interface CompiledScheduler {
   readonly properties: Readonly<Record<string, JsonValue>>;
   /** Higher is sooner. The absolute value is at most `PRIORITY_LIMIT`. */
   readonly priority: number;
+  /** What callbacks choose for each buildset that the scheduler makes by itself. */
+  readonly choosing?: Choosing;
+}
+
+/** Handles of callbacks; null where a scheduler has a fixed value. */
+export interface Choosing {
+  readonly builders: string | null;
+  readonly priority: string | null;
 }
 
 /** The form of a force scheduler. */

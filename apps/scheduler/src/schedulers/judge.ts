@@ -1,11 +1,13 @@
-import type { Answer, ConfigHost, Question } from '@millrace/config';
-import { type JsonValue, messageOf, MillraceError, printable } from '@millrace/domain';
+import type { Answer, Choice, ConfigHost, Question } from '@millrace/config';
+import { messageOf, MillraceError, printable } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 
 /** Answers the questions of a kind of scheduler. */
 export interface Judge {
   /** Answers a question. Rejects when the answer cannot be found now; a callback that keeps failing counts as an answer. */
   ask(question: Question): Promise<Answer>;
+  /** Asks a callback that chooses something, in the same way. */
+  choose(question: Question): Promise<Choice>;
 }
 
 /** A callback that takes longer is aborted and counts as failed. */
@@ -21,20 +23,18 @@ export function isCallbackFailure(error: unknown): boolean {
 }
 
 /** Calls a callback of the configuration. Rejects when it cannot be called now; that it keeps failing counts as an answer. */
-export type CallbackCaller = (
-  question: Question,
-) => Promise<{ readonly value: JsonValue } | { readonly failed: string }>;
+export type CallbackCaller = (question: Question) => Promise<Choice>;
 
 /** Runs the callbacks of the configuration in the configuration's thread (I5). */
 export class ConfigJudge implements Judge {
-  private readonly call: CallbackCaller;
+  readonly choose: CallbackCaller;
 
   constructor(host: Pick<ConfigHost, 'call'>, log: Logger) {
-    this.call = callbackCaller(host, log);
+    this.choose = callbackCaller(host, log);
   }
 
   async ask(question: Question): Promise<Answer> {
-    const answer = await this.call(question);
+    const answer = await this.choose(question);
     return 'failed' in answer ? answer : Boolean(answer.value);
   }
 }

@@ -2,9 +2,14 @@ import {
   type Answer,
   type Decision,
   type PlannedBuildset,
+  questionAbout,
+  type Refused,
   type SchedulerKind,
   type SchedulerState,
   type SeenChange,
+  withBuilders,
+  without,
+  withPriority,
 } from '@millrace/config';
 import type { CompiledScheduler } from '@millrace/contracts';
 import {
@@ -140,7 +145,7 @@ export class SchedulerRunner {
       let known = await this.known();
       const remember: SourceStamp[] = [];
       for (const item of items) {
-        const decision = await feed.decide({ nowMs: row.nowMs, wakeAtMs, known }, item);
+        const decision = await this.chosen(await feed.decide({ nowMs: row.nowMs, wakeAtMs, known }, item));
         decisions.push(this.planned(decision));
         ({ wakeAtMs } = decision);
         const fresh = decision.remember ?? [];
@@ -162,6 +167,26 @@ export class SchedulerRunner {
     }
   }
 
+  /** Returns the decision with what callbacks of the configuration choose for its buildsets. */
+  private async chosen(decision: Decision): Promise<Decision> {
+    const { scheduler, judge } = this.options;
+    const { choosing } = scheduler;
+    if (!choosing) return decision;
+    const buildsets: PlannedBuildset[] = [];
+    let rest = decision;
+    for (const planned of decision.buildsets) {
+      const changes = await this.ports.intake.changes(planned.changeIds);
+      const ask = (handle: string, about: PlannedBuildset) => judge.choose(questionAbout(handle, about, changes));
+      let chosen: PlannedBuildset | Refused = planned;
+      if (choosing.builders !== null) chosen = withBuilders(scheduler, planned, await ask(choosing.builders, planned));
+      if (choosing.priority !== null && !('refused' in chosen))
+        chosen = withPriority(chosen, await ask(choosing.priority, chosen));
+      if ('refused' in chosen) rest = without(rest, planned, chosen);
+      else buildsets.push(chosen);
+    }
+    return { ...rest, buildsets };
+  }
+
   private async tellTime(owner: Ownership): Promise<void> {
     const { time } = this.options.kind.on;
     if (!time) return;
@@ -170,7 +195,8 @@ export class SchedulerRunner {
     if (!row.enabled) return;
     const { nowMs, cursors } = row;
     const state = { nowMs, wakeAtMs: row.wakeAtMs, known: await this.known() };
-    const decision = time(this.options.scheduler, state, await this.ports.schedulers.waiting(row.schedulerId));
+    const waiting = await this.ports.schedulers.waiting(row.schedulerId);
+    const decision = await this.chosen(time(this.options.scheduler, state, waiting));
     const { wakeAtMs } = decision;
     const isNothing = decision.buildsets.length === 0 && decision.marks.length === 0 && wakeAtMs === row.wakeAtMs;
     if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision)], cursors, wakeAtMs });

@@ -1,6 +1,7 @@
 import { type CompiledScheduler, PRIORITY_LIMIT } from '@millrace/contracts';
 import type { CallbackTable } from '../callback-table.js';
 import { ANY_TEXT, type ObjectReader, references } from '../object-reader.js';
+import { compileChoosing } from './choosing.js';
 import { SCHEDULER_KINDS } from './registry.js';
 
 /** Reads the options that all schedulers have, and lets the scheduler's kind read the rest. */
@@ -14,9 +15,12 @@ export function compileScheduler(
     SCHEDULER_KINDS.map(({ name }) => name),
   );
   const kind = SCHEDULER_KINDS.find(({ name }) => name === kindName)!;
-  const names = reader.texts('builders', { required: true, expected: 'a list of builder names' });
+  const choosing = compileChoosing(reader, kind, callbacks);
+  const names = choosing?.builders
+    ? [...builders]
+    : reader.texts('builders', { required: true, expected: 'a list of builder names' });
   if (Array.isArray(reader.raw('builders')) && names.length === 0) reader.problem('builders', 'at least one builder');
-  references(reader, 'builders', names, builders, 'builder');
+  if (!choosing?.builders) references(reader, 'builders', names, builders, 'builder');
   const common = {
     name: reader.text('name', {
       accepts: (text) => /^\S(.{0,48}\S)?$/.test(text),
@@ -25,7 +29,10 @@ export function compileScheduler(
     builders: [...new Set(names)],
     reason: reader.text('reason', { default: '', ...ANY_TEXT }),
     properties: reader.properties(),
-    priority: reader.number('priority', { default: 0, min: -PRIORITY_LIMIT, max: PRIORITY_LIMIT, integer: true }),
+    priority: choosing?.priority
+      ? 0
+      : reader.number('priority', { default: 0, min: -PRIORITY_LIMIT, max: PRIORITY_LIMIT, integer: true }),
+    ...(choosing && { choosing }),
   };
   const compiled = { ...common, kind: kind.name, ...kind.compile(reader, { name: common.name, callbacks }) };
   reader.done();

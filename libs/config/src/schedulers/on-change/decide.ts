@@ -152,7 +152,8 @@ function allSay(conditions: readonly Condition[], answers: Answers): Verdict {
   return { yes: true };
 }
 
-function changeForUsers({ changeId, whenMs, ...change }: SeenChange): ChangeInfo {
+/** Returns a change as callbacks get it. */
+export function changeForUsers({ changeId, whenMs, ...change }: SeenChange): ChangeInfo {
   const { author, comments, branch, revision, files, repository, project, codebase, category } = change;
   return {
     ...{ id: changeId, author, comments, branch, revision, files: [...files], repository, project, codebase, category },
