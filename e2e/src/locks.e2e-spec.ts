@@ -1,11 +1,25 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { LockResource, WaitReasonResource } from '@millrace/contracts';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
 import { Api, type Build } from './resources.js';
 import { availableStacks, FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
+
+interface Lock {
+  readonly name: string;
+  readonly holders: readonly {
+    readonly buildid: number;
+    readonly step_number: number | null;
+    readonly resources: readonly string[];
+  }[];
+}
+
+interface WaitReason {
+  readonly state: string;
+  readonly reason: string;
+  readonly text: string;
+}
 
 describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
   let stack: Stack;
@@ -29,20 +43,20 @@ describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
   const open = (builder: string): void => writeFileSync(join(gates, builder), '');
   const triggered = async (builder: string): Promise<number> =>
     (await cluster.trigger({ scheduler: 'trigger', builders: [builder] })).requests[0]!.id;
-  const begun = async (requestId: number): Promise<Build> =>
-    (await eventually(async () => (await api.attempts(requestId)).at(-1) ?? false, {
+  const attempt = async (requestId: number, is: (build: Build) => boolean): Promise<Build> => {
+    let found: Build | undefined;
+    await eventually(async () => (found = (await api.attempts(requestId)).findLast(is)) !== undefined, {
       timeoutMs: 60_000,
-      what: `a build of request ${requestId}`,
-    })) as Build;
-  const ended = async (requestId: number): Promise<Build> =>
-    (await eventually(async () => (await api.attempts(requestId)).find(({ complete }) => complete) ?? false, {
-      timeoutMs: 60_000,
-      what: `the end of request ${requestId}`,
-    })) as Build;
-  const lockNamed = async (lock: string): Promise<LockResource> =>
-    (await cluster.api<{ locks: LockResource[] }>('/locks')).locks.find((one) => one.name === lock)!;
-  const waits = async (requestId: number): Promise<WaitReasonResource> => {
-    const { wait_reasons: reasons } = await cluster.api<{ wait_reasons: WaitReasonResource[] }>(
+      what: `the build of request ${requestId}`,
+    });
+    return found!;
+  };
+  const begun = (requestId: number) => attempt(requestId, () => true);
+  const ended = (requestId: number) => attempt(requestId, ({ complete }) => complete);
+  const lockNamed = async (lock: string): Promise<Lock> =>
+    (await cluster.api<{ locks: Lock[] }>('/locks')).locks.find((one) => one.name === lock)!;
+  const waits = async (requestId: number): Promise<WaitReason> => {
+    const { wait_reasons: reasons } = await cluster.api<{ wait_reasons: WaitReason[] }>(
       `/buildrequests/${requestId}/wait_reason`,
     );
     return reasons[0]!;
