@@ -158,6 +158,14 @@ describe('compileConfig', () => {
       ],
     ],
     [
+      'a lock named like one of a builder, and no builds at all',
+      builders({ maxBuilds: 0, locks: [lock('builder:b').access('exclusive')] }),
+      [
+        "builders[0].locks[0]: expected a lock whose name does not begin with 'builder:'",
+        'builders[0].maxBuilds is 0; expected a whole number from 1 to 10000',
+      ],
+    ],
+    [
       'more units than a lock has, and another mode',
       builders({ locks: [lock('db').access('counting', 2), lock('d').access('shared' as 'counting')] }),
       [
@@ -710,6 +718,18 @@ describe('locks', () => {
     const fingerprintOf = (mode: 'exclusive' | 'counting') => compileConfig(config(mode)).builderFingerprints.b;
     expect(fingerprintOf('counting')).toBe(fingerprintOf('counting'));
     expect(fingerprintOf('counting')).not.toBe(fingerprintOf('exclusive'));
+  });
+
+  it('limit the builds of a builder, which does not count for its fingerprint', () => {
+    const limited = (maxBuilds?: number) =>
+      compileConfig({
+        ...good(),
+        builders: [builder('b', { workers: ['w'], maxBuilds, factory: [step] })],
+      });
+    const { revision, builderFingerprints } = limited(2);
+    expect(revision.locks).toMatchObject([{ name: 'builder:b', kind: 'lock', maxCount: 2 }]);
+    expect(revision.builders[0]!.locks).toEqual([{ lock: 'builder:b', mode: 'counting', count: 1, property: null }]);
+    expect(builderFingerprints).toEqual(limited().builderFingerprints);
   });
 
   it('are missing where nothing uses any', () => {

@@ -309,7 +309,8 @@ function compileBuilder(
   if (workerNames.length === 0 && Array.isArray(reader.raw('workers')))
     reader.problem('workers', 'at least one worker');
   references(reader, 'workers', workerNames, workers, 'worker');
-  const locks = lockList.read(reader);
+  const ownLocks = lockList.read(reader);
+  const locks = [...ownLocks, ...lockList.readMaxBuilds(reader, name)];
   const steps = compileSteps(reader, lockList);
   for (const { variables: named = [] } of steps) for (const variable of named) variables.add(variable);
   const isEnv = (value: unknown) =>
@@ -343,7 +344,7 @@ function compileBuilder(
     properties,
     env: describeValue(env),
     steps: steps.map(describeStep),
-    ...(locks.length > 0 && { locks: describeValue(locks) }),
+    ...(ownLocks.length > 0 && { locks: describeValue(ownLocks) }),
   });
   return { ...compiled, fingerprint };
 }

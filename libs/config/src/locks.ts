@@ -64,6 +64,8 @@ function lockOf(definition: LockDefinition): Lock {
   return { access };
 }
 
+/** Beginning of the names of locks that Millrace makes itself. */
+const OF_BUILDER = 'builder:';
 /** Most units of a lock, and most resources. */
 const MOST_UNITS = 10_000;
 /** Most entries of one list `locks`. */
@@ -95,6 +97,7 @@ function faultOf({ definition, access }: LockUse): string | null {
   const { name, kind, maxCount, maxCountForWorker, resources: names } = definition;
   if (typeof name !== 'string' || name.length < 1 || name.length > 190 || name.trim() !== name)
     return 'a lock with a name of 1 to 190 characters, without spaces at its ends';
+  if (name.startsWith(OF_BUILDER)) return `a lock whose name does not begin with '${OF_BUILDER}'`;
   if (kind === 'resources') {
     if (!names.every((one) => typeof one === 'string' && one !== '') || new Set(names).size < names.length)
       return `resources with different names; those of '${name}' are not`;
@@ -128,6 +131,22 @@ export class LockList {
       reader.into.add(path, isUse(item) ? describeValue(item.access) : item, fault, where, message);
       return [];
     });
+  }
+
+  /** Reads `maxBuilds` of a builder: a lock with so many units, of which each of its builds takes one. */
+  readMaxBuilds(builder: ObjectReader, name: string): LockAccess[] {
+    const maxBuilds = builder.number('maxBuilds', { default: null, min: 1, max: MOST_UNITS, integer: true });
+    if (maxBuilds === null) return [];
+    const lockName = `${OF_BUILDER}${name}`;
+    const definition: LockDefinition = {
+      name: lockName,
+      kind: 'lock',
+      maxCount: maxBuilds,
+      maxCountForWorker: {},
+      resources: [],
+    };
+    this.definitions.set(lockName, definition);
+    return [{ lock: lockName, mode: 'counting', count: 1, property: null }];
   }
 
   /** Returns all locks, in the order of their names. */
