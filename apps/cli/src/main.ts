@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { ConfigError, formatProblems } from '@millrace/config';
 import { readSecretFile } from '@millrace/database';
-import { MillraceError, messageOf, redactAddresses } from '@millrace/domain';
+import { MillraceError, messageOf, redactAddresses, UserError } from '@millrace/domain';
 import { Command, InvalidArgumentError } from 'commander';
 import { checkConfig } from './commands/check-config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
+import { listDeliveries, showDelivery } from './commands/deliveries.js';
 import { drain } from './commands/drain.js';
 import { listLocks } from './commands/locks.js';
 import { reconfig } from './commands/reconfig.js';
@@ -60,6 +61,21 @@ program
   .action(async (master: string, options: { database?: string; wait: boolean }) =>
     finish(await drain(databaseUrlOf(options.database), master, options.wait)),
   );
+
+program
+  .command('deliveries')
+  .description(
+    'List what was delivered to hooks, or say what became of one delivery: its changes, what each scheduler decided about them and why, and the requests.',
+  )
+  .argument('[id]', 'The number of a delivery.', deliveryId)
+  .option('--replay', 'Read the delivery again.', false)
+  .option('--again', 'With --replay: make changes again that it has made already.', false)
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (id: number | undefined, options: { replay: boolean; again: boolean; database?: string }) => {
+    const url = databaseUrlOf(options.database);
+    if (id === undefined && options.replay) throw new UserError('no-delivery', 'which delivery? Give its number');
+    finish(id === undefined ? await listDeliveries(url) : await showDelivery(url, { ...options, id }));
+  });
 
 program
   .command('locks')
@@ -170,6 +186,11 @@ program
       finish(await trigger({ ...options, scheduler, builders, properties, token }));
     },
   );
+
+function deliveryId(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected the number of a delivery.');
+}
 
 /** Returns the address for workers: a setting, otherwise a guess from the UI's address. */
 function workerUrl(env: NodeJS.ProcessEnv = process.env): string {

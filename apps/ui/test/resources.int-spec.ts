@@ -13,6 +13,7 @@ describe('the resource table', () => {
   beforeAll(async () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS, [await site.change(1)]);
+    await site.delivery();
     table = await resourcesOf(site);
   });
   afterAll(() => site.close());
@@ -29,6 +30,7 @@ describe('the resource table', () => {
 
   it.each<[Hint, string | null]>([
     [hints.change(1), 'changes'],
+    [hints.delivery(1, 'updated'), 'deliveries'],
     [hints.buildset(1, 'new'), 'buildsets'],
     [hints.request(1, 3, 'claimed'), 'buildrequests'],
     [hints.build(1, 'finished'), 'builds'],
@@ -90,6 +92,12 @@ describe('application.spec', () => {
     const change = await site.change(1);
     await site.built('linux-tests', Result.SUCCESS, [change]);
     await site.buildset({ builders: ['linux-tests'] });
+    await site.delivery();
+    await site.db.run(
+      `INSERT INTO scheduler_changes (scheduler_id, change_id, decision, important, reason, decided_at_ms)
+       SELECT MIN(id), ?, 'ignored', 0, 'branch filter', 1 FROM schedulers`,
+      [change],
+    );
     ui = await startUi(site);
     specs = (await get('application.spec'))['specs'] as unknown as Spec[];
   });
@@ -155,6 +163,8 @@ describe('application.spec', () => {
     ['projects', 'projects'],
     ['locks', 'locks'],
     ['changes', 'changes'],
+    ['deliveries', 'deliveries'],
+    ['changes/n:changeid/decisions', 'changes/1/decisions'],
     ['buildsets', 'buildsets'],
     ['sourcestamps', 'sourcestamps'],
     ['buildrequests', 'buildrequests?property=*'],
@@ -185,6 +195,7 @@ describe('rights', () => {
   beforeAll(async () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS);
+    await site.delivery();
     ui = await startUi(site, { rights: (_caller, permission) => allowed.includes(permission) });
   });
   afterEach(() => {
@@ -215,6 +226,7 @@ describe('rights', () => {
     ['control', 'workers/1', 'stop', {}],
     ['control', 'workers/1', 'kill', {}],
     ['enable', 'schedulers/1', 'enable', { enabled: true }],
+    ['control', 'deliveries/1', 'replay', { again: true }],
     // There is no backlog to settle.
     ['enable', 'schedulers/1', 'take_backlog', {}, 400],
     ['enable', 'schedulers/1', 'drop_backlog', {}, 400],

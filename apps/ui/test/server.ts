@@ -3,7 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { Hint } from '@millrace/contracts';
-import { BuildActionStore, WorkerActionStore } from '@millrace/database';
+import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   type BusState,
@@ -75,6 +75,7 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
   const providers = [
     { provide: DATABASE, useValue: site.db },
     { provide: BuildActionStore, useValue: new BuildActionStore(site.db) },
+    { provide: HookDeliveryStore, useValue: new HookDeliveryStore(site.db) },
     { provide: WorkerActionStore, useValue: new WorkerActionStore(site.db) },
     { provide: Hints, useValue: hints },
     { provide: LOG, useValue: { warn, error: warn } },

@@ -13,6 +13,7 @@ import {
   type Database,
   type DefinitionIds,
   type Incarnation,
+  HookDeliveryStore,
   IntakeStore,
   Journal,
   migrate,
@@ -96,6 +97,7 @@ export const CONFIG: CompiledConfig = {
   })),
   schedulers: [FORCE],
   changeSources: [],
+  hooks: [],
 };
 
 const LOCK = { name: 'db', kind: 'lock', maxCount: 1, maxCountForWorker: {}, resources: [] } as const;
@@ -177,6 +179,15 @@ export class Site {
       },
     ]);
     return id!;
+  }
+
+  /** Makes a delivery to a hook. */
+  async delivery(): Promise<number> {
+    const { deliveryId } = await new HookDeliveryStore(this.db).accept({
+      ...{ hook: 'github', dialect: 'github', deliveryKey: 'd', headers: { 'x-github-event': 'push' }, query: '' },
+      ...{ body: Buffer.from('{}'), keepMs: 60_000 },
+    });
+    return deliveryId;
   }
 
   buildset(options: {

@@ -6,6 +6,7 @@ import { OfBuild, OfBuilder, Start } from './pages/addresses';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
+import { DeliveriesPage, DeliveryPage } from './pages/deliveries';
 import { HomePage } from './pages/home';
 import { LocksPage } from './pages/locks';
 import { LogPage } from './pages/log';
@@ -23,6 +24,7 @@ const LINKS = [
   ['/waterfall', 'Waterfall'],
   ['/pending', 'Queue'],
   ['/changes', 'Changes'],
+  ['/deliveries', 'Deliveries'],
   ['/workers', 'Workers'],
   ['/schedulers', 'Schedulers'],
   ['/locks', 'Locks'],
@@ -72,6 +74,8 @@ export function App(): ReactNode {
           <Route path="/buildrequests/:uuid" element={<RequestPage />} />
           <Route path="/changes" element={<ChangesPage />} />
           <Route path="/changes/:changeid" element={<ChangePage />} />
+          <Route path="/deliveries" element={<DeliveriesPage />} />
+          <Route path="/deliveries/:deliveryid" element={<DeliveryPage />} />
           <Route path="/workers" element={<WorkersPage />} />
           <Route path="/workers/:workerid" element={<WorkerPage />} />
           <Route path="/schedulers" element={<SchedulersPage />} />

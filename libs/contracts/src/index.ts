@@ -42,6 +42,8 @@ export type {
   BuildsetResource,
   ChangeResource,
   ChangeSourceResource,
+  DecisionResource,
+  DeliveryResource,
   ForceFieldResource,
   ForceSchedulerResource,
   LockPartyResource,

@@ -130,6 +130,8 @@ export interface ChangeResource {
   codebase: string;
   comments: string;
   committer: string | null;
+  /** The delivery of a hook that the change came with. */
+  deliveryid: number | null;
   files: string[];
   parent_changeids: number[];
   project: string;
@@ -140,6 +142,41 @@ export interface ChangeResource {
   revlink: string;
   sourcestamp: SourceStampResource;
   when_timestamp: number;
+}
+
+/** What a forge delivered to a hook. */
+export interface DeliveryResource {
+  /** How often it was read. */
+  attempts: number;
+  body_bytes: number;
+  /** Null when the body is not kept any more, so that the delivery cannot be replayed. */
+  body_kept_until: number | null;
+  /** The forge's id of the delivery. */
+  delivery_key: string;
+  deliveryid: number;
+  dialect: string;
+  headers: Record<string, string>;
+  hook: string;
+  read_at: number | null;
+  /** The release and revision that read it. */
+  read_by: string | null;
+  /** Why it made no changes. */
+  reason: string | null;
+  received_at: number;
+  state: 'waiting' | 'done' | 'ignored' | 'failed';
+}
+
+/** A scheduler's decision about a change. */
+export interface DecisionResource {
+  /** The requests that it made. */
+  buildrequests: { buildrequestid: number; uuid: Uuid; builderid: number; results: number | null }[];
+  bsid: number | null;
+  changeid: number;
+  decided_at: number;
+  decision: 'built' | 'waiting' | 'ignored' | 'failed';
+  reason: string | null;
+  scheduler: string;
+  schedulerid: number;
 }
 
 export interface StepResource {

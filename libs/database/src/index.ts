@@ -89,6 +89,7 @@ export { ADOPTION_SHAPE, BuildReads, BUILDS } from './reads/builds.js';
 export { BUILDSETS, BuildsetReads, SOURCE_STAMPS } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';
 export { ChangeReads, CHANGES } from './reads/changes.js';
+export { DECISIONS, DELIVERIES, DeliveryReads } from './reads/deliveries.js';
 export { evaluate } from './reads/evaluate.js';
 export { type AccessPath, type HistoryTable, plan as planQuery } from './reads/plan.js';
 export {

@@ -3,6 +3,8 @@ import { WorkerActionStore } from './actions/workers.js';
 import { HookDeliveryStore } from './intake/hook-deliveries.js';
 import { MasterStore } from './masters.js';
 import { CatalogReads } from './reads/catalog.js';
+import { ChangeReads } from './reads/changes.js';
+import { DeliveryReads } from './reads/deliveries.js';
 import { LockReads } from './reads/locks.js';
 import type { Database } from './sql.js';
 import { WorkerTokenStore } from './worker-tokens.js';
@@ -10,8 +12,10 @@ import { WorkerTokenStore } from './worker-tokens.js';
 /** The stores for programs without a container: command line tools, and the control thread of a master. */
 export interface Stores {
   readonly catalog: CatalogReads;
+  readonly changeReads: ChangeReads;
   readonly commands: CommandStore;
   readonly deliveries: HookDeliveryStore;
+  readonly deliveryReads: DeliveryReads;
   readonly locks: LockReads;
   readonly masters: MasterStore;
   readonly tokens: WorkerTokenStore;
@@ -24,11 +28,17 @@ export function storesOf(db: Database): Stores {
     get catalog() {
       return new CatalogReads(db);
     },
+    get changeReads() {
+      return new ChangeReads(db);
+    },
     get commands() {
       return new CommandStore(db);
     },
     get deliveries() {
       return new HookDeliveryStore(db);
+    },
+    get deliveryReads() {
+      return new DeliveryReads(db);
     },
     get locks() {
       return new LockReads(db);

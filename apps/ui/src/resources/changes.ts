@@ -15,6 +15,9 @@ export function changes({ reads }: ResourcePorts): Resource {
     },
     reads: [
       list('changes', (_caller, _args, query) => changes.list(query)),
+      list('deliveries/n:deliveryid/changes', async (_caller, [id], query) =>
+        evaluate(await changes.ofDelivery(id, HISTORY_LIMIT.default), query, HISTORY_LIMIT),
+      ),
       list('sourcestamps/n:ssid/changes', async (_caller, [id], query) =>
         evaluate(await changes.ofSourceStamp(id, HISTORY_LIMIT.default), query, HISTORY_LIMIT),
       ),

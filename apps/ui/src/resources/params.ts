@@ -39,6 +39,11 @@ export class EnableParams {
   @IsBoolean(expected('true or false')) enabled!: boolean;
 }
 
+export class ReplayParams {
+  /** Whether changes that were made already are made again. */
+  @IsOptional() @IsBoolean(expected('true or false')) again?: boolean;
+}
+
 /** Thrown when a form has invalid values. `problems` has a text per field. */
 export class FormRefused extends UserError {
   constructor(readonly problems: Readonly<Record<string, string>>) {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BuildActionStore, WorkerActionStore } from '@millrace/database';
+import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrace/database';
 import { Hints } from '@millrace/master';
 import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
@@ -9,6 +9,7 @@ import { builds } from './builds.js';
 import { buildsets } from './buildsets.js';
 import { changes } from './changes.js';
 import { changesources } from './changesources.js';
+import { decisions, deliveries } from './deliveries.js';
 import { forceschedulers } from './forceschedulers.js';
 import { locks } from './locks.js';
 import { logchunks } from './logchunks.js';
@@ -54,8 +55,15 @@ export class ResourceTable {
   private readonly topics = new Map<string, Topic[]>();
   private readonly byPlural: ReadonlyMap<string, Resource>;
 
-  constructor(reads: Reads, actions: BuildActionStore, workerActions: WorkerActionStore, hints: Hints) {
-    this.resources = allResources({ reads, actions, workerActions, publish: (hint) => hints.publish(hint) });
+  constructor(
+    reads: Reads,
+    actions: BuildActionStore,
+    workerActions: WorkerActionStore,
+    deliveries: HookDeliveryStore,
+    hints: Hints,
+  ) {
+    const publish: ResourcePorts['publish'] = (hint) => hints.publish(hint);
+    this.resources = allResources({ reads, actions, workerActions, deliveries, publish });
     this.byPlural = new Map(this.resources.map((resource) => [resource.shape.plural, resource]));
     for (const resource of this.resources) {
       for (const { path, read, actions } of resource.paths) this.paths.add(path, { resource, read, actions });
@@ -100,6 +108,8 @@ function allResources(ports: ResourcePorts): Resource[] {
     rootlinks(),
     ...[
       changes,
+      decisions,
+      deliveries,
       buildsets,
       sourcestamps,
       buildrequests,

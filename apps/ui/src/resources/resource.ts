@@ -6,6 +6,7 @@ import {
   type EndingResource,
   evaluate,
   type GrowingResource,
+  type HookDeliveryStore,
   type Page,
   type ResourceQuery,
   type ResourceShape,
@@ -22,6 +23,7 @@ export interface ResourcePorts {
   readonly reads: Reads;
   readonly actions: BuildActionStore;
   readonly workerActions: WorkerActionStore;
+  readonly deliveries: HookDeliveryStore;
   /** Tells the other masters about a commit (I1). */
   readonly publish: (hint: Hint) => void;
 }

@@ -6,6 +6,7 @@ import { useLive, useLiveOne } from '../data/live';
 import { newestChanges, SHOWN_PROPERTIES } from '../data/queries';
 import { Ago, Branch, Empty, Loading, More, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
+import { Decisions } from '../parts/decisions';
 import { ChangeSourceNotices } from '../parts/change-sources';
 import { NotFoundPage } from './not-found';
 
@@ -88,6 +89,14 @@ export function ChangePage(): ReactNode {
             <dd>{change.branch}</dd>
           </>
         )}
+        {change.deliveryid !== null && (
+          <>
+            <dt>Delivery</dt>
+            <dd>
+              <Link to={`/deliveries/${change.deliveryid}`}>{change.deliveryid}</Link>
+            </dd>
+          </>
+        )}
         <dt>Repository</dt>
         <dd>{change.repository || '–'}</dd>
         {change.project && (
@@ -98,6 +107,10 @@ export function ChangePage(): ReactNode {
         )}
       </dl>
       <pre className="comments">{change.comments}</pre>
+      <section>
+        <h2>Schedulers</h2>
+        <Decisions changeId={id} />
+      </section>
       <section>
         <h2>Builds</h2>
         {!builds.items && <Loading error={builds.error} />}

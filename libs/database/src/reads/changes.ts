@@ -21,6 +21,7 @@ export const CHANGES: HistoryTable = {
       codebase: 'string',
       comments: 'string',
       committer: 'string?',
+      deliveryid: 'int?',
       files: 'strings',
       parent_changeids: 'ints',
       project: 'string',
@@ -55,7 +56,7 @@ export const CHANGES: HistoryTable = {
 
 const COLUMNS = `c.id AS changeId, c.author, c.committer, c.comments, c.branch AS changeBranch, c.revision AS changeRevision, c.revlink,
   c.category, c.repository AS changeRepository, c.project AS changeProject, c.codebase AS changeCodebase, c.when_ms AS whenMs,
-  c.received_at_ms AS receivedAtMs, c.files, c.properties, ${STAMP_COLUMNS}`;
+  c.received_at_ms AS receivedAtMs, c.files, c.properties, c.delivery_id AS deliveryId, ${STAMP_COLUMNS}`;
 
 interface ChangeRow extends StampRow {
   changeId: number;
@@ -73,6 +74,7 @@ interface ChangeRow extends StampRow {
   receivedAtMs: number;
   files: string;
   properties: string;
+  deliveryId: number | null;
 }
 
 export class ChangeReads {
@@ -105,6 +107,15 @@ export class ChangeReads {
     return build ? this.newestFirst(await changesBehind(this.db, build.requestId, limit)) : null;
   }
 
+  /** Returns the changes that came with a delivery, newest first. */
+  async ofDelivery(deliveryId: number, limit: number): Promise<ChangeResource[]> {
+    const ids = await this.db.all<{ id: number }>(
+      `SELECT id FROM changes WHERE delivery_id = ? ORDER BY id DESC LIMIT ?`,
+      [deliveryId, limit],
+    );
+    return this.newestFirst(ids.map((row) => row.id));
+  }
+
   async ofSourceStamp(sourceStampId: number, limit: number): Promise<ChangeResource[]> {
     const ids = await this.db.all<{ id: number }>(
       `SELECT id FROM changes WHERE source_stamp_id = ? ORDER BY id DESC LIMIT ?`,
@@ -127,6 +138,7 @@ function toView(row: ChangeRow): ChangeResource {
     codebase: row.changeCodebase,
     comments: row.comments,
     committer: row.committer,
+    deliveryid: row.deliveryId,
     files: JSON.parse(row.files) as string[],
     parent_changeids: [],
     project: row.changeProject,

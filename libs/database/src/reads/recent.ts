@@ -3,6 +3,7 @@ import { databaseNowMs, type Queryable } from '../sql.js';
 /** Tables that only grow: rows with ids beyond the highest one seen are new. */
 const GROWING = {
   changes: 'changes',
+  deliveries: 'hook_deliveries',
   buildsets: 'buildsets',
   buildrequests: 'build_requests',
   builds: 'builds',

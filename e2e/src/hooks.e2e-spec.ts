@@ -1,0 +1,94 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Result } from '@millrace/domain';
+import { type Cluster, eventually } from '@millrace/testing';
+import { availableStacks, FIXTURES, millrace, type Stack, startStack } from './stacks.js';
+
+const SECRET = 'the secret of this hook';
+const PUSH = readFileSync(join(FIXTURES, '../../libs/config/test/hooks/github/push.json'), 'utf8');
+
+interface Decision {
+  readonly scheduler: string;
+  readonly decision: string;
+  readonly reason: string | null;
+  readonly buildrequests: readonly { readonly uuid: string; readonly results: number | null }[];
+}
+
+describe.each(availableStacks())('a push that GitHub delivers, on %s', (name) => {
+  let stack: Stack;
+  let cluster: Cluster;
+  beforeAll(async () => {
+    stack = await startStack(name);
+    cluster = await stack.start(join(FIXTURES, 'hooks.config.ts'), { E2E_HOOK_SECRET: SECRET });
+  }, 180_000);
+  afterAll(async () => {
+    await cluster?.stop();
+    await stack?.stop();
+  });
+
+  const deliver = async (): Promise<{ status: number; delivery: number; repeated: boolean }> => {
+    const response = await fetch(`http://127.0.0.1:${cluster.ports.trigger}/change_hook/github`, {
+      method: 'POST',
+      body: PUSH,
+      headers: {
+        'content-type': 'application/json',
+        'x-github-event': 'push',
+        'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+        'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(PUSH).digest('hex')}`,
+      },
+    });
+    return { status: response.status, ...((await response.json()) as { delivery: number; repeated: boolean }) };
+  };
+  const changesOf = async (id: number): Promise<{ changeid: number; revision: string }[]> =>
+    (await cluster.api<{ changes: { changeid: number; revision: string }[] }>(`/deliveries/${id}/changes`)).changes;
+  const decisionsOf = async (changeId: number): Promise<Decision[]> =>
+    (await cluster.api<{ decisions: Decision[] }>(`/changes/${changeId}/decisions`)).decisions;
+
+  it('becomes green builds, with a receipt that leads to them and says why others did not build', async () => {
+    const { status, delivery, repeated } = await deliver();
+    expect([status, repeated]).toEqual([202, false]);
+    expect(await deliver()).toMatchObject({ status: 202, delivery, repeated: true });
+    await eventually(async () => (await changesOf(delivery)).length === 2, { what: 'the changes', timeoutMs: 30_000 });
+    for (const { changeid } of await changesOf(delivery)) {
+      await eventually(
+        async () =>
+          (await decisionsOf(changeid))
+            .flatMap(({ buildrequests }) => buildrequests)
+            .some(({ results }) => results === Result.SUCCESS),
+        { what: 'a green build', timeoutMs: 60_000 },
+      );
+      expect(await decisionsOf(changeid)).toMatchObject([
+        { scheduler: 'main', decision: 'built', buildrequests: [{ results: Result.SUCCESS }] },
+        {
+          ...{ scheduler: 'releases', decision: 'ignored', buildrequests: [] },
+          reason: 'branch filter: `main` does not match /^release\\//',
+        },
+      ]);
+    }
+  }, 150_000);
+
+  it('makes its changes again only when asked to', async () => {
+    const { delivery } = await deliver();
+    const attempts = async (): Promise<number> =>
+      (await cluster.api<{ deliveries: { attempts: number; state: string }[] }>(`/deliveries/${delivery}`)).deliveries
+        .filter(({ state }) => state === 'done')
+        .reduce((_sum, one) => one.attempts, 0);
+    await cluster.call(`/deliveries/${delivery}`, 'replay');
+    await eventually(async () => (await attempts()) === 2, { what: 'the replay', timeoutMs: 30_000 });
+    expect(await changesOf(delivery)).toHaveLength(2);
+    await cluster.call(`/deliveries/${delivery}`, 'replay', { again: true });
+    await eventually(async () => (await changesOf(delivery)).length === 4, { what: 'new changes', timeoutMs: 30_000 });
+  }, 90_000);
+
+  it('is told by the command line', async () => {
+    const { delivery } = await deliver();
+    const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+    const list = millrace(['deliveries', '--database', database]);
+    expect(list.stdout).toMatch(new RegExp(`^${delivery} +github .* done`, 'm'));
+    const one = millrace(['deliveries', String(delivery), '--database', database]);
+    expect(one.stdout).toContain('releases: ignored: branch filter');
+    expect(one.stdout).toMatch(/request [0-9a-f-]{36}/);
+  }, 60_000);
+});
