@@ -319,7 +319,7 @@ export interface WaitReasonResource {
   /** True when `ahead` stopped counting. */
   ahead_is_more: boolean;
   state: 'waiting' | 'building' | 'complete';
-  /** A stable code: `no-engine`, `no-worker`, `workers-paused`, `workers-busy`, `locks`, `next`, `building` or `complete`. */
+  /** A stable code: `no-builder`, `no-engine`, `no-worker`, `workers-paused`, `workers-busy`, `locks`, `next`, `building` or `complete`. */
   reason: string;
   /** The reason as text for people. */
   text: string;

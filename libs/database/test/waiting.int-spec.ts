@@ -84,6 +84,14 @@ onEveryDatabase('what a request waits for', (get) => {
     expect(await new WaitingReads(get().db).of(requestId)).toMatchObject({ state: 'waiting', reason: 'no-engine' });
   });
 
+  it('is the builder when no engine has it in its configuration any more', async () => {
+    const { requestId } = await queued(1);
+    await configure(get().db, me, { builders: 1, workers: 2 });
+    expect(await new WaitingReads(get().db).of(requestId)).toMatchObject({ state: 'waiting', reason: 'no-builder' });
+    await configure(get().db, me, { builders: 2, workers: 2 });
+    expect(await new WaitingReads(get().db).of(requestId)).toMatchObject({ state: 'waiting', reason: 'next' });
+  });
+
   it('is the earlier requests while they are being claimed; one builder’s busy worker does not hold up another builder', async () => {
     await queued();
     const second = await queued();

@@ -10,6 +10,8 @@ export const AHEAD_COUNTED = 1000;
 
 /** What is known about a queued request's builder. */
 interface Readiness {
+  /** Whether any engine has the builder in its configuration, living or not. */
+  readonly isConfigured: boolean;
   /** Number of living engines that serve the builder. */
   readonly engines: number;
   readonly workers: readonly AdmissionFacts[];
@@ -18,7 +20,15 @@ interface Readiness {
 }
 
 /** Returns why a request waits, according to the admissions that decide its claim, and to conditions outside of them. */
-function waitReason({ engines, workers, lock }: Readiness, ahead: number): Pick<WaitReasonResource, 'reason' | 'text'> {
+function waitReason(
+  { isConfigured, engines, workers, lock }: Readiness,
+  ahead: number,
+): Pick<WaitReasonResource, 'reason' | 'text'> {
+  if (!isConfigured)
+    return {
+      reason: 'no-builder',
+      text: 'No configuration has this builder any more. Cancel it, or add the builder again.',
+    };
   if (engines === 0) return { reason: 'no-engine', text: 'No engine that serves this builder is running.' };
   if (workers.length === 0) return { reason: 'no-worker', text: 'No worker is configured for this builder.' };
   const refusal = refusalOfAll(workers);
@@ -61,8 +71,9 @@ export class WaitingReads {
   }
 
   private async readiness(builderId: number): Promise<Readiness> {
-    const engines = await this.db.get<{ n: number }>(
-      `SELECT COUNT(*) AS n FROM builder_masters b JOIN masters m ON m.id = b.master_id WHERE b.builder_id = ? AND ${leasedSql(this.db, 'm')}`,
+    const engines = await this.db.get<{ all: number; living: number }>(
+      `SELECT COUNT(*) AS \`all\`, COUNT(CASE WHEN ${leasedSql(this.db, 'm')} THEN 1 END) AS living
+       FROM builder_masters b JOIN masters m ON m.id = b.master_id WHERE b.builder_id = ?`,
       [builderId],
     );
     const workers = await this.db.all<Omit<AdmissionFacts, 'place' | 'lock'> & { connected: number }>(
@@ -74,7 +85,8 @@ export class WaitingReads {
       [builderId, builderId],
     );
     return {
-      engines: engines!.n,
+      isConfigured: engines!.all > 0,
+      engines: engines!.living,
       workers: workers.map(({ connected, ...facts }) => ({
         ...facts,
         place: connected === 1 ? 'here' : 'away',
