@@ -89,6 +89,7 @@ export const CONFIG: CompiledConfig = {
     tags: tags as string[],
     workers: ['w1', 'w2'],
     collapseRequests: false,
+    formerNames: [],
     builddir: 'b',
     env: {},
     properties: {},

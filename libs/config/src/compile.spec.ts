@@ -39,6 +39,40 @@ describe('compileConfig', () => {
     });
   });
 
+  it.each<[string, object[], string[]]>([
+    ['none', [{}, { name: 'c' }], []],
+    ['some', [{ formerNames: ['x', 'y'] }, { name: 'c', formerNames: ['z'] }], []],
+    [
+      'its own',
+      [{ formerNames: ['b'] }],
+      ['builders[0].formerNames[0] is "b"; expected another name than one of builders[0]'],
+    ],
+    [
+      'the name of another builder',
+      [{ formerNames: ['c'] }, { name: 'c' }],
+      ['builders[0].formerNames[0] is "c"; expected another name than one of builders[1]'],
+    ],
+    [
+      'one that another builder had',
+      [{ formerNames: ['x'] }, { name: 'c', formerNames: ['x'] }],
+      ['builders[1].formerNames[0] is "x"; expected another name than one of builders[0]'],
+    ],
+    [
+      'one that is too long',
+      [{ formerNames: ['x'.repeat(71)] }],
+      [`builders[0].formerNames[0] is "${'x'.repeat(71)}"; expected a name of 1 to 70 characters`],
+    ],
+  ])('checks former names of builders: %s', (_what, list, messages) => {
+    const config = {
+      ...good(),
+      builders: list.map((options, i) => ({
+        ...{ name: 'b', workers: ['w'], factory: [step], builddir: `folder-${i}` },
+        ...options,
+      })),
+    };
+    expect(problemsOf(config)).toEqual(messages);
+  });
+
   it.each([
     [undefined, undefined, true],
     [false, undefined, false],

@@ -98,6 +98,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     }),
   );
   const builderNames = unique(builders, builderReaders);
+  uniqueFormerNames(builders, builderReaders);
   checkFolders(builders, builderReaders);
   const schedulerReaders = section('schedulers');
   const schedulers = schedulerReaders.map((reader) => compileScheduler(reader, builderNames, callbacks));
@@ -190,6 +191,21 @@ function unique(items: readonly { readonly name: string }[], readers: readonly O
     else first.set(name, reader);
   });
   return new Set(first.keys());
+}
+
+/** Checks that a former name leads to one builder only. */
+function uniqueFormerNames(builders: readonly CompiledBuilder[], readers: readonly ObjectReader[]): void {
+  const taken = new Map(builders.map(({ name }, index) => [name, readers[index]!.path]));
+  builders.forEach(({ formerNames }, index) => {
+    const reader = readers[index]!;
+    formerNames.forEach((former, i) => {
+      const other = taken.get(former);
+      const path = `${reader.at('formerNames')}[${i}]`;
+      if (other !== undefined) reader.into.add(path, former, `another name than one of ${other}`, reader.where);
+      else if (former.length > 70) reader.into.add(path, former, 'a name of 1 to 70 characters', reader.where);
+      else taken.set(former, reader.path);
+    });
+  });
 }
 
 function url(top: ObjectReader): string | null {
@@ -326,6 +342,7 @@ function compileBuilder(
   });
   const compiled = {
     name,
+    formerNames: reader.texts('formerNames'),
     project,
     description: reader.optionalText('description'),
     tags: reader.texts('tags'),

@@ -35,6 +35,8 @@ export interface WorkerDefinition extends WorkerOptions {
 }
 
 export interface BuilderOptions {
+  /** Names that the builder had before. Its builds, numbers and waiting requests are kept when its name changes. */
+  readonly formerNames?: readonly string[];
   /** Name of a project. */
   readonly project?: string;
   readonly description?: string;

@@ -56,6 +56,8 @@ export interface CompiledStep {
 
 export interface CompiledBuilder {
   readonly name: string;
+  /** Names that the builder had before, and under which its history is found. */
+  readonly formerNames: readonly string[];
   readonly project: string | null;
   readonly description: string | null;
   readonly tags: readonly string[];

@@ -16,6 +16,8 @@ export interface Definitions {
     readonly tags: readonly string[];
     readonly workers: readonly string[];
     readonly fingerprint: string;
+    /** Names that the builder had before. */
+    readonly formerNames?: readonly string[];
     /** Whether a new request takes the place of compatible ones that wait. Default false. */
     readonly collapseRequests?: boolean;
   }[];
@@ -68,6 +70,7 @@ export class ConfigurationStore {
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
       });
+      await renameBuilders(tx, definitions.builders);
       const builders = await nameIds(tx, 'builders', definitions.builders, {
         description: (builder) => builder.description ?? null,
         project_id: (builder) => (builder.project ? projects.get(builder.project)! : null),
@@ -106,6 +109,28 @@ export class ConfigurationStore {
       await serveChangedWorkers(tx, me, definitions, known.builders, workers);
       return workers;
     });
+  }
+}
+
+/**
+ * Gives builders their new names, so that everything about them is found under these. A builder that has a row under its present name keeps
+ * that one: its history under a former name stays apart.
+ */
+async function renameBuilders(tx: Transaction, builders: Definitions['builders']): Promise<void> {
+  const renamed = builders.filter(({ formerNames = [] }) => formerNames.length > 0);
+  const names = renamed.flatMap(({ name, formerNames = [] }) => [name, ...formerNames]);
+  const known = new Set<string>();
+  for (const some of chunked(names)) {
+    const rows = await tx.all<{ name: string }>(
+      `SELECT name FROM builders WHERE name IN ${placeholders(some.length)}`,
+      some,
+    );
+    for (const { name } of rows) known.add(name);
+  }
+  for (const { name, formerNames = [] } of renamed) {
+    const former = formerNames.find((one) => known.has(one));
+    if (known.has(name) || former === undefined) continue;
+    await tx.defer(`UPDATE builders SET name = ? WHERE name = ?`, [name, former]);
   }
 }
 
