@@ -51,6 +51,8 @@ export interface BuilderOptions {
   readonly builddir?: string;
   /** Locks that every build takes before it begins, and holds to its end. */
   readonly locks?: readonly LockUse[];
+  /** Most builds at a time, on all engines together. */
+  readonly maxBuilds?: number;
   /** Whether a new request takes the place of compatible older ones that wait. The default is the configuration's. */
   readonly collapseRequests?: boolean;
 }
