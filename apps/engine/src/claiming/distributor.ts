@@ -8,6 +8,9 @@ import { LockQueue } from '../core/lock-queue.js';
 /** Most requests kept in memory per builder. */
 const HEADS_KEPT = 50;
 
+/** Interval at which all ask again that wait for locks, for hints that were lost. Waits count for a multiple of it. */
+const ASK_AGAIN_MS = 10_000;
+
 /** The builders and workers of the configuration in force. */
 export interface Assignments {
   /** Builders of this engine, by id. */
@@ -74,6 +77,7 @@ export class Distributor<W extends AvailableWorker> {
   private readonly lockQueue = new LockQueue();
   /** Builders with locks of which a claim is under way. */
   private readonly asking = new Set<number>();
+  private askAgainAt = 0;
   private readonly loop: Loop;
   private readonly unsubscribe: (() => void)[];
   private stopped = false;
@@ -104,8 +108,14 @@ export class Distributor<W extends AvailableWorker> {
     for (const builderId of await this.options.store.queuedBuilders()) {
       if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }
-    // By asking again, those that wait for locks keep their places.
-    if (this.lockQueue.clear() || this.dirty.size > 0) this.loop.nudge();
+    if (this.mayAskAgain() || this.dirty.size > 0) this.loop.nudge();
+  }
+
+  /** Lets all ask again that wait for locks, every now and then: so they keep their places. Returns whether there are any. */
+  private mayAskAgain(): boolean {
+    if (performance.now() < this.askAgainAt) return false;
+    this.askAgainAt = performance.now() + ASK_AGAIN_MS;
+    return this.lockQueue.clear();
   }
 
   /** Claims from the heads in memory at once. To be called in the same turn as a journal write, to share its transaction. */
