@@ -36,33 +36,31 @@ export function forceschedulers({ reads: { catalog }, actions, publish }: Resour
   ): Promise<{ ids: readonly number[] } | { problems: Readonly<Record<string, string>> }> => {
     const { params, problems } = checked(ForceParams, posted);
     if (Object.keys(problems).length > 0) return { problems };
-    const builders = (await catalog.builders()).filter((builder) => allowed.includes(builder.name));
+    const known = await catalog.builderIds(allowed);
     const theirs = allowed.join(', ');
     const asked = params.builderid ?? null;
     if (asked !== null) {
-      const wanted = builders.find((builder) => String(builder.builderid) === String(asked));
-      return wanted
-        ? { ids: [wanted.builderid] }
-        : { problems: { builderid: `builder ${asked} is not one of this scheduler's: ${theirs}` } };
+      const wanted = [...known.values()].find((id) => String(id) === String(asked));
+      return wanted === undefined
+        ? { problems: { builderid: `builder ${asked} is not one of this scheduler's: ${theirs}` } }
+        : { ids: [wanted] };
     }
     const names = params.builderNames ?? null;
     if (names === null) {
-      const ids = builders.map((builder) => builder.builderid);
-      return ids.length > 0
-        ? { ids }
+      return known.size > 0
+        ? { ids: [...known.values()] }
         : { problems: { builderid: `none of this scheduler's builders is known: ${theirs}` } };
     }
-    const byName = new Map(builders.map((builder) => [builder.name, builder.builderid]));
-    const stranger = names.find((name) => !byName.has(name));
+    const stranger = names.find((name) => !known.has(name));
     return stranger === undefined
-      ? { ids: [...new Set(names)].map((name) => byName.get(name)!) }
+      ? { ids: [...new Set(names)].map((name) => known.get(name)!) }
       : {
           problems: { builderNames: `builder '${printable(stranger, 100)}' is not one of this scheduler's: ${theirs}` },
         };
   };
   const force = async (name: string, posted: PostedParams): Promise<JsonValue> => {
-    const scheduler = (await compiledForceSchedulers(catalog)).find((candidate) => candidate.name === name);
-    const row = (await catalog.schedulers()).find((candidate) => candidate.name === name);
+    const [compiled, row] = await Promise.all([compiledForceSchedulers(catalog), catalog.scheduler(name)]);
+    const scheduler = compiled.find((candidate) => candidate.name === name);
     if (!scheduler || !row) throw new UserError('not-found', `no force scheduler '${name}'`, { name });
     if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
     const outcome = readForm(scheduler, posted);
@@ -76,7 +74,7 @@ export function forceschedulers({ reads: { catalog }, actions, publish }: Resour
     }
     const created = await actions.force({
       ...outcome.order,
-      schedulerId: row.schedulerid,
+      schedulerId: row.id,
       schedulerName: name,
       builderIds: builders.ids,
     });

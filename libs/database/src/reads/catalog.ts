@@ -226,6 +226,25 @@ export class CatalogReads {
     return (await this.db.get<{ id: number }>(`SELECT id FROM builders WHERE name = ?`, [name]))?.id ?? null;
   }
 
+  /** Returns the ids of those builders that are known, by name. */
+  async builderIds(names: readonly string[]): Promise<Map<string, number>> {
+    if (names.length === 0) return new Map();
+    const rows = await this.db.all<{ id: number; name: string }>(
+      `SELECT id, name FROM builders WHERE name IN ${placeholders(names.length)} ORDER BY id`,
+      names,
+    );
+    return new Map(rows.map(({ id, name }) => [name, id]));
+  }
+
+  /** Returns what has to be known of a scheduler to force builds with it. */
+  async scheduler(name: string): Promise<{ readonly id: number; readonly enabled: boolean } | null> {
+    const row = await this.db.get<{ id: number; enabled: number }>(
+      `SELECT id, enabled FROM schedulers WHERE name = ?`,
+      [name],
+    );
+    return row ? { id: row.id, enabled: row.enabled === 1 } : null;
+  }
+
   async workerId(name: string): Promise<number | null> {
     return (await this.db.get<{ id: number }>(`SELECT id FROM workers WHERE name = ?`, [name]))?.id ?? null;
   }
