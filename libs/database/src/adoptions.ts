@@ -152,6 +152,7 @@ async function recordOf(
       attempt: build.attempt,
       workerId,
       properties: JSON.parse(build.properties) as Properties,
+      hasChanges: request.hasChanges,
       sourceStamps: request.sourceStamps,
     },
     fingerprint: build.fingerprint,

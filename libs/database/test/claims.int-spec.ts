@@ -124,6 +124,14 @@ onEveryDatabase('claims and journal', (get) => {
     expect(claimed[2]!.properties).toMatchObject({ branch: ['of lib', 'Build'], codebase: ['lib', 'Build'] });
   });
 
+  it('says of every build whether its buildset was made for changes', async () => {
+    const [made, forced] = [await submit([0]), await submit([1])];
+    await get().db.run(`INSERT INTO buildset_changes (buildset_id, change_id) VALUES (?, 7)`, [made.buildsetId]);
+    const candidates = [...made.requestIds, ...forced.requestIds].map((requestId, i) => candidate(requestId, i));
+    const claimed = await new ClaimStore(get().db).claim(me, candidates);
+    expect(claimed.map(({ hasChanges }) => hasChanges)).toEqual([true, false]);
+  });
+
   it('refuses two source stamps of one codebase', async () => {
     await expect(submit([0], [NO_SOURCE, { ...NO_SOURCE, branch: 'main' }])).rejects.toMatchObject({
       code: 'bad-source-stamps',

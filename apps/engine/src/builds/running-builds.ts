@@ -340,7 +340,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
 
   private async job({ build, worker, finishedSteps }: Entry, setup: BuildSetup): Promise<BuildJob> {
     const { info } = worker.connection;
-    const changes = await this.intake.changesOfRequest(build.requestId);
+    // Requests for changes and others are never collapsed into each other, so a request without any of its own has none.
+    const changes = build.hasChanges ? await this.intake.changesOfRequest(build.requestId) : [];
     return {
       buildId: build.buildId,
       buildUuid: build.uuid,

@@ -40,6 +40,8 @@ export interface ClaimedBuild extends BuildKey {
   readonly attempt: number;
   readonly workerId: number;
   readonly properties: Properties;
+  /** Whether its buildset was made for changes. */
+  readonly hasChanges: boolean;
   /** In the order of their codebases. */
   readonly sourceStamps: readonly SourceStamp[];
 }
@@ -137,6 +139,7 @@ async function newBuilds(
       uuid: uuidv7(),
       number,
       workerId: candidate.workerId,
+      hasChanges: request.hasChanges,
       sourceStamps: request.sourceStamps,
       properties: { ...buildProperties(candidate, request, number), ...locks?.propertiesOf(candidate) },
     };

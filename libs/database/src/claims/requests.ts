@@ -8,12 +8,17 @@ export interface RequestRow {
   attempts: number;
   epoch: number;
   properties: Properties;
+  /** Whether its buildset was made for changes. */
+  hasChanges: boolean;
   sourceStamps: SourceStamp[];
 }
 
 export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  const rows = await tx.all<Omit<RequestRow, 'properties' | 'sourceStamps'> & { properties: string }>(
-    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties
+  const rows = await tx.all<
+    Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'> & { properties: string; hasChanges: number }
+  >(
+    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties,
+       EXISTS (SELECT 1 FROM buildset_changes c WHERE c.buildset_id = r.buildset_id) AS hasChanges
      FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
     ids,
   );
@@ -31,6 +36,7 @@ export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise
       {
         ...row,
         properties: JSON.parse(row.properties) as Properties,
+        hasChanges: row.hasChanges === 1,
         sourceStamps: byBuildset.get(row.buildsetId)!,
       },
     ]),
