@@ -12,11 +12,12 @@ describe('millrace trigger --wait', () => {
   let server: Server;
   afterEach(() => void server.close());
 
-  /** Waits on a scheduler whose links lead to a server that answers with `status` and `body`. */
-  async function wait(status: number, body: string): Promise<number> {
+  /** Waits on a scheduler whose links lead to a server that answers with `status` and `body`, which may depend on the path. */
+  async function wait(status: number, body: string | ((path: string) => string)): Promise<number> {
     server = createServer((request, response) => {
       const { port } = server.address() as AddressInfo;
-      if (request.url !== '/trigger') return response.writeHead(status).end(body);
+      const path = request.url!;
+      if (path !== '/trigger') return response.writeHead(status).end(typeof body === 'string' ? body : body(path));
       const link = `http://127.0.0.1:${port}/ci/requests/u`;
       response.writeHead(202).end(JSON.stringify({ requests: [{ id: 7, builder: 'b', link }] }));
     }).listen(0, '127.0.0.1');
@@ -27,6 +28,17 @@ describe('millrace trigger --wait', () => {
 
   it("ends with the build's result", async () => {
     expect(await wait(200, JSON.stringify({ buildrequests: [{ complete: true, results: 0 }] }))).toBe(0);
+  });
+
+  it.each([
+    [0, 0],
+    [2, 1],
+  ])('waits for the request that its own is collapsed into: %s', async (results, expected) => {
+    const states: Record<string, object> = {
+      '/ci/api/v2/buildrequests/7': { complete: true, results: 3, collapsed_into_buildrequestid: 8 },
+      '/ci/api/v2/buildrequests/8': { complete: true, results, collapsed_into_buildrequestid: null },
+    };
+    expect(await wait(200, (path) => JSON.stringify({ buildrequests: [states[path]] }))).toBe(expected);
   });
 
   it('ends when waiting is refused', async () => {

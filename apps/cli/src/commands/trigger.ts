@@ -97,16 +97,22 @@ async function reach(url: URL, init: RequestInit, nobody = 'no scheduler'): Prom
 }
 
 /**
- * Waits for a build request to finish.
+ * Waits for a build request to finish, and for the one that it was collapsed into.
  * @throws UserError `wait-refused`, OperationalError after `patienceMs` without an answer
  */
 async function finished(request: Answer['requests'][number], patienceMs: number): Promise<Result> {
-  const api = new URL(`../api/v2/buildrequests/${request.id}`, request.link);
+  let { id } = request;
   let answeredAt = performance.now();
   let said = '';
   for (;;) {
     try {
-      const state = await stateOf(api);
+      const state = await stateOf(new URL(`../api/v2/buildrequests/${id}`, request.link));
+      const into = state.collapsed_into_buildrequestid ?? null;
+      if (into !== null) {
+        say(`${request.builder}: collapsed into build request ${into}`);
+        id = into;
+        continue;
+      }
       if (state.complete) {
         say(`${request.builder}: ${resultName(state.results)}`);
         return state.results;
@@ -122,7 +128,13 @@ async function finished(request: Answer['requests'][number], patienceMs: number)
   }
 }
 
-async function stateOf(api: URL): Promise<{ complete: boolean; results: Result }> {
+interface RequestState {
+  readonly complete: boolean;
+  readonly results: Result;
+  readonly collapsed_into_buildrequestid?: number | null;
+}
+
+async function stateOf(api: URL): Promise<RequestState> {
   const init = { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
   const response = await reach(api, init, 'no user interface');
   const text = await response.text();
@@ -134,9 +146,9 @@ async function stateOf(api: URL): Promise<{ complete: boolean; results: Result }
   throw new OperationalError('wait-unavailable', `${api.href} answered ${response.status}, and no build request`);
 }
 
-function requestsIn(text: string): { complete: boolean; results: Result }[] {
+function requestsIn(text: string): RequestState[] {
   try {
-    return (JSON.parse(text) as { buildrequests?: { complete: boolean; results: Result }[] }).buildrequests ?? [];
+    return (JSON.parse(text) as { buildrequests?: RequestState[] }).buildrequests ?? [];
   } catch {
     return []; // The answer is some other server's page.
   }
