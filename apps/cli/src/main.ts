@@ -4,6 +4,7 @@ import { readSecretFile } from '@millrace/database';
 import { MillraceError, messageOf, redactAddresses, UserError } from '@millrace/domain';
 import { Command, InvalidArgumentError } from 'commander';
 import { checkConfig } from './commands/check-config.js';
+import { diffRevisions, listRevisions } from './commands/config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { listDeliveries, showDelivery } from './commands/deliveries.js';
 import { drain } from './commands/drain.js';
@@ -82,6 +83,22 @@ program
   .description('List the locks: who has each, and who waits for it, in the order in which they get it.')
   .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
   .action(async (options: { database?: string }) => finish(await listLocks(databaseUrlOf(options.database))));
+
+const config = program.command('config').description('Look at the configurations that masters have read.');
+config
+  .command('list')
+  .description('List the newest revisions, and which masters have them.')
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (options: { database?: string }) => finish(await listRevisions(databaseUrlOf(options.database))));
+config
+  .command('diff')
+  .description('Print what differs between two revisions. Functions and steps are compared by what is stored of them.')
+  .argument('[from]', 'The beginning of a fingerprint (default: the last but one).')
+  .argument('[to]', 'The beginning of a fingerprint (default: the newest).')
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (from: string | undefined, to: string | undefined, options: { database?: string }) =>
+    finish(await diffRevisions(databaseUrlOf(options.database), from, to)),
+  );
 
 const db = program.command('db').description('Look after the database schema.');
 db.command('migrate')

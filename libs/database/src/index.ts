@@ -6,6 +6,7 @@ export {
   type WorkersClaim,
 } from './adoptions.js';
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
+export { RevisionReads, type StoredRevision } from './revisions.js';
 export { type CollapsedRequest } from './collapsing.js';
 export { completeRequest } from './completing.js';
 export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';

@@ -6,6 +6,7 @@ import { CatalogReads } from './reads/catalog.js';
 import { ChangeReads } from './reads/changes.js';
 import { DeliveryReads } from './reads/deliveries.js';
 import { LockReads } from './reads/locks.js';
+import { RevisionReads } from './revisions.js';
 import type { Database } from './sql.js';
 import { WorkerTokenStore } from './worker-tokens.js';
 
@@ -18,6 +19,7 @@ export interface Stores {
   readonly deliveryReads: DeliveryReads;
   readonly locks: LockReads;
   readonly masters: MasterStore;
+  readonly revisions: RevisionReads;
   readonly tokens: WorkerTokenStore;
   readonly workerActions: WorkerActionStore;
 }
@@ -45,6 +47,9 @@ export function storesOf(db: Database): Stores {
     },
     get masters() {
       return new MasterStore(db);
+    },
+    get revisions() {
+      return new RevisionReads(db);
     },
     get tokens() {
       return new WorkerTokenStore(db);

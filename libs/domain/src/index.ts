@@ -23,6 +23,7 @@ export { harmlessEnvironment } from './environment.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
 export { LineSplitter } from './lines.js';
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, uuidv7 } from './ids.js';
+export { type DiffLine, diffJson } from './json-diff.js';
 export { checkJsonLimits, type JsonLimits, parseJson } from './json-limits.js';
 export { httpServerOptions, LISTENER_LIMITS, type ListenerLimits } from './listener-limits.js';
 export {

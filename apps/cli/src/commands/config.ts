@@ -1,0 +1,52 @@
+import { openDatabase, storesOf } from '@millrace/database';
+import { diffJson, UserError } from '@millrace/domain';
+import { say, sayTable } from '../output.js';
+
+/** Most revisions that are listed. */
+const LISTED = 50;
+/** Digits of a fingerprint that are shown. */
+const SHOWN = 12;
+
+/** Runs `millrace config list`: prints the newest revisions, and which masters have them. */
+export async function listRevisions(databaseUrl: string): Promise<number> {
+  const db = openDatabase(databaseUrl, { connections: 1 });
+  try {
+    const revisions = await storesOf(db).revisions.newest(LISTED);
+    if (revisions.length === 0) say('No master has read a configuration yet.');
+    else
+      sayTable([
+        ['REVISION', 'FIRST READ', 'MASTERS'],
+        ...revisions.map(({ fingerprint, createdAtMs, masters }) => [
+          fingerprint.slice(0, SHOWN),
+          new Date(createdAtMs).toISOString(),
+          masters.join(', ') || '-',
+        ]),
+      ]);
+    return 0;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * Runs `millrace config diff`: prints what differs between two revisions, by default the two newest ones.
+ * @throws UserError `not-found`, `ambiguous`, `bad-revision`
+ */
+export async function diffRevisions(databaseUrl: string, before?: string, after?: string): Promise<number> {
+  const db = openDatabase(databaseUrl, { connections: 1 });
+  try {
+    const { revisions } = storesOf(db);
+    const [newest, previous] = await revisions.newest(2);
+    const from = before ?? previous?.fingerprint;
+    const to = after ?? newest?.fingerprint;
+    if (from === undefined || to === undefined)
+      throw new UserError('not-found', 'there is nothing to compare: fewer than two revisions are stored');
+    const lines = diffJson(await revisions.body(from), await revisions.body(to));
+    say(`from ${from.slice(0, SHOWN)} to ${to.slice(0, SHOWN)}`);
+    for (const line of lines) say(line);
+    if (lines.length === 0) say('The compiled configurations are equal: only the text of callbacks or files differs.');
+    return 0;
+  } finally {
+    await db.close();
+  }
+}
