@@ -37,6 +37,11 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
     const children = async ({ buildid }: Build) =>
       (await cluster.api<{ builds: Build[] }>(`/builds/${buildid}/triggered_builds?order=buildid&property=*`)).builds;
 
+    const firstChild = async (build: Build): Promise<Build> => {
+      await eventually(async () => (await children(build)).length > 0, { ...WAIT, what: 'its child' });
+      return (await children(build))[0]!;
+    };
+
     it('wait for them, build what they have checked out, and show them', async () => {
       const build = await ended(await start('release'));
       expect(build).toMatchObject({ results: Result.SUCCESS, attempt: 1 });
@@ -62,20 +67,16 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
     it('take them along when they are stopped', async () => {
       const requestId = await start('patient');
       const build = await attempt(requestId, () => true, 'the build');
-      const running = async () => (await children(build))[0] ?? false;
-      const child = await eventually(running, { ...WAIT, what: 'its child' });
+      const child = await firstChild(build);
       await cluster.call(`/builds/${build.buildid}`, 'stop', { reason: 'enough' });
       expect(await ended(requestId)).toMatchObject({ results: Result.CANCELLED });
-      expect(await ended((child as Build).buildrequestid)).toMatchObject({ results: Result.CANCELLED });
+      expect(await ended(child.buildrequestid)).toMatchObject({ results: Result.CANCELLED });
     }, 120_000);
 
     it('wait for the same ones after their engine was killed', async () => {
       const requestId = await start('patient');
       const build = await attempt(requestId, () => true, 'the build');
-      const child = (await eventually(async () => (await children(build))[0] ?? false, {
-        ...WAIT,
-        what: 'its child',
-      })) as Build;
+      const child = await firstChild(build);
       const engine = async () => (await api.builds(`buildid=${build.buildid}`))[0]!;
       cluster.signal('engine', 'SIGKILL');
       await eventually(
