@@ -28,6 +28,7 @@ export {
   type ParsedChange,
 } from './hooks/custom/index.js';
 export { githubHook, type GithubHookDefinition, type GithubHookOptions } from './hooks/github/options.js';
+export { gitlabHook, type GitlabHookDefinition, type GitlabHookOptions } from './hooks/gitlab/index.js';
 export { type HookOptions, type SkipOptions } from './hooks/options.js';
 export { pollerHook, type PollerHookDefinition, type PollerHookOptions } from './hooks/poller/index.js';
 export { type HookDefinition } from './hooks/registry.js';

@@ -164,6 +164,58 @@ describe('the dialect github', () => {
   });
 });
 
+describe('the dialect gitlab', () => {
+  const gitlab = (name: string, options: object = {}) =>
+    read(
+      { dialect: 'gitlab', ...options },
+      { body: fixture('gitlab', name), headers: { 'x-gitlab-event': 'An Event', 'content-type': 'application/json' } },
+    );
+  const common = { repository: 'git@gitlab.example:acme/widget.git', project: 'Widget' };
+
+  it.each<[string, string, object[]]>([
+    [
+      'each commit of a push',
+      'push',
+      ['1', '2'].map((digit) => ({
+        ...{ ...common, branch: 'main', category: null, revision: digit.repeat(40), files: ['new.txt', 'README.md'] },
+        ...{ author: 'Ada Example <ada@example.org>', whenMs: Date.parse('2026-03-01T10:00:00Z') },
+        properties: { event: 'An Event' },
+      })),
+    ],
+    [
+      'the head of a new branch',
+      'branch-created',
+      [{ ...common, branch: 'feature/x', revision: '2'.repeat(40), author: 'Ada Example', category: null }],
+    ],
+    ['a tag', 'tag', [{ ...common, branch: 'v1.0', revision: '2'.repeat(40), category: 'tag', comments: 'Second' }]],
+    ...['merge-request', 'merge-request-pushed'].map((name): [string, string, object[]] => [
+      'a merge request',
+      name,
+      [
+        {
+          ...{ branch: 'fast', revision: '5'.repeat(40), category: 'merge_request', project: 'Widget' },
+          ...{ repository: 'git@gitlab.example:ada/widget.git', comments: 'MR#1: Make it faster\n\nIt was slow.' },
+          properties: {
+            ...{ event: 'An Event', source_branch: 'fast', source_git_ssh_url: 'git@gitlab.example:ada/widget.git' },
+            ...{ target_branch: 'main', target_git_ssh_url: 'git@gitlab.example:acme/widget.git' },
+          },
+        },
+      ],
+    ]),
+  ])('makes a change of %s', (_what, name, changes) => {
+    expect(gitlab(name)).toMatchObject({ kind: 'changes', changes });
+  });
+
+  it.each([
+    ['branch-deleted', "branch 'feature/x' was deleted"],
+    ['merge-request-labelled', 'nothing new to build'],
+    ['note', "the event 'An Event'"],
+  ])('ignores %s, and says why', (name, reason) => {
+    expect(gitlab(name)).toEqual({ kind: 'ignored', reason: expect.stringContaining(reason) as unknown });
+    expect(gitlab('push', { skips: [/^Second/] })).toMatchObject({ kind: 'ignored' });
+  });
+});
+
 describe('the dialect base', () => {
   const base = (fields: Record<string, string>) =>
     read({ dialect: 'base', project: 'p' }, { body: new URLSearchParams(fields).toString() });

@@ -3,11 +3,18 @@ import { type BaseHookDefinition, baseDialect } from './base/index.js';
 import { type CustomHookDefinition, customDialect } from './custom/index.js';
 import { githubDialect } from './github/index.js';
 import type { GithubHookDefinition } from './github/options.js';
+import { type GitlabHookDefinition, gitlabDialect } from './gitlab/index.js';
 import type { HookDialect } from './kind.js';
 import { type PollerHookDefinition, pollerDialect } from './poller/index.js';
 
 /** Every dialect of hooks. */
-export const HOOK_DIALECTS: readonly HookDialect[] = [githubDialect, baseDialect, pollerDialect, customDialect];
+export const HOOK_DIALECTS: readonly HookDialect[] = [
+  githubDialect,
+  gitlabDialect,
+  baseDialect,
+  pollerDialect,
+  customDialect,
+];
 
 /**
  * Returns the dialect of a compiled hook.
@@ -20,4 +27,5 @@ export function hookDialect(name: string): HookDialect {
 }
 
 /** A hook in a configuration. */
-export type HookDefinition = GithubHookDefinition | BaseHookDefinition | PollerHookDefinition | CustomHookDefinition;
+export type HookDefinition =
+  GithubHookDefinition | GitlabHookDefinition | BaseHookDefinition | PollerHookDefinition | CustomHookDefinition;
