@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createBus } from '@millrace/bus';
 import { stockKinds, StockWorker } from '@millrace/testing';
-import { Api } from '../api.js';
 import type { Figure } from '../figures.js';
 import { portsOf, treeCpuMs } from '../processes.js';
 import { latencies, rounded } from '../stats.js';
