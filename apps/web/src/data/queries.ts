@@ -1,4 +1,10 @@
-import type { BuildRequestResource, BuildResource, ChangeResource, MasterResource } from '@millrace/contracts';
+import type {
+  BuildRequestResource,
+  BuildResource,
+  ChangeResource,
+  MasterResource,
+  WaitReasonResource,
+} from '@millrace/contracts';
 import type { LiveQuery } from './lists';
 
 /** The properties that lists of builds show. */
@@ -107,3 +113,14 @@ export const allMasters: LiveQuery<MasterResource> = {
   id: (master) => master.masterid,
   topics: ['masters/*/*'],
 };
+
+/** Returns the query for why a build request waits. */
+export function waitReason(requestId: number): LiveQuery<WaitReasonResource> {
+  return {
+    path: `buildrequests/${requestId}/wait_reason`,
+    plural: 'wait_reasons',
+    id: (reason) => reason.buildrequestid,
+    topics: [],
+    refetchEveryMs: 3000,
+  };
+}

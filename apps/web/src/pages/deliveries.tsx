@@ -74,7 +74,8 @@ function State({ delivery: { state, reason } }: { delivery: DeliveryResource }):
   return (
     <>
       <span className={`dot ${dot}`} aria-hidden="true" /> {text}
-      {reason !== null && <span className={state === 'failed' ? 'error' : 'muted'}>: {reason}</span>}
+      {reason !== null && ': '}
+      {reason !== null && <span className={state === 'failed' ? 'error' : 'muted'}>{reason}</span>}
     </>
   );
 }
@@ -137,7 +138,7 @@ export function DeliveryPage(): ReactNode {
         </dd>
       </dl>
       {delivery.body_kept_until !== null && (
-        <p>
+        <p className="actions">
           <ActionButton action={() => control(`deliveries/${id}`, 'replay')}>Read it again</ActionButton>{' '}
           <ActionButton
             confirm="Make its changes a second time, so that they are built again?"

@@ -1,15 +1,13 @@
-import type { BuildRequestResource, BuildResource, BuildsetResource, WaitReasonResource } from '@millrace/contracts';
+import type { BuildRequestResource, BuildResource, BuildsetResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
 import { control } from '../data/api';
 import { useLive, useLiveOne } from '../data/live';
-import { SHOWN_PROPERTIES } from '../data/queries';
+import { SHOWN_PROPERTIES, waitReason } from '../data/queries';
 import { lookOfResults, RUNNING, WAITING } from '../data/results';
 import { ActionButton, Ago, Badge, Branch, BuilderLink, Empty, Loading, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
 import { NotFoundPage } from './not-found';
-
-const WAIT_REFRESH_MS = 3000;
 
 /** The page behind a trigger's link. It shows a build request from before any engine has seen it (I6). */
 export function RequestPage(): ReactNode {
@@ -148,14 +146,7 @@ function OwnBuilds({ request }: { request: BuildRequestResource }): ReactNode {
 }
 
 function Waiting({ request }: { request: BuildRequestResource }): ReactNode {
-  const { items } = useLive<WaitReasonResource>({
-    path: `buildrequests/${request.buildrequestid}/wait_reason`,
-    plural: 'wait_reasons',
-    id: (reason) => reason.buildrequestid,
-    topics: [],
-    refetchEveryMs: WAIT_REFRESH_MS,
-  });
-  const wait = items?.[0];
+  const { item: wait } = useLiveOne(waitReason(request.buildrequestid));
   if (!wait || wait.state !== 'waiting') return null;
   const ahead = wait.ahead ?? 0;
   return (

@@ -3,12 +3,15 @@ import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import { control } from '../data/api';
 import { property, shortRevision } from '../data/format';
-import { useLive } from '../data/live';
-import { pendingRequests } from '../data/queries';
+import { useLive, useLiveOne } from '../data/live';
+import { pendingRequests, waitReason } from '../data/queries';
 import { ActionButton, Ago, Branch, BuilderLink, Empty, Loading, More } from './basics';
 
 /** Most build requests for which sources are fetched. */
 const BUILDSETS_SHOWN = 150;
+
+/** Most builders of which the page asks why their first request waits. */
+const REASONS_SHOWN = 20;
 
 /** Waiting build requests. For a single builder the list is shown only when there are some. */
 export function PendingList({ builderId }: { builderId: number | null }): ReactNode {
@@ -25,6 +28,7 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
         },
   );
   const buildsetOf = new Map(buildsets.items?.map((buildset) => [buildset.bsid, buildset]));
+  const explained = firstOfBuilders(pending.items ?? []).slice(0, REASONS_SHOWN);
   if (builderId !== null && !pending.items?.length) return null;
   if (!pending.items) return <Loading error={pending.error} />;
   if (pending.items.length === 0) return <Empty>Nothing waits to be built.</Empty>;
@@ -58,6 +62,7 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
                 )}
                 <td className="wide">
                   <RequestSource request={request} buildset={buildsetOf.get(request.buildsetid)} />
+                  {explained.includes(request) && <WaitReason requestId={request.buildrequestid} />}
                 </td>
                 <td>
                   <span className="cut" title={property(request.properties, 'owner') ?? undefined}>
@@ -87,6 +92,17 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
       <More live={pending} />
     </section>
   );
+}
+
+function firstOfBuilders(requests: readonly BuildRequestResource[]): readonly BuildRequestResource[] {
+  const first = new Map<number, BuildRequestResource>();
+  for (const request of requests) if (!first.has(request.builderid)) first.set(request.builderid, request);
+  return [...first.values()];
+}
+
+function WaitReason({ requestId }: { requestId: number }): ReactNode {
+  const { item } = useLiveOne(waitReason(requestId));
+  return item?.state === 'waiting' && <div className="muted small">{item.text}</div>;
 }
 
 function RequestSource({
