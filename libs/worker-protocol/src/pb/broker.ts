@@ -150,8 +150,10 @@ export class Broker {
       case 'message':
         return this.message(element as readonly Banana[], bytes);
       case 'answer':
+        this.acknowledge();
         return this.answer(first, decodeJelly(second ?? []), false);
       case 'error':
+        this.acknowledge();
         return this.answer(first, describeFailure(decodeJelly(second ?? [])), true);
       case 'decref':
         return this.release(first);
@@ -172,6 +174,14 @@ export class Broker {
     if (dialect === undefined)
       throw new ProtocolError(`'${chosen.slice(0, 100)}' is no banana dialect that was offered`);
     this.dialect = dialect;
+    this.send([Buffer.from('version'), PB_VERSION]);
+  }
+
+  /**
+   * Sends a message that means nothing. A worker's socket has Nagle's algorithm on, and what it writes next waits until its last segment is
+   * acknowledged: with nothing to send, a kernel does that after 40 ms only (RFC 1122 4.2.3.2), and each command would last that much longer.
+   */
+  private acknowledge(): void {
     this.send([Buffer.from('version'), PB_VERSION]);
   }
 

@@ -35,6 +35,8 @@ class Bench {
   readonly answers = new Map<number, Jelly>();
   readonly errors = new Map<number, Jelly>();
   readonly closings: string[] = [];
+  /** Number of times that the master has said which version it speaks. */
+  versions = 0;
   /** Bytes that the worker has not read. */
   unreadBytes = 0;
   private request = 0;
@@ -127,6 +129,9 @@ class Bench {
   private received(element: Banana): void {
     const [op, request, ...rest] = element as readonly Banana[];
     switch (utf8(op as Uint8Array)) {
+      case 'version':
+        this.versions++;
+        break;
       case 'message': {
         const [luid, method, , args, keywords] = rest;
         this.calls.push({
@@ -209,6 +214,14 @@ describe('the recorded logins', () => {
 });
 
 describe('PbMasterSession', () => {
+  it('says something at once when a call is answered, so that what the worker writes next is not held back', async () => {
+    const bench = await Bench.attached();
+    const before = bench.versions;
+    void bench.session.startCommand('c1', 'shell', SHELL, nothing);
+    await bench.started('shell');
+    expect(bench.versions).toBe(before + 1);
+  });
+
   it("attaches: prints, reads the worker's information, declares its lanes, and answers the login last", async () => {
     const bench = new Bench({ builddirs: () => ['b', 'c'] });
     bench.login();
