@@ -87,6 +87,22 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export { matchesName } from './rights/names.js';
+export { ANYONE, type Person, SIGNED_IN } from './rights/person.js';
+export {
+  asksForPlaces,
+  type Deed,
+  EVERYBODY_MAY,
+  mayEverybody,
+  RIGHTS_ACTIONS,
+  RIGHTS_PLACES,
+  type RightsAction,
+  type RightsPolicy,
+  type RightsRule,
+  type Verdict,
+  verdict,
+} from './rights/rights.js';
+export { type RoleSource, rolesOf } from './rights/roles.js';
 export { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 export { shellWord } from './shell-words.js';
 export {
