@@ -87,6 +87,7 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export { LoginThrottle } from './login-throttle.js';
 export { matchesName } from './rights/names.js';
 export { ANYONE, type Person, SIGNED_IN } from './rights/person.js';
 export {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { PbCredentials, pbDigest } from '@millrace/worker-protocol';
-import { LoginThrottle } from '../core/login-throttle.js';
+import { LoginThrottle } from '@millrace/domain';
 import { checkAnswer, checkPassword, Login, type WorkerDirectory } from './login.js';
 
 const challenge = Buffer.from('0123456789abcdef');

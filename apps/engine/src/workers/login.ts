@@ -2,8 +2,8 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { WorkerDigests } from '@millrace/config';
 import type { CompiledWorker } from '@millrace/contracts';
+import { LoginThrottle } from '@millrace/domain';
 import { type Credentials, type PbCredentials, pbDigest } from '@millrace/worker-protocol';
-import { LoginThrottle } from '../core/login-throttle.js';
 import type { LoggedInWorker, WorkerTokens } from './tokens.js';
 
 /** The workers of the configuration in force, whichever that is at the time. */

@@ -4,7 +4,7 @@ import { BuildsModule } from '../builds/builds.module.js';
 import { RunningBuilds } from '../builds/running-builds.js';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
 import { EngineConfiguration } from '../configuration/engine-configuration.js';
-import { LoginThrottle } from '../core/login-throttle.js';
+import { LoginThrottle } from '@millrace/domain';
 import { connectionLimit, Connections } from './connections.js';
 import { Entrance } from './entrance.js';
 import { FleetWatch } from './fleet-watch.js';

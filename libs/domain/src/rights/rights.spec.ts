@@ -117,7 +117,7 @@ describe('verdict', () => {
       ...places,
     },
     { requiredKeys: ['role', 'orElse'] },
-  ) as fc.Arbitrary<RightsRule>;
+  );
   const policies: fc.Arbitrary<RightsPolicy> = fc.record({
     roles: fc.constant([
       { from: 'groups', prefix: '' },
