@@ -23,6 +23,7 @@ import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
 import { checkTriggers } from './triggers.js';
 import { checkUpstreams } from './upstreams.js';
+import { compileWww } from './www/compile.js';
 
 export interface CompileResult {
   readonly revision: CompiledConfig;
@@ -123,6 +124,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   builderReaders.forEach((reader, index) => {
     noteMissingCodebases(reader, suppliedCodebases(builders[index]!.name, schedulers, changeSources));
   });
+  const www = compileWww(top);
 
   const revision: CompiledConfig = {
     title: top.text('title', { default: 'Millrace' }),
@@ -135,6 +137,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     services,
     ...(locks.all.length > 0 && { locks: locks.all }),
     hooks,
+    ...(www && { www }),
   };
   top.done();
   if (found.problems.length > 0) {

@@ -110,3 +110,15 @@ export {
   type WorkerDefinition,
   type WorkerOptions,
 } from './vocabulary.js';
+export {
+  type AuthOptions,
+  type AuthzOptions,
+  type RoleMembers,
+  rolesFromDomain,
+  rolesFromEmails,
+  rolesFromGroups,
+  rolesFromOwner,
+  rolesFromUsername,
+  type RuleOptions,
+  type WwwOptions,
+} from './www/options.js';

@@ -6,6 +6,7 @@ import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
 import type { ServiceDefinition } from './services/registry.js';
 import type { Renderable, Step } from './step.js';
+import type { WwwOptions } from './www/options.js';
 
 type Properties = Readonly<Record<string, JsonValue>>;
 
@@ -95,6 +96,8 @@ export interface MasterConfig {
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean;
   readonly hooks?: readonly HookDefinition[];
+  /** Who people are, and what they may do. */
+  readonly www?: WwwOptions;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { JsonValue, LockAccess, LockDefinition } from '@millrace/domain';
+import type { CompiledWww } from './www.js';
 
 /**
  * A compiled configuration: the contents of a revision, and all that the UI and the scheduler need to know of it. It is plain JSON.
@@ -17,6 +18,8 @@ export interface CompiledConfig {
   /** Missing when nothing uses a lock. */
   readonly locks?: readonly LockDefinition[];
   readonly hooks: readonly CompiledHook[];
+  /** Missing when nothing is said about who people are and what they may do. */
+  readonly www?: CompiledWww;
 }
 
 /** The part of a compiled service that all kinds have. A service acts beside the schedulers, on one master at a time. */

@@ -34,6 +34,7 @@ export type {
   CompiledWorker,
   ForceField,
 } from './config.js';
+export type { CompiledAuth, CompiledWww } from './www.js';
 export type {
   AdoptionResource,
   BuilderResource,

@@ -1,0 +1,93 @@
+import type { CompiledAuth, CompiledWww } from '@millrace/contracts';
+import { RIGHTS_ACTIONS, RIGHTS_PLACES, type RightsPolicy, type RightsRule, type RoleSource } from '@millrace/domain';
+import { ObjectReader, SHORT } from '../object-reader.js';
+
+const MAX_RULES = 1_000;
+const MAX_MEMBERS = 10_000;
+const HOUR_MS = 3_600_000;
+const YEAR_HOURS = 8_784;
+const NAME = {
+  accepts: (text: string): boolean => text !== '' && SHORT.accepts(text),
+  expected: 'a name of 1 to 190 characters',
+};
+const MEMBERS = 'a list of 1 to 190 characters each';
+
+/** Reads `www`; null when it says nothing. */
+export function compileWww(top: ObjectReader): CompiledWww | null {
+  if (!top.has('www')) return null;
+  const reader = top.inner('www');
+  const auth = reader.has('auth') ? compileAuth(reader.inner('auth')) : null;
+  const authz = reader.has('authz') ? compileAuthz(reader.inner('authz')) : null;
+  reader.done();
+  return auth === null && authz === null ? null : { ...(auth && { auth }), ...(authz && { authz }) };
+}
+
+function compileAuth(reader: ObjectReader): CompiledAuth {
+  const idleHours = reader.number('idleHours', { default: 168, min: 0.01, max: YEAR_HOURS });
+  const sessionHours = reader.number('sessionHours', { default: 720, min: 0.01, max: YEAR_HOURS });
+  reader.done();
+  return { idleMs: Math.round(idleHours * HOUR_MS), sessionMs: Math.round(sessionHours * HOUR_MS) };
+}
+
+function compileAuthz(reader: ObjectReader): RightsPolicy {
+  const roles = reader.list('roles', (item, path) =>
+    compileRoles(new ObjectReader(item, path, reader.into, reader.where)),
+  );
+  const rules = reader.list('rules', (item, path) =>
+    compileRule(new ObjectReader(item, path, reader.into, reader.where)),
+  );
+  if (rules.length > MAX_RULES)
+    reader.problem(
+      'rules',
+      `at most ${MAX_RULES} rules`,
+      `${reader.at('rules')} has ${rules.length} rules; ${MAX_RULES} are allowed`,
+    );
+  const otherwise = reader.oneOf('default', ['allow', 'deny'], 'allow');
+  reader.done();
+  return { roles, rules, otherwise };
+}
+
+function compileRoles(reader: ObjectReader): RoleSource {
+  const from = reader.oneOf('from', ['groups', 'emails', 'domains', 'usernames', 'owner']);
+  const source = ((): RoleSource => {
+    switch (from) {
+      case 'groups':
+        return { from, prefix: reader.text('prefix', { default: '', ...SHORT }) };
+      case 'owner':
+        return { from, role: reader.text('role', NAME) };
+      case 'emails':
+      case 'domains':
+      case 'usernames':
+        return { from, roles: reader.record<readonly string[]>('roles', isMembers, MEMBERS) };
+    }
+  })();
+  reader.done();
+  return source;
+}
+
+function compileRule(reader: ObjectReader): RightsRule {
+  const action = reader.raw('action');
+  const actions = action === undefined ? [] : Array.isArray(action) ? (action as unknown[]) : [action];
+  const known = RIGHTS_ACTIONS.filter((one) => actions.includes(one));
+  if (known.length !== actions.length || (action !== undefined && known.length === 0))
+    reader.problem('action', `one or several of ${RIGHTS_ACTIONS.join(', ')}`);
+  const places = RIGHTS_PLACES.flatMap((place): [string, string][] =>
+    reader.has(place) ? [[place, reader.text(place, NAME)]] : [],
+  );
+  const rule: RightsRule = {
+    ...(known.length > 0 && { actions: known }),
+    ...Object.fromEntries(places),
+    role: reader.text('role', NAME),
+    orElse: reader.boolean('defaultDeny', true) ? 'deny' : 'continue',
+  };
+  reader.done();
+  return rule;
+}
+
+function isMembers(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length <= MAX_MEMBERS &&
+    value.every((member) => typeof member === 'string' && NAME.accepts(member))
+  );
+}

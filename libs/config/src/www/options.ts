@@ -1,0 +1,70 @@
+import type { RightsAction, RoleSource } from '@millrace/domain';
+
+/** Names of members by role: addresses, domains or user names. */
+export type RoleMembers = Readonly<Record<string, readonly string[]>>;
+
+/** Gives a role for each group whose name begins with the prefix, named by the rest. */
+export function rolesFromGroups(prefix = ''): RoleSource {
+  return { from: 'groups', prefix };
+}
+
+/** Gives roles to e-mail addresses: `rolesFromEmails({ admins: ['ann@example.org'] })`. */
+export function rolesFromEmails(roles: RoleMembers): RoleSource {
+  return { from: 'emails', roles };
+}
+
+/** Gives roles to the domains of e-mail addresses: `rolesFromDomain({ staff: ['example.org'] })`. */
+export function rolesFromDomain(roles: RoleMembers): RoleSource {
+  return { from: 'domains', roles };
+}
+
+/** Gives roles to user names: `rolesFromUsername({ admins: ['ann'] })`. */
+export function rolesFromUsername(roles: RoleMembers): RoleSource {
+  return { from: 'usernames', roles };
+}
+
+/** Gives a role to whoever started the build that it is about. */
+export function rolesFromOwner(role = 'owner'): RoleSource {
+  return { from: 'owner', role };
+}
+
+/** A rule about who may do what, and where. Names are patterns with `*` and `?`. What it does not name, it does not care about. */
+export interface RuleOptions {
+  /** One action or several. Without any, the rule is about everything but `view`. */
+  readonly action?: RightsAction | readonly RightsAction[];
+  /** Name of a resource of the API in the singular, such as `worker`. */
+  readonly resource?: string;
+  readonly builder?: string;
+  readonly project?: string;
+  readonly branch?: string;
+  readonly worker?: string;
+  readonly scheduler?: string;
+  /** The role that is allowed to; `anyone` and `signed-in` are roles, too. */
+  readonly role: string;
+  /** Whether everybody else is refused (the default), or the next rule is asked. */
+  readonly defaultDeny?: boolean;
+}
+
+export interface AuthzOptions {
+  /** How people get roles. */
+  readonly roles?: readonly RoleSource[];
+  /** The first rule that fits decides. */
+  readonly rules?: readonly RuleOptions[];
+  /** What holds where no rule fits. Default `allow`. */
+  readonly default?: 'allow' | 'deny';
+}
+
+export interface AuthOptions {
+  /** Hours without a request after which a session ends. Default 168, a week. */
+  readonly idleHours?: number;
+  /** Hours after which a session ends in any case. Default 720, thirty days. */
+  readonly sessionHours?: number;
+}
+
+/** Who people are, and what they may do. */
+export interface WwwOptions {
+  /** People sign in with the accounts of `millrace user`. Without this, nobody can. */
+  readonly auth?: AuthOptions;
+  /** What people may do. Without this, everybody may do everything. */
+  readonly authz?: AuthzOptions;
+}
