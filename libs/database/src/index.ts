@@ -5,6 +5,10 @@ export {
   type RecordedStep,
   type WorkersClaim,
 } from './adoptions.js';
+export { ApiTokenStore, type ApiToken, type NewApiToken, type TokenHolder } from './accounts/api-tokens.js';
+export { PASSWORD_CHARACTERS } from './accounts/passwords.js';
+export { type NewSession, SessionStore } from './accounts/sessions.js';
+export { type Account, type NewAccount, UserStore } from './accounts/users.js';
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 export { RevisionReads, type StoredRevision } from './revisions.js';
 export { type CollapsedRequest } from './collapsing.js';

@@ -1,3 +1,6 @@
+import { ApiTokenStore } from './accounts/api-tokens.js';
+import { SessionStore } from './accounts/sessions.js';
+import { UserStore } from './accounts/users.js';
 import { CommandStore } from './actions/commands.js';
 import { WorkerActionStore } from './actions/workers.js';
 import { HookDeliveryStore } from './intake/hook-deliveries.js';
@@ -12,6 +15,7 @@ import { WorkerTokenStore } from './worker-tokens.js';
 
 /** The stores for programs without a container: command line tools, and the control thread of a master. */
 export interface Stores {
+  readonly apiTokens: ApiTokenStore;
   readonly catalog: CatalogReads;
   readonly changeReads: ChangeReads;
   readonly commands: CommandStore;
@@ -20,13 +24,18 @@ export interface Stores {
   readonly locks: LockReads;
   readonly masters: MasterStore;
   readonly revisions: RevisionReads;
+  readonly sessions: SessionStore;
   readonly tokens: WorkerTokenStore;
+  readonly users: UserStore;
   readonly workerActions: WorkerActionStore;
 }
 
 /** Makes each store on first use. A store keeps nothing but the database. */
 export function storesOf(db: Database): Stores {
   return {
+    get apiTokens() {
+      return new ApiTokenStore(db);
+    },
     get catalog() {
       return new CatalogReads(db);
     },
@@ -51,8 +60,14 @@ export function storesOf(db: Database): Stores {
     get revisions() {
       return new RevisionReads(db);
     },
+    get sessions() {
+      return new SessionStore(db);
+    },
     get tokens() {
       return new WorkerTokenStore(db);
+    },
+    get users() {
+      return new UserStore(db);
     },
     get workerActions() {
       return new WorkerActionStore(db);

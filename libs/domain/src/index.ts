@@ -94,6 +94,7 @@ export {
   asksForPlaces,
   type Deed,
   EVERYBODY_MAY,
+  isRightsAction,
   mayEverybody,
   RIGHTS_ACTIONS,
   RIGHTS_PLACES,

@@ -1,6 +1,7 @@
 import type { FactoryProvider, Type } from '@nestjs/common';
 import {
   AdoptionStore,
+  ApiTokenStore,
   ChangeSourceStore,
   ClaimStore,
   CommandStore,
@@ -17,7 +18,9 @@ import {
   OwnershipStore,
   SchedulerStore,
   ServiceStore,
+  SessionStore,
   TriggerStore,
+  UserStore,
   WorkerActionStore,
   WorkerStore,
   WorkerTokenStore,
@@ -32,6 +35,7 @@ export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvi
 /** All stores, which do all writes of every role. */
 export const STORES: readonly FactoryProvider[] = [
   AdoptionStore,
+  ApiTokenStore,
   ChangeSourceStore,
   ClaimStore,
   CommandStore,
@@ -47,7 +51,9 @@ export const STORES: readonly FactoryProvider[] = [
   OwnershipStore,
   SchedulerStore,
   ServiceStore,
+  SessionStore,
   TriggerStore,
+  UserStore,
   WorkerActionStore,
   WorkerStore,
   WorkerTokenStore,

@@ -1,3 +1,4 @@
+import { ApiTokenEntity, SessionEntity, UserEntity } from './accounts.js';
 import { AdoptionEntity, BuildEntity, CommandEntity, LogChunkEntity, LogEntity, StepEntity } from './builds.js';
 import {
   ChangeEntity,
@@ -68,6 +69,9 @@ export const ENTITIES = [
   LockEntity,
   LockHoldEntity,
   LockWaitEntity,
+  UserEntity,
+  SessionEntity,
+  ApiTokenEntity,
 ];
 
 export { ColumnNames } from './columns.js';

@@ -10,6 +10,10 @@ import { type RoleSource, rolesOf } from './roles.js';
 export const RIGHTS_ACTIONS = ['view', 'force', 'trigger', 'rebuild', 'stop', 'enable', 'control', 'audit'] as const;
 export type RightsAction = (typeof RIGHTS_ACTIONS)[number];
 
+export function isRightsAction(text: string): text is RightsAction {
+  return (RIGHTS_ACTIONS as readonly string[]).includes(text);
+}
+
 /** What somebody wants to do, and to what. A place that is unknown or has no meaning here is missing, and no rule that names one fits. */
 export interface Deed {
   readonly action: RightsAction;

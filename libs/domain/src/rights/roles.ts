@@ -1,6 +1,6 @@
 import { ANYONE, type Person, SIGNED_IN } from './person.js';
 
-/** One way to get roles. Names of people, addresses and domains are compared without regard to case. */
+/** One way to get roles. Addresses and domains are compared without regard to case, all other names exactly. */
 export type RoleSource =
   /** A role for each group whose name begins with the prefix, named by the rest. */
   | { readonly from: 'groups'; readonly prefix: string }
@@ -45,11 +45,9 @@ function rolesBy(source: RoleSource, person: Person, owners: readonly string[]):
         ? []
         : rolesWith(source.roles, (domain) => same(domain, email.slice(email.lastIndexOf('@') + 1)));
     case 'usernames':
-      return rolesWith(source.roles, (one) => same(one, username));
+      return rolesWith(source.roles, (one) => one === username);
     case 'owner':
-      return owners.some((owner) => same(owner, username) || (email !== null && same(owner, email)))
-        ? [source.role]
-        : [];
+      return owners.some((owner) => owner === username || (email !== null && same(owner, email))) ? [source.role] : [];
   }
 }
 
