@@ -54,7 +54,7 @@ export {
 } from './intake/schedulers.js';
 export { type BuildEntry, type Committed } from './journal/entries.js';
 export { countLines } from './journal/entry-writer.js';
-export { Journal } from './journal/journal.js';
+export { incompleteText, Journal } from './journal/journal.js';
 export { type LockAnswer, LockStore } from './locks/lock-store.js';
 export { decodeChunk, logPieces, type LogType, readLogLines } from './logs.js';
 export {

@@ -314,6 +314,20 @@ onEveryDatabase('claims and journal', (get) => {
     expect(second.status).toBe('fulfilled');
   });
 
+  it('ends a build as an exception when one of its entries cannot be written, even in the same group', async () => {
+    const build = await claimOne(8);
+    const log = journal();
+    const [bad, end] = await Promise.allSettled([
+      log.write(build, [{ kind: 'step-finished', number: 7, results: 0, stateString: '', hidden: false }]),
+      log.write(build, [{ kind: 'build-finished', end: { results: Result.SUCCESS, stateString: 'ok' } }]),
+    ]);
+    expect([bad.status, end.status]).toEqual(['rejected', 'fulfilled']);
+    expect(await row('builds', build.buildId)).toMatchObject({
+      results: Result.EXCEPTION,
+      state_string: expect.stringMatching(/^exception: not everything that happened could be recorded: .*step 7/),
+    });
+  });
+
   it('claims in the transaction that ends a build', async () => {
     const build = await claimOne(6);
     const { requestIds } = await submit([6]);

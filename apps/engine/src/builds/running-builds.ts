@@ -7,6 +7,7 @@ import {
   ClaimStore,
   CommandStore,
   type Database,
+  incompleteText,
   type Incarnation,
   IntakeStore,
   Journal,
@@ -44,7 +45,7 @@ interface Entry {
   readonly finishedSteps: readonly FinishedStep[];
   running: RunningBuild | null;
   stopReason: string | null;
-  /** Why something that happened in the build could not be recorded. */
+  /** The state of a build whose record is incomplete. */
   broken: string | null;
   ended: Promise<void>;
 }
@@ -323,7 +324,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
 
   private verdict(entry: Entry, outcome: BuildOutcome): BuildEnd {
     const { unresumable } = entry.services;
-    if (entry.broken !== null) return { results: Result.EXCEPTION, stateString: `exception: ${entry.broken}` };
+    if (entry.broken !== null) return { results: Result.EXCEPTION, stateString: entry.broken };
     if (unresumable !== null) return { results: Result.RETRY, stateString: `retry: ${unresumable}` };
     if (outcome.kind === 'died') return deathOf(outcome);
     const { results } = outcome;
@@ -368,7 +369,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   /** Makes a build with an incomplete record end as an exception, so that it does not look successful. */
   private broken(entry: Entry, error: unknown): void {
     this.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
-    entry.broken ??= `not everything that happened could be recorded: ${messageOf(error)}`;
+    entry.broken ??= incompleteText(error);
     entry.running?.stop('it cannot be recorded');
   }
 

@@ -1,4 +1,4 @@
-import { FencedError, MillraceError, OperationalError } from '@millrace/domain';
+import { FencedError, messageOf, MillraceError, OperationalError, Result } from '@millrace/domain';
 import { type ClaimCandidate, claimIn, type Claims } from '../claims/claiming.js';
 import { type BuildKey, claimedOf } from '../claims/fence.js';
 import type { Incarnation } from '../masters.js';
@@ -29,7 +29,7 @@ const SOON_MS = 3;
  * Writes all events in an engine's builds, in groups across builds: while one transaction is running the next group gathers, and an idle
  * journal commits at once. Order is kept per build. A promise resolves only after its entries are committed (I8), and rejects with
  * FencedError when the build belongs to somebody else now (I3). After an entry that cannot be written, nothing more of its build is written
- * except its end, so that the record has no gaps. Prepared SQL: every line of output comes through here, and writes are deferred.
+ * except its end, as an exception, so that the record has no gaps and does not look successful. Prepared SQL: every line of output comes through here, and writes are deferred.
  *
  * While the database is away the same group is retried for ever, and callers wait, which holds workers back. A commit whose answer was lost
  * may have happened: each group stores its number, so that a committed one is not written twice.
@@ -203,8 +203,10 @@ export class Journal {
           after.push(() => item.reject(fenced));
           continue;
         }
-        if (this.broken.has(build.buildId) && !item.entries.some(({ kind }) => kind === 'build-finished')) {
-          after.push(() => item.reject(this.broken.get(build.buildId)));
+        const broken = this.broken.get(build.buildId);
+        const entries = broken === undefined ? item.entries : incompleteEnd(item.entries, broken);
+        if (entries === null) {
+          after.push(() => item.reject(broken));
           continue;
         }
         let stage = staged.get(build.buildId);
@@ -212,7 +214,7 @@ export class Journal {
           const memory = new StagedMemory(this.memory.get(build.buildId));
           staged.set(build.buildId, (stage = { memory, writer: new EntryWriter(tx, build, memory) }));
         }
-        const committed = await stage.writer.write(item.entries);
+        const committed = await stage.writer.write(entries);
         after.push(() => item.resolve(committed));
         if (committed.ended) ours.delete(build.buildId);
       }
@@ -232,6 +234,18 @@ export class Journal {
     }
     return () => after.forEach((settle) => settle());
   }
+}
+
+/** Returns what is written of a build whose record is incomplete: its end. Null for what is not its end. */
+function incompleteEnd(entries: readonly BuildEntry[], error: unknown): BuildEntry[] | null {
+  return entries.some(({ kind }) => kind === 'build-finished')
+    ? [{ kind: 'build-finished', end: { results: Result.EXCEPTION, stateString: incompleteText(error) } }]
+    : null;
+}
+
+/** Returns the state of a build whose record is incomplete. */
+export function incompleteText(error: unknown): string {
+  return `exception: not everything that happened could be recorded: ${messageOf(error)}`;
 }
 
 function isOver(): OperationalError {
