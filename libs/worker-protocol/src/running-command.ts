@@ -20,7 +20,7 @@ export class RunningCommand {
   private transferred: Promise<unknown> = Promise.resolve();
   private sinkFailure: { readonly error: unknown } | undefined;
 
-  /** @param completed records the outcome before the owner is told */
+  /** @param completed takes the outcome, and resolves when it is recorded */
   constructor(
     private readonly sink: CommandSink,
     private readonly completed?: (outcome: CommandOutcome) => Promise<void> | undefined,
@@ -38,10 +38,11 @@ export class RunningCommand {
     let stored: Promise<void> | void;
     try {
       // Storing anything after a lost update would leave a gap (I8).
-      if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
+      this.assertStored();
       stored = this.sink.updates(updates, number);
     } catch (error) {
-      stored = Promise.resolve().then(() => this.failWith(error));
+      this.sinkFailure ??= { error };
+      stored = Promise.reject(error);
     }
     if (stored === undefined) return undefined;
     const tracked = stored.catch((error: unknown) => this.failWith(error)).finally(() => this.storing.delete(tracked));
@@ -71,14 +72,17 @@ export class RunningCommand {
 
   /**
    * Ends the command when everything that the worker sent before is stored and the outcome is recorded. Rejects, as the command does, when
-   * either failed.
+   * either failed. `completed` is not kept waiting for what is being stored, so that both may become one write.
    */
   async complete(failure: string | null): Promise<void> {
     try {
-      await Promise.allSettled([...this.storing, this.transferred]);
-      if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
+      await this.transferred;
+      this.assertStored();
       const outcome = { ...this.result, failure };
-      await this.completed?.(outcome);
+      const recorded = this.completed?.(outcome);
+      await Promise.allSettled([...this.storing, recorded]);
+      this.assertStored();
+      await recorded;
       this.resolve(outcome);
     } catch (error) {
       this.reject(error);
@@ -112,6 +116,10 @@ export class RunningCommand {
       case 'update_read_file_close':
         return sink.closeDownload?.() ?? noPlace(request.op);
     }
+  }
+
+  private assertStored(): void {
+    if (this.sinkFailure !== undefined) throw this.sinkFailure.error;
   }
 
   private failWith(error: unknown): never {

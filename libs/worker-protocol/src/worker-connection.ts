@@ -50,8 +50,9 @@ export interface CommandSink {
    */
   updates(batch: readonly CommandUpdate[], number: number | null): Promise<void> | void;
   /**
-   * Records the outcome, after everything else is stored. A worker that can resume drops the outcome only when the promise resolves. When
-   * it rejects, so does the command, and the worker keeps the outcome until it is resumed or forgotten.
+   * Records the outcome, after everything else was handed over to be stored. A worker that can resume drops the outcome only when the
+   * promise resolves and everything is stored. When either fails, so does the command, and the worker keeps the outcome until it is resumed
+   * or forgotten.
    */
   completed?(outcome: CommandOutcome): Promise<void>;
   writeUpload?(block: Uint8Array): Promise<void>;

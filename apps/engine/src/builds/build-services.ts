@@ -332,6 +332,7 @@ export class EngineBuildServices implements BuildServices {
           completed: async (outcome: CommandOutcome) => {
             await transfer?.finish(outcome.rc === 0 && outcome.failure === null);
             if (this.parked) return await never();
+            // What the worker said before is in the journal's queue, and committed first.
             const ended = toResult(outcome, running);
             const recorded = this.recordEnd(running, ended);
             resolve(ended);
@@ -474,10 +475,15 @@ export class EngineBuildServices implements BuildServices {
     }
   }
 
-  private async updates(running: Running, batch: readonly CommandUpdate[], number: number | null): Promise<void> {
+  /**
+   * Stores a batch of a command's updates. What ends the command often follows at once, and is written with it.
+   * @throws UserError `step-limit`, before anything is stored
+   */
+  private updates(running: Running, batch: readonly CommandUpdate[], number: number | null): Promise<void> | undefined {
     if (this.parked) return never();
     const { request, recorded, capture } = running;
-    if (number !== null && recorded && number <= recorded.updatesStored) return;
+    if (number !== null && recorded && number <= recorded.updatesStored) return undefined;
+    this.assertGoing();
     const entries = logEntries(request, batch);
     const logs = this.logsOf(request.stepNumber);
     for (const entry of entries) logs.add(entry.log);
@@ -486,9 +492,9 @@ export class EngineBuildServices implements BuildServices {
     if (capture) for (const update of batch) if (update.kind === 'stdout') captured += capture.add(update.text);
     if (number !== null && (entries.length > 0 || captured !== '')) {
       const { stepNumber: step, ordinal } = request;
-      return await this.now([...entries, { kind: 'command-stored', step, ordinal, update: number, captured }]);
+      return this.stored([...entries, { kind: 'command-stored', step, ordinal, update: number, captured }]);
     }
-    if (entries.length > 0) await this.now(entries);
+    return entries.length > 0 ? this.stored(entries) : undefined;
   }
 
   private logsOf(step: number): StepLogs {
@@ -519,18 +525,10 @@ export class EngineBuildServices implements BuildServices {
   /** Records the end of a command. The reason why it failed becomes the end of its log, in the same transaction. */
   private recordEnd(running: Running, result: CommandResult): Promise<void> {
     const { stepNumber: step, ordinal } = running.request;
-    const recorded = this.journal
-      .writeSoon(this.key, [
-        ...this.reasonLines(running, result),
-        { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result), ended: result.rc !== null },
-      ])
-      .then(
-        (committed) => this.announce(committed),
-        (error: unknown) => {
-          this.failed(error);
-          throw error;
-        },
-      );
+    const recorded = this.stored([
+      ...this.reasonLines(running, result),
+      { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result), ended: result.rc !== null },
+    ]);
     recorded.catch(() => undefined);
     return recorded;
   }
@@ -557,8 +555,17 @@ export class EngineBuildServices implements BuildServices {
 
   private async now(entries: readonly BuildEntry[]): Promise<void> {
     this.assertGoing();
+    await this.announced(this.journal.write(this.key, entries));
+  }
+
+  /** Writes entries that only a worker waits for. */
+  private stored(entries: readonly BuildEntry[]): Promise<void> {
+    return this.announced(this.journal.writeSoon(this.key, entries));
+  }
+
+  private async announced(written: Promise<Committed>): Promise<void> {
     try {
-      this.announce(await this.journal.write(this.key, entries));
+      this.announce(await written);
     } catch (error) {
       this.failed(error);
       throw error;

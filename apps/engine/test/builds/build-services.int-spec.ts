@@ -122,6 +122,11 @@ describe('limits of what a build stores', () => {
     await host.startStep({ number: 0, name: 'test', hidden: false, resumable: true });
   });
 
+  /** Waits for everything that was written before. */
+  const committed = async (): Promise<void> => {
+    await journal.write(build, [{ kind: 'build-state', stateString: 'building' }]);
+  };
+
   /** Returns a session with a worker in this process. */
   function connection(): MsgpackMasterSession {
     let seq = 0;
@@ -215,6 +220,7 @@ describe('limits of what a build stores', () => {
       send({ op: 'complete', commandId: id, failure: null });
     };
     expect(await host.runCommand(request())).toMatchObject({ rc: 0, failure: null });
+    await committed();
     expect(await logsOf()).toEqual(
       expect.arrayContaining([
         { name: 'stdio', count: 15_001 },
@@ -238,6 +244,7 @@ describe('limits of what a build stores', () => {
     const result = await host.runCommand(request({ capture: { maxBytes: 2000 } }));
     const captured = lines.join('').slice(0, 2000);
     expect(result.stdout).toBe(captured);
+    await committed();
     const row = await db.get(`SELECT captured, updates_stored AS stored FROM commands WHERE build_id = ?`, [
       build.buildId,
     ]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WORKER_LIMITS } from '../limits.js';
-import type { CommandSink } from '../worker-connection.js';
+import type { CommandOutcome, CommandSink } from '../worker-connection.js';
 import { type Banana, BananaDecoder, encodeBanana, Float, utf8 } from './banana.js';
 import { decodeJelly, encodeJelly, type Jelly, Reference, Tagged, textOf, Tuple } from './jelly.js';
 import { pbDigest, pbResponse } from './login.js';
@@ -369,6 +369,31 @@ describe('PbMasterSession', () => {
     expect(bench.closings).toEqual([]);
   });
 
+  it('hands an outcome over while output is being stored, and answers the worker when both are', async () => {
+    const bench = await Bench.attached();
+    const stored: (() => void)[] = [];
+    const store = (): Promise<void> => new Promise((resolve) => stored.push(resolve));
+    const outcomes: CommandOutcome[] = [];
+    const running = bench.session.startCommand('c', 'shell', SHELL, {
+      updates: store,
+      completed: (outcome) => {
+        outcomes.push(outcome);
+        return store();
+      },
+    });
+    const { progress } = await bench.started();
+    const requests = [
+      bench.call(progress, 'update', update(['stdout', 'x\n'], ['rc', 0])),
+      bench.call(progress, 'complete', null),
+    ];
+    await settle();
+    expect(outcomes).toMatchObject([{ rc: 0, failure: null }]);
+    expect(requests.filter((request) => bench.answers.has(request))).toEqual([]);
+    for (const resolve of stored) resolve();
+    await expect(running).resolves.toMatchObject({ rc: 0 });
+    expect(requests.map((request) => bench.answers.get(request))).toEqual([0, null]);
+  });
+
   it('never answers a file object with an exception: the failed upload is interrupted and fails with its reason', async () => {
     const bench = await Bench.attached();
     const full = new Error('the disk is full');
@@ -390,6 +415,7 @@ describe('PbMasterSession', () => {
     requests.push(bench.call(writer, 'close'), bench.call(progress, 'update', update(['rc', 1])));
     bench.call(progress, 'complete', null);
     await expect(running).rejects.toBe(full);
+    await settle();
     expect(requests.map((request) => bench.answers.get(request))).toEqual([null, null, 0]);
     expect(bench.errors.size).toBe(0);
   });

@@ -118,13 +118,21 @@ export class PbMasterSession implements WorkerConnection {
     try {
       const kind = FILE_KINDS[name];
       let outcome = CANCELLED;
+      let isTold = false;
+      const tell = (last: CommandOutcome): Promise<void> | undefined => {
+        isTold = true;
+        return sink.completed?.(last);
+      };
       // The file object is made together with its command. A transfer is a single PB command, so the object belongs to exactly one.
       const count = kind === undefined ? pbCommands(name, args, undefined).length : 1;
       for (let index = 0; index < count && !entry.isInterrupted; index++) {
-        outcome = await this.run(id, entry, (files) => pbCommands(name, args, files)[index]!, kind, sink);
-        if (outcome.rc !== 0 || outcome.failure !== null) break;
+        const make = (files: Reference | undefined): PbCommand => pbCommands(name, args, files)[index]!;
+        const completed = (one: CommandOutcome): Promise<void> | undefined =>
+          index === count - 1 || hasFailed(one) ? tell(one) : undefined;
+        outcome = await this.run(id, entry, make, kind, new RunningCommand(sink, completed));
+        if (hasFailed(outcome)) break;
       }
-      await sink.completed?.(outcome);
+      if (!isTold) await tell(outcome);
       return outcome;
     } finally {
       this.commands.delete(id);
@@ -201,7 +209,7 @@ export class PbMasterSession implements WorkerConnection {
     entry: Entry,
     make: (files: Reference | undefined) => PbCommand,
     kind: FileKind | undefined,
-    sink: CommandSink,
+    command: RunningCommand,
   ): Promise<CommandOutcome> {
     if (this.broker.exposedObjects >= WORKER_LIMITS.exposedObjects) {
       this.end(`it holds ${WORKER_LIMITS.exposedObjects} objects of commands that are over`);
@@ -212,7 +220,6 @@ export class PbMasterSession implements WorkerConnection {
       return CANCELLED;
     }
     entry.lane = lane;
-    const command = new RunningCommand(sink);
     // Registered before the request is sent: a quick command completes before the answer to its start arrives
     // (`docs/protocols.md#commands`).
     this.running.add(command);
@@ -322,4 +329,8 @@ function refusal(id: string, name: string, error: unknown): unknown {
     return new UserError('command-refused', `the worker does not start '${name}': ${error.message}`, { id, name });
   }
   return error;
+}
+
+function hasFailed({ rc, failure }: CommandOutcome): boolean {
+  return rc !== 0 || failure !== null;
 }
