@@ -1,13 +1,10 @@
-import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
-import { type Cluster, eventually } from '@millrace/testing';
+import { type Cluster, eventually, FORGES, hookDelivery } from '@millrace/testing';
 import { availableStacks, FIXTURES, millrace, type Stack, startStack } from './stacks.js';
 
 const SECRET = 'the secret of this hook';
-const PUSH = readFileSync(join(FIXTURES, '../../libs/config/test/hooks/github/push.json'), 'utf8');
 
 interface Decision {
   readonly scheduler: string;
@@ -16,7 +13,7 @@ interface Decision {
   readonly buildrequests: readonly { readonly uuid: string; readonly results: number | null }[];
 }
 
-describe.each(availableStacks())('a push that GitHub delivers, on %s', (name) => {
+describe.each(availableStacks())('a push that a forge delivers, on %s', (name) => {
   let stack: Stack;
   let cluster: Cluster;
   beforeAll(async () => {
@@ -28,16 +25,10 @@ describe.each(availableStacks())('a push that GitHub delivers, on %s', (name) =>
     await stack?.stop();
   });
 
-  const deliver = async (): Promise<{ status: number; delivery: number; repeated: boolean }> => {
-    const response = await fetch(`http://127.0.0.1:${cluster.ports.trigger}/change_hook/github`, {
+  const deliver = async (dialect = 'github'): Promise<{ status: number; delivery: number; repeated: boolean }> => {
+    const response = await fetch(`http://127.0.0.1:${cluster.ports.trigger}/change_hook/${dialect}`, {
       method: 'POST',
-      body: PUSH,
-      headers: {
-        'content-type': 'application/json',
-        'x-github-event': 'push',
-        'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958',
-        'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(PUSH).digest('hex')}`,
-      },
+      ...hookDelivery(dialect, 'push', SECRET),
     });
     return { status: response.status, ...((await response.json()) as { delivery: number; repeated: boolean }) };
   };
@@ -68,6 +59,25 @@ describe.each(availableStacks())('a push that GitHub delivers, on %s', (name) =>
       ]);
     }
   }, 150_000);
+
+  it.each(FORGES.filter((dialect) => dialect !== 'github'))(
+    'of %s becomes green builds',
+    async (dialect) => {
+      const { status, delivery } = await deliver(dialect);
+      expect(status).toBe(202);
+      expect(await deliver(dialect)).toMatchObject({ status: 202, delivery, repeated: true });
+      await eventually(async () => (await changesOf(delivery)).length > 0, { what: 'the changes', timeoutMs: 30_000 });
+      for (const { changeid } of await changesOf(delivery))
+        await eventually(
+          async () =>
+            (await decisionsOf(changeid))
+              .flatMap(({ buildrequests }) => buildrequests)
+              .some(({ results }) => results === Result.SUCCESS),
+          { what: 'a green build', timeoutMs: 60_000 },
+        );
+    },
+    120_000,
+  );
 
   it('makes its changes again only when asked to', async () => {
     const { delivery } = await deliver();

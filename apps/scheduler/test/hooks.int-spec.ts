@@ -1,12 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '@millrace/testing';
+import { eventually, hookDelivery } from '@millrace/testing';
 import { Repository, type Scheduler, Site } from './site.js';
 
 const SECRET = 'the secret of this test';
-const PUSH = readFileSync(resolve(import.meta.dirname, '../../../libs/config/test/hooks/github/push.json'), 'utf8');
+const PUSH = hookDelivery('github', 'push', SECRET).body;
 
 let site: Site;
 let repository: Repository;

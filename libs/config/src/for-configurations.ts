@@ -19,6 +19,12 @@ export {
   scopeOf,
 } from './git-credentials.js';
 export { baseHook, type BaseHookDefinition } from './hooks/base/index.js';
+export { bitbucketHook, type BitbucketHookDefinition, type BitbucketHookOptions } from './hooks/bitbucket/index.js';
+export {
+  bitbucketServerHook,
+  type BitbucketServerHookDefinition,
+  type BitbucketServerHookOptions,
+} from './hooks/bitbucket-server/index.js';
 export {
   customHook,
   type CustomHookDefinition,
@@ -27,6 +33,7 @@ export {
   type Parsed,
   type ParsedChange,
 } from './hooks/custom/index.js';
+export { giteaHook, type GiteaHookDefinition, type GiteaHookOptions } from './hooks/gitea/index.js';
 export { githubHook, type GithubHookDefinition, type GithubHookOptions } from './hooks/github/options.js';
 export { gitlabHook, type GitlabHookDefinition, type GitlabHookOptions } from './hooks/gitlab/index.js';
 export { type HookOptions, type SkipOptions } from './hooks/options.js';

@@ -46,5 +46,6 @@ export { examineQueries, type Examination, type Finding } from './queries/examin
 export { exercise, type Exercise } from './queries/exercise.js';
 export { type HistoryShape, writeHistory } from './queries/history.js';
 export { type Guarantee, GUARANTEES, sabotageEnvironment } from './sabotage/guarantees.js';
+export { FORGES, hookDelivery, type HookDelivery } from './hook-deliveries.js';
 export { slamDoor } from './slammed-door.js';
 export { type Fuzzed, fuzzCalls, fuzzEvents, type FuzzRange, fuzzRouter } from './fuzz/fuzz-listener.js';

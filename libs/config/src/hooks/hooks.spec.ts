@@ -30,8 +30,21 @@ function read(options: object, { body, headers = {}, query = '', answer }: Sent)
   return hookDialect(hook.dialect).read(hook, { body, headers, query }, answer);
 }
 
-const fixture = (dialect: string, name: string): string =>
-  readFileSync(resolve(FIXTURES, dialect, `${name}.json`), 'utf8');
+interface Fixture {
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+}
+
+const fixture = (dialect: string, name: string): Fixture =>
+  JSON.parse(readFileSync(resolve(FIXTURES, dialect, `${name}.json`), 'utf8')) as Fixture;
+
+/** Reads a delivery as the forge sends it. */
+function delivered(dialect: string, name: string, options: object = {}): unknown {
+  const { headers, body } = fixture(dialect, name);
+  return read({ dialect, ...options }, { headers, body: JSON.stringify(body) });
+}
+
+const ignored = (reason: string) => ({ kind: 'ignored', reason: expect.stringContaining(reason) as unknown });
 
 describe('a hook', () => {
   it.each<[string, object, string | null]>([
@@ -55,19 +68,14 @@ describe('a hook', () => {
 });
 
 describe('the dialect github', () => {
-  const github = (name: string, event: string, options: object = {}) =>
-    read(
-      { dialect: 'github', ...options },
-      { body: fixture('github', name), headers: { 'x-github-event': event, 'content-type': 'application/json' } },
-    );
-  const ignored = (reason: string) => ({ kind: 'ignored', reason: expect.stringContaining(reason) as unknown });
+  const github = (name: string, options: object = {}) => delivered('github', name, options);
 
   it('makes a change of each commit of a push', () => {
     const common = {
       ...{ author: 'Ada Example <ada@example.org>', committer: 'Grace Example <grace@example.org>', branch: 'main' },
       ...{ category: null, repository: 'https://github.example/acme/widget', project: 'acme/widget', codebase: '' },
     };
-    expect(github('push', 'push')).toEqual({
+    expect(github('push')).toEqual({
       kind: 'changes',
       changes: [
         {
@@ -88,13 +96,12 @@ describe('the dialect github', () => {
     });
   });
 
-  it.each<[string, string, string, object]>([
-    ['a new branch, of its head alone', 'branch-created', 'push', { branch: 'feature/x', category: null }],
-    ['a tag', 'tag', 'push', { branch: 'v1.0', category: 'tag', revision: '2'.repeat(40) }],
+  it.each<[string, string, object]>([
+    ['a new branch, of its head alone', 'branch-created', { branch: 'feature/x', category: null }],
+    ['a tag', 'tag', { branch: 'v1.0', category: 'tag', revision: '2'.repeat(40) }],
     [
       'a pull request',
       'pull-opened',
-      'pull_request',
       {
         ...{ author: 'ada', committer: null, category: 'pull', branch: 'refs/pull/50/merge', revision: '5'.repeat(40) },
         ...{ repository: 'https://github.example/acme/widget', project: 'acme/widget', files: [] },
@@ -108,41 +115,39 @@ describe('the dialect github', () => {
         },
       },
     ],
-  ])('makes one change of %s', (_what, name, event, change) => {
-    expect(github(name, event)).toEqual({ kind: 'changes', changes: [expect.objectContaining(change)] });
+  ])('makes one change of %s', (_what, name, change) => {
+    expect(github(name)).toEqual({ kind: 'changes', changes: [expect.objectContaining(change)] });
   });
 
   it.each([
-    ['branch-deleted', 'push', "branch 'feature/x' was deleted"],
-    ['push-skip', 'push', 'skip marker'],
-    ['pull-closed', 'pull_request', 'pull request 50 was closed'],
-    ['ping', 'ping', 'the hook works'],
-    ['issue-comment', 'issue_comment', "the event 'issue_comment'"],
-  ])('ignores %s, and says why', (name, event, reason) => {
-    expect(github(name, event)).toEqual(ignored(reason));
+    ['branch-deleted', "branch 'feature/x' was deleted"],
+    ['push-skip', 'skip marker'],
+    ['pull-closed', 'pull request 50 was closed'],
+    ['ping', 'the hook works'],
+    ['issue-comment', "the event 'issue_comment'"],
+  ])('ignores %s, and says why', (name, reason) => {
+    expect(github(name)).toEqual(ignored(reason));
   });
 
   it('takes its options', () => {
-    expect(
-      github('pull-opened', 'pull_request', { pullRequestRef: 'head', codebase: 'c', project: 'p' }),
-    ).toMatchObject({
+    expect(github('pull-opened', { pullRequestRef: 'head', codebase: 'c', project: 'p' })).toMatchObject({
       changes: [{ branch: 'refs/pull/50/head', codebase: 'c', project: 'p' }],
     });
-    const { changes } = github('pull-opened', 'pull_request', {
-      propertyWhitelist: ['github.title', 'github.base.r?f', 'github.head.repo.*_url'],
+    const { changes } = github('pull-opened', {
+      propertyWhitelist: ['github.title', 'github.base.r?f', 'github.head.repo.???_url'],
     }) as { changes: { properties: object }[] };
     expect(Object.keys(changes[0]!.properties).sort()).toEqual(
       [
-        ...['basename', 'event', 'github.base.ref', 'github.head.repo.clone_url', 'github.head.repo.html_url'],
-        ...['github.head.repo.ssh_url', 'github.title', 'pullrequesturl'],
+        ...['basename', 'event', 'github.base.ref', 'github.head.repo.git_url', 'github.head.repo.ssh_url'],
+        ...['github.head.repo.svn_url', 'github.title', 'pullrequesturl'],
       ].sort(),
     );
-    expect(github('push', 'push', { skips: [/^Second/] })).toEqual(ignored('skip marker'));
-    expect(github('push-skip', 'push', { skips: [] })).toMatchObject({ kind: 'changes' });
+    expect(github('push', { skips: [/^Second/] })).toEqual(ignored('skip marker'));
+    expect(github('push-skip', { skips: [] })).toMatchObject({ kind: 'changes' });
   });
 
   it('reads a form, too', () => {
-    const body = new URLSearchParams({ payload: fixture('github', 'push') }).toString();
+    const body = new URLSearchParams({ payload: JSON.stringify(fixture('github', 'push').body) }).toString();
     const headers = { 'x-github-event': 'push', 'content-type': 'application/x-www-form-urlencoded' };
     expect(read({ dialect: 'github' }, { body, headers })).toMatchObject({ kind: 'changes' });
   });
@@ -165,11 +170,7 @@ describe('the dialect github', () => {
 });
 
 describe('the dialect gitlab', () => {
-  const gitlab = (name: string, options: object = {}) =>
-    read(
-      { dialect: 'gitlab', ...options },
-      { body: fixture('gitlab', name), headers: { 'x-gitlab-event': 'An Event', 'content-type': 'application/json' } },
-    );
+  const gitlab = (name: string, options: object = {}) => delivered('gitlab', name, options);
   const common = { repository: 'git@gitlab.example:acme/widget.git', project: 'Widget' };
 
   it.each<[string, string, object[]]>([
@@ -179,7 +180,7 @@ describe('the dialect gitlab', () => {
       ['1', '2'].map((digit) => ({
         ...{ ...common, branch: 'main', category: null, revision: digit.repeat(40), files: ['new.txt', 'README.md'] },
         ...{ author: 'Ada Example <ada@example.org>', whenMs: Date.parse('2026-03-01T10:00:00Z') },
-        properties: { event: 'An Event' },
+        properties: { event: 'Push Hook' },
       })),
     ],
     [
@@ -196,7 +197,11 @@ describe('the dialect gitlab', () => {
           ...{ branch: 'fast', revision: '5'.repeat(40), category: 'merge_request', project: 'Widget' },
           ...{ repository: 'git@gitlab.example:ada/widget.git', comments: 'MR#1: Make it faster\n\nIt was slow.' },
           properties: {
-            ...{ event: 'An Event', source_branch: 'fast', source_git_ssh_url: 'git@gitlab.example:ada/widget.git' },
+            ...{
+              event: 'Merge Request Hook',
+              source_branch: 'fast',
+              source_git_ssh_url: 'git@gitlab.example:ada/widget.git',
+            },
             ...{ target_branch: 'main', target_git_ssh_url: 'git@gitlab.example:acme/widget.git' },
           },
         },
@@ -209,10 +214,251 @@ describe('the dialect gitlab', () => {
   it.each([
     ['branch-deleted', "branch 'feature/x' was deleted"],
     ['merge-request-labelled', 'nothing new to build'],
-    ['note', "the event 'An Event'"],
+    ['note', "the event 'Note Hook'"],
   ])('ignores %s, and says why', (name, reason) => {
-    expect(gitlab(name)).toEqual({ kind: 'ignored', reason: expect.stringContaining(reason) as unknown });
+    expect(gitlab(name)).toEqual(ignored(reason));
     expect(gitlab('push', { skips: [/^Second/] })).toMatchObject({ kind: 'ignored' });
+  });
+});
+
+describe('the dialect gitea', () => {
+  const gitea = (name: string, options: object = {}) => delivered('gitea', name, options);
+  const common = { repository: 'git@gitea.example:acme/widget.git', project: 'acme/widget', codebase: '' };
+
+  it.each<[string, string, object[]]>([
+    [
+      'each commit of a push, the oldest first',
+      'push',
+      [
+        {
+          ...{ ...common, branch: 'main', category: null, revision: '1'.repeat(40), comments: 'First change\n' },
+          ...{ author: 'Ada Example <ada@example.org>', committer: 'Grace Example <grace@example.org>' },
+          revlink: `https://gitea.example/acme/widget/commit/${'1'.repeat(40)}`,
+          whenMs: Date.parse('2026-03-01T10:00:01Z'),
+          files: ['new.txt', 'README.md', 'old.txt'],
+          properties: { event: 'push' },
+        },
+        { ...common, revision: '2'.repeat(40), files: ['README.md'] },
+      ],
+    ],
+    [
+      'the head of a new branch',
+      'branch-created',
+      [{ ...common, branch: 'feature/x', revision: '2'.repeat(40), category: null }],
+    ],
+    ['a tag', 'tag', [{ ...common, branch: 'v1.0', revision: '2'.repeat(40), category: 'tag' }]],
+    ...['pull-opened', 'pull-pushed'].map((name): [string, string, object[]] => [
+      'a pull request',
+      name,
+      [
+        {
+          ...{ ...common, branch: 'refs/pull/50/head', revision: '5'.repeat(40), category: 'pull', committer: null },
+          ...{ author: 'Ada Example <ada@example.org>', comments: 'PR#50: Make it faster\n\nIt was slow.' },
+          ...{ revlink: 'https://gitea.example/acme/widget/pulls/50', whenMs: Date.parse('2026-03-01T10:00:00Z') },
+          properties: {
+            ...{ event: 'pull_request', pr_id: '555', pr_number: '50', head_owner: 'ada', head_reponame: 'widget' },
+            ...{ base_branch: 'main', base_sha: '4'.repeat(40), base_repo_id: '101' },
+            base_repository: 'https://gitea.example/acme/widget.git',
+            base_git_ssh_url: 'git@gitea.example:acme/widget.git',
+            ...{ head_branch: 'fast', head_sha: '5'.repeat(40), head_repo_id: '102' },
+            head_repository: 'https://gitea.example/ada/widget.git',
+            head_git_ssh_url: 'git@gitea.example:ada/widget.git',
+          },
+        },
+      ],
+    ]),
+  ])('makes a change of %s', (_what, name, changes) => {
+    expect(gitea(name)).toMatchObject({ kind: 'changes', changes });
+  });
+
+  it.each([
+    ['branch-deleted', "branch 'feature/x' was deleted"],
+    ['push-skip', 'skip marker'],
+    ['create', "branch 'feature/x' was created: its push says what is new"],
+    ['delete', "branch 'feature/x' was deleted"],
+    ['pull-closed', 'pull request 50 was closed'],
+    ['pull-conflict', 'pull request 50 cannot be merged'],
+    ['issue-comment', "the event 'issue_comment'"],
+  ])('ignores %s, and says why', (name, reason) => {
+    expect(gitea(name)).toEqual(ignored(reason));
+  });
+});
+
+describe('the dialect bitbucket', () => {
+  const bitbucket = (name: string, options: object = {}) => delivered('bitbucket', name, options);
+  const common = { repository: 'https://bitbucket.example/acme/widget', project: 'Widgets', codebase: '' };
+  const pull = {
+    ...{ ...common, comments: 'Bitbucket Cloud Pull Request #50: Make it faster\nIt was slow.', committer: null },
+    ...{ revlink: 'https://bitbucket.example/acme/widget/pull-requests/50', branch: 'fast' },
+    ...{ repository: 'https://bitbucket.example/ada/widget', revision: '5'.repeat(12), files: [] },
+    whenMs: Date.parse('2026-03-01T10:00:00Z'),
+  };
+  const pullProperties = (event: string) => ({
+    pullrequesturl: 'https://bitbucket.example/acme/widget/pull-requests/50',
+    ...{ event, source_branch: 'fast', target_branch: 'main' },
+  });
+
+  it.each<[string, string, object[]]>([
+    [
+      'a push',
+      'push',
+      [
+        {
+          ...{ ...common, branch: 'main', category: 'push', revision: '2'.repeat(40), comments: 'Second change\n' },
+          ...{ author: 'Ada Example <ada@example.org>', committer: null, files: [] },
+          revlink: `https://bitbucket.example/acme/widget/commits/${'2'.repeat(40)}`,
+          ...{ whenMs: Date.parse('2026-03-01T10:00:02Z'), properties: { event: 'repo:push' } },
+        },
+      ],
+    ],
+    [
+      'each ref of a push that is still there',
+      'push-many',
+      [
+        { ...common, branch: 'main', category: 'push', revision: '1'.repeat(40) },
+        { ...common, branch: 'feature/x', category: 'push', revision: '2'.repeat(40) },
+        { ...common, branch: 'v1.0', category: 'tag', revision: '2'.repeat(40) },
+      ],
+    ],
+    ...['created', 'updated', 'rejected'].map((name): [string, string, object[]] => [
+      `a pull request that was ${name}`,
+      `pull-${name}`,
+      [{ ...pull, category: `pull-${name}`, properties: pullProperties(`pullrequest:${name}`) }],
+    ]),
+    [
+      'a pull request that was merged, in its destination',
+      'pull-fulfilled',
+      [
+        {
+          ...{ ...pull, ...common, author: 'Grace Example <grace>', branch: 'main', revision: '6'.repeat(12) },
+          ...{ category: 'pull-fulfilled', properties: pullProperties('pullrequest:fulfilled') },
+        },
+      ],
+    ],
+  ])('makes a change of %s', (_what, name, changes) => {
+    const reading = bitbucket(name) as { changes: object[] };
+    expect(reading).toMatchObject({ kind: 'changes', changes });
+    expect(reading.changes).toHaveLength(changes.length);
+  });
+
+  it.each([
+    ['branch-deleted', "branch 'feature/x' was deleted"],
+    ['push-skip', 'skip marker'],
+    ['comment', "the event 'repo:commit_comment_created'"],
+  ])('ignores %s, and says why', (name, reason) => {
+    expect(bitbucket(name)).toEqual(ignored(reason));
+  });
+});
+
+describe('the dialect bitbucketserver', () => {
+  const server = (name: string, options: object = {}) => delivered('bitbucketserver', name, options);
+  const common = { repository: 'ssh://git@stash.example:7999/wid/widget.git', project: 'Widgets', codebase: '' };
+  const link = 'https://stash.example/projects/WID/repos/widget/pull-requests/50';
+  const pull = {
+    ...{ ...common, comments: 'Bitbucket Server Pull Request #50: Make it faster\nIt was slow.', revlink: link },
+    ...{ revision: '5'.repeat(40), committer: null, whenMs: 1_772_359_200_000, files: [] },
+  };
+  const properties = (event: string) => ({
+    ...{ event, pullrequesturl: link, source_branch: 'fast', target_branch: 'main' },
+  });
+  const at = (revision: string) => `https://stash.example/projects/WID/repos/widget/commits/${revision}`;
+
+  it.each<[string, string, object[]]>([
+    [
+      'a push',
+      'push',
+      [
+        {
+          ...{ ...common, branch: 'main', category: 'push', revision: '2'.repeat(40), comments: 'Second change' },
+          ...{ author: 'Ada Example <ada@example.org>', committer: 'Grace Example <grace@example.org>', files: [] },
+          ...{ revlink: at('2'.repeat(40)), whenMs: 1_772_359_202_000, properties: { event: 'repo:refs_changed' } },
+        },
+      ],
+    ],
+    [
+      'each ref of a push that is still there',
+      'push-many',
+      [
+        { ...common, branch: 'main', category: 'push', revision: '2'.repeat(40) },
+        { ...common, branch: 'feature/x', category: 'push', revision: '1'.repeat(40) },
+        { ...common, branch: 'v1.0', category: 'tag', revision: '2'.repeat(40) },
+      ],
+    ],
+    ...[
+      ['pull-opened', 'pr:opened', 'pull-created', 'refs/pull-requests/50/merge'],
+      ['pull-pushed', 'pr:from_ref_updated', 'pull-updated', 'refs/pull-requests/50/merge'],
+      ['pull-declined', 'pr:declined', 'pull-rejected', 'fast'],
+    ].map(([name, event, category, branch]): [string, string, object[]] => [
+      name!,
+      name!,
+      [{ ...pull, branch, category, properties: properties(event!) }],
+    ]),
+    [
+      'a pull request that was merged, in its target',
+      'pull-merged',
+      [
+        {
+          ...{ ...pull, branch: 'main', revision: '6'.repeat(40), category: 'pull-fulfilled' },
+          ...{ author: 'Grace Example <grace@example.org>', properties: properties('pr:merged') },
+        },
+      ],
+    ],
+  ])('makes a change of %s', (_what, name, changes) => {
+    const reading = server(name) as { changes: object[] };
+    expect(reading).toMatchObject({ kind: 'changes', changes });
+    expect(reading.changes).toHaveLength(changes.length);
+  });
+
+  it.each([
+    ['branch-deleted', "branch 'feature/x' was deleted"],
+    ['push-skip', 'skip marker'],
+    ['pull-approved', "the event 'pr:reviewer:approved'"],
+    ['ping', 'the hook works'],
+  ])('ignores %s, and says why', (name, reason) => {
+    expect(server(name)).toEqual(ignored(reason));
+  });
+
+  it('needs to know where a server is that does not say so', () => {
+    expect(() => server('push-old-server')).toThrow('set url');
+    expect(server('push-old-server', { url: 'https://stash.example/' })).toMatchObject({
+      changes: [
+        {
+          repository: 'https://stash.example/scm/wid/widget.git',
+          ...{ revlink: at('2'.repeat(40)), author: 'Ada Example <ada@example.org>' },
+          comments: `Bitbucket Server commit ${'2'.repeat(40)}`,
+        },
+      ],
+    });
+    expect(compiled({ dialect: 'bitbucketserver', strict: false, url: 'https://ada:pw@h' }).problems).toHaveLength(1);
+  });
+
+  it('builds the head of a pull request when told to', () => {
+    expect(server('pull-opened', { pullRequestRef: 'from' })).toMatchObject({
+      changes: [{ branch: 'refs/pull-requests/50/from' }],
+    });
+  });
+});
+
+describe.each([
+  ['github', 'x-github-event'],
+  ['gitlab', 'x-gitlab-event'],
+  ['gitea', 'x-gitea-event'],
+  ['bitbucket', 'x-event-key'],
+  ['bitbucketserver', 'x-event-key'],
+])('a delivery of %s', (dialect, header) => {
+  it('has to say what it is', () => {
+    const { body } = fixture(dialect, 'push');
+    expect(() => read({ dialect }, { body: JSON.stringify(body) })).toThrow(
+      expect.objectContaining({
+        code: 'bad-delivery',
+        message: expect.stringMatching(new RegExp(header, 'i')) as unknown,
+      }),
+    );
+  });
+
+  it('is known again by its id', () => {
+    const { headers } = fixture(dialect, 'push');
+    expect(hookDialect(dialect).deliveryHeaders.some((name) => headers[name] !== undefined)).toBe(true);
   });
 });
 

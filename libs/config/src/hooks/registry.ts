@@ -1,6 +1,9 @@
 import { UnexpectedError } from '@millrace/domain';
 import { type BaseHookDefinition, baseDialect } from './base/index.js';
+import { type BitbucketHookDefinition, bitbucketDialect } from './bitbucket/index.js';
+import { type BitbucketServerHookDefinition, bitbucketServerDialect } from './bitbucket-server/index.js';
 import { type CustomHookDefinition, customDialect } from './custom/index.js';
+import { type GiteaHookDefinition, giteaDialect } from './gitea/index.js';
 import { githubDialect } from './github/index.js';
 import type { GithubHookDefinition } from './github/options.js';
 import { type GitlabHookDefinition, gitlabDialect } from './gitlab/index.js';
@@ -11,6 +14,9 @@ import { type PollerHookDefinition, pollerDialect } from './poller/index.js';
 export const HOOK_DIALECTS: readonly HookDialect[] = [
   githubDialect,
   gitlabDialect,
+  giteaDialect,
+  bitbucketDialect,
+  bitbucketServerDialect,
   baseDialect,
   pollerDialect,
   customDialect,
@@ -28,4 +34,11 @@ export function hookDialect(name: string): HookDialect {
 
 /** A hook in a configuration. */
 export type HookDefinition =
-  GithubHookDefinition | GitlabHookDefinition | BaseHookDefinition | PollerHookDefinition | CustomHookDefinition;
+  | GithubHookDefinition
+  | GitlabHookDefinition
+  | GiteaHookDefinition
+  | BitbucketHookDefinition
+  | BitbucketServerHookDefinition
+  | BaseHookDefinition
+  | PollerHookDefinition
+  | CustomHookDefinition;
