@@ -178,6 +178,8 @@ export interface CompiledHook {
   readonly name: string;
   /** Whether the hook has a secret. The secret itself is in no revision. A hook without one takes deliveries from everybody. */
   readonly hasSecret: boolean;
+  /** The variable of the masters that holds the secret. Revisions of older releases do not have it. */
+  readonly secretEnv?: string;
   /** Codebase of the changes. */
   readonly codebase: string;
   /** Project of the changes; null for the one that the delivery names. */

@@ -12,6 +12,7 @@ export { runMaster } from './run-master.js';
 export {
   configFileOf,
   type EngineSettings,
+  type HookSettings,
   type MasterSettings,
   readSettings,
   type SchedulerSettings,

@@ -61,17 +61,21 @@ export interface EngineSettings extends MasterSettings {
   readonly runnerMemoryMb: number;
 }
 
-export interface SchedulerSettings extends MasterSettings {
+/** The settings of a master that takes deliveries to hooks. */
+export interface HookSettings extends MasterSettings {
+  /** How long the bodies of deliveries to hooks are kept. */
+  readonly hookKeepMs: number;
+}
+
+export interface SchedulerSettings extends HookSettings {
   readonly role: 'scheduler';
   /** Address of the listener of the trigger API and of hooks. */
   readonly triggerHost: string;
   readonly triggerPort: number;
   readonly triggerToken: string | null;
-  /** How long the bodies of deliveries to hooks are kept. */
-  readonly hookKeepMs: number;
 }
 
-export interface UiSettings extends MasterSettings {
+export interface UiSettings extends HookSettings {
   readonly role: 'ui';
   /** Most connections to `/ws`, of all addresses and of one. Loopback, where a proxy may be, is not limited by address. */
   readonly wsMax: number;
@@ -159,13 +163,18 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     triggerHost: reader.text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
     triggerPort: reader.integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),
     triggerToken: reader.secret('MILLRACE_TRIGGER_TOKEN', MIN_TOKEN_CHARACTERS),
-    hookKeepMs: reader.integer('MILLRACE_HOOK_KEEP_DAYS', 30, 1, 3_650) * DAY_MS,
+    ...hookSettings(reader),
   }),
   ui: (reader) => ({
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
     wsMaxPerAddress: reader.integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
+    ...hookSettings(reader),
   }),
 };
+
+function hookSettings(reader: EnvironmentReader): Omit<HookSettings, keyof MasterSettings> {
+  return { hookKeepMs: reader.integer('MILLRACE_HOOK_KEEP_DAYS', 30, 1, 3_650) * DAY_MS };
+}
 
 /** Reads values of the environment and collects what is wrong with them. */
 class EnvironmentReader {

@@ -4,9 +4,9 @@ import { hookDialect, type Proof } from '@millrace/config';
 import { type CompiledHook, hints } from '@millrace/contracts';
 import { HookDeliveryStore, type NewHookDelivery } from '@millrace/database';
 import { OperationalError, PerMinute, printable, UserError } from '@millrace/domain';
-import { Hints, LOG, type Logger, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { Hints, LOG, type Logger, type HookSettings, SETTINGS } from '@millrace/master';
 import { Counter, Registry } from 'prom-client';
-import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
+import { ConfiguredHooks } from './configured-hooks.js';
 import { isInHead, isProven } from './proof.js';
 
 type Headers = Readonly<Record<string, string>>;
@@ -41,16 +41,16 @@ export class HookReceiver {
   private readonly lines = new PerMinute(LINES_PER_MINUTE);
 
   constructor(
-    private readonly configuration: SchedulerConfiguration,
+    private readonly hooks: ConfiguredHooks,
     private readonly deliveries: HookDeliveryStore,
     private readonly hints: Hints,
     metrics: Registry,
     @Inject(LOG) private readonly log: Logger,
-    @Inject(SETTINGS) private readonly settings: SchedulerSettings,
+    @Inject(SETTINGS) private readonly settings: HookSettings,
   ) {
     this.counter = new Counter({
       name: 'millrace_hook_deliveries_total',
-      help: 'Deliveries that came to a hook of this scheduler: accepted, repeated, or refused for their signature',
+      help: 'Deliveries that came to a hook of this master: accepted, repeated, or refused for their signature',
       labelNames: ['hook', 'outcome'],
       registers: [metrics],
     });
@@ -60,25 +60,27 @@ export class HookReceiver {
    * Finds the hook of an address, `DIALECT` or `DIALECT/NAME`.
    * @throws UserError `not-found`
    */
-  hook(dialect: string, name: string): CompiledHook {
-    const { hooks } = this.configuration.current.config;
+  async hook(dialect: string, name: string): Promise<CompiledHook> {
+    const hooks = await this.hooks.all();
     const found = hooks.find((hook) => hook.dialect === dialect && hook.name === name);
     if (found) return found;
     const where = printable(dialect === name ? dialect : `${dialect}/${name}`, 100);
-    throw new UserError('not-found', `there is no hook at /change_hook/${where}`, { field: 'address' });
+    const count = `${hooks.length} hook${hooks.length === 1 ? ' is' : 's are'} configured`;
+    throw new UserError('not-found', `there is no hook at /change_hook/${where}: ${count}`, { field: 'address' });
   }
 
   /**
    * Checks what can be checked before the body has been read.
-   * @throws UserError `bad-signature`
+   * @throws UserError `bad-signature`, OperationalError `no-secret`
    */
   async checkHead(hook: CompiledHook, headers: Headers): Promise<void> {
+    if (hook.hasSecret) this.hooks.secretOf(hook);
     if (isInHead(this.proofOf(hook))) await this.check(hook, headers, '');
   }
 
   /**
    * Stores a delivery.
-   * @throws UserError `bad-signature`, `bad-delivery`, `idempotency-conflict`, OperationalError `not-stored`
+   * @throws UserError `bad-signature`, `bad-delivery`, `idempotency-conflict`, OperationalError `not-stored`, `no-secret`
    */
   async receive(hook: CompiledHook, { headers, query, body }: ReceivedRequest): Promise<DeliveryAnswer> {
     await this.check(hook, headers, textOf(body));
@@ -113,9 +115,8 @@ export class HookReceiver {
 
   private async check(hook: CompiledHook, headers: Headers, body: string): Promise<void> {
     if (!hook.hasSecret) return;
-    const secret = this.configuration.current.host.hookSecrets.get(hook.name);
     const proof = this.proofOf(hook);
-    if (secret !== undefined && (await isProven(proof, secret, headers, body))) return;
+    if (await isProven(proof, this.hooks.secretOf(hook), headers, body)) return;
     this.counter.inc({ hook: hook.name, outcome: 'refused' });
     const held = this.lines.pass(performance.now());
     if (held !== null)

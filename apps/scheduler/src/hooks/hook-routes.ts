@@ -54,7 +54,7 @@ export class HookRoutes {
       });
       scope.addHook<HookPath>('onRequest', async (request, reply) => {
         const { dialect, name = dialect } = request.params;
-        const hook = this.receiver.hook(dialect, name);
+        const hook = await this.receiver.hook(dialect, name);
         await this.receiver.checkHead(hook, plain(request.headers));
         const heldBytes = bytesOf(request.headers);
         if (!this.budget.take(heldBytes))

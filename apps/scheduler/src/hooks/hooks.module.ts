@@ -1,13 +1,15 @@
 import { Module } from '@nestjs/common';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
+import { ConfiguredHooks } from './configured-hooks.js';
 import { HookReceiver } from './hook-receiver.js';
 import { HookRoutes } from './hook-routes.js';
 import { Hooks } from './hooks.js';
+import { SchedulerHooks } from './scheduler-hooks.js';
 
 /** Takes deliveries of forges, and makes changes of them. */
 @Module({
   imports: [ConfigurationModule],
-  providers: [HookReceiver, HookRoutes, Hooks],
+  providers: [{ provide: ConfiguredHooks, useClass: SchedulerHooks }, HookReceiver, HookRoutes, Hooks],
   exports: [HookRoutes, Hooks],
 })
 export class HooksModule {}

@@ -29,6 +29,7 @@ export function compileHook(
     dialect: dialect.name,
     name: reader.text('name', { default: dialect.name, ...NAME }),
     hasSecret: secret !== null,
+    ...(secret === null ? {} : { secretEnv: reader.text('secretEnv') }),
     codebase: reader.text('codebase', { default: '', ...SHORT }),
     project: reader.has('project') ? reader.text('project', SHORT) : null,
     ...dialect.compile(reader, callbacks),

@@ -62,7 +62,7 @@ describe('a hook', () => {
   it('keeps its secret apart from what is stored', () => {
     const { hook, secret } = compiled({ dialect: 'github', secretEnv: 'SET' });
     expect(secret).toBe('s3cret');
-    expect(hook).toMatchObject({ name: 'github', hasSecret: true });
+    expect(hook).toMatchObject({ name: 'github', hasSecret: true, secretEnv: 'SET' });
     expect(JSON.stringify(hook)).not.toContain('s3cret');
   });
 });

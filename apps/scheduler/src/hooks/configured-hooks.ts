@@ -1,0 +1,12 @@
+import type { CompiledHook } from '@millrace/contracts';
+
+/** The hooks of the configuration in force, and their secrets. */
+export abstract class ConfiguredHooks {
+  abstract all(): Promise<readonly CompiledHook[]>;
+
+  /**
+   * Returns the secret of a hook that has one.
+   * @throws OperationalError `no-secret` when this master does not know it
+   */
+  abstract secretOf(hook: CompiledHook): string;
+}

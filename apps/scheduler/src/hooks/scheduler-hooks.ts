@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import type { CompiledHook } from '@millrace/contracts';
+import { OperationalError } from '@millrace/domain';
+import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
+import { ConfiguredHooks } from './configured-hooks.js';
+
+/** The hooks of the configuration that this scheduler has loaded. */
+@Injectable()
+export class SchedulerHooks extends ConfiguredHooks {
+  constructor(private readonly configuration: SchedulerConfiguration) {
+    super();
+  }
+
+  async all(): Promise<readonly CompiledHook[]> {
+    return this.configuration.current.config.hooks;
+  }
+
+  secretOf({ name }: CompiledHook): string {
+    const secret = this.configuration.current.host.hookSecrets.get(name);
+    if (secret !== undefined) return secret;
+    // The hook was found before a reconfiguration, and is not in the new configuration.
+    throw new OperationalError('no-secret', `hook '${name}' has just been removed: send the delivery again later`);
+  }
+}
