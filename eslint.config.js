@@ -16,7 +16,7 @@ const MAY_IMPORT = {
   'wamp-router': ['domain'],
   'worker-protocol': ['domain', 'contracts'],
   steps: ['domain', 'contracts', 'config'],
-  master: ['domain', 'contracts', 'database', 'bus'],
+  master: ['domain', 'contracts', 'config', 'database', 'bus'],
   testing: ['domain', 'contracts', 'database', 'bus', 'master', 'wamp-router', 'worker-protocol'],
   scheduler: ['domain', 'contracts', 'config', 'database', 'bus', 'master'],
   engine: ['domain', 'contracts', 'config', 'database', 'bus', 'master', 'steps', 'worker-protocol'],

@@ -1,6 +1,5 @@
 export * from './for-configurations.js';
-export type { AskHook, Delivery, HookChange, HookDialect, Proof, Reading } from './hooks/kind.js';
-export { hookDialect } from './hooks/registry.js';
+export * from './hooks/index.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
 export {

@@ -1,8 +1,6 @@
 import { Module } from '@nestjs/common';
+import { ConfiguredHooks, HookReceiver, HookRoutes } from '@millrace/master/hooks';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
-import { ConfiguredHooks } from './configured-hooks.js';
-import { HookReceiver } from './hook-receiver.js';
-import { HookRoutes } from './hook-routes.js';
 import { Hooks } from './hooks.js';
 import { SchedulerHooks } from './scheduler-hooks.js';
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { CompiledHook } from '@millrace/contracts';
 import { OperationalError } from '@millrace/domain';
+import { ConfiguredHooks } from '@millrace/master/hooks';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
-import { ConfiguredHooks } from './configured-hooks.js';
 
 /** The hooks of the configuration that this scheduler has loaded. */
 @Injectable()

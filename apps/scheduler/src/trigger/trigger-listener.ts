@@ -10,7 +10,7 @@ import {
   type SchedulerSettings,
   SETTINGS,
 } from '@millrace/master';
-import { HookRoutes } from '../hooks/hook-routes.js';
+import { HookRoutes } from '@millrace/master/hooks';
 import { TriggerController } from './trigger.controller.js';
 import { TriggerGuard } from './trigger.guard.js';
 import { TriggerService } from './trigger.service.js';

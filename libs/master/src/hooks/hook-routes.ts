@@ -3,7 +3,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { CompiledHook } from '@millrace/contracts';
 import { MillraceError, OperationalError } from '@millrace/domain';
-import { errorAnswer, LOG, type Logger } from '@millrace/master';
+import type { Logger } from '../logging.js';
+import { errorAnswer } from '../millrace-error.filter.js';
+import { LOG } from '../tokens.js';
 import { ByteBudget } from './byte-budget.js';
 import { HookReceiver } from './hook-receiver.js';
 

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { hookDialect, type Proof } from '@millrace/config';
+import { hookDialect, type Proof } from '@millrace/config/hooks';
 import { type CompiledHook, hints } from '@millrace/contracts';
 import { HookDeliveryStore, type NewHookDelivery } from '@millrace/database';
 import { OperationalError, PerMinute, printable, UserError } from '@millrace/domain';
-import { Hints, LOG, type Logger, type HookSettings, SETTINGS } from '@millrace/master';
 import { Counter, Registry } from 'prom-client';
+import { Hints } from '../hints.js';
+import type { Logger } from '../logging.js';
+import type { HookSettings } from '../settings.js';
+import { LOG, SETTINGS } from '../tokens.js';
 import { ConfiguredHooks } from './configured-hooks.js';
 import { isInHead, isProven } from './proof.js';
 

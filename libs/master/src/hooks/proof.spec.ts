@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import type { Proof } from '@millrace/config';
+import type { Proof } from '@millrace/config/hooks';
 import { isProven } from './proof.js';
 
 const SECRET = 'a secret: é';

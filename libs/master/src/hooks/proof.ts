@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Proof } from '@millrace/config';
+import type { Proof } from '@millrace/config/hooks';
 import { verify } from '@octokit/webhooks-methods';
 
 type Headers = Readonly<Record<string, string>>;

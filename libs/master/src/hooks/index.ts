@@ -1,0 +1,3 @@
+export { ConfiguredHooks } from './configured-hooks.js';
+export { HookReceiver } from './hook-receiver.js';
+export { HookRoutes } from './hook-routes.js';
