@@ -3,6 +3,7 @@ import { ConfigError, formatProblems } from '@millrace/config';
 import { readSecretFile } from '@millrace/database';
 import { MillraceError, messageOf, redactAddresses, UserError } from '@millrace/domain';
 import { Command, InvalidArgumentError } from 'commander';
+import { addAccountCommands } from './commands/accounts.js';
 import { checkConfig } from './commands/check-config.js';
 import { diffRevisions, listRevisions } from './commands/config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
@@ -83,6 +84,8 @@ program
   .description('List the locks: who has each, and who waits for it, in the order in which they get it.')
   .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
   .action(async (options: { database?: string }) => finish(await listLocks(databaseUrlOf(options.database))));
+
+addAccountCommands(program);
 
 const config = program.command('config').description('Look at the configurations that masters have read.');
 config
