@@ -98,6 +98,7 @@ describe('POST /change_hook', () => {
     ['no secret', 'base', {}, 401, 'bad-signature'],
     ['another secret', 'custom/mine', { 'x-mine': 'x' }, 401, 'bad-signature'],
     ['an unknown dialect', 'gitorious', {}, 404, 'not-found'],
+    ['an address that no hook can have', 'github/a/b', {}, 404, 'not-found'],
     ['an unknown name', 'github/other', {}, 404, 'not-found'],
     ['an id that is too long', 'base', { ...bearer, 'idempotency-key': 'k'.repeat(191) }, 400, 'bad-delivery'],
   ])('keeps nothing of a delivery with %s', async (_what, path, headers, status, code) => {

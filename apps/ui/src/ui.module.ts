@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { ActionModule } from './actions/action.module.js';
+import { HooksModule } from './hooks/hooks.module.js';
 import { LiveModule } from './live/live.module.js';
 import { RestModule } from './rest/rest.module.js';
 import { WebModule } from './web/web.module.js';
 
-/** The role `ui`: reads, commands, live events and the web app. */
-@Module({ imports: [RestModule, ActionModule, LiveModule, WebModule] })
+/** The role `ui`: reads, commands, live events, hooks and the web app. */
+@Module({ imports: [RestModule, ActionModule, LiveModule, HooksModule, WebModule] })
 export class UiModule {}

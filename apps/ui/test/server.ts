@@ -15,6 +15,8 @@ import {
   MillraceErrorFilter,
   SETTINGS,
 } from '@millrace/master';
+import { Registry } from 'prom-client';
+import { HOOK_ENVIRONMENT } from '../src/hooks/revision-hooks.js';
 import { UI_LISTENER } from '../src/http/listener.js';
 import { RIGHTS, type Rights } from '../src/resources/caller.js';
 import { ResourceTable } from '../src/resources/resource-table.js';
@@ -80,6 +82,7 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
     { provide: Hints, useValue: hints },
     { provide: LOG, useValue: { warn, error: warn } },
     { provide: SETTINGS, useValue: settings },
+    { provide: Registry, useValue: new Registry() },
   ];
   return {
     module: class MasterOfSite {},
@@ -106,6 +109,8 @@ export async function startUi(
     webFolder?: string;
     wsMax?: number;
     rights?: Rights;
+    /** The variables with the secrets of hooks. */
+    env?: Record<string, string>;
   } = {},
 ): Promise<UiServer> {
   const rule = listenerRule({ publicUrl: PUBLIC_URL });
@@ -117,9 +122,11 @@ export async function startUi(
     wsMax: options.wsMax ?? 100,
     wsMaxPerAddress: 100,
     pollIntervalMs: options.pollIntervalMs ?? 2000,
+    hookKeepMs: 60_000,
   };
   const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });
   if (options.webFolder !== undefined) builder.overrideProvider(WEB_FOLDER).useValue(options.webFolder);
+  builder.overrideProvider(HOOK_ENVIRONMENT).useValue(options.env ?? {});
   if (options.rights !== undefined) builder.overrideProvider(RIGHTS).useValue(options.rights);
   const app = (await builder.compile()).createNestApplication<NestFastifyApplication>(
     httpAdapter({ rule, ...UI_LISTENER }),

@@ -67,9 +67,16 @@ export class HookReceiver {
     const hooks = await this.hooks.all();
     const found = hooks.find((hook) => hook.dialect === dialect && hook.name === name);
     if (found) return found;
-    const where = printable(dialect === name ? dialect : `${dialect}/${name}`, 100);
-    const count = `${hooks.length} hook${hooks.length === 1 ? ' is' : 's are'} configured`;
-    throw new UserError('not-found', `there is no hook at /change_hook/${where}: ${count}`, { field: 'address' });
+    throw notFound(dialect === name ? dialect : `${dialect}/${name}`, hooks.length);
+  }
+
+  /**
+   * Refuses an address that no hook can have.
+   * @throws UserError `not-found`
+   */
+  async unknown(address: string): Promise<never> {
+    const path = address.split('?', 1)[0]!.replace(/^\/change_hook\/?/, '');
+    throw notFound(path, (await this.hooks.all()).length);
   }
 
   /**
@@ -131,6 +138,12 @@ export class HookReceiver {
       { field: where },
     );
   }
+}
+
+function notFound(path: string, hooks: number): UserError {
+  const count = `${hooks} hook${hooks === 1 ? ' is' : 's are'} configured`;
+  const message = `there is no hook at /change_hook/${printable(path, 100)}: ${count}`;
+  return new UserError('not-found', message, { field: 'address' });
 }
 
 /** @throws UserError `bad-delivery` for bytes that are no text */

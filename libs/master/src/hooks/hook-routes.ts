@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { CompiledHook } from '@millrace/contracts';
-import { MillraceError, OperationalError } from '@millrace/domain';
+import { MillraceError, OperationalError, PerMinute } from '@millrace/domain';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../logging.js';
 import { errorAnswer } from '../millrace-error.filter.js';
 import { LOG } from '../tokens.js';
@@ -15,6 +16,10 @@ type Http = ReturnType<ReturnType<NestFastifyApplication['getHttpAdapter']>['get
 const MAX_BODY_BYTES = 25 << 20;
 /** Bodies that are being received or stored, all together. */
 const MAX_HELD_BYTES = 8 * MAX_BODY_BYTES;
+/** Lines in the log about deliveries that were not accepted, which anybody can send. */
+const LINES_PER_MINUTE = 10;
+
+const ONLY_POST = { error: 'a hook takes POST only', code: 'bad-method' };
 
 interface HookPath {
   readonly Params: { readonly dialect: string; readonly name?: string };
@@ -34,6 +39,7 @@ interface Head {
 @Injectable()
 export class HookRoutes {
   private readonly budget = new ByteBudget(MAX_HELD_BYTES);
+  private readonly lines = new PerMinute(LINES_PER_MINUTE);
   private readonly heads = new WeakMap<object, Head>();
 
   constructor(
@@ -51,27 +57,49 @@ export class HookRoutes {
       scope.setErrorHandler((error, _request, reply) => {
         if (!(error instanceof MillraceError)) throw error;
         const { status, body } = errorAnswer(error);
-        if (status >= 500) this.log.warn({ err: error }, 'a delivery was not accepted');
+        if (status >= 500) this.warn(error);
         return reply.status(status).header('connection', 'close').send(body);
       });
-      scope.addHook<HookPath>('onRequest', async (request, reply) => {
-        const { dialect, name = dialect } = request.params;
-        const hook = await this.receiver.hook(dialect, name);
-        await this.receiver.checkHead(hook, plain(request.headers));
-        const heldBytes = bytesOf(request.headers);
-        if (!this.budget.take(heldBytes))
-          throw new OperationalError('too-busy', 'too many large deliveries are being received: send it again later');
-        this.heads.set(request, { hook, heldBytes });
-        reply.raw.once('close', () => this.release(request));
-      });
-      const receive = async (request: { body: unknown; headers: IncomingHttpHeaders; url: string }) => {
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        const query = request.url.split('?').slice(1).join('?');
-        return this.receiver.receive(this.heads.get(request)!.hook, { headers: plain(request.headers), query, body });
-      };
+      const onRequest = (request: FastifyRequest<HookPath>, reply: FastifyReply) => this.readHead(request, reply);
       for (const url of ['/change_hook/:dialect', '/change_hook/:dialect/:name'])
-        scope.post<HookPath>(url, async (request, reply) => reply.status(202).send(await receive(request)));
+        scope.post<HookPath>(url, { onRequest }, (request, reply) => this.receive(request, reply));
+      for (const url of ['/change_hook', '/change_hook/*']) {
+        scope.post(url, ({ url: address }) => this.receiver.unknown(address));
+        scope.route({
+          url,
+          method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+          onRequest: async (_request, reply) =>
+            reply.status(405).headers({ allow: 'POST', connection: 'close' }).send(ONLY_POST),
+          handler: () => undefined,
+        });
+      }
     });
+  }
+
+  /** Finds the hook of a request, checks what it can without the body, and takes room for the body. */
+  private async readHead(request: FastifyRequest<HookPath>, reply: FastifyReply): Promise<void> {
+    const { dialect, name = dialect } = request.params;
+    const hook = await this.receiver.hook(dialect, name);
+    await this.receiver.checkHead(hook, plain(request.headers));
+    const heldBytes = bytesOf(request.headers);
+    if (!this.budget.take(heldBytes))
+      throw new OperationalError('too-busy', 'too many large deliveries are being received: send it again later');
+    this.heads.set(request, { hook, heldBytes });
+    reply.raw.once('close', () => this.release(request));
+  }
+
+  private async receive(request: FastifyRequest<HookPath>, reply: FastifyReply): Promise<void> {
+    const answer = await this.receiver.receive(this.heads.get(request)!.hook, {
+      headers: plain(request.headers),
+      query: request.url.split('?').slice(1).join('?'),
+      body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+    });
+    await reply.status(202).send(answer);
+  }
+
+  private warn(error: Error): void {
+    const held = this.lines.pass(performance.now());
+    if (held !== null) this.log.warn({ err: error, held }, 'a delivery was not accepted');
   }
 
   private release(request: object): void {

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { CompiledHook } from '@millrace/contracts';
+import { ConfigurationStore } from '@millrace/database';
+import { FORGES, hookDelivery } from '@millrace/testing';
+import { startUi, type UiServer } from './server.js';
+import { CONFIG, Site } from './site.js';
+
+const SECRET = 'the secret of this test';
+
+const hook = (dialect: string, more: object = {}): CompiledHook => ({
+  ...{ dialect, name: dialect, hasSecret: true, secretEnv: 'HOOK_SECRET', codebase: '', project: null },
+  ...more,
+});
+const HOOKS = [
+  ...FORGES.map((dialect) => hook(dialect)),
+  hook('github', { name: 'unset', secretEnv: 'UNSET_SECRET' }),
+  hook('github', { name: 'old', secretEnv: undefined }),
+];
+
+describe('POST /change_hook at the port of the UI', () => {
+  let site: Site;
+  let ui: UiServer;
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    const config = { ...CONFIG, hooks: HOOKS };
+    await new ConfigurationStore(site.db).apply(
+      site.engine,
+      { fingerprint: 'e'.repeat(64), body: JSON.stringify(config) },
+      config,
+      { serves: true },
+    );
+    ui = await startUi(site, { env: { HOOK_SECRET: SECRET } });
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+  });
+
+  const send = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${ui.url}/change_hook/${path}`, { method: 'POST', body: '{}', ...init });
+  const stored = (): Promise<{ hook: string; state: string; bytes: number }[]> =>
+    site.db.all(`SELECT hook, state, body_bytes AS bytes FROM hook_deliveries ORDER BY id`);
+
+  it.each(FORGES)('takes a delivery of %s once, for a scheduler to read', async (dialect) => {
+    const delivery = hookDelivery(dialect, 'push', SECRET);
+    const first = await send(dialect, delivery);
+    const answer = (await first.json()) as object;
+    expect([first.status, answer]).toEqual([202, expect.objectContaining({ repeated: false })]);
+    expect(await (await send(dialect, delivery)).json()).toEqual({ ...answer, repeated: true });
+    expect(await stored()).toContainEqual({ hook: dialect, state: 'waiting', bytes: delivery.body.length });
+  });
+
+  it.each<[string, string, RequestInit, number, string]>([
+    ['another secret', 'github', hookDelivery('github', 'push', 'wrong'), 401, 'x-hub-signature-256'],
+    ['a secret that the UI does not know', 'github/unset', hookDelivery('github', 'push', SECRET), 503, 'UNSET_SECRET'],
+    ['a revision that does not name the variable', 'github/old', {}, 503, 'restart the schedulers'],
+    ['an unknown dialect', 'gitorious', {}, 404, '7 hooks are configured'],
+    ['an address that is too long for a hook', 'a/b/c', {}, 404, '7 hooks are configured'],
+    ['another method', 'github', { method: 'PUT' }, 405, 'POST'],
+    ['a page from elsewhere', 'github', { headers: { origin: 'http://elsewhere.invalid' } }, 403, 'elsewhere'],
+  ])('refuses %s, and keeps nothing', async (_what, path, init, status, named) => {
+    const before = await stored();
+    const response = await send(path, init);
+    expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(named)]);
+    expect(await stored()).toEqual(before);
+  });
+
+  it('is no page of the web app', async () => {
+    for (const path of ['', 'github', 'nothing/here']) {
+      const response = await fetch(`${ui.url}/change_hook/${path}`);
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
+    }
+  });
+
+  it('takes larger deliveries than the API takes bodies', async () => {
+    const body = JSON.stringify({ text: 'x'.repeat(20 << 20) });
+    expect((await send('gitlab', { body, headers: { 'x-gitlab-token': SECRET } })).status).toBe(202);
+  }, 30_000);
+});
