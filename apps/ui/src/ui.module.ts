@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
 import { ActionModule } from './actions/action.module.js';
 import { HooksModule } from './hooks/hooks.module.js';
 import { LiveModule } from './live/live.module.js';
@@ -6,5 +7,5 @@ import { RestModule } from './rest/rest.module.js';
 import { WebModule } from './web/web.module.js';
 
 /** The role `ui`: reads, commands, live events, hooks and the web app. */
-@Module({ imports: [RestModule, ActionModule, LiveModule, HooksModule, WebModule] })
+@Module({ imports: [AccessModule, RestModule, ActionModule, LiveModule, HooksModule, WebModule] })
 export class UiModule {}

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { EVENTS, type Hint, hints } from '@millrace/contracts';
+import { type CompiledWww, EVENTS, type Hint, hints } from '@millrace/contracts';
 import { Result } from '@millrace/domain';
 import { slamDoor } from '@millrace/testing';
 import type { Permission } from '../src/resources/caller.js';
@@ -196,7 +196,14 @@ describe('rights', () => {
     site = await Site.onSqlite();
     await site.built('docs', Result.SUCCESS);
     await site.delivery();
-    ui = await startUi(site, { rights: (_caller, permission) => allowed.includes(permission) });
+    const policy = {
+      get www(): CompiledWww {
+        return {
+          authz: { roles: [], rules: [{ actions: allowed, role: 'anyone', orElse: 'deny' }], otherwise: 'deny' },
+        };
+      },
+    };
+    ui = await startUi(site, { policy });
   });
   afterEach(() => {
     allowed = [];
@@ -250,7 +257,7 @@ describe('rights', () => {
       );
       const refused = await post(path, method, params);
       expect(refused.status).toBe(403);
-      expect(refused.text).toContain(`may not '${permission}'`);
+      expect(refused.text).toContain(`no rule allows '${permission}'`);
       expect(ui.published).toEqual([]);
       allowed = [permission];
       expect((await post(path, method, params)).status).toBe(status);

@@ -2,8 +2,15 @@ import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import type { Hint } from '@millrace/contracts';
-import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrace/database';
+import type { CompiledWww, Hint } from '@millrace/contracts';
+import {
+  ApiTokenStore,
+  BuildActionStore,
+  HookDeliveryStore,
+  SessionStore,
+  UserStore,
+  WorkerActionStore,
+} from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   type BusState,
@@ -18,7 +25,7 @@ import {
 import { Registry } from 'prom-client';
 import { HOOK_ENVIRONMENT } from '../src/hooks/revision-hooks.js';
 import { UI_LISTENER } from '../src/http/listener.js';
-import { RIGHTS, type Rights } from '../src/resources/caller.js';
+import { AccessPolicy } from '../src/access/access-policy.js';
 import { ResourceTable } from '../src/resources/resource-table.js';
 import { ResourcesModule } from '../src/resources/resources.module.js';
 import { UiModule } from '../src/ui.module.js';
@@ -79,6 +86,9 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
     { provide: BuildActionStore, useValue: new BuildActionStore(site.db) },
     { provide: HookDeliveryStore, useValue: new HookDeliveryStore(site.db) },
     { provide: WorkerActionStore, useValue: new WorkerActionStore(site.db) },
+    { provide: ApiTokenStore, useValue: new ApiTokenStore(site.db) },
+    { provide: SessionStore, useValue: new SessionStore(site.db) },
+    { provide: UserStore, useValue: new UserStore(site.db) },
     { provide: Hints, useValue: hints },
     { provide: LOG, useValue: { warn, error: warn } },
     { provide: SETTINGS, useValue: settings },
@@ -108,9 +118,10 @@ export async function startUi(
     port?: number;
     webFolder?: string;
     wsMax?: number;
-    rights?: Rights;
     /** The variables with the secrets of hooks. */
     env?: Record<string, string>;
+    /** What the configuration says about people. */
+    policy?: { readonly www: CompiledWww };
   } = {},
 ): Promise<UiServer> {
   const rule = listenerRule({ publicUrl: PUBLIC_URL });
@@ -118,6 +129,7 @@ export async function startUi(
   const warnings: unknown[] = [];
   const settings = {
     publicUrl: PUBLIC_URL,
+    httpHost: '127.0.0.1',
     listenerRule: rule,
     wsMax: options.wsMax ?? 100,
     wsMaxPerAddress: 100,
@@ -127,7 +139,7 @@ export async function startUi(
   const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });
   if (options.webFolder !== undefined) builder.overrideProvider(WEB_FOLDER).useValue(options.webFolder);
   builder.overrideProvider(HOOK_ENVIRONMENT).useValue(options.env ?? {});
-  if (options.rights !== undefined) builder.overrideProvider(RIGHTS).useValue(options.rights);
+  if (options.policy !== undefined) builder.overrideProvider(AccessPolicy).useValue(options.policy);
   const app = (await builder.compile()).createNestApplication<NestFastifyApplication>(
     httpAdapter({ rule, ...UI_LISTENER }),
     { logger: ['error', 'warn'], abortOnError: false },

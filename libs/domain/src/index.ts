@@ -96,6 +96,7 @@ export {
   EVERYBODY_MAY,
   isRightsAction,
   mayEverybody,
+  refusedEverywhere,
   RIGHTS_ACTIONS,
   RIGHTS_PLACES,
   type RightsAction,

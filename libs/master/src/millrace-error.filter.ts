@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 
 const STATUS: ReadonlyMap<string, number> = new Map([
   ['bad-signature', 401],
+  ['unauthorized', 401],
   ['forbidden', 403],
   ['not-found', 404],
   ['invalid-path', 404],

@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { MillraceError, messageOf, printable } from '@millrace/domain';
 import { httpStatusOf, LOG, type Logger } from '@millrace/master';
+import { Access } from '../access/access.js';
 import type { ApiRequest } from '../http/api-request.js';
-import { demand, RIGHTS, type Rights } from '../resources/caller.js';
-import { FormRefused } from '../resources/params.js';
-import { ResourceTable } from '../resources/resource-table.js';
+import type { Caller } from '../resources/caller.js';
+import { FormRefused, type PostedParams } from '../resources/params.js';
+import type { BoundAction } from '../resources/resource.js';
+import { type Place, ResourceTable } from '../resources/resource-table.js';
 import { readCall, RPC, rpcError, type RpcAnswer, rpcResult } from './json-rpc.js';
 
 /** JSON-RPC error codes by status. Any other 4xx means that the parameters ask for something that cannot be done. */
@@ -23,7 +25,7 @@ const CODES: ReadonlyMap<number, number> = new Map([
 export class ActionApi {
   constructor(
     private readonly table: ResourceTable,
-    @Inject(RIGHTS) private readonly rights: Rights,
+    private readonly access: Access,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -35,7 +37,7 @@ export class ActionApi {
     const action = place.actions.get(call.method);
     if (!action) return rpcError(501, call.id, RPC.method, `action: ${printable(call.method, 100)} is not supported`);
     try {
-      demand(this.rights, caller, action.permission);
+      await this.demand(caller, place, action, call.params);
       return rpcResult(call.id, await action.run(caller, place.args, call.params));
     } catch (error) {
       if (error instanceof FormRefused) return rpcError(400, call.id, RPC.params, error.problems);
@@ -45,5 +47,17 @@ export class ActionApi {
       const code = CODES.get(status);
       return code === undefined ? rpcError(400, call.id, RPC.params, text) : rpcError(status, call.id, code, text);
     }
+  }
+
+  /** Checks that a caller may do something wherever it takes place. Places are looked up only where a rule asks for one. */
+  private async demand(
+    caller: Caller,
+    { resource: { name: resource }, args }: Place,
+    { permission: action, places }: BoundAction,
+    params: PostedParams,
+  ): Promise<void> {
+    if (caller.kind !== 'token' && this.access.mayEverybody(action)) return;
+    const found = this.access.asksForPlaces ? await places(args, params) : [];
+    for (const place of found.length > 0 ? found : [{}]) this.access.demand(caller, { action, resource, ...place });
   }
 }

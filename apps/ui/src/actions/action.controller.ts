@@ -1,5 +1,6 @@
 import { Controller, Post, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { apiRequest } from '../http/api-request.js';
 import { ActionApi } from './action-api.js';
@@ -8,12 +9,16 @@ import { ActionApi } from './action-api.js';
 @Controller()
 @UseFilters(ApiErrorFilter)
 export class ActionController {
-  constructor(private readonly api: ActionApi) {}
+  constructor(
+    private readonly api: ActionApi,
+    private readonly callers: Callers,
+  ) {}
 
   @Post('api/*')
   async post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const text = typeof request.body === 'string' ? request.body : '';
-    const { status, body } = await this.api.post(apiRequest(request), request.headers['content-type'] ?? '', text);
+    const call = apiRequest(request, await this.callers.of(request.headers));
+    const { status, body } = await this.api.post(call, request.headers['content-type'] ?? '', text);
     await reply.status(status).header('content-type', 'application/json').send(body);
   }
 }

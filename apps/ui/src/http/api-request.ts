@@ -1,6 +1,6 @@
 import { printable, UserError } from '@millrace/domain';
 import type { FastifyRequest } from 'fastify';
-import { ANONYMOUS, type Caller } from '../resources/caller.js';
+import type { Caller } from '../resources/caller.js';
 
 const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
 
@@ -13,10 +13,10 @@ export interface ApiRequest {
 }
 
 /**
- * Returns the path and the caller of a request.
+ * Returns the path and the query of a request, with its caller.
  * @throws UserError `invalid-path`
  */
-export function apiRequest({ raw }: FastifyRequest): ApiRequest {
+export function apiRequest({ raw }: FastifyRequest, caller: Caller): ApiRequest {
   const url = raw.url ?? '';
   const question = url.indexOf('?');
   const fullPath = question < 0 ? url : url.slice(0, question);
@@ -27,5 +27,5 @@ export function apiRequest({ raw }: FastifyRequest): ApiRequest {
     const text = printable(fullPath.replace(/^\/api\/?/, ''), 200);
     throw new UserError('invalid-path', `Invalid path: ${text}`);
   }
-  return { caller: ANONYMOUS, path, query: question < 0 ? '' : url.slice(question + 1) };
+  return { caller, path, query: question < 0 ? '' : url.slice(question + 1) };
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
 import { ReadsModule } from '../reads.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { ChangePoller } from './change-poller.js';
@@ -9,7 +10,7 @@ import { WsGateway } from './ws-gateway.js';
 
 /** Live events for browsers over `/ws`. */
 @Module({
-  imports: [ReadsModule, ResourcesModule],
+  imports: [AccessModule, ReadsModule, ResourcesModule],
   providers: [Subscriptions, LiveEvents, WsGateway, ChangePoller, HintListener],
 })
 export class LiveModule {}

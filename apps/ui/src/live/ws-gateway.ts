@@ -1,12 +1,14 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
-import { ConnectionCap, isLoopback, messageOf, PerMinute, refusedBy } from '@millrace/domain';
+import { ConnectionCap, isLoopback, messageOf, PerMinute, refusedBy, UserError } from '@millrace/domain';
 import { LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { ANONYMOUS, RIGHTS, type Rights } from '../resources/caller.js';
+import { Access } from '../access/access.js';
+import { Callers } from '../access/callers.js';
+import type { Caller } from '../resources/caller.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
@@ -19,7 +21,7 @@ const MAX_FRAME_BYTES = 64 << 10;
 const FAULTS_LOGGED_A_MINUTE = 10;
 
 /**
- * `/ws`: live events for browsers. All callers are anonymous. When there are too many connections, the oldest that consumes nothing is
+ * `/ws`: live events for browsers that may read. Whether they still may is asked again with every ping. When there are too many connections, the oldest that consumes nothing is
  * ended first; one that consumes is never ended for another.
  */
 @Injectable()
@@ -37,7 +39,8 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   constructor(
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     private readonly subscriptions: Subscriptions,
-    @Inject(RIGHTS) private readonly rights: Rights,
+    private readonly access: Access,
+    private readonly callers: Callers,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'listenerRule' | 'wsMax' | 'wsMaxPerAddress'>,
     @Inject(LOG) private readonly log: Logger,
   ) {
@@ -47,17 +50,12 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   onModuleInit(): void {
     const http = this.adapterHost.httpAdapter.getHttpServer<Server>();
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      try {
-        this.upgrade(request, socket, head);
-      } catch (error) {
+      this.upgrade(request, socket, head).catch((error: unknown) => {
         this.failed(error);
         socket.destroy();
-      }
+      });
     });
-    this.pinging = setInterval(
-      () => this.connections.forEach((connection) => connection.ping()),
-      PING_INTERVAL_MS,
-    ).unref();
+    this.pinging = setInterval(() => void this.ping(), PING_INTERVAL_MS).unref();
   }
 
   beforeApplicationShutdown(): void {
@@ -65,22 +63,57 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     for (const connection of this.connections) connection.close(1001, 'this master is stopping');
   }
 
-  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const path = (request.url ?? '').split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
     const refusal = refusedBy(this.settings.listenerRule, request.headers);
     if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
-    if (!this.rights(ANONYMOUS, 'view')) return refuse(socket, '403 Forbidden');
     const address = request.socket.remoteAddress ?? '';
     const loser = this.cap.admit(socket, isLoopback(address.replace(/^::ffff:/, '')) ? null : address);
     if (loser === socket) return refuse(socket, '503 Service Unavailable');
     loser?.destroy();
     socket.once('close', () => this.cap.remove(socket));
-    this.server.handleUpgrade(request, socket, head, (websocket) => this.accept(websocket, socket));
+    // It may leave while it is looked up.
+    socket.on('error', () => socket.destroy());
+    const caller = await this.readerOf(request.headers);
+    if (caller === null) return refuse(socket, '403 Forbidden');
+    if (socket.destroyed) return;
+    this.server.handleUpgrade(request, socket, head, (websocket) =>
+      this.accept(websocket, { socket, caller, headers: request.headers }),
+    );
   }
 
-  private accept(websocket: WebSocket, socket: Duplex): void {
-    const connection = new Connection(websocket, this.subscriptions, {
+  /** Returns the caller, if it may read; null otherwise. */
+  private async readerOf(headers: IncomingHttpHeaders): Promise<Caller | null> {
+    try {
+      const caller = await this.callers.of(headers);
+      return this.access.may(caller, { action: 'view', resource: 'event' }) ? caller : null;
+    } catch (error) {
+      if (error instanceof UserError) return null;
+      throw error;
+    }
+  }
+
+  /** Pings everybody, and ends the connections of those whose session has ended, or who may no longer read. */
+  private async ping(): Promise<void> {
+    for (const connection of this.connections) connection.ping();
+    const everybodyMay = this.access.mayEverybody('view');
+    for (const connection of [...this.connections]) {
+      const { caller, headers } = connection;
+      if (caller.kind === 'anonymous' && everybodyMay) continue;
+      try {
+        const now = await this.readerOf(headers);
+        if (now?.kind !== caller.kind) connection.close(1008, 'sign in again');
+      } catch (error) {
+        // The database is away: they are asked again with the next ping.
+        this.failed(error);
+        return;
+      }
+    }
+  }
+
+  private accept(websocket: WebSocket, { socket, caller, headers }: Accepted): void {
+    const connection = new Connection(websocket, { caller, headers }, this.subscriptions, {
       consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
       failed: (error) => this.failed(error),
     });
@@ -98,6 +131,16 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   }
 }
 
+interface Asker {
+  readonly caller: Caller;
+  /** The headers of the request, to ask again whose it is. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+interface Accepted extends Asker {
+  readonly socket: Duplex;
+}
+
 interface ConnectionEvents {
   consumes(some: boolean): void;
   failed(error: unknown): void;
@@ -109,6 +152,7 @@ class Connection implements Subscriber {
 
   constructor(
     private readonly websocket: WebSocket,
+    private readonly asker: Asker,
     private readonly subscriptions: Subscriptions,
     private readonly events: ConnectionEvents,
   ) {
@@ -124,6 +168,14 @@ class Connection implements Subscriber {
     websocket.on('pong', () => (this.alive = true));
     // An error closes the socket, and nothing else has to be done about it.
     websocket.on('error', () => websocket.terminate());
+  }
+
+  get caller(): Caller {
+    return this.asker.caller;
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.asker.headers;
   }
 
   send(frame: string): void {

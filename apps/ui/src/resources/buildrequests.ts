@@ -3,6 +3,7 @@ import { BUILD_REQUESTS, withFilter } from '@millrace/database';
 import { isUuid } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { PriorityParams, ReasonParams } from './params.js';
+import { placesOfRequest } from './places.js';
 import { action, address, type Address, list, type Resource, resource, type ResourcePorts } from './resource.js';
 
 export function requestAddresses({ requests }: Reads): Address[] {
@@ -27,6 +28,7 @@ export function buildrequests({ reads, actions, publish }: ResourcePorts): Resou
         requests.list(withFilter(query, 'builderid', id)),
       ),
     ],
+    places: (requestId) => placesOfRequest(reads, requestId),
     actions: {
       cancel: action({
         permission: 'stop',

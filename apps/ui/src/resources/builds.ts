@@ -5,6 +5,7 @@ import { announce } from './announce.js';
 import { builderAddresses } from './builders.js';
 import { requestAddresses } from './buildrequests.js';
 import { ReasonParams } from './params.js';
+import { placesOfBuild } from './places.js';
 import {
   action,
   address,
@@ -70,6 +71,7 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
         among(await builds.triggeredBy(buildId, HISTORY_LIMIT.default), query),
       ),
     ],
+    places: (buildId) => placesOfBuild(reads, buildId),
     actions: {
       stop: action({
         permission: 'stop',

@@ -1,30 +1,32 @@
-import { UserError } from '@millrace/domain';
+import type { Account } from '@millrace/database';
+import type { Deed, Person, RightsAction } from '@millrace/domain';
 
-/** The caller of a request. There is no login yet, so everybody is anonymous. */
-export type Caller = { readonly kind: 'anonymous' };
+/** The caller of a request. */
+export type Caller =
+  | { readonly kind: 'anonymous' }
+  /** Somebody who is signed in. */
+  | { readonly kind: 'user'; readonly account: Account }
+  /** A script. It may do what the account may, as far as the scopes go. */
+  | {
+      readonly kind: 'token';
+      readonly account: Account;
+      readonly tokenId: number;
+      readonly scopes: readonly RightsAction[];
+    };
 
 export const ANONYMOUS: Caller = { kind: 'anonymous' };
 
-/**
- * A permission: `view` reads and listens, `force` starts builds by a form, `rebuild` repeats one, `stop` ends builds and requests, `enable`
- * switches schedulers, `control` is everything else (the order of the queue, workers).
- */
-export type Permission = 'view' | 'force' | 'rebuild' | 'stop' | 'enable' | 'control';
+/** A permission that an action needs. */
+export type Permission = RightsAction;
 
-/** Decides whether a caller has a permission. */
-export type Rights = (caller: Caller, permission: Permission) => boolean;
+/** Where a deed takes place, beside its resource. */
+export type Place = Omit<Deed, 'action' | 'resource'>;
 
-/** `Rights` */
-export const RIGHTS = Symbol('RIGHTS');
+export function personOf(caller: Caller): Person | null {
+  return caller.kind === 'anonymous' ? null : caller.account;
+}
 
-/** Everybody who reaches the listener may do everything. */
-export const EVERYBODY_MAY: Rights = () => true;
-
-/**
- * Checks a permission.
- * @throws UserError `forbidden`
- */
-export function demand(rights: Rights, caller: Caller, permission: Permission): void {
-  if (rights(caller, permission)) return;
-  throw new UserError('forbidden', `${caller.kind} callers may not '${permission}' here`, { permission });
+/** Returns the name by which others know the caller: as Buildbot does, the e-mail address, or else the user name. */
+export function ownerNameOf(caller: Caller): string | null {
+  return caller.kind === 'anonymous' ? null : (caller.account.email ?? caller.account.username);
 }

@@ -3,9 +3,11 @@ import { CATALOG } from '@millrace/database';
 import { type JsonValue, printable, UserError } from '@millrace/domain';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { announce } from './announce.js';
+import { type Caller, ownerNameOf, type Place } from './caller.js';
 import { readForm } from './force-form.js';
 import { compiledForceSchedulers, forceSchedulers } from './force-schedulers.js';
 import { checked, expected, FormRefused, type PostedParams } from './params.js';
+import { placeOfBuilder } from './places.js';
 import { address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
 
 const MAX_BUILDERS = 1_000;
@@ -28,7 +30,8 @@ class ForceParams {
   builderNames?: readonly string[] | null;
 }
 
-export function forceschedulers({ reads: { catalog }, actions, publish }: ResourcePorts): Resource {
+export function forceschedulers({ reads, actions, publish }: ResourcePorts): Resource {
+  const { catalog } = reads;
   /** Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter. */
   const wantedBuilders = async (
     allowed: readonly string[],
@@ -58,12 +61,33 @@ export function forceschedulers({ reads: { catalog }, actions, publish }: Resour
           problems: { builderNames: `builder '${printable(stranger, 100)}' is not one of this scheduler's: ${theirs}` },
         };
   };
-  const force = async (name: string, posted: PostedParams): Promise<JsonValue> => {
+  /** Returns the places of a form: each wanted builder, on each branch that it names. */
+  const places = async (name: string, posted: PostedParams): Promise<readonly Place[]> => {
+    const scheduler = (await compiledForceSchedulers(catalog)).find((candidate) => candidate.name === name);
+    if (!scheduler) return [];
+    const [outcome, wanted] = [readForm(scheduler, posted), await wantedBuilders(scheduler.builders, posted)];
+    // What is wrong with the form is said by whatever carries it out.
+    const stamps = outcome.ok ? outcome.order.sourceStamps : [];
+    const branches = new Set(stamps.map(({ branch }) => branch));
+    const builders = await Promise.all(
+      ('ids' in wanted ? wanted.ids : []).map((builderId) => placeOfBuilder(reads, builderId)),
+    );
+    const at = { scheduler: name };
+    return (builders.length > 0 ? builders : [{}]).flatMap((builder) =>
+      (branches.size > 0 ? [...branches] : [null]).map((branch) => ({
+        ...at,
+        ...builder,
+        ...(branch !== null && { branch }),
+      })),
+    );
+  };
+  const force = async (caller: Caller, name: string, posted: PostedParams): Promise<JsonValue> => {
     const [compiled, row] = await Promise.all([compiledForceSchedulers(catalog), catalog.scheduler(name)]);
     const scheduler = compiled.find((candidate) => candidate.name === name);
     if (!scheduler || !row) throw new UserError('not-found', `no force scheduler '${name}'`, { name });
     if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
-    const outcome = readForm(scheduler, posted);
+    const owner = ownerNameOf(caller);
+    const outcome = readForm(scheduler, owner === null ? posted : { ...posted, [scheduler.username.name]: owner });
     const builders = await wantedBuilders(scheduler.builders, posted);
     // All errors are reported at once.
     if (!outcome.ok || 'problems' in builders) {
@@ -96,9 +120,10 @@ export function forceschedulers({ reads: { catalog }, actions, publish }: Resour
         );
       }),
     ],
+    places,
     actions: {
       // The other parameters are the fields of the form, which the scheduler's configuration defines.
-      force: { permission: 'force', params: ForceParams, run: (_caller, name, posted) => force(name, posted) },
+      force: { permission: 'force', params: ForceParams, run: force },
     },
   });
 }

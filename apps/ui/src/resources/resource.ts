@@ -14,7 +14,7 @@ import {
 } from '@millrace/database';
 import { type JsonValue, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
-import type { Caller, Permission } from './caller.js';
+import type { Caller, Permission, Place } from './caller.js';
 import { type ParamsClass, type PostedParams, validated } from './params.js';
 import type { ArgumentsOf, PathArgument } from './path-table.js';
 
@@ -94,6 +94,8 @@ export interface Action<Id> {
 /** An action, bound to the row of a path. */
 export interface BoundAction {
   readonly permission: Permission;
+  /** Returns where the action takes place. All of it has to be allowed. */
+  readonly places: (args: Arguments, posted: PostedParams) => Promise<readonly Place[]>;
   readonly run: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<JsonValue>;
 }
 
@@ -165,13 +167,17 @@ export function resource<Row extends object, Id = number, EventRow extends objec
   /** All other paths. */
   readonly reads?: readonly ReadPath[];
   readonly actions?: Readonly<Record<string, Action<Id>>>;
+  /** Returns where an action on a row takes place, for rules that ask. */
+  readonly places?: (id: Id, posted: PostedParams) => Promise<readonly Place[]>;
   readonly events?: Events<EventRow>;
 }): Resource {
-  const { name, shape, embeds = {}, one, reads = [], actions = {}, events = null } = definition;
+  const { name, shape, embeds = {}, one, reads = [], actions = {}, places = nowhere, events = null } = definition;
   const singles = (one?.at ?? []).map((address) => ({
     path: address.path,
     read: oneOf(address, one!.read),
-    actions: new Map(Object.entries(actions).map(([method, action]) => [method, bound(name, address, action)])),
+    actions: new Map(
+      Object.entries(actions).map(([method, action]) => [method, bound({ name, address, action, places })]),
+    ),
   }));
   const others = reads.map((path) => ({ ...path, actions: new Map<string, BoundAction>() }));
   return {
@@ -277,13 +283,29 @@ function oneOf<Id>(
   };
 }
 
-function bound<Id>(name: string, { id }: Address<Id>, { permission, run }: Action<Id>): BoundAction {
+async function nowhere(): Promise<readonly Place[]> {
+  return [];
+}
+
+function bound<Id>({
+  name,
+  address: { id },
+  action: { permission, run },
+  places,
+}: {
+  readonly name: string;
+  readonly address: Address<Id>;
+  readonly action: Action<Id>;
+  readonly places: (id: Id, posted: PostedParams) => Promise<readonly Place[]>;
+}): BoundAction {
+  const existing = async (args: Arguments): Promise<Id> => {
+    const found = await id(args);
+    if (found === null) throw new UserError('not-found', `no such ${name}`);
+    return found;
+  };
   return {
     permission,
-    run: async (caller, args, posted) => {
-      const found = await id(args);
-      if (found === null) throw new UserError('not-found', `no such ${name}`);
-      return run(caller, found, posted);
-    },
+    places: async (args, posted) => places(await existing(args), posted),
+    run: async (caller, args, posted) => run(caller, await existing(args), posted),
   };
 }

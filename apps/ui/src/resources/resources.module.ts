@@ -1,12 +1,11 @@
 import { Module } from '@nestjs/common';
 import { ReadsModule } from '../reads.module.js';
-import { EVERYBODY_MAY, RIGHTS } from './caller.js';
 import { ResourceTable } from './resource-table.js';
 
-/** The resources of the API, and the rights to use them. */
+/** The resources of the API. */
 @Module({
   imports: [ReadsModule],
-  providers: [ResourceTable, { provide: RIGHTS, useValue: EVERYBODY_MAY }],
-  exports: [ResourceTable, RIGHTS],
+  providers: [ResourceTable],
+  exports: [ResourceTable],
 })
 export class ResourcesModule {}

@@ -22,6 +22,8 @@ export function schedulers({ reads: { catalog }, actions, publish }: ResourcePor
       read: async (_caller, id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,
     },
     reads: [smallList('schedulers', () => catalog.schedulers())],
+    places: async (id) =>
+      (await catalog.schedulers()).filter((one) => one.schedulerid === id).map(({ name }) => ({ scheduler: name })),
     actions: {
       enable: action({
         permission: 'enable',

@@ -51,6 +51,7 @@ export function workers({ reads, workerActions, publish }: ResourcePorts): Resou
       smallList('builders/n:builderid/workers', (_caller, [id]) => those('builderid', id)),
       smallList('masters/n:masterid/workers', (_caller, [id]) => those('masterid', id)),
     ],
+    places: async (id) => (await catalog.workers([id])).map(({ name }) => ({ worker: name })),
     actions: {
       pause: wanting((id, reason) => workerActions.pauseWorker(id, reason)),
       unpause: {

@@ -1,8 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Page } from '@millrace/database';
 import { printable, UserError } from '@millrace/domain';
+import { Access } from '../access/access.js';
 import type { ApiRequest } from '../http/api-request.js';
-import { demand, RIGHTS, type Rights } from '../resources/caller.js';
 import type { Lines, RawText } from '../resources/resource.js';
 import { type Place, ResourceTable } from '../resources/resource-table.js';
 import { parseQuery, selectFields } from './query-string.js';
@@ -28,7 +28,7 @@ export class RestApi {
 
   constructor(
     private readonly table: ResourceTable,
-    @Inject(RIGHTS) private readonly rights: Rights,
+    private readonly access: Access,
   ) {}
 
   /**
@@ -39,11 +39,13 @@ export class RestApi {
     const { caller, path, query } = request;
     const place = this.table.find(path);
     if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
-    demand(this.rights, caller, place.resource.view);
+    const { view: action, name: resource } = place.resource;
+    if (caller.kind === 'token' || !this.access.mayEverybody(action)) this.access.demand(caller, { action, resource });
     const read = (): Promise<Answer> => answer(request, place, style);
     // A stream of pieces cannot be shared by several readers.
     if (place.read.kind === 'raw') return read();
-    return this.shared.read(`${caller.kind} ${style} ${path}?${query}`, read);
+    // What callers read does not depend on who they are, only whether they may.
+    return this.shared.read(`${style} ${path}?${query}`, read);
   }
 }
 

@@ -3,6 +3,7 @@ import { Controller, Delete, Get, Inject, Options, Patch, Put, Req, Res, UseFilt
 import { UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { apiRequest } from '../http/api-request.js';
 import { RestApi } from './rest-api.js';
@@ -15,6 +16,7 @@ const PATHS = ['api', 'api/*'];
 export class RestController {
   constructor(
     private readonly api: RestApi,
+    private readonly callers: Callers,
     @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
@@ -26,7 +28,10 @@ export class RestController {
   @Get('api/*')
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const accept = request.headers.accept?.includes('application/json') ? 'json' : 'text';
-    const { status, headers, body } = await this.api.get(apiRequest(request), accept);
+    const { status, headers, body } = await this.api.get(
+      apiRequest(request, await this.callers.of(request.headers)),
+      accept,
+    );
     await reply
       .status(status)
       .headers(headers)

@@ -1,8 +1,9 @@
 import { Module } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { RestApi } from './rest-api.js';
 import { RestController } from './rest.controller.js';
 
 /** GET requests to `/api`. */
-@Module({ imports: [ResourcesModule], controllers: [RestController], providers: [RestApi] })
+@Module({ imports: [AccessModule, ResourcesModule], controllers: [RestController], providers: [RestApi] })
 export class RestModule {}

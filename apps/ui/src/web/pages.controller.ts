@@ -2,6 +2,10 @@ import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { CatalogReads } from '@millrace/database';
 import { Hints, SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Access } from '../access/access.js';
+import { userOf } from '../access/auth.controller.js';
+import { AccessPolicy } from '../access/access-policy.js';
+import { Callers } from '../access/callers.js';
 import { WebApp } from './web-app.js';
 
 @Controller()
@@ -10,16 +14,23 @@ export class PagesController {
     private readonly webApp: WebApp,
     private readonly catalog: CatalogReads,
     private readonly hints: Hints,
+    private readonly access: Access,
+    private readonly policy: AccessPolicy,
+    private readonly callers: Callers,
     @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
-  /** Answers with the data that the page needs first, under the names that Buildbot's frontend reads, and `bus`. */
+  /**
+   * Answers with the data that the page needs first, under the names that Buildbot's frontend reads, `bus`, and what the caller may do nowhere
+   * (`refused`).
+   */
   @Get('config')
-  async config(@Res() reply: FastifyReply): Promise<void> {
+  async config(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const caller = await this.callers.of(request.headers);
     const revision = await this.catalog.currentRevision();
     const { publicUrl } = this.settings;
     await reply.header('cache-control', 'no-store').send({
-      auth: { name: 'NoAuth' },
+      auth: { name: this.policy.www.auth ? 'UserPasswordAuth' : 'NoAuth' },
       avatar_methods: [],
       buildbotURL: `${publicUrl}/`,
       bus: this.hints.state,
@@ -27,8 +38,9 @@ export class PagesController {
       plugins: {},
       title: revision?.config.title ?? 'Millrace',
       titleURL: revision?.config.url ?? `${publicUrl}/`,
-      user: { anonymous: true },
-      user_any_access_allowed: true,
+      refused: this.access.refused(caller),
+      user: userOf(caller),
+      user_any_access_allowed: this.access.may(caller, { action: 'view', resource: 'page' }),
       versions: [['Millrace', '0.1.0']],
     });
   }

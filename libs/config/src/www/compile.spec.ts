@@ -77,6 +77,11 @@ describe('compileWww', () => {
   it.each<[string, unknown, string]>([
     ['no action', { authz: { rules: [{ action: 'destroy', role: 'a' }] } }, 'www.authz.rules[0].action'],
     ['an empty list of actions', { authz: { rules: [{ action: [], role: 'a' }] } }, 'www.authz.rules[0].action'],
+    [
+      'a view of a place',
+      { authz: { rules: [{ action: 'view', builder: 'b', role: 'a' }] } },
+      'www.authz.rules[0].action',
+    ],
     ['no role', { authz: { rules: [{ action: 'stop' }] } }, 'www.authz.rules[0].role'],
     ['an empty place', { authz: { rules: [{ builder: '', role: 'a' }] } }, 'www.authz.rules[0].builder'],
     ['an unknown place', { authz: { rules: [{ bilder: 'x', role: 'a' }] } }, 'www.authz.rules[0].bilder'],

@@ -71,6 +71,8 @@ function compileRule(reader: ObjectReader): RightsRule {
   const known = RIGHTS_ACTIONS.filter((one) => actions.includes(one));
   if (known.length !== actions.length || (action !== undefined && known.length === 0))
     reader.problem('action', `one or several of ${RIGHTS_ACTIONS.join(', ')}`);
+  if (known.includes('view') && RIGHTS_PLACES.some((place) => reader.has(place)))
+    reader.problem('action', 'no view beside a place: who may read reads everything');
   const places = RIGHTS_PLACES.flatMap((place): [string, string][] =>
     reader.has(place) ? [[place, reader.text(place, NAME)]] : [],
   );

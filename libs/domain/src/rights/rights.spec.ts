@@ -8,6 +8,7 @@ import {
   type Deed,
   EVERYBODY_MAY,
   mayEverybody,
+  refusedEverywhere,
   RIGHTS_ACTIONS,
   RIGHTS_PLACES,
   type RightsPolicy,
@@ -153,6 +154,16 @@ describe('verdict', () => {
     fc.assert(
       fc.property(policies, deeds, people, (some, deed, person) => {
         if (verdict(some, null, deed).allowed) expect(verdict(some, person, deed).allowed).toBe(true);
+      }),
+    );
+  });
+
+  it('refuses everything of what it says is refused everywhere, and only what it may have to', () => {
+    fc.assert(
+      fc.property(policies, deeds, fc.option(people), (some, deed, person) => {
+        const refused = refusedEverywhere(some, person, deed.action);
+        if (refused) expect(verdict(some, person, deed).allowed).toBe(false);
+        else if (!asksForPlaces(some)) expect(verdict(some, person, deed).allowed).toBe(true);
       }),
     );
   });

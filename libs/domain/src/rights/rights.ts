@@ -95,6 +95,26 @@ export function mayEverybody({ rules, otherwise }: RightsPolicy, action: RightsA
   return otherwise === 'allow';
 }
 
+/**
+ * Returns why a person may not do this anywhere, whatever it is about; null when there may be a place where it is allowed. For pages, which
+ * say so before anybody tries.
+ */
+export function refusedEverywhere(
+  { roles: sources, rules, otherwise }: RightsPolicy,
+  person: Person | null,
+  action: RightsAction,
+): Extract<Verdict, { allowed: false }> | null {
+  // Anybody who has signed in may own something.
+  const owners = person === null ? [] : [person.username];
+  const roles = rolesOf(sources, person, owners);
+  for (const [index, rule] of rules.entries()) {
+    if (!isAboutAction(rule, action)) continue;
+    if (hasRole(roles, rule.role)) return null;
+    if (rule.orElse === 'deny' && !namesPlace(rule)) return { allowed: false, rule: index + 1, role: rule.role };
+  }
+  return otherwise === 'allow' ? null : { allowed: false, rule: null, role: null };
+}
+
 function hasRole(roles: ReadonlySet<string>, pattern: string): boolean {
   if (roles.has(pattern)) return true;
   for (const role of roles) if (matchesName(pattern, role)) return true;

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { ReadsModule } from '../reads.module.js';
+import { Access } from './access.js';
+import { AccessPolicy } from './access-policy.js';
+import { AuthController } from './auth.controller.js';
+import { Callers } from './callers.js';
+import { SignIn } from './sign-in.js';
+
+/** Who the callers are, and what they may do. */
+@Module({
+  imports: [ReadsModule],
+  controllers: [AuthController],
+  providers: [Access, AccessPolicy, Callers, SignIn],
+  exports: [Access, AccessPolicy, Callers],
+})
+export class AccessModule {}

@@ -1,0 +1,25 @@
+/** Returns the value of a cookie; null when it is missing, or there are several: one of them was put there by somebody else. */
+export function cookieOf(header: string | undefined, name: string): string | null {
+  if (header === undefined) return null;
+  const values = header.split(';').flatMap((part) => {
+    const at = part.indexOf('=');
+    return at > 0 && part.slice(0, at).trim() === name ? [part.slice(at + 1).trim()] : [];
+  });
+  return values.length === 1 && values[0] !== '' ? values[0]! : null;
+}
+
+/** Name and attributes of the session's cookie. Over https the name makes browsers keep other hosts and plain http from setting it. */
+export function sessionCookie(publicUrl: string): {
+  readonly name: string;
+  set(secret: string, seconds: number): string;
+  readonly clear: string;
+} {
+  const isSecure = publicUrl.startsWith('https:');
+  const name = isSecure ? '__Host-millrace_session' : 'millrace_session';
+  const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+  return {
+    name,
+    set: (secret, seconds) => `${name}=${secret}; Max-Age=${Math.floor(seconds)}; ${attributes}`,
+    clear: `${name}=; Max-Age=0; ${attributes}`,
+  };
+}
