@@ -107,6 +107,18 @@ describe('the files of the web app', () => {
     expect((await get(ui, script, { 'if-none-match': plain.headers.etag! })).status).toBe(304);
   });
 
+  it.each(['/sse', '/sse/listen', '/avatar', '/avatar?x=1', '/config/x', '/ws', '/badges/', '/metrics/x'])(
+    '%s is no page: programs get an error that they can read',
+    async (path) => {
+      const { status, headers, body } = await get(ui, path);
+      expect([status, headers['content-type']]).toEqual([404, 'application/json; charset=utf-8']);
+      expect(JSON.parse(body.toString())).toMatchObject({
+        code: 'invalid-path',
+        error: expect.stringMatching(/nothing/),
+      });
+    },
+  );
+
   it('icons are files beside the pages', async () => {
     const { status, headers } = await get(ui, '/icon.svg', { 'accept-encoding': 'br' });
     expect([status, headers['content-type'], headers['cache-control']]).toEqual([200, 'image/svg+xml', 'no-cache']);

@@ -1,5 +1,6 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { CatalogReads } from '@millrace/database';
+import { printable, UserError } from '@millrace/domain';
 import { Hints, SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Access } from '../access/access.js';
@@ -7,6 +8,9 @@ import { userOf } from '../access/auth.controller.js';
 import { AccessPolicy } from '../access/access-policy.js';
 import { Callers } from '../access/callers.js';
 import { WebApp } from './web-app.js';
+
+/** First words of addresses that are for programs. */
+const FOR_PROGRAMS = /^\/(api|auth|avatar|badges|change_hook|config|metrics|sse|ws)(\/|$)/;
 
 @Controller()
 export class PagesController {
@@ -45,9 +49,15 @@ export class PagesController {
     });
   }
 
+  /**
+   * Answers with a file or the app's page; never to a program, which would take the page for an answer.
+   * @throws UserError `invalid-path`
+   */
   @Get('*')
   async page(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const path = (request.raw.url ?? '/').split('?')[0]!;
+    if (FOR_PROGRAMS.test(path))
+      throw new UserError('invalid-path', `there is nothing at ${printable(path, 200)}: see docs/api.md`, {});
     await this.webApp.send(reply, path);
   }
 }
