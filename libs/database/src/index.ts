@@ -13,6 +13,7 @@ export { createBuildset, type CreatedBuildset, type NewBuildset } from './builds
 export { RevisionReads, type StoredRevision } from './revisions.js';
 export { type CollapsedRequest } from './collapsing.js';
 export { completeRequest } from './completing.js';
+export { ChoiceStore, type RequestToChoose } from './claims/choices.js';
 export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';
 export { type WaitingClaim } from './claims/claim-locks.js';
 export { type ClaimCandidate, type ClaimedBuild, type Claims } from './claims/claiming.js';

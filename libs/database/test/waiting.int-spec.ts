@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from '@jest/globals';
 import {
+  ChoiceStore,
   type ClaimCandidate,
   ClaimStore,
   createBuildset,
@@ -76,6 +77,24 @@ onEveryDatabase('what a request waits for', (get) => {
     const text = `${wait!.reason}: ${wait!.text.replace('No worker of this builder can take it:', '…')}`;
     const claimed = await claim(candidate);
     expect([text, claimed.length]).toEqual([expected, expected.startsWith('next') ? 1 : 0]);
+  });
+
+  it('is what a callback said last, for as long as the engine asks', async () => {
+    const { db } = get();
+    const { requestId, builderId } = await queued();
+    const choices = new ChoiceStore(db);
+    const reads = new WaitingReads(db);
+    await choices.record(me, builderId, { callback: 'nextWorker', text: 'nextWorker chose no worker' });
+    await choices.record(me, builderId, { callback: 'canStartBuild', text: 'canStartBuild failed: boom' });
+    expect(await reads.of(requestId)).toMatchObject({
+      reason: 'callback',
+      text: "A callback of this builder's configuration decides: canStartBuild failed: boom.",
+    });
+    await db.run(`UPDATE callback_waits SET asked_at_ms = asked_at_ms - 31000`);
+    expect(await reads.of(requestId)).toMatchObject({ reason: 'next' });
+    await choices.record(me, builderId, { callback: 'nextBuild', text: 'nextBuild chose no request' });
+    await choices.record(me, builderId, null);
+    expect(await reads.of(requestId)).toMatchObject({ reason: 'next' });
   });
 
   it('is an engine when no living one serves the builder', async () => {

@@ -25,6 +25,7 @@ import {
   BuildsetEntity,
   BuildsetSourceStampEntity,
   ClaimEntity,
+  CallbackWaitEntity,
   CollapsedRequestEntity,
   QueueEntity,
 } from './requests.js';
@@ -58,6 +59,7 @@ export const ENTITIES = [
   BuildsetChangeEntity,
   BuildRequestEntity,
   QueueEntity,
+  CallbackWaitEntity,
   CollapsedRequestEntity,
   ClaimEntity,
   BuildEntity,

@@ -112,6 +112,21 @@ export class CollapsedRequestEntity {
   @Big() intoRequestId: number;
 }
 
+/**
+ * What callbacks of a builder last said at an engine about its next request: that it has to wait, or that they fail. It counts while the
+ * engine asks again and again.
+ */
+@Entity('callback_waits')
+export class CallbackWaitEntity {
+  @Big({ primary: true }) builderId: number;
+  @Big({ primary: true }) masterId: number;
+  /** `nextBuild`, `nextWorker`, `canStartBuild`. */
+  @Key(32) callback: string;
+  @Text() text: string;
+  /** In ms since 1970. */
+  @Big() askedAtMs: number;
+}
+
 /** A build request that an engine works on. */
 @Entity('claims')
 @Unique('build_id', ['buildId'])

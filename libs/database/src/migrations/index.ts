@@ -12,6 +12,7 @@ import { HookDeliveries0013 } from './0013-hook-deliveries.js';
 import { Children0015 } from './0015-children.js';
 import { Locks0016 } from './0016-locks.js';
 import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
+import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Accounts0024 } from './0024-accounts.js';
 
 /** All migrations in the order in which they are run. */
@@ -30,5 +31,6 @@ export const MIGRATIONS = [
   Children0015,
   Locks0016,
   CollapsedRequests0017,
+  CallbackWaits0020,
   Accounts0024,
 ];

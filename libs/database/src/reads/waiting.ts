@@ -1,5 +1,6 @@
 import type { WaitReasonResource } from '@millrace/contracts';
 import { type AdmissionFacts, refusalOfAll } from '@millrace/domain';
+import { callbackWaitOf } from '../claims/choices.js';
 import { builderWaitsFor } from '../locks/lock-texts.js';
 import { aliveSql, leasedSql } from '../masters.js';
 import type { Queryable } from '../sql.js';
@@ -17,11 +18,13 @@ interface Readiness {
   readonly workers: readonly AdmissionFacts[];
   /** What the builder's next requests wait for, such as `waiting for the lock 'db', which …`; null when not for a lock. */
   readonly lock: string | null;
+  /** What a callback of the builder said last, such as `canStartBuild refused it on every free worker`; null for nothing. */
+  readonly callback: string | null;
 }
 
 /** Returns why a request waits, according to the admissions that decide its claim, and to conditions outside of them. */
 function waitReason(
-  { isConfigured, engines, workers, lock }: Readiness,
+  { isConfigured, engines, workers, lock, callback }: Readiness,
   ahead: number,
 ): Pick<WaitReasonResource, 'reason' | 'text'> {
   if (!isConfigured)
@@ -33,6 +36,8 @@ function waitReason(
   if (workers.length === 0) return { reason: 'no-worker', text: 'No worker is configured for this builder.' };
   const refusal = refusalOfAll(workers);
   if (refusal) return { reason: refusal.reason, text: refusal.text };
+  if (callback !== null)
+    return { reason: 'callback', text: `A callback of this builder's configuration decides: ${callback}.` };
   if (lock !== null)
     return { reason: 'locks', text: ahead === 0 ? `It is ${lock}.` : `Requests before this one are ${lock}.` };
   return ahead === 0
@@ -93,6 +98,7 @@ export class WaitingReads {
         lock: null,
       })),
       lock: await builderWaitsFor(this.db, builderId),
+      callback: (await callbackWaitOf(this.db, builderId))?.text ?? null,
     };
   }
 }
