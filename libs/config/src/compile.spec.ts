@@ -177,6 +177,11 @@ describe('compileConfig', () => {
       builders({ factory: [{ ...step, doStepIf: 'yes' }] }),
       ['builders[0].factory[0].doStepIf is "yes"; expected true, false or a callback'],
     ],
+    [
+      'a callback that is none',
+      { ...builders({ nextWorker: 'w' }), prioritizeBuilders: ['b'] },
+      ['builders[0].nextWorker is "w"; expected a callback', 'prioritizeBuilders is ["b"]; expected a callback'],
+    ],
     ['no list of locks', builders({ locks: 'db' }), ['builders[0].locks is "db"; expected a list of locks']],
     [
       'a lock without access',
@@ -495,7 +500,7 @@ describe('compileConfig', () => {
       [
         'title is ""; expected a non-empty string',
         "url is 3; expected an address such as 'https://ci.example.org/'",
-        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, changeSources, hooks, www, title, url',
+        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, changeSources, hooks, www, prioritizeBuilders, title, url',
       ],
     ],
   ])('reports %s', (_what, config, messages) => {

@@ -8,6 +8,7 @@ import type {
 } from '@millrace/contracts';
 import { isWorkerName, isWorkerTemplate, type JsonValue, secretInAddress } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
+import { compileChoices, optionalCallback } from './choices.js';
 import { suppliedCodebases } from './codebases.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
@@ -95,6 +96,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
       workers: workerNames,
       variables: stepVariables,
       locks,
+      callbacks,
       defaults: { collapseRequests },
     }),
   );
@@ -125,6 +127,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     noteMissingCodebases(reader, suppliedCodebases(builders[index]!.name, schedulers, changeSources));
   });
   const www = compileWww(top);
+  const prioritizeBuilders = optionalCallback(top, 'prioritizeBuilders', callbacks);
 
   const revision: CompiledConfig = {
     title: top.text('title', { default: 'Millrace' }),
@@ -138,6 +141,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     ...(locks.all.length > 0 && { locks: locks.all }),
     hooks,
     ...(www && { www }),
+    ...(prioritizeBuilders !== null && { prioritizeBuilders }),
   };
   top.done();
   if (found.problems.length > 0) {
@@ -310,13 +314,14 @@ interface BuilderSurroundings {
   /** Receives the variables that steps read. */
   readonly variables: Set<string>;
   readonly locks: LockList;
+  readonly callbacks: CallbackTable;
   /** Options of the configuration that a builder may override. */
   readonly defaults: { readonly collapseRequests: boolean };
 }
 
 function compileBuilder(
   reader: ObjectReader,
-  { projects, workers, variables, locks: lockList, defaults }: BuilderSurroundings,
+  { projects, workers, variables, locks: lockList, callbacks, defaults }: BuilderSurroundings,
 ): CompiledBuilder {
   const name = reader.text('name', {
     accepts: (text) => text.length >= 1 && text.length <= 70,
@@ -343,6 +348,7 @@ function compileBuilder(
     accepts: (text) => text !== '' && !/(^|[\\/])\.\.([\\/]|$)/.test(text),
     expected: "a folder name without '..'",
   });
+  const choices = compileChoices(reader, callbacks);
   const compiled = {
     name,
     formerNames: reader.texts('formerNames'),
@@ -356,6 +362,7 @@ function compileBuilder(
     properties,
     steps: steps.map((step: Step) => ({ kind: step.kind, name: step.name })),
     ...(locks.length > 0 && { locks }),
+    ...(choices && { choices }),
   };
   reader.done();
   const fingerprint = fingerprintOf({

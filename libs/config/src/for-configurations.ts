@@ -2,6 +2,14 @@
 export { giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export {
+  type BuilderInfo,
+  type ChoiceOptions,
+  type FreeWorkerInfo,
+  type PrioritizeBuilders,
+  type RequestInfo,
+  type WaitingBuilderInfo,
+} from './choices.js';
+export {
   compileConfig,
   type CompileOptions,
   type CompileResult,

@@ -1,4 +1,5 @@
 import type { JsonValue } from '@millrace/domain';
+import type { ChoiceOptions, PrioritizeBuilders } from './choices.js';
 import type { GitCredentials } from './git-credentials.js';
 import type { HookDefinition } from './hooks/registry.js';
 import { locate } from './location.js';
@@ -35,7 +36,7 @@ export interface WorkerDefinition extends WorkerOptions {
   readonly name: string;
 }
 
-export interface BuilderOptions {
+export interface BuilderOptions extends ChoiceOptions {
   /** Names that the builder had before. Its builds, numbers and waiting requests are kept when its name changes. */
   readonly formerNames?: readonly string[];
   /** Name of a project. */
@@ -96,6 +97,8 @@ export interface MasterConfig {
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean;
   readonly hooks?: readonly HookDefinition[];
+  /** Orders the builders that have waiting requests. The default order is by the priority and the age of their next requests. */
+  readonly prioritizeBuilders?: PrioritizeBuilders;
   /** Who people are, and what they may do. */
   readonly www?: WwwOptions;
 }

@@ -18,6 +18,8 @@ export interface CompiledConfig {
   /** Missing when nothing uses a lock. */
   readonly locks?: readonly LockDefinition[];
   readonly hooks: readonly CompiledHook[];
+  /** Handle of the callback that orders builders. Missing when there is none. */
+  readonly prioritizeBuilders?: string;
   /** Missing when nothing is said about who people are and what they may do. */
   readonly www?: CompiledWww;
 }
@@ -76,9 +78,14 @@ export interface CompiledBuilder {
   readonly steps: readonly CompiledStep[];
   /** Locks of every build of this builder. Missing when there are none. */
   readonly locks?: readonly LockAccess[];
+  /** Missing when no callback chooses. */
+  readonly choices?: BuilderChoices;
   /** sha256, hexadecimal, over everything that decides how this builder builds, including the source text of its callbacks. */
   readonly fingerprint: string;
 }
+
+/** Handles of the callbacks by which a builder chooses among its requests and workers. Those that it does not have are missing. */
+export type BuilderChoices = Readonly<Partial<Record<'nextBuild' | 'nextWorker' | 'canStartBuild', string>>>;
 
 /** Highest priority of a request; the lowest is its negative. */
 export const PRIORITY_LIMIT = 1_000_000;

@@ -19,6 +19,7 @@ export {
 } from './hints.js';
 export { isForceScheduler, PRIORITY_LIMIT } from './config.js';
 export type {
+  BuilderChoices,
   Choosing,
   CompiledBuilder,
   CompiledChangeSource,

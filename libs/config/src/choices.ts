@@ -1,0 +1,81 @@
+import type { BuilderChoices } from '@millrace/contracts';
+import type { JsonValue, SourceStamp } from '@millrace/domain';
+import type { CallbackTable } from './callback-table.js';
+import type { ObjectReader } from './object-reader.js';
+
+/** A builder, as callbacks get it. */
+export interface BuilderInfo {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly properties: Readonly<Record<string, JsonValue>>;
+}
+
+/** A builder with waiting requests, as `prioritizeBuilders` gets it. */
+export interface WaitingBuilderInfo extends BuilderInfo {
+  /** The priority of its next request. */
+  readonly priority: number;
+  /** Number of waiting requests that the engine knows of, at most 50. */
+  readonly waiting: number;
+}
+
+/** A worker that is free for a builder, as callbacks get it. */
+export interface FreeWorkerInfo {
+  readonly name: string;
+  readonly properties: Readonly<Record<string, JsonValue>>;
+  readonly freeSlots: number;
+}
+
+/** A waiting build request, as callbacks get it. */
+export interface RequestInfo {
+  readonly id: number;
+  readonly priority: number;
+  /** In seconds since 1970. */
+  readonly submittedAt: number;
+  readonly reason: string;
+  readonly properties: Readonly<Record<string, JsonValue>>;
+  readonly sourceStamps: readonly SourceStamp[];
+}
+
+type MayWait<T> = T | Promise<T>;
+
+/** Callbacks by which a builder chooses among its requests and workers. Each has two seconds. */
+export interface ChoiceOptions {
+  /**
+   * Returns one of the workers that are free, or its name; null to begin nothing now. They are given with the one that has been idle for
+   * longest first, which is also the default.
+   */
+  readonly nextWorker?: (
+    builder: BuilderInfo,
+    workers: readonly FreeWorkerInfo[],
+    request: RequestInfo,
+  ) => MayWait<FreeWorkerInfo | string | null>;
+  /** Returns one of the first 50 waiting requests, or its id; null to begin nothing now. The default is the first. */
+  readonly nextBuild?: (builder: BuilderInfo, requests: readonly RequestInfo[]) => MayWait<RequestInfo | number | null>;
+  /** Returns whether a build of the request may begin on the worker. When it fails, it may not. */
+  readonly canStartBuild?: (builder: BuilderInfo, worker: FreeWorkerInfo, request: RequestInfo) => MayWait<boolean>;
+}
+
+/** Returns builders, or their names, in the order in which they get free workers. Those that are left out come last. */
+export type PrioritizeBuilders = (
+  builders: readonly WaitingBuilderInfo[],
+) => MayWait<readonly (WaitingBuilderInfo | string)[]>;
+
+const CHOICES = ['nextBuild', 'nextWorker', 'canStartBuild'] as const;
+
+/** Reads the callbacks by which a builder chooses. Returns null when it has none. */
+export function compileChoices(reader: ObjectReader, callbacks: CallbackTable): BuilderChoices | null {
+  const handles = CHOICES.flatMap((key): [string, string][] => {
+    const handle = optionalCallback(reader, key, callbacks);
+    return handle === null ? [] : [[key, handle]];
+  });
+  return handles.length === 0 ? null : Object.fromEntries(handles);
+}
+
+/** Reads an option that is a callback. Returns its handle; null when there is none. */
+export function optionalCallback(reader: ObjectReader, key: string, callbacks: CallbackTable): string | null {
+  const value = reader.raw(key);
+  if (value === undefined) return null;
+  if (typeof value === 'function') return callbacks.keep(reader.at(key), value);
+  reader.problem(key, 'a callback');
+  return null;
+}
