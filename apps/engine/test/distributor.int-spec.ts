@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { BuilderChoices } from '@millrace/contracts';
 import {
+  ChoiceStore,
   type ClaimedBuild,
   ClaimStore,
   ConfigurationStore,
@@ -9,10 +11,11 @@ import {
   Journal,
   WorkerStore,
 } from '@millrace/database';
-import { type LockNeed, Result } from '@millrace/domain';
+import { type JsonValue, type LockNeed, OperationalError, Result } from '@millrace/domain';
 import type { HintHandler, Logger } from '@millrace/master';
 import { eventually, registerMaster, type SqliteDatabase, sqliteDatabase } from '@millrace/testing';
-import { Distributor } from '../src/claiming/distributor.js';
+import { type Callbacks, Chooser } from '../src/claiming/chooser.js';
+import { type Assignments, Distributor } from '../src/claiming/distributor.js';
 import { attachedWorker } from './attached-worker.js';
 
 describe('Distributor', () => {
@@ -68,15 +71,35 @@ describe('Distributor', () => {
 
   const end = (build: ClaimedBuild): Promise<unknown> =>
     new ClaimStore(db).end(build, { results: Result.SUCCESS, stateString: 'done' });
-  const started = async ({ maxBuilds, locks }: { maxBuilds: number; locks: readonly LockNeed[] }) => {
+  interface Setup {
+    readonly maxBuilds: number;
+    readonly locks: readonly LockNeed[];
+    readonly choices?: BuilderChoices;
+    readonly prioritizeBuilders?: string;
+    readonly call?: Callbacks['call'];
+  }
+  const started = async ({ maxBuilds, locks, choices, prioritizeBuilders, call }: Setup) => {
     const failures: unknown[] = [];
     const fail = (...what: unknown[]): void => void failures.push(what);
     const session = await new WorkerStore(db).attached(workerId, me, {});
     const worker = attachedWorker({ workerId, maxBuilds, sessionEpoch: session });
     const begun: ClaimedBuild[] = [];
     const listeners = new Map<string, HintHandler>();
-    const builder = { name: 'b', fingerprint: 'f', properties: {} };
+    const builder = { name: 'b', tags: [], fingerprint: 'f', properties: {} };
     const journal = new Journal(db, me, fail);
+    const assignments: Assignments = {
+      builders: new Map([
+        [builderId, { ...builder, ...(choices && { choices }) }],
+        [otherId, { ...builder, name: 'c' }],
+      ]),
+      ...(prioritizeBuilders !== undefined && { prioritizeBuilders }),
+      callbacks: call ? { call } : null,
+      buildersOf: () => new Set([builderId, otherId]),
+      workerProperties: () => ({}),
+      isLocked: () => locks.length > 0,
+      locksOf: () => locks,
+    };
+    const log = { debug: fail, warn: fail, error: fail } as unknown as Logger;
     const distributor = new Distributor({
       store: new ClaimStore(db),
       hints: {
@@ -86,15 +109,10 @@ describe('Distributor', () => {
           return () => undefined;
         },
       },
-      log: { debug: fail, warn: fail, error: fail } as unknown as Logger,
+      log,
       journal,
-      assignments: () => ({
-        builders: new Map([builderId, otherId].map((id) => [id, builder])),
-        buildersOf: () => new Set([builderId, otherId]),
-        workerProperties: () => ({}),
-        isLocked: () => locks.length > 0,
-        locksOf: () => locks,
-      }),
+      chooser: new Chooser({ store: new ChoiceStore(db), me, log }),
+      assignments: () => assignments,
       workers: () => [worker],
       begin: (build) => begun.push(build),
     });
@@ -146,5 +164,81 @@ describe('Distributor', () => {
     expect(begun.map((build) => build.requestId)).toEqual(requestIds);
     await end(begun[1]!);
     expect(failures).toEqual([]);
+  });
+
+  it('begins the request that a callback chose, and asks again when its queue has changed', async () => {
+    const call: Callbacks['call'] = (_handle, args) => {
+      const requests = args[1] as readonly { readonly id: number; readonly priority: number }[];
+      return Promise.resolve(requests.find(({ priority }) => priority === 2)?.id ?? null);
+    };
+    const { distributor, worker, begun, failures } = await started({
+      maxBuilds: 3,
+      locks: [],
+      choices: { nextBuild: 'builders.0.nextBuild' },
+      call,
+    });
+    const first = await submit(3);
+    await distributor.poll();
+    const waits = () => db.get<{ text: string }>(`SELECT text FROM callback_waits`);
+    await eventually(async () => (await waits())?.text === 'nextBuild chose no request', { what: 'no choice' });
+    expect(begun).toEqual([]);
+    const second = await submit(2);
+    distributor.queued(builderId);
+    await eventually(() => begun.length === 1, { what: 'the chosen build' });
+    await distributor.stop();
+    expect(begun[0]!.requestId).toBe(second);
+    expect(await waits()).toBeUndefined();
+    expect(failures).toEqual([]);
+    await end(begun[0]!);
+    worker.release(begun[0]!.buildId);
+    await new ClaimStore(db)
+      .heads(builderId, 10)
+      .then((heads) => expect(heads.map(({ requestId }) => requestId)).toEqual([first]));
+    await db.run(`DELETE FROM queue`);
+  });
+
+  it('names a callback that fails, and leaves other builders alone', async () => {
+    const { distributor, begun, failures } = await started({
+      maxBuilds: 3,
+      locks: [],
+      choices: { canStartBuild: 'builders.0.canStartBuild' },
+      call: (handle) => Promise.reject(new OperationalError('callback-failed', `'${handle}' threw: boom`)),
+    });
+    await submit(9);
+    const other = await submit(8, otherId);
+    await distributor.poll();
+    await eventually(() => begun.length === 1, { what: 'the build of the other builder' });
+    await distributor.stop();
+    expect(begun[0]!.requestId).toBe(other);
+    expect(await db.get(`SELECT callback, text FROM callback_waits`)).toEqual({
+      callback: 'canStartBuild',
+      text: "canStartBuild failed: 'builders.0.canStartBuild' threw: boom",
+    });
+    expect(failures).toEqual([
+      [
+        { builder: 'b', callback: 'canStartBuild', handle: 'builders.0.canStartBuild' },
+        "the callback canStartBuild failed: 'builders.0.canStartBuild' threw: boom",
+      ],
+    ]);
+    await end(begun[0]!);
+    await db.run(`DELETE FROM queue`);
+  });
+
+  it('gives the only slot to the builder that a callback puts first', async () => {
+    const { distributor, begun, failures } = await started({
+      maxBuilds: 1,
+      locks: [],
+      prioritizeBuilders: 'prioritizeBuilders',
+      call: (_handle, [builders]) => Promise.resolve([...(builders as readonly JsonValue[])].reverse()),
+    });
+    await submit(7);
+    const other = await submit(6, otherId);
+    await distributor.poll();
+    await eventually(() => begun.length === 1, { what: 'a build' });
+    await distributor.stop();
+    expect(begun[0]!.requestId).toBe(other);
+    expect(failures).toEqual([]);
+    await end(begun[0]!);
+    await db.run(`DELETE FROM queue`);
   });
 });

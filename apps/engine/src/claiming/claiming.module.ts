@@ -1,12 +1,14 @@
 import { Module } from '@nestjs/common';
-import { ClaimStore, type Incarnation, Journal } from '@millrace/database';
+import { ChoiceStore, ClaimStore, type Incarnation, Journal } from '@millrace/database';
 import { type EngineSettings, Hints, Lease, LOG, type Logger, ME, SETTINGS } from '@millrace/master';
 import { BuildsModule } from '../builds/builds.module.js';
 import { RunningBuilds } from '../builds/running-builds.js';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
 import { EngineConfiguration } from '../configuration/engine-configuration.js';
+import type { AttachedWorker } from '../workers/attached-worker.js';
 import { WorkerSessions } from '../workers/sessions.js';
 import { WorkersModule } from '../workers/workers.module.js';
+import { Chooser } from './chooser.js';
 import { Distributor } from './distributor.js';
 import { Reaper } from './reaper.js';
 
@@ -24,9 +26,12 @@ import { Reaper } from './reaper.js';
         builds: RunningBuilds,
         hints: Hints,
         log: Logger,
+        choices: ChoiceStore,
+        me: Incarnation,
       ) =>
         new Distributor({
           store,
+          chooser: new Chooser<AttachedWorker>({ store: choices, me, log }),
           journal,
           hints,
           log,
@@ -34,7 +39,7 @@ import { Reaper } from './reaper.js';
           workers: () => sessions.attached.values(),
           begin: (build, worker, fingerprint) => builds.begin(build, worker, fingerprint),
         }),
-      inject: [ClaimStore, Journal, EngineConfiguration, WorkerSessions, RunningBuilds, Hints, LOG],
+      inject: [ClaimStore, Journal, EngineConfiguration, WorkerSessions, RunningBuilds, Hints, LOG, ChoiceStore, ME],
     },
     {
       provide: Reaper,

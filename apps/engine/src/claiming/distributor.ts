@@ -1,9 +1,10 @@
-import { hints } from '@millrace/contracts';
+import { type BuilderChoices, hints } from '@millrace/contracts';
 import type { ClaimCandidate, ClaimedBuild, Claims, ClaimStore, Journal } from '@millrace/database';
 import { FencedError, type LockNeed, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
-import { distribute, type FreeWorker, type Head } from '../core/distribution.js';
+import { type Assignment, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
 import { LockQueue } from '../core/lock-queue.js';
+import type { Callbacks, Chooser } from './chooser.js';
 
 /** Most requests kept in memory per builder. */
 const HEADS_KEPT = 50;
@@ -18,10 +19,17 @@ export interface Assignments {
     number,
     {
       readonly name: string;
+      readonly tags: readonly string[];
       readonly fingerprint: string;
       readonly properties: Properties;
+      /** Undefined when no callback chooses for the builder. */
+      readonly choices?: BuilderChoices;
     }
   >;
+  /** Handle of the callback that orders builders. */
+  readonly prioritizeBuilders?: string;
+  /** Null when no callback has a say in who builds what. */
+  readonly callbacks: Callbacks | null;
   buildersOf(workerId: number): ReadonlySet<number>;
   workerProperties(workerId: number): Properties;
   /** Whether builds of the builder take locks on any of its workers. */
@@ -47,6 +55,7 @@ export interface DistributorOptions<W extends AvailableWorker> {
   readonly hints: Pick<Hints, 'publish' | 'subscribe'>;
   readonly log: Logger;
   readonly journal: Journal;
+  readonly chooser: Chooser<W>;
   readonly assignments: () => Assignments;
   readonly workers: () => Iterable<W>;
   /** Begins a build that was claimed under this fingerprint of its builder. */
@@ -100,6 +109,7 @@ export class Distributor<W extends AvailableWorker> {
     this.dirty.add(builderId);
     this.hinted.add(builderId);
     this.lockQueue.forget(builderId);
+    this.options.chooser.forget(builderId);
     this.loop.nudge();
   }
 
@@ -108,7 +118,8 @@ export class Distributor<W extends AvailableWorker> {
     for (const builderId of await this.options.store.queuedBuilders()) {
       if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
     }
-    if (this.mayAskAgain() || this.dirty.size > 0) this.loop.nudge();
+    const mayChoose = this.options.chooser.clear();
+    if (this.mayAskAgain() || mayChoose || this.dirty.size > 0) this.loop.nudge();
   }
 
   /** Lets all ask again that wait for locks, every now and then: so they keep their places. Returns whether there are any. */
@@ -121,22 +132,21 @@ export class Distributor<W extends AvailableWorker> {
   /** Claims from the heads in memory at once. To be called in the same turn as a journal write, to share its transaction. */
   assign(): void {
     if (this.stopped) return;
+    const { chooser } = this.options;
     const assignments = this.options.assignments();
-    const free = this.freeWorkers();
-    const assigned = distribute(this.heads, free, (workerId) => assignments.buildersOf(workerId), {
-      isLocked: (builderId) => assignments.isLocked(builderId),
-      waits: (builderId, workerId) => this.asking.has(builderId) || this.lockQueue.waits(builderId, workerId),
+    chooser.use(assignments);
+    const { assignments: assigned, offers } = distribute({
+      queues: this.heads,
+      workers: this.freeWorkers(),
+      buildersOf: (workerId) => assignments.buildersOf(workerId),
+      locks: {
+        isLocked: (builderId) => assignments.isLocked(builderId),
+        waits: (builderId, workerId) => this.asking.has(builderId) || this.lockQueue.waits(builderId, workerId),
+      },
+      ...(assignments.callbacks !== null && { choices: chooser }),
     });
-    if (assigned.length > 0) {
-      const claims = assigned.map(({ head, worker }) => {
-        this.take(head);
-        worker.reserve(head.requestId, head.builderId);
-        if (assignments.isLocked(head.builderId)) this.asking.add(head.builderId);
-        return claimOf(head, worker, assignments);
-      });
-      const claim = this.claim(claims).finally(() => this.underWay.delete(claim));
-      this.underWay.add(claim);
-    }
+    this.claimAll(assigned, assignments);
+    for (const offer of offers) this.follow(this.choose(offer));
     // Queues whose heads have run out are read again as soon as a worker is free.
     if (this.dirty.size > 0 && this.freeWorkers().length > 0) this.loop.nudge();
   }
@@ -147,6 +157,44 @@ export class Distributor<W extends AvailableWorker> {
     for (const end of this.unsubscribe) end();
     await this.loop.stop();
     await Promise.all(this.underWay);
+  }
+
+  /** Lets a builder's callbacks choose. Their answer is advice: what has changed while they thought is looked at again. */
+  private async choose(offer: Offer<W>): Promise<void> {
+    const { builderId } = offer;
+    const choice = await this.options.chooser.choose(offer, this.heads.get(builderId)!);
+    if (this.stopped) return;
+    const assignments = this.options.assignments();
+    if (choice && this.isPossible(choice, assignments)) this.claimAll([choice], assignments);
+    // The slots that were kept for this choice are free for others now.
+    this.assign();
+  }
+
+  private isPossible({ head, worker }: Assignment<W>, assignments: Assignments): boolean {
+    const { builderId, requestId } = head;
+    return (
+      assignments.builders.has(builderId) &&
+      assignments.buildersOf(worker.workerId).has(builderId) &&
+      this.heads.get(builderId)!.some((other) => other.requestId === requestId) &&
+      this.freeWorkers().includes(worker) &&
+      !worker.busyBuilders.has(builderId)
+    );
+  }
+
+  private claimAll(assigned: readonly Assignment<W>[], assignments: Assignments): void {
+    if (assigned.length === 0) return;
+    const claims = assigned.map(({ head, worker }) => {
+      this.take(head);
+      worker.reserve(head.requestId, head.builderId);
+      if (assignments.isLocked(head.builderId)) this.asking.add(head.builderId);
+      return claimOf(head, worker, assignments);
+    });
+    this.follow(this.claim(claims));
+  }
+
+  private follow(work: Promise<void>): void {
+    const followed = work.finally(() => this.underWay.delete(followed));
+    this.underWay.add(followed);
   }
 
   private freeWorkers(): W[] {
@@ -211,6 +259,8 @@ export class Distributor<W extends AvailableWorker> {
         throw error;
       }
     }
+    this.options.chooser.use(this.options.assignments());
+    await this.options.chooser.prioritize(this.heads);
     this.assign();
   }
 }

@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import { ConfigurationStore, type Incarnation } from '@millrace/database';
 import { ME } from '@millrace/master';
 import { FIRST_CONFIGURATION, RunnerModule } from '../runner/runner.module.js';
@@ -26,4 +26,10 @@ import type { LoadedConfiguration } from './revision.js';
   ],
   exports: [EngineConfiguration],
 })
-export class ConfigurationModule {}
+export class ConfigurationModule implements BeforeApplicationShutdown {
+  constructor(private readonly configuration: EngineConfiguration) {}
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.configuration.close();
+  }
+}

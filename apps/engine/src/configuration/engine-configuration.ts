@@ -79,15 +79,22 @@ export class EngineConfiguration implements WorkerDirectory {
     const { pool } = this.ports;
     const before = this.revision;
     const loaded = await loadConfiguration(before.configFile);
-    await pool.switchTo(loaded);
     try {
+      await pool.switchTo(loaded);
       this.revision = await stored(loaded, this.ports);
     } catch (error) {
       // Either everything is switched or nothing.
       await pool.switchTo(before);
+      await loaded.callbacks?.close();
       throw error;
     }
+    await before.callbacks?.close();
     return loaded.fingerprint;
+  }
+
+  /** Ends the thread of callbacks. */
+  async close(): Promise<void> {
+    await this.revision.callbacks?.close();
   }
 
   /**

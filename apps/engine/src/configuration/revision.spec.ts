@@ -32,6 +32,7 @@ describe('the locks of a revision', () => {
       snapshot: {},
       variables: { masters: [], steps: [] },
       workerDigests: {},
+      callbacks: null,
     },
     ids,
   );

@@ -2,7 +2,12 @@ import type { ConfigSnapshot, NamedVariables, WorkerDigests } from '@millrace/co
 import type { CompiledBuilder, CompiledConfig, CompiledWorker } from '@millrace/contracts';
 import type { DefinitionIds } from '@millrace/database';
 import { type KnownLock, needsOf, propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
+import type { Callbacks } from '../claiming/chooser.js';
 import type { Assignments } from '../claiming/distributor.js';
+
+export interface ClosableCallbacks extends Callbacks {
+  close(): Promise<void>;
+}
 
 /** A configuration that was loaded and checked, and is not in force yet. */
 export interface LoadedConfiguration {
@@ -12,10 +17,13 @@ export interface LoadedConfiguration {
   readonly variables: NamedVariables;
   readonly workerDigests: WorkerDigests;
   readonly config: CompiledConfig;
+  /** The thread of callbacks that have a say in who builds what; null when there are none. */
+  readonly callbacks: ClosableCallbacks | null;
 }
 
 /** One configuration revision, with the data that an engine uses. */
 export interface Revision extends LoadedConfiguration, Assignments {
+  readonly callbacks: ClosableCallbacks | null;
   readonly ids: DefinitionIds;
   readonly byId: ReadonlyMap<number, CompiledBuilder>;
   readonly workers: ReadonlyMap<string, CompiledWorker>;
@@ -57,6 +65,7 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
   return {
     ...source,
     ids,
+    ...(source.config.prioritizeBuilders !== undefined && { prioritizeBuilders: source.config.prioritizeBuilders }),
     locks,
     isLocked: (builderId) => locked.has(builderId),
     locksOf: (builderId, workerId) => {
@@ -76,8 +85,10 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
         ids.builders.get(builder.name)!,
         {
           name: builder.name,
+          tags: builder.tags,
           fingerprint: builder.fingerprint,
           properties: propertiesFrom(builder.properties, 'Builder'),
+          ...(builder.choices && { choices: builder.choices }),
         },
       ]),
     ),

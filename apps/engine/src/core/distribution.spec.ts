@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { distribute, type FreeWorker, type Head } from './distribution.js';
+import { type ChoiceLimits, distribute, type Distribution, type FreeWorker, type Head } from './distribution.js';
 
 const head = (requestId: number, builderId = 1, rank = 0): Head => ({ requestId, builderId, rank });
 const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: number[] = []): FreeWorker => ({
@@ -20,11 +20,9 @@ const pairs = (
   heads: Head[],
   workers: FreeWorker[],
   builders: readonly number[] = heads.map(({ builderId }) => builderId),
-): [number, number][] =>
-  distribute(queuesOf(heads), workers, () => new Set(builders)).map(({ head: { requestId }, worker: { workerId } }) => [
-    requestId,
-    workerId,
-  ]);
+): [number, number][] => placed(distribute({ queues: queuesOf(heads), workers, buildersOf: () => new Set(builders) }));
+const placed = ({ assignments }: Distribution<FreeWorker>): [number, number][] =>
+  assignments.map(({ head: { requestId }, worker: { workerId } }) => [requestId, workerId]);
 
 describe('distribute', () => {
   it.each<[string, Head[], FreeWorker[], [number, number][]]>([
@@ -69,8 +67,39 @@ describe('distribute', () => {
       waits: (builderId: number, workerId: number) => waits.includes(`${builderId}/${workerId}`),
     };
     const workers = [worker(1, 2), worker(2, 2)];
-    const assigned = distribute(queuesOf(heads), workers, () => new Set([1, 2]), locks);
-    expect(assigned.map(({ head: { requestId }, worker: { workerId } }) => [requestId, workerId])).toEqual(expected);
+    const input = { queues: queuesOf(heads), workers, buildersOf: () => new Set([1, 2]), locks };
+    expect(placed(distribute(input))).toEqual(expected);
+  });
+
+  it.each<[string, Head[], Partial<ChoiceLimits>, [number, number][], [number, number[]][]]>([
+    ['all free workers, and keeps a slot of each', [head(1), head(2, 2)], {}, [], [[1, [1, 2]]]],
+    ['the workers that are left when its turn comes', [head(2), head(1, 2)], {}, [[1, 1]], [[1, [2]]]],
+    ['nothing while another choice keeps the slots', [head(1)], { kept: () => 1 }, [], []],
+    ['nothing while it rests, and leaves its workers', [head(1), head(2, 2)], { rests: () => true }, [[2, 1]], []],
+    [
+      'in the place of the builder, not of the request',
+      [head(1), head(2, 2)],
+      { placeOf: (builderId) => -builderId },
+      [[2, 1]],
+      [[1, [2]]],
+    ],
+  ])('offers a builder with callbacks %s', (_name, heads, choices, expected, offered) => {
+    const { assignments, offers } = distribute({
+      queues: queuesOf(heads),
+      workers: [worker(1), worker(2)],
+      buildersOf: () => new Set([1, 2]),
+      choices: {
+        chooses: (builderId) => builderId === 1,
+        rests: () => false,
+        kept: () => 0,
+        placeOf: () => 0,
+        ...choices,
+      },
+    });
+    expect(placed({ assignments, offers })).toEqual(expected);
+    expect(offers.map(({ builderId, workers }) => [builderId, workers.map(({ workerId }) => workerId)])).toEqual(
+      offered,
+    );
   });
 
   it('skips requests that no free worker may build', () => {
@@ -88,7 +117,7 @@ describe('distribute', () => {
     }
     const own = new Builders([5000, 5001, 3999]);
     const idle = Array.from({ length: 500 }, (_, id) => worker(id));
-    expect(distribute(queues, idle, () => own)).toHaveLength(1);
+    expect(distribute({ queues, workers: idle, buildersOf: () => own }).assignments).toHaveLength(1);
     expect(asked).toBe(1500);
   });
 
@@ -113,11 +142,11 @@ describe('distribute', () => {
     );
     fc.assert(
       fc.property(heads, workers, (queued, free) => {
-        const assigned = distribute(
-          queuesOf(queued),
-          free,
-          (workerId) => new Set(workerId % 2 === 0 ? [0, 2] : [1, 3]),
-        );
+        const { assignments: assigned } = distribute({
+          queues: queuesOf(queued),
+          workers: free,
+          buildersOf: (workerId) => new Set(workerId % 2 === 0 ? [0, 2] : [1, 3]),
+        });
         expect(new Set(assigned.map((one) => one.head.requestId)).size).toBe(assigned.length);
         for (const { workerId, freeSlots } of free) {
           expect(assigned.filter((one) => one.worker.workerId === workerId).length).toBeLessThanOrEqual(freeSlots);
