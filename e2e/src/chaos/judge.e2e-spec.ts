@@ -36,20 +36,29 @@ const freeze = (atMs: number, untilMs: number): Disruption => ({
   backMs: untilMs,
 });
 
+const committed = (revision: string) => ({ revision, pushedAtMs: 0, inOutage: false });
 const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence => ({
-  commits: [{ revision: REVISION, pushedAtMs: 0, inOutage: false }],
+  commits: [committed(REVISION)],
   builders: ['steps'],
   ledger,
   disruptions: [],
   logs: [],
   linesPerLog: 3,
   leaseMs: LEASE_MS,
+  locked: { builder: 'steps', what: 'middle', forMs: 400 },
   missing: [],
   trouble: null,
   ...more,
 });
 
 const second = { worker: 'second' };
+const OTHER = 'b'.repeat(40);
+/** Returns the evidence of builds of two commits. */
+const ofTwo = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence =>
+  evidence(ledger, { commits: [REVISION, OTHER].map(committed), ...more });
+/** Returns the lines of another request, for another commit. */
+const other = (written: string, place: Partial<LedgerLine> = {}): LedgerLine[] =>
+  lines(1, written, { requestId: 2, number: 7, revision: OTHER, ...place });
 
 describe('the judge', () => {
   it.each<[string, Evidence]>([
@@ -91,6 +100,21 @@ describe('the judge', () => {
       }),
     ],
     [
+      'steps that had a lock one after the other',
+      ofTwo([...lines(1, 'begin@100 middle@500 end@900'), ...other('begin@100 middle@900 end@1300')]),
+    ],
+    [
+      'a step that left its lock early, because its worker was killed',
+      ofTwo(
+        [
+          ...lines(1, 'begin@100 middle@500'),
+          ...lines(2, 'begin@4000 middle@4500 end@5000'),
+          ...other('begin@100 middle@600 end@1000', second),
+        ],
+        { disruptions: [kill(550, 'worker')] },
+      ),
+    ],
+    [
       'a prefix of a log, and all of it',
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], {
         disruptions: [kill(300)],
@@ -106,6 +130,18 @@ describe('the judge', () => {
 
   it.each<[string, string, Evidence]>([
     ['a lost commit', 'lost:', evidence([])],
+    [
+      'a lock that two have',
+      'over-held:',
+      ofTwo([...lines(1, 'begin@100 middle@500 end@900'), ...other('begin@100 middle@899 end@1300')]),
+    ],
+    [
+      'a lock that another had while its engine was gone',
+      'over-held:',
+      ofTwo([...lines(1, 'begin@100 middle@500 end@4900'), ...other('begin@100 middle@700 end@1300', second)], {
+        disruptions: [kill(600)],
+      }),
+    ],
     [
       'a build of what nobody committed',
       'steps built',

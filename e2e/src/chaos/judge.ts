@@ -40,6 +40,8 @@ export interface Evidence {
   readonly logs: readonly LogSeen[];
   readonly linesPerLog: number;
   readonly leaseMs: number;
+  /** A step whose lock no two builds have at once, and how long its command takes at least. */
+  readonly locked: { readonly builder: string; readonly what: LedgerLine['what']; readonly forMs: number };
   /** Processes that were not running or not ready at the end, with their errors. */
   readonly missing: readonly string[];
   /** Why the scenario was not completed; null when it was. */
@@ -80,6 +82,7 @@ export function judge(evidence: Evidence): Verdict {
       ...judged.flatMap((one) => one.violations),
       ...judgeOutage(evidence),
       ...judgeLogs(requests, evidence),
+      ...judgeLocks(requests, evidence),
     ],
     attempts: requests.reduce((sum, attempts) => sum + attempts.length, 0),
     repeated: requests.reduce((sum, attempts) => sum + attempts.length - 1, 0),
@@ -222,6 +225,26 @@ function judgeLogs(requests: readonly (readonly Attempt[])[], { logs, linesPerLo
     }
   }
   return violations;
+}
+
+/** Checks I11: while a step has its lock, no other has it. A step whose worker or runner was killed may have left it early. */
+function judgeLocks(requests: readonly (readonly Attempt[])[], { locked, disruptions }: Evidence): string[] {
+  const taken = requests
+    .flat()
+    .flatMap((attempt) => attempt.lines.map(({ what, builder, atMs }) => ({ what, builder, atMs, attempt })))
+    .filter(({ what, builder }) => what === locked.what && builder === locked.builder)
+    .sort((a, b) => a.atMs - b.atMs);
+  return taken.slice(1).flatMap(({ atMs, attempt }, i) => {
+    const before = taken[i]!;
+    const isCutShort = disruptions.some(
+      (hit) => (hit.kind === 'worker' || hit.kind === 'runner') && doesHit(hit, before.attempt),
+    );
+    const afterMs = atMs - before.atMs;
+    if (afterMs >= locked.forMs || isCutShort) return [];
+    return [
+      `over-held: ${nameOf(attempt)} had the lock ${afterMs} ms after ${nameOf(before.attempt)} had taken it for ${locked.forMs} ms`,
+    ];
+  });
 }
 
 function nameOf({ builder, number, requestId, attempt }: Attempt): string {

@@ -147,6 +147,7 @@ class Scenario {
       logs: stillMissing.some((name) => name.startsWith('ui')) ? [] : await this.logs(ledger),
       linesPerLog: LINES_PER_LOG,
       leaseMs: LEASE_MS,
+      locked: { builder: 'steps', what: 'middle', forMs: 400 },
       missing: stillMissing,
       trouble,
     };
