@@ -27,11 +27,11 @@ describe.each(availableStacks())('a push that a forge delivers, on %s', (name) =
 
   const deliver = async (
     dialect = 'github',
-    port = cluster.ports.trigger,
+    { payload = 'push', port = cluster.ports.trigger } = {},
   ): Promise<{ status: number; delivery: number; repeated: boolean }> => {
     const response = await fetch(`http://127.0.0.1:${port}/change_hook/${dialect}`, {
       method: 'POST',
-      ...hookDelivery(dialect, 'push', SECRET),
+      ...hookDelivery(dialect, payload, SECRET),
     });
     return { status: response.status, ...((await response.json()) as { delivery: number; repeated: boolean }) };
   };
@@ -67,7 +67,7 @@ describe.each(availableStacks())('a push that a forge delivers, on %s', (name) =
   it.each(FORGES.filter((dialect) => dialect !== 'github'))(
     'of %s becomes green builds',
     async (dialect) => {
-      const { status, delivery } = await deliver(dialect, dialect === 'gitlab' ? cluster.ports.ui : undefined);
+      const { status, delivery } = await deliver(dialect, dialect === 'gitlab' ? { port: cluster.ports.ui } : {});
       expect(status).toBe(202);
       expect(await deliver(dialect)).toMatchObject({ status: 202, delivery, repeated: true });
       await eventually(async () => (await changesOf(delivery)).length > 0, { what: 'the changes', timeoutMs: 30_000 });
@@ -105,4 +105,21 @@ describe.each(availableStacks())('a push that a forge delivers, on %s', (name) =
     expect(one.stdout).toContain('releases: ignored: branch filter');
     expect(one.stdout).toMatch(/request [0-9a-f-]{36}/);
   }, 60_000);
+
+  it('says which schedulers were not asked, because somebody had disabled them', async () => {
+    const { schedulers } = await cluster.api<{ schedulers: { name: string; schedulerid: number }[] }>('/schedulers');
+    const { schedulerid } = schedulers.find((scheduler) => scheduler.name === 'releases')!;
+    await cluster.call(`/schedulers/${schedulerid}`, 'enable', { enabled: false });
+    const { delivery } = await deliver('github', { payload: 'branch-created' });
+    await eventually(async () => (await changesOf(delivery)).length === 1, { what: 'the change', timeoutMs: 30_000 });
+    const { changeid } = (await changesOf(delivery))[0]!;
+    await eventually(async () => (await decisionsOf(changeid)).length === 2, { what: 'decisions', timeoutMs: 30_000 });
+    expect(await decisionsOf(changeid)).toMatchObject([
+      { scheduler: 'main', decision: 'ignored' },
+      { scheduler: 'releases', decision: 'ignored', reason: 'disabled: the scheduler was not asked' },
+    ]);
+    const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+    const { stdout } = millrace(['deliveries', String(delivery), '--database', database]);
+    expect(stdout).toContain('releases: ignored: disabled');
+  }, 90_000);
 });

@@ -172,7 +172,8 @@ export interface DecisionResource {
   buildrequests: { buildrequestid: number; uuid: Uuid; builderid: number; results: number | null }[];
   bsid: number | null;
   changeid: number;
-  decided_at: number;
+  /** Null for a scheduler that was not asked, because it is disabled, or was. */
+  decided_at: number | null;
   decision: 'built' | 'waiting' | 'ignored' | 'failed';
   reason: string | null;
   scheduler: string;

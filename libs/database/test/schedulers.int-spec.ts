@@ -6,6 +6,7 @@ import {
   BuildActionStore,
   type Database,
   type DefinitionIds,
+  DeliveryReads,
   type Incarnation,
   IntakeStore,
   MasterStore,
@@ -290,7 +291,12 @@ onEveryDatabase('schedulers', (get) => {
       code: 'fenced',
     });
     expect(await standing(name)).toMatchObject({ row: { enabled: false }, backlog: 2 });
-    await changes(3);
+    const [missed] = await changes(3);
+    const decision = async (changeId: number) =>
+      (await new DeliveryReads(db).decisions(changeId)).find(({ scheduler }) => scheduler === name);
+    expect(await decision(missed!)).toMatchObject({
+      ...{ decision: 'ignored', reason: 'disabled: the scheduler was not asked', decided_at: null },
+    });
     expect(await standing(name)).toMatchObject({ backlog: 5 });
     await expect(control.settleBacklog(seen.schedulerId, 'take')).rejects.toMatchObject({ code: 'disabled' });
     await control.enableScheduler(seen.schedulerId, true);
@@ -299,9 +305,16 @@ onEveryDatabase('schedulers', (get) => {
       row: { enabled: true, cursors: { changes: await today() } },
       backlog: 5,
     });
-    await changes(1);
+    const [later] = await changes(1);
+    expect(await decision(later!)).toBeUndefined();
+    expect(await decision(missed!)).toMatchObject({
+      reason: expect.stringContaining('it is in the backlog') as unknown,
+    });
     await catchUp(name);
+    expect(await decision(later!)).toMatchObject({ decision: 'ignored', reason: null });
     expect(await standing(name)).toMatchObject({ backlog: 5 });
+    await control.settleBacklog(seen.schedulerId, 'drop');
+    expect(await decision(missed!)).toBeUndefined();
   });
 
   it.each(['take', 'drop'] as const)('%s their backlog by choice', async (how) => {

@@ -25,7 +25,7 @@ export function Decisions({ changeId }: { changeId: number }): ReactNode {
   });
   if (!items) return <Loading error={error} />;
   if (items.length === 0)
-    return <p className="muted">No scheduler has decided about it: none is enabled, or none has looked at it yet.</p>;
+    return <p className="muted">No scheduler has decided about it: there is none, or none has looked at it yet.</p>;
   return (
     <ul className="decisions">
       {items.map((decision) => (

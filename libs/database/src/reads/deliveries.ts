@@ -48,7 +48,7 @@ export const DECISIONS = shapeOf<DecisionResource>({
     buildrequests: 'json',
     bsid: 'int?',
     changeid: 'int',
-    decided_at: 'time',
+    decided_at: 'time?',
     decision: 'string',
     reason: 'string?',
     scheduler: 'string',
@@ -76,6 +76,15 @@ interface DeliveryRow {
   attempts: number;
 }
 
+/** A condition: the scheduler `s` is disabled, or was when the change `c` came, which is still in its backlog. */
+const NOT_ASKED = `c.seq > COALESCE(s.backlog_seq, s.cursor_seq) AND (s.enabled = 0 OR c.seq <= s.cursor_seq)`;
+
+function notAsked(isEnabled: boolean): string {
+  return isEnabled
+    ? 'disabled or not configured when the change came: it is in the backlog of the scheduler'
+    : 'disabled: the scheduler was not asked';
+}
+
 /** Requests of one buildset that a decision names. */
 const REQUESTS_NAMED = 100;
 
@@ -99,27 +108,35 @@ export class DeliveryReads {
     return found;
   }
 
-  /** Returns what each scheduler decided about a change, with the requests that it made. */
+  /**
+   * Returns what each scheduler decided about a change, with the requests that it made. Schedulers that were not asked, because they are
+   * disabled or were, are among them.
+   */
   async decisions(changeId: number): Promise<DecisionResource[]> {
     const rows = await this.db.all<{
       schedulerId: number;
       scheduler: string;
-      decision: DecisionResource['decision'];
+      enabled: number;
+      decision: DecisionResource['decision'] | null;
       reason: string | null;
-      decidedAtMs: number;
+      decidedAtMs: number | null;
       buildsetId: number | null;
     }>(
-      `SELECT s.id AS schedulerId, s.name AS scheduler, sc.decision, sc.reason, sc.decided_at_ms AS decidedAtMs,
+      `SELECT s.id AS schedulerId, s.name AS scheduler, s.enabled, sc.decision, sc.reason, sc.decided_at_ms AS decidedAtMs,
               sc.buildset_id AS buildsetId
-       FROM schedulers s JOIN scheduler_changes sc ON sc.scheduler_id = s.id AND sc.change_id = ? ORDER BY s.name`,
+       FROM changes c CROSS JOIN schedulers s LEFT JOIN scheduler_changes sc ON sc.scheduler_id = s.id AND sc.change_id = c.id
+       WHERE c.id = ? AND (sc.change_id IS NOT NULL OR (${NOT_ASKED} AND EXISTS
+         (SELECT 1 FROM scheduler_masters m WHERE m.scheduler_id = s.id))) ORDER BY s.name`,
       [changeId],
     );
     return Promise.all(
-      rows.map(async ({ schedulerId, buildsetId, decidedAtMs, ...rest }) => ({
-        ...rest,
+      rows.map(async ({ schedulerId, scheduler, enabled, decision, reason, buildsetId, decidedAtMs }) => ({
+        scheduler,
         schedulerid: schedulerId,
         changeid: changeId,
         bsid: buildsetId,
+        decision: decision ?? 'ignored',
+        reason: decision === null ? notAsked(enabled === 1) : reason,
         decided_at: seconds(decidedAtMs),
         buildrequests: buildsetId === null ? [] : await this.requestsOf(buildsetId),
       })),
