@@ -10,6 +10,7 @@ import { DeliveriesPage, DeliveryPage } from './pages/deliveries';
 import { HomePage } from './pages/home';
 import { LocksPage } from './pages/locks';
 import { LogPage } from './pages/log';
+import { LoginPage } from './pages/login';
 import { MastersPage } from './pages/masters';
 import { NotFoundPage } from './pages/not-found';
 import { PendingPage } from './pages/pending';
@@ -18,6 +19,7 @@ import { SchedulersPage } from './pages/schedulers';
 import { WaterfallPage } from './pages/waterfall';
 import { WorkerPage } from './pages/worker';
 import { WorkersPage } from './pages/workers';
+import { Account } from './parts/account';
 
 const LINKS = [
   ['/', 'Home'],
@@ -33,6 +35,7 @@ const LINKS = [
 
 export function App(): ReactNode {
   const site = useSite();
+  if (!site.mayRead) return <Closed />;
   return (
     <>
       <a className="skip" href="#main">
@@ -50,6 +53,7 @@ export function App(): ReactNode {
             </NavLink>
           ))}
         </nav>
+        <Account />
       </header>
       <Notices />
       <main id="main" tabIndex={-1}>
@@ -80,9 +84,29 @@ export function App(): ReactNode {
           <Route path="/workers/:workerid" element={<WorkerPage />} />
           <Route path="/schedulers" element={<SchedulersPage />} />
           <Route path="/locks" element={<LocksPage />} />
+          <Route path="/login" element={<LoginPage />} />
           <Route path="/masters" element={<MastersPage />} />
           <Route path="*" element={<NotFoundPage />} />
         </Routes>
+      </main>
+    </>
+  );
+}
+
+/** All that somebody sees who may not read. */
+function Closed(): ReactNode {
+  const { title } = useSite();
+  return (
+    <>
+      <header className="top">
+        <span className="brand">
+          <img src="/icon.svg" alt="" width="22" height="22" />
+          {title}
+        </span>
+        <Account />
+      </header>
+      <main id="main" tabIndex={-1}>
+        <LoginPage />
       </main>
     </>
   );

@@ -67,7 +67,19 @@ export async function control(path: string, method: string, params: Record<strin
   return body.result;
 }
 
+/** Whoever looks at the page. */
+export type User = { readonly anonymous: true } | { readonly username: string; readonly full_name?: string };
+
+/** What needs a right of its own. */
+export type Right = 'force' | 'rebuild' | 'stop' | 'enable' | 'control' | 'audit';
+
 export interface SiteConfig {
+  /** `NoAuth` when nobody can sign in. */
+  readonly auth: { readonly name: string };
+  readonly user: User;
+  readonly user_any_access_allowed: boolean;
+  /** What the user may do nowhere, with the reasons. */
+  readonly refused: Readonly<Partial<Record<Right, string>>>;
   readonly title: string;
   readonly bus: 'connected' | 'connecting' | 'off';
   readonly versions: readonly (readonly [string, string])[];
@@ -77,4 +89,25 @@ export async function fetchSiteConfig(signal?: AbortSignal): Promise<SiteConfig>
   const response = await fetch('/config', { headers: { accept: 'application/json' }, signal: patience(signal) });
   if (!response.ok) throw new ApiError(response.status, `the server answered ${response.status}`);
   return (await response.json()) as SiteConfig;
+}
+
+/** Signs in, and returns when the browser has the session's cookie. */
+export async function signIn(username: string, password: string): Promise<void> {
+  await postAuth('login', { username, password });
+}
+
+export async function signOut(): Promise<void> {
+  await postAuth('logout', {});
+}
+
+async function postAuth(what: 'login' | 'logout', body: object): Promise<void> {
+  const response = await fetch(`/auth/${what}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: patience(),
+  });
+  if (response.ok) return;
+  const { error } = (await response.json().catch(() => ({}))) as { error?: string };
+  throw new ApiError(response.status, error ?? `the server answered ${response.status}`);
 }

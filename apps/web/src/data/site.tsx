@@ -1,7 +1,7 @@
 import type { BuilderResource, MasterResource, ProjectResource, WorkerResource } from '@millrace/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
-import { fetchSiteConfig, type SiteConfig } from './api';
+import { fetchSiteConfig, type Right, type SiteConfig, type User } from './api';
 import { feed } from './client';
 import type { Fed } from './feed';
 import { useLive } from './live';
@@ -13,6 +13,12 @@ export interface Site {
   readonly title: string;
   readonly version: string;
   readonly bus: SiteConfig['bus'];
+  /** Null until it is known. */
+  readonly user: User | null;
+  readonly canSignIn: boolean;
+  /** Whether the user may read. */
+  readonly mayRead: boolean;
+  readonly refused: SiteConfig['refused'];
   readonly builders: ReadonlyMap<number, BuilderResource>;
   readonly workers: ReadonlyMap<number, WorkerResource>;
   readonly masters: ReadonlyMap<number, MasterResource>;
@@ -28,6 +34,11 @@ const SiteContext = createContext<Site | null>(null);
 
 export function useSite(): Site {
   return useContext(SiteContext)!;
+}
+
+/** Returns why the user may do this nowhere; null when it may be possible. */
+export function useRefusal(right: Right): string | null {
+  return useSite().refused[right] ?? null;
 }
 
 const configFed: Fed<SiteConfig> = {
@@ -72,6 +83,10 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
       title: config?.title ?? 'Millrace',
       version: config?.versions[0]?.[1] ?? '',
       bus: config?.bus ?? 'connected',
+      user: config?.user ?? null,
+      canSignIn: (config?.auth.name ?? 'NoAuth') !== 'NoAuth',
+      mayRead: config?.user_any_access_allowed ?? true,
+      refused: config?.refused ?? {},
       builders: new Map(builders.items?.map((builder) => [builder.builderid, builder])),
       workers: new Map(workers.items?.map((worker) => [worker.workerid, worker])),
       masters: new Map(masters.items?.map((master) => [master.masterid, master])),

@@ -66,11 +66,12 @@ function Build({ build }: { build: BuildResource }): ReactNode {
         <div className="actions">
           <Neighbours build={build} />
           {build.complete ? (
-            <ActionButton action={rebuild} className="primary">
+            <ActionButton needs="rebuild" action={rebuild} className="primary">
               Rebuild
             </ActionButton>
           ) : (
             <ActionButton
+              needs="stop"
               action={() => control(`builds/${build.buildid}`, 'stop', { reason: 'stopped on the build page' })}
               className="danger"
               confirm={`Stop build #${build.number}?`}

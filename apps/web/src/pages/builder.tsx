@@ -5,7 +5,7 @@ import { useLive } from '../data/live';
 import { buildsOfBuilder } from '../data/queries';
 import { lookOfResults } from '../data/results';
 import { useSite } from '../data/site';
-import { Badge, Empty, Loading, More, pageStateOf, usePageTitle } from '../parts/basics';
+import { Badge, Empty, Loading, More, pageStateOf, RightButton, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
 import { ForceDialog } from '../parts/force-dialog';
 import { PendingList } from '../parts/pending-list';
@@ -116,16 +116,16 @@ function ForceButtons({ builder }: { builder: BuilderResource }): ReactNode {
   return (
     <div className="actions">
       {force.items?.map((scheduler) => (
-        <button
+        <RightButton
           key={scheduler.name}
-          type="button"
+          needs="force"
           className="primary"
           disabled={!scheduler.enabled}
           title={scheduler.enabled ? scheduler.label : 'This scheduler is switched off.'}
           onClick={() => setOpen(scheduler)}
         >
           {scheduler.button_name}
-        </button>
+        </RightButton>
       ))}
       {open && <ForceDialog scheduler={open} builder={builder} onClose={() => setOpen(null)} />}
     </div>

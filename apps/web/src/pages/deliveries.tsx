@@ -139,8 +139,11 @@ export function DeliveryPage(): ReactNode {
       </dl>
       {delivery.body_kept_until !== null && (
         <p className="actions">
-          <ActionButton action={() => control(`deliveries/${id}`, 'replay')}>Read it again</ActionButton>{' '}
+          <ActionButton needs="control" action={() => control(`deliveries/${id}`, 'replay')}>
+            Read it again
+          </ActionButton>{' '}
           <ActionButton
+            needs="control"
             confirm="Make its changes a second time, so that they are built again?"
             action={() => control(`deliveries/${id}`, 'replay', { again: true })}
           >

@@ -58,6 +58,7 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
         <div className="actions">
           {!request.complete && (
             <ActionButton
+              needs="stop"
               className="danger"
               action={() => control(`buildrequests/${id}`, 'cancel', { reason: 'cancelled on its page' })}
               confirm={request.claimed ? 'Stop the build that is running?' : undefined}

@@ -49,6 +49,7 @@ export function SchedulersPage(): ReactNode {
                   <td className="right">
                     {scheduler.backlog > 0 && <Backlog scheduler={scheduler} />}
                     <ActionButton
+                      needs="enable"
                       action={() =>
                         control(`schedulers/${scheduler.schedulerid}`, 'enable', { enabled: !scheduler.enabled })
                       }
@@ -76,10 +77,10 @@ function Backlog({ scheduler }: { scheduler: SchedulerResource }): ReactNode {
       <span className="muted">{count} not looked at </span>
       {enabled && (
         <>
-          <ActionButton action={() => control(`schedulers/${schedulerid}`, 'take_backlog', {})}>
+          <ActionButton needs="enable" action={() => control(`schedulers/${schedulerid}`, 'take_backlog', {})}>
             Build them
           </ActionButton>{' '}
-          <ActionButton action={() => control(`schedulers/${schedulerid}`, 'drop_backlog', {})}>
+          <ActionButton needs="enable" action={() => control(`schedulers/${schedulerid}`, 'drop_backlog', {})}>
             Forget them
           </ActionButton>{' '}
         </>

@@ -1,11 +1,12 @@
 import type { BuildResource } from '@millrace/contracts';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useId, useState } from 'react';
 import { Link } from 'react-router';
 import { ago, dateTime, duration, isoTime } from '../data/format';
 import { useNow } from '../data/live';
 import { endOf } from '../data/names';
 import { lookOf, type ResultLook } from '../data/results';
-import { useSite } from '../data/site';
+import type { Right } from '../data/api';
+import { useRefusal, useSite } from '../data/site';
 
 /** Shows a result as colour, mark and (unless there is no room) word. */
 export function Badge({ look, bare = false }: { look: ResultLook; bare?: boolean }): ReactNode {
@@ -109,13 +110,54 @@ export function Empty({ children }: { children: ReactNode }): ReactNode {
   return <p className="empty">{children}</p>;
 }
 
+/**
+ * A button of which the user is told why it cannot be used, if so. It stays within reach of the keyboard, so that everybody is told.
+ */
+export function RightButton({
+  needs,
+  children,
+  className = '',
+  disabled = false,
+  title,
+  onClick,
+}: {
+  needs: Right;
+  children: ReactNode;
+  className?: string | undefined;
+  disabled?: boolean;
+  title?: string | undefined;
+  onClick: () => void;
+}): ReactNode {
+  const refusal = useRefusal(needs);
+  const id = useId();
+  if (refusal === null) {
+    return (
+      <button type="button" className={className} disabled={disabled} title={title} onClick={onClick}>
+        {children}
+      </button>
+    );
+  }
+  return (
+    <>
+      <button type="button" className={className} aria-disabled="true" aria-describedby={id} title={refusal}>
+        {children}
+      </button>
+      <span id={id} className="sr">
+        {refusal}
+      </span>
+    </>
+  );
+}
+
 /** A button whose action may fail. An error is shown beside it. */
 export function ActionButton({
+  needs,
   action,
   children,
   className = '',
   confirm,
 }: {
+  needs: Right;
   action: () => Promise<unknown>;
   children: ReactNode;
   className?: string;
@@ -133,9 +175,9 @@ export function ActionButton({
   };
   return (
     <>
-      <button type="button" className={className} disabled={busy} onClick={run}>
+      <RightButton needs={needs} className={className} disabled={busy} onClick={run}>
         {children}
-      </button>
+      </RightButton>
       {error && (
         <span className="error" role="alert">
           {error}

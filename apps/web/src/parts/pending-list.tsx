@@ -75,6 +75,7 @@ export function PendingList({ builderId }: { builderId: number | null }): ReactN
                 </td>
                 <td className="right">
                   <ActionButton
+                    needs="stop"
                     action={() =>
                       control(`buildrequests/${request.buildrequestid}`, 'cancel', {
                         reason: 'cancelled on the queue page',

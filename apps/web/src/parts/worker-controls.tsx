@@ -3,7 +3,7 @@ import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'rea
 import { control } from '../data/api';
 import { useNow } from '../data/live';
 import { isHeldBack, lookOfWorker } from '../data/workers';
-import { ActionButton } from './basics';
+import { ActionButton, RightButton } from './basics';
 
 const ACTIONS = {
   pause: { title: 'Pause', does: 'It gets no more builds until it is unpaused. What it builds goes on.' },
@@ -38,16 +38,20 @@ export function WorkerControls({ worker, all = false }: { worker: WorkerResource
   ];
   return (
     <>
-      {heldBack && <ActionButton action={() => control(`workers/${worker.workerid}`, 'unpause')}>Go on</ActionButton>}{' '}
+      {heldBack && (
+        <ActionButton needs="control" action={() => control(`workers/${worker.workerid}`, 'unpause')}>
+          Go on
+        </ActionButton>
+      )}{' '}
       {actions.map((action) => (
-        <button
+        <RightButton
           key={action}
-          type="button"
+          needs="control"
           className={action === 'kill' ? 'danger' : undefined}
           onClick={() => setAsked(action)}
         >
           {ACTIONS[action].title}…
-        </button>
+        </RightButton>
       ))}
       {asked && <ReasonDialog worker={worker} action={asked} onClose={() => setAsked(null)} />}
     </>

@@ -1,0 +1,67 @@
+import { type FormEvent, type ReactNode, useState } from 'react';
+import { useLocation, useSearchParams } from 'react-router';
+import { signIn } from '../data/api';
+import { useSite } from '../data/site';
+import { usePageTitle } from '../parts/basics';
+
+/** The form to sign in. It leads back to where it was asked for. */
+export function LoginPage(): ReactNode {
+  const { canSignIn, user, mayRead } = useSite();
+  const { pathname, search } = useLocation();
+  const [params] = useSearchParams();
+  const [error, setError] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  usePageTitle('Sign in');
+  const target = pathname === '/login' ? pageOf(params.get('to')) : pathname + search;
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    setError(null);
+    signIn(form.get('username') as string, form.get('password') as string)
+      // Everything is read again, because one may see and do more now.
+      .then(() => location.assign(target))
+      .catch((failure: Error) => {
+        setError(failure.message);
+        setBusy(false);
+      });
+  };
+  if (!canSignIn) {
+    return (
+      <p>
+        {mayRead ? 'There are no accounts here.' : 'These pages are closed, and there are no accounts to sign in with.'}
+      </p>
+    );
+  }
+  return (
+    <>
+      <h1>Sign in</h1>
+      {!mayRead && user !== null && !('anonymous' in user) && (
+        <p className="notice">You are signed in as {user.username}, who may not read these pages.</p>
+      )}
+      <form className="login" onSubmit={submit}>
+        <label>
+          <span>User name</span>
+          <input name="username" type="text" autoComplete="username" autoFocus required maxLength={100} />
+        </label>
+        <label>
+          <span>Password</span>
+          <input name="password" type="password" autoComplete="current-password" required maxLength={256} />
+        </label>
+        {error && (
+          <p className="error" role="alert">
+            {error}
+          </p>
+        )}
+        <button type="submit" className="primary" disabled={busy}>
+          Sign in
+        </button>
+      </form>
+    </>
+  );
+}
+
+/** Returns a page of this site, whatever the address names. */
+function pageOf(to: string | null): string {
+  return to !== null && /^\/(?![/\\])/.test(to) ? to : '/';
+}
