@@ -1,0 +1,143 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Cluster, eventually } from '@millrace/testing';
+import { chromium } from 'playwright-core';
+import { availableStacks, CLI, FIXTURES, type Stack, startStack } from './stacks.js';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
+const STACKS = availableStacks().filter((name) => name !== 'MariaDB + NATS');
+
+type Headers = Readonly<Record<string, string>>;
+
+describe.each(STACKS)('accounts and rights, on %s', (name) => {
+  let stack: Stack;
+  let cluster: Cluster;
+  let ann: Headers;
+  let bob: Headers;
+  beforeAll(async () => {
+    stack = await startStack(name);
+    cluster = await stack.start(join(FIXTURES, 'access.config.ts'));
+    cli(['user', 'add', 'ann', '--group', 'admins', '--email', 'ann@example.org'], 'correct horse\n');
+    cli(['user', 'add', 'bob'], 'battery staple\n');
+    [ann, bob] = [await signIn('ann', 'correct horse'), await signIn('bob', 'battery staple')];
+  }, 120_000);
+  afterAll(async () => {
+    await cluster?.stop();
+    await stack?.stop();
+  });
+
+  const cli = (args: readonly string[], input = ''): string => {
+    const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args, '--database', database], {
+      ...{ input, encoding: 'utf8' },
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+    });
+    expect([args[0], status, stderr]).toEqual([args[0], 0, '']);
+    return stdout.trim();
+  };
+  const signIn = async (username: string, password: string): Promise<Headers> => {
+    const answer = await fetch(`${cluster.url}/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ username, password }),
+    });
+    expect(answer.status).toBe(200);
+    return { cookie: answer.headers.get('set-cookie')!.split(';', 1)[0]! };
+  };
+  const read = async (path: string, headers: Headers = {}): Promise<number> =>
+    (await fetch(`${cluster.url}/api/v2/${path}`, { headers })).status;
+  const call = async (path: string, method: string, params: object, headers: Headers = {}) => {
+    const answer = await fetch(`${cluster.url}/api/v2/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+    const body = (await answer.json()) as { result?: [number, Record<string, number>]; error?: { message: string } };
+    return { status: answer.status, requestId: Object.values(body.result?.[1] ?? {})[0], message: body.error?.message };
+  };
+  const force = (builder: string, headers: Headers = {}) =>
+    call(`forceschedulers/force-${builder}`, 'force', { reason: 'x' }, headers);
+
+  it('show nothing to strangers, and everything to whoever has signed in', async () => {
+    expect([await read('builds'), await read('builds', ann), await read('builds', bob)]).toEqual([403, 200, 200]);
+  });
+
+  it('let people do what the rules say, and stop what they have started', async () => {
+    expect((await force('open')).status).toBe(403);
+    expect(await force('release', bob)).toMatchObject({
+      status: 403,
+      message: expect.stringContaining("role 'admins'"),
+    });
+    const [bobs, anns] = [await force('open', bob), await force('release', ann)];
+    expect([bobs.status, anns.status]).toEqual([200, 200]);
+    const stop = (request: number | undefined, headers: Headers) =>
+      call(`buildrequests/${request}`, 'cancel', {}, headers);
+    expect((await stop(anns.requestId, bob)).status).toBe(403);
+    expect((await stop(bobs.requestId, bob)).status).toBe(200);
+    expect((await stop(anns.requestId, ann)).status).toBe(200);
+  });
+
+  it('give scripts tokens, until they are revoked', async () => {
+    const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
+    const token = bearer(cli(['token', 'create', 'ann', '--scope', 'view', '--purpose', 'a script', '--expires', '1']));
+    expect([await read('builds', token), (await force('open', token)).status]).toEqual([200, 403]);
+    cli(['token', 'revoke', '1']);
+    expect(await read('builds', token)).toBe(401);
+  });
+
+  it('end with the account', async () => {
+    cli(['user', 'add', 'eve'], 'long enough\n');
+    const eve = await signIn('eve', 'long enough');
+    expect(await read('builds', eve)).toBe(200);
+    cli(['user', 'remove', 'eve']);
+    expect(await read('builds', eve)).toBe(403);
+  });
+
+  if (name === 'embedded' && CHROMIUM) {
+    it('have a page to sign in, and buttons that say why they cannot be used', async () => {
+      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--disable-gpu', '--no-first-run'] });
+      try {
+        const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+        page.setDefaultTimeout(20_000);
+        const { builders } = (await (
+          await fetch(`${cluster.url}/api/v2/builders?name=release`, {
+            headers: { ...bob, accept: 'application/json' },
+          })
+        ).json()) as { builders: { builderid: number }[] };
+        await page.goto(`${cluster.url}/builders/${builders[0]!.builderid}`);
+        // All by the keyboard: the first field has the focus.
+        await page.getByLabel('User name').waitFor();
+        await page.keyboard.type('bob');
+        await page.keyboard.press('Tab');
+        await page.keyboard.type('wrong');
+        await page.keyboard.press('Enter');
+        await page.getByRole('alert').getByText('no account with this name and password').waitFor();
+        await page.getByLabel('Password').fill('battery staple');
+        await page.keyboard.press('Enter');
+        await page.getByRole('heading', { name: 'release' }).waitFor();
+        await page.getByText('bob', { exact: true }).waitFor();
+        // Only its answer can tell that this builder is not for everybody who may force some.
+        await page.getByRole('button', { name: 'Force' }).first().click();
+        await page.getByRole('dialog').getByRole('button', { name: 'Force' }).click();
+        await page.getByRole('alert').getByText("role 'admins'").waitFor();
+        await page.goto(`${cluster.url}/schedulers`);
+        const button = page.getByRole('button', { name: 'Switch off' }).first();
+        await button.waitFor();
+        expect(await button.getAttribute('aria-disabled')).toBe('true');
+        expect(await button.getAttribute('title')).toContain("no rule allows 'enable'");
+        await page.getByRole('button', { name: 'Sign out' }).click();
+        await page.getByLabel('User name').waitFor();
+        await eventually(async () => (await page.context().cookies()).length === 0, {
+          timeoutMs: 5000,
+          what: 'no cookie',
+        });
+      } finally {
+        await browser.close();
+      }
+    }, 90_000);
+  }
+});
