@@ -27,6 +27,8 @@ const master = 'http://127.0.0.1:8010';
 
 export default defineConfig({
   plugins: [react(), compressed],
+  // Files name each other by where they are, because the server may show the app below a path.
+  experimental: { renderBuiltUrl: (_name, { hostType }) => (hostType === 'html' ? undefined : { relative: true }) },
   build: { target: 'es2022', sourcemap: false, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   server: { proxy: { '/api': master, '/config': master, '/ws': { target: master, ws: true } } },
 });

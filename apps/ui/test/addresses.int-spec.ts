@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hints } from '@millrace/contracts';
 import { type ClaimedBuild } from '@millrace/database';
 import { requireService } from '@millrace/testing';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -100,5 +101,63 @@ suite('addresses of builds, in Chromium', () => {
     if (answer!.status() !== 400) await page.getByRole('heading', { name: 'Not found' }).waitFor();
     page.off('response', note);
     expect(refused).toEqual([]);
+  });
+});
+
+suite('a site below a path, in Chromium', () => {
+  let site: Site;
+  let ui: UiServer;
+  let browser: Browser;
+  let page: Page;
+  let build: ClaimedBuild;
+  const below = (path: string): string => `${ui.url}/build.farm/ci${path}`;
+
+  beforeAll(async () => {
+    site = await Site.onSqlite();
+    const created = await site.buildset({ builders: ['linux-tests'] });
+    build = await site.claim(created.requests[0]!.requestId, 'linux-tests');
+    ui = await startUi(site, { webFolder: WEB, publicUrl: 'http://127.0.0.1/build.farm/ci' });
+    browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: QUIET.split(' ') });
+    page = await browser.newPage();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await ui.close();
+    await site.close();
+  });
+
+  it('has its pages, files, API and events there, and asks for nothing elsewhere', async () => {
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    page.on('websocket', (socket) => asked.push(socket.url().replace(/^ws/, 'http')));
+    await page.goto(below(`/builds/${build.buildId}`));
+    await page.waitForURL(below(`/builders/${build.builderId}/builds/${build.number}`));
+    await page.getByRole('heading', { name: `Build #${build.number}` }).waitFor();
+    await site.write(build, [{ kind: 'step-started', number: 0, name: 'seen live', hidden: false }]);
+    const step = await site.db.get<{ id: number }>(`SELECT id FROM steps WHERE build_id = ?`, [build.buildId]);
+    site.hint(hints.step(build.buildId, step!.id, 'started'));
+    await page.getByText('seen live').waitFor();
+    await page.getByRole('link', { name: 'Waterfall' }).click();
+    await page.waitForURL(below('/waterfall'));
+    await page.getByRole('link', { name: 'linux-tests' }).first().waitFor();
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.filter((url) => !url.startsWith(below('/')))).toEqual([]);
+  });
+
+  it('is served below the path, and without it for a proxy that takes it off', async () => {
+    for (const path of ['', '/', '/config', '/api/v2/builders?limit=1']) {
+      const [outside, inside] = await Promise.all([fetch(below(path)), fetch(`${ui.url}${path}`)]);
+      expect([outside.status, inside.status]).toEqual([200, 200]);
+      expect(await outside.text()).toBe(await inside.text());
+    }
+    const config = (await (await fetch(below('/config'))).json()) as { buildbotURL: string };
+    expect(config.buildbotURL).toBe('http://127.0.0.1/build.farm/ci/');
+  });
+
+  it('has links to further pages of a list that can be followed', async () => {
+    for (let i = 0; i < 3; i++) await site.buildset({ builders: ['linux-tests'] });
+    const first = (await (await fetch(below('/api/v2/buildrequests?limit=1'))).json()) as { meta: { next: string } };
+    expect(first.meta.next).toMatch(/^\/build\.farm\/ci\/api\/v2\/buildrequests\?/);
+    expect((await fetch(new URL(first.meta.next, ui.url))).status).toBe(200);
   });
 });

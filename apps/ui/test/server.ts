@@ -118,17 +118,19 @@ export async function startUi(
     port?: number;
     webFolder?: string;
     wsMax?: number;
+    publicUrl?: string;
     /** The variables with the secrets of hooks. */
     env?: Record<string, string>;
     /** What the configuration says about people. */
     policy?: { readonly www: CompiledWww };
   } = {},
 ): Promise<UiServer> {
-  const rule = listenerRule({ publicUrl: PUBLIC_URL });
+  const { publicUrl = PUBLIC_URL } = options;
+  const rule = listenerRule({ publicUrl });
   const hints = new SiteHints(site, options.bus);
   const warnings: unknown[] = [];
   const settings = {
-    publicUrl: PUBLIC_URL,
+    publicUrl,
     httpHost: '127.0.0.1',
     listenerRule: rule,
     wsMax: options.wsMax ?? 100,

@@ -65,7 +65,7 @@ describe('the files of the web app', () => {
   ])('%s is a page, which is asked for again and runs nothing from elsewhere', async (path) => {
     const { status, headers, body } = await get(ui, path);
     expect([status, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
-    expect(body.toString()).toContain('<div id="root">');
+    expect(body.toString()).toContain('<div id="root" data-path="">');
     expect(headers).toMatchObject({
       'cache-control': 'no-cache',
       'x-content-type-options': 'nosniff',

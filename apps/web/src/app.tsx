@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { NavLink, Route, Routes } from 'react-router';
 import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
+import { PUBLIC_PATH } from './data/public-path';
 import { OfBuild, OfBuilder, Start } from './pages/addresses';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
@@ -43,7 +44,7 @@ export function App(): ReactNode {
       </a>
       <header className="top">
         <NavLink to="/" className="brand" end>
-          <img src="/icon.svg" alt="" width="22" height="22" />
+          <img src={`${PUBLIC_PATH}/icon.svg`} alt="" width="22" height="22" />
           {site.title}
         </NavLink>
         <nav aria-label="Main">
@@ -100,7 +101,7 @@ function Closed(): ReactNode {
     <>
       <header className="top">
         <span className="brand">
-          <img src="/icon.svg" alt="" width="22" height="22" />
+          <img src={`${PUBLIC_PATH}/icon.svg`} alt="" width="22" height="22" />
           {title}
         </span>
         <Account />

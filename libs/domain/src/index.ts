@@ -33,6 +33,7 @@ export {
   type ListenerRefusal,
   type ListenerRule,
   listenerRule,
+  withoutPublicPath,
   readAllowedHosts,
   refusedBy,
 } from './listener-rule.js';

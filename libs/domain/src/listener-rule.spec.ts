@@ -1,11 +1,27 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isLoopback, listenerRule, readAllowedHosts, refusedBy } from './listener-rule.js';
+import { isLoopback, listenerRule, readAllowedHosts, refusedBy, withoutPublicPath } from './listener-rule.js';
 
 const RULE = listenerRule({
   publicUrl: 'https://ci.example.org/ci',
   allowedHosts: ['Engine-1.example.org'],
   machine: 'Box.internal.example',
+});
+
+describe('the public path of a listener', () => {
+  it.each([
+    ['/ci', '/'],
+    ['/ci/', '/'],
+    ['/ci?a=b', '/?a=b'],
+    ['/ci/api/v2/builds?limit=1', '/api/v2/builds?limit=1'],
+    ['/ci/ci/x', '/ci/x'],
+    ['/cities', '/cities'],
+    ['/api/v2', '/api/v2'],
+    ['/', '/'],
+  ])('%s is %s', (url, own) => {
+    expect(withoutPublicPath(RULE, url)).toBe(own);
+    expect(withoutPublicPath(listenerRule({ publicUrl: 'https://ci.example.org' }), url)).toBe(url);
+  });
 });
 
 describe('the host names of a listener', () => {

@@ -6,6 +6,8 @@ export interface ListenerRule {
   readonly hostNames: ReadonlySet<string>;
   /** Origin of the web app's pages. */
   readonly publicOrigin: string | null;
+  /** The path below which people reach the pages, such as `/ci`; empty when that is the root. */
+  readonly publicPath: string;
 }
 
 export interface ListenerNames {
@@ -41,7 +43,16 @@ export function listenerRule({ publicUrl = null, allowedHosts = [], machine = ''
   return {
     hostNames: new Set([...(url ? [normal(url.hostname)] : []), own, own.split('.')[0]!, ...allowedHosts.map(normal)]),
     publicOrigin: url ? url.origin : null,
+    publicPath: url ? url.pathname.replace(/\/+$/, '') : '',
   };
+}
+
+/** Returns a request's address without the public path. A proxy may have taken it off already. */
+export function withoutPublicPath({ publicPath }: Pick<ListenerRule, 'publicPath'>, url: string): string {
+  if (publicPath === '' || !url.startsWith(publicPath)) return url;
+  const rest = url.slice(publicPath.length);
+  if (rest.startsWith('/')) return rest;
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : url;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type ListenerRefusal,
   type ListenerRule,
   refusedBy,
+  withoutPublicPath,
 } from '@millrace/domain';
 
 export interface ListenerOptions {
@@ -44,6 +45,7 @@ export function httpAdapter({
 }: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: false,
+    ...(rule.publicPath !== '' && { rewriteUrl: ({ url = '/' }: { url?: string }) => withoutPublicPath(rule, url) }),
     bodyLimit: limits.maxBodyBytes,
     forceCloseConnections: true,
     requestTimeout: limits.requestMs,

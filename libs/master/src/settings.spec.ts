@@ -49,6 +49,15 @@ describe('the settings of the ports for workers', () => {
 });
 
 describe('the settings of listeners', () => {
+  it.each([
+    ['https://example.org/ci/', '/ci', 'https://example.org/ci'],
+    ['https://Example.org:8443/build.farm/ci', '/build.farm/ci', 'https://Example.org:8443/build.farm/ci'],
+    ['http://localhost:8010/', '', 'http://localhost:8010'],
+  ])('take the path of %s', (url, path, publicUrl) => {
+    const settings = readSettings('ui', { MILLRACE_URL: url });
+    expect(settings).toMatchObject({ publicUrl, listenerRule: { publicPath: path } });
+  });
+
   it('have the public address, the listed host names, and this machine', () => {
     const { listenerRule, wsMax, wsMaxPerAddress } = readSettings('ui', {
       MILLRACE_URL: 'https://ci.example.org/',
@@ -64,12 +73,12 @@ describe('the settings of listeners', () => {
   it.each([
     [{ MILLRACE_URL: 'nope' }, /MILLRACE_URL is 'nope'/],
     [{ MILLRACE_URL: 'ftp://ci.example.org' }, /MILLRACE_URL is 'ftp/],
-    [
-      { MILLRACE_URL: 'https://example.org/ci/' },
-      /MILLRACE_URL is 'https:\/\/example.org\/ci': expected nothing behind/,
-    ],
-    [{ MILLRACE_URL: 'https://example.org/?a=1' }, /expected nothing behind/],
-    [{ MILLRACE_URL: 'https://user@example.org' }, /expected nothing behind/],
+    [{ MILLRACE_URL: 'https://example.org/a b/' }, /MILLRACE_URL is 'https:\/\/example.org\/a b': expected a host/],
+    [{ MILLRACE_URL: 'https://example.org/a//b' }, /expected a host/],
+    [{ MILLRACE_URL: 'https://example.org/../ci' }, /expected a host/],
+    [{ MILLRACE_URL: 'https://example.org/?a=1' }, /expected a host/],
+    [{ MILLRACE_URL: 'https://example.org/ci#x' }, /expected a host/],
+    [{ MILLRACE_URL: 'https://user@example.org' }, /expected a host/],
     [{ MILLRACE_ALLOWED_HOSTS: 'https://ci.example.org' }, /MILLRACE_ALLOWED_HOSTS has 'https/],
     [{ MILLRACE_ALLOWED_HOSTS: '*' }, /MILLRACE_ALLOWED_HOSTS has '\*'/],
     [{ MILLRACE_WS_MAX: '0' }, /MILLRACE_WS_MAX is '0'/],

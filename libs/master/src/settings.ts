@@ -110,15 +110,24 @@ export function readSettings<R extends MasterRole>(role: R, env: NodeJS.ProcessE
   return settings;
 }
 
+/** A path that is the same however a proxy or a browser writes it. */
+const PUBLIC_PATH = /^(\/|(\/[\w-][\w.-]*){1,10})$/;
+
+/** Whether a URL has nothing but an origin and a path. */
+function isPlainUrl(text: string): boolean {
+  const { origin, pathname } = new URL(text);
+  return text.toLowerCase() === `${origin}${pathname === '/' ? '' : pathname}`.toLowerCase();
+}
+
 function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSettings {
   const { env, problems } = reader;
   const dataFolder = resolve(reader.text('MILLRACE_DATA', '.millrace'));
   const publicUrl = reader.text('MILLRACE_URL', `http://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
   const isUrl = /^https?:\/\/./i.test(publicUrl) && URL.canParse(publicUrl);
   if (!isUrl) problems.push(`MILLRACE_URL is '${quoted(publicUrl)}': expected a URL like https://ci.example.org`);
-  else if (new URL(publicUrl).origin.length !== publicUrl.length) {
+  else if (!PUBLIC_PATH.test(new URL(publicUrl).pathname) || !isPlainUrl(publicUrl)) {
     problems.push(
-      `MILLRACE_URL is '${quoted(publicUrl)}': expected nothing behind the host and its port, as in https://ci.example.org; pages and the API are at the root of a host`,
+      `MILLRACE_URL is '${quoted(publicUrl)}': expected a host, and perhaps a port and a path of plain words, as in https://example.org/ci`,
     );
   }
   const allowedHosts = readAllowedHosts(env.MILLRACE_ALLOWED_HOSTS ?? '', problems);

@@ -3,7 +3,15 @@ import type { Duplex } from 'node:stream';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
-import { ConnectionCap, isLoopback, messageOf, PerMinute, refusedBy, UserError } from '@millrace/domain';
+import {
+  ConnectionCap,
+  isLoopback,
+  messageOf,
+  PerMinute,
+  refusedBy,
+  UserError,
+  withoutPublicPath,
+} from '@millrace/domain';
 import { LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { Access } from '../access/access.js';
@@ -64,7 +72,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const path = (request.url ?? '').split('?', 1)[0];
+    const path = withoutPublicPath(this.settings.listenerRule, request.url ?? '').split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
     const refusal = refusedBy(this.settings.listenerRule, request.headers);
     if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');

@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Page } from '@millrace/database';
 import { printable, UserError } from '@millrace/domain';
+import { SETTINGS, type UiSettings } from '@millrace/master';
 import { Access } from '../access/access.js';
 import type { ApiRequest } from '../http/api-request.js';
 import type { Lines, RawText } from '../resources/resource.js';
@@ -25,11 +26,16 @@ export type Style = 'json' | 'text';
 @Injectable()
 export class RestApi {
   private readonly shared = new SharedReads<Answer>();
+  /** The public path of the API. */
+  private readonly base: string;
 
   constructor(
     private readonly table: ResourceTable,
     private readonly access: Access,
-  ) {}
+    @Inject(SETTINGS) { listenerRule: { publicPath } }: Pick<UiSettings, 'listenerRule'>,
+  ) {
+    this.base = `${publicPath}/api/v2/`;
+  }
 
   /**
    * Answers a GET.
@@ -41,7 +47,7 @@ export class RestApi {
     if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
     const { view: action, name: resource } = place.resource;
     if (caller.kind === 'token' || !this.access.mayEverybody(action)) this.access.demand(caller, { action, resource });
-    const read = (): Promise<Answer> => answer(request, place, style);
+    const read = (): Promise<Answer> => answer(request, place, style, this.base);
     // A stream of pieces cannot be shared by several readers.
     if (place.read.kind === 'raw') return read();
     // What callers read does not depend on who they are, only whether they may.
@@ -53,6 +59,7 @@ async function answer(
   { caller, path, query: text }: ApiRequest,
   { resource: { shape }, read, args }: Place,
   style: Style,
+  base: string,
 ): Promise<Answer> {
   const params = new URLSearchParams(text);
   switch (read.kind) {
@@ -60,7 +67,7 @@ async function answer(
       const { query, fields } = parseQuery(shape, params, 'collection');
       const page = found(await read.read(caller, args, query), path);
       const items = fields ? page.rows.map((row) => selectFields(row, fields)) : page.rows;
-      return envelope(shape.plural, items, metaOf(page, path, params), style);
+      return envelope(shape.plural, items, metaOf(page, base + path, params), style);
     }
     case 'one': {
       const { query, fields } = parseQuery(shape, params, 'single');
@@ -72,7 +79,7 @@ async function answer(
       parseQuery(shape, params, 'single');
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
       const lines = found(await read.read(caller, args, range), path);
-      return envelope(shape.plural, [lines.chunk], metaOfLines(lines, path), style);
+      return envelope(shape.plural, [lines.chunk], metaOfLines(lines, base + path), style);
     }
     case 'raw':
       parseQuery(shape, params, 'single');
@@ -93,7 +100,7 @@ function raw({ type, fileName, pieces }: RawText, inline: boolean): Answer {
   };
 }
 
-function metaOf(page: Page<object>, path: string, params: URLSearchParams): object {
+function metaOf(page: Page<object>, address: string, params: URLSearchParams): object {
   if (!page.more) return { limit: page.limit, total: page.total };
   const next = new URLSearchParams(params);
   next.set('limit', String(page.limit));
@@ -103,14 +110,14 @@ function metaOf(page: Page<object>, path: string, params: URLSearchParams): obje
     next.delete('offset');
     next.set('cursor', page.more.cursor);
   }
-  return { has_more: true, limit: page.limit, next: `/api/v2/${path}?${next.toString()}`, total: page.total };
+  return { has_more: true, limit: page.limit, next: `${address}?${next.toString()}`, total: page.total };
 }
 
 /** Returns the link to the rest of the lines, when the answer was cut short. */
-function metaOfLines({ rest }: Lines, path: string): object {
+function metaOfLines({ rest }: Lines, address: string): object {
   if (rest === null) return {};
   const limit = rest.limit === null ? '' : `&limit=${rest.limit}`;
-  return { has_more: true, next: `/api/v2/${path}?offset=${rest.offset}${limit}` };
+  return { has_more: true, next: `${address}?offset=${rest.offset}${limit}` };
 }
 
 function envelope(plural: string, items: readonly object[], meta: object, style: Style): Answer {

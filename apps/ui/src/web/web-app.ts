@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /** `string`: the folder of the built web app. */
@@ -37,18 +39,21 @@ const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
 /** The built web app: compressed files, those in `assets/` named by their content. */
 @Injectable()
 export class WebApp implements OnModuleInit {
-  private readonly isBuilt: boolean;
+  /** Null when the app is not built. */
+  private readonly page: { readonly text: string; readonly etag: string } | null;
 
   constructor(
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     @Inject(WEB_FOLDER) private readonly folder: string,
+    @Inject(SETTINGS) { listenerRule: { publicPath } }: Pick<UiSettings, 'listenerRule'>,
   ) {
-    this.isBuilt = existsSync(join(folder, 'index.html'));
+    const file = join(folder, 'index.html');
+    this.page = existsSync(file) ? pageBelow(publicPath, readFileSync(file, 'utf8')) : null;
   }
 
   /** Serves the assets, and enables `send`. */
   async onModuleInit(): Promise<void> {
-    if (!this.isBuilt) return;
+    if (!this.page) return;
     const assets = join(this.folder, 'assets');
     await this.adapterHost.httpAdapter.getInstance<FastifyInstance>().register(fastifyStatic, {
       root: assets,
@@ -65,10 +70,22 @@ export class WebApp implements OnModuleInit {
 
   /** Sends a file, or the app's page: every path that is no file is one of its pages. */
   send(reply: FastifyReply, path: string): FastifyReply {
-    if (!this.isBuilt)
+    if (!this.page)
       return reply.status(503).type('text/html; charset=utf-8').header('cache-control', 'no-store').send(NOT_BUILT);
-    return reply.sendFile(ROOT_FILE.test(path) ? path.slice(1) : 'index.html', this.folder);
+    if (ROOT_FILE.test(path)) return reply.sendFile(path.slice(1), this.folder);
+    const { text, etag } = this.page;
+    for (const [name, value] of headersOf('index.html', false)) void reply.header(name, value);
+    void reply.type('text/html; charset=utf-8').header('etag', etag);
+    return reply.request.headers['if-none-match'] === etag ? reply.status(304).send() : reply.send(text);
   }
+}
+
+/** Returns the app's page for a site below a path: its files are there, and the app is told. */
+function pageBelow(publicPath: string, built: string): { readonly text: string; readonly etag: string } {
+  const text = built
+    .replace(/ (href|src)="\//g, ` $1="${publicPath}/`)
+    .replace('<div id="root"', `<div id="root" data-path="${publicPath}"`);
+  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"` };
 }
 
 function headersOf(path: string, isAsset: boolean): [string, string][] {

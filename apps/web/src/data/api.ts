@@ -1,3 +1,5 @@
+import { PUBLIC_PATH } from './public-path';
+
 export interface Page<T> {
   readonly items: T[];
   /** Path of the next page, below `/api/v2/`. */
@@ -22,7 +24,7 @@ export function mayPass(error: Error): boolean {
   return !(error instanceof ApiError) || error.status >= 500;
 }
 
-const BASE = '/api/v2/';
+const BASE = `${PUBLIC_PATH}/api/v2/`;
 /** Longest time for an answer. A server that takes longer counts as unavailable. */
 const ANSWER_MS = 60_000;
 
@@ -86,7 +88,10 @@ export interface SiteConfig {
 }
 
 export async function fetchSiteConfig(signal?: AbortSignal): Promise<SiteConfig> {
-  const response = await fetch('/config', { headers: { accept: 'application/json' }, signal: patience(signal) });
+  const response = await fetch(`${PUBLIC_PATH}/config`, {
+    headers: { accept: 'application/json' },
+    signal: patience(signal),
+  });
   if (!response.ok) throw new ApiError(response.status, `the server answered ${response.status}`);
   return (await response.json()) as SiteConfig;
 }
@@ -101,7 +106,7 @@ export async function signOut(): Promise<void> {
 }
 
 async function postAuth(what: 'login' | 'logout', body: object): Promise<void> {
-  const response = await fetch(`/auth/${what}`, {
+  const response = await fetch(`${PUBLIC_PATH}/auth/${what}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),

@@ -1,3 +1,5 @@
+import { PUBLIC_PATH } from './public-path';
+
 export type SocketState = 'connecting' | 'open' | 'reconnecting';
 export type EventListener = (key: string, message: unknown) => void;
 
@@ -20,7 +22,7 @@ export class LiveSocket {
 
   connect(): void {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    const socket = new WebSocket(`${scheme}//${location.host}/ws`);
+    const socket = new WebSocket(`${scheme}//${location.host}${PUBLIC_PATH}/ws`);
     this.socket = socket;
     socket.onopen = () => {
       this.retryMs = FIRST_RETRY_MS;

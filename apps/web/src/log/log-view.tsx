@@ -10,6 +10,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
+import { PUBLIC_PATH } from '../data/public-path';
 import { LogLines, type Line as LogLine } from './log-lines';
 import {
   isAtEnd,
@@ -79,10 +80,15 @@ export function LogView({ log, linkedLine = null, onLinkLine, embedded = false }
         )}
         {isFollowing && !log.complete && <span className="small following">following</span>}
         <GoToLine total={total} onGo={goToLine} />
-        <a className="small" href={`/api/v2/logs/${log.logid}/raw_inline`} target="_blank" rel="noreferrer">
+        <a
+          className="small"
+          href={`${PUBLIC_PATH}/api/v2/logs/${log.logid}/raw_inline`}
+          target="_blank"
+          rel="noreferrer"
+        >
           Raw
         </a>
-        <a className="small" href={`/api/v2/logs/${log.logid}/raw`}>
+        <a className="small" href={`${PUBLIC_PATH}/api/v2/logs/${log.logid}/raw`}>
           Download
         </a>
       </div>

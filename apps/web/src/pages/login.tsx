@@ -1,6 +1,7 @@
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { useLocation, useSearchParams } from 'react-router';
 import { signIn } from '../data/api';
+import { PUBLIC_PATH } from '../data/public-path';
 import { useSite } from '../data/site';
 import { usePageTitle } from '../parts/basics';
 
@@ -20,7 +21,7 @@ export function LoginPage(): ReactNode {
     setError(null);
     signIn(form.get('username') as string, form.get('password') as string)
       // Everything is read again, because one may see and do more now.
-      .then(() => location.assign(target))
+      .then(() => location.assign(PUBLIC_PATH + target))
       .catch((failure: Error) => {
         setError(failure.message);
         setBusy(false);

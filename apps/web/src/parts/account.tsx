@@ -1,6 +1,7 @@
 import { type ReactNode, useState } from 'react';
 import { Link, useLocation } from 'react-router';
 import { signOut } from '../data/api';
+import { PUBLIC_PATH } from '../data/public-path';
 import { useSite } from '../data/site';
 
 /** Who is signed in, and the way in or out. Nothing where nobody can sign in. */
@@ -20,7 +21,7 @@ export function Account(): ReactNode {
   const leave = (): void => {
     // Everything is read again, because others may see less.
     signOut().then(
-      () => location.assign('/'),
+      () => location.assign(`${PUBLIC_PATH}/`),
       (failure: Error) => setError(failure.message),
     );
   };

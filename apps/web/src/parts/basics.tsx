@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import { ago, dateTime, duration, isoTime } from '../data/format';
 import { useNow } from '../data/live';
 import { endOf } from '../data/names';
+import { PUBLIC_PATH } from '../data/public-path';
 import { lookOf, type ResultLook } from '../data/results';
 import type { Right } from '../data/api';
 import { useRefusal, useSite } from '../data/site';
@@ -215,7 +216,7 @@ export function usePageTitle(title: string, state: PageState = 'plain'): void {
   useEffect(() => {
     document.title = title === '' ? site : `${title} · ${site}`;
     const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
-    if (icon) icon.href = state === 'plain' ? '/icon.svg' : `/icon-${state}.svg`;
+    if (icon) icon.href = `${PUBLIC_PATH}/${state === 'plain' ? 'icon' : `icon-${state}`}.svg`;
   }, [title, state, site]);
 }
 
