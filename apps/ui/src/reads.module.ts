@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import {
+  AuditReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,
@@ -16,6 +17,7 @@ import { Reads } from './reads.js';
 
 /** Parts of the reads, for providers that need only one of them. */
 const PARTS = [
+  AuditReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,

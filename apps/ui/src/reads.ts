@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
+  AuditReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,
@@ -28,6 +29,7 @@ export class Reads {
     readonly waiting: WaitingReads,
     readonly locks: LockReads,
     readonly recent: RecentReads,
+    readonly audit: AuditReads,
     /** For the contents of logs, which are read in pieces. */
     @Inject(DATABASE) readonly db: Database,
   ) {}

@@ -251,8 +251,9 @@ describe('rights', () => {
     rules(deny('admins', { actions: ['stop'] }), deny('admins', { actions: ['force'], builder: 'docs' }));
     const refused = async (headers: Headers): Promise<unknown> =>
       ((await (await get('/config', headers)).json()) as { refused: unknown }).refused;
-    expect(await refused({})).toEqual({ stop: "you need to have role 'admins' (rule 1, about 'stop')" });
-    expect(await refused(await session('ann'))).toEqual({});
+    const audit = "no rule allows 'audit'";
+    expect(await refused({})).toEqual({ audit, stop: "you need to have role 'admins' (rule 1, about 'stop')" });
+    expect(await refused(await session('ann'))).toEqual({ audit });
   });
 
   it('keep strangers from reading: pages, lines, and live events', async () => {
@@ -294,6 +295,52 @@ describe('rights', () => {
     expect([wrong.status, await wrong.text()]).toEqual([401, expect.stringContaining('does not work')]);
     await tokens.revoke((await tokens.list())[0]!.tokenId);
     expect((await post(...STOP, bearer(stopper))).status).toBe(401);
+  });
+});
+
+describe('the audit log', () => {
+  const admins: RightsRule = { actions: ['audit', 'stop'], role: 'admins', orElse: 'deny' };
+  const entries = async (headers: Headers): Promise<readonly Record<string, unknown>[]> => {
+    const answer = await get('/api/v2/audit?order=-auditid&limit=10', { ...headers, accept: 'application/json' });
+    expect(answer.status).toBe(200);
+    return ((await answer.json()) as { audit: Record<string, unknown>[] }).audit;
+  };
+
+  it('has who did what, from where, how it ended, and what was refused to people', async () => {
+    rules(admins);
+    const [ann, bob] = [
+      sessionOf(await login('ann', 'correct horse')),
+      sessionOf(await login('bob', 'battery staple')),
+    ];
+    await post('builds/1', 'stop', { reason: 'enough' }, ann);
+    await post('builds/1', 'stop', { reason: 1 }, ann);
+    await post('builds/1', 'stop', {}, bob);
+    await post('builds/1', 'stop', {});
+    await fetch(`${ui.url}/auth/logout`, { method: 'POST', headers: bob });
+    expect((await entries(ann)).slice(0, 6)).toMatchObject([
+      { action: 'logout', username: 'bob' },
+      { action: 'stop', username: 'bob', outcome: 'refused', error: expect.stringContaining("role 'admins'") },
+      { action: 'stop', username: 'ann', outcome: 'failed', error: expect.stringContaining('reason') },
+      {
+        ...{ action: 'stop', username: 'ann', via: 'session', outcome: 'done', target: 'builds/1' },
+        ...{ params: { reason: 'enough' }, address: '127.0.0.1' },
+      },
+      { action: 'login', username: 'bob', outcome: 'done' },
+      { action: 'login', username: 'ann', outcome: 'done' },
+    ]);
+  });
+
+  it('is for those whom a rule allows it, whatever else everybody may', async () => {
+    const ann = sessionOf(await login('ann', 'correct horse'));
+    rules(admins);
+    expect([(await get('/api/v2/audit')).status, (await get('/api/v2/audit', ann)).status]).toEqual([403, 200]);
+    rules();
+    expect([(await get('/api/v2/builds')).status, (await get('/api/v2/audit', ann)).status]).toEqual([200, 403]);
+  });
+
+  it('has strangers, too, where they may', async () => {
+    await post('workers/w1', 'unpause', {});
+    expect((await entries({}))[0]).toMatchObject({ action: 'unpause', username: null, via: 'none', outcome: 'done' });
   });
 });
 

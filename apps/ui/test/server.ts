@@ -5,6 +5,7 @@ import { Test } from '@nestjs/testing';
 import type { CompiledWww, Hint } from '@millrace/contracts';
 import {
   ApiTokenStore,
+  AuditStore,
   BuildActionStore,
   HookDeliveryStore,
   SessionStore,
@@ -86,6 +87,7 @@ export function masterOf(site: Site, hints: Hints, settings: object, warnings: u
     { provide: BuildActionStore, useValue: new BuildActionStore(site.db) },
     { provide: HookDeliveryStore, useValue: new HookDeliveryStore(site.db) },
     { provide: WorkerActionStore, useValue: new WorkerActionStore(site.db) },
+    { provide: AuditStore, useValue: new AuditStore(site.db) },
     { provide: ApiTokenStore, useValue: new ApiTokenStore(site.db) },
     { provide: SessionStore, useValue: new SessionStore(site.db) },
     { provide: UserStore, useValue: new UserStore(site.db) },
@@ -137,6 +139,7 @@ export async function startUi(
     wsMaxPerAddress: 100,
     pollIntervalMs: options.pollIntervalMs ?? 2000,
     hookKeepMs: 60_000,
+    auditKeepMs: 60_000,
   };
   const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });
   if (options.webFolder !== undefined) builder.overrideProvider(WEB_FOLDER).useValue(options.webFolder);

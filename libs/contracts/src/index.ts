@@ -38,6 +38,7 @@ export type {
 export type { CompiledAuth, CompiledWww } from './www.js';
 export type {
   AdoptionResource,
+  AuditResource,
   BuilderResource,
   BuildRequestResource,
   BuildResource,

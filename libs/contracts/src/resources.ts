@@ -145,6 +145,27 @@ export interface ChangeResource {
 }
 
 /** What a forge delivered to a hook. */
+/** Something that somebody did, or tried to do. This resource is Millrace's own. */
+export interface AuditResource {
+  /** Name of the command, such as `stop`. */
+  action: string;
+  address: string;
+  at: number;
+  auditid: number;
+  /** Why it failed or was refused. */
+  error: string | null;
+  /** `begun` when its end was not recorded. */
+  outcome: 'begun' | 'done' | 'failed' | 'refused';
+  /** Parameters of the command. Of long ones there is only the `beginning`. */
+  params: { readonly [name: string]: JsonValue };
+  /** Path of the resource, such as `builds/42`. */
+  target: string;
+  tokenid: number | null;
+  /** Null for a stranger. */
+  username: string | null;
+  via: 'session' | 'token' | 'cli' | 'none';
+}
+
 export interface DeliveryResource {
   /** How often it was read. */
   attempts: number;

@@ -6,6 +6,7 @@ export {
   type WorkersClaim,
 } from './adoptions.js';
 export { ApiTokenStore, type ApiToken, type NewApiToken, type TokenHolder } from './accounts/api-tokens.js';
+export { type AuditLimits, AuditStore } from './accounts/audit.js';
 export { PASSWORD_CHARACTERS } from './accounts/passwords.js';
 export { type NewSession, SessionStore } from './accounts/sessions.js';
 export { type Account, type NewAccount, UserStore } from './accounts/users.js';
@@ -91,6 +92,7 @@ export {
   type Written,
 } from './sql.js';
 export { statementKey, type TracedStatement } from './trace.js';
+export { AUDIT, AuditReads } from './reads/audit.js';
 export { ADOPTION_SHAPE, BuildReads, BUILDS } from './reads/builds.js';
 export { BUILDSETS, BuildsetReads, SOURCE_STAMPS } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';

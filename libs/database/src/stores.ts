@@ -1,10 +1,12 @@
 import { ApiTokenStore } from './accounts/api-tokens.js';
+import { AuditStore } from './accounts/audit.js';
 import { SessionStore } from './accounts/sessions.js';
 import { UserStore } from './accounts/users.js';
 import { CommandStore } from './actions/commands.js';
 import { WorkerActionStore } from './actions/workers.js';
 import { HookDeliveryStore } from './intake/hook-deliveries.js';
 import { MasterStore } from './masters.js';
+import { AuditReads } from './reads/audit.js';
 import { CatalogReads } from './reads/catalog.js';
 import { ChangeReads } from './reads/changes.js';
 import { DeliveryReads } from './reads/deliveries.js';
@@ -16,6 +18,8 @@ import { WorkerTokenStore } from './worker-tokens.js';
 /** The stores for programs without a container: command line tools, and the control thread of a master. */
 export interface Stores {
   readonly apiTokens: ApiTokenStore;
+  readonly audit: AuditStore;
+  readonly auditReads: AuditReads;
   readonly catalog: CatalogReads;
   readonly changeReads: ChangeReads;
   readonly commands: CommandStore;
@@ -35,6 +39,12 @@ export function storesOf(db: Database): Stores {
   return {
     get apiTokens() {
       return new ApiTokenStore(db);
+    },
+    get audit() {
+      return new AuditStore(db);
+    },
+    get auditReads() {
+      return new AuditReads(db);
     },
     get catalog() {
       return new CatalogReads(db);

@@ -80,6 +80,8 @@ export interface UiSettings extends HookSettings {
   /** Most connections to `/ws`, of all addresses and of one. Loopback, where a proxy may be, is not limited by address. */
   readonly wsMax: number;
   readonly wsMaxPerAddress: number;
+  /** How long it is kept who did what. */
+  readonly auditKeepMs: number;
 }
 
 /** The settings of each role. */
@@ -177,6 +179,7 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
   ui: (reader) => ({
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
     wsMaxPerAddress: reader.integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
+    auditKeepMs: reader.integer('MILLRACE_AUDIT_KEEP_DAYS', 365, 1, 36_500) * DAY_MS,
     ...hookSettings(reader),
   }),
 };

@@ -2,6 +2,7 @@ import type { FactoryProvider, Type } from '@nestjs/common';
 import {
   AdoptionStore,
   ApiTokenStore,
+  AuditStore,
   ChangeSourceStore,
   ChoiceStore,
   ClaimStore,
@@ -37,6 +38,7 @@ export function madeOfDatabase<T>(MadeOf: new (db: Database) => T): FactoryProvi
 export const STORES: readonly FactoryProvider[] = [
   AdoptionStore,
   ApiTokenStore,
+  AuditStore,
   ChangeSourceStore,
   ChoiceStore,
   ClaimStore,

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { ReadsModule } from '../reads.module.js';
 import { Access } from './access.js';
 import { AccessPolicy } from './access-policy.js';
+import { AuditLog } from './audit-log.js';
 import { AuthController } from './auth.controller.js';
 import { Callers } from './callers.js';
 import { SignIn } from './sign-in.js';
@@ -10,7 +11,7 @@ import { SignIn } from './sign-in.js';
 @Module({
   imports: [ReadsModule],
   controllers: [AuthController],
-  providers: [Access, AccessPolicy, Callers, SignIn],
-  exports: [Access, AccessPolicy, Callers],
+  providers: [Access, AccessPolicy, AuditLog, Callers, SignIn],
+  exports: [Access, AccessPolicy, AuditLog, Callers],
 })
 export class AccessModule {}

@@ -3,7 +3,9 @@ import { SessionStore } from '@millrace/database';
 import { parseJson, UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { addressOf } from '../http/api-request.js';
 import type { Caller } from '../resources/caller.js';
+import { AuditLog } from './audit-log.js';
 import { Callers } from './callers.js';
 import { sessionCookie } from './cookies.js';
 import { redirectTo } from './redirect.js';
@@ -21,6 +23,7 @@ export class AuthController {
     private readonly signIn: SignIn,
     private readonly callers: Callers,
     private readonly sessions: SessionStore,
+    private readonly audit: AuditLog,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'publicUrl'>,
   ) {
     this.cookie = sessionCookie(settings.publicUrl);
@@ -60,7 +63,7 @@ export class AuthController {
     >;
     if (typeof username !== 'string' || typeof password !== 'string')
       throw new UserError('bad-login', 'the login needs a username and a password');
-    const signedIn = await this.signIn.withPassword(username, password, addressOf(request));
+    const signedIn = await this.withPassword(request, username, password);
     await reply
       .status(200)
       .headers(this.begun(signedIn))
@@ -102,11 +105,21 @@ export class AuthController {
     [username, password]: readonly [string, string],
   ): Promise<SignedIn | null> {
     try {
-      return await this.signIn.withPassword(username, password, addressOf(request));
+      return await this.withPassword(request, username, password);
     } catch (error) {
       if (error instanceof UserError && error.code === 'unauthorized') return null;
       throw error;
     }
+  }
+
+  private async withPassword(request: FastifyRequest, username: string, password: string): Promise<SignedIn> {
+    const signedIn = await this.signIn.withPassword(username, password, addressOf(request.raw));
+    await this.record('login', { kind: 'user', account: signedIn.account }, request);
+    return signedIn;
+  }
+
+  private record(action: 'login' | 'logout', caller: Caller, { raw }: FastifyRequest): Promise<void> {
+    return this.audit.done({ caller, action, address: addressOf(raw), target: '', params: {} });
   }
 
   private begun({ secret, sessionMs }: SignedIn): Record<string, string> {
@@ -115,7 +128,11 @@ export class AuthController {
 
   private async ended(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const secret = this.callers.secretOf(request.headers.cookie);
-    if (secret !== null) await this.sessions.end(secret);
+    if (secret !== null) {
+      const caller = await this.callers.of(request.headers);
+      await this.sessions.end(secret);
+      if (caller.kind === 'user') await this.record('logout', caller, request);
+    }
     void reply.headers({ 'set-cookie': this.cookie.clear, 'cache-control': 'no-store' });
   }
 }
@@ -142,8 +159,4 @@ function basicLogin(authorization: string | undefined): readonly [string, string
 function refuseForeign(request: FastifyRequest): void {
   if (request.headers['sec-fetch-site'] === 'cross-site')
     throw new UserError('forbidden', 'other sites may not sign anybody in or out here');
-}
-
-function addressOf(request: FastifyRequest): string {
-  return (request.raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
 }

@@ -5,6 +5,7 @@ const MAX_CHARACTERS = 2_000;
  * Nothing that is asked for can lead elsewhere or end the header.
  */
 export function redirectTo(publicUrl: string, redirect: unknown): string {
-  const isPath = typeof redirect === 'string' && redirect.length <= MAX_CHARACTERS && /^\/(?![/\\])[\x21-\x7e]*$/.test(redirect);
+  const isPath =
+    typeof redirect === 'string' && redirect.length <= MAX_CHARACTERS && /^\/(?![/\\])[\x21-\x7e]*$/.test(redirect);
   return `${publicUrl}/#${isPath ? redirect : '/'}`;
 }

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { MillraceError, messageOf, printable } from '@millrace/domain';
+import { MillraceError, messageOf, printable, UserError } from '@millrace/domain';
 import { httpStatusOf, LOG, type Logger } from '@millrace/master';
 import { Access } from '../access/access.js';
+import { AuditLog, type Command } from '../access/audit-log.js';
 import type { ApiRequest } from '../http/api-request.js';
-import type { Caller } from '../resources/caller.js';
 import { FormRefused, type PostedParams } from '../resources/params.js';
 import type { BoundAction } from '../resources/resource.js';
 import { type Place, ResourceTable } from '../resources/resource-table.js';
@@ -26,10 +26,11 @@ export class ActionApi {
   constructor(
     private readonly table: ResourceTable,
     private readonly access: Access,
+    private readonly audit: AuditLog,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  async post({ caller, path }: ApiRequest, contentType: string, body: string): Promise<RpcAnswer> {
+  async post({ caller, address, path }: ApiRequest, contentType: string, body: string): Promise<RpcAnswer> {
     const call = readCall(contentType, body);
     if ('status' in call) return call;
     const place = this.table.find(path);
@@ -37,8 +38,10 @@ export class ActionApi {
     const action = place.actions.get(call.method);
     if (!action) return rpcError(501, call.id, RPC.method, `action: ${printable(call.method, 100)} is not supported`);
     try {
-      await this.demand(caller, place, action, call.params);
-      return rpcResult(call.id, await action.run(caller, place.args, call.params));
+      const command = { caller, address, action: call.method, target: path, params: call.params };
+      await this.demand(command, place, action);
+      const result = await this.audit.run(command, () => action.run(caller, place.args, call.params));
+      return rpcResult(call.id, result);
     } catch (error) {
       if (error instanceof FormRefused) return rpcError(400, call.id, RPC.params, error.problems);
       const status = httpStatusOf(error);
@@ -51,13 +54,18 @@ export class ActionApi {
 
   /** Checks that a caller may do something wherever it takes place. Places are looked up only where a rule asks for one. */
   private async demand(
-    caller: Caller,
+    command: Command & { readonly params: PostedParams },
     { resource: { name: resource }, args }: Place,
     { permission: action, places }: BoundAction,
-    params: PostedParams,
   ): Promise<void> {
+    const { caller, params } = command;
     if (caller.kind !== 'token' && this.access.mayEverybody(action)) return;
     const found = this.access.asksForPlaces ? await places(args, params) : [];
-    for (const place of found.length > 0 ? found : [{}]) this.access.demand(caller, { action, resource, ...place });
+    try {
+      for (const place of found.length > 0 ? found : [{}]) this.access.demand(caller, { action, resource, ...place });
+    } catch (error) {
+      if (error instanceof UserError) await this.audit.refused(command, error);
+      throw error;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { printable, UserError } from '@millrace/domain';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../resources/caller.js';
@@ -7,6 +8,8 @@ const PREFIX = /^\/api\/(?:v2|latest)(?:\/|$)/;
 /** A request's resource path and caller. */
 export interface ApiRequest {
   readonly caller: Caller;
+  /** The address of the client, or of the proxy before it. */
+  readonly address: string;
   /** The part after `/api/v2/`, still percent-encoded. */
   readonly path: string;
   readonly query: string;
@@ -27,5 +30,10 @@ export function apiRequest({ raw }: FastifyRequest, caller: Caller): ApiRequest 
     const text = printable(fullPath.replace(/^\/api\/?/, ''), 200);
     throw new UserError('invalid-path', `Invalid path: ${text}`);
   }
-  return { caller, path, query: question < 0 ? '' : url.slice(question + 1) };
+  return { caller, address: addressOf(raw), path, query: question < 0 ? '' : url.slice(question + 1) };
+}
+
+/** Returns the address of a client, with that of IPv4 as it is usually written. */
+export function addressOf(request: IncomingMessage): string {
+  return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
 }

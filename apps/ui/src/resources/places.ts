@@ -10,7 +10,9 @@ const OWNERS = ['owner', 'owners'];
 export async function placeOfBuilder({ catalog }: Reads, builderId: number): Promise<Place> {
   const [builder] = await catalog.builders([builderId]);
   if (!builder) return {};
-  const project = (await catalog.projects({ tellActive: false })).find(({ projectid }) => projectid === builder.projectid);
+  const project = (await catalog.projects({ tellActive: false })).find(
+    ({ projectid }) => projectid === builder.projectid,
+  );
   return { builder: builder.name, ...(project && { project: project.name }) };
 }
 

@@ -3,6 +3,7 @@ import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrac
 import { Hints } from '@millrace/master';
 import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
+import { audit } from './audit.js';
 import { builders } from './builders.js';
 import { buildrequests } from './buildrequests.js';
 import { builds } from './builds.js';
@@ -128,6 +129,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       changesources,
       projects,
       locks,
+      audit,
     ].map((define) => define(ports)),
   ];
   return [...resources, specs(resources)];

@@ -158,6 +158,8 @@ export interface Resource {
 export function resource<Row extends object, Id = number, EventRow extends object = Row>(definition: {
   readonly name: string;
   readonly shape: ResourceShape;
+  /** Permission for reading it, `view` unless it needs another one. */
+  readonly view?: Permission;
   readonly embeds?: { readonly [F in keyof Row & string]?: Embedded };
   /** Reads of single rows. Their paths take the actions, too. */
   readonly one?: {
@@ -171,7 +173,17 @@ export function resource<Row extends object, Id = number, EventRow extends objec
   readonly places?: (id: Id, posted: PostedParams) => Promise<readonly Place[]>;
   readonly events?: Events<EventRow>;
 }): Resource {
-  const { name, shape, embeds = {}, one, reads = [], actions = {}, places = nowhere, events = null } = definition;
+  const {
+    name,
+    shape,
+    view = 'view',
+    embeds = {},
+    one,
+    reads = [],
+    actions = {},
+    places = nowhere,
+    events = null,
+  } = definition;
   const singles = (one?.at ?? []).map((address) => ({
     path: address.path,
     read: oneOf(address, one!.read),
@@ -184,7 +196,7 @@ export function resource<Row extends object, Id = number, EventRow extends objec
     name,
     shape,
     embeds: new Map(Object.entries<Embedded>(embeds)),
-    view: 'view',
+    view,
     paths: [...singles, ...others],
     events,
   };

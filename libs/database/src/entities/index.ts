@@ -1,4 +1,5 @@
 import { ApiTokenEntity, SessionEntity, UserEntity } from './accounts.js';
+import { AuditEntity } from './audit.js';
 import { AdoptionEntity, BuildEntity, CommandEntity, LogChunkEntity, LogEntity, StepEntity } from './builds.js';
 import {
   ChangeEntity,
@@ -74,6 +75,7 @@ export const ENTITIES = [
   UserEntity,
   SessionEntity,
   ApiTokenEntity,
+  AuditEntity,
 ];
 
 export { ColumnNames } from './columns.js';

@@ -14,6 +14,7 @@ import { Locks0016 } from './0016-locks.js';
 import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Accounts0024 } from './0024-accounts.js';
+import { Audit0025 } from './0025-audit.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -33,4 +34,5 @@ export const MIGRATIONS = [
   CollapsedRequests0017,
   CallbackWaits0020,
   Accounts0024,
+  Audit0025,
 ];

@@ -65,6 +65,8 @@ describe('rolesOf', () => {
 describe('verdict', () => {
   it.each<[string, RightsPolicy, Person | null, Deed, boolean]>([
     ['everything without rules', EVERYBODY_MAY, null, build(), true],
+    ['auditing, too, without rules', EVERYBODY_MAY, null, build({ action: 'audit' }), true],
+    ['auditing by rules only', policy(), ann, build({ action: 'audit' }), false],
     ['nothing without rules where the default is deny', { ...policy(), otherwise: 'deny' }, ann, build(), false],
     ['a role that the person has', policy(rule('admins')), ann, build(), true],
     ['a role that the person has not', policy(rule('admins')), bob, build(), false],

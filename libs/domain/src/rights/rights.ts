@@ -47,7 +47,7 @@ export interface RightsRule {
   readonly orElse: 'deny' | 'continue';
 }
 
-/** Rules in their order: the first that fits decides. Where none does, the default does. */
+/** Rules in their order: the first that fits decides. Where none does, the default does, and nobody may `audit`. */
 export interface RightsPolicy {
   readonly roles: readonly RoleSource[];
   readonly rules: readonly RightsRule[];
@@ -55,7 +55,11 @@ export interface RightsPolicy {
 }
 
 /** The rights of an installation that has none configured: everybody may do everything. */
-export const EVERYBODY_MAY: RightsPolicy = { roles: [], rules: [], otherwise: 'allow' };
+export const EVERYBODY_MAY: RightsPolicy = {
+  roles: [],
+  rules: [{ actions: ['audit'], role: ANYONE, orElse: 'deny' }],
+  otherwise: 'allow',
+};
 
 export type Verdict =
   | { readonly allowed: true }
@@ -77,7 +81,7 @@ export function verdict(
     if (hasRole(roles, rule.role)) return { allowed: true };
     if (rule.orElse === 'deny') return { allowed: false, rule: index + 1, role: rule.role };
   }
-  return otherwise === 'allow' ? { allowed: true } : { allowed: false, rule: null, role: null };
+  return isUsual(otherwise, deed.action) ? { allowed: true } : { allowed: false, rule: null, role: null };
 }
 
 /** Whether some rule that may be asked about these actions names a place or an owner, so that a deed needs to say more than its action. */
@@ -92,7 +96,7 @@ export function mayEverybody({ rules, otherwise }: RightsPolicy, action: RightsA
     if (!matchesName(rule.role, ANYONE)) return false;
     if (!namesPlace(rule)) return true;
   }
-  return otherwise === 'allow';
+  return isUsual(otherwise, action);
 }
 
 /**
@@ -112,7 +116,11 @@ export function refusedEverywhere(
     if (hasRole(roles, rule.role)) return null;
     if (rule.orElse === 'deny' && !namesPlace(rule)) return { allowed: false, rule: index + 1, role: rule.role };
   }
-  return otherwise === 'allow' ? null : { allowed: false, rule: null, role: null };
+  return isUsual(otherwise, action) ? null : { allowed: false, rule: null, role: null };
+}
+
+function isUsual(otherwise: RightsPolicy['otherwise'], action: RightsAction): boolean {
+  return otherwise === 'allow' && action !== 'audit';
 }
 
 function hasRole(roles: ReadonlySet<string>, pattern: string): boolean {

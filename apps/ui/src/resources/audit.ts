@@ -1,0 +1,14 @@
+import type { AuditResource } from '@millrace/contracts';
+import { AUDIT } from '@millrace/database';
+import { address, list, type Resource, resource, type ResourcePorts } from './resource.js';
+
+/** Who did what, for those who may know. */
+export function audit({ reads: { audit } }: ResourcePorts): Resource {
+  return resource<AuditResource>({
+    name: 'auditentry',
+    view: 'audit',
+    shape: AUDIT.shape,
+    one: { at: [address('audit/n:auditid', ([id]) => id)], read: (_caller, id) => audit.one(id) },
+    reads: [list('audit', (_caller, _args, query) => audit.list(query))],
+  });
+}
