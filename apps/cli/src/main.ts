@@ -4,6 +4,7 @@ import { readSecretFile } from '@millrace/database';
 import { MillraceError, messageOf, redactAddresses, UserError } from '@millrace/domain';
 import { Command, InvalidArgumentError } from 'commander';
 import { addAccountCommands } from './commands/accounts.js';
+import { listAudit } from './commands/audit.js';
 import { checkConfig } from './commands/check-config.js';
 import { diffRevisions, listRevisions } from './commands/config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
@@ -86,6 +87,17 @@ program
   .action(async (options: { database?: string }) => finish(await listLocks(databaseUrlOf(options.database))));
 
 addAccountCommands(program);
+
+program
+  .command('audit')
+  .description(
+    'List who did what, when and from where: the newest 200 commands, logins, and what was refused to people.',
+  )
+  .option('--user <name>', 'Only what this user did.')
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (options: { user?: string; database?: string }) =>
+    finish(await listAudit(databaseUrlOf(options.database), options.user)),
+  );
 
 const config = program.command('config').description('Look at the configurations that masters have read.');
 config

@@ -1,5 +1,6 @@
+import { userInfo } from 'node:os';
 import { openDatabase, type Stores, storesOf } from '@millrace/database';
-import { RIGHTS_ACTIONS } from '@millrace/domain';
+import { messageOf, RIGHTS_ACTIONS } from '@millrace/domain';
 import { type Command, InvalidArgumentError } from 'commander';
 import { say, sayTable } from '../output.js';
 import { askPassword } from '../password.js';
@@ -29,7 +30,7 @@ function addUserCommands(user: Command): void {
     .option('--group <group>', 'A group, which roles may depend on. May be repeated.', group, [])
     .option(...DATABASE)
     .action((username: string, options: OfDatabase & { fullName?: string; email?: string; group: readonly string[] }) =>
-      withStores(options, async ({ users }) => {
+      recorded('user add', `users/${username}`, options, async ({ users }) => {
         const { fullName = null, email = null, group: groups } = options;
         await users.add({ username, fullName, email, groups, password: await askPassword(username) });
         say(`User '${username}' can sign in.`);
@@ -57,7 +58,7 @@ function addUserCommands(user: Command): void {
     .argument('<name>', 'The name of the account.')
     .option(...DATABASE)
     .action((username: string, options: OfDatabase) =>
-      withStores(options, async ({ users }) => {
+      recorded('user passwd', `users/${username}`, options, async ({ users }) => {
         await users.setPassword(username, await askPassword(username));
         say(`User '${username}' has another password.`);
       }),
@@ -68,7 +69,7 @@ function addUserCommands(user: Command): void {
     .argument('<name>', 'The name of the account.')
     .option(...DATABASE)
     .action((username: string, options: OfDatabase) =>
-      withStores(options, async ({ users }) => {
+      recorded('user remove', `users/${username}`, options, async ({ users }) => {
         await users.remove(username);
         say(`User '${username}' is removed.`);
       }),
@@ -87,7 +88,7 @@ function addTokenCommands(token: Command): void {
     .option('--expires <days>', 'Days after which it no longer works (default: never).', days)
     .option(...DATABASE)
     .action((username: string, options: OfDatabase & { scope: string; purpose: string; expires?: number }) =>
-      withStores(options, async ({ apiTokens }) => {
+      recorded('token create', `users/${username}`, options, async ({ apiTokens }) => {
         const scopes = options.scope
           .split(',')
           .map((one) => one.trim())
@@ -119,11 +120,39 @@ function addTokenCommands(token: Command): void {
     .argument('<number>', 'Its number in the list.', tokenNumber)
     .option(...DATABASE)
     .action((tokenId: number, options: OfDatabase) =>
-      withStores(options, async ({ apiTokens }) => {
+      recorded('token revoke', `tokens/${tokenId}`, options, async ({ apiTokens }) => {
         await apiTokens.revoke(tokenId);
         say(`Token ${tokenId} is revoked.`);
       }),
     );
+}
+
+/** Does something to the accounts, and records it with the name that this user has on this machine. */
+function recorded(
+  action: string,
+  target: string,
+  options: OfDatabase,
+  work: (stores: Stores) => Promise<void>,
+): Promise<void> {
+  return withStores(options, async (stores) => {
+    const deed = {
+      username: userInfo().username,
+      via: 'cli',
+      tokenId: null,
+      address: '',
+      action,
+      target,
+      params: {},
+    } as const;
+    const id = await stores.audit.begun(deed);
+    try {
+      await work(stores);
+    } catch (error) {
+      await stores.audit.ended(id, 'failed', messageOf(error));
+      throw error;
+    }
+    await stores.audit.ended(id, 'done');
+  });
 }
 
 async function withStores({ database }: OfDatabase, work: (stores: Stores) => Promise<void>): Promise<void> {
