@@ -79,6 +79,11 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     expect((await stop(anns.requestId, bob)).status).toBe(403);
     expect((await stop(bobs.requestId, bob)).status).toBe(200);
     expect((await stop(anns.requestId, ann)).status).toBe(200);
+    const log = cli(['audit', '--user', 'bob']);
+    expect(log).toMatch(/bob +session +127\.0\.0\.1 +login +done/);
+    expect(log).toMatch(new RegExp(`cancel buildrequests/${anns.requestId} +refused: `));
+    expect(log).toMatch(new RegExp(`cancel buildrequests/${bobs.requestId} +done`));
+    expect([await read('audit', bob), await read('audit', ann)]).toEqual([403, 200]);
   });
 
   it('give scripts tokens, until they are revoked', async () => {

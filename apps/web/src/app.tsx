@@ -4,6 +4,7 @@ import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
 import { PUBLIC_PATH } from './data/public-path';
 import { OfBuild, OfBuilder, Start } from './pages/addresses';
+import { AuditPage } from './pages/audit';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
@@ -37,6 +38,7 @@ const LINKS = [
 export function App(): ReactNode {
   const site = useSite();
   if (!site.mayRead) return <Closed />;
+  const links = site.refused.audit === undefined ? [...LINKS, ['/audit', 'Audit'] as const] : LINKS;
   return (
     <>
       <a className="skip" href="#main">
@@ -48,7 +50,7 @@ export function App(): ReactNode {
           {site.title}
         </NavLink>
         <nav aria-label="Main">
-          {LINKS.map(([to, text]) => (
+          {links.map(([to, text]) => (
             <NavLink key={to} to={to} end={to === '/'}>
               {text}
             </NavLink>
@@ -85,6 +87,7 @@ export function App(): ReactNode {
           <Route path="/workers/:workerid" element={<WorkerPage />} />
           <Route path="/schedulers" element={<SchedulersPage />} />
           <Route path="/locks" element={<LocksPage />} />
+          <Route path="/audit" element={<AuditPage />} />
           <Route path="/login" element={<LoginPage />} />
           <Route path="/masters" element={<MastersPage />} />
           <Route path="*" element={<NotFoundPage />} />
