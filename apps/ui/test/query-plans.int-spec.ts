@@ -47,7 +47,7 @@ describe('every declared way to read history', () => {
       queriesOf(table).map(([name, query]) => [name, table, query] as const),
     ),
   )('uses an index: %s', async (_name, table, query) => {
-    const planned = planQuery(table, table.id, query, site.db.dialect);
+    const planned = planQuery(table, table.id, query, site.db.dialect)!;
     const steps = await site.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${planned.sql}`, planned.params);
     const details = steps.map((step) => step.detail);
     // Claims are running builds, not history.

@@ -110,6 +110,31 @@ describe('application.spec', () => {
     const response = await fetch(`${ui.url}/api/v2/${path}`, { headers: { accept: 'application/json' } });
     return (await response.json()) as Record<string, Record<string, unknown>[]>;
   };
+  it.each([
+    ['masters/1/builders/1', 'builders', 'builderid', [1]],
+    ['builders/1/masters', 'masters', 'masterid', [1]],
+    ['builders/1/masters/1', 'masters', 'masterid', [1]],
+    ['builders/1/workers/w1', 'workers', 'workerid', [1]],
+    ['builders/1/workers/1', 'workers', 'workerid', [1]],
+    ['masters/1/workers/w2', 'workers', 'workerid', [2]],
+    ['masters/1/workers/2', 'workers', 'workerid', [2]],
+    ['masters/1/builders/1/workers', 'workers', 'workerid', [1, 2]],
+    ['masters/1/builders/1/workers/1', 'workers', 'workerid', [1]],
+    ['masters/1/builders/1/workers/w1', 'workers', 'workerid', [1]],
+    ['masters/2/builders/1/workers', 'workers', 'workerid', []],
+    ['masters/2/schedulers', 'schedulers', 'schedulerid', []],
+    ['masters/2/changesources', 'changesources', 'changesourceid', []],
+  ])('reads what is below masters and builders: %s', async (path, plural, id, ids) => {
+    expect((await get(path))[plural]!.map((row) => row[id])).toEqual(ids);
+  });
+
+  it.each(['masters/2/builders/1', 'builders/1/masters/2', 'masters/2/workers/w1', 'masters/2/schedulers/1'])(
+    'has nothing that is elsewhere: %s',
+    async (path) => {
+      expect(await get(path)).toMatchObject({ code: 'not-found' });
+    },
+  );
+
   const specOf = (path: string): Spec => specs.find((spec) => spec.path === path)!;
 
   it('lists every path as clients know them, with its resource', () => {

@@ -149,6 +149,20 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(picked.body.builds).toEqual([{ buildid: 1, number: 1 }]);
   });
 
+  it('looks at rows one after another where no index helps, and says so', async () => {
+    expect(await ids('builds?state_string__contains=suc&order=-buildid', 'builds', 'buildid')).toEqual([3, 1]);
+    expect(await ids('builds?results__ne=0&order=buildid', 'builds', 'buildid')).toEqual([2, 4]);
+    expect(await ids('builds?order=-buildrequestid', 'builds', 'buildid')).toEqual([4, 3, 2, 1]);
+    expect(await ids('changes?branch__ne=main', 'changes', 'changeid')).toEqual([2]);
+    const first = await get('builds?state_string__contains=suc&order=-buildid&limit=1');
+    expect(first.body.builds!.map((build) => build['buildid'])).toEqual([3]);
+    expect(first.body.meta).toMatchObject({ examined: 2, partial: true, has_more: true });
+    const rest = await get((first.body.meta['next'] as string).replace('/api/v2/', ''));
+    expect(rest.body.builds!.map((build) => build['buildid'])).toEqual([1]);
+    expect(rest.body.meta).toEqual({ examined: 2, partial: false, limit: 1, total: 1 });
+    expect((await get('builds?builderid=1')).body.meta).not.toHaveProperty('examined');
+  });
+
   it('lists the queue in the order in which it is built', async () => {
     expect(
       await ids(
@@ -183,7 +197,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     // SQLite's plans are checked in query-plans.int-spec.ts, on a database of their own: libsql leaves them open.
     if (site.db.dialect.name === 'sqlite') return;
     const query = { ...EVERYTHING, order: [{ field: 'ssid', descending: order[0] === '-' }], limit: 20, cursor: '2.2' };
-    const { sql, params } = planQuery(SOURCE_STAMPS, 't.branch', query, site.db.dialect);
+    const { sql, params } = planQuery(SOURCE_STAMPS, 't.branch', query, site.db.dialect)!;
     const [plan] = await site.db.all<{ key: string; Extra: string }>(`EXPLAIN ${sql}`, params);
     expect(plan).toMatchObject({ key: 'PRIMARY', Extra: 'Using where' });
   });
@@ -207,8 +221,6 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     ['builds?buildid__near=1', 400, 'unknown operator'],
     ['builds/1?buildid=1', 400, 'this is not a collection'],
     ['builds?field=number&order=buildid', 400, 'cannot order on un-selected fields'],
-    ['builds?state_string__contains=x', 400, 'no index supports that'],
-    ['builds?order=state_string', 400, 'builderid=…&order=number'],
     ['builds?offset=100000', 400, 'cursor'],
     ['builds?properties=x', 400, 'cannot filter'],
     ['nosuch', 404, 'Invalid path: nosuch'],

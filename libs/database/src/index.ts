@@ -103,6 +103,7 @@ export { type AccessPath, type HistoryTable, plan as planQuery } from './reads/p
 export {
   CATALOG_LIMIT,
   EVERYTHING,
+  type Examined,
   fieldKind,
   type FieldKind,
   type FieldType,
@@ -115,6 +116,7 @@ export {
   type ResourceQuery,
   type ResourceShape,
   shapeOf,
+  WALK,
   withFilter,
 } from './reads/query.js';
 export {

@@ -1,7 +1,7 @@
 import { type BuilderResource, EVENTS } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
 import type { Reads } from '../reads.js';
-import { address, type Address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+import { address, type Address, type Resource, resource, type ResourcePorts, single, smallList } from './resource.js';
 import { few } from './few.js';
 
 export function builderAddresses({ catalog }: Reads): Address[] {
@@ -25,6 +25,10 @@ export function builders({ reads }: ResourcePorts): Resource {
     reads: [
       smallList('builders', () => catalog.builders()),
       smallList('masters/n:masterid/builders', (_caller, [id]) => those((builder) => builder.masterids.includes(id))),
+      single('masters/n:masterid/builders/n:builderid', async (_caller, [masterId, id]) => {
+        const [builder] = await catalog.builders([id]);
+        return builder?.masterids.includes(masterId) ? builder : null;
+      }),
       smallList('projects/n:projectid/builders', (_caller, [id]) => those((builder) => builder.projectid === id)),
       smallList('workers/n:workerid/builders', async (_caller, [id]) => {
         const [worker] = await catalog.workers([id]);

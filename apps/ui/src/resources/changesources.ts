@@ -1,8 +1,10 @@
 import type { ChangeSourceResource } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
-import { address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+import { address, type Resource, resource, type ResourcePorts, single, smallList } from './resource.js';
 
 export function changesources({ reads: { catalog } }: ResourcePorts): Resource {
+  const of = async (masterId: number): Promise<ChangeSourceResource[]> =>
+    (await catalog.changeSources()).filter(({ master }) => master?.masterid === masterId);
   return resource<ChangeSourceResource>({
     name: 'changesource',
     shape: CATALOG.changesources,
@@ -11,6 +13,13 @@ export function changesources({ reads: { catalog } }: ResourcePorts): Resource {
       at: [address('changesources/n:changesourceid', ([id]) => id)],
       read: async (_caller, id) => (await catalog.changeSources()).find((one) => one.changesourceid === id) ?? null,
     },
-    reads: [smallList('changesources', () => catalog.changeSources())],
+    reads: [
+      smallList('changesources', () => catalog.changeSources()),
+      smallList('masters/n:masterid/changesources', (_caller, [masterId]) => of(masterId)),
+      single(
+        'masters/n:masterid/changesources/n:changesourceid',
+        async (_caller, [masterId, id]) => (await of(masterId)).find((one) => one.changesourceid === id) ?? null,
+      ),
+    ],
   });
 }

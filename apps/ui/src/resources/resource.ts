@@ -229,6 +229,14 @@ export function list<P extends string>(
   return { path, read: { kind: 'list', read: (caller, args, query) => read(caller, args as ArgumentsOf<P>, query) } };
 }
 
+/** Defines a path that returns one row, besides the addresses that take actions. */
+export function single<P extends string>(
+  path: P,
+  read: (caller: Caller, args: ArgumentsOf<P>) => Promise<object | null>,
+): ReadPath {
+  return { path, read: { kind: 'one', read: (caller, args) => read(caller, args as ArgumentsOf<P>) } };
+}
+
 /** Defines a path that returns a collection which is small enough to be read completely. */
 export function smallList<P extends string>(
   path: P,

@@ -1,9 +1,20 @@
 import { EVENTS, hints, type SchedulerResource } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
 import { EnableParams } from './params.js';
-import { type Action, action, address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
+import {
+  type Action,
+  action,
+  address,
+  type Resource,
+  resource,
+  type ResourcePorts,
+  single,
+  smallList,
+} from './resource.js';
 
 export function schedulers({ reads: { catalog }, actions, publish }: ResourcePorts): Resource {
+  const of = async (masterId: number): Promise<SchedulerResource[]> =>
+    (await catalog.schedulers()).filter(({ master }) => master?.masterid === masterId);
   const settle = (how: 'take' | 'drop'): Action<number> => ({
     permission: 'enable',
     params: null,
@@ -21,7 +32,14 @@ export function schedulers({ reads: { catalog }, actions, publish }: ResourcePor
       at: [address('schedulers/n:schedulerid', ([id]) => id)],
       read: async (_caller, id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,
     },
-    reads: [smallList('schedulers', () => catalog.schedulers())],
+    reads: [
+      smallList('schedulers', () => catalog.schedulers()),
+      smallList('masters/n:masterid/schedulers', (_caller, [masterId]) => of(masterId)),
+      single(
+        'masters/n:masterid/schedulers/n:schedulerid',
+        async (_caller, [masterId, id]) => (await of(masterId)).find((one) => one.schedulerid === id) ?? null,
+      ),
+    ],
     places: async (id) =>
       (await catalog.schedulers()).filter((one) => one.schedulerid === id).map(({ name }) => ({ scheduler: name })),
     actions: {

@@ -11,6 +11,7 @@ import {
   type Resource,
   resource,
   type ResourcePorts,
+  single,
   smallList,
 } from './resource.js';
 
@@ -18,13 +19,28 @@ function workerAddresses({ catalog }: Reads): Address[] {
   return [address('workers/n:workerid', ([id]) => id), address('workers/s:name', ([name]) => catalog.workerId(name))];
 }
 
+type WorkerPlace = WorkerResource['configured_on'][number];
+
+/** Returns the workers of a builder or master, or of a builder on a master, with those places and connections only. */
+export function workersAt(place: Partial<WorkerPlace>, workers: readonly WorkerResource[]): WorkerResource[] {
+  const { builderid, masterid } = place;
+  return workers
+    .map((worker) => ({
+      ...worker,
+      configured_on: worker.configured_on.filter(
+        (one) => one.builderid === (builderid ?? one.builderid) && one.masterid === (masterid ?? one.masterid),
+      ),
+      connected_to: worker.connected_to.filter((one) => one.masterid === (masterid ?? one.masterid)),
+    }))
+    .filter((worker) => worker.configured_on.length > 0);
+}
+
 export function workers({ reads, workerActions, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
-  /** Returns the workers of a builder or master, with only those places in `configured_on` that belong to it. */
-  const those = async (parent: 'builderid' | 'masterid', id: number): Promise<WorkerResource[]> =>
-    (await catalog.workers())
-      .map((worker) => ({ ...worker, configured_on: worker.configured_on.filter((place) => place[parent] === id) }))
-      .filter((worker) => worker.configured_on.length > 0);
+  const at = async (place: Partial<WorkerPlace>): Promise<WorkerResource[]> =>
+    workersAt(place, await catalog.workers());
+  const one = async (place: Partial<WorkerPlace>, is: Partial<WorkerResource>): Promise<WorkerResource | null> =>
+    (await at(place)).find(({ workerid, name }) => workerid === is.workerid || name === is.name) ?? null;
   // The wanted state of a worker is stored in its row. Whichever engine has the worker reads it.
   const tell = (workerId: number): null => {
     publish(hints.worker(workerId, 'state_updated'));
@@ -48,8 +64,25 @@ export function workers({ reads, workerActions, publish }: ResourcePorts): Resou
     },
     reads: [
       smallList('workers', () => catalog.workers()),
-      smallList('builders/n:builderid/workers', (_caller, [id]) => those('builderid', id)),
-      smallList('masters/n:masterid/workers', (_caller, [id]) => those('masterid', id)),
+      smallList('builders/n:builderid/workers', (_caller, [builderid]) => at({ builderid })),
+      single('builders/n:builderid/workers/n:workerid', (_caller, [builderid, workerid]) =>
+        one({ builderid }, { workerid }),
+      ),
+      single('builders/n:builderid/workers/s:name', (_caller, [builderid, name]) => one({ builderid }, { name })),
+      smallList('masters/n:masterid/workers', (_caller, [masterid]) => at({ masterid })),
+      single('masters/n:masterid/workers/n:workerid', (_caller, [masterid, workerid]) =>
+        one({ masterid }, { workerid }),
+      ),
+      single('masters/n:masterid/workers/s:name', (_caller, [masterid, name]) => one({ masterid }, { name })),
+      smallList('masters/n:masterid/builders/n:builderid/workers', (_caller, [masterid, builderid]) =>
+        at({ masterid, builderid }),
+      ),
+      single('masters/n:masterid/builders/n:builderid/workers/n:workerid', (_caller, [masterid, builderid, workerid]) =>
+        one({ masterid, builderid }, { workerid }),
+      ),
+      single('masters/n:masterid/builders/n:builderid/workers/s:name', (_caller, [masterid, builderid, name]) =>
+        one({ masterid, builderid }, { name }),
+      ),
     ],
     places: async (id) => (await catalog.workers([id])).map(({ name }) => ({ worker: name })),
     actions: {

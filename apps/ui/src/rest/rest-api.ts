@@ -101,7 +101,9 @@ function raw({ type, fileName, pieces }: RawText, inline: boolean): Answer {
 }
 
 function metaOf(page: Page<object>, address: string, params: URLSearchParams): object {
-  if (!page.more) return { limit: page.limit, total: page.total };
+  const { examined } = page;
+  const walked = examined ? { examined: examined.rows, partial: examined.partial } : {};
+  if (!page.more) return { ...walked, limit: page.limit, total: page.total };
   const next = new URLSearchParams(params);
   next.set('limit', String(page.limit));
   if (page.more.cursor === null)
@@ -110,7 +112,13 @@ function metaOf(page: Page<object>, address: string, params: URLSearchParams): o
     next.delete('offset');
     next.set('cursor', page.more.cursor);
   }
-  return { has_more: true, limit: page.limit, next: `${address}?${next.toString()}`, total: page.total };
+  return {
+    ...walked,
+    has_more: true,
+    limit: page.limit,
+    next: `${address}?${next.toString()}`,
+    total: page.total,
+  };
 }
 
 /** Returns the link to the rest of the lines, when the answer was cut short. */

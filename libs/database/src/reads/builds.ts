@@ -75,6 +75,7 @@ export const BUILDS: HistoryTable = {
     },
     { given: [], order: 'buildid' },
     { given: [], order: 'started_at', index: 'builds_started' },
+    { given: [], order: 'buildrequestid', index: 'builds_request' },
   ],
 };
 

@@ -15,7 +15,7 @@ export function evaluate<T extends Item>(
   query: ResourceQuery,
   limits: { default: number; cap: number },
 ): Page<T> {
-  const matching = rows.filter((row) => query.filters.every((filter) => matches(valueOf(row, filter.field), filter)));
+  const matching = rows.filter((row) => isMatch(row, query));
   const ordered = sortRows(matching, query.order);
   const limit = effectiveLimit(query, limits);
   const end = query.offset + limit;
@@ -25,6 +25,11 @@ export function evaluate<T extends Item>(
     total: ordered.length,
     more: end < ordered.length ? { cursor: null } : null,
   };
+}
+
+/** Whether a row passes all filters of a query. */
+export function isMatch(row: Item, query: ResourceQuery): boolean {
+  return query.filters.every((filter) => matches(valueOf(row, filter.field), filter));
 }
 
 export function sortRows<T extends Item>(rows: readonly T[], order: readonly OrderKey[]): T[] {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILDS } from './builds.js';
 import { SQLITE } from '../sql.js';
-import { type HistoryTable, plan as planFor } from './plan.js';
+import { type HistoryTable, plan as planFor, walkFor } from './plan.js';
 import { EVERYTHING, type Filter, type ResourceQuery } from './query.js';
 import { BUILD_REQUESTS } from './requests.js';
 
-const plan = (table: HistoryTable, select: string, asked: ResourceQuery) => planFor(table, select, asked, SQLITE);
+const plan = (table: HistoryTable, select: string, asked: ResourceQuery) => planFor(table, select, asked, SQLITE)!;
+const walk = (asked: ResourceQuery) => walkFor(BUILDS, 'b.id', asked, SQLITE);
 const eq = (field: string, ...values: (number | boolean)[]): Filter => ({ field, op: 'eq', values });
 const query = (more: Partial<ResourceQuery>): ResourceQuery => ({ ...EVERYTHING, ...more });
 const flat = (sql: string): string => sql.replace(/\s+/g, ' ');
@@ -75,12 +76,38 @@ describe('the plan of a query on builds', () => {
     );
   });
 
+  const ne = (field: string, value: number): Filter => ({ field, op: 'ne', values: [value] });
   it.each([
-    [query({ filters: [eq('masterid', 3)] }), 'filtered by masterid'],
-    [query({ filters: [eq('workerid', 3), eq('results', 2)] }), 'filtered by workerid and results'],
-    [query({ order: [down('state_string')] }), 'ordered by -state_string'],
-    [query({ filters: [{ field: 'results', op: 'ne', values: [0] }] }), 'filtered by results__ne'],
-    [query({ filters: [eq('builderid', 1)], order: [down('complete_at')] }), 'ordered by -complete_at'],
+    ['by master', query({ filters: [eq('masterid', 3)] }), true, 'FROM builds b ORDER BY b.id ASC'],
+    [
+      'by worker and result',
+      query({ filters: [eq('workerid', 3), eq('results', 2)], order: [down('buildid')] }),
+      true,
+      'INDEXED BY builds_worker WHERE b.worker_id = ? ORDER BY b.id DESC',
+    ],
+    ['by state', query({ order: [down('state_string')] }), false, 'FROM builds b ORDER BY b.id DESC'],
+    [
+      'without a result',
+      query({ filters: [ne('results', 0), eq('builderid', 2)], order: [down('number')] }),
+      true,
+      'INDEXED BY builds_number WHERE b.builder_id = ? ORDER BY b.number DESC',
+    ],
+    [
+      'of a builder, in an order of its own',
+      query({ filters: [eq('builderid', 1)], order: [down('complete_at')] }),
+      false,
+      'INDEXED BY builds_builder WHERE b.builder_id = ? ORDER BY b.id DESC',
+    ],
+  ])('walks along the best index %s', (_what, asked, inOrder, along) => {
+    expect(planFor(BUILDS, 'b.id', asked, SQLITE)).toBeNull();
+    const walked = walk(asked);
+    expect(walked.inOrder).toBe(inOrder);
+    expect(flat(walked.pageAfter(null).sql)).toContain(along);
+    expect(walked.pageAfter(null).limit).toBe(1000);
+    expect(flat(walked.pageAfter('5.5').sql)).toMatch(/[<>] \?/);
+  });
+
+  it.each([
     [query({ offset: 10_001 }), 'offset 10001 is too far'],
     [query({ cursor: "1' OR 1=1" }), 'invalid cursor'],
   ])('refuses what would read all of history (%#)', (asked, message) => {

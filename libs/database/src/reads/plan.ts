@@ -67,15 +67,25 @@ export type Plan =
       readonly limit: number;
     };
 
-/** Most rows of a "small" set. A larger one is refused: the query has to be narrower. */
+/** Most rows of a "small" set. A larger one is walked. */
 export const SMALL_SET = 5000;
 const MAX_COMBINATIONS = 200;
 
+export type OrderedPlan = Plan & { readonly kind: 'ordered' };
+
+/** A walk along an index for a query that no index answers: its filters, and unless `inOrder` its order, are left to memory. */
+export interface Walk {
+  /** True when the index returns the rows in the order that was asked for. */
+  readonly inOrder: boolean;
+  /** Plans the next page; `cursor` is where the page before ended. */
+  readonly pageAfter: (cursor: string | null) => OrderedPlan;
+}
+
 /**
- * Plans a query.
+ * Plans a query; null when no index answers it.
  * @throws UserError `query-refused`, `bad-query`
  */
-export function plan(table: HistoryTable, select: string, query: ResourceQuery, dialect: Dialect): Plan {
+export function plan(table: HistoryTable, select: string, query: ResourceQuery, dialect: Dialect): Plan | null {
   if (query.offset > MAX_OFFSET) {
     throw refused(`offset ${query.offset} is too far: go on with cursor=… (meta.next) after ${MAX_OFFSET} rows`, {
       offset: query.offset,
@@ -83,15 +93,34 @@ export function plan(table: HistoryTable, select: string, query: ResourceQuery, 
   }
   for (const path of table.paths) {
     const fit = fits(table, path, query);
-    if (fit)
+    if (fit && fit.rest.length === 0)
       return fit.order === null
         ? smallPlan(table, select, path, fit, dialect)
         : orderedPlan(table, select, path, fit, query, dialect);
   }
-  throw refused(describeRefusal(table, query), { resource: table.shape.plural });
+  return null;
+}
+
+/** Returns the walk that a query needs: in the order that was asked for if possible, otherwise from the newest row on. */
+export function walkFor(table: HistoryTable, select: string, query: ResourceQuery, dialect: Dialect): Walk {
+  const newestFirst: OrderKey[] = [{ field: table.shape.id, descending: true }];
+  for (const order of [query.order, newestFirst]) {
+    for (const path of table.paths) {
+      const fit = path.order === null ? null : fits(table, path, { ...query, order });
+      if (!fit) continue;
+      const page = { ...query, order, limit: HISTORY_LIMIT.cap, offset: 0 };
+      return {
+        inOrder: order === query.order,
+        pageAfter: (cursor) => orderedPlan(table, select, path, fit, { ...page, cursor }, dialect),
+      };
+    }
+  }
+  throw new Error(`${table.shape.plural} cannot be read by their ids`);
 }
 
 interface Fit {
+  /** Filters that the path does not answer. */
+  readonly rest: readonly Filter[];
   readonly combinations: readonly (readonly { readonly column: Column; readonly value: SqlValue }[])[];
   readonly conditions: readonly Filter[];
   readonly cheap: readonly string[];
@@ -120,19 +149,20 @@ function fits(table: HistoryTable, path: AccessPath, query: ResourceQuery): Fit 
     combinations = combinations.flatMap((head) => filter.values.map((value) => [...head, { column, value }]));
     if (combinations.length > MAX_COMBINATIONS) return null;
   }
-  if (path.order === null) return { combinations, conditions: [], cheap: [], order: null };
+  if (path.order === null) return { rest: [], combinations, conditions: [], cheap: [], order: null };
 
   const order = fitOrder(table, path, query.order);
   if (!order) return null;
   const cheap: string[] = [];
   const conditions: Filter[] = [];
+  const unanswered: Filter[] = [];
   for (const filter of rest) {
     const free = table.cheap.find((candidate) => candidate.field === filter.field && isOnly(filter, candidate.is));
     if (free) cheap.push(free.sql);
     else if (filter.field === path.order && filter.values.length === 1 && isRange(filter)) conditions.push(filter);
-    else return null;
+    else unanswered.push(filter);
   }
-  return { combinations, conditions, cheap, order };
+  return { rest: unanswered, combinations, conditions, cheap, order };
 }
 
 function isEquality(filter: Filter): boolean {
@@ -206,7 +236,7 @@ function orderedPlan(
   fit: Fit,
   query: ResourceQuery,
   dialect: Dialect,
-): Plan {
+): OrderedPlan {
   const limit = effectiveLimit(query, HISTORY_LIMIT);
   const order = fit.order!;
   const reach = limit + 1 + query.offset;
@@ -313,22 +343,4 @@ function afterCursor(
     sql: `${column} ${beyond}= ? AND (${column} ${beyond} ? OR ${id} ${idDown ? '<' : '>'} ?)`,
     params: [at.value, at.value, at.id],
   };
-}
-
-function describeRefusal(table: HistoryTable, query: ResourceQuery): string {
-  const filters = [
-    ...new Set(query.filters.map((filter) => (isEquality(filter) ? filter.field : `${filter.field}__${filter.op}`))),
-  ];
-  const order = query.order.map((key) => (key.descending ? '-' : '') + key.field);
-  const asked = [
-    filters.length > 0 ? `filtered by ${filters.join(' and ')}` : '',
-    order.length > 0 ? `ordered by ${order.join(', ')}` : '',
-  ];
-  const possible = table.paths.map((path) => {
-    const fixed = Object.entries(path.fixed ?? {}).map(([field, value]) => `${field}=${String(value)}`);
-    const given = [...path.given.map((field) => `${field}=…`), ...fixed].join('&');
-    if (path.order === null) return `${given} (then anything)`;
-    return given === '' ? `order=${path.order} with its range` : `${given}&order=${path.order}`;
-  });
-  return `${table.shape.plural} cannot be ${asked.filter(Boolean).join(' and ')}: no index supports that. Possible are: ${[...new Set(possible)].join('; ')}`;
 }

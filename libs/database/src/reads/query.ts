@@ -90,6 +90,15 @@ export interface Page<T> {
   readonly total: number;
   /** Null at the end; otherwise the cursor of the next page if the order has one. */
   readonly more: { readonly cursor: string | null } | null;
+  /** Set when no index answers the query and so rows were looked at one after another. */
+  readonly examined?: Examined;
+}
+
+export interface Examined {
+  /** Number of rows that were looked at. */
+  readonly rows: number;
+  /** True when there are further rows, which may match. */
+  readonly partial: boolean;
 }
 
 /** Limits of tables that grow with every build. */
@@ -98,6 +107,9 @@ export const HISTORY_LIMIT = { default: 200, cap: 1000 } as const;
 export const CATALOG_LIMIT = { default: 10_000, cap: 10_000 } as const;
 /** Largest offset: rows before it are read and thrown away. Beyond it a cursor continues where a page ended. */
 export const MAX_OFFSET = 10_000;
+
+/** Most rows that a query looks at when no index answers it (I7), and for how long. */
+export const WALK = { rows: 10_000, forMs: 2000 } as const;
 
 export function effectiveLimit(query: ResourceQuery, limits: { default: number; cap: number }): number {
   return Math.min(query.limit ?? limits.default, limits.cap);
