@@ -128,12 +128,45 @@ describe('application.spec', () => {
     expect((await get(path))[plural]!.map((row) => row[id])).toEqual(ids);
   });
 
-  it.each(['masters/2/builders/1', 'builders/1/masters/2', 'masters/2/workers/w1', 'masters/2/schedulers/1'])(
-    'has nothing that is elsewhere: %s',
-    async (path) => {
-      expect(await get(path)).toMatchObject({ code: 'not-found' });
-    },
-  );
+  it('lists properties, and picks them by name', async () => {
+    const { _properties: all } = await get('builds/1/property_list');
+    const [
+      {
+        properties: [byName],
+      },
+    ] = [await get('builds/1/properties')] as [{ properties: Record<string, unknown>[] }];
+    expect(all!.length).toBeGreaterThan(0);
+    expect(
+      Object.fromEntries(all!.map(({ name, source, value }) => [name, [JSON.parse(String(value)), source]])),
+    ).toEqual(byName);
+    const { _properties: picked } = await get(`builds/1/property_list?name=${String(all![0]!['name'])}`);
+    expect(picked).toEqual([all![0]]);
+    expect((await get('buildsets/1/properties_list'))['_properties']).not.toEqual([]);
+    for (const path of ['changes/1/properties_list', 'builds/999/property_list'])
+      expect(await get(path)).toMatchObject({ _properties: [], meta: { total: 0 } });
+  });
+
+  it.each([
+    ['builds/1/data', 'build_data'],
+    ['builders/linux-tests/builds/1/data', 'build_data'],
+    ['builds/1/test_result_sets', 'test_result_sets'],
+    ['test_result_sets/1/results', 'test_results'],
+    ['codebases', 'codebases'],
+    ['codebases/1/commits?order=-when_timestamp&author__contains=ann', 'commits'],
+  ])('has none of what nothing records: %s', async (path, plural) => {
+    expect(await get(path)).toMatchObject({ [plural]: [], meta: { total: 0 } });
+  });
+
+  it.each([
+    'masters/2/builders/1',
+    'builders/1/masters/2',
+    'masters/2/workers/w1',
+    'masters/2/schedulers/1',
+    'builds/1/data/x',
+    'commits/1',
+  ])('has nothing that is elsewhere: %s', async (path) => {
+    expect(await get(path)).toMatchObject({ code: 'not-found' });
+  });
 
   const specOf = (path: string): Spec => specs.find((spec) => spec.path === path)!;
 

@@ -18,6 +18,7 @@ import { logs } from './logs.js';
 import { masters } from './masters.js';
 import { type PathArgument, PathTable } from './path-table.js';
 import { projects } from './projects.js';
+import { propertyLists } from './property-lists.js';
 import { properties } from './properties.js';
 import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
 import { rootlinks } from './rootlinks.js';
@@ -25,6 +26,7 @@ import { schedulers } from './schedulers.js';
 import { sourcestamps } from './sourcestamps.js';
 import { specs } from './specs.js';
 import { steps } from './steps.js';
+import { unrecorded } from './unrecorded.js';
 import { waitReasons } from './wait-reasons.js';
 import { workers } from './workers.js';
 
@@ -118,6 +120,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       builds,
       adoptions,
       properties,
+      propertyLists,
       steps,
       logs,
       logchunks,
@@ -131,6 +134,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       locks,
       audit,
     ].map((define) => define(ports)),
+    ...unrecorded(),
   ];
   return [...resources, specs(resources)];
 }

@@ -1,0 +1,130 @@
+import type { ResourceShape } from '@millrace/database';
+import { type ReadPath, type Resource, resource, single, smallList } from './resource.js';
+
+interface Unrecorded {
+  readonly name: string;
+  readonly shape: ResourceShape;
+  readonly lists: readonly string[];
+  readonly singles: readonly string[];
+}
+
+const BUILDS = ['builds/n:buildid', 'builders/n:builderid/builds/n:number', 'builders/s:buildername/builds/n:number'];
+
+const UNRECORDED: readonly Unrecorded[] = [
+  {
+    name: 'build_data',
+    shape: {
+      plural: 'build_data',
+      id: 'name',
+      fields: { buildid: 'int', length: 'int', name: 'string', source: 'string', value: 'string?' },
+    },
+    lists: BUILDS.map((build) => `${build}/data`),
+    singles: BUILDS.flatMap((build) => [`${build}/data/s:name`, `${build}/data/s:name/value`]),
+  },
+  {
+    name: 'test_result_set',
+    shape: {
+      plural: 'test_result_sets',
+      id: 'test_result_setid',
+      fields: {
+        builderid: 'int',
+        buildid: 'int',
+        category: 'string',
+        complete: 'bool',
+        description: 'string?',
+        stepid: 'int',
+        test_result_setid: 'int',
+        tests_failed: 'int?',
+        tests_passed: 'int?',
+        value_unit: 'string',
+      },
+    },
+    lists: [
+      'test_result_sets',
+      'builders/n:builderid/test_result_sets',
+      'builders/s:buildername/test_result_sets',
+      'builds/n:buildid/test_result_sets',
+      'steps/n:stepid/test_result_sets',
+      'codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets',
+    ],
+    singles: ['test_result_sets/n:test_result_setid'],
+  },
+  {
+    name: 'test_result',
+    shape: {
+      plural: 'test_results',
+      id: 'test_resultid',
+      fields: {
+        builderid: 'int',
+        duration_ns: 'int?',
+        line: 'int?',
+        test_code_path: 'string?',
+        test_name: 'string?',
+        test_result_setid: 'int',
+        test_resultid: 'int',
+        value: 'string',
+      },
+    },
+    lists: ['test_result_sets/n:test_result_setid/results'],
+    singles: [],
+  },
+  {
+    name: 'codebase',
+    shape: {
+      plural: 'codebases',
+      id: 'codebaseid',
+      fields: { codebaseid: 'int', name: 'identifier', projectid: 'int', slug: 'identifier' },
+    },
+    lists: ['codebases'],
+    singles: ['codebases/n:codebaseid', 'projects/n:projectid/codebases/s:codebasename'],
+  },
+  {
+    name: 'branch',
+    shape: {
+      plural: 'branches',
+      id: 'branchid',
+      fields: { branchid: 'int', codebaseid: 'int', commitid: 'int', last_timestamp: 'time', name: 'string' },
+    },
+    lists: ['codebases/n:codebaseid/branches'],
+    singles: ['branches/n:branchid'],
+  },
+  {
+    name: 'commit',
+    shape: {
+      plural: 'commits',
+      id: 'commitid',
+      fields: {
+        author: 'string',
+        codebaseid: 'int',
+        comments: 'string',
+        commitid: 'int',
+        committer: 'string?',
+        parent_commitid: 'int?',
+        revision: 'string',
+        when_timestamp: 'time',
+      },
+    },
+    lists: ['codebases/n:codebaseid/commits'],
+    singles: ['commits/n:commitid', 'codebases/n:codebaseid/commits_by_revision/s:revision'],
+  },
+  {
+    name: 'commit_graph',
+    shape: { plural: 'commit_graphs', id: 'common', fields: { common: 'int', to1: 'ints', to2: 'ints' } },
+    lists: [],
+    singles: ['codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/commits_common_parent'],
+  },
+];
+
+/**
+ * Resources of which Millrace never has a row: nothing records data of builds, results of tests, or the commits of codebases. Clients of
+ * Buildbot ask for them all the same, and go on with an empty list.
+ */
+export function unrecorded(): Resource[] {
+  return UNRECORDED.map(({ name, shape, lists, singles }) => {
+    const reads: ReadPath[] = [
+      ...lists.map((path) => smallList(path, async () => [])),
+      ...singles.map((path) => single(path, async () => null)),
+    ];
+    return resource<object>({ name, shape, reads });
+  });
+}
