@@ -41,13 +41,19 @@ describe('the query grammar', () => {
     expect(parse(query).query.filters).toEqual(filters);
   });
 
+  it('takes a negative limit for none, and the first of several', () => {
+    expect(parse('limit=-1&limit=5').query.limit).toBeNull();
+    expect(parse('limit=0&limit=5').query.limit).toBe(0);
+  });
+
   it.each([
     ['field=nope', `no such field 'nope'`],
     ['field=', `no such field ''`],
     ['field=toString', `no such field 'toString'`],
     ['order=nope', `no such field 'nope'`],
     ['order=properties', `cannot order by 'properties'`],
-    ['limit=-1', 'invalid limit'],
+    ['limit=-x', 'invalid limit'],
+    ['offset=-1', 'invalid offset'],
     ['limit=1e3', 'invalid limit'],
     ['offset=x', 'invalid offset'],
     ['buildid=', 'invalid filter value for buildid'],

@@ -21,6 +21,8 @@ const OPERATORS: ReadonlySet<string> = new Set(['eq', 'ne', 'lt', 'le', 'gt', 'g
 /** Most parameters of a query string. A page of ours sends about ten. */
 const MAX_PARAMETERS = 500;
 const MAX_ORDER_KEYS = 10;
+/** A limit below 0, which asks for all that the resource gives at once. */
+const NO_LIMIT = -1;
 const NO_FIELDS = { query: EVERYTHING, fields: null };
 
 /**
@@ -47,7 +49,8 @@ export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'c
         order.push(orderKey(shape, value));
         break;
       case 'limit':
-        limit ??= count(name, value);
+        // Several: the first counts. A negative one stands for none.
+        limit ??= /^-\d{1,9}$/.test(value) ? NO_LIMIT : count(name, value);
         break;
       case 'offset':
         offset ??= count(name, value);
@@ -77,7 +80,7 @@ export function parseQuery(shape: ResourceShape, params: URLSearchParams, of: 'c
     query: {
       filters: [...filters.values()].filter((filter) => !isAnyBoolean(filter)),
       order,
-      limit,
+      limit: limit === NO_LIMIT ? null : limit,
       offset: offset ?? 0,
       cursor: params.get('cursor'),
       properties,

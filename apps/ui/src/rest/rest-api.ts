@@ -76,8 +76,8 @@ async function answer(
     }
     case 'lines': {
       // Here `offset` and `limit` count lines (`docs/api.md#logs`).
-      parseQuery(shape, params, 'single');
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
+      parseQuery(shape, params, 'single');
       const lines = found(await read.read(caller, args, range), path);
       return envelope(shape.plural, [lines.chunk], metaOfLines(lines, base + path), style);
     }
