@@ -5,7 +5,7 @@ import { ConfigError } from './problems.js';
 import { customStep } from './step.js';
 import { type FilterDefinition } from './schedulers/on-change/options.js';
 import { anyBranch } from './schedulers/any-branch/index.js';
-import { fields, force } from './schedulers/force/options.js';
+import { type FieldDefinition, fields, force } from './schedulers/force/options.js';
 import { dependent } from './schedulers/dependent/index.js';
 import { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
 import { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
@@ -406,6 +406,46 @@ describe('compileConfig', () => {
         'schedulers[0].fields[0].name is "branch"; expected a name that the form does not have yet',
         'schedulers[1].fields[1].name is "app_branch"; expected a name that the form does not have yet',
       ],
+    ],
+    [
+      'fields of groups',
+      schedulers(
+        force('f', {
+          builders: ['b'],
+          username: 7 as never,
+          fields: [
+            fields.group('a', { columns: 5, fields: [fields.int('n', { min: 2, max: 1 })] }),
+            fields.group('', { layout: 'grid' as never, fields: [fields.text('a_n'), fields.bool('a')] }),
+            fields.choice('c', { choices: ['x'], autopopulate: { y: { a_n: 1 } } }),
+            fields.file('no name'),
+          ],
+        }),
+      ),
+      [
+        'schedulers[0].fields[0].columns is 5; expected a whole number from 1 to 4',
+        'schedulers[0].fields[0].fields[0].max is 1; expected at least 2',
+        "schedulers[0].fields[1].layout is \"grid\"; expected one of 'simple', 'vertical', 'tabs'",
+        'schedulers[0].fields[2].autopopulate is "y"; expected one of the choices',
+        'schedulers[0].fields[3].name is "no name"; expected a name of letters, digits, dots, dashes and underscores',
+        'schedulers[0].fields[1].fields[0].name is "a_n"; expected a name that the form does not have yet',
+        'schedulers[0].fields[1].fields[1].name is "a"; expected a name that the form does not have yet',
+        'schedulers[0].username is 7; expected the options of the field, or its value',
+      ],
+    ],
+    [
+      'groups that are too deep',
+      schedulers(
+        force('f', {
+          builders: ['b'],
+          fields: [
+            ['6', '5', '4', '3', '2', '1'].reduce<FieldDefinition>(
+              (inner, depth) => fields.group(`g${depth}`, { fields: [inner] }),
+              fields.text('t'),
+            ),
+          ],
+        }),
+      ),
+      [`schedulers[0]${'.fields[0]'.repeat(6)}.fields is [{"type":"text","name":"t"}]; expected groups at most 5 deep`],
     ],
     [
       'one codebase twice, and too many',

@@ -139,7 +139,8 @@ export interface CompiledForceCodebase {
 
 /** One control of a force form. Attribute meanings and `type` names are those of `/api/v2` (`docs/api.md#force-forms`). */
 export interface ForceField {
-  readonly type: 'fixed' | 'text' | 'textarea' | 'int' | 'bool' | 'username' | 'list';
+  readonly type: 'fixed' | 'text' | 'textarea' | 'int' | 'bool' | 'username' | 'list' | 'file' | 'nested';
+  /** Empty for a group whose fields belong to what is around it. */
   readonly name: string;
   readonly label: string;
   readonly tooltip: string;
@@ -161,6 +162,23 @@ export interface ForceField {
   readonly strict?: boolean;
   /** For `list`: the value is a list of choices. */
   readonly multiple?: boolean;
+  /** For `list`: other fields' values by a choice and their full names. The page fills them in. */
+  readonly autopopulate?: Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
+  /** For `list`: the choices are the names of the workers of the scheduler's builders. */
+  readonly of?: 'workers';
+  /** For `int`: the smallest and the largest value. */
+  readonly min?: number;
+  readonly max?: number;
+  /** For `username`: the value holds an e-mail address. */
+  readonly needEmail?: boolean;
+  /** On the tab of a group with tabs. The default is the label. */
+  readonly tablabel?: string;
+  /** Of a `nested` group. */
+  readonly fields?: readonly ForceField[];
+  readonly columns?: number;
+  readonly layout?: 'simple' | 'vertical' | 'tabs';
+  /** A `nested` group of a `name` and a `value`, which are a property of that name. */
+  readonly isAnyProperty?: boolean;
 }
 
 export interface CompiledChangeSource {

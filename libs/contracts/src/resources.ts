@@ -300,7 +300,7 @@ export interface ProjectResource {
 
 /** One field of a force scheduler's form (`docs/api.md#force-forms`). */
 export interface ForceFieldResource {
-  autopopulate: null;
+  autopopulate: Readonly<Record<string, Readonly<Record<string, JsonValue>>>> | null;
   choices?: readonly string[];
   columns?: number;
   cols?: number;

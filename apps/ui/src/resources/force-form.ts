@@ -13,7 +13,7 @@ import {
   type SourceStamp,
   UserError,
 } from '@millrace/domain';
-import { codebaseLeaves, formLeaves } from './force-schedulers.js';
+import { codebaseLeaves, formLeaves, prefixWithin } from './force-schedulers.js';
 import { paramOf, type PostedParams } from './params.js';
 
 export interface ForceOrder {
@@ -62,7 +62,7 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
   }
   if (problems.size > 0) return { ok: false, problems: Object.fromEntries(problems) };
 
-  const own = Object.fromEntries(scheduler.fields.map((field) => [field.name, values.get(field.name)!]));
+  const own = propertiesOf(scheduler.fields, '', values);
   try {
     checkProperties(own);
   } catch (error) {
@@ -84,6 +84,26 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
       }),
     },
   };
+}
+
+/** Returns the properties that fields stand for: a group with a name is one, of the values of its fields by their names. */
+function propertiesOf(
+  fields: readonly ForceField[],
+  prefix: string,
+  values: ReadonlyMap<string, JsonValue>,
+): Record<string, JsonValue> {
+  const entries = fields.flatMap((field): (readonly [string, JsonValue])[] => {
+    const { name, fields: inner } = field;
+    if (!inner) return [[name, values.get(prefix + name)!]];
+    const within = prefixWithin(field, prefix);
+    if (field.isAnyProperty) {
+      const called = text(values.get(`${within}name`));
+      return called === '' ? [] : [[called, values.get(`${within}value`)!]];
+    }
+    const together = propertiesOf(inner, within, values);
+    return name === '' ? Object.entries(together) : [[name, together]];
+  });
+  return Object.fromEntries(entries);
 }
 
 function sourceStamps(scheduler: CompiledForceScheduler, values: ReadonlyMap<string, JsonValue>): SourceStamp[] {
@@ -110,6 +130,8 @@ function text(value: JsonValue | undefined): string {
 function readField(field: ForceField, posted: JsonValue | undefined): { value: JsonValue } | { problem: string } {
   const given = posted === undefined || posted === null ? field.default : posted;
   switch (field.type) {
+    case 'fixed':
+      return { value: field.default };
     case 'bool':
       // The default in a configuration may be any value; a posted one must be true or false.
       if (given === posted && typeof given !== 'boolean')
@@ -118,17 +140,32 @@ function readField(field: ForceField, posted: JsonValue | undefined): { value: J
     case 'int': {
       if (!isScalar(given)) return { problem: `'${field.label}' has to be a whole number` };
       if (text(given) === '' && !field.required) return { value: field.default === '' ? 0 : field.default };
-      const number = Number(text(given) || Number.NaN);
-      return Number.isSafeInteger(number)
-        ? { value: number }
-        : { problem: `'${field.label}': '${printable(text(given), 100)}' is not a whole number` };
+      return readInt(field, text(given));
     }
+    case 'username':
+      if (!isScalar(given)) return { problem: `'${field.label}' has to be a text` };
+      return field.needEmail && text(given) !== '' && !text(given).includes('@')
+        ? { problem: `'${field.label}' needs an e-mail address: User <user@example.org>` }
+        : readText(field, text(given));
+    case 'file':
+      // A file's white space is a part of it.
+      return typeof given === 'string' ? readText(field, given) : { problem: `'${field.label}' has to be a text` };
     case 'list':
       return readList(field, given);
     default:
       if (!isScalar(given)) return { problem: `'${field.label}' has to be a text` };
       return readText(field, text(given));
   }
+}
+
+function readInt(
+  { label, min = -Infinity, max = Infinity }: ForceField,
+  given: string,
+): { value: number } | { problem: string } {
+  const number = Number(given || Number.NaN);
+  if (!Number.isSafeInteger(number)) return { problem: `'${label}': '${printable(given, 100)}' is not a whole number` };
+  if (number < min) return { problem: `'${label}': ${number} is less than ${min}` };
+  return number > max ? { problem: `'${label}': ${number} is more than ${max}` } : { value: number };
 }
 
 function readList(field: ForceField, given: JsonValue): { value: JsonValue } | { problem: string } {

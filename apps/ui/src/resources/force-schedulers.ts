@@ -16,7 +16,19 @@ export async function forceSchedulers(catalog: CatalogReads): Promise<ForceSched
 
 export async function compiledForceSchedulers(catalog: CatalogReads): Promise<CompiledForceScheduler[]> {
   const revision = await catalog.currentRevision();
-  return revision?.config.schedulers.filter(isForceScheduler) ?? [];
+  if (!revision) return [];
+  const { builders, schedulers } = revision.config;
+  return schedulers.filter(isForceScheduler).map((scheduler) => {
+    const its = builders.filter(({ name }) => scheduler.builders.includes(name));
+    const workers = [...new Set(its.flatMap((builder) => builder.workers))];
+    return { ...scheduler, fields: scheduler.fields.map((field) => withWorkers(field, workers)) };
+  });
+}
+
+/** Returns a field whose choices are workers with their names, and any other as it is. */
+function withWorkers(field: ForceField, workers: readonly string[]): ForceField {
+  if (field.fields) return { ...field, fields: field.fields.map((inner) => withWorkers(inner, workers)) };
+  return field.of === 'workers' ? { ...field, choices: workers } : field;
 }
 
 /** One field of the form with the name under which its value is posted. */
@@ -34,23 +46,56 @@ export function codebaseLeaves(codebase: CompiledForceScheduler['codebases'][num
   }));
 }
 
-/** Returns every field of the form, in the order of the page. */
+/** Returns every field of the form that has a value, in the order of the page. */
 export function formLeaves(scheduler: CompiledForceScheduler): FormLeaf[] {
-  const plain = (field: ForceField): FormLeaf => ({ fullName: field.name, field });
+  const { username, reasonField, priorityField, codebases, fields } = scheduler;
   return [
-    ...[scheduler.username, scheduler.reasonField, scheduler.priorityField].map(plain),
-    ...scheduler.codebases.flatMap(codebaseLeaves),
-    ...scheduler.fields.map(plain),
+    ...leavesOf([username, reasonField, priorityField], ''),
+    ...codebases.flatMap(codebaseLeaves),
+    ...leavesOf(fields, ''),
   ];
 }
 
+function leavesOf(fields: readonly ForceField[], prefix: string): FormLeaf[] {
+  return fields.flatMap((field) =>
+    field.fields ? leavesOf(field.fields, prefixWithin(field, prefix)) : [{ fullName: prefix + field.name, field }],
+  );
+}
+
+/** Returns what the full names of a group's fields begin with. */
+export function prefixWithin({ name }: ForceField, prefix: string): string {
+  return name === '' ? prefix : `${prefix}${name}_`;
+}
+
 function toResource(scheduler: CompiledForceScheduler, enabled: boolean): ForceSchedulerResource {
-  const plain = (field: ForceField): FormLeaf => ({ fullName: field.name, field });
+  const { username, reasonField, priorityField, codebases, fields } = scheduler;
+  const group = (name: string, columns: number, inner: readonly ForceFieldResource[]): ForceFieldResource => ({
+    ...toField(emptyGroup(name, columns), ''),
+    fields: inner,
+  });
   return {
     all_fields: [
-      nest('', 1, [scheduler.username, scheduler.reasonField, scheduler.priorityField].map(plain)),
-      ...scheduler.codebases.map((codebase) => nest(codebase.codebase, 2, codebaseLeaves(codebase))),
-      ...(scheduler.fields.length > 0 ? [nest('', 1, scheduler.fields.map(plain))] : []),
+      group(
+        '',
+        1,
+        [username, reasonField, priorityField].map((field) => toField(field, '')),
+      ),
+      ...codebases.map((codebase) =>
+        group(
+          codebase.codebase,
+          2,
+          codebaseLeaves(codebase).map(({ field }) => toField(field, codebase.codebase && `${codebase.codebase}_`)),
+        ),
+      ),
+      ...(fields.length > 0
+        ? [
+            group(
+              '',
+              1,
+              fields.map((field) => toField(field, '')),
+            ),
+          ]
+        : []),
     ],
     builder_names: scheduler.builders,
     button_name: scheduler.buttonName,
@@ -60,45 +105,37 @@ function toResource(scheduler: CompiledForceScheduler, enabled: boolean): ForceS
   };
 }
 
-function nest(name: string, columns: number, leaves: readonly FormLeaf[]): ForceFieldResource {
+function emptyGroup(name: string, columns: number): ForceField {
   return {
-    autopopulate: null,
-    columns,
-    default: '',
-    fields: leaves.map(toField),
-    fullName: name === '' ? null : name,
-    hide: false,
-    label: name,
-    layout: 'vertical',
-    maxsize: null,
-    multiple: false,
-    name,
-    regex: null,
-    required: false,
-    tablabel: name,
-    tooltip: '',
-    type: 'nested',
+    ...{ type: 'nested', name, label: name, tooltip: '', default: '', required: false, hide: false },
+    ...{ regex: null, maxsize: null, fields: [], columns, layout: 'vertical' },
   };
 }
 
-function toField({ fullName, field }: FormLeaf): ForceFieldResource {
+function toField(field: ForceField, prefix: string): ForceFieldResource {
+  const { choices, cols, rows, size, columns, layout } = field;
+  const within = prefixWithin(field, prefix);
   return {
-    autopopulate: null,
-    ...(field.choices ? { choices: field.choices, strict: field.strict ?? true } : {}),
-    ...(field.cols !== undefined ? { cols: field.cols } : {}),
+    autopopulate: field.autopopulate ?? null,
+    ...(choices && { choices, strict: field.strict ?? true }),
+    ...(cols !== undefined && { cols }),
+    ...(field.fields && {
+      ...{ columns: columns ?? 1, layout: layout ?? 'vertical' },
+      fields: field.fields.map((inner) => toField(inner, within)),
+    }),
     default: field.default,
-    fullName,
+    fullName: field.name === '' ? null : prefix + field.name,
     hide: field.hide,
     label: field.label,
     maxsize: field.maxsize,
     multiple: field.multiple ?? false,
     name: field.name,
-    ...(field.type === 'username' ? { need_email: false } : {}),
+    ...(field.type === 'username' && { need_email: field.needEmail ?? false }),
     regex: null,
     required: field.required,
-    ...(field.rows !== undefined ? { rows: field.rows } : {}),
-    ...(field.size !== undefined ? { size: field.size } : {}),
-    tablabel: field.label,
+    ...(rows !== undefined && { rows }),
+    ...(size !== undefined && { size }),
+    tablabel: field.tablabel ?? field.label,
     tooltip: field.tooltip,
     type: field.type,
   };

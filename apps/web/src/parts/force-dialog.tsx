@@ -1,5 +1,14 @@
 import type { BuilderResource, ForceFieldResource, ForceSchedulerResource } from '@millrace/contracts';
-import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import {
+  type CSSProperties,
+  type FormEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+} from 'react';
 import { useNavigate } from 'react-router';
 import { ApiError, control } from '../data/api';
 
@@ -53,7 +62,9 @@ export function ForceDialog({
             field={field}
             values={values}
             problems={problems}
-            onChange={(name, value) => setValues((old) => ({ ...old, [name]: value }))}
+            onChange={(name, value) =>
+              setValues((old) => ({ ...old, [name]: value, ...populated(scheduler.all_fields, name, value) }))
+            }
           />
         ))}
         {error && (
@@ -86,6 +97,21 @@ function defaults(fields: readonly ForceFieldResource[], into: Values = {}): Val
   return into;
 }
 
+/** Returns the values of other fields that come with a choice. */
+function populated(fields: readonly ForceFieldResource[], name: string, value: Values[string]): Values {
+  if (typeof value !== 'string') return {};
+  const all = (of: readonly ForceFieldResource[]): ForceFieldResource[] =>
+    of.flatMap((field) => (field.fields ? all(field.fields) : [field]));
+  const leaves = all(fields);
+  const { autopopulate } = leaves.find(({ fullName }) => fullName === name) ?? {};
+  const chosen = autopopulate && Object.hasOwn(autopopulate, value) ? autopopulate[value]! : {};
+  return defaults(
+    leaves
+      .filter(({ fullName }) => fullName !== null && Object.hasOwn(chosen, fullName))
+      .map((field) => ({ ...field, default: chosen[field.fullName!]! })),
+  );
+}
+
 interface FieldProps {
   readonly field: ForceFieldResource;
   readonly values: Values;
@@ -97,11 +123,15 @@ function Field(props: FieldProps): ReactNode {
   const { field, problems } = props;
   if (field.hide || field.type === 'fixed') return null;
   if (field.fields) {
+    if (field.layout === 'tabs') return <Tabs {...props} fields={field.fields} />;
     return (
-      <fieldset className={field.columns === 2 ? 'two' : undefined}>
+      <fieldset
+        className={(field.columns ?? 1) > 1 ? 'columns' : undefined}
+        style={{ '--columns': field.columns ?? 1 } as CSSProperties}
+      >
         {field.label && <legend>{field.label}</legend>}
         {field.fields.map((inner) => (
-          <Field key={inner.fullName} {...props} field={inner} />
+          <Field key={inner.fullName ?? inner.label} {...props} field={inner} />
         ))}
       </fieldset>
     );
@@ -121,6 +151,45 @@ function Field(props: FieldProps): ReactNode {
         </span>
       )}
     </label>
+  );
+}
+
+/** A group of which one part is shown at a time. The arrow keys lead from tab to tab. */
+function Tabs({ fields, ...props }: FieldProps & { readonly fields: readonly ForceFieldResource[] }): ReactNode {
+  const [chosen, setChosen] = useState(0);
+  const id = useId();
+  const go = (event: KeyboardEvent<HTMLDivElement>): void => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    if (step === 0) return;
+    const next = (chosen + step + fields.length) % fields.length;
+    setChosen(next);
+    (event.currentTarget.children[next] as HTMLElement).focus();
+  };
+  return (
+    <fieldset>
+      {props.field.label && <legend>{props.field.label}</legend>}
+      <div role="tablist" className="tabs" onKeyDown={go}>
+        {fields.map((field, i) => (
+          <button
+            key={i}
+            type="button"
+            role="tab"
+            id={`${id}-tab-${i}`}
+            aria-selected={i === chosen}
+            aria-controls={`${id}-panel-${i}`}
+            tabIndex={i === chosen ? 0 : -1}
+            onClick={() => setChosen(i)}
+          >
+            {field.tablabel}
+          </button>
+        ))}
+      </div>
+      {fields.map((field, i) => (
+        <div key={i} role="tabpanel" id={`${id}-panel-${i}`} aria-labelledby={`${id}-tab-${i}`} hidden={i !== chosen}>
+          <Field {...props} field={field} />
+        </div>
+      ))}
+    </fieldset>
   );
 }
 
@@ -145,6 +214,19 @@ function Input({ field, values, problems, onChange }: FieldProps): ReactNode {
           rows={field.rows ?? 4}
           value={String(value)}
           onChange={(event) => onChange(name, event.target.value)}
+        />
+      );
+    case 'file':
+      return (
+        <input
+          name={name}
+          type="file"
+          aria-invalid={common['aria-invalid']}
+          onChange={(event) => {
+            const file = event.target.files?.[0];
+            if (!file) onChange(name, '');
+            else void file.text().then((text) => onChange(name, text));
+          }}
         />
       );
     case 'int':
@@ -187,6 +269,7 @@ function Input({ field, values, problems, onChange }: FieldProps): ReactNode {
             )
           }
         >
+          {!field.multiple && !field.choices?.some((choice) => choice === field.default) && <option value="" />}
           {field.choices?.map((choice) => (
             <option key={choice}>{choice}</option>
           ))}

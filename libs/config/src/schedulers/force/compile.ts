@@ -46,35 +46,85 @@ export function compileForce(reader: ObjectReader, name: string): CompiledForceF
           project: open('project'),
         },
       ];
-  const asked = reader.list('fields', (item, path) =>
-    compileField(new ObjectReader(item, path, reader.into, reader.where)),
-  );
+  const asked = compileFields(reader, 0);
   const taken = new Set([
     ...['username', 'reason', 'priority', 'builderid', 'builderNames'],
     ...codebases.flatMap(({ codebase }) =>
       ['branch', 'revision', 'repository', 'project'].map((key) => (codebase === '' ? key : `${codebase}_${key}`)),
     ),
   ]);
-  asked.forEach(({ name: fieldName }, index) => {
-    if (taken.has(fieldName)) {
-      reader.into.add(
-        `${reader.at('fields')}[${index}].name`,
-        fieldName,
-        'a name that the form does not have yet',
-        reader.where,
-      );
-    }
-    taken.add(fieldName);
-  });
+  checkNames(reader, asked, taken);
   return {
     label: reader.text('label', { default: name }),
     buttonName: reader.text('buttonName', { default: reader.text('label', { default: name }) }),
-    username: field('username', 'username', '', { label: 'your name:', size: 30 }),
-    reasonField: field('text', 'reason', 'force build', { label: 'reason:', size: 20 }),
-    priorityField: field('int', 'priority', 0, { size: 10 }),
+    username: compileOwn(reader, 'username', 'username', {
+      key: 'username',
+      field: field('username', 'username', '', { label: 'your name:', size: 30 }),
+    }),
+    reasonField: compileOwn(reader, 'reasonField', 'text', {
+      key: 'reason',
+      field: field('text', 'reason', 'force build', { label: 'reason:', size: 20 }),
+    }),
+    priorityField: compileOwn(reader, 'priorityField', 'int', {
+      key: 'priority',
+      field: field('int', 'priority', 0, { size: 10 }),
+    }),
     codebases,
     fields: asked,
   };
+}
+
+/** Deepest nesting of groups. */
+const MOST_DEPTH = 5;
+
+function compileFields(reader: ObjectReader, depth: number): ForceField[] {
+  return reader.list('fields', (item, path) =>
+    compileField(new ObjectReader(item, path, reader.into, reader.where), { depth }),
+  );
+}
+
+/** Checks that each value has a full name of its own, and that no two fields are the same property. */
+function checkNames(reader: ObjectReader, fields: readonly ForceField[], taken: Set<string>): void {
+  const properties = new Set<string>();
+  const check = (of: readonly ForceField[], path: string, prefix: string): void =>
+    of.forEach((one, index) => {
+      const at = `${path}[${index}]`;
+      const fullName = prefix + one.name;
+      const isProperty = prefix === '' && one.name !== '';
+      if (one.name !== '' && (taken.has(fullName) || (isProperty && properties.has(one.name))))
+        reader.into.add(`${at}.name`, one.name, 'a name that the form does not have yet', reader.where);
+      if (isProperty) properties.add(one.name);
+      if (!one.fields) taken.add(fullName);
+      else check(one.fields, `${at}.fields`, one.name === '' ? prefix : `${fullName}_`);
+    });
+  check(fields, reader.at('fields'), '');
+}
+
+/** Compiles one of the fields that every form has. The configuration may change it, or give its value. */
+function compileOwn(
+  reader: ObjectReader,
+  option: string,
+  type: 'username' | 'text' | 'int',
+  own: { readonly key: string; readonly field: ForceField },
+): ForceField {
+  const value = reader.raw(option);
+  if (value === undefined) return own.field;
+  if (typeof value === (type === 'int' ? 'number' : 'string'))
+    return { ...own.field, type: 'fixed', default: value as JsonValue, hide: true };
+  if (typeof value !== 'object' || value === null) {
+    reader.problem(option, `the options of the field, or its value`);
+    return own.field;
+  }
+  const { label, default: byDefault, size } = own.field;
+  return compileField(
+    new ObjectReader(
+      { label, default: byDefault, size, ...value, type, name: own.key },
+      reader.at(option),
+      reader.into,
+      reader.where,
+    ),
+    { givenName: own.key, depth: 0 },
+  );
 }
 
 /** Checks that there is one source stamp per codebase. */
@@ -97,7 +147,11 @@ function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
     checkAddress(codebase, key, value);
     return field('fixed', key, value, { hide: true });
   }
-  const compiled = compileField(new ObjectReader(value, codebase.at(key), codebase.into, codebase.where), key);
+  const compiled = compileField(new ObjectReader(value, codebase.at(key), codebase.into, codebase.where), {
+    givenName: key,
+    depth: 0,
+  });
+  if (compiled.fields) codebase.problem(key, 'one field');
   for (const text of [compiled.default, ...(compiled.choices ?? [])]) checkAddress(codebase, key, text);
   return compiled;
 }
@@ -116,28 +170,46 @@ function checkAddress(codebase: ObjectReader, key: string, value: unknown): void
   );
 }
 
-const FIELD_TYPES = ['text', 'textarea', 'int', 'bool', 'list', 'fixed'] as const;
+const FIELD_TYPES = [
+  ...(['text', 'textarea', 'int', 'bool', 'list', 'fixed'] as const),
+  ...(['username', 'file', 'nested', 'any-property', 'worker'] as const),
+] as const;
+type FieldType = (typeof FIELD_TYPES)[number];
 
-function compileField(reader: ObjectReader, givenName?: string): ForceField {
+/** The types of controls that stand for those of the configuration. */
+const CONTROLS: Readonly<Partial<Record<FieldType, ForceField['type']>>> = {
+  'any-property': 'nested',
+  worker: 'list',
+};
+
+function compileField(reader: ObjectReader, { givenName, depth }: { givenName?: string; depth: number }): ForceField {
   const type = reader.oneOf('type', FIELD_TYPES);
   const ownName = reader.text('name', {
     ...(givenName === undefined ? {} : { default: givenName }),
-    accepts: (text) => /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text),
+    accepts: (text) => /^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text) || (type === 'nested' && text === ''),
     expected: 'a name of letters, digits, dots, dashes and underscores',
   });
   const name = givenName ?? ownName;
+  const label = reader.text('label', { default: name, ...ANY_TEXT });
   const common = {
-    label: reader.text('label', { default: name, ...ANY_TEXT }),
-    tooltip: reader.text('tooltip', { default: '', ...ANY_TEXT }),
-    required: reader.boolean('required', false),
-    hide: reader.boolean('hide', type === 'fixed'),
+    label,
+    ...(reader.has('tablabel') && { tablabel: reader.text('tablabel', { default: label, ...ANY_TEXT }) }),
+    ...(type !== 'nested' && {
+      tooltip: reader.text('tooltip', { default: '', ...ANY_TEXT }),
+      required: reader.boolean('required', false),
+      hide: reader.boolean('hide', type === 'fixed'),
+    }),
   };
-  const compiled = field(type, name, '', { ...common, ...compileFieldType(type, reader) });
+  const compiled = field((CONTROLS[type] ?? type) as ForceField['type'], name, '', {
+    ...common,
+    ...compileFieldType(type, reader, depth),
+  });
   reader.done();
   return compiled;
 }
 
-function compileFieldType(type: (typeof FIELD_TYPES)[number], reader: ObjectReader): Partial<ForceField> {
+function compileFieldType(type: FieldType, reader: ObjectReader, depth: number): Partial<ForceField> {
+  const size = (byDefault: number): number => reader.number('size', { default: byDefault, min: 1, integer: true });
   switch (type) {
     case 'text':
     case 'textarea':
@@ -145,27 +217,61 @@ function compileFieldType(type: (typeof FIELD_TYPES)[number], reader: ObjectRead
         default: reader.text('default', { default: '', ...ANY_TEXT }),
         regex: compileRegex(reader),
         maxsize: reader.number('maxsize', { default: null, min: 1, integer: true }),
-        size: reader.number('size', { default: 10, min: 1, integer: true }),
+        size: size(10),
         ...(type === 'textarea' && {
           rows: reader.number('rows', { default: 8, min: 1, integer: true }),
           cols: reader.number('cols', { default: 80, min: 1, integer: true }),
         }),
       };
     case 'int':
-      return {
-        default: reader.number('default', { default: 0, integer: true }),
-        size: reader.number('size', { default: 10, min: 1, integer: true }),
-      };
+      return compileInt(reader, size(10));
     case 'bool':
       return { default: reader.boolean('default', false) };
     case 'list':
       return compileChoice(reader);
+    case 'username':
+      return {
+        default: reader.text('default', { default: '', ...ANY_TEXT }),
+        size: size(30),
+        needEmail: reader.boolean('needEmail', false),
+      };
+    case 'file':
+      return { maxsize: reader.number('maxsize', { default: null, min: 1, integer: true }) };
+    case 'nested': {
+      if (depth >= MOST_DEPTH) reader.problem('fields', `groups at most ${MOST_DEPTH} deep`);
+      return {
+        layout: reader.oneOf('layout', ['simple', 'vertical', 'tabs'] as const, 'vertical'),
+        columns: reader.number('columns', { default: 1, min: 1, max: 4, integer: true }),
+        fields: depth >= MOST_DEPTH ? [] : compileFields(reader, depth + 1),
+      };
+    }
+    case 'any-property':
+      return {
+        isAnyProperty: true,
+        layout: 'vertical',
+        columns: 1,
+        fields: [
+          field('text', 'name', '', { label: 'Name:', size: 10 }),
+          field('text', 'value', '', { label: 'Value:', size: 10 }),
+        ],
+      };
+    case 'worker':
+      return { of: 'workers', choices: [], strict: true, multiple: false };
     case 'fixed': {
       const value = reader.raw('default');
       if (!isJson(value)) reader.problem('default', 'a value that JSON can hold');
       return { default: isJson(value) ? value : null };
     }
   }
+}
+
+function compileInt(reader: ObjectReader, size: number): Partial<ForceField> {
+  const bound = (key: string): number | null => reader.number(key, { default: null, integer: true });
+  const [min, max] = [bound('min'), bound('max')];
+  if (min !== null && max !== null && min > max) reader.problem('max', `at least ${min}`);
+  const range = { ...(min !== null && { min }), ...(max !== null && { max }) };
+  const nearest = Math.min(Math.max(0, min ?? 0), max ?? Infinity);
+  return { default: reader.number('default', { default: nearest, integer: true, ...range }), size, ...range };
 }
 
 function compileRegex(reader: ObjectReader): string | null {
@@ -216,5 +322,25 @@ function compileChoice(reader: ObjectReader): Partial<ForceField> {
     reader.problem('default', multiple ? 'a list of choices' : 'one of the choices');
   }
   const texts = chosen.filter((item): item is string => typeof item === 'string');
-  return { choices, multiple, strict, default: multiple ? texts : (texts[0] ?? choices[0] ?? '') };
+  return {
+    ...{ choices, multiple, strict, default: multiple ? texts : (texts[0] ?? choices[0] ?? '') },
+    ...(reader.has('autopopulate') && { autopopulate: compileAutopopulate(reader, choices) }),
+  };
+}
+
+function compileAutopopulate(
+  reader: ObjectReader,
+  choices: readonly string[],
+): Readonly<Record<string, Readonly<Record<string, JsonValue>>>> {
+  const isRecord = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && isJson(value);
+  const given = reader.record<Record<string, JsonValue>>(
+    'autopopulate',
+    isRecord,
+    'values by the full name of a field',
+  );
+  for (const choice of Object.keys(given))
+    if (!choices.includes(choice))
+      reader.into.add(reader.at('autopopulate'), choice, 'one of the choices', reader.where);
+  return given;
 }

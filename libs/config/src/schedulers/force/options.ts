@@ -7,6 +7,8 @@ interface FieldOptions {
   readonly tooltip?: string;
   readonly required?: boolean;
   readonly hide?: boolean;
+  /** On the tab of a group with tabs. Default: the label. */
+  readonly tablabel?: string;
 }
 export interface TextFieldOptions extends FieldOptions {
   readonly default?: string;
@@ -22,6 +24,26 @@ export interface TextAreaOptions extends TextFieldOptions {
 export interface IntFieldOptions extends FieldOptions {
   readonly default?: number;
   readonly size?: number;
+  readonly min?: number;
+  readonly max?: number;
+}
+export interface UserNameOptions extends FieldOptions {
+  readonly default?: string;
+  readonly size?: number;
+  /** Accept only what holds an e-mail address, such as `Ada <ada@example.org>`. */
+  readonly needEmail?: boolean;
+}
+export interface FileFieldOptions extends FieldOptions {
+  /** Most characters. Default: as many as a property may have. */
+  readonly maxsize?: number;
+}
+export interface GroupOptions {
+  readonly label?: string;
+  readonly tablabel?: string;
+  readonly layout?: 'simple' | 'vertical' | 'tabs';
+  /** 1 to 4. Default 1. */
+  readonly columns?: number;
+  readonly fields: readonly FieldDefinition[];
 }
 export interface BoolFieldOptions extends FieldOptions {
   readonly default?: boolean;
@@ -32,6 +54,8 @@ export interface ChoiceFieldOptions extends FieldOptions {
   /** Accept only the choices. Default true. */
   readonly strict?: boolean;
   readonly multiple?: boolean;
+  /** Values that a choice gives to other fields of the page: by the choice, and by the full name of the field. */
+  readonly autopopulate?: Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
 }
 export type FieldDefinition = { readonly name: string } & (
   | ({ readonly type: 'text' } & TextFieldOptions)
@@ -39,6 +63,11 @@ export type FieldDefinition = { readonly name: string } & (
   | ({ readonly type: 'int' } & IntFieldOptions)
   | ({ readonly type: 'bool' } & BoolFieldOptions)
   | ({ readonly type: 'list' } & ChoiceFieldOptions)
+  | ({ readonly type: 'username' } & UserNameOptions)
+  | ({ readonly type: 'file' } & FileFieldOptions)
+  | ({ readonly type: 'nested' } & GroupOptions)
+  | ({ readonly type: 'any-property' } & FieldOptions)
+  | ({ readonly type: 'worker' } & FieldOptions)
   | { readonly type: 'fixed'; readonly default: JsonValue }
 );
 
@@ -55,6 +84,11 @@ export interface CodebaseDefinition {
 export interface ForceOptions extends SchedulerOptions {
   readonly label?: string;
   readonly buttonName?: string;
+  /** The field for the name of who forces. A string fixes it. */
+  readonly username?: UserNameOptions | string;
+  /** The field for the reason. A string fixes it. */
+  readonly reasonField?: TextFieldOptions | string;
+  readonly priorityField?: IntFieldOptions | number;
   readonly fields?: readonly FieldDefinition[];
   /** Default: one unnamed codebase. */
   readonly codebases?: readonly CodebaseDefinition[];
@@ -70,7 +104,7 @@ export function force(name: string, options: ForceOptions): ForceDefinition {
   return locate(force, { ...options, kind: 'force', name });
 }
 
-/** Controls of a force form. Each becomes a property of that name. */
+/** Controls of a force form. Each becomes a property of that name; those of a group with a name become one property together. */
 export const fields = {
   text: (name: string, options: TextFieldOptions = {}): FieldDefinition =>
     locate(fields.text, { ...options, type: 'text', name }),
@@ -82,6 +116,17 @@ export const fields = {
     locate(fields.bool, { ...options, type: 'bool', name }),
   choice: (name: string, options: ChoiceFieldOptions): FieldDefinition =>
     locate(fields.choice, { ...options, type: 'list', name }),
+  file: (name: string, options: FileFieldOptions = {}): FieldDefinition =>
+    locate(fields.file, { ...options, type: 'file', name }),
+  /** Fields that are shown together. Their values are one property with the group's name; without a name each is a property of its own. */
+  group: (name: string, options: GroupOptions): FieldDefinition =>
+    locate(fields.group, { ...options, type: 'nested', name }),
+  /** A property of any name. Whoever forces gives both. */
+  anyProperty: (name: string, options: FieldOptions = {}): FieldDefinition =>
+    locate(fields.anyProperty, { ...options, type: 'any-property', name }),
+  /** One of the workers of the builders. The value is the property, which a builder's `nextWorker` may follow. */
+  worker: (name = 'workername', options: FieldOptions = {}): FieldDefinition =>
+    locate(fields.worker, { ...options, type: 'worker', name }),
   fixed: (name: string, value: JsonValue): FieldDefinition =>
     locate(fields.fixed, { type: 'fixed', name, default: value }),
 } as const;
