@@ -4,6 +4,8 @@ import { claimsPerSecond } from './measures/claims.js';
 import { fuzz } from './measures/fuzz.js';
 import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
+import { deliveries } from './measures/hooks.js';
+import { pushIntake } from './measures/push-intake.js';
 import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
 import { slowSubscriber } from './measures/router.js';
@@ -14,6 +16,7 @@ import { stockLogs } from './measures/stock-logs.js';
 import { fleet } from './measures/workers.js';
 import { rounded } from './stats.js';
 import { installBuildbot, startBuildbot } from './systems/buildbot.js';
+import { startIntake } from './systems/intake.js';
 import { type Stack, type StackName, startMillrace, startStack } from './systems/millrace.js';
 import type { System, Workload } from './systems/system.js';
 
@@ -25,6 +28,8 @@ export const MEASURES = [
   'stall',
   'router',
   'claims',
+  'hooks',
+  'push-intake',
   'workers',
   'fleet',
   'stock-logs',
@@ -88,6 +93,8 @@ export async function runBench(
     } finally {
       await stack.stop();
     }
+    for (const measure of INTAKE_MEASURES)
+      if (options.only.has(measure)) await intake(name, measure, results.at(-1)!, say);
     await apart(name, results.at(-1)!, options, say);
   }
   for (const [measure, system, run] of [
@@ -108,6 +115,26 @@ export async function runBench(
 
 /** Measures of a running system, which Buildbot has too. */
 const CLUSTER_MEASURES: readonly MeasureName[] = ['trigger', 'throughput', 'chatty', 'reads', 'stall'];
+
+/** Measures of a scheduler that takes in changes. */
+const INTAKE_MEASURES = ['hooks', 'push-intake'] as const;
+
+async function intake(
+  name: StackName,
+  measure: (typeof INTAKE_MEASURES)[number],
+  result: SystemFigures,
+  say: Say,
+): Promise<void> {
+  say(`${result.system}: ${measure}`);
+  const stack = await startStack(name);
+  const system = await startIntake(stack);
+  try {
+    record(result.figures, await (measure === 'hooks' ? deliveries : pushIntake)(system), say);
+  } finally {
+    await system.stop();
+    await stack.stop();
+  }
+}
 
 /** Measures that use systems of their own, whatever the stack. */
 const OTHER_MEASURES: readonly MeasureName[] = ['stock-builds', 'fuzz', 'fuzz-http'];
