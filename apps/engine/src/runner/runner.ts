@@ -98,6 +98,8 @@ export class RunnerPool {
   private generation: Generation;
   private readonly builds = new Map<number, Build>();
   private readonly loading = new Map<string, { resolve: () => void; reject: (error: Error) => void }[]>();
+  /** The configurations that the running process was told about, by fingerprint. */
+  private readonly known = new Map<string, 'by name' | 'with its files'>();
   private readonly snapshots = new Map<string, ConfigSnapshot>();
   private readonly environments = new Map<string, Readonly<Record<string, string>>>();
   private restarts = 0;
@@ -168,12 +170,12 @@ export class RunnerPool {
       env: this.environments.get(fingerprint) ?? this.environmentOf(fingerprint, variables),
     };
     const loaded = this.whenLoaded(fingerprint);
-    this.post({ kind: 'load', generation: next });
+    this.load(next);
     try {
       await loaded;
       this.generation = { ...next, snapshot: this.snapshots.get(fingerprint) ?? next.snapshot };
     } catch (error) {
-      this.post({ kind: 'load', generation: before });
+      this.load(before);
       throw error;
     }
   }
@@ -225,7 +227,8 @@ export class RunnerPool {
     );
     const { threadMemoryMb = 512, warmThreads = 1, stopGraceMs = 5_000 } = this.options;
     this.post({ kind: 'configure', limits: { threadMemoryMb, warmThreads, stopGraceMs } });
-    this.post({ kind: 'load', generation: this.generation });
+    this.known.clear();
+    this.load(this.generation);
     for (const build of this.builds.values()) this.give(build);
   }
 
@@ -260,7 +263,22 @@ export class RunnerPool {
   private give(build: Build): void {
     if (!this.isUp) return;
     build.isSent = true;
-    this.post({ kind: 'run', job: build.job, generation: build.generation });
+    this.tell(build.generation);
+    this.post({ kind: 'run', job: build.job });
+  }
+
+  private load(generation: Generation): void {
+    this.tell(generation);
+    this.post({ kind: 'load', fingerprint: generation.fingerprint });
+  }
+
+  /** Tells the process about a configuration, once: it is large, and every build names one. */
+  private tell(generation: Generation): void {
+    const { fingerprint, snapshot } = generation;
+    const known = this.known.get(fingerprint);
+    if (known === 'with its files' || (known && !snapshot)) return;
+    this.known.set(fingerprint, snapshot ? 'with its files' : 'by name');
+    this.post({ kind: 'generation', generation });
   }
 
   private stop(build: Build, reason: string): void {

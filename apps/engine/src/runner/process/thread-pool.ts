@@ -16,7 +16,7 @@ const MAX_IDLE = 8;
 /** The threads of a runner process by configuration fingerprint: building, warm and starting ones. */
 export class ThreadPool {
   private current: Generation | null = null;
-  private readonly snapshots = new Map<string, Generation['snapshot']>();
+  private readonly generations = new Map<string, Generation>();
   private readonly building = new Map<number, RunnerThread>();
   private readonly waiting: { job: BuildJob; generation: Generation }[] = [];
   private idle: RunnerThread[] = [];
@@ -33,12 +33,14 @@ export class ThreadPool {
 
   receive(message: ToRunner): void {
     switch (message.kind) {
+      case 'generation':
+        this.remember(message.generation);
+        break;
       case 'load':
-        this.load(message.generation);
+        this.load(this.generations.get(message.fingerprint)!);
         break;
       case 'run':
-        this.remember(message.generation);
-        this.waiting.push(message);
+        this.waiting.push({ job: message.job, generation: this.generations.get(message.job.fingerprint)! });
         this.assign();
         break;
       case 'stop':
@@ -57,7 +59,6 @@ export class ThreadPool {
 
   /** Sets the configuration of new builds. Threads of another configuration end when their build does. */
   private load(generation: Generation): void {
-    this.remember(generation);
     this.current = generation;
     const stale = this.idle.filter((thread) => thread.generation.fingerprint !== generation.fingerprint);
     this.idle = this.idle.filter((thread) => !stale.includes(thread));
@@ -66,12 +67,17 @@ export class ThreadPool {
     this.warm();
   }
 
-  private remember({ fingerprint, snapshot }: Generation): void {
-    if (snapshot || !this.snapshots.has(fingerprint)) this.snapshots.set(fingerprint, snapshot);
+  private remember(generation: Generation): void {
+    const { fingerprint } = generation;
+    if (generation.snapshot || !this.generations.has(fingerprint)) this.generations.set(fingerprint, generation);
+  }
+
+  private snapshotOf(fingerprint: string): Generation['snapshot'] {
+    return this.generations.get(fingerprint)?.snapshot ?? null;
   }
 
   private loaded({ fingerprint }: Generation): void {
-    const snapshot = this.snapshots.get(fingerprint);
+    const snapshot = this.snapshotOf(fingerprint);
     if (snapshot) this.send({ kind: 'loaded', fingerprint, snapshot });
   }
 
@@ -102,20 +108,19 @@ export class ThreadPool {
       const has = (thread: RunnerThread) => thread.generation.fingerprint === generation.fingerprint;
       let missing = count - this.idle.filter(has).length - [...this.starting].filter(has).length;
       // The first thread of a configuration compiles it. The others are started with its compiled result.
-      if (!this.snapshots.get(generation.fingerprint))
-        missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
+      if (!this.snapshotOf(generation.fingerprint)) missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
       for (; missing > 0; missing--) this.startThread(generation);
     }
   }
 
   private startThread(wanted: Generation): void {
     const { fingerprint } = wanted;
-    const generation: Generation = { ...wanted, snapshot: this.snapshots.get(fingerprint) ?? null };
+    const generation: Generation = { ...wanted, snapshot: this.snapshotOf(fingerprint) };
     const thread: RunnerThread = new RunnerThread(generation, this.limits, {
       ready: (snapshot) => {
         this.starting.delete(thread);
-        const isFirst = !this.snapshots.get(fingerprint);
-        this.snapshots.set(fingerprint, snapshot);
+        const isFirst = !this.snapshotOf(fingerprint);
+        this.generations.set(fingerprint, { ...generation, snapshot });
         if (isFirst || this.current?.fingerprint === fingerprint) this.loaded(generation);
         this.idle.push(thread);
         this.assign();

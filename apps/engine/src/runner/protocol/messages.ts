@@ -51,8 +51,10 @@ export type FromThread =
 
 export type ToRunner =
   | { readonly kind: 'configure'; readonly limits: RunnerLimits }
-  | { readonly kind: 'load'; readonly generation: Generation }
-  | { readonly kind: 'run'; readonly job: BuildJob; readonly generation: Generation }
+  /** A configuration that later messages name by its fingerprint. */
+  | { readonly kind: 'generation'; readonly generation: Generation }
+  | { readonly kind: 'load'; readonly fingerprint: string }
+  | { readonly kind: 'run'; readonly job: BuildJob }
   | { readonly kind: 'stop'; readonly buildId: number; readonly reason: string }
   | { readonly kind: 'drop'; readonly buildId: number; readonly reason: string }
   | { readonly kind: 'reply'; readonly buildId: number; readonly reply: ServiceReply };
