@@ -56,6 +56,23 @@ describe('the resource table', () => {
     expect(keys.every((key) => key.endsWith(`/${event!.event}`) && !key.includes('undefined'))).toBe(true);
   });
 
+  it('tells of a step that starts as a new one, and of a cancelled request as such', () => {
+    const keys = (plural: string, row: object, event: string) => table.named(plural)!.events!.keys(row, event);
+    const step = { buildid: 1, stepid: 2 };
+    expect(keys('steps', step, 'started').filter((key) => key.startsWith('steps/'))).toEqual([
+      'steps/2/new',
+      'steps/2/started',
+    ]);
+    expect(keys('steps', step, 'updated')).toEqual(['builds/1/steps/2/updated', 'steps/2/updated']);
+    const request = { buildrequestid: 5, builderid: 1, buildsetid: 1 };
+    expect(keys('buildrequests', { ...request, results: Result.CANCELLED }, 'complete')[0]).toBe(
+      'buildrequests/5/cancel',
+    );
+    expect(keys('buildrequests', { ...request, results: Result.FAILURE }, 'complete')).not.toContain(
+      'buildrequests/5/cancel',
+    );
+  });
+
   it('has a listener for every event that has hints', () => {
     expect(Object.keys(EVENTS).sort()).toEqual(
       table.resources.flatMap(({ shape, events }) => (events ? [shape.plural] : [])).sort(),

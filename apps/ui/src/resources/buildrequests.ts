@@ -1,6 +1,6 @@
 import { type BuildRequestResource, EVENTS, hints, requestCancelled } from '@millrace/contracts';
 import { BUILD_REQUESTS, withFilter } from '@millrace/database';
-import { isUuid } from '@millrace/domain';
+import { isUuid, Result } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import { PriorityParams, ReasonParams } from './params.js';
 import { placesOfRequest } from './places.js';
@@ -59,7 +59,8 @@ export function buildrequests({ reads, actions, publish }: ResourcePorts): Resou
       names: EVENTS.buildrequests,
       load: (ids) => requests.byIds(ids),
       idOf: (request) => request.buildrequestid,
-      keys: ({ buildrequestid, builderid, buildsetid }, event) => [
+      keys: ({ buildrequestid, builderid, buildsetid, results }, event) => [
+        ...(event === 'complete' && results === Result.CANCELLED ? [`buildrequests/${buildrequestid}/cancel`] : []),
         `buildrequests/${buildrequestid}/${event}`,
         `builders/${builderid}/buildrequests/${buildrequestid}/${event}`,
         `buildsets/${buildsetid}/builders/${builderid}/buildrequests/${buildrequestid}/${event}`,

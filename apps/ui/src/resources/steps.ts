@@ -41,7 +41,12 @@ export function steps({ reads }: ResourcePorts): Resource {
       names: EVENTS.steps,
       load: (ids) => steps.byIds(ids),
       idOf: (step) => step.stepid,
-      keys: (step, event) => [`builds/${step.buildid}/steps/${step.stepid}/${event}`, `steps/${step.stepid}/${event}`],
+      keys: ({ buildid, stepid }, event) =>
+        // A step is made when it starts.
+        (event === 'started' ? ['new', event] : [event]).flatMap((told) => [
+          `builds/${buildid}/steps/${stepid}/${told}`,
+          `steps/${stepid}/${told}`,
+        ]),
       found: { changed: { in: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' } },
     },
   });
