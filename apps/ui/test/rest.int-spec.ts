@@ -163,6 +163,31 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect((await get('builds?builderid=1')).body.meta).not.toHaveProperty('examined');
   });
 
+  it('describes itself to programs and to people', async () => {
+    const response = await fetch(`${ui.url}/api/openapi.json`);
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    const text = await response.text();
+    const { paths, components, servers } = JSON.parse(text) as {
+      paths: Record<string, Record<string, { parameters: { name: string; in: string }[] }>>;
+      components: { schemas: object };
+      servers: unknown;
+    };
+    expect(servers).toEqual([{ url: 'http://ci.example.invalid/api/v2' }]);
+    expect(Object.keys(paths['/builds/{buildid}']!)).toEqual(['get', 'post']);
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const { parameters } of Object.values(operations)) {
+        const inPath = parameters.filter((one) => one.in === 'path').map(({ name }) => `{${name}}`);
+        expect([path, path.match(/\{\w+\}/g) ?? []]).toEqual([path, inPath]);
+        expect(new Set(parameters.map((one) => `${one.in} ${one.name}`)).size).toBe(parameters.length);
+      }
+    }
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      expect(components.schemas).toHaveProperty(name!);
+    const page = await fetch(`${ui.url}/api/docs`);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toContain('<code>/builds/{buildid}</code>');
+  });
+
   it('lists the queue in the order in which it is built', async () => {
     expect(
       await ids(
@@ -230,6 +255,8 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     ['builders/nobody', 404, 'not found'],
     ['logs/1/contents?offset=100', 404, 'not found'],
     ['logs/999/contents', 404, 'not found'],
+    ['logs/1/contents?offset=-1&limit=2', 404, 'invalid offset'],
+    ['logs/1/contents?limit=-2', 404, 'invalid limit'],
   ])('refuses %s', async (path, status, text) => {
     const answer = await get(path);
     expect(answer.status).toBe(status);
