@@ -122,7 +122,12 @@ export class Site {
   }
 
   /** Writes the configuration: `schedulers`, `changeSources` and `hooks` as source text, for one builder `b`. */
-  configure(parts: { readonly schedulers?: string; readonly changeSources?: string; readonly hooks?: string }): void {
+  configure(parts: {
+    readonly schedulers?: string;
+    readonly changeSources?: string;
+    readonly hooks?: string;
+    readonly www?: string;
+  }): void {
     writeFileSync(
       this.config,
       `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, gitPoller, pollerHook, trigger,
@@ -133,6 +138,7 @@ export default defineConfig({
   schedulers: [${parts.schedulers ?? ''}],
   changeSources: [${parts.changeSources ?? ''}],
   hooks: [${parts.hooks ?? ''}],
+  ${parts.www === undefined ? '' : `www: ${parts.www},`}
 });
 `,
     );

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApiTokenStore, UserStore } from '@millrace/database';
 import { eventually } from '@millrace/testing';
 import { type Scheduler, Site } from './site.js';
 
@@ -165,5 +166,58 @@ describe('POST /trigger with a token', () => {
       expect(output).not.toContain(secret);
       expect(output).toContain(Object.keys(env)[0]);
     }
+  });
+});
+
+describe('POST /trigger, where people have accounts', () => {
+  const WWW = `{ auth: {}, authz: {
+    roles: [{ from: 'groups', prefix: '' }],
+    rules: [{ action: 'trigger', builder: 'b', branch: 'release', role: 'admins' }, { action: 'trigger', role: 'signed-in' }],
+  } }`;
+  const tokenOf = async (username: string, ...scopes: string[]): Promise<Record<string, string>> => ({
+    authorization: `Bearer ${await new ApiTokenStore(site.db).create({ username, purpose: 'x', scopes, lifeMs: null })}`,
+  });
+  const body = (branch: string): object => ({ scheduler: 'people', sourceStamp: { branch } });
+  beforeAll(async () => {
+    site.configure({ schedulers: `trigger('people', { builders: ['b'] })`, www: WWW });
+    process.kill(scheduler.process.pid!, 'SIGHUP');
+    await eventually(async () => (await post(body('main'))).status === 403, { what: 'the new rules' });
+    const users = new UserStore(site.db);
+    const nobody = { fullName: null, email: null, password: 'long enough' };
+    await users.add({ ...nobody, username: 'ann', groups: ['admins'] });
+    await users.add({ ...nobody, username: 'bob', groups: [] });
+  }, 30_000);
+
+  it('takes tokens, as far as their scopes and the rights of their users go, and records it', async () => {
+    const [ann, bob, reader] = [
+      await tokenOf('ann', 'trigger'),
+      await tokenOf('bob', 'trigger'),
+      await tokenOf('ann', 'view'),
+    ];
+    const unknown = { authorization: `Bearer mrt_${'x'.repeat(43)}` };
+    const cases: [string, Record<string, string>, string, number][] = [
+      ['a stranger', {}, 'main', 403],
+      ['a token that does not work', unknown, 'main', 401],
+      ['a token for something else', reader, 'main', 403],
+      ['somebody', bob, 'main', 202],
+      ['somebody, on a branch of others', bob, 'release', 403],
+      ['an administrator', ann, 'release', 202],
+    ];
+    for (const [who, headers, branch, status] of cases)
+      expect([who, (await post(body(branch), headers)).status]).toEqual([who, status]);
+    expect(await site.db.all(`SELECT username, via, action, target, outcome FROM audit ORDER BY id`)).toEqual(
+      [
+        ['ann', 'refused'],
+        ['bob', 'done'],
+        ['bob', 'refused'],
+        ['ann', 'done'],
+      ].map(([username, outcome]) => ({
+        username,
+        via: 'token',
+        action: 'trigger',
+        target: 'schedulers/people',
+        outcome,
+      })),
+    );
   });
 });

@@ -48,10 +48,10 @@ export class TriggerListener implements OnApplicationBootstrap, BeforeApplicatio
   private async create(): Promise<NestFastifyApplication> {
     const adapter = httpAdapter({ rule: this.settings.listenerRule });
     const http = adapter.getInstance();
-    http.addHook('onRequest', async ({ headers, url }, reply) => {
+    http.addHook('onRequest', async ({ raw, url }, reply) => {
       // Hooks have secrets of their own.
       if (url.startsWith('/change_hook/')) return;
-      const refusal = this.guard.refuse(headers.authorization);
+      const refusal = await this.guard.refuse(raw);
       if (refusal) return reply.status(401).header('connection', 'close').send(refusal);
     });
     await this.hooks.addTo(http);
@@ -63,6 +63,7 @@ export class TriggerListener implements OnApplicationBootstrap, BeforeApplicatio
         module: TriggerApp,
         controllers: [TriggerController],
         providers: [
+          { provide: TriggerGuard, useValue: this.guard },
           { provide: TriggerService, useValue: this.service },
           { provide: APP_FILTER, useClass: MillraceErrorFilter },
         ],

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { schedulerKind } from '@millrace/config';
+import { type PlannedBuildset, schedulerKind } from '@millrace/config';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
-import { type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
-import { printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
-import { Hints, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { AuditStore, type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
+import { messageOf, printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
+import { Hints, LOG, type Logger, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
 import { announceBuildset } from '../schedulers/announce.js';
 import { withIds } from '../schedulers/scheduler-runner.js';
+import type { TriggerCaller } from './trigger-caller.js';
 import type { TriggerRequest } from './trigger-request.js';
+import { TriggerGuard } from './trigger.guard.js';
 
 /** The answer to a trigger. Its links work at once, before any engine has seen the request, and for ever (I6). */
 export interface TriggerAnswer {
@@ -23,6 +25,13 @@ export interface TriggerAnswer {
   readonly repeated: boolean;
 }
 
+/** Who asks, from where, and under which key. */
+export interface TriggerCall {
+  readonly caller: TriggerCaller;
+  readonly address: string;
+  readonly idempotencyKey: string | null;
+}
+
 /** Turns a request from outside into a buildset. */
 @Injectable()
 export class TriggerService {
@@ -30,13 +39,35 @@ export class TriggerService {
     private readonly configuration: SchedulerConfiguration,
     private readonly deliveries: DeliveryStore,
     private readonly hints: Hints,
+    private readonly guard: TriggerGuard,
+    private readonly audit: AuditStore,
     @Inject(SETTINGS) private readonly settings: SchedulerSettings,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  async trigger(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
+  async trigger(request: TriggerRequest, { caller, address, idempotencyKey }: TriggerCall): Promise<TriggerAnswer> {
     if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
       throw new UserError('bad-key', `Idempotency-Key has ${idempotencyKey.length} characters: expected 1 to 190`);
     }
+    if (caller.kind === 'operator') return this.deliver(request, idempotencyKey);
+    const record = recordOf(request, caller, address);
+    try {
+      this.demand(caller, request);
+    } catch (error) {
+      if (record && error instanceof UserError) await this.audit.refused(record, error.message);
+      throw error;
+    }
+    // It is recorded before it is done, so that nothing is done without a record.
+    const auditId = record && (await this.audit.begun(record));
+    const answer = await this.deliver(request, idempotencyKey).catch(async (error: unknown) => {
+      if (auditId !== null) await this.ended(auditId, 'failed', messageOf(error));
+      throw error;
+    });
+    if (auditId !== null) await this.ended(auditId, 'done', null);
+    return answer;
+  }
+
+  private async deliver(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
     const { answer, repeated } = await this.deliveries.deliver(
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
       () => this.buildset(request),
@@ -45,9 +76,41 @@ export class TriggerService {
     return this.answer(answer, repeated);
   }
 
+  /** What is committed is committed, whether or not this can be recorded: then the entry stays as begun. */
+  private async ended(auditId: number, outcome: 'done' | 'failed', error: string | null): Promise<void> {
+    try {
+      await this.audit.ended(auditId, outcome, error);
+    } catch (failure) {
+      this.log.warn({ err: failure, auditId, outcome }, `the end of a trigger is not recorded: ${messageOf(failure)}`);
+    }
+  }
+
+  private demand(caller: TriggerCaller, request: TriggerRequest): void {
+    if (!this.guard.asksForPlaces(caller)) return this.guard.demand(caller, []);
+    const { scheduler, planned } = this.plan(request);
+    const { config } = this.configuration.current;
+    const projects = new Map(config.builders.map(({ name, project }) => [name, project]));
+    const branches = new Set(planned.sourceStamps.map(({ branch }) => branch));
+    const places = planned.builders.flatMap((builder) => {
+      const project = projects.get(builder) ?? null;
+      const at = { scheduler: scheduler.name, builder, ...(project !== null && { project }) };
+      return [...branches].map((branch) => ({ ...at, ...(branch !== null && { branch }) }));
+    });
+    this.guard.demand(caller, places.length > 0 ? places : [{ scheduler: scheduler.name }]);
+  }
+
   private buildset(request: TriggerRequest): NewBuildset {
-    const { config, ids } = this.configuration.current;
-    const scheduler = findScheduler(config, request.scheduler);
+    const { ids } = this.configuration.current;
+    const { scheduler, planned } = this.plan(request);
+    return {
+      ...withIds(planned, ids.builders),
+      schedulerId: ids.schedulers.get(scheduler.name)!,
+      schedulerName: scheduler.name,
+    };
+  }
+
+  private plan(request: TriggerRequest): { readonly scheduler: CompiledScheduler; readonly planned: PlannedBuildset } {
+    const scheduler = findScheduler(this.configuration.current.config, request.scheduler);
     const { call } = schedulerKind(scheduler.kind).on;
     if (!call)
       throw new UserError('not-callable', `scheduler '${scheduler.name}' is of a kind that nobody can call`, {
@@ -67,11 +130,7 @@ export class TriggerService {
       properties: propertiesFrom(request.properties ?? {}, 'Trigger'),
       priority: request.priority ?? null,
     });
-    return {
-      ...withIds(planned, ids.builders),
-      schedulerId: ids.schedulers.get(scheduler.name)!,
-      schedulerName: scheduler.name,
-    };
+    return { scheduler, planned };
   }
 
   private answer(created: CreatedBuildset, repeated: boolean): TriggerAnswer {
@@ -87,6 +146,18 @@ export class TriggerService {
       repeated,
     };
   }
+}
+
+/** Returns what is recorded of somebody with a token of their own; null for others, who have no name. */
+function recordOf(
+  request: TriggerRequest,
+  caller: TriggerCaller,
+  address: string,
+): Parameters<AuditStore['begun']>[0] | null {
+  if (caller.kind !== 'token') return null;
+  const { account, tokenId } = caller;
+  const target = `schedulers/${printable(request.scheduler, 150)}`;
+  return { username: account.username, via: 'token', tokenId, address, action: 'trigger', target, params: request };
 }
 
 function findScheduler(config: CompiledConfig, name: string): CompiledScheduler {
