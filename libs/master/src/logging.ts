@@ -34,6 +34,17 @@ export function createLogger(
         },
       },
     },
-    ...(destination === undefined ? [] : [destination]),
+    destination ?? standardOutput(),
   );
+}
+
+/**
+ * Returns standard output. When nobody reads it any more, nothing more is written: a supervisor that died with unread lines makes the next
+ * write fail with ECONNRESET, which pino would throw, and its last words would wait for ever for the reader.
+ */
+function standardOutput(): DestinationStream {
+  const output = pino.destination({ dest: 1, sync: true });
+  const nothing = (): void => undefined;
+  output.on('error', () => Object.assign(output, { write: nothing, flushSync: nothing, end: nothing }));
+  return output;
 }
