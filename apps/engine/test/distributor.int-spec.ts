@@ -104,6 +104,7 @@ describe('Distributor', () => {
       store: new ClaimStore(db),
       hints: {
         publish: () => undefined,
+        state: 'connected' as const,
         subscribe: (prefix, handler) => {
           listeners.set(prefix, handler);
           return () => undefined;

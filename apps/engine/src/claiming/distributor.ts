@@ -52,7 +52,7 @@ export interface AvailableWorker extends FreeWorker {
 
 export interface DistributorOptions<W extends AvailableWorker> {
   readonly store: ClaimStore;
-  readonly hints: Pick<Hints, 'publish' | 'subscribe'>;
+  readonly hints: Pick<Hints, 'publish' | 'subscribe' | 'state'>;
   readonly log: Logger;
   readonly journal: Journal;
   readonly chooser: Chooser<W>;
@@ -82,6 +82,8 @@ export class Distributor<W extends AvailableWorker> {
    * that was given back, would wait behind all the heads in memory.
    */
   private readonly hinted = new Set<number>();
+  /** Builders with more queued requests than are kept in memory. The queues of all others were read to their ends. */
+  private readonly cut = new Set<number>();
   private readonly claiming = new Set<number>();
   private readonly lockQueue = new LockQueue();
   /** Builders with locks of which a claim is under way. */
@@ -238,7 +240,9 @@ export class Distributor<W extends AvailableWorker> {
     this.claiming.add(head.requestId);
     const left = this.heads.get(head.builderId)!.filter((other) => other.requestId !== head.requestId);
     this.heads.set(head.builderId, left);
-    if (left.length === 0) this.dirty.add(head.builderId);
+    // With a bus, what has been queued since the queue was read to its end is hinted at.
+    const mayHaveMore = this.cut.has(head.builderId) || this.options.hints.state !== 'connected';
+    if (left.length === 0 && mayHaveMore) this.dirty.add(head.builderId);
   }
 
   private async refresh(): Promise<void> {
@@ -250,6 +254,8 @@ export class Distributor<W extends AvailableWorker> {
       this.hinted.delete(builderId);
       try {
         const heads = await this.options.store.heads(builderId, HEADS_KEPT);
+        if (heads.length === HEADS_KEPT) this.cut.add(builderId);
+        else this.cut.delete(builderId);
         this.heads.set(
           builderId,
           heads.filter((head) => !this.claiming.has(head.requestId)),
