@@ -455,7 +455,10 @@ export class EngineBuildServices implements BuildServices {
     const locks = this.locked.get(step.number);
     this.locked.delete(step.number);
     const entry = { ...step, stateString: shortState(step.stateString), hasLocks: locks !== undefined };
-    this.soon([{ kind: 'step-finished', ...entry }], () => this.options.locks.announce(locks ?? []));
+    const entries = [{ kind: 'step-finished', ...entry }] as const;
+    if (locks === undefined) return this.soon(entries);
+    // Somebody may wait for the locks.
+    this.report(entries, this.journal.write(this.key, entries), () => this.options.locks.announce(locks));
   }
 
   async setProperties(properties: Properties): Promise<void> {
@@ -573,9 +576,17 @@ export class EngineBuildServices implements BuildServices {
   }
 
   /** Writes entries that nobody waits for. If the build is fenced off, it is noticed here all the same. */
-  private soon(entries: readonly BuildEntry[], after: () => void = () => undefined): void {
+  private soon(entries: readonly BuildEntry[]): void {
     this.assertGoing();
-    this.journal.writeSoon(this.key, entries).then(
+    this.report(entries, this.journal.writeSoon(this.key, entries));
+  }
+
+  private report(
+    entries: readonly BuildEntry[],
+    written: Promise<Committed>,
+    after: () => void = () => undefined,
+  ): void {
+    written.then(
       (committed) => {
         this.announce(committed);
         if (entries.some((entry) => entry.kind === 'step-started' && entry.number === 0)) {

@@ -23,7 +23,8 @@ interface ClaimItem {
 
 const MAX_GROUP_BYTES = 4 << 20;
 const MAX_GROUP_ITEMS = 256;
-const SOON_MS = 3;
+/** Longer than a short step's end takes to become the end of its build, which then is one transaction with it. */
+const SOON_MS = 20;
 
 /**
  * Writes all events in an engine's builds, in groups across builds: while one transaction is running the next group gathers, and an idle
@@ -58,7 +59,7 @@ export class Journal {
     return committed;
   }
 
-  /** Writes entries that nobody waits for together with the next other entries, at most a few milliseconds later. */
+  /** Writes entries that nobody waits for together with the next other entries, at most some milliseconds later. */
   writeSoon(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
     const committed = this.add(build, entries);
     this.soon ??= setTimeout(() => {

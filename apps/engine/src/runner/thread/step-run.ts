@@ -22,7 +22,7 @@ import { workerPath } from '../../core/worker-path.js';
 import type { BuildServices, BuildJob, CommandRequest } from '../protocol/build-services.js';
 
 /** Delay before a state is sent. A state that is replaced sooner is never sent, which saves a short step a write. */
-const STATE_DELAY_MS = 50;
+const STATE_DELAY_MS = 150;
 
 const NOT_STARTED: CommandOutcome = {
   rc: null,
