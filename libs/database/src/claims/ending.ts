@@ -92,16 +92,19 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
     return { ...ended, requeued: true, completedBuildsetId: null, children: [] };
   }
   const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
+  const isGreen = results === Result.SUCCESS || results === Result.WARNINGS;
+  // MariaDB sets columns from left to right, each to what those before it have become: the results come before the id that they belong to.
   await tx.defer(
-    `UPDATE builders SET latest_build_id = ?, latest_results = ? WHERE id = ? AND (latest_build_id IS NULL OR latest_build_id < ?)`,
-    [key.buildId, results, key.builderId, key.buildId],
+    `UPDATE builders SET latest_results = CASE WHEN COALESCE(latest_build_id, 0) < ? THEN ? ELSE latest_results END,
+       latest_build_id = CASE WHEN COALESCE(latest_build_id, 0) < ? THEN ? ELSE latest_build_id END
+       ${isGreen ? `, latest_green_build_id = CASE WHEN COALESCE(latest_green_build_id, 0) < ? THEN ? ELSE latest_green_build_id END` : ''}
+     WHERE id = ?`,
+    [
+      ...[key.buildId, results, key.buildId, key.buildId],
+      ...(isGreen ? [key.buildId, key.buildId] : []),
+      key.builderId,
+    ],
   );
-  if (results === Result.SUCCESS || results === Result.WARNINGS) {
-    await tx.defer(
-      `UPDATE builders SET latest_green_build_id = ? WHERE id = ? AND (latest_green_build_id IS NULL OR latest_green_build_id < ?)`,
-      [key.buildId, key.builderId, key.buildId],
-    );
-  }
   const why = `build ${key.buildId}, which waited for it, has ended`;
   const children = request.hasChildren === 1 ? await cancelChildren(tx, key.requestId, why) : [];
   return { ...ended, requeued: false, completedBuildsetId, children };

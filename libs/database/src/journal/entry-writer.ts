@@ -188,6 +188,8 @@ export class EntryWriter {
       log.lines += piece.lines;
       log.chunks = log.chunks === 'none' ? 'one' : 'several';
     }
+    if (log.lines === log.linesTold) return;
+    log.linesTold = log.lines;
     await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
   }
 
@@ -195,10 +197,11 @@ export class EntryWriter {
     const stepId = this.step(entry.step);
     const slug = this.memory.newSlug(entry.step, entry.log);
     const { insertId } = await this.tx.run(
-      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, 0, 0)`,
-      [this.build.buildId, stepId, entry.log, slug, entry.type],
+      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, ?, 0)`,
+      [this.build.buildId, stepId, entry.log, slug, entry.type, entry.lines],
     );
-    return this.memory.addLog(entry.step, entry.log, { logId: insertId, stepId, slug, lines: 0, chunks: 'none' });
+    const log: LogState = { logId: insertId, stepId, slug, lines: 0, linesTold: entry.lines, chunks: 'none' };
+    return this.memory.addLog(entry.step, entry.log, log);
   }
 }
 

@@ -90,13 +90,14 @@ export class Journal {
       buildId,
     ]);
     const numbers = new Map(steps.map((step) => [step.id, step.number]));
-    const logs = await this.db.all<Omit<LogState, 'chunks'> & { name: string }>(
+    const logs = await this.db.all<Omit<LogState, 'chunks' | 'linesTold'> & { name: string }>(
       `SELECT id AS logId, step_id AS stepId, name, slug, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
       [buildId],
     );
     const memory = new BuildMemory();
     for (const { number, id } of steps) memory.steps.set(number, id);
-    for (const { name, ...log } of logs) memory.addLog(numbers.get(log.stepId)!, name, { ...log, chunks: 'several' });
+    for (const { name, ...log } of logs)
+      memory.addLog(numbers.get(log.stepId)!, name, { ...log, linesTold: log.lines, chunks: 'several' });
     this.memory.set(buildId, memory);
   }
 

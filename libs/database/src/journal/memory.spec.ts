@@ -2,7 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BuildMemory, StagedMemory } from './memory.js';
 
-const log = (slug: string, lines = 0) => ({ logId: 1, stepId: 1, slug, lines, chunks: 'none' as const });
+const log = (slug: string, lines = 0) => ({
+  logId: 1,
+  stepId: 1,
+  slug,
+  lines,
+  linesTold: lines,
+  chunks: 'none' as const,
+});
 
 describe('StagedMemory', () => {
   it.each([

@@ -5,6 +5,8 @@ export interface LogState {
   readonly stepId: number;
   readonly slug: string;
   lines: number;
+  /** The number of lines that its row tells. */
+  linesTold: number;
   /** How many chunks its lines are in, as far as that decides whether merging them is worth a try. */
   chunks: 'none' | 'one' | 'several';
 }
