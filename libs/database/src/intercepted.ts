@@ -3,7 +3,7 @@ import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
 
 export interface Statement {
   /** The method of `Queryable` or `Transaction` that got the statement. */
-  readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferToEnd';
+  readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferAll' | 'deferToEnd';
   readonly sql: string;
   readonly params: readonly SqlValue[];
 }
@@ -37,6 +37,8 @@ export function intercepted(db: Database, interceptor: Interceptor): Database {
     ...queryable(tx),
     inTransaction: true,
     defer: through('defer', tx.defer.bind(tx)),
+    deferAll: <T>(sql: string, params?: readonly SqlValue[]) =>
+      through('deferAll', tx.deferAll.bind(tx)<T>)(sql, params),
     deferToEnd: through('deferToEnd', tx.deferToEnd.bind(tx)),
   });
   return {

@@ -160,15 +160,28 @@ async function addJournal(tx: Transaction, masterId: number): Promise<void> {
 }
 
 /**
- * Checks that our own lease is still valid. SQL, because every claim does it.
+ * Checks that our own lease is still valid.
  * @throws FencedError
  */
 export async function assertLeased(tx: Transaction, me: Incarnation): Promise<void> {
-  const row = await tx.get(`SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`, [
-    me.masterId,
-    me.epoch,
-  ]);
-  if (!row) throw new FencedError(`the lease of master ${me.masterId}`, { ...me });
+  requireLease(me, await tx.all(leaseSql(tx), [me.masterId, me.epoch]));
+}
+
+/**
+ * Reads whether our own lease is still valid, together with the next statement. SQL, because every claim does it.
+ * @returns what then throws FencedError if it is not
+ */
+export async function deferLeaseCheck(tx: Transaction, me: Incarnation): Promise<() => void> {
+  const rows = await tx.deferAll(leaseSql(tx), [me.masterId, me.epoch]);
+  return () => requireLease(me, rows());
+}
+
+function leaseSql(tx: Transaction): string {
+  return `SELECT m.id FROM masters m WHERE m.id = ? AND ${aliveSql(tx, '?')}`;
+}
+
+function requireLease(me: Incarnation, { length }: readonly unknown[]): void {
+  if (length === 0) throw new FencedError(`the lease of master ${me.masterId}`, { ...me });
 }
 
 /** Returns a master by its name, dead or alive, with its number of `builds`. Returns null when no master ever had that name. */

@@ -1,6 +1,6 @@
 import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
-import { OperationalError } from '@millrace/domain';
+import { OperationalError, UnexpectedError } from '@millrace/domain';
 import type { PoolDataSource, PoolDriver } from './mysql-driver.js';
 import { asOperational, isRolledBack } from './mysql-errors.js';
 import { Opening } from './opening.js';
@@ -150,7 +150,9 @@ class MysqlStatements {
  */
 class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
-  private deferred = ['START TRANSACTION'];
+  private deferred: { readonly text: string; readonly answered: (answer: unknown) => void }[] = [
+    { text: 'START TRANSACTION', answered: ignored },
+  ];
   private characters = 0;
   private readonly atEnd: string[] = [];
   private readonly repositories: Repositories;
@@ -167,8 +169,22 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     const statement = this.format(sql, params);
     if (this.characters + statement.length > DEFERRED_CHARACTERS) return this.send(statement);
-    this.deferred.push(statement);
-    this.characters += statement.length;
+    this.postpone(statement, ignored);
+  }
+
+  async deferAll<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<() => T[]> {
+    let rows: T[] | null = null;
+    this.postpone(this.format(sql, params), (answer) => (rows = answer as T[]));
+    return () => {
+      if (rows === null)
+        throw new UnexpectedError('not-sent', 'the rows of a deferred read are wanted before it was sent');
+      return rows;
+    };
+  }
+
+  private postpone(text: string, answered: (answer: unknown) => void): void {
+    this.deferred.push({ text, answered });
+    this.characters += text.length;
   }
 
   async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {
@@ -189,9 +205,13 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
     this.deferred = [];
     this.characters = 0;
     if (deferred.length === 0) return super.send<T>(statement);
-    return (await super.send<T[]>([...deferred, statement].join(';\n'))).at(-1)!;
+    const answers = await super.send<unknown[]>([...deferred.map(({ text }) => text), statement].join(';\n'));
+    deferred.forEach(({ answered }, i) => answered(answers[i]));
+    return answers.at(-1) as T;
   }
 }
+
+function ignored(): void {}
 
 /** Whether the connection must not be used again. The server rolls back when it is closed, and the next user gets a fresh one. */
 function losesConnection(error: unknown): boolean {

@@ -99,6 +99,11 @@ class SqliteTransaction implements Transaction {
     this.writer.run(sql, params);
   }
 
+  async deferAll<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<() => T[]> {
+    const rows = this.writer.all<T>(sql, params);
+    return () => rows;
+  }
+
   async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     this.atEnd.push({ sql, params });
   }

@@ -35,7 +35,14 @@ describe('traced', () => {
     const defer = async (sql: string) => void ran.push(sql);
     const database: Database = {
       ...plain,
-      transaction: (work) => work({ ...plain, inTransaction: true, defer, deferToEnd: defer }),
+      transaction: (work) =>
+        work({
+          ...plain,
+          inTransaction: true,
+          defer,
+          deferAll: async <T>(sql: string) => (ran.push(sql), (): T[] => []),
+          deferToEnd: defer,
+        }),
       close: async () => undefined,
     };
     const db = traced(database, file);

@@ -28,6 +28,26 @@ onEveryDatabase('transactions', (get) => {
       expect(await ids()).toEqual([2, 3]);
     });
 
+    it('and reads, are answered in order by the next statement', async () => {
+      await emptied();
+      await get().db.transaction(async (tx) => {
+        await note(tx, 1);
+        const first = await tx.deferAll<{ id: number }>(`SELECT id FROM notes ORDER BY id`);
+        await note(tx, 2);
+        const second = await tx.deferAll<{ id: number }>(`SELECT id FROM notes WHERE id > ? ORDER BY id`, [0]);
+        const none = await tx.deferAll(`SELECT id FROM notes WHERE id = 9`);
+        expect(await tx.get(`SELECT COUNT(*) AS n FROM notes`)).toEqual({ n: 2 });
+        expect([first(), second(), none()]).toEqual([[{ id: 1 }], [{ id: 1 }, { id: 2 }], []]);
+      });
+      const unsent = get().db.transaction(async (tx) => {
+        const rows = await tx.deferAll(`SELECT id FROM nowhere`);
+        await note(tx, 3);
+        return rows;
+      });
+      await expect(unsent).rejects.toThrow();
+      expect(await ids()).toEqual([1, 2]);
+    });
+
     it('leave nothing behind when one of them fails, whatever it was sent with', async () => {
       await emptied();
       await get().db.run(`INSERT INTO notes (id, body) VALUES (7, 'there')`);

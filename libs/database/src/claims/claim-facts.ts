@@ -19,7 +19,7 @@ export interface ClaimFacts {
  */
 export async function claimFacts(tx: Transaction, me: Incarnation, workerIds: Iterable<number>): Promise<ClaimFacts> {
   const ids = [...new Set(workerIds)].sort((a, b) => a - b);
-  const rows = await tx.all<{
+  const locked = await tx.deferAll<{
     workerId: number;
     maxBuilds: number;
     heldBy: WorkerFacts['heldBy'];
@@ -33,6 +33,7 @@ export async function claimFacts(tx: Transaction, me: Incarnation, workerIds: It
     ids,
   );
   const busy = await buildersBusyOn(tx, ids);
+  const rows = locked();
   const workers = new Map(
     rows.map(({ workerId, heldBy, maxBuilds }) => [
       workerId,

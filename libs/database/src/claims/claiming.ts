@@ -11,12 +11,12 @@ import {
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
-import { assertLeased, type Incarnation } from '../masters.js';
+import { deferLeaseCheck, type Incarnation } from '../masters.js';
 import { placeholders, rowPlaceholders, type Transaction } from '../sql.js';
 import { claimFacts } from './claim-facts.js';
 import { LocksOfClaims, type WaitingClaim } from './claim-locks.js';
 import type { BuildKey } from './fence.js';
-import { type RequestRow, requestsOf } from './requests.js';
+import { type RequestRow, deferRequests } from './requests.js';
 
 export interface ClaimCandidate {
   readonly requestId: number;
@@ -64,12 +64,13 @@ export async function claimIn(
   candidates: readonly ClaimCandidate[],
 ): Promise<Claims> {
   if (candidates.length === 0) return { builds: [], waiting: [] };
-  await assertLeased(tx, me);
+  const checkLease = await deferLeaseCheck(tx, me);
   const { workers, placeOf } = await claimFacts(
     tx,
     me,
     candidates.map(({ workerId }) => workerId),
   );
+  checkLease();
   const locks = await LocksOfClaims.of(tx, candidates);
   const { claims, waiting } = admitted(candidates, workers, placeOf, locks);
   const won = await takeOffQueue(tx, me, claims);
@@ -122,11 +123,12 @@ async function newBuilds(
   won: readonly ClaimCandidate[],
   locks: LocksOfClaims | null,
 ): Promise<NewBuild[]> {
-  const requests = await requestsOf(
+  const read = await deferRequests(
     tx,
     won.map((candidate) => candidate.requestId),
   );
   const numbers = await takeNumbers(tx, won);
+  const requests = read();
   return won.map((candidate, i) => {
     const request = requests.get(candidate.requestId)!;
     const number = numbers[i]!;

@@ -1,5 +1,5 @@
 import { byCodebase, type Properties, type SourceStamp } from '@millrace/domain';
-import { placeholders, type Queryable } from '../sql.js';
+import { placeholders, type Transaction } from '../sql.js';
 
 /** The columns of a request that are needed to begin or continue an attempt. */
 export interface RequestRow {
@@ -13,23 +13,40 @@ export interface RequestRow {
   sourceStamps: SourceStamp[];
 }
 
-export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  const rows = await tx.all<
-    Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'> & { properties: string; hasChanges: number }
-  >(
-    `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties,
+type ReadRequest = Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'> & {
+  readonly properties: string;
+  readonly hasChanges: number;
+};
+type ReadStamp = SourceStamp & { readonly requestId: number };
+
+export async function requestsOf(tx: Transaction, ids: readonly number[]): Promise<Map<number, RequestRow>> {
+  const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
+  const stamps = await tx.all<ReadStamp>(stampsSql(ids), ids);
+  return assembled(requests(), stamps);
+}
+
+/** Reads requests together with the next statement. */
+export async function deferRequests(tx: Transaction, ids: readonly number[]): Promise<() => Map<number, RequestRow>> {
+  const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
+  const stamps = await tx.deferAll<ReadStamp>(stampsSql(ids), ids);
+  return () => assembled(requests(), stamps());
+}
+
+function requestsSql({ length }: readonly number[]): string {
+  return `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties,
        EXISTS (SELECT 1 FROM buildset_changes c WHERE c.buildset_id = r.buildset_id) AS hasChanges
-     FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
-    ids,
-  );
-  const stamps = await tx.all<SourceStamp & { buildsetId: number }>(
-    `SELECT b.buildset_id AS buildsetId, s.branch, s.revision, s.repository, s.project, s.codebase
-     FROM buildset_source_stamps b JOIN source_stamps s ON s.id = b.source_stamp_id
-     WHERE b.buildset_id IN ${placeholders(rows.length)}`,
-    rows.map((row) => row.buildsetId),
-  );
-  const byBuildset = new Map<number, SourceStamp[]>(rows.map((row) => [row.buildsetId, []]));
-  for (const { buildsetId, ...stamp } of byCodebase(stamps)) byBuildset.get(buildsetId)!.push(stamp);
+     FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(length)}`;
+}
+
+function stampsSql({ length }: readonly number[]): string {
+  return `SELECT r.id AS requestId, s.branch, s.revision, s.repository, s.project, s.codebase
+     FROM build_requests r JOIN buildset_source_stamps b ON b.buildset_id = r.buildset_id
+     JOIN source_stamps s ON s.id = b.source_stamp_id WHERE r.id IN ${placeholders(length)}`;
+}
+
+function assembled(rows: readonly ReadRequest[], stamps: readonly ReadStamp[]): Map<number, RequestRow> {
+  const byRequest = new Map<number, SourceStamp[]>(rows.map((row) => [row.requestId, []]));
+  for (const { requestId, ...stamp } of byCodebase(stamps)) byRequest.get(requestId)!.push(stamp);
   return new Map(
     rows.map((row) => [
       row.requestId,
@@ -37,7 +54,7 @@ export async function requestsOf(tx: Queryable, ids: readonly number[]): Promise
         ...row,
         properties: JSON.parse(row.properties) as Properties,
         hasChanges: row.hasChanges === 1,
-        sourceStamps: byBuildset.get(row.buildsetId)!,
+        sourceStamps: byRequest.get(row.requestId)!,
       },
     ]),
   );
