@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Hint, hints, readHint } from './hints.js';
+import { type Hint, hints, isForPages, readHint } from './hints.js';
 
 /** One hint of every kind and event. */
 const ALL: readonly Hint[] = [
@@ -21,6 +21,17 @@ const ALL: readonly Hint[] = [
   hints.lock(4),
   hints.command(0),
 ];
+
+it('only what pages show may be sent later', () => {
+  expect(ALL.map(({ topic }) => topic).filter(isForPages)).toEqual([
+    'buildrequests.3.claimed',
+    'builds.6.new',
+    'builds.6.update',
+    'builds.7.properties.update',
+    ...['new', 'started', 'updated', 'finished'].map((event) => `builds.8.steps.9.${event}`),
+    ...['new', 'append', 'finished'].map((event) => `logs.12.${event}`),
+  ]);
+});
 
 describe('readHint', () => {
   it('reads every hint that is sent', () => {

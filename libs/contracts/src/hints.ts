@@ -80,6 +80,14 @@ export function isBuildFinished(topic: string): boolean {
   return /^builds\.\d+\.finished$/.test(topic);
 }
 
+/** Whether only pages show what a hint tells. No master has to act on it, so it may be sent a little later, together with others. */
+export function isForPages(topic: string): boolean {
+  return FOR_PAGES.test(topic);
+}
+
+const FOR_PAGES =
+  /^(builds\.\d+\.(new|update|properties\.update|steps\.\d+\.\w+)|logs\.\d+\.\w+|buildrequests\.\d+\.claimed)$/;
+
 /**
  * Allowed topics by kind: the rest of the topic, with `:id` for a number and `:event` for an event, and the ids that such a hint carries.
  */

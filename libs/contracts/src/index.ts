@@ -11,6 +11,7 @@ export {
   type Hint,
   hints,
   isBuildFinished,
+  isForPages,
   type LogEvent,
   readHint,
   type RequestEvent,

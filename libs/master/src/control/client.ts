@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import type { BusState } from '@millrace/bus';
-import type { Hint } from '@millrace/contracts';
+import { type Hint, isForPages } from '@millrace/contracts';
 import { monotonicMs } from '@millrace/domain';
 import type { HintHandler, Hints } from '../hints.js';
 import type { ControlSetup, FromControl, ToControl } from './protocol.js';
 
 const HEARTBEAT_MS = 200;
+/** Time that hints for pages gather. Each message on the bus costs every master something, and a short build would be five. */
+const GATHER_MS = 25;
 
 export interface ControlOptions {
   readonly setup: Omit<ControlSetup, 'heartbeat'>;
@@ -25,8 +27,11 @@ export class ControlClient implements Hints {
   private readonly stateListeners = new Set<(state: BusState) => void>();
   private readonly stopped: Promise<void>;
   private lastId = 0;
-  /** Hints of this turn of the event loop. They cross to the control thread, and mostly the bus, together. */
+  /** Hints that cross to the control thread, and mostly the bus, together. */
   private unsent: Hint[] = [];
+  /** When they do: after this turn of the event loop, or a little later if only pages wait for them. */
+  private atOnce: NodeJS.Immediate | undefined;
+  private soon: NodeJS.Timeout | undefined;
   /** Number of messages on the bus that were no hints, as far as the control thread has reported them. */
   droppedHints = 0;
   private busState: BusState = 'connecting';
@@ -59,8 +64,9 @@ export class ControlClient implements Hints {
 
   /** Sends a hint to other masters through the bus, and at once to the listeners of this one. */
   publish(hint: Hint): void {
-    if (this.unsent.length === 0) setImmediate(() => this.sendHints());
     this.unsent.push(hint);
+    if (isForPages(hint.topic)) this.soon ??= setTimeout(() => this.sendHints(), GATHER_MS);
+    else this.atOnce ??= setImmediate(() => this.sendHints());
     for (const { prefix, handler } of this.handlers.values()) {
       if (covers(prefix, hint.topic)) handler(hint.topic, hint.payload);
     }
@@ -118,6 +124,9 @@ export class ControlClient implements Hints {
   }
 
   private sendHints(): void {
+    clearTimeout(this.soon);
+    clearImmediate(this.atOnce);
+    this.soon = this.atOnce = undefined;
     if (this.unsent.length === 0) return;
     this.send({ kind: 'publish', hints: this.unsent });
     this.unsent = [];
