@@ -1,15 +1,15 @@
 import { Module } from '@nestjs/common';
 import { ConfigurationModule } from './configuration/configuration.module.js';
-import { GitModule } from './git/git.module.js';
 import { HooksModule } from './hooks/hooks.module.js';
 import { Scheduler } from './scheduler.js';
 import { SchedulersModule } from './schedulers/schedulers.module.js';
 import { ServicesModule } from './services/services.module.js';
+import { SourcesModule } from './sources/sources.module.js';
 import { TriggerModule } from './trigger/trigger.module.js';
 
 /** The role `scheduler`: pollers, hooks, schedulers, services, the trigger API. */
 @Module({
-  imports: [ConfigurationModule, GitModule, HooksModule, SchedulersModule, ServicesModule, TriggerModule],
+  imports: [ConfigurationModule, SourcesModule, HooksModule, SchedulersModule, ServicesModule, TriggerModule],
   providers: [Scheduler],
 })
 export class SchedulerModule {}

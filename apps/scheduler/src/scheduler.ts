@@ -2,10 +2,10 @@ import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap
 import { OnCommand } from '@millrace/master';
 import type { Revision } from './configuration/revision.js';
 import { SchedulerConfiguration } from './configuration/scheduler-configuration.js';
-import { GitPollers } from './git/git-pollers.js';
 import { Hooks } from './hooks/hooks.js';
 import { Schedulers } from './schedulers/schedulers.js';
 import { Services } from './services/services.js';
+import { ChangeSources } from './sources/change-sources.js';
 
 /** Runs the configuration in force. A reconfiguration takes effect completely or not at all. */
 @Injectable()
@@ -14,7 +14,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
 
   constructor(
     private readonly configuration: SchedulerConfiguration,
-    private readonly pollers: GitPollers,
+    private readonly sources: ChangeSources,
     private readonly hooks: Hooks,
     private readonly schedulers: Schedulers,
     private readonly services: Services,
@@ -45,7 +45,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
 
   private begin(): void {
     const { current } = this.configuration;
-    this.pollers.begin(current);
+    this.sources.begin(current);
     this.hooks.begin(current);
     this.schedulers.begin(current);
     this.services.begin(current);
@@ -53,7 +53,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Ends a revision. A running callback is aborted, and its change is looked at again. */
   private async end({ host }: Revision): Promise<void> {
-    const ends = [this.pollers.stop(), this.hooks.stop(), this.schedulers.stop(), this.services.stop()];
+    const ends = [this.sources.stop(), this.hooks.stop(), this.schedulers.stop(), this.services.stop()];
     await host.close();
     await Promise.all(ends);
   }

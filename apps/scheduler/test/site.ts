@@ -130,7 +130,7 @@ export class Site {
   }): void {
     writeFileSync(
       this.config,
-      `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, gitPoller, pollerHook, trigger,
+      `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, githubPullRequestPoller, gitPoller, pollerHook, trigger,
   worker } from '@millrace/config';
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],

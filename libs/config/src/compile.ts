@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type {
   CompiledBuilder,
   CompiledChangeSource,
+  CompiledGitSource,
   CompiledConfig,
   CompiledProject,
   CompiledWorker,
@@ -14,6 +15,8 @@ import { compileSteps, describeStep, noteMissingCodebases } from './compile-step
 import { describeValue, fingerprintOf } from './fingerprint.js';
 import { type BoundCredentials, checkGitAccess, credentialsFor, type GitCredentials } from './git-credentials.js';
 import { compileHook } from './hooks/compile.js';
+import { compilePullRequests } from './pull-requests/compile.js';
+import { PULL_REQUEST_FORGES } from './pull-requests/registry.js';
 import { LockList } from './locks.js';
 import { ObjectReader, ProblemList, references, SHORT, TIMER_MAX_SECONDS } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
@@ -386,6 +389,18 @@ function compileChangeSource(
   credentials: Map<string, BoundCredentials>,
   env: PasswordVariables,
 ): CompiledChangeSource {
+  const forge = PULL_REQUEST_FORGES.find(({ name }) => name === reader.raw('kind'));
+  return forge
+    ? compilePullRequests(reader, forge, callbacks, (variable) => env.get(variable) !== undefined)
+    : compileGitPoller(reader, callbacks, credentials, env);
+}
+
+function compileGitPoller(
+  reader: ObjectReader,
+  callbacks: CallbackTable,
+  credentials: Map<string, BoundCredentials>,
+  env: PasswordVariables,
+): CompiledGitSource {
   const address = reader.raw('repository');
   checkGitAccess(reader);
   const isSecret = typeof address === 'string' && secretInAddress(address) !== null;
@@ -416,7 +431,7 @@ function compileChangeSource(
     } else credentials.set(name, credentialsFor({ ...given, password }, repository, repository, {}));
   }
   if (name.length > 180) reader.problem('name', 'a name of 1 to 180 characters (the repository, where none is given)');
-  const compiled: CompiledChangeSource = {
+  const compiled: CompiledGitSource = {
     kind: reader.oneOf('kind', ['git']),
     name,
     repository,
@@ -433,7 +448,7 @@ function compileChangeSource(
   return compiled;
 }
 
-function compileBranches(reader: ObjectReader, callbacks: CallbackTable): CompiledChangeSource['branches'] {
+function compileBranches(reader: ObjectReader, callbacks: CallbackTable): CompiledGitSource['branches'] {
   const branches = reader.raw('branches');
   if (branches === undefined || branches === 'all') return 'all';
   if (typeof branches === 'function') return { handle: callbacks.keep(reader.at('branches'), branches) };

@@ -47,6 +47,15 @@ export { gitlabHook, type GitlabHookDefinition, type GitlabHookOptions } from '.
 export { type HookOptions, type SkipOptions } from './hooks/options.js';
 export { pollerHook, type PollerHookDefinition, type PollerHookOptions } from './hooks/poller/index.js';
 export { type HookDefinition } from './hooks/registry.js';
+export {
+  githubPullRequestPoller,
+  type GithubPullRequestPollerDefinition,
+  type GithubPullRequestPollerOptions,
+  gitlabMergeRequestPoller,
+  type GitlabMergeRequestPollerDefinition,
+  type GitlabMergeRequestPollerOptions,
+  type PullRequestPollerOptions,
+} from './pull-requests/options.js';
 export { locate, locationOf, type SourceLocation } from './location.js';
 export {
   type Lock,

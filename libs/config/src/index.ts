@@ -27,6 +27,9 @@ export {
   withPriority,
 } from './schedulers/choosing.js';
 export { type OpenRequest, type ServiceKind } from './services/kind.js';
+export { PER_PAGE, type PullRequest, type PullRequestForge } from './pull-requests/kind.js';
+export { pullRequestForge } from './pull-requests/registry.js';
+export { Payload } from './hooks/payload.js';
 export { serviceKind } from './services/registry.js';
 export { schedulerKind } from './schedulers/registry.js';
 export type { OnChange } from './schedulers/on-change/compile.js';

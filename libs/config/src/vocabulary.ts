@@ -2,6 +2,7 @@ import type { JsonValue } from '@millrace/domain';
 import type { ChoiceOptions, PrioritizeBuilders } from './choices.js';
 import type { GitCredentials } from './git-credentials.js';
 import type { HookDefinition } from './hooks/registry.js';
+import type { GithubPullRequestPollerDefinition, GitlabMergeRequestPollerDefinition } from './pull-requests/options.js';
 import { locate } from './location.js';
 import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
@@ -82,7 +83,10 @@ export interface GitPollerOptions {
   /** Make a change for the head of every branch that is seen for the first time, instead of only for later commits. */
   readonly buildHeadsOnFirstSight?: boolean;
 }
-export type ChangeSourceDefinition = { readonly kind: 'git' } & GitPollerOptions;
+export type ChangeSourceDefinition =
+  | ({ readonly kind: 'git' } & GitPollerOptions)
+  | GithubPullRequestPollerDefinition
+  | GitlabMergeRequestPollerDefinition;
 
 export interface MasterConfig {
   readonly title?: string;

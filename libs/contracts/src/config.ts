@@ -181,17 +181,42 @@ export interface ForceField {
   readonly isAnyProperty?: boolean;
 }
 
-export interface CompiledChangeSource {
-  readonly kind: 'git';
-  /** Unique among change sources. The default is the repository. */
+export type CompiledChangeSource = CompiledGitSource | CompiledPullRequestSource;
+
+/** The part of a change source that all kinds have. */
+export interface ChangeSourceCommon {
+  /** Unique among change sources. */
   readonly name: string;
-  readonly repository: string;
-  /** Branch names, all branches, or a callback that gets each branch name. */
-  readonly branches: readonly string[] | 'all' | { readonly handle: string };
   readonly pollIntervalMs: number;
   readonly project: string;
   readonly category: string | null;
   readonly codebase: string;
+}
+
+/** Asks the REST API of a forge for open pull requests, or merge requests. */
+export interface CompiledPullRequestSource extends ChangeSourceCommon {
+  readonly kind: 'github-pulls' | 'gitlab-merges';
+  /** Address of the API, without a slash at its end. */
+  readonly apiUrl: string;
+  /** The repository's name at the forge: `acme/widget`. */
+  readonly path: string;
+  /** The variable of the scheduler that holds the token; null without one. */
+  readonly tokenEnv: string | null;
+  /** Branches into which the pull requests go. */
+  readonly branches: readonly string[] | 'all';
+  /** Which address of the repository the changes have. */
+  readonly repositoryType: 'https' | 'ssh';
+  /** Whether the merge with the base is built, from the base's repository, instead of the head from its own. */
+  readonly magicLink: boolean;
+  /** A callback that gets each pull request and says whether it is built; null for all. */
+  readonly filter: string | null;
+}
+
+export interface CompiledGitSource extends ChangeSourceCommon {
+  readonly kind: 'git';
+  readonly repository: string;
+  /** Branch names, all branches, or a callback that gets each branch name. */
+  readonly branches: readonly string[] | 'all' | { readonly handle: string };
   /** Whether the poller makes one change for the head of a branch that it sees for the first time, instead of only remembering the head. */
   readonly buildHeadsOnFirstSight: boolean;
 }

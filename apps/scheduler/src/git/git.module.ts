@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
+import { SourceReportsModule } from '../sources/source-reports.module.js';
 import { GitPollers } from './git-pollers.js';
-import { SourceReports } from './source-reports.js';
 
 /** Polls Git repositories for changes. */
-@Module({ providers: [GitPollers, SourceReports], exports: [GitPollers] })
+@Module({ imports: [SourceReportsModule], providers: [GitPollers], exports: [GitPollers] })
 export class GitModule {}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { hints, type CompiledChangeSource } from '@millrace/contracts';
+import { hints, type CompiledGitSource } from '@millrace/contracts';
 import {
   type Incarnation,
   type IntakeStore,
@@ -12,9 +12,10 @@ import { FencedError, messageOf, MillraceError, printable } from '@millrace/doma
 import type { Hints, Lease, Logger } from '@millrace/master';
 import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
 import type { Limit } from '../core/limit.js';
+import { unwatchedText } from '../core/source-text.js';
 import { isCallbackFailure } from '../schedulers/judge.js';
 import type { Commit, GitRepository } from './repository.js';
-import type { SourceReport } from './source-reports.js';
+import type { SourceReport } from '../sources/source-reports.js';
 
 const BATCH = 200;
 const BRANCH_STATE = 'branch:';
@@ -30,7 +31,7 @@ const ASK_AGAIN_MS = 600_000;
 export type BranchChooser = (branch: string) => Promise<boolean>;
 
 export interface PollerOptions {
-  readonly source: CompiledChangeSource;
+  readonly source: CompiledGitSource;
   readonly choose: BranchChooser;
   readonly limit: Limit;
   readonly repository: GitRepository;
@@ -58,7 +59,7 @@ interface Moves {
 
 /** The poller of one Git repository. It is active on one master at a time (I4). */
 export class GitPoller {
-  private readonly source: CompiledChangeSource;
+  private readonly source: CompiledGitSource;
   private readonly repository: GitRepository;
   /** Branches for which the callback fails, with the time and the reason of the last failure. */
   private readonly undecided = new Map<string, { readonly failedAt: number; readonly why: string }>();
@@ -78,7 +79,7 @@ export class GitPoller {
     await this.options.limit(async () => {
       try {
         const unwatched = await this.pollAs(owner, signal);
-        await this.options.report.polled(owner, unwatched);
+        await this.options.report.polled(owner, unwatchedText(unwatched));
       } catch (error) {
         // The cursors stay unchanged, so nothing is missed when polling works again.
         if (!signal.aborted && !(error instanceof FencedError)) await this.options.report.failed(owner, error);

@@ -3,7 +3,7 @@ import { ChangeSourceStore, type Ownership, type SourceState } from '@millrace/d
 import { FencedError } from '@millrace/domain';
 import { Ambers, LOG, type Logger } from '@millrace/master';
 import { Counter, Gauge, Registry } from 'prom-client';
-import { failureText, unwatchedText } from '../core/source-text.js';
+import { failureText } from '../core/source-text.js';
 
 const SAY_AGAIN_MS = 600_000;
 
@@ -83,12 +83,11 @@ export class SourceReport {
 
   /**
    * Records a poll.
-   * @param unwatched reasons by branch, for branches that are left out
+   * @param error what is left out; null for nothing
    */
-  async polled(owner: Ownership, unwatched: ReadonlyMap<string, string>): Promise<void> {
+  async polled(owner: Ownership, error: string | null): Promise<void> {
     const { log } = this.ports;
-    if (this.state === 'failing') log.info({ source: this.source }, 'the repository can be polled again');
-    const error = unwatchedText(unwatched);
+    if (this.state === 'failing') log.info({ source: this.source }, 'the change source can be polled again');
     if (error === null) this.said = null;
     else this.say(error, null);
     await this.become(owner, error === null ? { state: 'ok' } : { state: 'partial', error });
