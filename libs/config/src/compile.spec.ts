@@ -540,7 +540,7 @@ describe('compileConfig', () => {
       [
         'title is ""; expected a non-empty string',
         "url is 3; expected an address such as 'https://ci.example.org/'",
-        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, changeSources, hooks, www, prioritizeBuilders, title, url',
+        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, removedBuilders, changeSources, hooks, www, prioritizeBuilders, title, url',
       ],
     ],
   ])('reports %s', (_what, config, messages) => {

@@ -23,6 +23,7 @@ import { ConfigError, type Note } from './problems.js';
 import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
 import { compileService } from './services/compile.js';
+import { REMOVED_BUILDERS } from './services/removed-builders.js';
 import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
 import { checkTriggers } from './triggers.js';
@@ -114,6 +115,8 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const serviceReaders = section('services');
   const services = serviceReaders.map((reader) => compileService(reader, { builders: builderNames, callbacks }));
   unique(services, serviceReaders);
+  const removedBuilders = top.has('removedBuilders') ? top.oneOf('removedBuilders', ['wait', 'cancel']) : 'wait';
+  if (removedBuilders === 'cancel') services.push({ name: REMOVED_BUILDERS, kind: REMOVED_BUILDERS });
   const sourceReaders = section('changeSources');
   const credentials = new Map<string, BoundCredentials>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));

@@ -101,6 +101,8 @@ export interface MasterConfig {
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean;
   readonly hooks?: readonly HookDefinition[];
+  /** Whether requests that wait for a builder which has left the configuration go on waiting for it, the default, or are cancelled. */
+  readonly removedBuilders?: 'wait' | 'cancel';
   /** Orders the builders that have waiting requests. The default order is by the priority and the age of their next requests. */
   readonly prioritizeBuilders?: PrioritizeBuilders;
   /** Who people are, and what they may do. */

@@ -125,4 +125,20 @@ onEveryDatabase('services', (get) => {
     expect((await store.failures({ failuresMs: cursors.failuresMs + 3_600_000 })).failures).toHaveLength(1);
     expect((await store.failures({ failuresMs: cursors.failuresMs + 3_600_000 })).nowMs).not.toBeNull();
   });
+
+  it('find what waits for builders that no engine has any more, unless the scheduler knows them', async () => {
+    const { db } = get();
+    const { requests } = await buildset([2]);
+    const [{ requestId, builderId }] = requests as [(typeof requests)[0]];
+    expect(await store.requestsWithoutBuilder(new Set())).toEqual([]);
+    const other = await register(db, 'engine');
+    await configure(db, other, { builders: 3, workers: 20 });
+    await configure(db, me, { builders: 2, workers: 20 });
+    expect(await store.requestsWithoutBuilder(new Set())).toEqual([]);
+    await configure(db, other, { builders: 2, workers: 20 });
+    const waiting = await store.requestsWithoutBuilder(new Set());
+    expect(found(waiting)).toContain(requestId);
+    expect(new Set(waiting.map(({ builder }) => builder))).toEqual(new Set(['b2']));
+    expect(await store.requestsWithoutBuilder(new Set([builderId]))).toEqual([]);
+  });
 });

@@ -77,10 +77,11 @@ export class ServiceRunner {
     const { name } = this.options.service;
     const owner = await ports.ownerships.acquire(ownershipName.service(name), ports.me, ports.lease.mayTakeOver());
     if (!owner) return;
-    const { change, failure } = this.options.kind.on;
+    const { change, failure, removed } = this.options.kind.on;
     try {
       if (change) await this.followChanges(owner, signal);
       if (failure) await this.followFailures(owner, signal);
+      if (removed) await this.lookForRemoved(signal);
     } catch (error) {
       // Another master is the owner now: a normal end of this round.
       if (!(error instanceof FencedError)) throw error;
@@ -116,6 +117,17 @@ export class ServiceRunner {
       await this.cancel(kind.on.failure!(service, { failed, sourceStamps, rest }));
     }
     if (nowMs !== null) await services.move(owner, { failuresMs: nowMs });
+  }
+
+  /** Cancels what waits for removed builders. A builder of this configuration is none, even if no engine has read it yet. */
+  private async lookForRemoved(signal: AbortSignal): Promise<void> {
+    const { service, kind } = this.options;
+    const known = new Set(this.builderNames.keys());
+    while (!signal.aborted) {
+      const waiting = await this.ports.services.requestsWithoutBuilder(known);
+      if (waiting.length === 0) return;
+      await this.cancel(kind.on.removed!(service, waiting));
+    }
   }
 
   private named(rows: readonly OpenRequestRow[]): { readonly requestId: number; readonly builder: string }[] {

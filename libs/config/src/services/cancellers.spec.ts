@@ -75,6 +75,25 @@ describe('the rest of a buildset', () => {
   });
 });
 
+describe('requests of removed builders', () => {
+  it('are all cancelled, each with the name of its builder', () => {
+    const service = { name: 'removed-builders', kind: 'removed-builders' };
+    expect(kindOf('removed-builders').removed!(service, [{ requestId: 1, builder: 'gone' }])).toEqual([
+      { requestId: 1, reason: "no configuration has the builder 'gone' any more" },
+    ]);
+  });
+
+  it.each([
+    [undefined, []],
+    ['wait', []],
+    ['cancel', [{ name: 'removed-builders', kind: 'removed-builders' }]],
+  ] as const)('are looked for as the configuration says: %s', (removedBuilders, expected) => {
+    const builders = [builder('b', { workers: ['w'], factory: [customStep('do', () => Promise.resolve(0))] })];
+    const config = { workers: [worker('w')], builders, ...(removedBuilders && { removedBuilders }) };
+    expect(compileConfig(config, { env: {} }).revision.services).toEqual(expected);
+  });
+});
+
 describe('a configuration of cancellers', () => {
   it.each<[string, ServiceDefinition[], string]>([
     ['an unknown builder', [oldBuildCanceller('s', { filters: [{ builders: ['fsat'] }] })], "did you mean 'fast'?"],

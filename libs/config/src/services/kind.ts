@@ -33,6 +33,8 @@ export interface ServiceReactions<S extends CompiledService = CompiledService> {
   change?(this: void, service: S, cause: NewerChange): readonly Cancellation[];
   /** Decides about a request of an unfinished buildset that ended with a failure or an exception. */
   failure?(this: void, service: S, cause: FailedRequest): readonly Cancellation[];
+  /** Decides about requests that wait for builders which no configuration has any more. */
+  removed?(this: void, service: S, waiting: readonly OpenRequest[]): readonly Cancellation[];
 }
 
 /** A request that is not complete: it waits or is being built. */

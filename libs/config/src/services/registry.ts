@@ -2,9 +2,14 @@ import { UnexpectedError } from '@millrace/domain';
 import { type FailingBuildsetCancellerDefinition, failingBuildsetCancellerKind } from './failing-buildset-canceller.js';
 import type { ServiceKind } from './kind.js';
 import { type OldBuildCancellerDefinition, oldBuildCancellerKind } from './old-build-canceller.js';
+import { removedBuildersKind } from './removed-builders.js';
 
 /** Every kind of service. */
-export const SERVICE_KINDS: readonly ServiceKind[] = [oldBuildCancellerKind, failingBuildsetCancellerKind];
+export const SERVICE_KINDS: readonly ServiceKind[] = [
+  oldBuildCancellerKind,
+  failingBuildsetCancellerKind,
+  removedBuildersKind,
+];
 
 /**
  * Returns the kind of a compiled service.

@@ -29,6 +29,8 @@ const OLDER_CHANGES = 200;
 const LATE_MS = 30_000;
 /** Most failures of one statement. */
 const FAILURES_READ = 500;
+/** Most requests of a removed builder that are read at once. */
+const REMOVED_READ = 1000;
 const FAILURES: readonly Result[] = [Result.FAILURE, Result.EXCEPTION];
 /** A condition: nobody has asked the engine to stop the build of request `r` yet. */
 const NOT_STOPPING = `NOT EXISTS (SELECT 1 FROM claims k JOIN master_commands o ON o.subject_id = k.build_id
@@ -112,6 +114,28 @@ export class ServiceStore {
        WHERE r.buildset_id = ? AND r.complete_at_ms IS NULL AND ${NOT_STOPPING}`,
       [buildsetId],
     );
+  }
+
+  /**
+   * Returns waiting requests of builders that no engine has in its configuration, living or not.
+   * @param known builders that have been configured and may only not have reached an engine yet
+   */
+  async requestsWithoutBuilder(known: ReadonlySet<number>): Promise<(OpenRequestRow & { readonly builder: string })[]> {
+    const rows = await this.db.all<{ builderId: number; builder: string }>(
+      `SELECT q.builder_id AS builderId, b.name AS builder
+       FROM (SELECT DISTINCT builder_id FROM queue) q LEFT JOIN builders b ON b.id = q.builder_id
+       WHERE NOT EXISTS (SELECT 1 FROM builder_masters m WHERE m.builder_id = q.builder_id)`,
+    );
+    const requests: (OpenRequestRow & { readonly builder: string })[] = [];
+    for (const { builderId, builder } of rows.filter((row) => !known.has(row.builderId))) {
+      const waiting = await this.db.all<OpenRequestRow>(
+        `SELECT request_id AS requestId, builder_id AS builderId FROM queue WHERE builder_id = ?
+         ORDER BY queue_rank, request_id LIMIT ${REMOVED_READ}`,
+        [builderId],
+      );
+      requests.push(...waiting.map((row) => ({ ...row, builder })));
+    }
+    return requests;
   }
 
   async sourceStamps(buildsetId: number): Promise<SourceStamp[]> {
