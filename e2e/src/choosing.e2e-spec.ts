@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type JsonValue, Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
 import { Api, type Build } from './resources.js';
-import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
+import { availableStacks, FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
 
 describe.each(availableStacks().slice(0, 2))('choosing on %s', (name) => {
   let stack: Stack;
@@ -101,5 +101,30 @@ describe.each(availableStacks().slice(0, 2))('choosing on %s', (name) => {
     expect(await waitsFor(requests[1]!, 'locks')).toContain("waiting for the lock 'builder:one-at-a-time'");
     open('one-at-a-time');
     for (const request of requests) expect((await ended(request)).results).toBe(Result.SUCCESS);
+  }, 120_000);
+
+  it('a renamed builder keeps its builds, and what waits for a removed one is cancelled with the reason', async () => {
+    const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+    const built = await ended(await triggered('before'));
+    for (const { workerid } of (await cluster.api<{ workers: { workerid: number }[] }>('/workers')).workers)
+      await cluster.call(`/workers/${workerid}`, 'pause', { reason: 'so that requests wait' });
+    const [leaving, renamed] = [await triggered('leaving'), await triggered('before')];
+    open('no-leaving');
+    open('renamed');
+    const { status, stderr, stdout: said } = await millraceSoon(['reconfig', '--database', database]);
+    expect([status, stderr + said]).toEqual([0, expect.any(String)]);
+    await eventually(async () => (await api.request(leaving)).complete, { timeoutMs: 60_000, what: 'the cancelling' });
+    expect(await api.request(leaving)).toMatchObject({
+      results: Result.CANCELLED,
+      reason: "no configuration has the builder 'leaving' any more",
+    });
+    expect(await api.request(renamed)).toMatchObject({ complete: false });
+    const id = await api.builderId('after');
+    expect((await api.builds(`builderid=${id}`)).map(({ buildid }) => buildid)).toEqual([built.buildid]);
+    const { stdout } = await millraceSoon(['config', 'diff', '--database', database]);
+    expect(stdout).toMatch(/before[\s\S]*after/);
+    expect(stdout).toContain('leaving');
+    const { stdout: list } = await millraceSoon(['config', 'list', '--database', database]);
+    expect(list.split('\n').filter((line) => /^[0-9a-f]{12} /.test(line))).toHaveLength(2);
   }, 120_000);
 });
