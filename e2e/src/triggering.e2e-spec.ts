@@ -92,6 +92,12 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       expect(await children(build)).toHaveLength(1);
     }, 120_000);
 
+    it('are not done when their condition says so', async () => {
+      const build = await ended(await start('conditional'));
+      expect(build).toMatchObject({ results: Result.SKIPPED, state_string: 'skipped by doBuildIf' });
+      expect(await api.steps(build.buildid)).toEqual([]);
+    }, 60_000);
+
     it('must not trigger one another for ever', async () => {
       const build = await ended(await start('endless'));
       expect(build).toMatchObject({ results: Result.EXCEPTION });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { compileConfig } from './compile.js';
 import { lock, resources, workerLock } from './locks.js';
 import { ConfigError } from './problems.js';
-import { customStep } from './step.js';
+import { customStep, type DoBuildIf } from './step.js';
 import { type FilterDefinition } from './schedulers/on-change/options.js';
 import { anyBranch } from './schedulers/any-branch/index.js';
 import { type FieldDefinition, fields, force } from './schedulers/force/options.js';
@@ -179,8 +179,12 @@ describe('compileConfig', () => {
     ],
     [
       'a callback that is none',
-      { ...builders({ nextWorker: 'w' }), prioritizeBuilders: ['b'] },
-      ['builders[0].nextWorker is "w"; expected a callback', 'prioritizeBuilders is ["b"]; expected a callback'],
+      { ...builders({ nextWorker: 'w', doBuildIf: 'x' }), prioritizeBuilders: ['b'] },
+      [
+        'builders[0].nextWorker is "w"; expected a callback',
+        'builders[0].doBuildIf is "x"; expected true, false or a callback',
+        'prioritizeBuilders is ["b"]; expected a callback',
+      ],
     ],
     ['no list of locks', builders({ locks: 'db' }), ['builders[0].locks is "db"; expected a list of locks']],
     [
@@ -828,6 +832,14 @@ describe('fingerprints', () => {
 
   it('are the same for the same configuration', () => {
     expect(compileConfig(config({})).fingerprint).toBe(base.fingerprint);
+  });
+
+  it('change with the condition of a builder', () => {
+    const conditional = (doBuildIf?: DoBuildIf) =>
+      compileConfig({ ...good(), builders: [builder('b', { workers: ['w'], doBuildIf, factory: [step] })] })
+        .builderFingerprints.b;
+    const all = [conditional(), conditional(false), conditional(() => true), conditional(() => false)];
+    expect(new Set(all).size).toBe(4);
   });
 
   it('change with the text of a callback, that of its builder too', () => {

@@ -355,6 +355,9 @@ function compileBuilder(
     expected: "a folder name without '..'",
   });
   const choices = compileChoices(reader, callbacks);
+  const doBuildIf = reader.raw('doBuildIf');
+  if (doBuildIf !== undefined && typeof doBuildIf !== 'boolean' && typeof doBuildIf !== 'function')
+    reader.problem('doBuildIf', 'true, false or a callback');
   const compiled = {
     name,
     formerNames: reader.texts('formerNames'),
@@ -378,6 +381,7 @@ function compileBuilder(
     env: describeValue(env),
     steps: steps.map(describeStep),
     ...(ownLocks.length > 0 && { locks: describeValue(ownLocks) }),
+    ...(doBuildIf !== undefined && { doBuildIf: describeValue(doBuildIf) }),
   });
   return { ...compiled, fingerprint };
 }

@@ -76,6 +76,7 @@ export {
   type CommandOptions,
   type CommandOutcome,
   customStep,
+  type DoBuildIf,
   type DoStepIf,
   type HideStepIf,
   interpolate,

@@ -197,6 +197,8 @@ export interface StepOutcome {
 }
 
 export type DoStepIf = boolean | ((step: StepContext) => boolean | Promise<boolean>);
+/** Decides whether a build is done at all, before its first step. */
+export type DoBuildIf = boolean | ((build: RenderContext) => boolean | Promise<boolean>);
 export type HideStepIf = boolean | ((result: Result, step: StepContext) => boolean | Promise<boolean>);
 
 /** A step of a factory. One object is run by many builds, so it keeps no state of its own. */

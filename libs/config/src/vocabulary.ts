@@ -7,7 +7,7 @@ import { locate } from './location.js';
 import type { LockUse } from './locks.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
 import type { ServiceDefinition } from './services/registry.js';
-import type { Renderable, Step } from './step.js';
+import type { DoBuildIf, Renderable, Step } from './step.js';
 import type { WwwOptions } from './www/options.js';
 
 type Properties = Readonly<Record<string, JsonValue>>;
@@ -58,6 +58,8 @@ export interface BuilderOptions extends ChoiceOptions {
   readonly maxBuilds?: number;
   /** Whether a new request takes the place of compatible older ones that wait. The default is the configuration's. */
   readonly collapseRequests?: boolean;
+  /** Whether a build is done. When it is not, it ends as skipped before its first step. Default true. */
+  readonly doBuildIf?: DoBuildIf;
 }
 export interface BuilderDefinition extends BuilderOptions {
   readonly name: string;

@@ -53,9 +53,19 @@ const factories: Record<string, any[]> = {
   ],
   log: [custom('talk', (step: any) => { for (let i = 0; i < 1000; i++) step.log('notes').append(i + ','); step.addUrl('docs', 'http://x'); step.setState('talked'); })],
 };
+const conditions: Record<string, any> = {
+  unwanted: false,
+  unwanted_by_property: ({ properties }: any) => properties.get('greeting') === 'nothing',
+  wanted: async ({ sourceStamps }: any) => Array.isArray(sourceStamps),
+  undecided: () => new Promise(() => {}),
+  broken: () => { throw new Error('bad luck'); },
+};
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],
-  builders: Object.entries(factories).map(([name, factory]) => builder(name, { workers: ['w'], factory, env: { A: 'builder', B: '%(prop:greeting)s' } })),
+  builders: [
+    ...Object.entries(factories).map(([name, factory]) => builder(name, { workers: ['w'], factory, env: { A: 'builder', B: '%(prop:greeting)s' } })),
+    ...Object.entries(conditions).map(([name, doBuildIf]) => builder(name, { workers: ['w'], factory: [shell({ command: 'true' })], doBuildIf })),
+  ],
 });
 `;
 
@@ -241,6 +251,26 @@ describe('steps', () => {
     });
     expect(host.steps).toHaveLength(1);
     await expectWorking(pool);
+  });
+});
+
+describe('doBuildIf', () => {
+  const skipped = { kind: 'finished', results: Result.SKIPPED, stateString: 'skipped by doBuildIf' };
+  it.each<[string, BuildOutcome, number]>([
+    ['unwanted', skipped as BuildOutcome, 0],
+    ['unwanted_by_property', skipped as BuildOutcome, 0],
+    ['wanted', SUCCESS, 1],
+    ['broken', { kind: 'finished', results: Result.EXCEPTION, stateString: 'exception doBuildIf failed: bad luck' }, 0],
+  ])('decides before the first step: %s', async (builder, expected, steps) => {
+    const { outcome, host } = start(await startPool(), builder);
+    expect(await outcome).toEqual(expected);
+    expect(host.steps).toHaveLength(steps);
+  });
+
+  it('does not keep a stopped build from ending', async () => {
+    const { outcome, stop } = start(await startPool(), 'undecided');
+    stop('enough');
+    expect(await outcome).toMatchObject({ results: Result.CANCELLED });
   });
 });
 

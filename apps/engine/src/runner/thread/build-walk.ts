@@ -22,12 +22,13 @@ import {
   uniqueStepNames,
 } from '../../core/step-sequence.js';
 import type { BuildServices, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-services.js';
-import { StepRun } from './step-run.js';
+import { renderContextOf, StepRun } from './step-run.js';
 
 /** A stopped step that has no running command and still does not end is abandoned after this time. */
 const ABANDON_AFTER_MS = 5_000;
 /** Longest logged stack of a thrown value, which may be of any size. */
 const MAX_STACK_CHARACTERS = 100_000;
+const MAX_REASON_CHARACTERS = 500;
 
 type Step = BuilderDefinition['factory'][number];
 
@@ -40,6 +41,7 @@ export class BuildWalk {
   private fatal: unknown = null;
   private readonly finished: { results: Result; stateString: string }[] = [];
   private readonly properties: BuildProperties;
+  private readonly whenStopped = new AbortController();
 
   constructor(
     private readonly job: BuildJob,
@@ -56,9 +58,33 @@ export class BuildWalk {
     this.stopped ??= reason;
     this.progress = { result: worse(this.progress.result, Result.CANCELLED), halted: true };
     this.current?.stop(reason);
+    this.whenStopped.abort();
   }
 
   async run(): Promise<BuildOutcome> {
+    return (await this.refusal()) ?? this.runSteps();
+  }
+
+  /** Returns the outcome of a build that is not to be done; null when it is. What an earlier engine has begun is to be done. */
+  private async refusal(): Promise<BuildOutcome | null> {
+    const { doBuildIf = true } = this.builder;
+    if (doBuildIf === true || (this.job.finishedSteps ?? []).length > 0) return null;
+    const skipped = { kind: 'finished', results: Result.SKIPPED, stateString: 'skipped by doBuildIf' } as const;
+    if (doBuildIf === false) return skipped;
+    // A callback that never answers must not keep a stopped build from ending.
+    const stopped = new Promise<true>((resolve) =>
+      this.whenStopped.signal.addEventListener('abort', () => resolve(true), { once: true }),
+    );
+    try {
+      const asked = Promise.resolve(doBuildIf(renderContextOf(this.job, this.properties)));
+      return (await Promise.race([asked, stopped])) ? null : skipped;
+    } catch (error) {
+      const stateString = printable(`exception doBuildIf failed: ${messageOf(error)}`, MAX_REASON_CHARACTERS);
+      return { kind: 'finished', results: Result.EXCEPTION, stateString };
+    }
+  }
+
+  private async runSteps(): Promise<BuildOutcome> {
     const names = uniqueStepNames(this.builder.factory.map((step) => step.name));
     const finished = new Map((this.job.finishedSteps ?? []).map((step) => [step.number, step]));
     let number = 0;

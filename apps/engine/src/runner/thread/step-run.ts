@@ -5,6 +5,7 @@ import {
   type LogWriter,
   type PropertyStore,
   render,
+  type RenderContext,
   type Renderable,
   renderCommand,
   renderPath,
@@ -42,6 +43,22 @@ export interface StepRunParts {
   readonly env: Readonly<Record<string, Renderable<string | null>>>;
   /** Receives the promise of a call that is not awaited. Its failure ends the build. */
   readonly track: (sent: Promise<void>) => void;
+}
+
+/** Returns what callbacks may know of a build. */
+export function renderContextOf(job: BuildJob, properties: BuildProperties): RenderContext {
+  return {
+    builderName: job.builderName,
+    buildNumber: job.number,
+    properties: {
+      get: (name) => (Object.hasOwn(properties.current, name) ? properties.current[name]![0] : undefined),
+      has: (name) => Object.hasOwn(properties.current, name),
+    },
+    sourceStamp: mainSourceStamp(job.sourceStamps) ?? NO_SOURCE,
+    sourceStamps: job.sourceStamps,
+    changes: job.changes,
+    worker: job.worker,
+  };
 }
 
 /** One running step: the context for its code, and the data that the walk needs afterwards. */
@@ -198,21 +215,16 @@ export class StepRun {
 
   private makeContext(): StepContext {
     const { job, name: stepName, properties } = this.parts;
+    const base = renderContextOf(job, properties);
     const store: PropertyStore = {
-      get: (name) => (Object.hasOwn(properties.current, name) ? properties.current[name]![0] : undefined),
-      has: (name) => Object.hasOwn(properties.current, name),
+      ...base.properties,
       set: (name, value, source = stepName) => properties.set(name, value, source),
     };
     const path = (...parts: string[]) => workerPath(job.worker, job.builddir, parts);
     const context: StepContext = {
-      builderName: job.builderName,
-      buildNumber: job.number,
+      ...base,
       stepName,
       properties: store,
-      sourceStamp: mainSourceStamp(job.sourceStamps) ?? NO_SOURCE,
-      sourceStamps: job.sourceStamps,
-      changes: job.changes,
-      worker: job.worker,
       signal: this.abort.signal,
       render: (value) => render(value, context, properties.current),
       renderCommand: (command) => renderCommand(command, context, properties.current),
