@@ -215,6 +215,11 @@ describe('application.spec', () => {
       type: 'list',
       type_spec: { of: stamp, type: 'list' },
     });
+    expect(specOf('sourcestamps').type_spec.fields).toContainEqual({
+      name: 'patch',
+      type: 'patch or None',
+      type_spec: expect.objectContaining({ can_be_null: true, type: 'patch' }),
+    });
     expect(specOf('schedulers').type_spec.fields).toContainEqual({
       name: 'master',
       type: 'master or None',

@@ -16,6 +16,7 @@ import { locks } from './locks.js';
 import { logchunks } from './logchunks.js';
 import { logs } from './logs.js';
 import { masters } from './masters.js';
+import { parts } from './parts.js';
 import { type PathArgument, PathTable } from './path-table.js';
 import { projects } from './projects.js';
 import { propertyLists } from './property-lists.js';
@@ -134,6 +135,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       locks,
       audit,
     ].map((define) => define(ports)),
+    ...parts(),
     ...unrecorded(),
   ];
   return [...resources, specs(resources)];

@@ -8,6 +8,7 @@ export function sourcestamps({ reads }: ResourcePorts): Resource {
   return resource<SourceStampResource>({
     name: 'sourcestamp',
     shape: SOURCE_STAMPS.shape,
+    embeds: { patch: { resource: 'patch', isList: false } },
     one: {
       at: [address('sourcestamps/n:ssid', ([id]) => id)],
       read: (_caller, id) => buildsets.stamp(id),

@@ -58,6 +58,10 @@ export function workers({ reads, workerActions, publish }: ResourcePorts): Resou
   return resource<WorkerResource>({
     name: 'worker',
     shape: CATALOG.workers,
+    embeds: {
+      configured_on: { resource: 'master_builder', isList: true },
+      connected_to: { resource: 'master_id', isList: true },
+    },
     one: {
       at: workerAddresses(reads),
       read: async (_caller, id) => (await catalog.workers([id]))[0] ?? null,
