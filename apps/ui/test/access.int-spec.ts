@@ -173,6 +173,16 @@ describe('signing in', () => {
     expect((await login('bob', 'battery staple')).status).toBe(200);
   }, 20_000);
 
+  it('is left to a proxy, whose headers say who it is, and to nobody else', async () => {
+    const proxy = { userHeader: 'x-remote-user', emailHeader: null, groupsHeader: 'x-groups' };
+    const headers = { 'x-remote-user': 'carol', 'x-groups': 'admins,qa' };
+    www = { auth: { ...AUTH, proxy: { ...proxy, from: ['127.0.0.1'] } } };
+    expect(await whois(headers)).toEqual({ username: 'carol', email: 'carol', groups: ['admins', 'qa'] });
+    expect(await whois({})).toEqual({ anonymous: true });
+    www = { auth: { ...AUTH, proxy: { ...proxy, from: ['192.0.2.1'] } } };
+    expect(await whois(headers)).toEqual({ anonymous: true });
+  });
+
   it('is not possible without accounts, and then nobody is anybody', async () => {
     const session = sessionOf(await login('ann', 'correct horse'));
     www = {};

@@ -138,6 +138,7 @@ export {
 export {
   type AuthOptions,
   type AuthzOptions,
+  type ProxyOptions,
   type RoleMembers,
   rolesFromDomain,
   rolesFromEmails,

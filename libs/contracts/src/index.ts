@@ -39,7 +39,7 @@ export type {
   CompiledWorker,
   ForceField,
 } from './config.js';
-export type { CompiledAuth, CompiledWww } from './www.js';
+export type { CompiledAuth, CompiledProxy, CompiledWww } from './www.js';
 export type {
   AdoptionResource,
   AuditResource,

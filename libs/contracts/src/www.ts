@@ -6,10 +6,22 @@ export interface CompiledWww {
   readonly authz?: RightsPolicy;
 }
 
-/** How long people stay signed in. */
+/** How people sign in, and how long they stay signed in. */
 export interface CompiledAuth {
   /** Time without a request after which a session ends. */
   readonly idleMs: number;
   /** Time after which a session ends in any case. */
   readonly sessionMs: number;
+  /** A proxy that says who people are. */
+  readonly proxy?: CompiledProxy;
+}
+
+/** A proxy that signs people in, and says in headers of each request who it is. Names of headers are in lower case. */
+export interface CompiledProxy {
+  /** Addresses of the proxy. From everybody else the headers say nothing. */
+  readonly from: readonly string[];
+  readonly userHeader: string;
+  readonly emailHeader: string | null;
+  /** The header with the groups, with commas between. */
+  readonly groupsHeader: string | null;
 }

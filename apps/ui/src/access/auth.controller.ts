@@ -89,7 +89,7 @@ export class AuthController {
 
   @Get('userinfo')
   async userInfo(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const user = userOf(await this.callers.of(request.headers));
+    const user = userOf(await this.callers.of(request.headers, addressOf(request.raw)));
     await reply.header('cache-control', 'no-store').send({ user });
   }
 
@@ -129,7 +129,7 @@ export class AuthController {
   private async ended(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const secret = this.callers.secretOf(request.headers.cookie);
     if (secret !== null) {
-      const caller = await this.callers.of(request.headers);
+      const caller = await this.callers.of(request.headers, addressOf(request.raw));
       await this.sessions.end(secret);
       if (caller.kind === 'user') await this.record('logout', caller, request);
     }

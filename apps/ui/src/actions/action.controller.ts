@@ -2,7 +2,7 @@ import { Controller, Post, Req, Res, UseFilters } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
-import { apiRequest } from '../http/api-request.js';
+import { addressOf, apiRequest } from '../http/api-request.js';
 import { ActionApi } from './action-api.js';
 
 /** The HTTP side of commands to `/api`. */
@@ -17,7 +17,7 @@ export class ActionController {
   @Post('api/*')
   async post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const text = typeof request.body === 'string' ? request.body : '';
-    const call = apiRequest(request, await this.callers.of(request.headers));
+    const call = apiRequest(request, await this.callers.of(request.headers, addressOf(request.raw)));
     const { status, body } = await this.api.post(call, request.headers['content-type'] ?? '', text);
     await reply.status(status).header('content-type', 'application/json').send(body);
   }

@@ -83,18 +83,19 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     socket.once('close', () => this.cap.remove(socket));
     // It may leave while it is looked up.
     socket.on('error', () => socket.destroy());
-    const caller = await this.readerOf(request.headers);
+    const asker = { headers: request.headers, address: address.replace(/^::ffff:/, '') };
+    const caller = await this.readerOf(asker);
     if (caller === null) return refuse(socket, '403 Forbidden');
     if (socket.destroyed) return;
     this.server.handleUpgrade(request, socket, head, (websocket) =>
-      this.accept(websocket, { socket, caller, headers: request.headers }),
+      this.accept(websocket, { socket, caller, ...asker }),
     );
   }
 
   /** Returns the caller, if it may read; null otherwise. */
-  private async readerOf(headers: IncomingHttpHeaders): Promise<Caller | null> {
+  private async readerOf({ headers, address }: Omit<Asker, 'caller'>): Promise<Caller | null> {
     try {
-      const caller = await this.callers.of(headers);
+      const caller = await this.callers.of(headers, address);
       return this.access.may(caller, { action: 'view', resource: 'event' }) ? caller : null;
     } catch (error) {
       if (error instanceof UserError) return null;
@@ -107,10 +108,10 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     for (const connection of this.connections) connection.ping();
     const everybodyMay = this.access.mayEverybody('view');
     for (const connection of [...this.connections]) {
-      const { caller, headers } = connection;
+      const { caller } = connection.asker;
       if (caller.kind === 'anonymous' && everybodyMay) continue;
       try {
-        const now = await this.readerOf(headers);
+        const now = await this.readerOf(connection.asker);
         if (now?.kind !== caller.kind) connection.close(1008, 'sign in again');
       } catch (error) {
         // The database is away: they are asked again with the next ping.
@@ -120,8 +121,8 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     }
   }
 
-  private accept(websocket: WebSocket, { socket, caller, headers }: Accepted): void {
-    const connection = new Connection(websocket, { caller, headers }, this.subscriptions, {
+  private accept(websocket: WebSocket, { socket, ...asker }: Accepted): void {
+    const connection = new Connection(websocket, asker, this.subscriptions, {
       consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
       failed: (error) => this.failed(error),
     });
@@ -141,8 +142,9 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
 
 interface Asker {
   readonly caller: Caller;
-  /** The headers of the request, to ask again whose it is. */
+  /** The headers and the sender of the request, to ask again whose it is. */
   readonly headers: IncomingHttpHeaders;
+  readonly address: string;
 }
 
 interface Accepted extends Asker {
@@ -160,7 +162,7 @@ class Connection implements Subscriber {
 
   constructor(
     private readonly websocket: WebSocket,
-    private readonly asker: Asker,
+    readonly asker: Asker,
     private readonly subscriptions: Subscriptions,
     private readonly events: ConnectionEvents,
   ) {
@@ -176,14 +178,6 @@ class Connection implements Subscriber {
     websocket.on('pong', () => (this.alive = true));
     // An error closes the socket, and nothing else has to be done about it.
     websocket.on('error', () => websocket.terminate());
-  }
-
-  get caller(): Caller {
-    return this.asker.caller;
-  }
-
-  get headers(): IncomingHttpHeaders {
-    return this.asker.headers;
   }
 
   send(frame: string): void {

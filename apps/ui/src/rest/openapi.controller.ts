@@ -3,6 +3,7 @@ import { SETTINGS, type UiSettings, VERSION } from '@millrace/master';
 import type { FastifyRequest } from 'fastify';
 import { Access } from '../access/access.js';
 import { Callers } from '../access/callers.js';
+import { addressOf } from '../http/api-request.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { ResourceTable } from '../resources/resource-table.js';
 import { type OpenApi, openApi } from './openapi.js';
@@ -39,7 +40,7 @@ export class OpenApiController {
     return this.page;
   }
 
-  private async check({ headers }: FastifyRequest): Promise<void> {
-    this.access.demand(await this.callers.of(headers), { action: 'view', resource: 'spec' });
+  private async check({ headers, raw }: FastifyRequest): Promise<void> {
+    this.access.demand(await this.callers.of(headers, addressOf(raw)), { action: 'view', resource: 'spec' });
   }
 }

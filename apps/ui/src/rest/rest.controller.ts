@@ -5,7 +5,7 @@ import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
-import { apiRequest } from '../http/api-request.js';
+import { addressOf, apiRequest } from '../http/api-request.js';
 import { RestApi } from './rest-api.js';
 
 const PATHS = ['api', 'api/*'];
@@ -29,7 +29,7 @@ export class RestController {
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const accept = request.headers.accept?.includes('application/json') ? 'json' : 'text';
     const { status, headers, body } = await this.api.get(
-      apiRequest(request, await this.callers.of(request.headers)),
+      apiRequest(request, await this.callers.of(request.headers, addressOf(request.raw))),
       accept,
     );
     await reply

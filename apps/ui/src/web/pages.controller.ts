@@ -7,6 +7,7 @@ import { Access } from '../access/access.js';
 import { userOf } from '../access/auth.controller.js';
 import { AccessPolicy } from '../access/access-policy.js';
 import { Callers } from '../access/callers.js';
+import { addressOf } from '../http/api-request.js';
 import { WebApp } from './web-app.js';
 
 /** First words of addresses that are for programs. */
@@ -30,7 +31,7 @@ export class PagesController {
    */
   @Get('config')
   async config(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const caller = await this.callers.of(request.headers);
+    const caller = await this.callers.of(request.headers, addressOf(request.raw));
     const revision = await this.catalog.currentRevision();
     const { publicUrl } = this.settings;
     await reply.header('cache-control', 'no-store').send({

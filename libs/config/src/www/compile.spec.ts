@@ -37,6 +37,16 @@ describe('compileWww', () => {
     });
   });
 
+  it('keeps headers as Node names them', () => {
+    const proxy = { from: ['10.0.0.5'], userHeader: 'X-Remote-User', groupsHeader: 'X-Groups' };
+    expect(compiled({ auth: { proxy } })?.auth?.proxy).toEqual({
+      from: ['10.0.0.5'],
+      userHeader: 'x-remote-user',
+      emailHeader: null,
+      groupsHeader: 'x-groups',
+    });
+  });
+
   it('keeps the order of rules', () => {
     const www = {
       authz: {
@@ -92,6 +102,9 @@ describe('compileWww', () => {
       'www.authz.roles[0].roles.a',
     ],
     ['a default that is neither', { authz: { default: 'maybe' } }, 'www.authz.default'],
+    ['no addresses of a proxy', { auth: { proxy: { from: [], userHeader: 'X-User' } } }, 'www.auth.proxy.from'],
+    ['a name for an address', { auth: { proxy: { from: ['proxy'], userHeader: 'X-User' } } }, 'www.auth.proxy.from[0]'],
+    ['a header of others', { auth: { proxy: { from: ['::1'], userHeader: 'Host' } } }, 'www.auth.proxy.userHeader'],
     ['no time at all', { auth: { idleHours: 0 } }, 'www.auth.idleHours'],
     ['something else', { www: 1, auth: {} }, 'www.www'],
   ])('refuses %s', (_name, www, path) => {

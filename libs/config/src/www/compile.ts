@@ -1,7 +1,10 @@
-import type { CompiledAuth, CompiledWww } from '@millrace/contracts';
+import { isIP } from 'node:net';
+import type { CompiledAuth, CompiledProxy, CompiledWww } from '@millrace/contracts';
 import { RIGHTS_ACTIONS, RIGHTS_PLACES, type RightsPolicy, type RightsRule, type RoleSource } from '@millrace/domain';
 import { ObjectReader, SHORT } from '../object-reader.js';
 
+/** Headers that mean nothing else. */
+const HEADER = /^(X-|Remote-|Oidc[-_]|Forwarded-)[\w-]{1,60}$/i;
 const MAX_RULES = 1_000;
 const MAX_MEMBERS = 10_000;
 const HOUR_MS = 3_600_000;
@@ -25,8 +28,36 @@ export function compileWww(top: ObjectReader): CompiledWww | null {
 function compileAuth(reader: ObjectReader): CompiledAuth {
   const idleHours = reader.number('idleHours', { default: 168, min: 0.01, max: YEAR_HOURS });
   const sessionHours = reader.number('sessionHours', { default: 720, min: 0.01, max: YEAR_HOURS });
+  const proxy = reader.has('proxy') ? compileProxy(reader.inner('proxy')) : null;
   reader.done();
-  return { idleMs: Math.round(idleHours * HOUR_MS), sessionMs: Math.round(sessionHours * HOUR_MS) };
+  return {
+    idleMs: Math.round(idleHours * HOUR_MS),
+    sessionMs: Math.round(sessionHours * HOUR_MS),
+    ...(proxy && { proxy }),
+  };
+}
+
+function compileProxy(reader: ObjectReader): CompiledProxy {
+  const header = (key: string): string =>
+    reader
+      .text(key, {
+        accepts: (text) => HEADER.test(text),
+        expected: "a header of the proxy's own, such as 'X-Remote-User'",
+      })
+      .toLowerCase();
+  const from = reader.texts('from', { required: true, expected: 'a list of addresses' });
+  if (from.length === 0 && Array.isArray(reader.raw('from'))) reader.problem('from', 'at least one address');
+  from.forEach((address, index) => {
+    if (isIP(address) === 0) reader.into.add(`${reader.at('from')}[${index}]`, address, 'an IP address', reader.where);
+  });
+  const proxy = {
+    from,
+    userHeader: header('userHeader'),
+    emailHeader: reader.has('emailHeader') ? header('emailHeader') : null,
+    groupsHeader: reader.has('groupsHeader') ? header('groupsHeader') : null,
+  };
+  reader.done();
+  return proxy;
 }
 
 function compileAuthz(reader: ObjectReader): RightsPolicy {

@@ -54,7 +54,19 @@ export interface AuthzOptions {
   readonly default?: 'allow' | 'deny';
 }
 
+export interface ProxyOptions {
+  /** Addresses of the proxy. From everybody else the headers say nothing. */
+  readonly from: readonly string[];
+  /** The header with the user name, such as `X-Remote-User`. The proxy has to remove it from what its clients send. */
+  readonly userHeader: string;
+  readonly emailHeader?: string;
+  /** The header with the groups, with commas between. */
+  readonly groupsHeader?: string;
+}
+
 export interface AuthOptions {
+  /** A proxy that signs people in, and says in headers of each request who it is. */
+  readonly proxy?: ProxyOptions;
   /** Hours without a request after which a session ends. Default 168, a week. */
   readonly idleHours?: number;
   /** Hours after which a session ends in any case. Default 720, thirty days. */
