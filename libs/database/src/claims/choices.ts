@@ -34,7 +34,7 @@ export class ChoiceStore {
        FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
       ids,
     );
-    const known = await requestsOf(this.db, ids);
+    const known = await this.db.transaction((tx) => requestsOf(tx, ids));
     return new Map(
       rows.map((row) => {
         const { properties, sourceStamps } = known.get(row.requestId)!;
