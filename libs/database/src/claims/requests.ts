@@ -1,5 +1,5 @@
 import { byCodebase, type Properties, type SourceStamp } from '@millrace/domain';
-import { placeholders, type Transaction } from '../sql.js';
+import { placeholders, type Queryable, type Transaction } from '../sql.js';
 
 /** The columns of a request that are needed to begin or continue an attempt. */
 export interface RequestRow {
@@ -23,6 +23,12 @@ export async function requestsOf(tx: Transaction, ids: readonly number[]): Promi
   const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
   const stamps = await tx.all<ReadStamp>(stampsSql(ids), ids);
   return assembled(requests(), stamps);
+}
+
+/** Reads requests outside of a transaction. */
+export async function readRequests(db: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
+  const requests = await db.all<ReadRequest>(requestsSql(ids), ids);
+  return assembled(requests, await db.all<ReadStamp>(stampsSql(ids), ids));
 }
 
 /** Reads requests together with the next statement. */
