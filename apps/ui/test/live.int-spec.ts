@@ -147,6 +147,9 @@ describe('/ws', () => {
     site.hint(hints.buildProperties(build.buildId));
     expect((await page.event(`builds/${build.buildId}/steps/${stepId}/finished`)).m).toMatchObject({ results: 0 });
     await page.event(`steps/${stepId}/finished`);
+    // A log ends with its step.
+    expect((await page.event(`steps/${stepId}/logs/stdio/finished`)).m).toMatchObject({ complete: true });
+    await page.event(`logs/${logId}/finished`);
     expect((await page.event(`steps/${stepId}/logs/stdio/append`)).m).toMatchObject({ num_lines: 3 });
     await page.event(`logs/${logId}/append`);
     expect((await page.event(`buildrequests/${build.requestId}/complete`)).m).toMatchObject({

@@ -82,6 +82,11 @@ export class LiveEvents implements BeforeApplicationShutdown {
         for (const key of events.keys(row, event)) this.send(key, json);
       }
     }
+    const { ends } = events;
+    if (!ends) return;
+    const over = [...changed].flatMap(([id, happened]) => (happened.has(ends.event) ? [id] : []));
+    if (over.length === 0) return;
+    for (const id of await ends.rows(over)) this.changed({ resource: ends.resource, id, event: ends.as });
   }
 
   private send(key: string, json: string): void {

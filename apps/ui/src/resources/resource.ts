@@ -112,6 +112,13 @@ export interface Events<Row = object> {
   /** Returns the message, when it is not the whole row. */
   body?(row: Row): object;
   readonly found: Found;
+  /** Other rows that a row's event ends: theirs needs no hint. */
+  readonly ends?: {
+    readonly event: string;
+    readonly rows: (ids: readonly number[]) => Promise<readonly number[]>;
+    readonly resource: string;
+    readonly as: string;
+  };
 }
 
 /** The events under which the poller reports changes without hints. */

@@ -47,6 +47,8 @@ export function steps({ reads }: ResourcePorts): Resource {
           `builds/${buildid}/steps/${stepid}/${told}`,
           `steps/${stepid}/${told}`,
         ]),
+      // The logs of a step end with it.
+      ends: { event: 'finished', rows: (ids) => steps.logIdsOfSteps(ids), resource: 'logs', as: 'finished' },
       found: { changed: { in: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' } },
     },
   });

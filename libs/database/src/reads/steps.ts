@@ -103,6 +103,19 @@ export class StepReads {
     return rows.map(toLog);
   }
 
+  /** Returns the ids of the logs of these steps. */
+  async logIdsOfSteps(stepIds: readonly number[]): Promise<number[]> {
+    const found: number[] = [];
+    for (const some of chunked(stepIds)) {
+      const rows = await this.db.all<{ id: number }>(
+        `SELECT id FROM logs WHERE step_id IN ${placeholders(some.length)}`,
+        some,
+      );
+      found.push(...rows.map(({ id }) => id));
+    }
+    return found;
+  }
+
   /** Returns all logs of a build in one query, for a page that shows every step. */
   async logsOfBuild(buildId: number): Promise<LogResource[]> {
     const rows = await this.db.all<LogRow>(
