@@ -8,15 +8,20 @@ export function cookieOf(header: string | undefined, name: string): string | nul
   return values.length === 1 && values[0] !== '' ? values[0]! : null;
 }
 
-/** Name and attributes of the session's cookie. Over https the name makes browsers keep other hosts and plain http from setting it. */
+/**
+ * Name and attributes of the session's cookie. Over https the name makes browsers keep plain http from setting it, and at the root of a host
+ * other hosts as well.
+ */
 export function sessionCookie(publicUrl: string): {
   readonly name: string;
   set(secret: string, seconds: number): string;
   readonly clear: string;
 } {
   const isSecure = publicUrl.startsWith('https:');
-  const name = isSecure ? '__Host-millrace_session' : 'millrace_session';
-  const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+  const path = new URL(publicUrl).pathname;
+  const prefix = isSecure ? (path === '/' ? '__Host-' : '__Secure-') : '';
+  const name = `${prefix}millrace_session`;
+  const attributes = `Path=${path}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
   return {
     name,
     set: (secret, seconds) => `${name}=${secret}; Max-Age=${Math.floor(seconds)}; ${attributes}`,
