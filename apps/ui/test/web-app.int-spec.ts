@@ -136,6 +136,68 @@ describe('the files of the web app', () => {
   });
 });
 
+describe("Buildbot's own frontend", () => {
+  let site: Site;
+  let ui: UiServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-stock-'));
+    mkdirSync(join(folder, 'buildbot_www/static/assets'), { recursive: true });
+    mkdirSync(join(folder, 'buildbot_grid_view/static'), { recursive: true });
+    writeFileSync(join(folder, 'secret.txt'), 'SECRET');
+    writeFileSync(join(folder, 'buildbot_www/static/index.html'), 'the stock page');
+    writeFileSync(join(folder, 'buildbot_www/static/icon.svg'), '<svg/>');
+    writeFileSync(join(folder, 'buildbot_grid_view/static/scripts.js'), 'grid');
+    site = await Site.onSqlite();
+    ui = await startUi(site, {
+      webFolder: WEB,
+      publicUrl: 'http://ci.example.invalid/ci',
+      policy: { www: { stockFrontend: folder } },
+    });
+  });
+  afterAll(async () => {
+    await ui.close();
+    await site.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is below a path of its own, with its views', async () => {
+    const root = await get(ui, '/ci/buildbot');
+    expect([root.status, root.headers['location']]).toEqual([302, 'http://ci.example.invalid/ci/buildbot/']);
+    for (const base of ['/buildbot', '/ci/buildbot']) {
+      expect((await get(ui, `${base}/`)).body.toString()).toBe('the stock page');
+      expect((await get(ui, `${base}//icon.svg`)).headers['content-type']).toBe('image/svg+xml');
+      expect((await get(ui, `${base}/plugins/grid_view/scripts.js`)).body.toString()).toBe('grid');
+    }
+    const config = JSON.parse((await get(ui, '/buildbot/config')).body.toString()) as unknown;
+    expect(config).toMatchObject({
+      buildbotURL: 'http://ci.example.invalid/ci/buildbot/',
+      plugins: { grid_view: {} },
+      auth: { name: 'NoAuth' },
+    });
+  });
+
+  it('finds the API beside itself, and is where a logout leads', async () => {
+    const { status, body } = await get(ui, '/ci/buildbot/api/v2/masters', { accept: 'application/json' });
+    expect([status, JSON.parse(body.toString())]).toMatchObject([200, { masters: [{ masterid: 1 }] }]);
+    const out = await get(ui, '/ci/buildbot/auth/logout?redirect=/builders');
+    expect(out.headers['location']).toBe('http://ci.example.invalid/ci/buildbot/#/builders');
+  });
+
+  it.each([
+    '../secret.txt',
+    '..%2f..%2f..%2fsecret.txt',
+    'plugins/grid_view/../../../secret.txt',
+    'plugins/x/y',
+    'none.js',
+  ])('shows nothing else: %s', async (path) => {
+    const { status, body } = await get(ui, `/buildbot/${path}`);
+    expect(body.toString()).not.toContain('SECRET');
+    expect(status).toBeGreaterThanOrEqual(400);
+  });
+});
+
 describe('a folder with other files beside the web app', () => {
   let site: Site;
   let ui: UiServer;

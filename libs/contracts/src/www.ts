@@ -1,9 +1,11 @@
 import type { RightsPolicy } from '@millrace/domain';
 
-/** How people sign in, and what they may do. A part that is not configured is missing. */
+/** How people sign in, what they may do, and which pages there are beside the web app. A part that is not configured is missing. */
 export interface CompiledWww {
   readonly auth?: CompiledAuth;
   readonly authz?: RightsPolicy;
+  /** Folder with Buildbot's own frontend, on the machines of the UIs. */
+  readonly stockFrontend?: string;
 }
 
 /** How people sign in, and how long they stay signed in. */

@@ -15,6 +15,8 @@ import {
 
 export interface ListenerOptions {
   readonly rule: ListenerRule;
+  /** Returns the address that is meant by one, for a role with several addresses of the same. */
+  readonly meaning?: (url: string) => string;
   /** Returns a role's own answer for a refused request. Null means the usual answer. */
   readonly refusedAs?: (path: string, method: string, refusal: ListenerRefusal) => RefusedAnswer | null;
   /** Whether pages of other origins, which the rule allows, may read the answers of a path. */
@@ -37,6 +39,7 @@ export interface RefusedAnswer {
  */
 export function httpAdapter({
   rule,
+  meaning = (url) => url,
   refusedAs,
   isShared = () => false,
   upgrades = false,
@@ -45,7 +48,7 @@ export function httpAdapter({
 }: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: false,
-    ...(rule.publicPath !== '' && { rewriteUrl: ({ url = '/' }: { url?: string }) => withoutPublicPath(rule, url) }),
+    rewriteUrl: ({ url = '/' }: { url?: string }) => meaning(withoutPublicPath(rule, url)),
     bodyLimit: limits.maxBodyBytes,
     forceCloseConnections: true,
     requestTimeout: limits.requestMs,

@@ -41,6 +41,8 @@ export {
   StockWorker,
   stockWorkerFolder,
   type StockWorkerOptions,
+  provisionStockFrontend,
+  stockFrontendFolder,
 } from './stock-worker.js';
 export { examineQueries, type Examination, type Finding } from './queries/examine.js';
 export { exercise, type Exercise } from './queries/exercise.js';

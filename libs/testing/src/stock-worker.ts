@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 
 /** The last two are needed by Twisted for TLS. */
 const PACKAGES = ['buildbot-worker==4.3.0', 'msgpack', 'pyopenssl', 'service-identity'];
+const FRONTEND = ['buildbot-www', 'buildbot-waterfall-view', 'buildbot-console-view', 'buildbot-grid-view'];
+const QUIET = ['--quiet', '--disable-pip-version-check'];
 const MARKER = 'complete-with-tls';
 /** The program of Debian's package `buildbot-worker`. */
 const DEBIAN_PROGRAM = '/usr/bin/buildbot-worker';
@@ -21,17 +23,40 @@ export function stockWorkerFolder(): string {
  */
 export function provisionStockWorker(): boolean {
   const folder = stockWorkerFolder();
-  if (existsSync(join(folder, MARKER))) return true;
-  const steps: [string, string[]][] = [
+  return provision('buildbot-worker', join(folder, MARKER), [
     ['python3', ['-m', 'venv', folder]],
-    [join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]],
-    // Last, so that an installation that was cut short is repeated.
-    ['touch', [join(folder, MARKER)]],
-  ];
-  for (const [program, args] of steps) {
+    [join(folder, 'bin/pip'), ['install', ...QUIET, ...PACKAGES]],
+  ]);
+}
+
+/** Returns the folder of Buildbot's own frontend, below `.services` of the checkout. */
+export function stockFrontendFolder(): string {
+  return join(import.meta.dirname, '../../../.services/buildbot-www');
+}
+
+/**
+ * Fetches Buildbot's own frontend from PyPI if it is missing. Returns whether it is there afterwards.
+ * @throws OperationalError `service-missing` with CI=true when it cannot be fetched
+ */
+export function provisionStockFrontend(): boolean {
+  if (!provisionStockWorker()) return false;
+  const folder = stockFrontendFolder();
+  const packages = FRONTEND.map((name) => `${name}==4.3.0`);
+  return provision('buildbot-www', join(folder, MARKER), [
+    [
+      join(stockWorkerFolder(), 'bin/pip'),
+      ['install', ...QUIET, '--no-deps', '--upgrade', '--target', folder, ...packages],
+    ],
+  ]);
+}
+
+function provision(what: string, marker: string, steps: readonly [string, string[]][]): boolean {
+  if (existsSync(marker)) return true;
+  // The marker comes last, so that an installation that was cut short is repeated.
+  for (const [program, args] of [...steps, ['touch', [marker]] as const]) {
     const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
     if (status === 0) continue;
-    return missing(`buildbot-worker cannot be installed: ${error?.message ?? stderr.trim()}`);
+    return missing(`${what} cannot be installed: ${error?.message ?? stderr.trim()}`);
   }
   return true;
 }

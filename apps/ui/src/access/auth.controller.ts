@@ -1,10 +1,11 @@
 import { Controller, Get, HttpCode, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import { SessionStore } from '@millrace/database';
-import { parseJson, UserError } from '@millrace/domain';
+import { parseJson, UserError, withoutPublicPath } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addressOf } from '../http/api-request.js';
 import type { Caller } from '../resources/caller.js';
+import { isOfStock, STOCK_PATH } from '../web/stock-paths.js';
 import { AuditLog } from './audit-log.js';
 import { Callers } from './callers.js';
 import { sessionCookie } from './cookies.js';
@@ -24,7 +25,7 @@ export class AuthController {
     private readonly callers: Callers,
     private readonly sessions: SessionStore,
     private readonly audit: AuditLog,
-    @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'publicUrl'>,
+    @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'publicUrl' | 'listenerRule'>,
   ) {
     this.cookie = sessionCookie(settings.publicUrl);
   }
@@ -50,7 +51,7 @@ export class AuthController {
     await reply
       .status(302)
       .headers(this.begun(signedIn))
-      .header('location', redirectTo(this.settings.publicUrl, redirect))
+      .header('location', redirectTo(this.siteOf(request), redirect))
       .send('');
   }
 
@@ -78,7 +79,10 @@ export class AuthController {
   ): Promise<void> {
     refuseForeign(request);
     await this.ended(request, reply);
-    await reply.status(302).header('location', redirectTo(this.settings.publicUrl, redirect)).send('');
+    await reply
+      .status(302)
+      .header('location', redirectTo(this.siteOf(request), redirect))
+      .send('');
   }
 
   @Post('logout')
@@ -120,6 +124,12 @@ export class AuthController {
 
   private record(action: 'login' | 'logout', caller: Caller, { raw }: FastifyRequest): Promise<void> {
     return this.audit.done({ caller, action, address: addressOf(raw), target: '', params: {} });
+  }
+
+  /** Returns the address of the pages that a request came from: the web app's, or those of Buildbot's frontend. */
+  private siteOf({ originalUrl }: FastifyRequest): string {
+    const { publicUrl, listenerRule } = this.settings;
+    return isOfStock(withoutPublicPath(listenerRule, originalUrl)) ? `${publicUrl}${STOCK_PATH}` : publicUrl;
   }
 
   private begun({ secret, sessionMs }: SignedIn): Record<string, string> {

@@ -1,4 +1,5 @@
 import type { ListenerOptions } from '@millrace/master';
+import { withoutStockPath } from '../web/stock-paths.js';
 
 /**
  * The UI's options of its HTTP listener: `/ws`, JSON-RPC's own errors about bodies, and the answer of Buildbot's API to pages from
@@ -6,6 +7,7 @@ import type { ListenerOptions } from '@millrace/master';
  */
 export const UI_LISTENER: Omit<ListenerOptions, 'rule'> = {
   upgrades: true,
+  meaning: withoutStockPath,
   textBodies: true,
   // Not an interceptor: Nest's pipeline for those took a fifth of the CPU time of a list read.
   isShared: isApi,

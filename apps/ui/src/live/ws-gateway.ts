@@ -17,6 +17,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { Access } from '../access/access.js';
 import { Callers } from '../access/callers.js';
 import type { Caller } from '../resources/caller.js';
+import { withoutStockPath } from '../web/stock-paths.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
@@ -72,7 +73,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const path = withoutPublicPath(this.settings.listenerRule, request.url ?? '').split('?', 1)[0];
+    const path = withoutStockPath(withoutPublicPath(this.settings.listenerRule, request.url ?? '')).split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
     const refusal = refusedBy(this.settings.listenerRule, request.headers);
     if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');

@@ -8,6 +8,8 @@ import { userOf } from '../access/auth.controller.js';
 import { AccessPolicy } from '../access/access-policy.js';
 import { Callers } from '../access/callers.js';
 import { addressOf } from '../http/api-request.js';
+import { StockFrontend } from './stock-frontend.js';
+import { isOfStock, STOCK_PATH, stockPlaceOf } from './stock-paths.js';
 import { WebApp } from './web-app.js';
 
 /** First words of addresses that are for programs. */
@@ -17,6 +19,7 @@ const FOR_PROGRAMS = /^\/(api|auth|avatar|badges|change_hook|config|metrics|sse|
 export class PagesController {
   constructor(
     private readonly webApp: WebApp,
+    private readonly stock: StockFrontend,
     private readonly catalog: CatalogReads,
     private readonly hints: Hints,
     private readonly access: Access,
@@ -31,10 +34,14 @@ export class PagesController {
    */
   @Get('config')
   async config(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    await reply.header('cache-control', 'no-store').send(await this.siteConfig(request));
+  }
+
+  private async siteConfig(request: FastifyRequest): Promise<Record<string, unknown>> {
     const caller = await this.callers.of(request.headers, addressOf(request.raw));
     const revision = await this.catalog.currentRevision();
     const { publicUrl } = this.settings;
-    await reply.header('cache-control', 'no-store').send({
+    return {
       auth: { name: this.policy.www.auth ? 'UserPasswordAuth' : 'NoAuth' },
       avatar_methods: [],
       buildbotURL: `${publicUrl}/`,
@@ -47,7 +54,7 @@ export class PagesController {
       user: userOf(caller),
       user_any_access_allowed: this.access.may(caller, { action: 'view', resource: 'page' }),
       versions: [['Millrace', '0.1.0']],
-    });
+    };
   }
 
   /**
@@ -59,6 +66,30 @@ export class PagesController {
     const path = (request.raw.url ?? '/').split('?')[0]!;
     if (FOR_PROGRAMS.test(path))
       throw new UserError('invalid-path', `there is nothing at ${printable(path, 200)}: see docs/api.md`, {});
+    if (this.stock.isWanted && isOfStock(path)) return this.stockPage(request, reply, path);
     await this.webApp.send(reply, path);
+  }
+
+  /** Answers with a file of Buildbot's own frontend, or the data that it needs first. */
+  private async stockPage(request: FastifyRequest, reply: FastifyReply, path: string): Promise<void> {
+    const { publicUrl } = this.settings;
+    const place = stockPlaceOf(path);
+    switch (place.kind) {
+      case 'root':
+        // Its addresses are relative, so that it needs the slash.
+        await reply.redirect(`${publicUrl}${STOCK_PATH}/`, 302);
+        return;
+      case 'config': {
+        const config = await this.siteConfig(request);
+        const own = { buildbotURL: `${publicUrl}${STOCK_PATH}/`, plugins: this.stock.plugins() };
+        await reply.header('cache-control', 'no-store').send({ ...config, ...own });
+        return;
+      }
+      case 'file':
+        await this.stock.send(reply, place.file);
+        return;
+      case 'nothing':
+        throw new UserError('invalid-path', `there is nothing at ${printable(path, 200)}`);
+    }
   }
 }

@@ -17,7 +17,7 @@ const PAGE_POLICY = [
   `default-src 'none'`,
   `script-src 'self'`,
   `style-src 'self' 'unsafe-inline'`,
-  `img-src 'self' data:`,
+  `img-src 'self' data: blob:`,
   `connect-src 'self'`,
   `manifest-src 'self'`,
   `base-uri 'none'`,

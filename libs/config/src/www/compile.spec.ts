@@ -106,6 +106,7 @@ describe('compileWww', () => {
     ['a name for an address', { auth: { proxy: { from: ['proxy'], userHeader: 'X-User' } } }, 'www.auth.proxy.from[0]'],
     ['a header of others', { auth: { proxy: { from: ['::1'], userHeader: 'Host' } } }, 'www.auth.proxy.userHeader'],
     ['no time at all', { auth: { idleHours: 0 } }, 'www.auth.idleHours'],
+    ['a folder that is not absolute', { stockFrontend: 'buildbot-www' }, 'www.stockFrontend'],
     ['something else', { www: 1, auth: {} }, 'www.www'],
   ])('refuses %s', (_name, www, path) => {
     const problems = problemsOf(www);

@@ -13,6 +13,10 @@ const NAME = {
   accepts: (text: string): boolean => text !== '' && SHORT.accepts(text),
   expected: 'a name of 1 to 190 characters',
 };
+const FOLDER = {
+  accepts: (text: string): boolean => /^\/[^\0]{1,1000}$/.test(text),
+  expected: 'the absolute path of a folder',
+};
 const MEMBERS = 'a list of 1 to 190 characters each';
 
 /** Reads `www`; null when it says nothing. */
@@ -21,8 +25,10 @@ export function compileWww(top: ObjectReader): CompiledWww | null {
   const reader = top.inner('www');
   const auth = reader.has('auth') ? compileAuth(reader.inner('auth')) : null;
   const authz = reader.has('authz') ? compileAuthz(reader.inner('authz')) : null;
+  const stockFrontend = reader.has('stockFrontend') ? reader.text('stockFrontend', FOLDER) : null;
   reader.done();
-  return auth === null && authz === null ? null : { ...(auth && { auth }), ...(authz && { authz }) };
+  if (auth === null && authz === null && stockFrontend === null) return null;
+  return { ...(auth && { auth }), ...(authz && { authz }), ...(stockFrontend !== null && { stockFrontend }) };
 }
 
 function compileAuth(reader: ObjectReader): CompiledAuth {

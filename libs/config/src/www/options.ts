@@ -73,10 +73,15 @@ export interface AuthOptions {
   readonly sessionHours?: number;
 }
 
-/** Who people are, and what they may do. */
+/** Who people are, what they may do, and which pages there are. */
 export interface WwwOptions {
   /** People sign in with the accounts of `millrace user`. Without this, nobody can. */
   readonly auth?: AuthOptions;
   /** What people may do. Without this, everybody may do everything. */
   readonly authz?: AuthzOptions;
+  /**
+   * Absolute path of a folder with Buildbot's own frontend, which the UI then serves below `/buildbot/`: what `pip install --no-deps --target
+   * FOLDER` makes of the packages `buildbot-www`, `buildbot-waterfall-view`, `buildbot-console-view` and `buildbot-grid-view`.
+   */
+  readonly stockFrontend?: string;
 }
