@@ -19,10 +19,8 @@ type ReadRequest = Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'
 };
 type ReadStamp = SourceStamp & { readonly requestId: number };
 
-export async function requestsOf(tx: Transaction, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
-  const stamps = await tx.all<ReadStamp>(stampsSql(ids), ids);
-  return assembled(requests(), stamps);
+export async function requestsOf(db: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
+  return assembled(await db.all<ReadRequest>(requestsSql(ids), ids), await db.all<ReadStamp>(stampsSql(ids), ids));
 }
 
 /** Reads requests outside of a transaction. */
