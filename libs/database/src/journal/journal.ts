@@ -25,6 +25,8 @@ const MAX_GROUP_BYTES = 4 << 20;
 const MAX_GROUP_ITEMS = 256;
 /** Longer than a short step's end takes to become the end of its build, which then is one transaction with it. */
 const SOON_MS = 20;
+/** With more than this there is nothing to be gained by waiting, and a worker with much output is not to be held up. */
+const SOON_BYTES = 64 << 10;
 
 /**
  * Writes all events in an engine's builds, in groups across builds: while one transaction is running the next group gathers, and an idle
@@ -38,6 +40,8 @@ const SOON_MS = 20;
 export class Journal {
   private entries: EntryItem[] = [];
   private claims: ClaimItem[] = [];
+  /** Bytes of the entries that no group has taken yet. */
+  private waitingBytes = 0;
   private running: Promise<void> | null = null;
   private soon: NodeJS.Timeout | null = null;
   private closed = false;
@@ -62,16 +66,19 @@ export class Journal {
   /** Writes entries that nobody waits for together with the next other entries, at most some milliseconds later. */
   writeSoon(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
     const committed = this.add(build, entries);
-    this.soon ??= setTimeout(() => {
-      this.soon = null;
-      this.wake();
-    }, SOON_MS);
+    if (this.waitingBytes > SOON_BYTES) this.wake();
+    else
+      this.soon ??= setTimeout(() => {
+        this.soon = null;
+        this.wake();
+      }, SOON_MS);
     return committed;
   }
 
   private add(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
     if (this.closed) return Promise.reject(isOver());
     const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
+    this.waitingBytes += bytes;
     return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
   }
 
@@ -135,6 +142,7 @@ export class Journal {
     let count = 0;
     while (count < this.entries.length && count < MAX_GROUP_ITEMS && bytes < MAX_GROUP_BYTES)
       bytes += this.entries[count++]!.bytes;
+    this.waitingBytes -= bytes;
     return this.entries.splice(0, count);
   }
 
