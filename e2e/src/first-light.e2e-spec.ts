@@ -97,6 +97,10 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect(await api.log(build!.buildid, 'streams')).toEqual(
       expect.arrayContaining(['out', 'err', '\u001b[31mred\u001b[0m']),
     );
+    const report = await fetch(`${cluster.url}/api/v2/builds/${build!.buildid}/steps/own/logs/report.html/raw_inline`);
+    expect(report.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(report.headers.get('content-security-policy')).toContain('sandbox');
+    expect(await report.text()).toBe('<h1>all well</h1>\n');
   });
 
   it('triggers once per Idempotency-Key, with a link that works before any engine has seen the request', async () => {

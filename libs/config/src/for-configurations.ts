@@ -81,6 +81,7 @@ export {
   type HideStepIf,
   interpolate,
   type Interpolation,
+  type LogKind,
   type LogWriter,
   type PropertyReader,
   type PropertyStore,

@@ -118,6 +118,9 @@ export interface ShellOptions {
   readonly evenIfStopped?: boolean;
 }
 
+/** HTML is shown as a page, which runs no scripts. */
+export type LogKind = 'text' | 'html';
+
 export interface LogWriter {
   /**
    * Adds text to the log. Resolves once the text is committed. Waiting for it slows a chatty step down; text is not lost without waiting
@@ -180,7 +183,8 @@ export interface StepContext extends RenderContext {
   shell(options: ShellOptions): Promise<CommandOutcome>;
   /** Starts other builds by the names of their schedulers. */
   trigger(what: TriggerRequest): Promise<TriggerOutcome>;
-  log(name: string): LogWriter;
+  /** Returns a log of the step. What it is, text or HTML, is decided the first time. */
+  log(name: string, kind?: LogKind): LogWriter;
   setState(text: string): void;
   addUrl(name: string, url: string): void;
   upload(from: { readonly workerSrc: string; readonly maxBytes?: number }, blobName: string): Promise<CommandOutcome>;

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { TriggerOutcome } from '@millrace/config';
+import type { LogKind, TriggerOutcome } from '@millrace/config';
 import { type Hint, hints } from '@millrace/contracts';
 import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand, TriggeredBuildset } from '@millrace/database';
 import { countLines } from '@millrace/database';
@@ -404,7 +404,7 @@ export class EngineBuildServices implements BuildServices {
     if (running.sent) await this.worker.connection.interrupt(uuid, why);
   }
 
-  async appendLog(stepNumber: number, log: string, stream: 'o' | 'e' | 'h' | '', text: string): Promise<void> {
+  async appendLog(stepNumber: number, log: string, kind: LogKind, text: string): Promise<void> {
     this.assertGoing();
     this.withinLimits(() => {
       if (text.length > STEP_LIMITS.appendCharacters)
@@ -418,8 +418,8 @@ export class EngineBuildServices implements BuildServices {
         kind: 'log-lines',
         step: stepNumber,
         log,
-        type: stream === '' ? 't' : 's',
-        text: stream === '' ? lines : prefixLines(stream, lines),
+        type: kind === 'html' ? 'h' : 't',
+        text: lines,
         lines: countLines(lines),
       },
     ]);

@@ -325,6 +325,19 @@ describe('limits of what a build stores', () => {
     });
   });
 
+  it('stores what a step writes to its logs as text or as HTML', async () => {
+    await host.appendLog(0, 'notes', 'text', 'hello');
+    await host.appendLog(0, 'report', 'html', '<b>hello</b>\n');
+    const logs = await db.all(
+      `SELECT l.name, l.type FROM logs l JOIN steps s ON s.id = l.step_id WHERE s.build_id = ? ORDER BY l.id`,
+      [build.buildId],
+    );
+    expect(logs).toEqual([
+      { name: 'notes', type: 't' },
+      { name: 'report', type: 'h' },
+    ]);
+  });
+
   it('a hundred commands at a time are the most', async () => {
     says = () => undefined;
     const asked = Array.from({ length: STEP_LIMITS.commands + 1 }, (_, ordinal) =>
@@ -338,10 +351,10 @@ describe('limits of what a build stores', () => {
     [
       'logs',
       async () => {
-        for (let i = 0; i <= STEP_LIMITS.logs; i++) await host.appendLog(0, `log ${i}`, '', 'x\n');
+        for (let i = 0; i <= STEP_LIMITS.logs; i++) await host.appendLog(0, `log ${i}`, 'text', 'x\n');
       },
     ],
-    ['a long text', () => host.appendLog(0, 'log', '', 'x'.repeat(STEP_LIMITS.appendCharacters + 1))],
+    ['a long text', () => host.appendLog(0, 'log', 'text', 'x'.repeat(STEP_LIMITS.appendCharacters + 1))],
     [
       'links',
       () => host.setStepState(0, { urls: Array.from({ length: 1000 }, (_, i) => ({ name: `${i}`, url: 'x' })) }),

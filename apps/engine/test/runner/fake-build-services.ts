@@ -73,8 +73,8 @@ export class FakeBuildServices implements BuildServices {
     if (pid !== undefined && this.interrupted.has(stepNumber)) process.kill(-pid, 'SIGKILL');
   }
 
-  async appendLog(stepNumber: number, log: string, stream: string, text: string): Promise<void> {
-    this.append(stepNumber, log, stream === '' ? text : `${stream}${text}`);
+  async appendLog(stepNumber: number, log: string, _kind: string, text: string): Promise<void> {
+    this.append(stepNumber, log, text);
   }
 
   async setStepState(_stepNumber: number, state: StepState): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ChangeInfo, CommandOutcome, TriggerOutcome, TriggerRequest, WorkerInfo } from '@millrace/config';
+import type { ChangeInfo, CommandOutcome, LogKind, TriggerOutcome, TriggerRequest, WorkerInfo } from '@millrace/config';
 import type { JsonValue, LockAccess, Properties, Result, SourceStamp } from '@millrace/domain';
 
 /** Everything that a runner needs to know about a build. Plain data. */
@@ -68,8 +68,6 @@ export interface TriggerCall extends TriggerRequest {
   readonly ordinal: number;
 }
 
-export type LogStream = 'o' | 'e' | 'h' | '';
-
 /**
  * The engine's side of a build. Calls arrive in the order in which the build made them. `startStep`, `appendLog`, `setStepState`,
  * `finishStep` and `setProperties` are not awaited one by one: the engine keeps their order. Each rejects with FencedError once the build
@@ -95,7 +93,7 @@ export interface BuildServices {
    * whose `trigger` does so, too, or its locks.
    */
   interrupt(stepNumber: number, why: string): Promise<void>;
-  appendLog(stepNumber: number, log: string, stream: LogStream, text: string): Promise<void>;
+  appendLog(stepNumber: number, log: string, kind: LogKind, text: string): Promise<void>;
   /** Sets a step's state. `urls` are additions. */
   setStepState(stepNumber: number, state: StepState): Promise<void>;
   finishStep(step: {

@@ -2,6 +2,7 @@ import {
   type CommandOptions,
   type CommandOutcome,
   type LockUse,
+  type LogKind,
   type LogWriter,
   type PropertyStore,
   render,
@@ -128,12 +129,12 @@ export class StepRun {
     if (changed) track(services.setProperties(changed));
   }
 
-  log(name: string): LogWriter {
+  log(name: string, kind: LogKind = 'text'): LogWriter {
     let flow = this.logs.get(name);
     if (!flow)
       this.logs.set(
         name,
-        (flow = new LogFlow((text) => this.parts.services.appendLog(this.parts.number, name, '', text))),
+        (flow = new LogFlow((text) => this.parts.services.appendLog(this.parts.number, name, kind, text))),
       );
     return flow;
   }
@@ -233,9 +234,9 @@ export class StepRun {
       command: (name, args, options) => this.command(name, args, options),
       shell: (options) => this.shell(options),
       trigger: (what) => this.trigger(what),
-      log: (name) => {
+      log: (name, kind) => {
         this.logsLimit.add(name);
-        return this.log(name);
+        return this.log(name, kind);
       },
       setState: (text) => this.setState(text),
       addUrl: (name, url) => {
