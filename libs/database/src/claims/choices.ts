@@ -1,7 +1,7 @@
 import type { Properties, SourceStamp } from '@millrace/domain';
 import type { Incarnation } from '../masters.js';
 import { placeholders, type Database, type Queryable } from '../sql.js';
-import { readRequests } from './requests.js';
+import { requestsOf } from './requests.js';
 
 /** A queued request with what decides about it. */
 export interface RequestToChoose {
@@ -34,7 +34,7 @@ export class ChoiceStore {
        FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(ids.length)}`,
       ids,
     );
-    const known = await readRequests(this.db, ids);
+    const known = await requestsOf(this.db, ids);
     return new Map(
       rows.map((row) => {
         const { properties, sourceStamps } = known.get(row.requestId)!;

@@ -23,12 +23,6 @@ export async function requestsOf(db: Queryable, ids: readonly number[]): Promise
   return assembled(await db.all<ReadRequest>(requestsSql(ids), ids), await db.all<ReadStamp>(stampsSql(ids), ids));
 }
 
-/** Reads requests outside of a transaction. */
-export async function readRequests(db: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  const requests = await db.all<ReadRequest>(requestsSql(ids), ids);
-  return assembled(requests, await db.all<ReadStamp>(stampsSql(ids), ids));
-}
-
 /** Reads requests together with the next statement. */
 export async function deferRequests(tx: Transaction, ids: readonly number[]): Promise<() => Map<number, RequestRow>> {
   const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
