@@ -41,8 +41,9 @@ export class RunningCommand {
       this.assertStored();
       stored = this.sink.updates(updates, number);
     } catch (error) {
+      // At once, because `complete` may be called before anybody awaits anything.
       this.sinkFailure ??= { error };
-      stored = Promise.reject(error);
+      stored = Promise.resolve().then(() => this.assertStored());
     }
     if (stored === undefined) return undefined;
     const tracked = stored.catch((error: unknown) => this.failWith(error)).finally(() => this.storing.delete(tracked));
