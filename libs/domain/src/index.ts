@@ -111,6 +111,7 @@ export { commandPlaceholders, interpolateCommand, interpolatePath } from './shel
 export { shellWord } from './shell-words.js';
 export {
   byCodebase,
+  withGotRevisions,
   checkAddresses,
   checkSourceStamps,
   mainSourceStamp,

@@ -10,6 +10,7 @@ import {
   sourceProperties,
   type SourceStamp,
   sourceStampOf,
+  withGotRevisions,
 } from './source-stamps.js';
 
 const of = (...codebases: string[]): SourceStamp[] =>
@@ -101,4 +102,18 @@ describe('withCodebaseValue', () => {
   ] as const)('adds %s', (_what, before, codebase, value, expected) => {
     expect(withCodebaseValue(before, codebase, value)).toEqual(expected);
   });
+});
+
+const stamp = (codebase: string, revision: string | null = null): SourceStamp => ({ ...NO_SOURCE, codebase, revision });
+
+it.each([
+  ['nothing', undefined, [stamp(''), stamp('a')]],
+  ['one text', 'f00', [stamp('', 'f00'), stamp('a')]],
+  ['a map', { a: 'f00', b: 'x' }, [stamp(''), stamp('a', 'f00')]],
+  ['nonsense', [1], [stamp(''), stamp('a')]],
+])('got revisions: %s', (_what, got, expected) => {
+  expect(withGotRevisions([stamp(''), stamp('a')], got)).toEqual(expected);
+});
+it('one text is the revision of the only source stamp, whatever its codebase', () => {
+  expect(withGotRevisions([stamp('a')], 'f00')).toEqual([stamp('a', 'f00')]);
 });

@@ -1,3 +1,4 @@
+import type { JsonValue } from './properties.js';
 import { redactAddresses, secretInAddress } from './addresses.js';
 import { UserError } from './errors.js';
 import { printable } from './printable.js';
@@ -77,4 +78,14 @@ export function sourceProperties(stamps: readonly SourceStamp[]): Readonly<Recor
   if (!main) return {};
   const { branch, revision, repository, project, codebase } = main;
   return { branch, revision, repository, project, codebase };
+}
+
+/** Returns source stamps with the revisions that a build has checked out: one text, or a map by codebase. */
+export function withGotRevisions(stamps: readonly SourceStamp[], got: JsonValue | undefined): readonly SourceStamp[] {
+  return stamps.map((stamp) => {
+    const byCodebase = typeof got === 'object' && got !== null && !Array.isArray(got);
+    const found = byCodebase ? (got as Readonly<Record<string, JsonValue>>)[stamp.codebase] : got;
+    const isIts = byCodebase || stamps.length === 1 || stamp.codebase === '';
+    return isIts && typeof found === 'string' && found !== '' ? { ...stamp, revision: found } : stamp;
+  });
 }

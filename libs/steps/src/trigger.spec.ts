@@ -8,7 +8,7 @@ import {
   type TriggerRequest,
 } from '@millrace/config';
 import { NO_SOURCE, Result, type SourceStamp } from '@millrace/domain';
-import { trigger, withGotRevisions } from './trigger.js';
+import { trigger } from './trigger.js';
 
 const stamp = (codebase: string, revision: string | null = null): SourceStamp => ({ ...NO_SOURCE, codebase, revision });
 
@@ -160,16 +160,4 @@ describe('the result of a trigger that waits', () => {
     const { outcome } = await run(trigger({ schedulers, waitForFinish: true }), [FAILURE, SUCCESS]);
     expect(outcome).toMatchObject({ result: SUCCESS });
   });
-});
-
-it.each([
-  ['nothing', undefined, [stamp(''), stamp('a')]],
-  ['one text', 'f00', [stamp('', 'f00'), stamp('a')]],
-  ['a map', { a: 'f00', b: 'x' }, [stamp(''), stamp('a', 'f00')]],
-  ['nonsense', [1], [stamp(''), stamp('a')]],
-])('got revisions: %s', (_what, got, expected) => {
-  expect(withGotRevisions([stamp(''), stamp('a')], got)).toEqual(expected);
-});
-it('one text is the revision of the only source stamp, whatever its codebase', () => {
-  expect(withGotRevisions([stamp('a')], 'f00')).toEqual([stamp('a', 'f00')]);
 });

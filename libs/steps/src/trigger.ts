@@ -6,7 +6,15 @@ import {
   type StepOutcome,
   type TriggeredBuildset,
 } from '@millrace/config';
-import { type JsonValue, NO_SOURCE, Result, resultName, type SourceStamp, worstOf } from '@millrace/domain';
+import {
+  type JsonValue,
+  NO_SOURCE,
+  Result,
+  resultName,
+  type SourceStamp,
+  withGotRevisions,
+  worstOf,
+} from '@millrace/domain';
 import { makeStep } from './make-step.js';
 
 /** A scheduler that a callback chooses, with what is special about it. */
@@ -115,16 +123,6 @@ async function stampsFor(step: StepContext, options: TriggerStepOptions): Promis
   }
   if (options.updateSourceStamp === false) return step.sourceStamps;
   return withGotRevisions(step.sourceStamps, step.properties.get('got_revision'));
-}
-
-/** Returns source stamps with the revisions that a build has checked out: one text, or a map by codebase. */
-export function withGotRevisions(stamps: readonly SourceStamp[], got: JsonValue | undefined): readonly SourceStamp[] {
-  return stamps.map((stamp) => {
-    const byCodebase = typeof got === 'object' && got !== null && !Array.isArray(got);
-    const found = byCodebase ? (got as Readonly<Record<string, JsonValue>>)[stamp.codebase] : got;
-    const isIts = byCodebase || stamps.length === 1 || stamp.codebase === '';
-    return isIts && typeof found === 'string' && found !== '' ? { ...stamp, revision: found } : stamp;
-  });
 }
 
 function shown({ scheduler, results }: TriggeredBuildset): string {
