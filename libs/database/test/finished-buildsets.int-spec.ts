@@ -4,11 +4,11 @@ import { Result } from '@millrace/domain';
 import { createBuildset } from '../src/buildsets.js';
 import { configure, onEveryDatabase, register } from './databases.js';
 
-const stamp = (revision: string) => ({ branch: 'main', revision, repository: '', project: 'p', codebase: '' });
+const stamp = (revision: string | null) => ({ branch: 'main', revision, repository: '', project: 'p', codebase: '' });
 let made = 0;
 
 onEveryDatabase('finished buildsets', (get) => {
-  const buildset = (db: Database, builderIds: readonly number[]) => {
+  const buildset = (db: Database, builderIds: readonly number[], source?: { revision: string | null }) => {
     const cause = `test:${++made}`;
     return db.transaction(
       async (tx) =>
@@ -18,7 +18,7 @@ onEveryDatabase('finished buildsets', (get) => {
             schedulerName: 'all',
             cause,
             reason: '',
-            sourceStamps: [stamp(cause)],
+            sourceStamps: [stamp(source ? source.revision : cause)],
             properties: {},
           },
           builderIds,
@@ -81,7 +81,33 @@ onEveryDatabase('finished buildsets', (get) => {
       {
         ...{ seq: cursor + 1, buildsetId, schedulerName: 'all', results: Result.SUCCESS },
         sourceStamps: [stamp(`test:${made}`)],
+        gotRevision: null,
       },
+    ]);
+  });
+
+  it('tell what was checked out when nobody has named the revision', async () => {
+    const { db } = get();
+    const me = await register(db, 'engine');
+    const { builders, workers } = await configure(db, me, { builders: 2, workers: 2 });
+    const cursor = await lastSeq();
+    const { requests } = await buildset(db, [...builders.values()], { revision: null });
+    const claims = new ClaimStore(db);
+    for (const [i, { requestId, builderId }] of requests.entries()) {
+      const candidate = {
+        requestId,
+        builderId,
+        builderName: 'b',
+        workerId: workers.get(`w${i}`)!,
+        workerName: `w${i}`,
+      };
+      const [build] = await claims.claim(me, [{ ...candidate, properties: {} }]);
+      const properties = JSON.stringify(i === 0 ? {} : { got_revision: ['f00d', 'Git'] });
+      await db.run(`UPDATE builds SET properties = ? WHERE id = ?`, [properties, build!.buildId]);
+      await claims.end(build!, { results: Result.SUCCESS, stateString: 'done' });
+    }
+    expect(await new FinishedBuildsetStore(db).finishedBuildsetsAfter(cursor, 10)).toMatchObject([
+      { sourceStamps: [{ revision: null }], gotRevision: 'f00d' },
     ]);
   });
 

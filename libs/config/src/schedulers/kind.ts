@@ -150,6 +150,8 @@ export interface FinishedBuildset {
   readonly schedulerName: string;
   readonly results: Result;
   readonly sourceStamps: readonly SourceStamp[];
+  /** The property `got_revision` of a build that went well; null when there is none, or every source stamp names its revision. */
+  readonly gotRevision: JsonValue;
 }
 
 /** A request for a build. Null fields stand for the scheduler's own values. */

@@ -1,4 +1,4 @@
-import type { Result, SourceStamp } from '@millrace/domain';
+import { type JsonValue, type Properties, Result, type SourceStamp } from '@millrace/domain';
 import { type Database, placeholders } from '../sql.js';
 
 export interface FinishedBuildset {
@@ -7,8 +7,15 @@ export interface FinishedBuildset {
   readonly schedulerName: string;
   readonly results: Result;
   readonly sourceStamps: readonly SourceStamp[];
+  /**
+   * The property `got_revision` of the first build that went well and has it. Null when there is none, and when every source stamp names its
+   * revision.
+   */
+  readonly gotRevision: JsonValue;
 }
 
+/** Most builds whose properties are read together. */
+const BUILDS_READ = 1000;
 /** Most buildsets finished by a master of the previous release that are numbered at once. */
 const NUMBERED_AT_ONCE = 1000;
 
@@ -18,7 +25,7 @@ export class FinishedBuildsetStore {
 
   async finishedBuildsetsAfter(seq: number, limit: number): Promise<FinishedBuildset[]> {
     await this.numberOthers();
-    const rows = await this.db.all<Omit<FinishedBuildset, 'sourceStamps'>>(
+    const rows = await this.db.all<Omit<FinishedBuildset, 'sourceStamps' | 'gotRevision'>>(
       `SELECT seq, id AS buildsetId, scheduler_name AS schedulerName, results FROM buildsets
        WHERE seq > ? ORDER BY seq LIMIT ${Math.trunc(limit)}`,
       [seq],
@@ -32,7 +39,30 @@ export class FinishedBuildsetStore {
     );
     const sourceStamps = new Map<number, SourceStamp[]>(rows.map(({ buildsetId }) => [buildsetId, []]));
     for (const { buildsetId, ...stamp } of stamps) sourceStamps.get(buildsetId)!.push(stamp);
-    return rows.map((row) => ({ ...row, sourceStamps: sourceStamps.get(row.buildsetId)! }));
+    const got = await this.gotRevisions(
+      rows.map(({ buildsetId }) => buildsetId).filter((id) => sourceStamps.get(id)!.some(({ revision }) => !revision)),
+    );
+    return rows.map((row) => ({
+      ...row,
+      sourceStamps: sourceStamps.get(row.buildsetId)!,
+      gotRevision: got.get(row.buildsetId) ?? null,
+    }));
+  }
+
+  private async gotRevisions(buildsetIds: readonly number[]): Promise<ReadonlyMap<number, JsonValue>> {
+    if (buildsetIds.length === 0) return new Map();
+    const builds = await this.db.all<{ buildsetId: number; properties: string }>(
+      `SELECT r.buildset_id AS buildsetId, b.properties FROM build_requests r JOIN builds b ON b.request_id = r.id
+       WHERE r.buildset_id IN ${placeholders(buildsetIds.length)} AND b.results IN (${Result.SUCCESS}, ${Result.WARNINGS})
+       ORDER BY b.id LIMIT ${BUILDS_READ}`,
+      buildsetIds,
+    );
+    const found = new Map<number, JsonValue>();
+    for (const { buildsetId, properties } of builds) {
+      const got = (JSON.parse(properties) as Properties)['got_revision']?.[0];
+      if (got !== undefined && !found.has(buildsetId)) found.set(buildsetId, got);
+    }
+    return found;
   }
 
   /** Numbers buildsets finished by masters of the previous release, which do not do it themselves (I10). */

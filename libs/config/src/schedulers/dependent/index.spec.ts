@@ -14,7 +14,7 @@ const decide = (rest: Partial<FinishedBuildset>) =>
     scheduler,
     { nowMs: 1, wakeAtMs: 9, known: [] },
     {
-      ...{ buildsetId: 7, schedulerName: 'up', results: Result.SUCCESS, sourceStamps: stamps },
+      ...{ buildsetId: 7, schedulerName: 'up', results: Result.SUCCESS, sourceStamps: stamps, gotRevision: null },
       ...rest,
     },
   );
@@ -34,4 +34,15 @@ it.each<[string, Partial<FinishedBuildset>, string[]]>([
 
 it('a dependent scheduler builds the same source stamps', () => {
   expect(decide({}).buildsets[0]).toMatchObject({ sourceStamps: stamps, builders: ['b'], priority: 2, changeIds: [] });
+});
+
+it.each<[string, FinishedBuildset['gotRevision'], (string | null)[]]>([
+  ['a map', { app: 'x', lib: 'f00d' }, ['app1', 'f00d']],
+  ['a map without it', { app: 'x' }, ['app1', null]],
+  ['one text, which is for no codebase', 'f00d', ['app1', null]],
+  ['nothing', null, ['app1', null]],
+])('a revision that nobody has named is the one that was checked out: %s', (_what, gotRevision, revisions) => {
+  const open = stamps.map((stamp) => (stamp.codebase === 'lib' ? { ...stamp, revision: null } : stamp));
+  const { buildsets } = decide({ sourceStamps: open, gotRevision });
+  expect(buildsets[0]!.sourceStamps.map(({ revision }) => revision)).toEqual(revisions);
 });

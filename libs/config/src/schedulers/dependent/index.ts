@@ -1,5 +1,5 @@
 import type { CompiledScheduler } from '@millrace/contracts';
-import { Result } from '@millrace/domain';
+import { Result, withGotRevisions } from '@millrace/domain';
 import { locate } from '../../location.js';
 import { answerCall } from '../call.js';
 import { type Decision, type FinishedBuildset, type SchedulerKind, type SchedulerState, unchanged } from '../kind.js';
@@ -16,7 +16,10 @@ export interface DependentDefinition extends DependentOptions {
   readonly name: string;
 }
 
-/** Defines a scheduler that builds the same source stamps again when all builds of another scheduler's buildset went well. */
+/**
+ * Defines a scheduler that builds the same source stamps again when all builds of another scheduler's buildset went well. Where they name no
+ * revision, it builds the one that was checked out, and not what has come since.
+ */
 export function dependent(name: string, options: DependentOptions): DependentDefinition {
   return locate(dependent, { ...options, kind: 'dependent', name });
 }
@@ -38,10 +41,12 @@ export const dependentKind: SchedulerKind<Dependent> = {
 function decide(
   scheduler: CompiledScheduler & Dependent,
   state: SchedulerState,
-  { buildsetId, schedulerName, results, sourceStamps }: FinishedBuildset,
+  { buildsetId, schedulerName, results, sourceStamps: given, gotRevision }: FinishedBuildset,
 ): Decision {
   const nothing = unchanged(state);
   if (schedulerName !== scheduler.upstream || !WENT_WELL.includes(results)) return nothing;
+  const checkedOut = withGotRevisions(given, gotRevision);
+  const sourceStamps = given.map((stamp, i) => (stamp.revision ? stamp : checkedOut[i]!));
   const reason = `scheduler '${scheduler.name}' after buildset ${buildsetId} of '${schedulerName}'`;
   return {
     ...nothing,
