@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CompiledWww } from '@millrace/contracts';
 import { ApiTokenStore, CatalogReads, ConfigurationStore, SessionStore, UserStore } from '@millrace/database';
@@ -306,6 +307,24 @@ describe('rights', () => {
     await tokens.revoke((await tokens.list())[0]!.tokenId);
     expect((await post(...STOP, bearer(stopper))).status).toBe(401);
   });
+});
+
+/** Signs in from an address of this machine. */
+const loginFrom = (localAddress: string, headers: Headers): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const options = { method: 'POST', localAddress, headers: { 'content-type': 'application/json', ...headers } };
+    const asked = request(`${ui.url}/auth/login`, options, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode!));
+    });
+    asked.on('error', reject).end(JSON.stringify({ username: 'bob', password: 'battery staple' }));
+  });
+
+it.each([
+  ['127.0.0.5', '203.0.113.9', 'a trusted proxy says whose it is'],
+  ['127.0.0.6', '127.0.0.6', 'nobody else does'],
+])('the address of who signs in from %s is %s: %s', async (from, address) => {
+  expect(await loginFrom(from, { 'x-forwarded-for': '203.0.113.9' })).toBe(200);
+  expect(await site.db.get(`SELECT address FROM audit ORDER BY id DESC LIMIT 1`)).toEqual({ address });
 });
 
 describe('the audit log', () => {

@@ -139,6 +139,7 @@ export async function startUi(
     wsMaxPerAddress: 100,
     pollIntervalMs: options.pollIntervalMs ?? 2000,
     hookKeepMs: 60_000,
+    trustedProxies: ['127.0.0.5'],
     auditKeepMs: 60_000,
   };
   const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });

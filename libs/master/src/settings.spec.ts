@@ -80,6 +80,7 @@ describe('the settings of listeners', () => {
     [{ MILLRACE_URL: 'https://example.org/ci#x' }, /expected a host/],
     [{ MILLRACE_URL: 'https://user@example.org' }, /expected a host/],
     [{ MILLRACE_ALLOWED_HOSTS: 'https://ci.example.org' }, /MILLRACE_ALLOWED_HOSTS has 'https/],
+    [{ MILLRACE_TRUSTED_PROXIES: '10.0.0.5,haproxy' }, /MILLRACE_TRUSTED_PROXIES has 'haproxy'/],
     [{ MILLRACE_ALLOWED_HOSTS: '*' }, /MILLRACE_ALLOWED_HOSTS has '\*'/],
     [{ MILLRACE_WS_MAX: '0' }, /MILLRACE_WS_MAX is '0'/],
   ])('are refused: %j', (env, message) => {

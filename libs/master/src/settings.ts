@@ -77,6 +77,8 @@ export interface SchedulerSettings extends HookSettings {
 
 export interface UiSettings extends HookSettings {
   readonly role: 'ui';
+  /** Addresses and CIDRs of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Most connections to `/ws`, of all addresses and of one. Loopback, where a proxy may be, is not limited by address. */
   readonly wsMax: number;
   readonly wsMaxPerAddress: number;
@@ -177,6 +179,7 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     ...hookSettings(reader),
   }),
   ui: (reader) => ({
+    trustedProxies: cidrs(reader, 'MILLRACE_TRUSTED_PROXIES'),
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
     wsMaxPerAddress: reader.integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
     auditKeepMs: reader.integer('MILLRACE_AUDIT_KEEP_DAYS', 365, 1, 36_500) * DAY_MS,
@@ -246,24 +249,30 @@ function workerTls({ env, problems }: EnvironmentReader): EngineSettings['worker
 }
 
 /** Trusted proxies have to be listed: a PROXY header from anybody else could claim any address. */
-function workerProxyFrom({ env, problems }: EnvironmentReader): string[] {
-  const { MILLRACE_WORKER_PROXY_PROTOCOL: mode = 'off', MILLRACE_WORKER_PROXY_FROM: from = '' } = env;
+function workerProxyFrom(reader: EnvironmentReader): string[] {
+  const { env, problems } = reader;
+  const { MILLRACE_WORKER_PROXY_PROTOCOL: mode = 'off' } = env;
   if (mode === 'off' || mode === '') return [];
   if (mode !== 'v2') {
     problems.push(`MILLRACE_WORKER_PROXY_PROTOCOL is '${quoted(mode)}': expected off or v2`);
     return [];
   }
-  const cidrs = from
+  const balancers = cidrs(reader, 'MILLRACE_WORKER_PROXY_FROM');
+  if (balancers.length === 0) {
+    problems.push('MILLRACE_WORKER_PROXY_FROM has to name the balancers, such as 10.0.0.5,10.1.0.0/16');
+  }
+  return balancers;
+}
+
+function cidrs({ env, problems }: EnvironmentReader, name: string): string[] {
+  const found = (env[name] ?? '')
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean);
-  if (cidrs.length === 0) {
-    problems.push('MILLRACE_WORKER_PROXY_FROM has to name the balancers, such as 10.0.0.5,10.1.0.0/16');
+  for (const cidr of found) {
+    if (!isCidr(cidr)) problems.push(`${name} has '${quoted(cidr)}': expected an address or a CIDR`);
   }
-  for (const cidr of cidrs) {
-    if (!isCidr(cidr)) problems.push(`MILLRACE_WORKER_PROXY_FROM has '${quoted(cidr)}': expected an address or a CIDR`);
-  }
-  return cidrs;
+  return found;
 }
 
 function isCidr(text: string): boolean {

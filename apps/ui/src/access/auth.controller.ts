@@ -4,6 +4,7 @@ import { parseJson, UserError, withoutPublicPath } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addressOf } from '../http/api-request.js';
+import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
 import { isOfStock, STOCK_PATH } from '../web/stock-paths.js';
 import { AuditLog } from './audit-log.js';
@@ -25,6 +26,7 @@ export class AuthController {
     private readonly callers: Callers,
     private readonly sessions: SessionStore,
     private readonly audit: AuditLog,
+    private readonly addresses: ClientAddresses,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'publicUrl' | 'listenerRule'>,
   ) {
     this.cookie = sessionCookie(settings.publicUrl);
@@ -117,13 +119,13 @@ export class AuthController {
   }
 
   private async withPassword(request: FastifyRequest, username: string, password: string): Promise<SignedIn> {
-    const signedIn = await this.signIn.withPassword(username, password, addressOf(request.raw));
+    const signedIn = await this.signIn.withPassword(username, password, this.addresses.of(request.raw));
     await this.record('login', { kind: 'user', account: signedIn.account }, request);
     return signedIn;
   }
 
   private record(action: 'login' | 'logout', caller: Caller, { raw }: FastifyRequest): Promise<void> {
-    return this.audit.done({ caller, action, address: addressOf(raw), target: '', params: {} });
+    return this.audit.done({ caller, action, address: this.addresses.of(raw), target: '', params: {} });
   }
 
   /** Returns the address of the pages that a request came from: the web app's, or those of Buildbot's frontend. */

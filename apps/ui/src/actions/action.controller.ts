@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
 import { addressOf, apiRequest } from '../http/api-request.js';
+import { ClientAddresses } from '../http/client-addresses.js';
 import { ActionApi } from './action-api.js';
 
 /** The HTTP side of commands to `/api`. */
@@ -12,13 +13,15 @@ export class ActionController {
   constructor(
     private readonly api: ActionApi,
     private readonly callers: Callers,
+    private readonly addresses: ClientAddresses,
   ) {}
 
   @Post('api/*')
   async post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const text = typeof request.body === 'string' ? request.body : '';
     const call = apiRequest(request, await this.callers.of(request.headers, addressOf(request.raw)));
-    const { status, body } = await this.api.post(call, request.headers['content-type'] ?? '', text);
+    const address = this.addresses.of(request.raw);
+    const { status, body } = await this.api.post({ ...call, address }, request.headers['content-type'] ?? '', text);
     await reply.status(status).header('content-type', 'application/json').send(body);
   }
 }

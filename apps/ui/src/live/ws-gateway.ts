@@ -16,6 +16,8 @@ import { LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { Access } from '../access/access.js';
 import { Callers } from '../access/callers.js';
+import { addressOf } from '../http/api-request.js';
+import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
 import { withoutStockPath } from '../web/stock-paths.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
@@ -50,6 +52,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     private readonly subscriptions: Subscriptions,
     private readonly access: Access,
     private readonly callers: Callers,
+    private readonly addresses: ClientAddresses,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'listenerRule' | 'wsMax' | 'wsMaxPerAddress'>,
     @Inject(LOG) private readonly log: Logger,
   ) {
@@ -77,14 +80,14 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
     const refusal = refusedBy(this.settings.listenerRule, request.headers);
     if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
-    const address = request.socket.remoteAddress ?? '';
-    const loser = this.cap.admit(socket, isLoopback(address.replace(/^::ffff:/, '')) ? null : address);
+    const client = this.addresses.of(request);
+    const loser = this.cap.admit(socket, isLoopback(client) ? null : client);
     if (loser === socket) return refuse(socket, '503 Service Unavailable');
     loser?.destroy();
     socket.once('close', () => this.cap.remove(socket));
     // It may leave while it is looked up.
     socket.on('error', () => socket.destroy());
-    const asker = { headers: request.headers, address: address.replace(/^::ffff:/, '') };
+    const asker = { headers: request.headers, address: addressOf(request) };
     const caller = await this.readerOf(asker);
     if (caller === null) return refuse(socket, '403 Forbidden');
     if (socket.destroyed) return;
