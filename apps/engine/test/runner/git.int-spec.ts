@@ -442,10 +442,13 @@ describe('a server that is away', () => {
     const options = `{ repository: '${app.url}', retry: { delaySeconds: 0.05, repeats: 100 } }`;
     const { begin, build } = await runners.builderWith(options);
     const { host, running } = begin();
-    await eventually(() => host.states.some(({ stateString }) => /try again \(([3-9]|\d\d) of 100\)/.test(stateString ?? '')), {
-      what: 'the third time or a later one',
-      timeoutMs: 30_000,
-    });
+    await eventually(
+      () => host.states.some(({ stateString }) => /try again \(([3-9]|\d\d) of 100\)/.test(stateString ?? '')),
+      {
+        what: 'the third time or a later one',
+        timeoutMs: 30_000,
+      },
+    );
     await rename(`${app.folder}-away`, app.folder);
     expect(await running.outcome).toMatchObject(SUCCESS);
 
