@@ -126,7 +126,16 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
       { kind: 'step-finished', number: 0, results: 0, stateString: 'test done', hidden: false },
     ]);
     await poller.poll();
-    expect(await told()).toEqual(expect.arrayContaining([`steps/${stepId}/finished`, `logs/${logId}/finished`]));
+    const ends = [`logs/${logId}/finished`, `steps/${stepId}/finished`];
+    const seen: string[] = [];
+    await eventually(
+      async () => {
+        // The end of a log follows that of its step.
+        seen.push(...(await told()));
+        expect(seen.filter((key) => ends.includes(key)).sort()).toEqual(ends);
+      },
+      { what: 'both ends' },
+    );
     await poller.poll();
     await site.write(build, [{ kind: 'build-finished', end: { results: 0, stateString: 'build successful' } }]);
     await poller.poll();

@@ -46,7 +46,8 @@ export function logs({ reads }: ResourcePorts): Resource {
       load: (ids) => steps.logsByIds(ids),
       idOf: (log) => log.logid,
       keys: (log, event) => [`steps/${log.stepid}/logs/${log.slug}/${event}`, `logs/${log.logid}/${event}`],
-      found: { changed: { in: 'logs', appeared: 'new', changed: 'append', vanished: 'finished' } },
+      // Its end comes with that of its step.
+      found: { changed: { in: 'logs', appeared: 'new', changed: 'append', vanished: null } },
     },
   });
 }

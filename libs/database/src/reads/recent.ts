@@ -21,7 +21,7 @@ const CHANGING = {
   buildrequests: `SELECT request_id AS id, epoch AS state FROM claims`,
   steps: `SELECT s.id, CONCAT(s.state_string, '/', COALESCE(s.results, -1)) AS state, s.results IS NOT NULL AS isOver
     FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`,
-  logs: `SELECT l.id, CONCAT(l.num_lines, '/', l.complete) AS state, l.complete AS isOver
+  logs: `SELECT l.id, CONCAT(l.num_lines, '') AS state, l.complete AS isOver
     FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
   workers: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful, '/', max_builds, '/',
       COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
