@@ -10,8 +10,8 @@ const reports = mkdtempSync(join(tmpdir(), 'millrace-reports-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const broken = [];
 
-/** Files of e2e that judge how long something takes, and therefore have the machine to themselves. */
-const ALONE = String.raw`(chaos|security)\.e2e-spec`;
+/** Files of e2e that judge how long something takes, or kill faster than a busy machine starts: they have it to themselves. */
+const ALONE = String.raw`(chaos|resume|security)\.e2e-spec`;
 
 const steps = [
   ['provision', 'node', ['scripts/provision.mjs']],
