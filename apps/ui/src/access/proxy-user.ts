@@ -26,8 +26,14 @@ export function proxyUser(proxy: CompiledProxy, headers: IncomingHttpHeaders, ad
   };
 }
 
+/** Made once a configuration, because every request asks. */
+const lists = new WeakMap<readonly string[], BlockList>();
+
 function isFrom(addresses: readonly string[], address: string): boolean {
-  const list = new BlockList();
-  for (const one of addresses) list.addAddress(one, isIPv6(one) ? 'ipv6' : 'ipv4');
+  let list = lists.get(addresses);
+  if (!list) {
+    lists.set(addresses, (list = new BlockList()));
+    for (const one of addresses) list.addAddress(one, isIPv6(one) ? 'ipv6' : 'ipv4');
+  }
   return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
