@@ -213,9 +213,12 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     this.refresh([workerId]).catch((error: unknown) => this.trouble({ name: null }, error, 'reading a worker failed'));
   }
 
-  /** Reads the rows of workers that wait for builds of other engines to end. */
+  /** Reads the rows of workers that may wait for builds of other engines to end. */
   recheckFull(): void {
-    for (const worker of this.attached.values()) if (worker.hasBuildsElsewhere) this.recheck(worker.workerId);
+    for (const worker of this.attached.values()) {
+      // A worker in doubt is being counted: what is read may be from before this end.
+      if (worker.hasBuildsElsewhere || worker.isUnsure) this.recheck(worker.workerId);
+    }
   }
 
   /** Handles a new configuration, or new tokens. */
@@ -265,12 +268,12 @@ export class WorkerSessions implements OnModuleInit, OnModuleDestroy {
     const ids = workers.map((worker) => worker.workerId);
     const all = await this.store.states(ids.length > READ_ONE_BY_ONE ? undefined : ids);
     const states = new Map(all.map((state) => [state.workerId, state]));
-    const uncounted = workers.filter((worker) => worker.isUnsure || worker.hasBuildsElsewhere);
-    const busy = await this.store.buildersBusyOn(uncounted.map((worker) => worker.workerId));
-    for (const worker of uncounted) worker.countBuilds(busy.get(worker.workerId) ?? []);
+    const uncounted = new Set(workers.filter((worker) => worker.isUnsure || worker.hasBuildsElsewhere));
+    const busy = await this.store.buildersBusyOn([...uncounted].map((worker) => worker.workerId));
     for (const worker of workers) {
       if (this.attached.get(worker.workerId) !== worker) continue;
       const { freeSlots: before, isDoubted } = worker;
+      if (uncounted.has(worker)) worker.countBuilds(busy.get(worker.workerId) ?? []);
       this.apply(worker, states.get(worker.workerId));
       if (worker.freeSlots <= before) continue;
       // For a worker that was in doubt the known heads of the queues are enough.
