@@ -31,6 +31,8 @@ import type { RunningBuilds as Builds } from '../../dist/builds/running-builds.j
 import { RunningBuilds } from '../../dist/builds/running-builds.js';
 import { Engine as EngineDuties } from '../../dist/engine.js';
 import { EngineModule } from '../../dist/engine.module.js';
+import type { AttachedWorker } from '../../dist/workers/attached-worker.js';
+import { WorkerSessions } from '../../dist/workers/sessions.js';
 
 /** Builders that start others, and builders with two commands: in one step, in steps that change from attempt to attempt, and in a step that cannot go on half-way. */
 const CONFIG = `
@@ -73,6 +75,11 @@ export class Engine {
 
   get builds(): Builds {
     return this.module.get(RunningBuilds);
+  }
+
+  /** Returns the worker if it is attached here. */
+  worker(name: string): AttachedWorker | undefined {
+    return [...this.module.get(WorkerSessions).attached.values()].find((worker) => worker.name === name);
   }
 
   drain(): Promise<void> {
