@@ -1,5 +1,4 @@
-import { createPool, type Pool } from 'mysql2';
-import type { Pool as PromisePool } from 'mysql2/promise';
+import { createPool, type Pool, type PoolConnection } from 'mysql2';
 import { DataSource, type DataSourceOptions, type ObjectLiteral } from 'typeorm';
 import { MysqlDriver } from 'typeorm/driver/mysql/MysqlDriver.js';
 import { numericIds } from './generated-ids.js';
@@ -34,8 +33,6 @@ export class PoolDataSource extends DataSource {
  */
 export class PoolDriver extends MysqlDriver {
   declare pool: Pool;
-  /** The pool with a promise interface. */
-  connections: PromisePool;
 
   constructor(
     dataSource: DataSource,
@@ -57,9 +54,15 @@ export class PoolDriver extends MysqlDriver {
       enableKeepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
     });
-    this.connections = this.pool.promise();
     this.pool.on('connection', (connection) => {
       for (const setting of SESSION) connection.query(setting);
+    });
+  }
+
+  /** Returns a connection of the pool, for the caller alone until it releases it. */
+  acquire(): Promise<PoolConnection> {
+    return new Promise((resolve, reject) => {
+      this.pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)));
     });
   }
 

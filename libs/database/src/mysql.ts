@@ -1,4 +1,4 @@
-import type { PoolConnection, ResultSetHeader } from 'mysql2/promise';
+import type { PoolConnection, ResultSetHeader } from 'mysql2';
 import type { EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { OperationalError, UnexpectedError } from '@millrace/domain';
 import type { PoolDataSource, PoolDriver } from './mysql-driver.js';
@@ -71,7 +71,7 @@ export class MysqlDatabase implements Database {
     let connection: PoolConnection;
     try {
       if (!this.opening.isOpen) await this.opening.opened();
-      connection = await this.driver.connections.getConnection();
+      connection = await this.driver.acquire();
     } catch (error) {
       throw asOperational(error);
     }
@@ -127,20 +127,29 @@ class MysqlStatements {
    * @returns rows, or the header of a write; for several statements an array of these
    */
   protected async send<T>(text: string): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
+    try {
+      return await this.answerTo<T>(text);
+    } catch (error) {
+      const failure = asOperational(error);
+      // The driver's stack begins at its socket. Here is who waits for the statement.
+      if (failure === error) Error.captureStackTrace(failure);
+      throw failure;
+    }
+  }
+
+  /** Sends statements. The driver's own promises cost a stack trace for each, so they are not used. */
+  private answerTo<T>(text: string): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const timer = setTimeout(() => {
         const message = `database: no answer within ${this.answerWithinMs} ms`;
         reject(new OperationalError('database-unavailable', message, { code: 'silent' }));
       }, this.answerWithinMs);
+      this.connection.query(text, (error, answer) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve(answer as T);
+      });
     });
-    try {
-      return (await Promise.race([this.connection.query(text), silence]))[0] as T;
-    } catch (error) {
-      throw asOperational(error);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

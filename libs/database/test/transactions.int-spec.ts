@@ -67,6 +67,14 @@ onEveryDatabase('transactions', (get) => {
       expect(await ids()).toEqual([7]);
     });
 
+    it('say in their error who has sent them', async () => {
+      const theCaller = async (): Promise<void> => {
+        await get().db.all(`SELECT nothing FROM notes`);
+      };
+      const error = (await theCaller().catch((thrown: unknown) => thrown)) as Error;
+      expect(error.stack).toMatch(/nothing[^]*theCaller/);
+    });
+
     it('leave nothing behind when the work itself fails', async () => {
       await emptied();
       const failing = get().db.transaction(async (tx) => {
