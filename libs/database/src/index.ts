@@ -9,7 +9,7 @@ export { ApiTokenStore, type ApiToken, type NewApiToken, type TokenHolder } from
 export { type AuditLimits, AuditStore } from './accounts/audit.js';
 export { PASSWORD_CHARACTERS } from './accounts/passwords.js';
 export { type NewSession, SessionStore } from './accounts/sessions.js';
-export { type Account, type NewAccount, UserStore } from './accounts/users.js';
+export { type Account, type Identity, isUsername, type NewAccount, UserStore } from './accounts/users.js';
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 export { RevisionReads, type StoredRevision } from './revisions.js';
 export { type CollapsedRequest } from './collapsing.js';

@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ApiTokenStore, SessionStore, UserStore } from '@millrace/database';
 import { eventually } from '@millrace/testing';
 import { onEveryDatabase } from './databases.js';
@@ -54,6 +54,53 @@ onEveryDatabase('accounts', (get) => {
     ['a long password', { ...ann, username: 'x' }, 'x'.repeat(257), 'bad-password'],
   ])('refuses %s', async (_name, account, password, code) => {
     await expect(users.add({ ...account, password })).rejects.toMatchObject({ code });
+  });
+
+  describe('of a provider', () => {
+    const cat = { subject: '4711', username: 'cat', fullName: 'Cat', email: 'cat@example.org', groups: ['qa'] };
+    const account = ({ subject: _, ...rest }: typeof cat): object => rest;
+
+    it('are told by their subject alone, and keep their first name', async () => {
+      expect(await users.signedIn('github', cat)).toEqual(account(cat));
+      const renamed = { ...cat, username: 'kitty', email: 'kitty@example.org', groups: ['qa', 'dev'] };
+      expect(await users.signedIn('github', renamed)).toEqual({ ...account(renamed), username: 'cat' });
+      expect((await users.list()).at(-1)).toMatchObject({ ...account(renamed), username: 'cat', provider: 'github' });
+    });
+
+    it.each([
+      ['somebody else of the same provider', 'github', '4712', 'cat'],
+      ['the same subject of another provider', 'gitlab', '4711', 'cat'],
+      ['somebody with the name of an account with a password', 'github', '1', 'ann'],
+    ])('are not for %s', async (_name, provider, subject, username) => {
+      await users.signedIn('github', cat);
+      const taken = users.signedIn(provider, { ...cat, subject, username });
+      await expect(taken).rejects.toMatchObject({ code: 'name-taken' });
+      expect(await users.list()).toHaveLength(3);
+    });
+
+    it('are made once, however many UIs see a person first', async () => {
+      const all = await Promise.all(Array.from({ length: 5 }, () => users.signedIn('github', cat)));
+      expect(all).toEqual(Array.from({ length: 5 }, () => account(cat)));
+      expect(await users.list()).toHaveLength(3);
+    });
+
+    it('have no password, and none can be given to them', async () => {
+      await users.signedIn('github', cat);
+      for (const password of ['', 'correct horse']) expect(await users.check('cat', password)).toBeNull();
+      await expect(users.setPassword('cat', 'correct horse')).rejects.toMatchObject({ code: 'no-password' });
+      await users.remove('cat');
+      expect(await users.list()).toHaveLength(2);
+    });
+
+    it.each([
+      ['no subject', { ...cat, subject: '' }],
+      ['a subject with a space at its end', { ...cat, subject: '4711 ' }],
+      ['a long subject', { ...cat, subject: 'x'.repeat(256) }],
+      ['a name with a space', { ...cat, username: 'c at' }],
+      ['too many groups', { ...cat, groups: Array.from({ length: 501 }, (_, i) => `g${i}`) }],
+    ])('refuse %s', async (_name, identity) => {
+      await expect(users.signedIn('github', identity)).rejects.toMatchObject({ code: 'bad-user' });
+    });
   });
 
   it('keep a session until it is ended, and store no more than its digest', async () => {

@@ -47,9 +47,10 @@ function addUserCommands(user: Command): void {
           one.fullName ?? '-',
           one.email ?? '-',
           one.groups.join(', ') || '-',
+          one.provider ?? 'password',
           timeOf(one.createdAtMs),
         ]);
-        sayTable([['USER', 'NAME', 'E-MAIL', 'GROUPS', 'SINCE'], ...rows]);
+        sayTable([['USER', 'NAME', 'E-MAIL', 'GROUPS', 'SIGNS IN BY', 'SINCE'], ...rows]);
       }),
     );
   user

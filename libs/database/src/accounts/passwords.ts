@@ -16,12 +16,16 @@ export function hashPassword(password: string): Promise<string> {
 
 let nobodys: Promise<string> | null = null;
 
+/** Returns the hash of a password that nobody knows. */
+export function nobodysHash(): Promise<string> {
+  return (nobodys ??= hash(randomBytes(32)));
+}
+
 /**
  * Checks a password. Without a hash it takes as long, so that the time does not show which accounts exist.
  */
 export async function isPassword(passwordHash: string | null, password: string): Promise<boolean> {
-  nobodys ??= hash(randomBytes(32));
-  const isRight = await verify(passwordHash ?? (await nobodys), password.slice(0, PASSWORD_CHARACTERS.most + 1));
+  const isRight = await verify(passwordHash ?? (await nobodysHash()), password.slice(0, PASSWORD_CHARACTERS.most + 1));
   return isRight && passwordHash !== null;
 }
 

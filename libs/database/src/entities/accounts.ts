@@ -1,9 +1,10 @@
 import { Entity, Index, Unique } from 'typeorm';
 import { Big, Id, Key, Text } from './columns.js';
 
-/** An account of `millrace user`. */
+/** An account of `millrace user`, or of somebody who has signed in by a provider. */
 @Entity('users')
 @Unique('username', ['username'])
+@Unique('users_subject', ['provider', 'subject'])
 export class UserEntity {
   @Id() id: number;
   @Key(190) username: string;
@@ -11,10 +12,14 @@ export class UserEntity {
   @Key(190, { nullable: true }) email: string | null;
   /** JSON: a list of strings. */
   @Text() groupNames: string;
-  /** argon2id, with its salt and parameters. */
+  /** argon2id, with its salt and parameters. Nobody knows the password of an account that belongs to a provider. */
   @Text() passwordHash: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
+  /** Name of the provider by which the person signs in; null for an account of `millrace user`. */
+  @Key(64, { nullable: true }) provider: string | null;
+  /** What the provider calls the person, for ever; null for an account of `millrace user`. */
+  @Key(255, { nullable: true }) subject: string | null;
 }
 
 /** Somebody who is signed in. */
@@ -31,8 +36,8 @@ export class SessionEntity {
   @Key(190, { nullable: true }) email: string | null;
   /** JSON: a list of strings. */
   @Text() groupNames: string;
-  /** How the person signed in: `account`. */
-  @Key(16) signedInBy: 'account';
+  /** How the person signed in: `account`, or the kind of the provider. */
+  @Key(16) signedInBy: string;
   @Key(64) address: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;

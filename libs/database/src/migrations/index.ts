@@ -15,6 +15,7 @@ import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
+import { Providers0028 } from './0028-providers.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   CallbackWaits0020,
   Accounts0024,
   Audit0025,
+  Providers0028,
 ];
