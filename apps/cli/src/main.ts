@@ -11,6 +11,7 @@ import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { listDeliveries, showDelivery } from './commands/deliveries.js';
 import { drain } from './commands/drain.js';
 import { listLocks } from './commands/locks.js';
+import { rebuild } from './commands/rebuild.js';
 import { reconfig } from './commands/reconfig.js';
 import { start } from './commands/start.js';
 import { trigger } from './commands/trigger.js';
@@ -79,6 +80,16 @@ program
     if (id === undefined && options.replay) throw new UserError('no-delivery', 'which delivery? Give its number');
     finish(id === undefined ? await listDeliveries(url) : await showDelivery(url, { ...options, id }));
   });
+
+program
+  .command('rebuild')
+  .description('Build again what a build has built, and what it triggered.')
+  .argument('<build>', 'The id of the build, as /builds/ID has it.', buildId)
+  .option('--failed', 'Keep the good ones of the builds that it triggered.', false)
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (id: number, options: { failed: boolean; database?: string }) =>
+    finish(await rebuild(databaseUrlOf(options.database), id, options.failed)),
+  );
 
 program
   .command('locks')
@@ -220,8 +231,16 @@ program
   );
 
 function deliveryId(text: string): number {
+  return idOf(text, 'the number of a delivery');
+}
+
+function buildId(text: string): number {
+  return idOf(text, 'the id of a build');
+}
+
+function idOf(text: string, what: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Expected the number of a delivery.');
+  throw new InvalidArgumentError(`Expected ${what}.`);
 }
 
 /** Returns the address for workers: a setting, otherwise a guess from the UI's address. */

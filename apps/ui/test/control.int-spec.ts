@@ -234,6 +234,14 @@ describe('commands', () => {
     });
   });
 
+  it('rebuilds what failed', async () => {
+    const build = await site.built('docs', Result.FAILURE);
+    const { body } = await call(`builds/${build.buildId}`, 'rebuild', { what: 'failed' });
+    const [bsid] = body.result as unknown as [number];
+    expect(await one(`buildsets/${bsid}`, 'buildsets')).toMatchObject({ reason: 'rebuild of what failed' });
+    expect((await call(`builds/${build.buildId}`, 'rebuild', { what: 'some' })).status).toBe(400);
+  });
+
   it('changes the order of the queue', async () => {
     const created = await site.buildset({ builders: ['docs'] });
     const requestId = created.requests[0]!.requestId;

@@ -27,6 +27,8 @@ export interface NewBuildset {
   readonly priority?: number;
   readonly externalId?: string | null;
   readonly rebuiltBuildId?: number | null;
+  /** The build whose good children stand for those of the new one. */
+  readonly repeatsBuildId?: number | null;
   readonly parent?: {
     readonly buildId: number;
     readonly relationship: string;
@@ -104,9 +106,13 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     const requestUuid = uuidv7();
     const priority = buildset.priority ?? 0;
     const request = await tx.run(
-      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths)
-       VALUES (?, ?, ?, ?, ?, ${now}, 0, 0)`,
-      [uuidToBytes(requestUuid), buildsetId, builderId, priority, buildset.parent?.waits ?? false],
+      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths,
+         repeats_build_id)
+       VALUES (?, ?, ?, ?, ?, ${now}, 0, 0, ?)`,
+      [
+        ...[uuidToBytes(requestUuid), buildsetId, builderId, priority, buildset.parent?.waits ?? false],
+        buildset.repeatsBuildId ?? null,
+      ],
     );
     await tx.defer(
       `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)

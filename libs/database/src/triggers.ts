@@ -1,6 +1,7 @@
 import { Result, type Uuid, uuidFromBytes } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 import { assertClaimed, type BuildKey } from './claims/fence.js';
+import { repeatCall } from './repeating.js';
 import { chunked, type Database, placeholders, type Queryable, type Transaction } from './sql.js';
 
 /** A buildset that a step asks for. Without a priority it gets that of its parent's request. */
@@ -52,16 +53,18 @@ export class TriggerStore {
 
   /**
    * Makes the buildsets of one call, in one transaction. Asked again it returns the same ones. An attempt that makes the same call as an
-   * earlier one takes over its buildsets, unless they have failed meanwhile.
+   * earlier one takes over its buildsets, unless they have failed meanwhile. A build that repeats another one builds again what was not good
+   * among what that triggered by the same call.
    *
    * @throws FencedError, UserError `bad-source-stamps`
    */
   trigger(key: BuildKey, call: Triggered): Promise<TriggeredBuildset[]> {
     return this.db.transaction(async (tx) => {
       await assertClaimed(tx, [key]);
-      const request = await tx.get<{ priority: number }>(`SELECT priority FROM build_requests WHERE id = ?`, [
-        key.requestId,
-      ]);
+      const request = await tx.get<{ priority: number; repeats: number | null }>(
+        `SELECT priority, repeats_build_id AS repeats FROM build_requests WHERE id = ?`,
+        [key.requestId],
+      );
       const before = await earlierCall(tx, key, call);
       const made: TriggeredBuildset[] = [];
       for (const [index, plan] of call.plans.entries()) {
@@ -73,7 +76,20 @@ export class TriggerStore {
           priority: plan.priority ?? request!.priority,
           parent: { buildId: key.buildId, relationship: call.relationship, waits: call.waits },
         });
-        made.push(created ? { ...created, isNew: true } : await madeBefore(tx, plan.schedulerId, cause));
+        if (created === null) {
+          made.push(await madeBefore(tx, plan.schedulerId, cause));
+          continue;
+        }
+        const { repeats } = request!;
+        const kept =
+          repeats === null
+            ? []
+            : await repeatCall(
+                tx,
+                { ...call, buildId: repeats, schedulerId: plan.schedulerId, cause: causeOf(repeats, call, index) },
+                created,
+              );
+        made.push({ ...created, collapsed: [...created.collapsed, ...kept], isNew: true });
       }
       return made;
     });

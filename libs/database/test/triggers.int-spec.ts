@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   BuildActionStore,
+  type BuildEnd,
   type ClaimedBuild,
   ClaimStore,
   CommandStore,
@@ -143,6 +144,71 @@ onEveryDatabase('what a build triggers', (get) => {
       expect(again!.buildsetId).not.toBe(made!.buildsetId);
       await claims().end(next, success);
       expect(await row('buildsets', made!.buildsetId)).toMatchObject({ results: Result.CANCELLED });
+    });
+  });
+
+  describe('when what failed is rebuilt', () => {
+    const failure = { results: Result.FAILURE, stateString: 'failed' };
+    /** Ends a request's build. */
+    const built = async (requestId: number, builder: number, end: BuildEnd): Promise<ClaimedBuild> => {
+      const build = await claim(requestId, builder);
+      await claims().end(build, end);
+      return build;
+    };
+    /** Has a build trigger two others, of which the second fails, and returns its rebuild. */
+    const rebuilt = async (what: 'all' | 'failed') => {
+      const build = await parent();
+      await intend(build);
+      const [made] = await triggers().trigger(build, call());
+      const [good, bad] = made!.requests;
+      await built(good!.requestId, 1, success);
+      const badBuild = await built(bad!.requestId, 2, failure);
+      await claims().end(build, failure);
+      const again = await new BuildActionStore(get().db).rebuild(build.buildId, what);
+      return { next: await claim(again.requests[0]!.requestId, 0), good: good!, badBuild };
+    };
+    const queued = (requestId: number) =>
+      get().db.get(`SELECT builder_id AS builderId FROM queue WHERE request_id = ?`, [requestId]);
+
+    it('keeps the good ones, repeats the others, and is as complete as they are', async () => {
+      const { next, good, badBuild } = await rebuilt('failed');
+      await intend(next);
+      const [made] = await triggers().trigger(next, call());
+      const [kept, repeated] = made!.requests;
+      expect(made!.collapsed).toMatchObject([{ requestId: kept!.requestId, intoRequestId: good.requestId }]);
+      expect(await row('build_requests', kept!.requestId)).toMatchObject({
+        results: Result.SUCCESS,
+        reason: `kept: build request ${good.requestId} was good`,
+      });
+      expect(await queued(kept!.requestId)).toBeUndefined();
+      expect(await row('build_requests', repeated!.requestId)).toMatchObject({
+        complete_at_ms: null,
+        repeats_build_id: badBuild.buildId,
+      });
+      expect(await row('buildsets', made!.buildsetId)).toMatchObject({ complete_at_ms: null });
+      await built(repeated!.requestId, 2, success);
+      expect(await triggers().resultsOf([made!.buildsetId])).toEqual(new Map([[made!.buildsetId, Result.SUCCESS]]));
+      // Once more: what was kept is kept, and everything is good by now.
+      await claims().end(next, failure);
+      const third = await new BuildActionStore(get().db).rebuild(next.buildId, 'failed');
+      const last = await claim(third.requests[0]!.requestId, 0);
+      const [all] = await triggers().trigger(last, call());
+      expect(all!.collapsed).toHaveLength(2);
+      expect(await triggers().resultsOf([all!.buildsetId])).toEqual(new Map([[all!.buildsetId, Result.SUCCESS]]));
+    });
+
+    it.each([
+      ['everything is rebuilt', 'all', {}],
+      ['the step asks for something else', 'failed', { argsHash: 'other' }],
+      ['another step asks', 'failed', { step: 1 }],
+    ] as const)('is made anew where %s', async (_name, what, more) => {
+      const { next } = await rebuilt(what);
+      const [made] = await triggers().trigger(next, call(more));
+      expect(made!.collapsed).toEqual([]);
+      for (const { requestId } of made!.requests) {
+        expect(await queued(requestId)).toBeDefined();
+        expect(await row('build_requests', requestId)).toMatchObject({ repeats_build_id: null });
+      }
     });
   });
 

@@ -4,7 +4,7 @@ import type { Reads } from '../reads.js';
 import { announce } from './announce.js';
 import { builderAddresses } from './builders.js';
 import { requestAddresses } from './buildrequests.js';
-import { ReasonParams } from './params.js';
+import { ReasonParams, RebuildParams } from './params.js';
 import { placesOfBuild } from './places.js';
 import {
   action,
@@ -82,11 +82,12 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
           return null;
         },
       }),
-      rebuild: {
+      rebuild: action({
         permission: 'rebuild',
-        params: null,
-        run: async (_caller, buildId) => announce(publish, await actions.rebuild(buildId)),
-      },
+        params: RebuildParams,
+        run: async (_caller, buildId: number, { what }) =>
+          announce(publish, await actions.rebuild(buildId, what ?? 'all')),
+      }),
     },
     events: {
       topic: 'builds.:id.:event',

@@ -3,6 +3,7 @@ import { type JsonValue, printable, UserError } from '@millrace/domain';
 import {
   getMetadataStorage,
   IsBoolean,
+  IsIn,
   IsInt,
   IsOptional,
   IsString,
@@ -37,6 +38,10 @@ export class PriorityParams {
 
 export class EnableParams {
   @IsBoolean(expected('true or false')) enabled!: boolean;
+}
+
+export class RebuildParams {
+  @IsOptional() @IsIn(['all', 'failed'], expected("'all' or 'failed'")) what?: 'all' | 'failed' | null;
 }
 
 export class ReplayParams {

@@ -47,8 +47,11 @@ function Build({ build }: { build: BuildResource }): ReactNode {
   const builder = useSite().builders.get(build.builderid);
   const navigate = useNavigate();
   const path = `/builders/${build.builderid}`;
-  const rebuild = async (): Promise<void> => {
-    const [, requests] = (await control(`builds/${build.buildid}`, 'rebuild')) as [number, Record<string, number>];
+  const rebuild = async (what: 'all' | 'failed'): Promise<void> => {
+    const [, requests] = (await control(`builds/${build.buildid}`, 'rebuild', { what })) as [
+      number,
+      Record<string, number>,
+    ];
     await navigate(`/buildrequests/${Object.values(requests)[0]}`);
   };
   return (
@@ -66,9 +69,12 @@ function Build({ build }: { build: BuildResource }): ReactNode {
         <div className="actions">
           <Neighbours build={build} />
           {build.complete ? (
-            <ActionButton needs="rebuild" action={rebuild} className="primary">
-              Rebuild
-            </ActionButton>
+            <>
+              <RebuildFailed build={build} action={() => rebuild('failed')} />
+              <ActionButton needs="rebuild" action={() => rebuild('all')} className="primary">
+                Rebuild
+              </ActionButton>
+            </>
           ) : (
             <ActionButton
               needs="stop"
@@ -86,6 +92,26 @@ function Build({ build }: { build: BuildResource }): ReactNode {
       <Changes build={build} />
       <PropertyTable properties={build.properties} />
     </>
+  );
+}
+
+/** The button that keeps the good ones of the triggered builds, for a build that has triggered some and went wrong. */
+function RebuildFailed({ build, action }: { build: BuildResource; action: () => Promise<void> }): ReactNode {
+  const { item: child } = useLiveOne<BuildResource>(
+    build.results === 0
+      ? null
+      : {
+          path: `builds/${build.buildid}/triggered_builds?limit=1`,
+          plural: 'builds',
+          id: (one) => one.buildid,
+          topics: [],
+        },
+  );
+  if (!child) return null;
+  return (
+    <ActionButton needs="rebuild" action={action}>
+      Rebuild what failed
+    </ActionButton>
   );
 }
 

@@ -73,11 +73,11 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
         request.reason && <p className="notice">{request.reason}</p>
       ) : (
         <p className="notice">
-          Collapsed into{' '}
+          {request.collapsed_into_buildrequestid > id ? 'Collapsed into' : 'Not built again, but kept from'}{' '}
           <Link to={`/requests/${request.collapsed_into_buildrequestid}`}>
             build request {request.collapsed_into_buildrequestid}
           </Link>
-          , which is newer and builds the same.
+          {request.collapsed_into_buildrequestid > id ? ', which is newer and builds the same.' : ', which was good.'}
         </p>
       )}
       <dl className="facts">

@@ -55,10 +55,10 @@ export class BuildActionStore {
   }
 
   /**
-   * Builds the same source with the same properties again.
+   * Builds the same source with the same properties again. What the build triggered is triggered anew; with `failed`, only what was not good.
    * @throws UserError `not-found`
    */
-  rebuild(buildId: number): Promise<CreatedBuildset> {
+  rebuild(buildId: number, what: 'all' | 'failed' = 'all'): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
       const build = await (await tx.repository(BuildEntity)).findOneBy({ id: buildId });
       if (!build) throw notFound('build', buildId);
@@ -77,13 +77,14 @@ export class BuildActionStore {
         schedulerId: null,
         schedulerName: 'rebuild',
         cause: `rebuild:${randomUUID()}`,
-        reason: 'rebuild',
+        reason: what === 'failed' ? 'rebuild of what failed' : 'rebuild',
         sourceStamps: stamps,
         changeIds: changes.map((change) => change.changeId),
         properties: JSON.parse(buildset.properties) as Properties,
         builderIds: [build.builderId],
         priority: request.priority,
         rebuiltBuildId: buildset.rebuiltBuildId ?? buildId,
+        repeatsBuildId: what === 'failed' ? buildId : null,
         ...(buildset.parentBuildId !== null && {
           parent: { buildId: buildset.parentBuildId, relationship: buildset.parentRelationship ?? '', waits: false },
         }),

@@ -82,6 +82,8 @@ export class BuildRequestEntity {
   @Text({ nullable: true }) reason: string | null;
   /** Counts claims and adoptions. An epoch is never used twice for a request. */
   @Big({ default: 0 }) epoch: number;
+  /** The build of which this request repeats what was not good among the builds that it triggered. Null: they are all triggered anew. */
+  @Big({ nullable: true }) repeatsBuildId: number | null;
 }
 
 /** A waiting build request. */
@@ -103,12 +105,12 @@ export class QueueEntity {
   @Key(64, { nullable: true }) collapseKey: string | null;
 }
 
-/** A build request that was completed without a build, because a newer one builds the same. */
+/** A build request that was completed without a build, because a newer one builds the same, or an older one has. */
 @Entity('collapsed_requests')
 @Index('collapsed_requests_into', ['intoRequestId', 'requestId'])
 export class CollapsedRequestEntity {
   @Big({ primary: true }) requestId: number;
-  /** The newer request, which may be collapsed in turn. */
+  /** The other request, which may be collapsed in turn. */
   @Big() intoRequestId: number;
 }
 

@@ -16,6 +16,7 @@ import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
 import { Providers0028 } from './0028-providers.js';
+import { RepeatedTrees0030 } from './0030-repeated-trees.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   Accounts0024,
   Audit0025,
   Providers0028,
+  RepeatedTrees0030,
 ];
