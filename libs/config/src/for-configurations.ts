@@ -26,6 +26,16 @@ export {
   isWithin,
   scopeOf,
 } from './git-credentials.js';
+export {
+  type BoundKey,
+  checkGitKey,
+  type GitAccess,
+  type GitKeyOptions,
+  keyEnvironment,
+  keyFiles,
+  keyFor,
+  quotedForGit,
+} from './git-ssh.js';
 export { baseHook, type BaseHookDefinition } from './hooks/base/index.js';
 export { bitbucketHook, type BitbucketHookDefinition, type BitbucketHookOptions } from './hooks/bitbucket/index.js';
 export {

@@ -3,6 +3,8 @@ import {
   checkRepository,
   type CommandOutcome,
   credentialsFor,
+  type GitAccess,
+  keyFor,
   type Renderable,
   type Step,
   type StepContext,
@@ -22,7 +24,7 @@ import { makeStep } from '../make-step.js';
 import { endedBecause, resultOf, succeeded } from '../outcome.js';
 import { Checkout, isPlainFailure, type Trouble } from './checkout.js';
 import { checkGitOptions, describeArguments, type GitStepOptions, shownOptions, variablesOf } from './options.js';
-import { type Access, PrivateGit } from './private-git.js';
+import { PrivateGit } from './private-git.js';
 import { type Measure, measureFor, updateFailed } from './repair.js';
 import { type Wanted, wantedOf } from './wanted.js';
 
@@ -38,7 +40,7 @@ interface Plan {
   readonly env: Readonly<Record<string, string | null>>;
   readonly settings: readonly string[];
   readonly reference: string | null;
-  readonly access: Access | null;
+  readonly access: GitAccess | null;
 }
 
 /**
@@ -157,21 +159,12 @@ function stampOf(stamps: readonly SourceStamp[], codebase: string): SourceStamp 
  * Returns the credentials or key for the repository.
  * @throws UserError `no-credentials`, `bad-credentials`
  */
-function accessOf(options: GitStepOptions, repository: string): Access | null {
+function accessOf(options: GitStepOptions, repository: string): GitAccess | null {
   if (options.credentials) {
     const bound = credentialsFor(options.credentials, repository, fixed(options.repository), process.env);
     return { kind: 'password', bound };
   }
-  const variable = options.sshPrivateKeyEnv ?? '';
-  if (options.sshPrivateKey === undefined && variable === '') return null;
-  const privateKey = options.sshPrivateKey ?? process.env[variable];
-  if (!privateKey) {
-    throw new UserError('no-credentials', `the environment variable '${variable}' with Git's SSH key is not set`, {
-      sshPrivateKeyEnv: variable,
-    });
-  }
-  const hostKey = options.sshHostKey === undefined ? null : `* ${options.sshHostKey}`;
-  return { kind: 'ssh-key', privateKey, knownHosts: options.sshKnownHosts ?? hostKey };
+  return keyFor(options, process.env);
 }
 
 function fixed(repository: Renderable<string>): string | null {

@@ -1,6 +1,8 @@
 import {
   checkGitAccess,
+  checkGitKey,
   type GitCredentials,
+  type GitKeyOptions,
   type ObjectReader,
   type Renderable,
   type StepOptions,
@@ -26,7 +28,7 @@ export interface GitDescription {
   readonly exclude?: string;
 }
 
-export interface GitStepOptions extends StepOptions {
+export interface GitStepOptions extends StepOptions, GitKeyOptions {
   /** Address without user and password: see `credentials`. */
   readonly repository: Renderable<string>;
   /** Codebase whose source stamp is checked out. Default: the main source stamp, which is the unnamed or the only one. */
@@ -47,14 +49,6 @@ export interface GitStepOptions extends StepOptions {
   readonly method?: 'fresh' | 'clean' | 'clobber' | 'copy';
   /** For repositories over http and https. They are sent to `credentials.url`, or the host of a fixed `repository`, and nowhere else. */
   readonly credentials?: GitCredentials;
-  /** The content of a private key for a fixed `repository` over SSH. */
-  readonly sshPrivateKey?: string;
-  /** Name of the environment variable that holds the private key. */
-  readonly sshPrivateKeyEnv?: string;
-  /** The server's public key, such as `ssh-ed25519 AAAA…`. */
-  readonly sshHostKey?: string;
-  /** The content of a `known_hosts` file. */
-  readonly sshKnownHosts?: string;
   readonly submodules?: boolean;
   /** True for a depth of 1, or the depth. */
   readonly shallow?: boolean | number;
@@ -118,7 +112,9 @@ export function shownOptions({ credentials, sshPrivateKey, ...rest }: GitStepOpt
 export function checkGitOptions(reader: ObjectReader): void {
   checkRenderable(reader, 'repository', { required: true, expected: 'the address of a Git repository' });
   checkGitAccess(reader);
-  checkKey(reader);
+  const keys = checkGitKey(reader);
+  if (keys.length > 0 && reader.has('filters'))
+    reader.problem('filters', 'no SSH key beside it: what is left out is fetched later, without the key');
   reader.text('codebase', {
     default: '',
     accepts: (name) => name.length <= 190,
@@ -152,36 +148,6 @@ export function checkGitOptions(reader: ObjectReader): void {
   checkRenderable(reader, 'workdir');
   checkEnv(reader);
   reader.number('timeoutSeconds', { default: null, min: 0.001 });
-}
-
-/** Checks the key. Never shows a key in a problem. */
-function checkKey(reader: ObjectReader): void {
-  const given = ['sshPrivateKey', 'sshPrivateKeyEnv'].filter((key) => reader.has(key));
-  const report = (key: string, expected: string): void =>
-    reader.into.add(reader.at(key), undefined, expected, reader.where, `${reader.at(key)}: expected ${expected}`);
-  if (given.length > 1) report('sshPrivateKey', 'sshPrivateKey or sshPrivateKeyEnv, not both');
-  for (const key of [...given, 'sshHostKey', 'sshKnownHosts'].filter((key) => reader.has(key))) {
-    const value = reader.raw(key);
-    if (typeof value !== 'string' || value.trim() === '') report(key, 'a non-empty string');
-  }
-  const hostKey = reader.raw('sshHostKey');
-  if (typeof hostKey === 'string' && hostKey.trim().includes('\n')) report('sshHostKey', 'one public key');
-  if (reader.has('sshHostKey') && reader.has('sshKnownHosts'))
-    report('sshHostKey', 'sshHostKey or sshKnownHosts, not both');
-  if (given.length === 0) {
-    for (const key of ['sshHostKey', 'sshKnownHosts']) if (reader.has(key)) report(key, 'sshPrivateKeyEnv beside it');
-    return;
-  }
-  const repository = reader.raw('repository');
-  const isFixed = typeof repository === 'string' && !repository.includes('%(');
-  if (!isFixed)
-    report(
-      given[0]!,
-      'a repository that is a plain string: with one that depends on the build the key would open whatever that names',
-    );
-  if (reader.has('credentials')) report(given[0]!, 'credentials or an SSH key, not both');
-  if (reader.has('filters'))
-    report('filters', 'no SSH key beside it: what is left out is fetched later, without the key');
 }
 
 function checkDescription(reader: ObjectReader): void {

@@ -1,4 +1,11 @@
-import type { BoundCredentials, CommandOutcome, StepContext } from '@millrace/config';
+import {
+  type CommandOutcome,
+  type GitAccess,
+  keyEnvironment,
+  keyFiles,
+  quotedForGit,
+  type StepContext,
+} from '@millrace/config';
 import { succeeded } from '../outcome.js';
 
 /** Folder below the builder's folder. The name is constant, so that the next build removes what a dead worker has left. */
@@ -10,15 +17,9 @@ export type Git = (args: readonly string[], options?: { readonly capture?: boole
 /** Limit of captured output, more than the requested refs and names need. */
 export const CAPTURED = { maxBytes: 64 << 10 };
 
-/** What gives access to the repository. */
-export type Access =
-  | { readonly kind: 'password'; readonly bound: BoundCredentials }
-  /** `knownHosts` is the content of a file of that name; null for the file of the worker's user. */
-  | { readonly kind: 'ssh-key'; readonly privateKey: string; readonly knownHosts: string | null };
-
 export interface PrivateGitParts {
   readonly step: StepContext;
-  readonly access: Access;
+  readonly access: GitAccess;
   readonly env: Readonly<Record<string, string | null>>;
   /** Settings that precede git's command: `-c NAME=VALUE`. */
   readonly settings: readonly string[];
@@ -94,12 +95,7 @@ export class PrivateGit {
 
   private files(): Readonly<Record<string, string>> {
     const { access } = this.parts;
-    if (access.kind === 'ssh-key') {
-      return {
-        key: `${access.privateKey.trim()}\n`,
-        ...(access.knownHosts !== null && { known_hosts: `${access.knownHosts.trim()}\n` }),
-      };
-    }
+    if (access.kind === 'ssh-key') return keyFiles(access);
     const { username, password, scope } = access.bound;
     const [scheme, rest] = scope.split('://') as [string, string];
     const place = rest.split('/')[0]!;
@@ -108,21 +104,12 @@ export class PrivateGit {
 
   private usingFiles(): { readonly settings: readonly string[]; readonly env: Readonly<Record<string, string>> } {
     const { access } = this.parts;
-    if (access.kind === 'password') {
-      const helper = `store --file=${quoted(this.inside('credentials'))}`;
-      return {
-        settings: ['-c', 'credential.helper=', '-c', `credential.${access.bound.scope}.helper=${helper}`],
-        env: {},
-      };
-    }
-    // `-F none`: ssh looks for its user's configuration in the home that the password database names, where a build may have left one.
-    const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=yes'];
-    if (access.knownHosts !== null) {
-      const file = this.inside('known_hosts');
-      options.push(`UserKnownHostsFile="${file}"`, 'GlobalKnownHostsFile=none');
-    }
-    const words = ['ssh', '-F', 'none', '-i', this.inside('key'), ...options.flatMap((option) => ['-o', option])];
-    return { settings: [], env: { GIT_SSH_COMMAND: words.map(quoted).join(' '), GIT_SSH_VARIANT: 'ssh' } };
+    if (access.kind === 'ssh-key') return { settings: [], env: keyEnvironment(access, (name) => this.inside(name)) };
+    const helper = `store --file=${quotedForGit(this.inside('credentials'))}`;
+    return {
+      settings: ['-c', 'credential.helper=', '-c', `credential.${access.bound.scope}.helper=${helper}`],
+      env: {},
+    };
   }
 
   private makeFolder(): Promise<CommandOutcome> {
@@ -156,9 +143,4 @@ export class PrivateGit {
       ...(capture && { capture: CAPTURED }),
     });
   }
-}
-
-/** Quotes a word for the shell that git itself starts, also on Windows. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
