@@ -16,6 +16,8 @@ export {
   startHaproxy,
   startMariaDb,
   startNats,
+  type Sshd,
+  startSshd,
   type WampOptions,
 } from './services/index.js';
 export { type MasterInTest, registerMaster, type SqliteDatabase, sqliteDatabase } from './databases.js';

@@ -5,7 +5,7 @@ import { serviceEnvironment } from './service-process.js';
 import { crossbarFolder } from './wamp.js';
 
 export type ServiceName =
-  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze' | 'git-lfs';
+  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze' | 'git-lfs' | 'sshd';
 
 const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   mariadb: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -15,6 +15,7 @@ const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   haproxy: ['haproxy'],
   'systemd-analyze': ['systemd-analyze'],
   'git-lfs': ['git-lfs'],
+  sshd: ['sshd', 'ssh-keygen'],
   'debian-worker': ['/usr/bin/buildbot-worker'],
 };
 
