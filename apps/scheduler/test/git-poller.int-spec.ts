@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually } from '@millrace/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually, requireService, type Sshd, startSshd } from '@millrace/testing';
 import { Repository, Site } from './site.js';
 
 let site: Site;
@@ -214,5 +215,138 @@ describe('a polled repository', () => {
     repository.git('config', 'core.repositoryformatversion', '99');
     await eventually(said('git ls-remote'), { what: 'the repository' });
     expect(scheduler.pid).not.toBeNull();
+  });
+});
+
+describe('the tags of a repository', () => {
+  const hasSeenTags = (name: string): Promise<unknown> =>
+    eventually(async () => (await site.heads(name))['seen-tags'] === 'true', { timeoutMs: 20_000, what: 'the tags' });
+
+  it('become one change each when they appear or move, and those of the first round are only remembered', async () => {
+    const first = repository.commit('1');
+    repository.git('tag', 'old');
+    poll(`buildHeadsOnFirstSight: true, tags: true`);
+    await site.start();
+    await hasSeenTags('r');
+    expect(await site.changes('main')).toEqual([first]);
+    const [second, third] = [repository.commit('2'), repository.commit('3')];
+    repository.git('tag', '--annotate', '--message', 'one', 'v1', second);
+    repository.git('tag', 'of-a-file', repository.git('hash-object', '-w', '-t', 'blob', '/dev/null'));
+    await site.took('r', 'main', third);
+    await site.took('r', 'refs/tags/v1', second);
+    repository.git('tag', '--force', '--annotate', '--message', 'one again', 'v1', third);
+    await site.took('r', 'refs/tags/v1', third);
+    expect(await site.changes('main')).toEqual([first, second, third]);
+    expect(await site.changes('refs/tags/v1')).toEqual([second, third]);
+    expect(await site.changes('refs/tags/old')).toEqual([]);
+    expect(await site.changes('refs/tags/of-a-file')).toEqual([]);
+    repository.git('tag', '--delete', 'v1');
+    await eventually(async () => !('branch:refs/tags/v1' in (await site.heads('r'))), { what: 'v1 gone' });
+  });
+
+  it('are chosen as branches are, by several pollers of one repository', async () => {
+    repository.commit('1');
+    const poller = (name: string, options: string): string =>
+      `gitPoller({ name: '${name}', repository: '${repository.url}', pollIntervalSeconds: 0.2, project: '${name}', ${options} })`;
+    site.configure({
+      changeSources: [
+        poller('releases', `onlyTags: true, tags: /^v[0-9]/`),
+        poller('named', `branches: ['main'], tags: ['v1', 'x1']`),
+        poller('called', `onlyTags: true, tags: (name) => name === 'x1'`),
+        poller('matched', `branches: /^mai(?=n)/`),
+        poller('every', `branches: true`),
+      ].join(),
+    });
+    await site.start();
+    await Promise.all(['releases', 'named', 'called'].map(hasSeenTags));
+    await Promise.all(
+      ['named', 'matched', 'every'].map((name) =>
+        eventually(async () => 'branch:main' in (await site.heads(name)), { what: `${name} began`, timeoutMs: 20_000 }),
+      ),
+    );
+    const second = repository.commit('2');
+    for (const tag of ['v1', 'x1', 'x2']) repository.git('tag', tag);
+    const topic = repository.branch('topic', 'main');
+    const expected = {
+      releases: { 'refs/tags/v1': second },
+      named: { main: second, 'refs/tags/v1': second, 'refs/tags/x1': second },
+      called: { 'refs/tags/x1': second },
+      matched: { main: second },
+      every: { main: second, topic },
+    };
+    for (const [name, refs] of Object.entries(expected))
+      for (const [ref, head] of Object.entries(refs)) await site.took(name, ref, head);
+    const rows = await site.db.all<{ project: string; branch: string; revision: string }>(
+      `SELECT project, branch, revision FROM changes`,
+    );
+    const changes: Record<string, Record<string, string>> = {};
+    for (const { project, branch, revision } of rows) (changes[project] ??= {})[branch] = revision;
+    expect(changes).toEqual(expected);
+    expect(rows).toHaveLength(8);
+  });
+
+  it('are seen for the first time when they are watched later', async () => {
+    const first = repository.commit('1');
+    repository.git('tag', 'v1');
+    poll();
+    const one = await site.start('one');
+    await firstRound();
+    await one.process.stop();
+    poll(`tags: true`);
+    await site.start('two');
+    await site.took('r', 'refs/tags/v1', first);
+    await hasSeenTags('r');
+    expect(await site.changes('refs/tags/v1')).toEqual([]);
+  });
+});
+
+(requireService('sshd') ? describe : describe.skip)('a repository over SSH', () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await startSshd();
+  });
+  afterAll(() => sshd.stop());
+
+  it('is polled with a key, from a server that is known, and the state of a source says why it is not', async () => {
+    repository.commit('1');
+    const address = `${sshd.url}${repository.folder}`;
+    const file = join(site.folder, 'key');
+    writeFileSync(file, sshd.privateKey, { mode: 0o600 });
+    const other = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')}`;
+    const hosts = `[127.0.0.1]:${new URL(sshd.url).port} ${sshd.hostKey}`;
+    const poller = (name: string, options: string): string =>
+      `gitPoller({ name: '${name}', repository: '${address}', pollIntervalSeconds: 0.2, ${options} })`;
+    site.configure({
+      changeSources: [
+        poller('r', `sshPrivateKeyEnv: 'KEY', sshHostKey: '${sshd.hostKey}'`),
+        poller('by file', `sshPrivateKeyFile: '${file}', sshKnownHosts: '${hosts}'`),
+        poller('wrong host', `sshPrivateKeyEnv: 'KEY', sshHostKey: '${other}'`),
+        poller('wrong key', `sshPrivateKeyEnv: 'OTHER', sshHostKey: '${sshd.hostKey}'`),
+        poller('no key', `sshPrivateKeyFile: '${file}.gone', sshHostKey: '${sshd.hostKey}'`),
+      ].join(),
+    });
+    await site.start('one', { KEY: sshd.privateKey, OTHER: sshd.otherPrivateKey });
+    await firstRound();
+    const second = repository.commit('2');
+    await site.took('r', 'main', second);
+    await site.took('by file', 'main', second);
+    const problem = async (name: string): Promise<string> => {
+      const row = await site.db.get<{ error: string | null }>(`SELECT error FROM change_sources WHERE name = ?`, [
+        name,
+      ]);
+      return row?.error ?? '';
+    };
+    for (const [name, why] of [
+      ['wrong host', "Host key verification failed: the server's key is SHA256:"],
+      ['wrong key', 'Permission denied (publickey)'],
+      ['no key', 'Permission denied (publickey)'],
+    ] as const)
+      await eventually(async () => (await problem(name)).includes(why), { what: `${name}: ${why}`, timeoutMs: 20_000 });
+    expect(await site.heads('wrong host')).toEqual({});
+    await site.stop();
+    const secret = sshd.privateKey.split('\n')[2]!;
+    const found = spawnSync('grep', ['-rlF', secret, site.folder], { encoding: 'utf8' });
+    expect(found.stdout.split('\n').filter(Boolean)).toEqual([file]);
+    expect(site.output.join('\n')).not.toContain(secret);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { CompiledGitSource } from '@millrace/contracts';
 import { compileConfig } from './compile.js';
 import { lock, resources, workerLock } from './locks.js';
 import { ConfigError } from './problems.js';
@@ -11,7 +12,7 @@ import { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
 import { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
 import { singleBranch } from './schedulers/single-branch/index.js';
 import { trigger } from './schedulers/trigger/index.js';
-import { builder, defineConfig, gitPoller, type MasterConfig, worker } from './vocabulary.js';
+import { builder, defineConfig, gitPoller, type GitPollerOptions, type MasterConfig, worker } from './vocabulary.js';
 
 const step = customStep('do', () => Promise.resolve(0));
 const good = () => ({
@@ -529,6 +530,36 @@ describe('compileConfig', () => {
       ['changeSources[0].credentials.passwordEnv names NOT_SET_HERE, which is not set'],
     ],
     [
+      'two pollers of a repository without names, and branches beside onlyTags',
+      sources(
+        { repository: 'https://h/x' },
+        { repository: 'https://h/x', onlyTags: true, branches: ['main'], tags: false },
+        { repository: 'https://h/x', name: 'tags', onlyTags: true, tags: [''] },
+      ),
+      [
+        'changeSources[1].branches is ["main"]; expected no branches beside onlyTags',
+        'changeSources[1].tags is false; expected which tags are watched, or nothing beside onlyTags',
+        'changeSources[2].tags[0] is ""; expected a non-empty string',
+        'changeSources[1].name is missing; expected another name than that of changeSources[0]',
+      ],
+    ],
+    [
+      'keys that nobody can use',
+      sources(
+        { repository: 'ssh://h/x', name: 'a', sshPrivateKeyEnv: 'NOT_SET_HERE' },
+        { repository: 'ssh://h/x', name: 'b', sshPrivateKey: 'hunter2', sshPrivateKeyFile: '/hunter2' },
+        { repository: 'ssh://h/x', name: 'c', sshHostKey: 'ssh-ed25519 AAAA' },
+        { repository: 'ssh://h/x', name: 'd', sshPrivateKey: 'hunter2', credentials: { password: 'hunter2' } },
+      ),
+      [
+        'changeSources[0].sshPrivateKeyEnv names NOT_SET_HERE, which is not set',
+        'changeSources[1].sshPrivateKey: expected one of sshPrivateKey, sshPrivateKeyEnv, sshPrivateKeyFile',
+        'changeSources[2].sshHostKey: expected sshPrivateKeyEnv beside it',
+        "changeSources[3].credentials do not fit; expected credentials for where the repository 'ssh://h/x' is, over http or https",
+        'changeSources[3].sshPrivateKey: expected credentials or an SSH key, not both',
+      ],
+    ],
+    [
       'a poll that never rests',
       sources({ pollIntervalSeconds: 0 }),
       ['changeSources[0].pollIntervalSeconds is 0; expected a number from 0.1 to 1000000'],
@@ -536,7 +567,7 @@ describe('compileConfig', () => {
     [
       'wrong branches',
       sources({ branches: 'main' }),
-      [`changeSources[0].branches is "main"; expected 'all', a list of branch names or a callback`],
+      [`changeSources[0].branches is "main"; expected true, a list of names, an expression or a callback`],
     ],
     [
       'three at once',
@@ -598,11 +629,52 @@ describe('compileConfig', () => {
   });
 
   it('keeps credentials of change sources out of the revision', () => {
-    const { revision, credentials } = compileConfig(
+    const { revision, gitAccesses } = compileConfig(
       sources({ repository: 'https://h/team/x', name: 'r', credentials: { username: 'ci', password: 'hunter2' } }),
     );
-    expect([...credentials]).toEqual([['r', { username: 'ci', password: 'hunter2', scope: 'https://h' }]]);
+    const bound = { username: 'ci', password: 'hunter2', scope: 'https://h' };
+    expect([...gitAccesses]).toEqual([['r', { kind: 'password', bound }]]);
     expect(JSON.stringify(revision)).not.toContain('hunter2');
+  });
+
+  it('keeps keys of change sources out of the revision', () => {
+    const { revision, gitAccesses } = compileConfig(
+      sources(
+        { repository: 'ssh://h/x', name: 'r', sshPrivateKey: 'hunter2', sshHostKey: 'ssh-ed25519 AAAA' },
+        { repository: 'git@h:x', name: 's', sshPrivateKeyFile: '/keys/s' },
+      ),
+    );
+    expect(Object.fromEntries(gitAccesses)).toEqual({
+      r: { kind: 'ssh-key', privateKey: 'hunter2', knownHosts: '* ssh-ed25519 AAAA' },
+      s: { kind: 'ssh-key', privateKey: { file: '/keys/s' }, knownHosts: null },
+    });
+    expect(JSON.stringify(revision)).not.toContain('hunter2');
+  });
+
+  it.each<[string, Partial<GitPollerOptions>, object, string[]]>([
+    ['nothing', {}, { branches: 'all' }, []],
+    ['every branch and tag', { branches: true, tags: true }, { branches: 'all', tags: 'all' }, []],
+    ['names', { branches: ['main'], tags: ['v1'] }, { branches: ['main'], tags: ['v1'] }, []],
+    ['tags alone', { onlyTags: true }, { branches: [], tags: 'all' }, []],
+    [
+      'an expression, and a callback',
+      { branches: /^rel/g, tags: (name) => name === 'v1' },
+      { branches: { pattern: '^rel', flags: '' }, tags: { handle: 'changeSources.0.tags' } },
+      [],
+    ],
+    [
+      'an expression that does not take linear time',
+      { branches: /^(?!main$)/g },
+      { branches: { handle: 'changeSources.0.branches' } },
+      ['changeSources[0].branches'],
+    ],
+  ])('reads which branches and tags are watched: %s', (_what, options, expected, noted) => {
+    const { revision, callbacks, notes } = compileConfig(sources({ repository: 'https://h/x', ...options }));
+    const { branches, tags } = revision.changeSources[0] as CompiledGitSource;
+    expect({ branches, ...(tags && { tags }) }).toEqual(expected);
+    expect(notes.map(({ path }) => path)).toEqual(noted);
+    const chosen = callbacks.get('changeSources.0.branches');
+    if (chosen) expect(['main', 'x', 'x'].map((name) => chosen(name))).toEqual([false, true, true]);
   });
 
   it("returns the digests for workers' challenges beside the revision, which contains none of them", () => {

@@ -12,8 +12,8 @@ import { compileChoices, optionalCallback } from './choices.js';
 import { suppliedCodebases } from './codebases.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
-import type { BoundCredentials } from './git-credentials.js';
 import { compileGitPoller } from './git-poller.js';
+import type { GitAccess } from './git-ssh.js';
 import { compileHook } from './hooks/compile.js';
 import { compilePullRequests } from './pull-requests/compile.js';
 import { PULL_REQUEST_FORGES } from './pull-requests/registry.js';
@@ -40,8 +40,11 @@ export interface CompileResult {
   readonly notes: readonly Note[];
   readonly workerDigests: WorkerDigests;
   readonly variables: NamedVariables;
-  /** Credentials by change source. Like the digests they are only in the memory of the master that loads the configuration. */
-  readonly credentials: ReadonlyMap<string, BoundCredentials>;
+  /**
+   * What gives access to repositories, by change source. Like the digests it is only in the memory of the master that loads the
+   * configuration.
+   */
+  readonly gitAccesses: ReadonlyMap<string, GitAccess>;
   /** Secrets of hooks by name. They are where the credentials are, too. */
   readonly hookSecrets: ReadonlyMap<string, string>;
 }
@@ -118,8 +121,8 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const removedBuilders = top.has('removedBuilders') ? top.oneOf('removedBuilders', ['wait', 'cancel']) : 'wait';
   if (removedBuilders === 'cancel') services.push({ name: REMOVED_BUILDERS, kind: REMOVED_BUILDERS });
   const sourceReaders = section('changeSources');
-  const credentials = new Map<string, BoundCredentials>();
-  const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, credentials, env));
+  const gitAccesses = new Map<string, GitAccess>();
+  const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, gitAccesses, env));
   unique(changeSources, sourceReaders);
   const hookReaders = section('hooks');
   const hookSecrets = new Map<string, string>();
@@ -164,7 +167,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     }),
     builderFingerprints: Object.fromEntries(builders.map((builder) => [builder.name, builder.fingerprint])),
     callbacks,
-    credentials,
+    gitAccesses,
     hookSecrets,
     variables: { masters: [...env.read], steps: [...stepVariables] },
     notes: found.notes.map((note) => ({ ...(options.file && { file: options.file }), ...note })),
@@ -393,11 +396,11 @@ function isTemplate(value: unknown): boolean {
 function compileChangeSource(
   reader: ObjectReader,
   callbacks: CallbackTable,
-  credentials: Map<string, BoundCredentials>,
+  gitAccesses: Map<string, GitAccess>,
   env: PasswordVariables,
 ): CompiledChangeSource {
   const forge = PULL_REQUEST_FORGES.find(({ name }) => name === reader.raw('kind'));
   return forge
     ? compilePullRequests(reader, forge, callbacks, (variable) => env.get(variable) !== undefined)
-    : compileGitPoller(reader, callbacks, credentials, (variable) => env.get(variable));
+    : compileGitPoller(reader, callbacks, gitAccesses, (variable) => env.get(variable));
 }

@@ -14,10 +14,15 @@ export interface GitKeyOptions {
   readonly sshKnownHosts?: string;
 }
 
-/** A private key with the hosts that it may be used for. `knownHosts` is the content of a file of that name; null for the user's own. */
+export interface GitKeyFileOption {
+  /** The file that holds the private key, on the host of whoever uses it. */
+  readonly sshPrivateKeyFile?: string;
+}
+
+/** A private key, or the file of one, with the hosts that are known. `knownHosts` is the content of a file of that name; null for the user's own. */
 export interface BoundKey {
   readonly kind: 'ssh-key';
-  readonly privateKey: string;
+  readonly privateKey: string | { readonly file: string };
   readonly knownHosts: string | null;
 }
 
@@ -29,10 +34,14 @@ export type GitAccess = { readonly kind: 'password'; readonly bound: BoundCreden
  *
  * @throws UserError `no-credentials` when the variable is not set
  */
-export function keyFor(options: GitKeyOptions, env: Readonly<Record<string, string | undefined>>): BoundKey | null {
-  const variable = options.sshPrivateKeyEnv ?? '';
-  if (options.sshPrivateKey === undefined && variable === '') return null;
-  const privateKey = options.sshPrivateKey ?? env[variable];
+export function keyFor(
+  options: GitKeyOptions & GitKeyFileOption,
+  env: (variable: string) => string | undefined,
+): BoundKey | null {
+  const { sshPrivateKey, sshPrivateKeyEnv: variable = '', sshPrivateKeyFile: file } = options;
+  if (file !== undefined) return { kind: 'ssh-key', privateKey: { file }, knownHosts: knownHostsOf(options) };
+  if (sshPrivateKey === undefined && variable === '') return null;
+  const privateKey = sshPrivateKey ?? env(variable);
   if (!privateKey) {
     throw new UserError('no-credentials', `the environment variable '${variable}' with Git's SSH key is not set`, {
       sshPrivateKeyEnv: variable,
@@ -49,7 +58,7 @@ function knownHostsOf({ sshHostKey, sshKnownHosts }: GitKeyOptions): string | nu
 /** Returns the files that ssh needs for a key, by name. They belong into a folder that nobody else can read, with mode 600. */
 export function keyFiles({ privateKey, knownHosts }: BoundKey): Readonly<Record<string, string>> {
   return {
-    key: `${privateKey.trim()}\n`,
+    ...(typeof privateKey === 'string' && { key: `${privateKey.trim()}\n` }),
     ...(knownHosts !== null && { known_hosts: `${knownHosts.trim()}\n` }),
   };
 }
@@ -60,13 +69,14 @@ export function keyFiles({ privateKey, knownHosts }: BoundKey): Readonly<Record<
  * @param pathOf the path of one of the `keyFiles`
  */
 export function keyEnvironment(
-  { knownHosts }: BoundKey,
+  { privateKey, knownHosts }: BoundKey,
   pathOf: (name: string) => string,
 ): Readonly<Record<string, string>> {
   // `-F none`: ssh looks for its user's configuration in the home that the password database names, where a build may have left one.
   const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=yes'];
   if (knownHosts !== null) options.push(`UserKnownHostsFile="${pathOf('known_hosts')}"`, 'GlobalKnownHostsFile=none');
-  const words = ['ssh', '-F', 'none', '-i', pathOf('key'), ...options.flatMap((option) => ['-o', option])];
+  const key = typeof privateKey === 'string' ? pathOf('key') : privateKey.file;
+  const words = ['ssh', '-F', 'none', '-i', key, ...options.flatMap((option) => ['-o', option])];
   return { GIT_SSH_COMMAND: words.map(quotedForGit).join(' '), GIT_SSH_VARIANT: 'ssh' };
 }
 
@@ -76,11 +86,14 @@ export function quotedForGit(word: string): string {
 }
 
 /** Checks the key. Never shows a key in a problem. Returns the names of the options that give one. */
-export function checkGitKey(reader: ObjectReader): readonly string[] {
-  const given = ['sshPrivateKey', 'sshPrivateKeyEnv'].filter((key) => reader.has(key));
+export function checkGitKey(
+  reader: ObjectReader,
+  ways: readonly string[] = ['sshPrivateKey', 'sshPrivateKeyEnv'],
+): readonly string[] {
+  const given = ways.filter((key) => reader.has(key));
   const report = (key: string, expected: string): void =>
     reader.into.add(reader.at(key), undefined, expected, reader.where, `${reader.at(key)}: expected ${expected}`);
-  if (given.length > 1) report('sshPrivateKey', 'sshPrivateKey or sshPrivateKeyEnv, not both');
+  if (given.length > 1) report(given[0]!, `one of ${ways.join(', ')}`);
   for (const key of [...given, 'sshHostKey', 'sshKnownHosts'].filter((key) => reader.has(key))) {
     const value = reader.raw(key);
     if (typeof value !== 'string' || value.trim() === '') report(key, 'a non-empty string');

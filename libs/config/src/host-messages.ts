@@ -1,7 +1,7 @@
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
 import type { NamedVariables, WorkerDigests } from './compile.js';
-import type { BoundCredentials } from './git-credentials.js';
+import type { GitAccess } from './git-ssh.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError, type Problem } from './problems.js';
 
@@ -18,7 +18,7 @@ export interface HostRevision {
   readonly snapshot: ConfigSnapshot;
   readonly workerDigests: WorkerDigests;
   readonly variables: NamedVariables;
-  readonly credentials: ReadonlyMap<string, BoundCredentials>;
+  readonly gitAccesses: ReadonlyMap<string, GitAccess>;
   readonly hookSecrets: ReadonlyMap<string, string>;
 }
 

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     const compiled = compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources });
     callbacks = compiled.callbacks;
     giveWay();
-    const { revision, fingerprint, builderFingerprints, workerDigests, credentials, hookSecrets, variables } = compiled;
+    const { revision, fingerprint, builderFingerprints, workerDigests, gitAccesses, hookSecrets, variables } = compiled;
     send({
       kind: 'ready',
       revision: {
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
         fingerprint,
         builderFingerprints,
         workerDigests,
-        credentials,
+        gitAccesses,
         hookSecrets,
         variables,
         snapshot: loaded.snapshot,

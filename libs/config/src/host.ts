@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { CompiledConfig } from '@millrace/contracts';
 import { type JsonValue, messageOf, OperationalError } from '@millrace/domain';
 import type { NamedVariables, WorkerDigests } from './compile.js';
-import type { BoundCredentials } from './git-credentials.js';
+import type { GitAccess } from './git-ssh.js';
 import { type HostMessage, type HostRevision, type HostThreadData, received } from './host-messages.js';
 import type { ConfigSnapshot } from './load.js';
 import { ConfigError } from './problems.js';
@@ -81,9 +81,9 @@ export class ConfigHost {
     return this.loaded.variables;
   }
 
-  /** Credentials by the name of the change source. */
-  get credentials(): ReadonlyMap<string, BoundCredentials> {
-    return this.loaded.credentials;
+  /** What gives access to repositories, by the name of the change source. */
+  get gitAccesses(): ReadonlyMap<string, GitAccess> {
+    return this.loaded.gitAccesses;
   }
 
   /** Secrets of hooks by the hook's name. */

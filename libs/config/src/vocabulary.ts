@@ -1,6 +1,7 @@
 import type { JsonValue } from '@millrace/domain';
 import type { ChoiceOptions, PrioritizeBuilders } from './choices.js';
 import type { GitCredentials } from './git-credentials.js';
+import type { GitKeyFileOption, GitKeyOptions } from './git-ssh.js';
 import type { HookDefinition } from './hooks/registry.js';
 import type { GithubPullRequestPollerDefinition, GitlabMergeRequestPollerDefinition } from './pull-requests/options.js';
 import { locate } from './location.js';
@@ -65,7 +66,10 @@ export interface BuilderDefinition extends BuilderOptions {
   readonly name: string;
 }
 
-export interface GitPollerOptions {
+/** Names, an expression that is searched for in each name, or a callback that gets each name. */
+export type RefChoice = readonly string[] | RegExp | ((name: string) => boolean | Promise<boolean>);
+
+export interface GitPollerOptions extends GitKeyOptions, GitKeyFileOption {
   /** Address without user and password: see `credentials`. */
   readonly repository: string;
   /**
@@ -73,8 +77,12 @@ export interface GitPollerOptions {
    * and nowhere else.
    */
   readonly credentials?: GitCredentials;
-  /** `all`, branch names, or a callback that gets each name. Default `all`. */
-  readonly branches?: 'all' | readonly string[] | ((branch: string) => boolean | Promise<boolean>);
+  /** Default `true`, which is every branch. */
+  readonly branches?: true | 'all' | RefChoice;
+  /** Which tags are watched: each that is new or moves is one change, of the branch `refs/tags/NAME`. Default `false`. */
+  readonly tags?: boolean | RefChoice;
+  /** Watch tags and no branches. Default `false`. */
+  readonly onlyTags?: boolean;
   /** Default 60. */
   readonly pollIntervalSeconds?: number;
   /** Unique among change sources. The default is the repository. */

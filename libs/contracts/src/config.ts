@@ -212,11 +212,16 @@ export interface CompiledPullRequestSource extends ChangeSourceCommon {
   readonly filter: string | null;
 }
 
+/** Which branches or tags are watched: names, all, those that an expression finds, or those that a callback chooses, which gets each name. */
+export type RefSelection =
+  readonly string[] | 'all' | { readonly pattern: string; readonly flags: string } | { readonly handle: string };
+
 export interface CompiledGitSource extends ChangeSourceCommon {
   readonly kind: 'git';
   readonly repository: string;
-  /** Branch names, all branches, or a callback that gets each branch name. */
-  readonly branches: readonly string[] | 'all' | { readonly handle: string };
+  readonly branches: RefSelection;
+  /** Missing when tags are not watched. */
+  readonly tags?: RefSelection;
   /** Whether the poller makes one change for the head of a branch that it sees for the first time, instead of only remembering the head. */
   readonly buildHeadsOnFirstSight: boolean;
 }

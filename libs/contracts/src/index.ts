@@ -38,6 +38,7 @@ export type {
   CompiledStep,
   CompiledWorker,
   ForceField,
+  RefSelection,
 } from './config.js';
 export type { CompiledAuth, CompiledProxy, CompiledWww } from './www.js';
 export type {

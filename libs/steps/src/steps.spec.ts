@@ -181,7 +181,7 @@ describe('options', () => {
     [
       'two keys',
       git({ repository: 'ssh://h/x', sshPrivateKey: 'hunter2', sshPrivateKeyEnv: 'K' }),
-      'STEP.sshPrivateKey: expected sshPrivateKey or sshPrivateKeyEnv, not both',
+      'STEP.sshPrivateKey: expected one of sshPrivateKey, sshPrivateKeyEnv',
     ],
     ['an empty key', git({ repository: 'ssh://h/x', sshPrivateKey: ' ' }), 'STEP.sshPrivateKey: expected a non-empty'],
     [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type BranchMove, knownTo, planPoll } from './git-plan.js';
+import { type BranchMove, knownTo, planPoll, planRound } from './git-plan.js';
 
 const move = (branch: string, from: string | null, to: string, headOnly = false): BranchMove => ({
   branch,
@@ -76,6 +76,41 @@ describe('planPoll', () => {
   it('neither takes in nor forgets an undecided branch', () => {
     const cursors = map({ main: 'a', odd: 'x' });
     expect(planPoll({ cursors, seen: true }, map({ main: 'a' }), false, new Set(['odd']))).toEqual(nothing);
+  });
+});
+
+describe('planRound', () => {
+  const V1 = 'refs/tags/v1';
+  const V2 = 'refs/tags/v2';
+  it.each([
+    [
+      'only remembers the tags of a repository that it sees first, whatever becomes of its branches',
+      { cursors: {}, seen: false, seenTags: false },
+      { main: 'a', [V1]: 'a' },
+      { moved: [move('main', null, 'a', true)], remembered: map({ [V1]: 'a' }) },
+    ],
+    [
+      'only remembers the tags of one whose branches it knows',
+      { cursors: { main: 'a' }, seen: true, seenTags: false },
+      { main: 'b', [V1]: 'a' },
+      { moved: [move('main', 'a', 'b')], remembered: map({ [V1]: 'a' }) },
+    ],
+    [
+      'takes in a new tag and one that moved, alone, and after the branches',
+      { cursors: { 'z-main': 'a', [V1]: 'a' }, seen: true, seenTags: true },
+      { 'z-main': 'b', [V1]: 'b', [V2]: 'b' },
+      { moved: [move('z-main', 'a', 'b'), move(V1, 'a', 'b', true), move(V2, null, 'b', true)] },
+    ],
+    [
+      'forgets a tag that is gone, and not one of which nobody knows',
+      { cursors: { [V1]: 'a', [V2]: 'a' }, seen: true, seenTags: true },
+      {},
+      { gone: [V1] },
+    ],
+  ] as const)('%s', (_what, { cursors, seen, seenTags }, heads, expected) => {
+    const options = { buildHeadsOnFirstSight: true, undecided: new Set([V2]) };
+    const state = { cursors: map(cursors), seen, seenTags };
+    expect(planRound(state, map(heads), options)).toEqual({ ...nothing, ...expected });
   });
 });
 

@@ -1,3 +1,5 @@
+import { isTag } from './git-refs.js';
+
 /**
  * The head of each branch when its changes were last taken in. A map, because the names are other people's and must not be keys of an
  * object.
@@ -9,7 +11,7 @@ export interface BranchMove {
   readonly branch: string;
   readonly from: string | null;
   readonly to: string;
-  /** True on first sight of the repository: only the head is taken in, not the history. */
+  /** True for a tag, and on first sight of the repository: only the head is taken in, not the history. */
   readonly headOnly: boolean;
 }
 
@@ -20,6 +22,45 @@ export interface PollPlan {
   readonly gone: readonly string[];
   /** Heads that are only remembered, on first sight of the repository. */
   readonly remembered: Heads;
+}
+
+/** What is known of the branches and tags of a repository. */
+export interface RefState {
+  readonly cursors: BranchCursors;
+  /** Whether every branch of the first round is stored. */
+  readonly seen: boolean;
+  /** Whether every tag of the first round with tags is stored. */
+  readonly seenTags: boolean;
+}
+
+/**
+ * Decides what to do about the branches and tags that a poll saw. Tags of the first round are only remembered. A tag is taken in by itself,
+ * without history: its commits are those of branches.
+ */
+export function planRound(
+  { cursors, seen, seenTags }: RefState,
+  heads: Heads,
+  options: { readonly buildHeadsOnFirstSight: boolean; readonly undecided: ReadonlySet<string> },
+): PollPlan {
+  const { buildHeadsOnFirstSight, undecided } = options;
+  const branches = { cursors: withoutTags(cursors), seen };
+  const tags = { cursors: onlyTags(cursors), seen: seenTags };
+  const ofBranches = planPoll(branches, withoutTags(heads), buildHeadsOnFirstSight, undecided);
+  const ofTags = planPoll(tags, onlyTags(heads), false, undecided);
+  return {
+    moved: [...ofBranches.moved, ...ofTags.moved.map((move) => ({ ...move, headOnly: true }))],
+    gone: [...ofBranches.gone, ...ofTags.gone],
+    remembered: new Map([...ofBranches.remembered, ...ofTags.remembered]),
+  };
+}
+
+/** Returns what belongs to branches. A tag may lead to what is no commit, and knows nothing of a branch's history. */
+export function withoutTags(refs: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...refs].filter(([name]) => !isTag(name)));
+}
+
+function onlyTags(refs: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...refs].filter(([name]) => isTag(name)));
 }
 
 /**

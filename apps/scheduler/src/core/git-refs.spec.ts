@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { objectFormat, readHeads } from './git-refs.js';
+import { chosenName, fullRef, isTag, objectFormat, readRefs } from './git-refs.js';
 
 const SHA1 = 'a'.repeat(40);
 const SHA256 = 'b'.repeat(64);
 const listed = (...names: Buffer[]): Buffer =>
   Buffer.concat(names.flatMap((name) => [Buffer.from(`${SHA1}\trefs/heads/`), name, Buffer.from('\n')]));
 
-describe('readHeads', () => {
+describe('readRefs', () => {
   it.each([
     'main',
     'release/1.0',
@@ -20,7 +20,7 @@ describe('readHeads', () => {
     '\ufeffbom',
     'quo\'te"$(id)',
   ])('watches %s', (name) => {
-    expect(readHeads(listed(Buffer.from(name)), 183)).toEqual({
+    expect(readRefs(listed(Buffer.from(name)), 183)).toEqual({
       heads: new Map([[name, SHA1]]),
       unwatchable: new Map(),
     });
@@ -35,14 +35,35 @@ describe('readHeads', () => {
       ...['a^', 'a~1', 'a?', 'a[b', 'a\x7f', 'a\x01'],
     ].map((name) => [`'${name}'`, Buffer.from(name), name, 'git takes its name for no branch'] as const),
   ])('sets %s apart from its neighbours', (_what, name, shown, why) => {
-    const { heads, unwatchable } = readHeads(listed(Buffer.from('before'), name, Buffer.from('after')), 183);
+    const { heads, unwatchable } = readRefs(listed(Buffer.from('before'), name, Buffer.from('after')), 183);
     expect([...heads.keys()]).toEqual(['before', 'after']);
     expect([...unwatchable]).toEqual([[shown, why]]);
   });
 
-  it('leaves out refs that are no branches', () => {
-    const other = Buffer.from(`${SHA1}\trefs/tags/v1\nwarning: a line\n${'a'.repeat(41)}\trefs/heads/odd\n\n`);
-    expect(readHeads(other, 183)).toEqual({ heads: new Map(), unwatchable: new Map() });
+  it('takes a tag for what it leads to', () => {
+    const text = `${SHA1}\trefs/tags/v1\n${'c'.repeat(40)}\trefs/tags/v1^{}\n${SHA1}\trefs/tags/light\n${SHA1}\trefs/tags/a^b\n`;
+    expect(readRefs(Buffer.from(text), 183)).toEqual({
+      heads: new Map([
+        ['refs/tags/v1', 'c'.repeat(40)],
+        ['refs/tags/light', SHA1],
+      ]),
+      unwatchable: new Map([['refs/tags/a^b', 'git takes its name for no tag']]),
+    });
+  });
+
+  it('does not mistake a branch for a tag', () => {
+    expect([...readRefs(listed(Buffer.from('refs/tags/v1')), 183).unwatchable]).toEqual([
+      ['refs/tags/v1', 'its name is that of a tag'],
+    ]);
+    expect(['refs/tags/v1', 'v1'].map((name) => [isTag(name), chosenName(name), fullRef(name)])).toEqual([
+      [true, 'v1', 'refs/tags/v1'],
+      [false, 'v1', 'refs/heads/v1'],
+    ]);
+  });
+
+  it('leaves out other refs', () => {
+    const other = Buffer.from(`${SHA1}\trefs/notes/v1\nwarning: a line\n${'a'.repeat(41)}\trefs/heads/odd\n\n`);
+    expect(readRefs(other, 183)).toEqual({ heads: new Map(), unwatchable: new Map() });
   });
 });
 

@@ -1,32 +1,52 @@
-/** The branches of a remote repository. */
+/** The branches and tags of a remote repository. A tag is named as a branch with a full name is: `refs/tags/v1`. */
 export interface Listing {
-  /** Heads by branch. */
+  /** Heads by branch, and commits by tag. */
   readonly heads: Map<string, string>;
-  /** Reasons by branch, for branches that cannot be watched. Their names are printable. */
+  /** Reasons by name, for what cannot be watched. The names are printable. */
   readonly unwatchable: ReadonlyMap<string, string>;
 }
 
-const LINE = /^([0-9a-f]{64}|[0-9a-f]{40})\trefs\/heads\/(.+)$/;
+const TAGS = 'refs/tags/';
+/** A line of the listing. What an annotated tag leads to follows it, with `^{}` after its name. */
+const LINE = /^([0-9a-f]{64}|[0-9a-f]{40})\t(?:refs\/heads\/(.+)|(refs\/tags\/.+?)(?:\^\{\})?)$/;
 /** Names that `git check-ref-format` refuses. One such name among the refs to fetch would keep git from fetching the others. */
 const NO_BRANCH = /[\0- ~^:?*[\\\x7f]|\.\.|@\{|\/\/|^\/|[/.]$|(^|\/)\.|\.lock(\/|$)/;
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Parses the output of `ls-remote --heads`. Names are bytes: one that is not valid text is listed separately, and the others are unchanged.
+ * Parses the output of `ls-remote`. Names are bytes: one that is not valid text is listed separately, and the others are unchanged.
  */
-export function readHeads(listing: Buffer, maxCharacters: number): Listing {
+export function readRefs(listing: Buffer, maxCharacters: number): Listing {
   const heads = new Map<string, string>();
   const unwatchable = new Map<string, string>();
   for (const line of listing.toString('latin1').split('\n')) {
-    const [, head, bytes] = LINE.exec(line) ?? [];
+    const [, head, branch, tag] = LINE.exec(line) ?? [];
+    const bytes = branch ?? tag;
     if (head === undefined || bytes === undefined) continue;
     const name = textOf(bytes);
     if (name === null) unwatchable.set(shownBytes(bytes), 'its name is not UTF-8');
-    else if (NO_BRANCH.test(name)) unwatchable.set(name, 'git takes its name for no branch');
+    else if (NO_BRANCH.test(name))
+      unwatchable.set(name, `git takes its name for no ${tag === undefined ? 'branch' : 'tag'}`);
+    else if (tag === undefined && isTag(name)) unwatchable.set(name, 'its name is that of a tag');
     else if (name.length > maxCharacters) unwatchable.set(name, `its name is longer than ${maxCharacters} characters`);
     else heads.set(name, head);
   }
   return { heads, unwatchable };
+}
+
+/** Whether a name in a listing is that of a tag. */
+export function isTag(name: string): boolean {
+  return name.startsWith(TAGS);
+}
+
+/** Returns the name by which people choose a branch or tag. */
+export function chosenName(name: string): string {
+  return isTag(name) ? name.slice(TAGS.length) : name;
+}
+
+/** Returns the full name of a ref in the repository. */
+export function fullRef(name: string): string {
+  return isTag(name) ? name : `refs/heads/${name}`;
 }
 
 /** Returns `sha1` or `sha256`, by the length of a head; null without a head. */

@@ -19,6 +19,10 @@ describe('failureText', () => {
   it.each([
     ['fatal: one.\n  hint: two\n\nthree.\n', 'fatal: one; hint: two; three.'],
     ['bell \u0007', 'bell \\x07'],
+    [
+      `git ls-remote: ${'@'.repeat(59)}\n@ WARNING @\nThe fingerprint is\nSHA256:ab/+.\nremove with:\nHost key verification failed.\nfatal: no`,
+      "git ls-remote: Host key verification failed: the server's key is SHA256:ab/+, which is not the one that is known; fatal: no",
+    ],
     ['x'.repeat(2000), `${'x'.repeat(1000)}…`],
   ])('of %j is one line', (message, text) => expect(failureText(new Error(message))).toBe(text));
 });

@@ -3,11 +3,15 @@ import { messageOf, printable } from '@millrace/domain';
 const NAMED = 3;
 const NAME_CHARACTERS = 100;
 
+/** What ssh prints about a server whose key is not the known one. It tells how to forget that key, in a file that is made for each poll. */
+const OTHER_HOST_KEY = /@{10,}[^]{0,1000}?(SHA256:[\w+/=]+)[^]{0,2000}?(Host key verification failed)\./;
+
 /** Describes a failed poll in one line. */
 export function failureText(error: unknown): string {
   return printable(
     messageOf(error)
       .trim()
+      .replace(OTHER_HOST_KEY, "$2: the server's key is $1, which is not the one that is known.")
       .replace(/\.?\s*\n\s*/g, '; '),
   );
 }

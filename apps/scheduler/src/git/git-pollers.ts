@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
-import type { CompiledGitSource } from '@millrace/contracts';
+import type { ConfigHost } from '@millrace/config';
+import type { CompiledGitSource, RefSelection } from '@millrace/contracts';
 import { type Incarnation, IntakeStore, OwnershipStore } from '@millrace/database';
+import { compilePattern } from '@millrace/domain';
 import { Hints, Lease, LOG, type Logger, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import type { Revision } from '../configuration/revision.js';
 import { createLimit, type Limit } from '../core/limit.js';
-import { GitPoller } from './poller.js';
+import { GitPoller, type RefChooser } from './poller.js';
 import { GitRepository } from './repository.js';
 import { SourceReports } from '../sources/source-reports.js';
 
@@ -33,19 +35,18 @@ export class GitPollers {
 
   poller(source: CompiledGitSource, { host }: Revision): GitPoller {
     const { ownerships, intake, hints, lease, me, log, limit } = this;
-    const { branches } = source;
-    const handle = typeof branches === 'object' && 'handle' in branches ? branches.handle : null;
     return new GitPoller(
       {
         source,
-        choose: async (branch) =>
-          handle === null || Boolean(await host.call(handle, [branch], { timeoutMs: CALLBACK_TIMEOUT_MS })),
+        chooseBranch: chooserOf(source.branches, host),
+        chooseTag: source.tags === undefined ? null : chooserOf(source.tags, host),
         limit,
         repository: new GitRepository({
           url: source.repository,
           mirrors: join(this.settings.dataFolder, 'git'),
           exclusive: this.exclusive(source.repository),
-          credentials: host.credentials.get(source.name) ?? null,
+          name: source.name,
+          access: host.gitAccesses.get(source.name) ?? null,
         }),
         report: this.reports.of(source.name),
       },
@@ -60,4 +61,19 @@ export class GitPollers {
     this.mirrors.set(repository, limit);
     return limit;
   }
+}
+
+/** Returns what says which branches or tags are watched; null for none. */
+function chooserOf(selection: RefSelection, host: ConfigHost): RefChooser | null {
+  if (selection === 'all') return () => true;
+  if ('handle' in selection) {
+    const { handle } = selection;
+    return async (name) => Boolean(await host.call(handle, [name], { timeoutMs: CALLBACK_TIMEOUT_MS }));
+  }
+  if ('pattern' in selection) {
+    const pattern = compilePattern(selection.pattern, selection.flags);
+    return (name) => pattern.test(name);
+  }
+  const names = new Set(selection);
+  return names.size === 0 ? null : (name) => names.has(name);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { hints, type CompiledGitSource } from '@millrace/contracts';
+import { type CompiledGitSource, hints, type RefSelection } from '@millrace/contracts';
 import {
   type Incarnation,
   type IntakeStore,
@@ -10,7 +10,8 @@ import {
 } from '@millrace/database';
 import { FencedError, messageOf, MillraceError, printable } from '@millrace/domain';
 import type { Hints, Lease, Logger } from '@millrace/master';
-import { type BranchMove, type Heads, knownTo, planPoll } from '../core/git-plan.js';
+import { type BranchMove, type Heads, knownTo, planRound, withoutTags } from '../core/git-plan.js';
+import { chosenName, isTag } from '../core/git-refs.js';
 import type { Limit } from '../core/limit.js';
 import { unwatchedText } from '../core/source-text.js';
 import { isCallbackFailure } from '../schedulers/judge.js';
@@ -21,18 +22,21 @@ const BATCH = 200;
 const BRANCH_STATE = 'branch:';
 /** Prefix of the states that name a branch's last move while it is only partly taken in. */
 const MOVE_STATE = 'move:';
-/** Name of the state that is set once every head of the first round is stored. */
+/** Names of the states that are set once every branch, or every tag, of the first round is stored. */
 const SEEN_STATE = 'seen';
+const SEEN_TAGS_STATE = 'seen-tags';
 /** Longest branch name that fits into a column of `object_state`. */
 const BRANCH_MAX = 190 - BRANCH_STATE.length;
 const ASK_AGAIN_MS = 600_000;
 
-/** Asks the `branches` callback of the configuration about one branch, in the configuration's thread. */
-export type BranchChooser = (branch: string) => Promise<boolean>;
+/** Says whether a branch or a tag is watched. It may ask a callback of the configuration, in the configuration's thread. */
+export type RefChooser = (name: string) => boolean | Promise<boolean>;
 
 export interface PollerOptions {
   readonly source: CompiledGitSource;
-  readonly choose: BranchChooser;
+  /** Null where none are watched. */
+  readonly chooseBranch: RefChooser | null;
+  readonly chooseTag: RefChooser | null;
   readonly limit: Limit;
   readonly repository: GitRepository;
   readonly report: SourceReport;
@@ -95,8 +99,11 @@ export class GitPoller {
     const { heads, unwatched } = await this.chosenHeads(signal);
     const state = await this.ports.intake.state<string | true>(owner.name);
     const seen = state.get(SEEN_STATE) === true;
+    const seenTags = state.get(SEEN_TAGS_STATE) === true;
     const cursors = namedWith(BRANCH_STATE, state);
-    const plan = planPoll({ cursors, seen }, heads, this.source.buildHeadsOnFirstSight, new Set(this.undecided.keys()));
+    const { buildHeadsOnFirstSight } = this.source;
+    const undecided = new Set(this.undecided.keys());
+    const plan = planRound({ cursors, seen, seenTags }, heads, { buildHeadsOnFirstSight, undecided });
     const remember = (entries: readonly [string, string | true | null][]): Promise<unknown> =>
       this.ports.intake.addChanges([], { owner, state: new Map(entries) });
     const begun = namedWith(MOVE_STATE, state);
@@ -108,38 +115,48 @@ export class GitPoller {
     if (forgotten.length + remembered.length > 0) await remember([...forgotten, ...remembered]);
     for (const branch of plan.gone) begun.delete(branch);
     if (plan.moved.length > 0) await this.takeInAll({ owner, moves: plan.moved, cursors, begun, heads }, signal);
-    if (!seen) await remember([[SEEN_STATE, true]]);
+    const { chooseBranch, chooseTag } = this.options;
+    // What is watched again later is seen for the first time again.
+    const seenNow = [
+      ...(seen === (chooseBranch !== null) ? [] : [SEEN_STATE]),
+      ...(seenTags === (chooseTag !== null) ? [] : [SEEN_TAGS_STATE]),
+    ].map((name): [string, true | null] => [name, state.has(name) ? null : true]);
+    if (seenNow.length > 0) await remember(seenNow);
     return unwatched;
   }
 
   private async chosenHeads(
     signal: AbortSignal,
   ): Promise<{ heads: Map<string, string>; unwatched: ReadonlyMap<string, string> }> {
-    const { heads, unwatchable } = await this.repository.heads(signal, { maxCharacters: BRANCH_MAX });
-    const { branches } = this.source;
-    if (branches === 'all') return { heads, unwatched: unwatchable };
-    const named = Array.isArray(branches) ? new Set<string>(branches as string[]) : null;
-    for (const branch of this.undecided.keys()) if (!heads.has(branch)) this.undecided.delete(branch);
-    for (const branch of [...heads.keys()])
-      if (!(named ? named.has(branch) : await this.isChosen(branch))) heads.delete(branch);
-    const wanted = [...unwatchable].filter(([branch]) => named?.has(branch) ?? true);
-    const undecided = [...this.undecided].map(([branch, { why }]): [string, string] => [branch, why]);
+    const { chooseBranch, chooseTag } = this.options;
+    const { heads, unwatchable } = await this.repository.heads(signal, {
+      maxCharacters: BRANCH_MAX,
+      branches: chooseBranch !== null,
+      tags: chooseTag !== null,
+    });
+    for (const name of this.undecided.keys()) if (!heads.has(name)) this.undecided.delete(name);
+    for (const name of [...heads.keys()]) if (!(await this.isChosen(name))) heads.delete(name);
+    const { branches, tags } = this.source;
+    const wanted = [...unwatchable].filter(([name]) => isPossible(isTag(name) ? tags : branches, chosenName(name)));
+    const undecided = [...this.undecided].map(([name, { why }]): [string, string] => [name, why]);
     return { heads, unwatched: new Map([...wanted, ...undecided]) };
   }
 
   /**
-   * Whether a branch is watched. A branch for which the callback fails keeps its cursor, and the other branches are watched all the same.
+   * Whether a branch or tag is watched. One for which the callback fails keeps its cursor, and the others are watched all the same.
    */
   private async isChosen(branch: string): Promise<boolean> {
+    const choose = isTag(branch) ? this.options.chooseTag : this.options.chooseBranch;
+    if (!choose) return false;
     const earlier = this.undecided.get(branch);
     if (earlier && performance.now() - earlier.failedAt < ASK_AGAIN_MS) return false;
     try {
-      const chosen = await this.options.choose(branch);
+      const chosen = await choose(chosenName(branch));
       this.undecided.delete(branch);
       return chosen;
     } catch (error) {
       if (!isCallbackFailure(error)) throw error;
-      const why = `'branches' failed for it: ${printable(messageOf(error))}`;
+      const why = `'${isTag(branch) ? 'tags' : 'branches'}' failed for it: ${printable(messageOf(error))}`;
       this.undecided.set(branch, { failedAt: performance.now(), why });
       return false;
     }
@@ -166,18 +183,19 @@ export class GitPoller {
   private async tryAll({ owner, moves, cursors, begun, heads }: Moves, signal: AbortSignal): Promise<void> {
     const open = moves.filter(({ branch, to }) => cursors.get(branch) !== to);
     const unfetched = new Map(await this.repository.fetch(new Map(open.map(({ branch, to }) => [branch, to])), signal));
-    const known = [...cursors.values()];
+    const known = [...withoutTags(cursors).values()];
     let missing = await this.repository.missing(known, signal);
     if (missing.size > 0) {
       // Our mirror may lack branches that another master has taken in.
-      for (const [branch, error] of await this.repository.fetch(heads, signal)) unfetched.set(branch, error);
+      for (const [branch, error] of await this.repository.fetch(withoutTags(heads), signal))
+        unfetched.set(branch, error);
       missing = await this.repository.missing(known, signal);
     }
     const failures: unknown[] = [];
     for (const move of open) {
       try {
         if (unfetched.has(move.branch)) throw unfetched.get(move.branch);
-        const since = knownTo(move, cursors, heads, missing);
+        const since = knownTo(move, withoutTags(cursors), withoutTags(heads), missing);
         await this.takeIn(owner, { ...move, since, id: begun.get(move.branch) ?? null }, signal);
         cursors.set(move.branch, move.to);
       } catch (error) {
@@ -238,6 +256,11 @@ export class GitPoller {
       properties: {},
     };
   }
+}
+
+/** Whether a selection may contain that name. */
+function isPossible(selection: RefSelection | undefined, name: string): boolean {
+  return !Array.isArray(selection) || (selection as readonly string[]).includes(name);
 }
 
 /** Returns the states whose names have that prefix, by the rest of the name. */

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { BoundCredentials } from '@millrace/config';
+import type { GitAccess } from '@millrace/config';
 import { OperationalError, redactAddresses } from '@millrace/domain';
-import { credentialSettings } from '../core/git-environment.js';
-import { type Listing, objectFormat, readHeads } from '../core/git-refs.js';
+import { type Access, accessBy, type AccessSettings, NO_SETTINGS } from './access.js';
+import { fullRef, type Listing, objectFormat, readRefs } from '../core/git-refs.js';
 import type { Limit } from '../core/limit.js';
 
 const run = promisify(execFile);
@@ -29,6 +29,16 @@ const SETTINGS = [
 /** Files that a killed git leaves behind. */
 const LEFT_BEHIND = /\.lock$|^tmp_(pack|idx|rev|obj|bitmap|graph|mtimes)|^\.tmp-/;
 
+interface GitRun {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly input?: string;
+  /** Whether the command asks the server. */
+  readonly remote?: boolean;
+  /** False for a command that does not use the mirror. */
+  readonly mirror?: boolean;
+}
+
 export interface Commit {
   readonly revision: string;
   readonly author: string;
@@ -44,7 +54,9 @@ export interface RepositoryOptions {
   readonly mirrors: string;
   /** Limit for all users of this address's mirror: one at a time. */
   readonly exclusive: Limit;
-  readonly credentials: BoundCredentials | null;
+  /** The change source's name. */
+  readonly name: string;
+  readonly access: GitAccess | null;
 }
 
 /**
@@ -55,30 +67,36 @@ export interface RepositoryOptions {
 export class GitRepository {
   private readonly url: string;
   private readonly mirror: string;
-  private readonly credentials: BoundCredentials | null;
+  private readonly access: Access;
   /** When the mirror was last found sound, by the clock of this process. */
   private soundAtMs = -Infinity;
   /** Runs work in the mirror, one piece at a time. */
   readonly exclusive: Limit;
 
-  constructor({ url, mirrors, exclusive, credentials }: RepositoryOptions) {
+  constructor({ url, mirrors, exclusive, name, access }: RepositoryOptions) {
     this.url = url;
     this.exclusive = exclusive;
-    this.credentials = credentials;
+    this.access = accessBy(access, join(mirrors, `${hashOf(name).slice(0, 16)}.ssh`));
     this.mirror = join(mirrors, `${hashOf(url).slice(0, 16)}.git`);
   }
 
   /**
-   * Returns every branch with its head.
+   * Returns every branch with its head, and every tag with what it leads to.
    * @throws OperationalError `git` when the repository cannot be reached
    */
-  async heads(signal: AbortSignal, options: { readonly maxCharacters: number }): Promise<Listing> {
-    const out = await this.git(['ls-remote', '--heads', '--', this.url], {
+  async heads(
+    signal: AbortSignal,
+    options: { readonly maxCharacters: number; readonly branches: boolean; readonly tags: boolean },
+  ): Promise<Listing> {
+    const { branches, tags, maxCharacters } = options;
+    const kinds = [...(tags ? ['--tags'] : []), ...(branches || !tags ? ['--heads'] : [])];
+    const out = await this.git(['ls-remote', ...kinds, '--', this.url], {
       timeoutMs: LIST_TIMEOUT_MS,
       signal,
+      remote: true,
       mirror: false,
     });
-    return readHeads(out, options.maxCharacters);
+    return readRefs(out, maxCharacters);
   }
 
   /**
@@ -127,12 +145,13 @@ export class GitRepository {
     return false;
   }
 
-  /** Fetches branches. They are stored under their hashes, so that `topic` can be replaced by `topic/one`. */
+  /** Fetches branches and tags. They are stored under their hashes, so that `topic` can be replaced by `topic/one`. */
   private async fetchAtOnce(branches: readonly string[], signal: AbortSignal): Promise<void> {
-    const refspecs = branches.map((branch) => `+refs/heads/${branch}:refs/branches/${hashOf(branch)}\n`);
+    const refspecs = branches.map((branch) => `+${fullRef(branch)}:refs/branches/${hashOf(branch)}\n`);
     await this.git(['fetch', '--quiet', '--no-tags', '--force', '--stdin', '--', this.url], {
       timeoutMs: FETCH_TIMEOUT_MS,
       signal,
+      remote: true,
       input: refspecs.join(''),
     });
   }
@@ -241,16 +260,17 @@ export class GitRepository {
     return found.length > 0;
   }
 
-  private async git(
-    args: readonly string[],
-    options: { timeoutMs: number; signal: AbortSignal; input?: string; mirror?: boolean },
-  ): Promise<Buffer> {
-    const access = credentialSettings(this.credentials);
+  private async git(args: readonly string[], options: GitRun): Promise<Buffer> {
+    return options.remote
+      ? await this.access((settings) => this.run(args, options, settings))
+      : await this.run(args, options, NO_SETTINGS);
+  }
+
+  private run(args: readonly string[], options: GitRun, access: AccessSettings): Promise<Buffer> {
     const all = [...SETTINGS, ...access.args, ...(options.mirror === false ? [] : ['--git-dir', this.mirror]), ...args];
-    const ssh = await sshCommand();
     return new Promise((resolve, reject) => {
       const child = spawn('git', all, {
-        env: { ...process.env, ...ssh, ...access.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+        env: { ...process.env, ...access.env, GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
         signal: options.signal,
         timeout: options.timeoutMs,
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -298,18 +318,6 @@ function unreadable(revision: string): Commit {
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-let ssh: Promise<NodeJS.ProcessEnv> | undefined;
-
-/** Returns the setting that keeps ssh from asking questions, because nobody answers them. A user's own ssh command is kept. */
-function sshCommand(): Promise<NodeJS.ProcessEnv> {
-  const isSet = process.env['GIT_SSH_COMMAND'] ?? process.env['GIT_SSH'];
-  ssh ??= run('git', ['config', '--get', 'core.sshCommand']).then(
-    () => ({}),
-    () => (isSet ? {} : { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' }),
-  );
-  return ssh;
 }
 
 /**

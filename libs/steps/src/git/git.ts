@@ -164,7 +164,7 @@ function accessOf(options: GitStepOptions, repository: string): GitAccess | null
     const bound = credentialsFor(options.credentials, repository, fixed(options.repository), process.env);
     return { kind: 'password', bound };
   }
-  return keyFor(options, process.env);
+  return keyFor(options, (variable) => process.env[variable]);
 }
 
 function fixed(repository: Renderable<string>): string | null {
