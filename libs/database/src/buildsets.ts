@@ -11,7 +11,7 @@ import {
 } from '@millrace/domain';
 import { collapseIn, type CollapsedRequest, compatibleRequests } from './collapsing.js';
 import { completeBuildset } from './completing.js';
-import { rowPlaceholders, type Transaction } from './sql.js';
+import { chunked, placeholders, rowPlaceholders, type Transaction } from './sql.js';
 
 export interface NewBuildset {
   readonly schedulerId: number | null;
@@ -45,15 +45,27 @@ export interface CreatedBuildset {
   readonly collapsed: readonly CollapsedRequest[];
 }
 
-export async function sourceStampId(tx: Transaction, stamp: SourceStamp): Promise<number> {
-  const parts = [stamp.branch, stamp.revision, stamp.repository, stamp.project, stamp.codebase];
-  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-  await tx.defer(
-    `${tx.dialect.insertIgnore} INTO source_stamps (hash, branch, revision, repository, project, codebase, created_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`,
-    [hash, ...parts],
-  );
-  return (await tx.get<{ id: number }>(`SELECT id FROM source_stamps WHERE hash = ?`, [hash]))!.id;
+/** Returns the ids of source stamps, in order. New ones are inserted in the order of their hashes, so that two masters do not deadlock. */
+export async function sourceStampIds(tx: Transaction, stamps: readonly SourceStamp[]): Promise<number[]> {
+  const parts = stamps.map((one) => [one.branch, one.revision, one.repository, one.project, one.codebase]);
+  const hashes = parts.map((part) => createHash('sha256').update(JSON.stringify(part)).digest('hex'));
+  const byHash = new Map(hashes.map((hash, i) => [hash, parts[i]!]));
+  const sorted = [...byHash].sort(([a], [b]) => (a < b ? -1 : 1));
+  const ids = new Map<string, number>();
+  for (const some of chunked(sorted)) {
+    const row = `(?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`;
+    await tx.defer(
+      `${tx.dialect.insertIgnore} INTO source_stamps (hash, branch, revision, repository, project, codebase, created_at_ms)
+       VALUES ${some.map(() => row).join(', ')}`,
+      some.flatMap(([hash, part]) => [hash, ...part]),
+    );
+    const rows = await tx.all<{ id: number; hash: string }>(
+      `SELECT id, hash FROM source_stamps WHERE hash IN ${placeholders(some.length)}`,
+      some.map(([hash]) => hash),
+    );
+    for (const { id, hash } of rows) ids.set(hash, id);
+  }
+  return hashes.map((hash) => ids.get(hash)!);
 }
 
 /**
@@ -86,12 +98,12 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
   );
   if (inserted.affected === 0) return null;
   const buildsetId = inserted.insertId;
-  for (const stamp of buildset.sourceStamps) {
-    await tx.defer(`INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES (?, ?)`, [
-      buildsetId,
-      await sourceStampId(tx, stamp),
-    ]);
-  }
+  const stampIds = await sourceStampIds(tx, buildset.sourceStamps);
+  if (stampIds.length > 0)
+    await tx.defer(
+      `INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES ${rowPlaceholders(stampIds.length, 2)}`,
+      stampIds.flatMap((stampId) => [buildsetId, stampId]),
+    );
   const changeIds = buildset.changeIds ?? [];
   if (changeIds.length > 0) {
     await tx.defer(

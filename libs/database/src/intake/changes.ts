@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
-import { sourceStampId } from '../buildsets.js';
+import { sourceStampIds } from '../buildsets.js';
 import { changesBehind } from '../collapsing.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import { isUniqueViolation } from '../open.js';
-import { type Database, placeholders, type Queryable, type Transaction } from '../sql.js';
+import { chunked, type Database, placeholders, type Queryable, type SqlValue, type Transaction } from '../sql.js';
 
 export interface NewChange extends SourceStamp {
   /** Identifies the change when it is delivered again. Stored as a hash. */
@@ -28,6 +28,9 @@ export interface Change extends Omit<NewChange, 'dedupKey'> {
 const COMMENTS_KEPT = 256 << 10;
 const FILES_KEPT_BYTES = 1 << 20;
 const PERSON_KEPT = 1000;
+/** Most rows, and about the most characters, of one statement. */
+const ROWS_AT_ONCE = 200;
+const STATEMENT_LENGTH = 1 << 20;
 /** The last second of the year 9999. Calendars and databases may not support later dates. */
 const LATEST_MS = 253_402_300_799_000;
 
@@ -82,69 +85,117 @@ export class IntakeStore {
   }
 }
 
+/** A change, and the delivery that it came with. */
+export interface IncomingChange extends NewChange {
+  readonly deliveryId?: number;
+}
+
 /**
- * Adds changes in a transaction, oldest first. Changes that exist already are left out of the answer.
- * @param deliveryId the delivery that they came with
+ * Adds changes in a transaction, oldest first, by a few statements however many they are: the order of changes is locked meanwhile. Changes
+ * that exist already are left out of the answer.
  * @throws UserError `value-too-long`, or that of an address with a secret
  */
-export async function insertChanges(
-  tx: Transaction,
-  changes: readonly NewChange[],
-  deliveryId: number | null = null,
-): Promise<number[]> {
-  const fresh: { change: NewChange; hash: string; stampId: number }[] = [];
-  const seen = new Set<string>();
+export async function insertChanges(tx: Transaction, changes: readonly IncomingChange[]): Promise<number[]> {
+  if (changes.length === 0) return [];
+  changes.forEach(checkChange);
+  const byHash = new Map<string, IncomingChange>();
   for (const change of changes) {
-    for (const field of ['branch', 'revision', 'category', 'project', 'codebase'] as const) {
-      if ((change[field]?.length ?? 0) > 190) {
-        throw new UserError(
-          'value-too-long',
-          `change: ${field} is longer than 190 characters: '${change[field]!.slice(0, 60)}…'`,
-          { field },
-        );
-      }
-    }
-    checkAddresses(change);
     const hash = createHash('sha256').update(change.dedupKey).digest('hex');
-    if (seen.has(hash) || (await tx.get(`SELECT id FROM changes WHERE dedup_hash = ?`, [hash]))) continue;
-    seen.add(hash);
-    fresh.push({ change, hash, stampId: await sourceStampId(tx, change) });
+    if (!byHash.has(hash)) byHash.set(hash, change);
   }
+  const known = await hashesOfChanges(tx, [...byHash.keys()]);
+  const stampIds = await sourceStampIds(tx, [...byHash.values()]);
+  const knownHashes = new Set(known().map(({ hash }) => hash));
+  const fresh = [...byHash]
+    .map(([hash, change], i) => ({ hash, change, stampId: stampIds[i]! }))
+    .filter(({ hash }) => !knownHashes.has(hash));
   if (fresh.length === 0) return [];
   // Last, and held until the commit: so the order of `seq` is the order in which changes become visible
   // (`docs/adr/0004-sequence-not-ids.md`).
   await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
   const counter = await tx.get<{ value: number }>(`SELECT value FROM counters WHERE name = 'change-seq'`);
   const firstSeq = counter!.value - fresh.length + 1;
-  const ids: number[] = [];
-  for (const [i, { change, hash, stampId }] of fresh.entries()) {
-    const { insertId } = await tx.run(
+  const values = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?, ?)`;
+  for (const some of statementsOf(
+    fresh.map(({ hash, change, stampId }, i) => rowOf(change, hash, stampId, firstSeq + i)),
+  ))
+    await tx.defer(
       `INSERT INTO changes (seq, dedup_hash, author, committer, comments, branch, revision, revlink, category, repository, project,
          codebase, when_ms, received_at_ms, files, properties, source_stamp_id, delivery_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, ?, ?, ?, ?)`,
-      [
-        firstSeq + i,
-        hash,
-        change.author.slice(0, PERSON_KEPT),
-        change.committer?.slice(0, PERSON_KEPT) ?? null,
-        shortened(change.comments),
-        change.branch,
-        change.revision,
-        change.revlink,
-        change.category,
-        change.repository,
-        change.project,
-        change.codebase,
-        keptWhenMs(change.whenMs),
-        JSON.stringify(keptFiles(change.files)),
-        JSON.stringify(change.properties),
-        stampId,
-        deliveryId,
-      ],
+       VALUES ${some.map(() => values).join(', ')}`,
+      some.flat(),
     );
-    ids.push(insertId);
+  const rows = await tx.all<{ id: number }>(`SELECT id FROM changes WHERE seq >= ? AND seq < ? ORDER BY seq`, [
+    firstSeq,
+    firstSeq + fresh.length,
+  ]);
+  return rows.map(({ id }) => id);
+}
+
+/** @throws UserError */
+function checkChange(change: NewChange): void {
+  for (const field of ['branch', 'revision', 'category', 'project', 'codebase'] as const) {
+    if ((change[field]?.length ?? 0) > 190) {
+      throw new UserError(
+        'value-too-long',
+        `change: ${field} is longer than 190 characters: '${change[field]!.slice(0, 60)}…'`,
+        { field },
+      );
+    }
   }
-  return ids;
+  checkAddresses(change);
+}
+
+/** Reads which of these hashes belong to changes, together with the next statement. */
+async function hashesOfChanges(tx: Transaction, hashes: readonly string[]): Promise<() => { readonly hash: string }[]> {
+  const reads: (() => { readonly hash: string }[])[] = [];
+  for (const some of chunked(hashes))
+    reads.push(
+      await tx.deferAll<{ hash: string }>(
+        `SELECT dedup_hash AS hash FROM changes WHERE dedup_hash IN ${placeholders(some.length)}`,
+        some,
+      ),
+    );
+  return () => reads.flatMap((read) => read());
+}
+
+function rowOf(change: IncomingChange, hash: string, stampId: number, seq: number): SqlValue[] {
+  return [
+    seq,
+    hash,
+    change.author.slice(0, PERSON_KEPT),
+    change.committer?.slice(0, PERSON_KEPT) ?? null,
+    shortened(change.comments),
+    change.branch,
+    change.revision,
+    change.revlink,
+    change.category,
+    change.repository,
+    change.project,
+    change.codebase,
+    keptWhenMs(change.whenMs),
+    JSON.stringify(keptFiles(change.files)),
+    JSON.stringify(change.properties),
+    stampId,
+    change.deliveryId ?? null,
+  ];
+}
+
+/** Splits rows so that each is in a statement that is neither too long nor has too many values. */
+function* statementsOf(rows: readonly SqlValue[][]): Generator<SqlValue[][]> {
+  let some: SqlValue[][] = [];
+  let length = 0;
+  for (const row of rows) {
+    const rowLength = row.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 20), 0);
+    if (some.length > 0 && (some.length === ROWS_AT_ONCE || length + rowLength > STATEMENT_LENGTH)) {
+      yield some;
+      some = [];
+      length = 0;
+    }
+    some.push(row);
+    length += rowLength;
+  }
+  yield some;
 }
 
 export function changesWithIds(db: Queryable, ids: readonly number[]): Promise<Change[]> {
