@@ -138,6 +138,13 @@ describe('POST /change_hook', () => {
     const good = await post('base', 'author=Ada&branch=dev&revision=r', bearer);
     expect(await read(good.body.delivery)).toMatchObject({ state: 'done' });
     expect(await read(bad.body.delivery)).toEqual({ state: 'failed', reason: "the form has no field 'author'" });
+    // They are settled together where they are read together.
+    const together = await Promise.all(
+      ['dev', 'b'.repeat(191), 'next'].map((branch) => post('base', `author=Ada&branch=${branch}&revision=r`, bearer)),
+    );
+    const states = [];
+    for (const { body } of together) states.push((await read(body.delivery)).state);
+    expect(states).toEqual(['done', 'failed', 'done']);
     const long = await post('base', `author=Ada&branch=${'b'.repeat(191)}`, bearer);
     expect(await read(long.body.delivery)).toMatchObject({
       state: 'failed',

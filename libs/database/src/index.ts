@@ -42,6 +42,7 @@ export {
   HookDeliveryStore,
   type NewHookDelivery,
   type Settled,
+  type ReadDelivery,
   type WaitingDelivery,
 } from './intake/hook-deliveries.js';
 export {

@@ -57,16 +57,24 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const { deliveryId } = await accept(hook);
     const [delivery] = await store().waiting(hook);
     const bad = [change(`${hook}-1`), change(`${hook}-2`, { branch: 'b'.repeat(191) })];
-    await expect(store().settle(owner, delivery!, { kind: 'changes', changes: bad }, 'v')).rejects.toMatchObject({
+    await expect(
+      store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'changes', changes: bad } }], 'v'),
+    ).rejects.toMatchObject({
       code: 'value-too-long',
     });
     expect([await changesOf(deliveryId), await row(deliveryId)]).toMatchObject([0, { state: 'waiting' }]);
     const good = [change(`${hook}-1`), change(`${hook}-2`)];
-    const settled = await store().settle(owner, delivery!, { kind: 'changes', changes: good }, 'v');
+    const settled = await store().settle(
+      owner,
+      [{ delivery: delivery!, outcome: { kind: 'changes', changes: good } }],
+      'v',
+    );
     expect(settled.changeIds).toHaveLength(2);
     expect([await changesOf(deliveryId), await row(deliveryId)]).toMatchObject([2, { state: 'done', attempts: 1 }]);
     // It was settled: whoever still has it in hand is too late.
-    await expect(store().settle(owner, delivery!, { kind: 'changes', changes: good }, 'v')).rejects.toMatchObject({
+    await expect(
+      store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'changes', changes: good } }], 'v'),
+    ).rejects.toMatchObject({
       code: 'fenced',
     });
   });
@@ -77,10 +85,49 @@ onEveryDatabase('deliveries of hooks', (get) => {
     await accept(hook);
     const [delivery] = await store().waiting(hook);
     const old = { ...owner, epoch: owner.epoch - 1 };
-    await expect(store().settle(old, delivery!, { kind: 'ignored', reason: 'x' }, 'v')).rejects.toMatchObject({
+    await expect(
+      store().settle(old, [{ delivery: delivery!, outcome: { kind: 'ignored', reason: 'x' } }], 'v'),
+    ).rejects.toMatchObject({
       code: 'fenced',
     });
     expect(await store().waiting(hook)).toHaveLength(1);
+  });
+
+  it('are settled together, in order, or none of them where one cannot be', async () => {
+    const hook = newHook();
+    const owner = await own(get().db, hook);
+    const keys = ['a', 'b', 'c', 'd'];
+    const ids: number[] = [];
+    for (const key of keys) ids.push((await accept(hook, key)).deliveryId);
+    const waiting = await store().waiting(hook);
+    const read = (changes: (key: string) => NewChange[]) =>
+      waiting.map((delivery) => ({
+        delivery,
+        outcome: { kind: 'changes' as const, changes: changes(delivery.deliveryKey) },
+      }));
+    const good = (key: string) => Array.from({ length: 90 }, (_, i) => change(`${hook}-${key}-${i}`));
+    const bad = (key: string) => [change(`${hook}-${key}`, key === 'b' ? { branch: 'b'.repeat(191) } : {})];
+    await expect(store().settle(owner, read(bad), 'v')).rejects.toMatchObject({ code: 'value-too-long' });
+    expect(await store().waiting(hook)).toHaveLength(4);
+    const { changeIds } = await store().settle(owner, read(good), 'v');
+    expect(await store().waiting(hook)).toEqual([]);
+    const rows = await get().db.all<{ id: number; deliveryId: number; revision: string }>(
+      `SELECT id, delivery_id AS deliveryId, revision FROM changes WHERE delivery_id IN (?, ?, ?, ?) ORDER BY seq`,
+      ids,
+    );
+    expect(rows.map(({ id }) => id)).toEqual(changeIds);
+    expect(rows.map(({ deliveryId, revision }) => [deliveryId, revision])).toEqual(
+      keys.flatMap((key, i) => good(key).map(({ revision }) => [ids[i], revision])),
+    );
+    await expect(store().settle(owner, read(good).slice(0, 1), 'v')).rejects.toMatchObject({ code: 'fenced' });
+  });
+
+  it('are read some at a time where their bodies are large, and at least one', async () => {
+    const hook = newHook();
+    const large = 'x'.repeat(3 << 20);
+    const ids = [];
+    for (const key of ['a', 'b']) ids.push((await accept(hook, key, large)).deliveryId);
+    expect(await store().waiting(hook)).toMatchObject([{ deliveryId: ids[0] }]);
   });
 
   it('of 2,000 commits are taken in, in their order', async () => {
@@ -89,7 +136,11 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const { deliveryId } = await accept(hook);
     const [delivery] = await store().waiting(hook);
     const changes = Array.from({ length: 2_000 }, (_, i) => change(`${hook}-${i}`));
-    const { changeIds } = await store().settle(owner, delivery!, { kind: 'changes', changes }, 'v');
+    const { changeIds } = await store().settle(
+      owner,
+      [{ delivery: delivery!, outcome: { kind: 'changes', changes } }],
+      'v',
+    );
     expect(changeIds).toHaveLength(2_000);
     const rows = await get().db.all<{ revision: string }>(
       `SELECT revision FROM changes WHERE delivery_id = ? ORDER BY seq`,
@@ -103,7 +154,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
     const [delivery] = await store().waiting(hook);
-    await store().settle(owner, delivery!, { kind: 'failed', reason: 'no ref' }, 'v1');
+    await store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'failed', reason: 'no ref' } }], 'v1');
     expect(await row(deliveryId)).toMatchObject({ state: 'failed', reason: 'no ref', readBy: 'v1' });
     expect(await store().retryFailed(owner, hook, 'v1')).toBe(0);
     expect(await store().retryFailed(owner, hook, 'v2')).toBe(1);
@@ -115,7 +166,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
     const [delivery] = await store().waiting(hook);
-    await store().settle(owner, delivery!, { kind: 'ignored', reason: 'x' }, 'v');
+    await store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'ignored', reason: 'x' } }], 'v');
     expect(await store().replay(deliveryId, { again: false })).toEqual({ hook });
     expect(await store().waiting(hook)).toMatchObject([{ deliveryId, generation: 0 }]);
     await store().replay(deliveryId, { again: true });
@@ -142,12 +193,16 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const known = await accept(hook, 'known');
     const unknown = await accept(hook, 'unknown');
     const [first, second] = await store().waiting(hook);
-    const settled = await store().settle(owner, first!, { kind: 'poll', sources: [`source of ${hook}`] }, 'v');
+    const settled = await store().settle(
+      owner,
+      [{ delivery: first!, outcome: { kind: 'poll', sources: [`source of ${hook}`] } }],
+      'v',
+    );
     expect(settled).toEqual({ changeIds: [], askedMasterIds: [poller.masterId] });
     expect(await new CommandStore(db).openCommands(poller.masterId)).toMatchObject([
       { kind: 'poll', source: `source of ${hook}` },
     ]);
-    await store().settle(owner, second!, { kind: 'poll', sources: ['nowhere'] }, 'v');
+    await store().settle(owner, [{ delivery: second!, outcome: { kind: 'poll', sources: ['nowhere'] } }], 'v');
     expect(await row(known.deliveryId)).toMatchObject({ state: 'done' });
     expect(await row(unknown.deliveryId)).toMatchObject({ state: 'failed', reason: expect.stringMatching(/nowhere/) });
   });

@@ -8,6 +8,7 @@ import {
   type Ownership,
   ownershipName,
   type OwnershipStore,
+  type ReadDelivery,
   type WaitingDelivery,
 } from '@millrace/database';
 import { FencedError, messageOf, OperationalError, printable, propertiesFrom, UserError } from '@millrace/domain';
@@ -31,6 +32,9 @@ export interface HookRunnerOptions {
   /** Longest time until a lost hint is noticed. */
   readonly everyMs: number;
 }
+
+/** Time after which deliveries that were read are settled, although more follow. */
+const TOGETHER_MS = 200;
 
 /** Reads the deliveries of one hook, in the order in which they came. It is active on one master at a time (I4). */
 export class HookRunner {
@@ -73,10 +77,7 @@ export class HookRunner {
       while (!signal.aborted) {
         const waiting = await deliveries.waiting(hook.name);
         if (waiting.length === 0) return;
-        for (const delivery of waiting) {
-          if (signal.aborted) return;
-          await this.take(owner, delivery);
-        }
+        await this.take(owner, waiting, signal);
       }
     } catch (error) {
       // Another master is the owner now, or somebody has replayed the delivery: a normal end of this round.
@@ -85,22 +86,49 @@ export class HookRunner {
     }
   }
 
-  private async take(owner: Ownership, delivery: WaitingDelivery): Promise<void> {
+  /** Reads deliveries and settles them, those together that were read within a short time. */
+  private async take(owner: Ownership, waiting: readonly WaitingDelivery[], signal: AbortSignal): Promise<void> {
+    const read: ReadDelivery[] = [];
+    let sinceMs = performance.now();
+    try {
+      for (const delivery of waiting) {
+        if (signal.aborted) return;
+        read.push({ delivery, outcome: await this.outcomeOf(delivery) });
+        // A parser may take its time, and nobody is to wait for the delivery behind him.
+        if (performance.now() - sinceMs < TOGETHER_MS) continue;
+        await this.settle(owner, read.splice(0));
+        sinceMs = performance.now();
+      }
+    } finally {
+      await this.settle(owner, read.splice(0));
+    }
+  }
+
+  private async settle(owner: Ownership, read: readonly ReadDelivery[]): Promise<void> {
+    if (read.length === 0) return;
+    try {
+      await this.settleTogether(owner, read);
+    } catch (error) {
+      // A change may be more than the database takes, or somebody has replayed a delivery. One such delivery must not hold up the others.
+      if (!(error instanceof UserError || error instanceof FencedError)) throw error;
+      if (read.length > 1) for (const one of read) await this.settle(owner, [one]);
+      else if (error instanceof FencedError) throw error;
+      else await this.settleTogether(owner, [{ delivery: read[0]!.delivery, outcome: failed(error) }]);
+    }
+  }
+
+  private async settleTogether(owner: Ownership, read: readonly ReadDelivery[]): Promise<void> {
     const { deliveries, hints: bus, log } = this.ports;
     const { hook, readBy } = this.options;
-    const outcome = await this.outcomeOf(delivery);
-    const settle = (what: DeliveryOutcome) => deliveries.settle(owner, delivery, what, readBy);
-    // A change may be more than the database takes. One such delivery must not hold up the others.
-    const settled = await settle(outcome).catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
-      return settle(failed(error));
-    });
-    const { deliveryId } = delivery;
-    if (outcome.kind === 'failed')
-      log.warn({ hook: hook.name, delivery: deliveryId, reason: outcome.reason }, 'a delivery cannot be read');
-    for (const id of settled.changeIds) bus.publish(hints.change(id));
-    for (const masterId of settled.askedMasterIds) bus.publish(hints.command(masterId));
-    bus.publish(hints.delivery(deliveryId, 'updated'));
+    const { changeIds, askedMasterIds } = await deliveries.settle(owner, read, readBy);
+    for (const id of changeIds) bus.publish(hints.change(id));
+    for (const masterId of askedMasterIds) bus.publish(hints.command(masterId));
+    for (const { delivery, outcome } of read) {
+      const { deliveryId } = delivery;
+      if (outcome.kind === 'failed')
+        log.warn({ hook: hook.name, delivery: deliveryId, reason: outcome.reason }, 'a delivery cannot be read');
+      bus.publish(hints.delivery(deliveryId, 'updated'));
+    }
   }
 
   /** Reads a delivery. What cannot be read now or later becomes its outcome; an error that may go away is thrown. */

@@ -5,7 +5,7 @@ import { command } from '../actions/commands.js';
 import { isUniqueViolation } from '../open.js';
 import { assertOwner, type Ownership, ownershipName } from '../ownerships.js';
 import { chunked, type Database, placeholders, type Transaction } from '../sql.js';
-import { insertChanges, type NewChange } from './changes.js';
+import { type IncomingChange, insertChanges, type NewChange } from './changes.js';
 import { bodyHashOf, checkSameBody } from './idempotency.js';
 
 export interface NewHookDelivery {
@@ -40,6 +40,12 @@ export type DeliveryOutcome =
   | { readonly kind: 'poll'; readonly sources: readonly string[] }
   | { readonly kind: 'ignored' | 'failed'; readonly reason: string };
 
+/** A delivery, and what came of it. */
+export interface ReadDelivery {
+  readonly delivery: WaitingDelivery;
+  readonly outcome: DeliveryOutcome;
+}
+
 export interface Settled {
   /** Ids of the changes that were made. */
   readonly changeIds: readonly number[];
@@ -47,8 +53,9 @@ export interface Settled {
   readonly askedMasterIds: readonly number[];
 }
 
-/** Most deliveries that are read together. Their bodies may be large. */
-const READ_AT_ONCE = 10;
+/** Most deliveries that are read together, and about the most bytes of their bodies. */
+const READ_AT_ONCE = 50;
+const BYTES_AT_ONCE = 4 << 20;
 /** Most changes that one transaction makes: the order of changes is locked meanwhile. */
 const CHANGES_AT_ONCE = 200;
 const DROPPED_AT_ONCE = 100;
@@ -93,10 +100,17 @@ export class HookDeliveryStore {
 
   /** Returns deliveries of a hook that wait to be read, oldest first. There may be more. */
   async waiting(hook: string): Promise<WaitingDelivery[]> {
+    const first = await this.db.all<{ id: number; bytes: number }>(
+      `SELECT id, body_bytes AS bytes FROM hook_deliveries WHERE hook = ? AND state = 'waiting' ORDER BY id LIMIT ${READ_AT_ONCE}`,
+      [hook],
+    );
+    if (first.length === 0) return [];
+    let bytes = 0;
+    const ids = first.filter((row, i) => (bytes += row.bytes) <= BYTES_AT_ONCE || i === 0).map(({ id }) => id);
     const rows = await this.db.all<Omit<WaitingDelivery, 'headers' | 'body'> & { headers: string; body: Buffer }>(
       `SELECT id AS deliveryId, hook, delivery_key AS deliveryKey, headers, query, body, received_at_ms AS receivedAtMs, generation
-       FROM hook_deliveries WHERE hook = ? AND state = 'waiting' ORDER BY id LIMIT ${READ_AT_ONCE}`,
-      [hook],
+       FROM hook_deliveries WHERE id IN ${placeholders(ids.length)} AND state = 'waiting' ORDER BY id`,
+      ids,
     );
     return Promise.all(
       rows.map(async (row) => ({
@@ -108,42 +122,22 @@ export class HookDeliveryStore {
   }
 
   /**
-   * Stores what came of a delivery, with its changes, in one transaction. Many changes are made in several: the last one settles the
-   * delivery, and what is repeated after a failure is recognised by the changes' keys.
+   * Stores what came of deliveries, with their changes, in one transaction, in order. Many changes are made in several: the last one of a
+   * delivery settles it, and what is repeated after a failure is recognised by the changes' keys. When one of them cannot be stored nothing
+   * of its transaction is: the others are then to be settled without it.
    *
-   * @param readBy the release and revision that read it
-   * @throws FencedError when another master is the owner, or when the delivery does not wait any more
+   * @param readBy the release and revision that read them
+   * @throws FencedError when another master is the owner, or when a delivery does not wait any more
    */
-  async settle(
-    owner: Ownership,
-    delivery: WaitingDelivery,
-    outcome: DeliveryOutcome,
-    readBy: string,
-  ): Promise<Settled> {
-    const { deliveryId } = delivery;
-    const changes = outcome.kind === 'changes' ? [...chunked(outcome.changes, CHANGES_AT_ONCE)] : [];
-    const last = changes.pop() ?? [];
+  async settle(owner: Ownership, read: readonly ReadDelivery[], readBy: string): Promise<Settled> {
     const changeIds: number[] = [];
-    for (const some of changes)
-      changeIds.push(
-        ...(await this.db.transaction(async (tx) => {
-          await assertWaiting(tx, owner, delivery);
-          return insertChanges(tx, some, deliveryId);
-        })),
-      );
-    return this.db.transaction(async (tx) => {
-      await assertWaiting(tx, owner, delivery);
-      const polls =
-        outcome.kind === 'poll' ? await askToPoll(tx, outcome.sources) : { askedMasterIds: [], unknown: [] };
-      const { state, reason } = stateOf(outcome, polls.unknown);
-      await tx.defer(
-        `UPDATE hook_deliveries SET state = ?, reason = ?, read_by = ?, read_at_ms = ${tx.dialect.nowMs}, attempts = attempts + 1
-         WHERE id = ?`,
-        [state, reason, readBy, deliveryId],
-      );
-      const made = await insertChanges(tx, last, deliveryId);
-      return { changeIds: [...changeIds, ...made], askedMasterIds: polls.askedMasterIds };
-    });
+    const askedMasterIds = new Set<number>();
+    for (const parts of together(read.flatMap(partsOf))) {
+      const settled = await this.db.transaction((tx) => settleIn(tx, owner, parts, readBy));
+      changeIds.push(...settled.changeIds);
+      for (const masterId of settled.askedMasterIds) askedMasterIds.add(masterId);
+    }
+    return { changeIds, askedMasterIds: [...askedMasterIds] };
   }
 
   /** Lets deliveries be read again that another release or revision could not read. */
@@ -210,18 +204,75 @@ export class HookDeliveryStore {
   }
 }
 
-/** @throws FencedError */
-async function assertWaiting(
+/** Some of a delivery's changes, and with the last of them what came of it. */
+interface Part {
+  readonly delivery: WaitingDelivery;
+  readonly changes: readonly NewChange[];
+  /** Null when more changes follow. */
+  readonly outcome: DeliveryOutcome | null;
+}
+
+function partsOf({ delivery, outcome }: ReadDelivery): Part[] {
+  const changes = outcome.kind === 'changes' ? chunked(outcome.changes, CHANGES_AT_ONCE) : [];
+  if (changes.length === 0) return [{ delivery, changes: [], outcome }];
+  return changes.map((some, i) => ({ delivery, changes: some, outcome: i === changes.length - 1 ? outcome : null }));
+}
+
+/** Returns the parts that go into one transaction, for each of these. */
+function together(parts: readonly Part[]): Part[][] {
+  const groups: Part[][] = [];
+  let changes = Infinity;
+  for (const part of parts) {
+    changes += part.changes.length;
+    if (changes > CHANGES_AT_ONCE) {
+      groups.push([]);
+      changes = part.changes.length;
+    }
+    groups.at(-1)!.push(part);
+  }
+  return groups;
+}
+
+async function settleIn(
   tx: Transaction,
   owner: Ownership,
-  { deliveryId, generation }: WaitingDelivery,
-): Promise<void> {
-  await assertOwner(tx, owner);
-  const row = await tx.get<{ state: string; generation: number }>(
-    `SELECT state, generation FROM hook_deliveries WHERE id = ?${tx.dialect.forUpdate}`,
-    [deliveryId],
+  parts: readonly Part[],
+  readBy: string,
+): Promise<{ readonly changeIds: readonly number[]; readonly askedMasterIds: readonly number[] }> {
+  await assertWaiting(
+    tx,
+    owner,
+    parts.map(({ delivery }) => delivery),
   );
-  if (row?.state !== 'waiting' || row.generation !== generation) throw new FencedError(`delivery ${deliveryId}`);
+  const askedMasterIds: number[] = [];
+  for (const { delivery, outcome } of parts) {
+    if (outcome === null) continue;
+    const polls = outcome.kind === 'poll' ? await askToPoll(tx, outcome.sources) : { askedMasterIds: [], unknown: [] };
+    askedMasterIds.push(...polls.askedMasterIds);
+    const { state, reason } = stateOf(outcome, polls.unknown);
+    await tx.defer(
+      `UPDATE hook_deliveries SET state = ?, reason = ?, read_by = ?, read_at_ms = ${tx.dialect.nowMs}, attempts = attempts + 1
+       WHERE id = ?`,
+      [state, reason, readBy, delivery.deliveryId],
+    );
+  }
+  const changes = parts.flatMap(({ delivery: { deliveryId }, changes: some }) =>
+    some.map((change): IncomingChange => ({ ...change, deliveryId })),
+  );
+  return { changeIds: await insertChanges(tx, changes), askedMasterIds };
+}
+
+/** @throws FencedError */
+async function assertWaiting(tx: Transaction, owner: Ownership, deliveries: readonly WaitingDelivery[]): Promise<void> {
+  await assertOwner(tx, owner);
+  const rows = await tx.all<{ id: number; generation: number }>(
+    `SELECT id, generation FROM hook_deliveries WHERE id IN ${placeholders(deliveries.length)} AND state = 'waiting'
+     ORDER BY id${tx.dialect.forUpdate}`,
+    deliveries.map(({ deliveryId }) => deliveryId),
+  );
+  const waiting = new Map(rows.map(({ id, generation }) => [id, generation]));
+  for (const { deliveryId, generation } of deliveries)
+    if (waiting.get(deliveryId) !== generation) throw new FencedError(`delivery ${deliveryId}`);
 }
 
 function stateOf(
