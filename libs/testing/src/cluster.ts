@@ -63,6 +63,9 @@ export interface Triggered {
   readonly repeated: boolean;
 }
 
+/** Longest time for a cluster to end by itself. */
+const STOP_WITHIN_MS = 60_000;
+
 /** `millrace start` as a user runs it: real processes, on ports of their own, that a test may kill one by one. */
 export class Cluster {
   private readonly extras: ExtraProcess[] = [];
@@ -106,8 +109,9 @@ export class Cluster {
         return lines.some((line) => line.includes('Millrace is up'));
       },
       { timeoutMs: options.startTimeoutMs ?? 60_000, intervalMs: 50, what: 'the start of the cluster' },
-    ).catch((error: unknown) => {
-      child.kill('SIGKILL');
+    ).catch(async (error: unknown) => {
+      // What it has started writes into its folder until it has ended.
+      await cluster.stop();
       throw new OperationalError(
         'cluster-start',
         `${String(error)}\n${lines.slice(-40).join('\n')}`,
@@ -240,7 +244,9 @@ export class Cluster {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const exited = new Promise((resolve) => this.child.once('exit', resolve));
       this.child.kill('SIGINT');
+      const killer = setTimeout(() => this.child.kill('SIGKILL'), STOP_WITHIN_MS);
       await exited;
+      clearTimeout(killer);
     }
     return { ms: performance.now() - startedAt, code: this.child.exitCode };
   }
