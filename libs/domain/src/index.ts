@@ -107,6 +107,13 @@ export {
   verdict,
 } from './rights/rights.js';
 export { type RoleSource, rolesOf } from './rights/roles.js';
+export { type Belongings, Sight } from './rights/sight.js';
+export {
+  NO_PROJECT,
+  type ProjectVisibility,
+  type VisibilityPolicy,
+  visibleProjects,
+} from './rights/visibility.js';
 export { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 export { shellWord } from './shell-words.js';
 export {
