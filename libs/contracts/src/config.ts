@@ -33,6 +33,8 @@ export interface CompiledService {
 export interface CompiledProject {
   readonly name: string;
   readonly description: string | null;
+  /** Patterns of the roles that see it. Missing where the default holds. */
+  readonly visibleTo?: readonly string[];
 }
 
 export interface CompiledWorker {

@@ -4,6 +4,8 @@ import type { RightsPolicy } from '@millrace/domain';
 export interface CompiledWww {
   readonly auth?: CompiledAuth;
   readonly authz?: RightsPolicy;
+  /** Patterns of the roles that see projects which say nothing about it, and what has no project. Missing for everybody. */
+  readonly defaultVisibility?: readonly string[];
   /** Folder with Buildbot's own frontend, on the machines of the UIs. */
   readonly stockFrontend?: string;
 }

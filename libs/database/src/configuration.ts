@@ -8,7 +8,12 @@ import { namesWithTokens } from './worker-tokens.js';
 
 /** The parts of a configuration revision that have rows in the database. */
 export interface Definitions {
-  readonly projects: readonly { readonly name: string; readonly description?: string | null }[];
+  readonly projects: readonly {
+    readonly name: string;
+    readonly description?: string | null;
+    /** The roles that see it. Missing where the default holds. */
+    readonly visibleTo?: readonly string[];
+  }[];
   readonly builders: readonly {
     readonly name: string;
     readonly description?: string | null;
@@ -69,6 +74,7 @@ export class ConfigurationStore {
       await (await tx.repository(MasterEntity)).update({ id: me.masterId }, { revisionId: id });
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
+        visible_to: (project) => (project.visibleTo ? JSON.stringify(project.visibleTo) : null),
       });
       await renameBuilders(tx, definitions.builders);
       const builders = await nameIds(tx, 'builders', definitions.builders, {

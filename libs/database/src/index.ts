@@ -94,6 +94,7 @@ export {
 } from './sql.js';
 export { statementKey, type TracedStatement } from './trace.js';
 export { AUDIT, AuditReads } from './reads/audit.js';
+export { BelongingReads, type LeadingResource } from './reads/belongings.js';
 export { ADOPTION_SHAPE, BuildReads, BUILDS } from './reads/builds.js';
 export { BUILDSETS, BuildsetReads, SOURCE_STAMPS } from './reads/buildset-reads.js';
 export { CATALOG, CatalogReads } from './reads/catalog.js';

@@ -20,6 +20,8 @@ export class ProjectEntity {
   @Id() id: number;
   @Name() name: string;
   @Text({ nullable: true }) description: string | null;
+  /** JSON: the patterns of the roles that see it, as they were configured last; null where the default holds. */
+  @Text({ nullable: true }) visibleTo: string | null;
 }
 
 /** A builder by its name, with columns that spare a search through its history. */

@@ -17,6 +17,7 @@ import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
+import { Visibility0026 } from './0026-visibility.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -39,4 +40,5 @@ export const MIGRATIONS = [
   Audit0025,
   Providers0028,
   RepeatedTrees0030,
+  Visibility0026,
 ];

@@ -24,6 +24,7 @@ export const AUDIT: HistoryTable = {
   }),
   from: { table: 'audit a' },
   id: 'a.id',
+  leads: null,
   columns: { auditid: { sql: 'a.id' }, username: { sql: 'a.username' } },
   orderAliases: { at: 'auditid' },
   cheap: [],

@@ -36,6 +36,7 @@ export const BUILDS: HistoryTable = {
   }),
   from: { table: 'builds b' },
   id: 'b.id',
+  leads: { by: 'builder', sql: 'b.builder_id' },
   columns: {
     buildid: { sql: 'b.id' },
     builderid: { sql: 'b.builder_id' },

@@ -22,6 +22,7 @@ export const SOURCE_STAMPS: HistoryTable = {
   }),
   from: { table: 'source_stamps t' },
   id: 't.id',
+  leads: { by: 'project', sql: 't.project' },
   columns: { ssid: { sql: 't.id' } },
   orderAliases: {},
   cheap: [],
@@ -53,6 +54,7 @@ export const BUILDSETS: HistoryTable = {
   }),
   from: { table: 'buildsets s' },
   id: 's.id',
+  leads: { by: 'buildset', sql: 's.id' },
   columns: {
     bsid: { sql: 's.id' },
     rebuilt_buildid: { sql: 's.rebuilt_build_id' },

@@ -37,6 +37,7 @@ export const CHANGES: HistoryTable = {
   // Every change has its source stamp. LEFT keeps the optimizer from beginning with the stamps.
   from: { table: 'changes c', joins: STAMP_JOIN },
   id: 'c.id',
+  leads: { by: 'project', sql: 'c.project' },
   columns: {
     changeid: { sql: 'c.id' },
     branch: { sql: 'c.branch' },

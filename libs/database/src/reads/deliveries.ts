@@ -27,6 +27,7 @@ export const DELIVERIES: HistoryTable = {
   }),
   from: { table: 'hook_deliveries d' },
   id: 'd.id',
+  leads: { by: 'hook', sql: 'd.hook' },
   columns: {
     deliveryid: { sql: 'd.id' },
     hook: { sql: 'd.hook' },

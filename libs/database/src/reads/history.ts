@@ -1,6 +1,16 @@
+import type { Sight } from '@millrace/domain';
 import type { Queryable } from '../sql.js';
 import { evaluate, isMatch } from './evaluate.js';
-import { cursorOf, type HistoryTable, type OrderedPlan, plan, SMALL_SET, walkFor } from './plan.js';
+import {
+  cursorOf,
+  type HistoryTable,
+  type OrderedPlan,
+  type Plan,
+  plan,
+  SMALL_SET,
+  variantsFor,
+  walkFor,
+} from './plan.js';
 import { effectiveLimit, HISTORY_LIMIT, type Page, type ResourceQuery, WALK } from './query.js';
 
 type CursorRow = { readonly cursorValue: number; readonly cursorId: number };
@@ -26,13 +36,31 @@ export async function readHistory<R extends object, V extends object>(
   toView: (row: R) => V,
 ): Promise<Page<V>> {
   const reading = { db, table, select, toView };
-  const planned = plan(table, select, query, db.dialect);
+  if (query.sight && seesNothing(table, query.sight)) return evaluate<V>([], query, HISTORY_LIMIT);
+  const planned = firstPlan(reading, query);
   if (planned?.kind === 'ordered') return (await readOrdered(reading, planned, query.offset)).page;
   if (planned) {
     const rows = await db.all<R>(planned.sql, planned.params);
     if (rows.length <= SMALL_SET) return evaluate(rows.map(toView), query, HISTORY_LIMIT);
   }
   return walk(reading, query);
+}
+
+function firstPlan(
+  { table, select, db }: Pick<Reading<object, object>, 'table' | 'select' | 'db'>,
+  query: ResourceQuery,
+): Plan | null {
+  for (const variant of variantsFor(table, query)) {
+    const planned = plan(table, select, variant, db.dialect);
+    if (planned) return planned;
+  }
+  return null;
+}
+
+/** Whether no row can be visible, so that no history is searched in vain. */
+function seesNothing({ leads }: HistoryTable, sight: Sight): boolean {
+  if (!leads) return true;
+  return (leads.by === 'builder' || leads.by === 'buildset') && sight.builderIds.length === 0;
 }
 
 /** Reads one page, and where each of its rows is in the order. */

@@ -1,4 +1,5 @@
 import { UserError } from '@millrace/domain';
+import { type Leading, visibleSql } from './belongings.js';
 import { type Dialect, placeholders, type SqlValue } from '../sql.js';
 import {
   effectiveLimit,
@@ -55,6 +56,8 @@ export interface HistoryTable {
   /** Conditions that only a bounded number of rows fail, so that any path may have them. */
   readonly cheap: readonly { readonly field: string; readonly is: boolean; readonly sql: string }[];
   readonly paths: readonly AccessPath[];
+  /** How its rows lead to projects; null when they do not, so that only whoever sees everything reads them. */
+  readonly leads: Leading | null;
 }
 
 export type Plan =
@@ -70,6 +73,8 @@ export type Plan =
 /** Most rows of a "small" set. A larger one is walked. */
 export const SMALL_SET = 5000;
 const MAX_COMBINATIONS = 200;
+/** Most visible builders that are read by their own indexes. */
+const MAX_BUILDERS_APART = 50;
 
 export type OrderedPlan = Plan & { readonly kind: 'ordered' };
 
@@ -95,7 +100,7 @@ export function plan(table: HistoryTable, select: string, query: ResourceQuery, 
     const fit = fits(table, path, query);
     if (fit && fit.rest.length === 0)
       return fit.order === null
-        ? smallPlan(table, select, path, fit, dialect)
+        ? smallPlan(table, select, path, fit, query, dialect)
         : orderedPlan(table, select, path, fit, query, dialect);
   }
   return null;
@@ -210,9 +215,21 @@ function fromSql(source: Source, index: string | undefined, dialect: Dialect): s
   return `${source.table}${hint}${source.joins ? ` ${source.joins}` : ''}`;
 }
 
-function smallPlan(table: HistoryTable, select: string, path: AccessPath, fit: Fit, dialect: Dialect): Plan {
+function smallPlan(
+  table: HistoryTable,
+  select: string,
+  path: AccessPath,
+  fit: Fit,
+  query: ResourceQuery,
+  dialect: Dialect,
+): Plan {
   const params: SqlValue[] = [];
   const where: string[] = path.where ? [path.where] : [];
+  const visible = visibleIn(table, query);
+  if (visible) {
+    where.push(visible.sql);
+    params.push(...visible.params);
+  }
   path.given.forEach((_, index) => {
     const values = [...new Set(fit.combinations.map((combination) => combination[index]!.value))];
     where.push(`${fit.combinations[0]![index]!.column.sql} IN ${placeholders(values.length)}`);
@@ -242,12 +259,18 @@ function orderedPlan(
   const reach = limit + 1 + query.offset;
   const id = path.keys?.id ?? table.id;
   const down = order.descending !== (order.column.as === 'negated');
-  const total = path.unique === true || order.column.sql === id;
-  const orderBy = (value: string, idSql: string): string =>
-    total ? `${value} ${direction(down)}` : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
+  // What is unique below one value of what is given is not below several.
+  const total = order.column.sql === id || (path.unique === true && fit.combinations.length === 1);
+  const orderBy = (value: string, idSql: string, isTotal = total): string =>
+    isTotal ? `${value} ${direction(down)}` : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
 
   const common: string[] = [...fit.cheap, ...(path.where ? [path.where] : [])];
   const commonParams: SqlValue[] = [];
+  const visible = visibleIn(table, query, path);
+  if (visible) {
+    common.push(visible.sql);
+    commonParams.push(...visible.params);
+  }
   for (const filter of fit.conditions) {
     const condition = conditionOf(order.column, filter);
     common.push(condition.sql);
@@ -278,7 +301,7 @@ function orderedPlan(
     const { where, params: own } = branch(combination);
     params.push(...own, reach);
     return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
-       ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?) k${index}`;
+       ORDER BY ${orderBy(order.column.sql, id, total || path.unique === true)} LIMIT ?) k${index}`;
   });
   // The keys are sorted and cut before their rows are fetched. Otherwise whole rows would be carried through the sort.
   const inOrder = `ORDER BY ${orderBy('k.cursorValue', 'k.id')}`;
@@ -286,6 +309,32 @@ function orderedPlan(
   const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${page}) k
      JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id ${inOrder}`;
   return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
+}
+
+/** Returns the condition that rows are visible to whoever asks; null when all are. */
+function visibleIn(
+  { leads }: HistoryTable,
+  { sight }: ResourceQuery,
+  path?: AccessPath,
+): ReturnType<typeof visibleSql> | null {
+  if (!sight) return null;
+  if (!leads) throw new Error('rows that lead to no project are read by those only who see everything');
+  // A narrower table is read alone, so that it leads to the builder by itself.
+  const sql = (leads.by === 'builder' ? path?.keys?.columns['builderid']?.sql : undefined) ?? leads.sql;
+  return visibleSql({ ...leads, sql }, sight);
+}
+
+/**
+ * Returns the queries that answer the same as a query, best first. Where somebody sees few builders, the index of each is better than one of
+ * all builders, whose rows are mostly hidden.
+ */
+export function variantsFor({ leads, columns }: HistoryTable, query: ResourceQuery): readonly ResourceQuery[] {
+  const { sight, filters } = query;
+  const isByBuilder = leads?.by === 'builder' && 'builderid' in columns;
+  if (!sight || !isByBuilder || filters.some(({ field }) => field === 'builderid')) return [query];
+  const values = sight.builderIds;
+  if (values.length === 0 || values.length > MAX_BUILDERS_APART) return [query];
+  return [{ ...query, filters: [...filters, { field: 'builderid', op: 'eq', values }] }, query];
 }
 
 function direction(down: boolean): string {

@@ -1,4 +1,4 @@
-import { UserError } from '@millrace/domain';
+import { type Sight, UserError } from '@millrace/domain';
 
 /** Operators of queries of `/api/v2` (`docs/api.md#queries`). */
 export type Operator = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'contains' | 'in' | 'notin';
@@ -26,6 +26,8 @@ export interface ResourceQuery {
   readonly cursor: string | null;
   /** Names of the properties to fill in; `*` for all, empty for none. */
   readonly properties: readonly string[];
+  /** What is seen of the rows. Missing for all of them. */
+  readonly sight?: Sight;
 }
 
 export const EVERYTHING: ResourceQuery = {

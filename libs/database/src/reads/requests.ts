@@ -43,6 +43,7 @@ export const BUILD_REQUESTS: HistoryTable = {
   }),
   from: { table: 'build_requests r' },
   id: 'r.id',
+  leads: { by: 'builder', sql: 'r.builder_id' },
   columns: {
     buildrequestid: { sql: 'r.id' },
     builderid: { sql: 'r.builder_id' },
