@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import {
   AuditReads,
+  BelongingReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,
@@ -18,6 +19,7 @@ import { Reads } from './reads.js';
 /** Parts of the reads, for providers that need only one of them. */
 const PARTS = [
   AuditReads,
+  BelongingReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,

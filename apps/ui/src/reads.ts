@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   AuditReads,
+  BelongingReads,
   BuildReads,
   BuildRequestReads,
   BuildsetReads,
@@ -30,6 +31,7 @@ export class Reads {
     readonly locks: LockReads,
     readonly recent: RecentReads,
     readonly audit: AuditReads,
+    readonly belongings: BelongingReads,
     /** For the contents of logs, which are read in pieces. */
     @Inject(DATABASE) readonly db: Database,
   ) {}

@@ -49,7 +49,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
       imports: [masterOf(site, hints, SETTINGS, keys), ReadsModule, ResourcesModule],
       providers: [Subscriptions, LiveEvents, ChangePoller],
     }).compile();
-    const listener = { send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
+    const listener = { sight: null, send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
     for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
       module.get(Subscriptions).add(filter, listener);
     table = module.get(ResourceTable);

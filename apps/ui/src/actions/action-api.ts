@@ -7,6 +7,7 @@ import type { ApiRequest } from '../http/api-request.js';
 import { FormRefused, type PostedParams } from '../resources/params.js';
 import type { BoundAction } from '../resources/resource.js';
 import { type Place, ResourceTable } from '../resources/resource-table.js';
+import { Sights } from '../resources/sights.js';
 import { readCall, RPC, rpcError, type RpcAnswer, rpcResult } from './json-rpc.js';
 
 /** JSON-RPC error codes by status. Any other 4xx means that the parameters ask for something that cannot be done. */
@@ -27,14 +28,17 @@ export class ActionApi {
     private readonly table: ResourceTable,
     private readonly access: Access,
     private readonly audit: AuditLog,
+    private readonly sights: Sights,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
   async post({ caller, address, path }: ApiRequest, contentType: string, body: string): Promise<RpcAnswer> {
     const call = readCall(contentType, body);
     if ('status' in call) return call;
-    const place = this.table.find(path);
-    if (!place) return rpcError(404, call.id, RPC.request, `Invalid path: ${printable(path, 200)}`);
+    const found = this.table.find(path);
+    if (!found) return rpcError(404, call.id, RPC.request, `Invalid path: ${printable(path, 200)}`);
+    const sight = this.sights.of(caller);
+    const place = await this.table.seen(found, sight);
     const action = place.actions.get(call.method);
     if (!action) return rpcError(501, call.id, RPC.method, `action: ${printable(call.method, 100)} is not supported`);
     try {
@@ -46,7 +50,7 @@ export class ActionApi {
       if (error instanceof FormRefused) return rpcError(400, call.id, RPC.params, error.problems);
       const status = httpStatusOf(error);
       if (status === 500) this.log.error({ err: error }, `command failed: ${messageOf(error)}`);
-      const text = error instanceof MillraceError ? error.message : 'internal error; the log of this master says more';
+      const text = textOf(error, status, sight === null ? null : place.resource.name);
       const code = CODES.get(status);
       return code === undefined ? rpcError(400, call.id, RPC.params, text) : rpcError(status, call.id, code, text);
     }
@@ -60,7 +64,7 @@ export class ActionApi {
   ): Promise<void> {
     const { caller, params } = command;
     if (caller.kind !== 'token' && this.access.mayEverybody(action)) return;
-    const found = this.access.asksForPlaces ? await places(args, params) : [];
+    const found = this.access.asksForPlaces ? await places(caller, args, params) : [];
     try {
       for (const place of found.length > 0 ? found : [{}]) this.access.demand(caller, { action, resource, ...place });
     } catch (error) {
@@ -68,4 +72,14 @@ export class ActionApi {
       throw error;
     }
   }
+}
+
+/**
+ * Returns what is said about an error.
+ * @param hiding the resource's name, for somebody who does not see all of its rows: what is hidden is told apart from what does not exist by no
+ *   text
+ */
+function textOf(error: unknown, status: number, hiding: string | null): string {
+  if (status === 404 && hiding !== null) return `no such ${hiding}`;
+  return error instanceof MillraceError ? error.message : 'internal error; the log of this master says more';
 }

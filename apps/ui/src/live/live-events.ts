@@ -1,8 +1,10 @@
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
-import { messageOf } from '@millrace/domain';
+import { messageOf, type Sight } from '@millrace/domain';
 import { LOG, type Logger } from '@millrace/master';
 import type { Resource } from '../resources/resource.js';
 import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
+import { seenOf } from '../resources/seen.js';
+import { Sights } from '../resources/sights.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** Time between two rounds of reading. All hints about one row within this time cost one read. */
@@ -24,6 +26,7 @@ export class LiveEvents implements BeforeApplicationShutdown {
   constructor(
     private readonly table: ResourceTable,
     private readonly subscriptions: Subscriptions,
+    private readonly sightsOfAll: Sights,
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
@@ -73,13 +76,16 @@ export class LiveEvents implements BeforeApplicationShutdown {
 
   private async tell(events: Resource['events'] | undefined, changed: ReadonlyMap<number, Set<string>>): Promise<void> {
     if (!events) return;
-    for (const row of await events.load([...changed.keys()])) {
-      const happened = changed.get(events.idOf(row));
-      if (!happened) continue;
-      const json = JSON.stringify(events.body?.(row) ?? row);
-      for (const event of events.names) {
-        if (!happened.has(event)) continue;
-        for (const key of events.keys(row, event)) this.send(key, json);
+    const rows = await events.load([...changed.keys()]);
+    for (const sight of this.sights()) {
+      for (const row of await seenOf(events.seen, rows, sight)) {
+        const happened = changed.get(events.idOf(row));
+        if (!happened) continue;
+        const json = JSON.stringify(events.body?.(row) ?? row);
+        for (const event of events.names) {
+          if (!happened.has(event)) continue;
+          for (const key of events.keys(row, event)) this.send(key, json, sight);
+        }
       }
     }
     const { ends } = events;
@@ -89,9 +95,19 @@ export class LiveEvents implements BeforeApplicationShutdown {
     for (const id of await ends.rows(over)) this.changed({ resource: ends.resource, id, event: ends.as });
   }
 
-  private send(key: string, json: string): void {
+  /** Returns the different sights of all subscribers; null is that of everything. */
+  private sights(): Iterable<Sight | null> {
+    if (this.sightsOfAll.hideNothing) return [null];
+    const sights = new Map<string | undefined, Sight | null>();
+    for (const { sight } of this.subscriptions.everybody()) sights.set(sight?.key, sight);
+    return sights.values();
+  }
+
+  /** Sends to the consumers of a key who see the same. */
+  private send(key: string, json: string, sight: Sight | null): void {
     let frame: string | undefined;
     for (const subscriber of this.subscriptions.of(key)) {
+      if (subscriber.sight?.key !== sight?.key) continue;
       frame ??= `{"k":${JSON.stringify(key)},"m":${json}}`;
       subscriber.send(frame);
     }

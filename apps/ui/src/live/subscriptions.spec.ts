@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Subscriptions } from './subscriptions.js';
 
-const somebody = () => ({ send: (): void => undefined });
+const somebody = () => ({ sight: null, send: (): void => undefined });
 
 describe('Subscriptions', () => {
   it.each([

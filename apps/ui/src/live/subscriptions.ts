@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { Sight } from '@millrace/domain';
 
 /** A receiver of events. `send` must not block and must not throw. */
 export interface Subscriber {
+  /** What its reader sees now: `Sight.key`, or null for everything. */
+  readonly sight: Sight | null;
   send(frame: string): void;
 }
 

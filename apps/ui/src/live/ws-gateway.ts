@@ -9,6 +9,7 @@ import {
   messageOf,
   PerMinute,
   refusedBy,
+  type Sight,
   UserError,
   withoutPublicPath,
 } from '@millrace/domain';
@@ -19,6 +20,7 @@ import { Callers } from '../access/callers.js';
 import { addressOf } from '../http/api-request.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
+import { Sights } from '../resources/sights.js';
 import { withoutStockPath } from '../web/stock-paths.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
@@ -51,6 +53,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     private readonly adapterHost: HttpAdapterHost<FastifyAdapter>,
     private readonly subscriptions: Subscriptions,
     private readonly access: Access,
+    private readonly sights: Sights,
     private readonly callers: Callers,
     private readonly addresses: ClientAddresses,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'listenerRule' | 'wsMax' | 'wsMaxPerAddress'>,
@@ -116,7 +119,8 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
       if (caller.kind === 'anonymous' && everybodyMay) continue;
       try {
         const now = await this.readerOf(connection.asker);
-        if (now?.kind !== caller.kind) connection.close(1008, 'sign in again');
+        if (now === null || now.kind !== caller.kind) connection.close(1008, 'sign in again');
+        else connection.readBy(now);
       } catch (error) {
         // The database is away: they are asked again with the next ping.
         this.failed(error);
@@ -127,6 +131,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
 
   private accept(websocket: WebSocket, { socket, ...asker }: Accepted): void {
     const connection = new Connection(websocket, asker, this.subscriptions, {
+      sightOf: (caller) => this.sights.of(caller),
       consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
       failed: (error) => this.failed(error),
     });
@@ -156,6 +161,7 @@ interface Accepted extends Asker {
 }
 
 interface ConnectionEvents {
+  sightOf(caller: Caller): Sight | null;
   consumes(some: boolean): void;
   failed(error: unknown): void;
 }
@@ -166,7 +172,7 @@ class Connection implements Subscriber {
 
   constructor(
     private readonly websocket: WebSocket,
-    readonly asker: Asker,
+    private reader: Asker,
     private readonly subscriptions: Subscriptions,
     private readonly events: ConnectionEvents,
   ) {
@@ -182,6 +188,19 @@ class Connection implements Subscriber {
     websocket.on('pong', () => (this.alive = true));
     // An error closes the socket, and nothing else has to be done about it.
     websocket.on('error', () => websocket.terminate());
+  }
+
+  get asker(): Asker {
+    return this.reader;
+  }
+
+  get sight(): Sight | null {
+    return this.events.sightOf(this.reader.caller);
+  }
+
+  /** Sets who reads, whose roles may have changed. */
+  readBy(caller: Caller): void {
+    this.reader = { ...this.reader, caller };
   }
 
   send(frame: string): void {

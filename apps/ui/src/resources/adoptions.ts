@@ -8,6 +8,7 @@ export function adoptions({ reads }: ResourcePorts): Resource {
   return resource<AdoptionResource>({
     name: 'adoption',
     shape: ADOPTION_SHAPE,
-    reads: smallListBelow(buildAddresses(reads), 'adoptions', (_caller, id) => reads.builds.adoptions(id)),
+    seen: 'with-the-path',
+    reads: smallListBelow(buildAddresses(reads), 'adoptions', (id) => reads.builds.adoptions(id)),
   });
 }

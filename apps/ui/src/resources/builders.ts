@@ -18,19 +18,20 @@ export function builders({ reads }: ResourcePorts): Resource {
   return resource<BuilderResource>({
     name: 'builder',
     shape: CATALOG.builders,
+    seen: (rows, sight) => rows.filter(({ builderid }) => sight.seesBuilder(builderid)),
     one: {
       at: builderAddresses(reads),
-      read: async (_caller, id) => (await catalog.builders([id]))[0] ?? null,
+      read: async (id) => (await catalog.builders([id]))[0] ?? null,
     },
     reads: [
       smallList('builders', () => catalog.builders()),
-      smallList('masters/n:masterid/builders', (_caller, [id]) => those((builder) => builder.masterids.includes(id))),
-      single('masters/n:masterid/builders/n:builderid', async (_caller, [masterId, id]) => {
+      smallList('masters/n:masterid/builders', ([id]) => those((builder) => builder.masterids.includes(id))),
+      single('masters/n:masterid/builders/n:builderid', async ([masterId, id]) => {
         const [builder] = await catalog.builders([id]);
         return builder?.masterids.includes(masterId) ? builder : null;
       }),
-      smallList('projects/n:projectid/builders', (_caller, [id]) => those((builder) => builder.projectid === id)),
-      smallList('workers/n:workerid/builders', async (_caller, [id]) => {
+      smallList('projects/n:projectid/builders', ([id]) => those((builder) => builder.projectid === id)),
+      smallList('workers/n:workerid/builders', async ([id]) => {
         const [worker] = await catalog.workers([id]);
         const ids = new Set(worker?.configured_on.map((place) => place.builderid));
         return those((builder) => ids.has(builder.builderid));

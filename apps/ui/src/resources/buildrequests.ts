@@ -18,15 +18,14 @@ export function buildrequests({ reads, actions, publish }: ResourcePorts): Resou
   return resource<BuildRequestResource>({
     name: 'buildrequest',
     shape: BUILD_REQUESTS.shape,
+    seen: (rows, sight) => rows.filter(({ builderid }) => sight.seesBuilder(builderid)),
     one: {
       at: requestAddresses(reads),
-      read: (_caller, id, properties) => requests.one(id, properties),
+      read: (id, properties) => requests.one(id, properties),
     },
     reads: [
-      list('buildrequests', (_caller, _args, query) => requests.list(query)),
-      list('builders/n:builderid/buildrequests', (_caller, [id], query) =>
-        requests.list(withFilter(query, 'builderid', id)),
-      ),
+      list('buildrequests', (_args, query) => requests.list(query)),
+      list('builders/n:builderid/buildrequests', ([id], query) => requests.list(withFilter(query, 'builderid', id))),
     ],
     places: (requestId) => placesOfRequest(reads, requestId),
     actions: {

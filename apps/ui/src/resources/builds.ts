@@ -18,6 +18,7 @@ import {
   resource,
   type ResourcePorts,
 } from './resource.js';
+import { withoutLockHolders } from './seen.js';
 
 /** Returns all addresses of a build. */
 export function buildAddresses(reads: Reads): Address[] {
@@ -42,7 +43,7 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
       path: `${parent.path}/builds`,
       read: {
         kind: 'list',
-        read: async (_caller, args, query) =>
+        read: async (args, query) =>
           (await ifFound(parent.id(args), (id) => all(withFilter(query, field, id)))) ??
           evaluate([], query, HISTORY_LIMIT),
       },
@@ -55,19 +56,23 @@ export function builds({ reads, actions, publish }: ResourcePorts): Resource {
   return resource<BuildResource>({
     name: 'build',
     shape: BUILDS.shape,
+    seen: (rows, sight) =>
+      rows.flatMap((row) =>
+        sight.seesBuilder(row.builderid) ? [{ ...row, state_string: withoutLockHolders(row.state_string) }] : [],
+      ),
     one: {
       at: buildAddresses(reads),
-      read: (_caller, id, properties) => builds.one(id, properties),
+      read: (id, properties) => builds.one(id, properties),
     },
     reads: [
-      list('builds', (_caller, _args, query) => all(query)),
+      list('builds', (_args, query) => all(query)),
       ...ofEach(builderAddresses(reads), 'builderid'),
       ...ofEach([address('workers/n:workerid', ([id]) => id)], 'workerid'),
       ...ofEach(requestAddresses(reads).map(standing), 'buildrequestid'),
-      list('changes/n:changeid/builds', async (_caller, [changeId], query) =>
+      list('changes/n:changeid/builds', async ([changeId], query) =>
         among(await builds.ofChange(changeId, HISTORY_LIMIT.default), query),
       ),
-      list('builds/n:buildid/triggered_builds', async (_caller, [buildId], query) =>
+      list('builds/n:buildid/triggered_builds', async ([buildId], query) =>
         among(await builds.triggeredBy(buildId, HISTORY_LIMIT.default), query),
       ),
     ],

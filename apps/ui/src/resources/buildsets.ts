@@ -16,12 +16,30 @@ export function buildsets({ reads }: ResourcePorts): Resource {
   return resource<BuildsetResource>({
     name: 'buildset',
     shape: BUILDSETS.shape,
+    async seen(rows, sight) {
+      const builders = await reads.belongings.buildersOf(
+        'buildsets',
+        rows.map(({ bsid }) => bsid),
+      );
+      const parents = await reads.belongings.buildersOf(
+        'builds',
+        rows.flatMap(({ parent_buildid: id }) => id ?? []),
+      );
+      const sees = (some: readonly number[] | undefined): boolean => some?.some((id) => sight.seesBuilder(id)) ?? false;
+      return rows.flatMap((row) => {
+        if (!sees(builders.get(row.bsid))) return [];
+        const sourcestamps = row.sourcestamps.filter(({ project }) => sight.seesProjectNamed(project));
+        const isParentHidden = row.parent_buildid !== null && !sees(parents.get(row.parent_buildid));
+        const parent = isParentHidden ? { parent_buildid: null, parent_relationship: null, reason: '' } : {};
+        return [{ ...row, ...parent, sourcestamps }];
+      });
+    },
     embeds: { sourcestamps: { resource: 'sourcestamp', isList: true } },
     one: {
       at: buildsetAddresses(reads),
-      read: async (_caller, id) => (await buildsets.byIds([id]))[0] ?? null,
+      read: async (id) => (await buildsets.byIds([id]))[0] ?? null,
     },
-    reads: [list('buildsets', (_caller, _args, query) => buildsets.list(query))],
+    reads: [list('buildsets', (_args, query) => buildsets.list(query))],
     events: {
       topic: 'buildsets.:id.:event',
       names: EVENTS.buildsets,

@@ -8,17 +8,18 @@ export function changesources({ reads: { catalog } }: ResourcePorts): Resource {
   return resource<ChangeSourceResource>({
     name: 'changesource',
     shape: CATALOG.changesources,
+    seen: (rows, sight) => rows.filter(({ name }) => sight.seesChangeSource(name)),
     embeds: { master: { resource: 'master', isList: false } },
     one: {
       at: [address('changesources/n:changesourceid', ([id]) => id)],
-      read: async (_caller, id) => (await catalog.changeSources()).find((one) => one.changesourceid === id) ?? null,
+      read: async (id) => (await catalog.changeSources()).find((one) => one.changesourceid === id) ?? null,
     },
     reads: [
       smallList('changesources', () => catalog.changeSources()),
-      smallList('masters/n:masterid/changesources', (_caller, [masterId]) => of(masterId)),
+      smallList('masters/n:masterid/changesources', ([masterId]) => of(masterId)),
       single(
         'masters/n:masterid/changesources/n:changesourceid',
-        async (_caller, [masterId, id]) => (await of(masterId)).find((one) => one.changesourceid === id) ?? null,
+        async ([masterId, id]) => (await of(masterId)).find((one) => one.changesourceid === id) ?? null,
       ),
     ],
   });

@@ -9,11 +9,12 @@ export function deliveries({ reads, deliveries: store, publish }: ResourcePorts)
   return resource<DeliveryResource>({
     name: 'delivery',
     shape: DELIVERIES.shape,
+    seen: (rows, sight) => rows.filter(({ hook }) => sight.hookNames.includes(hook)),
     one: {
       at: [address('deliveries/n:deliveryid', ([id]) => id)],
-      read: async (_caller, id) => (await deliveries.byIds([id]))[0] ?? null,
+      read: async (id) => (await deliveries.byIds([id]))[0] ?? null,
     },
-    reads: [list('deliveries', (_caller, _args, query) => deliveries.list(query))],
+    reads: [list('deliveries', (_args, query) => deliveries.list(query))],
     actions: {
       replay: action({
         permission: 'control',
@@ -41,6 +42,12 @@ export function decisions({ reads: { deliveries } }: ResourcePorts): Resource {
   return resource<DecisionResource>({
     name: 'decision',
     shape: DECISIONS,
-    reads: [smallList('changes/n:changeid/decisions', (_caller, [id]) => deliveries.decisions(id))],
+    seen: (rows, sight) =>
+      rows.flatMap((row) =>
+        sight.seesScheduler(row.scheduler)
+          ? [{ ...row, buildrequests: row.buildrequests.filter(({ builderid }) => sight.seesBuilder(builderid)) }]
+          : [],
+      ),
+    reads: [smallList('changes/n:changeid/decisions', ([id]) => deliveries.decisions(id))],
   });
 }

@@ -6,22 +6,29 @@ import {
   isForceScheduler,
 } from '@millrace/contracts';
 import type { CatalogReads } from '@millrace/database';
+import type { Sight } from '@millrace/domain';
 
 /** Returns the force schedulers of the configuration in use. They are read from the database: this master loads no user code (I5). */
-export async function forceSchedulers(catalog: CatalogReads): Promise<ForceSchedulerResource[]> {
-  const compiled = await compiledForceSchedulers(catalog);
+export async function forceSchedulers(catalog: CatalogReads, sight: Sight | null): Promise<ForceSchedulerResource[]> {
+  const compiled = await compiledForceSchedulers(catalog, sight);
   const enabled = new Map((await catalog.schedulers()).map((scheduler) => [scheduler.name, scheduler.enabled]));
   return compiled.map((scheduler) => toResource(scheduler, enabled.get(scheduler.name) ?? true));
 }
 
-export async function compiledForceSchedulers(catalog: CatalogReads): Promise<CompiledForceScheduler[]> {
+/** Returns the force schedulers as somebody sees them: those with builders that are seen, and these builders only. */
+export async function compiledForceSchedulers(
+  catalog: CatalogReads,
+  sight: Sight | null,
+): Promise<CompiledForceScheduler[]> {
   const revision = await catalog.currentRevision();
   if (!revision) return [];
   const { builders, schedulers } = revision.config;
-  return schedulers.filter(isForceScheduler).map((scheduler) => {
-    const its = builders.filter(({ name }) => scheduler.builders.includes(name));
+  return schedulers.filter(isForceScheduler).flatMap((scheduler) => {
+    const names = sight ? scheduler.builders.filter((name) => sight.seesBuilderNamed(name)) : scheduler.builders;
+    if (names.length === 0) return [];
+    const its = builders.filter(({ name }) => names.includes(name));
     const workers = [...new Set(its.flatMap((builder) => builder.workers))];
-    return { ...scheduler, fields: scheduler.fields.map((field) => withWorkers(field, workers)) };
+    return [{ ...scheduler, builders: names, fields: scheduler.fields.map((field) => withWorkers(field, workers)) }];
   });
 }
 

@@ -30,7 +30,7 @@ class ForceParams {
   builderNames?: readonly string[] | null;
 }
 
-export function forceschedulers({ reads, actions, publish }: ResourcePorts): Resource {
+export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
   /** Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter. */
   const wantedBuilders = async (
@@ -62,8 +62,10 @@ export function forceschedulers({ reads, actions, publish }: ResourcePorts): Res
         };
   };
   /** Returns the places of a form: each wanted builder, on each branch that it names. */
-  const places = async (name: string, posted: PostedParams): Promise<readonly Place[]> => {
-    const scheduler = (await compiledForceSchedulers(catalog)).find((candidate) => candidate.name === name);
+  const places = async (name: string, posted: PostedParams, caller: Caller): Promise<readonly Place[]> => {
+    const scheduler = (await compiledForceSchedulers(catalog, sightOf(caller))).find(
+      (candidate) => candidate.name === name,
+    );
     if (!scheduler) return [];
     const [outcome, wanted] = [readForm(scheduler, posted), await wantedBuilders(scheduler.builders, posted)];
     // What is wrong with the form is said by whatever carries it out.
@@ -82,7 +84,8 @@ export function forceschedulers({ reads, actions, publish }: ResourcePorts): Res
     );
   };
   const force = async (caller: Caller, name: string, posted: PostedParams): Promise<JsonValue> => {
-    const [compiled, row] = await Promise.all([compiledForceSchedulers(catalog), catalog.scheduler(name)]);
+    const compiledFor = compiledForceSchedulers(catalog, sightOf(caller));
+    const [compiled, row] = await Promise.all([compiledFor, catalog.scheduler(name)]);
     const scheduler = compiled.find((candidate) => candidate.name === name);
     if (!scheduler || !row) throw new UserError('not-found', `no force scheduler '${name}'`, { name });
     if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
@@ -107,15 +110,19 @@ export function forceschedulers({ reads, actions, publish }: ResourcePorts): Res
   return resource<ForceSchedulerResource, string>({
     name: 'forcescheduler',
     shape: CATALOG.forceschedulers,
+    async seen(rows, sight) {
+      const names = new Set(rows.map(({ name }) => name));
+      return (await forceSchedulers(catalog, sight)).filter(({ name }) => names.has(name));
+    },
     one: {
       at: [address('forceschedulers/s:schedulername', ([name]) => name)],
-      read: async (_caller, name) => (await forceSchedulers(catalog)).find((one) => one.name === name) ?? null,
+      read: async (name) => (await forceSchedulers(catalog, null)).find((one) => one.name === name) ?? null,
     },
     reads: [
-      smallList('forceschedulers', () => forceSchedulers(catalog)),
-      smallList('builders/n:builderid/forceschedulers', async (_caller, [id]) => {
+      smallList('forceschedulers', () => forceSchedulers(catalog, null)),
+      smallList('builders/n:builderid/forceschedulers', async ([id]) => {
         const [builder] = await catalog.builders([id]);
-        return (await forceSchedulers(catalog)).filter(
+        return (await forceSchedulers(catalog, null)).filter(
           (one) => builder !== undefined && one.builder_names.includes(builder.name),
         );
       }),

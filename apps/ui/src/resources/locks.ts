@@ -7,9 +7,15 @@ export function locks({ reads }: ResourcePorts): Resource {
   return resource<LockResource>({
     name: 'lock',
     shape: LOCK_SHAPE,
+    seen: (rows, sight) =>
+      rows.map((row) => ({
+        ...row,
+        holders: row.holders.filter(({ builderid }) => sight.seesBuilder(builderid)),
+        waiters: row.waiters.filter(({ builderid }) => sight.seesBuilder(builderid)),
+      })),
     one: {
       at: [address('locks/n:lockid', ([id]) => id)],
-      read: async (_caller, id) => (await reads.locks.all()).find(({ lockid }) => lockid === id) ?? null,
+      read: async (id) => (await reads.locks.all()).find(({ lockid }) => lockid === id) ?? null,
     },
     reads: [smallList('locks', () => reads.locks.all())],
   });

@@ -26,17 +26,18 @@ const SHAPE = shapeOf<LogChunkResource>({
 export function logchunks({ reads }: ResourcePorts): Resource {
   const raw = (log: Address, inline: boolean): ReadPath => ({
     path: `${log.path}/${inline ? 'raw_inline' : 'raw'}`,
-    read: { kind: 'raw', inline, read: (_caller, args) => ifFound(log.id(args), (id) => rawText(reads, id)) },
+    read: { kind: 'raw', inline, read: (args) => ifFound(log.id(args), (id) => rawText(reads, id)) },
   });
   return resource<LogChunkResource>({
     name: 'logchunk',
     shape: SHAPE,
+    seen: 'with-the-path',
     reads: logAddresses(reads).flatMap((log) => [
       {
         path: `${log.path}/contents`,
         read: {
           kind: 'lines',
-          read: (_caller, args, range) => ifFound(log.id(args), (id) => lines(reads, id, range)),
+          read: (args, range) => ifFound(log.id(args), (id) => lines(reads, id, range)),
         },
       },
       raw(log, false),

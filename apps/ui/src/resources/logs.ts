@@ -31,14 +31,21 @@ export function logs({ reads }: ResourcePorts): Resource {
   return resource<LogResource>({
     name: 'log',
     shape: LOG_SHAPE,
+    async seen(rows, sight) {
+      const builders = await reads.belongings.buildersOf(
+        'logs',
+        rows.map(({ logid }) => logid),
+      );
+      return rows.filter(({ logid }) => builders.get(logid)?.some((id) => sight.seesBuilder(id)));
+    },
     one: {
       at: logAddresses(reads),
-      read: async (_caller, id) => (await steps.logsByIds([id]))[0] ?? null,
+      read: async (id) => (await steps.logsByIds([id]))[0] ?? null,
     },
     reads: [
-      ...smallListBelow(stepAddresses(reads), 'logs', (_caller, id) => steps.logsOfStep(id)),
+      ...smallListBelow(stepAddresses(reads), 'logs', (id) => steps.logsOfStep(id)),
       // Millrace's own path: a build page needs the logs of all its steps in one request.
-      smallList('builds/n:buildid/logs', (_caller, [id]) => steps.logsOfBuild(id)),
+      smallList('builds/n:buildid/logs', ([id]) => steps.logsOfBuild(id)),
     ],
     events: {
       topic: 'logs.:id.:event',

@@ -10,16 +10,17 @@ export function masters({ reads: { catalog } }: ResourcePorts): Resource {
   return resource<MasterResource>({
     name: 'master',
     shape: CATALOG.masters,
+    seen: 'by-everybody',
     one: {
       at: [address('masters/n:masterid', ([id]) => id)],
-      read: async (_caller, id) => (await catalog.masters()).find((master) => master.masterid === id) ?? null,
+      read: async (id) => (await catalog.masters()).find((master) => master.masterid === id) ?? null,
     },
     reads: [
       smallList('masters', () => catalog.masters()),
-      smallList('builders/n:builderid/masters', (_caller, [id]) => ofBuilder(id)),
+      smallList('builders/n:builderid/masters', ([id]) => ofBuilder(id)),
       single(
         'builders/n:builderid/masters/n:masterid',
-        async (_caller, [id, masterId]) => (await ofBuilder(id)).find(({ masterid }) => masterid === masterId) ?? null,
+        async ([id, masterId]) => (await ofBuilder(id)).find(({ masterid }) => masterid === masterId) ?? null,
       ),
     ],
     events: {

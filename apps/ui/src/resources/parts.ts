@@ -18,6 +18,6 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, FieldType>>>> = {
 /** Returns the parts of other resources, for the descriptions of the API. */
 export function parts(): Resource[] {
   return Object.entries(PARTS).map(([name, fields]) =>
-    resource<object>({ name, shape: { plural: name, id: '', fields } }),
+    resource<object>({ name, shape: { plural: name, id: '', fields }, seen: 'by-everybody' }),
   );
 }

@@ -1,6 +1,6 @@
 import type { ProjectResource } from '@millrace/contracts';
-import { CATALOG, CATALOG_LIMIT, evaluate } from '@millrace/database';
-import { address, list, type Resource, resource, type ResourcePorts } from './resource.js';
+import { CATALOG } from '@millrace/database';
+import { address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
 
 export function projects({ reads: { catalog } }: ResourcePorts): Resource {
   const where = async (is: (project: ProjectResource) => boolean): Promise<ProjectResource | null> =>
@@ -8,6 +8,7 @@ export function projects({ reads: { catalog } }: ResourcePorts): Resource {
   return resource<ProjectResource>({
     name: 'project',
     shape: CATALOG.projects,
+    seen: (rows, sight) => rows.filter(({ projectid }) => sight.seesProject(projectid)),
     one: {
       at: [
         address('projects/n:projectid', ([id]) => id),
@@ -16,13 +17,12 @@ export function projects({ reads: { catalog } }: ResourcePorts): Resource {
           async ([name]) => (await where((one) => one.name === name))?.projectid ?? null,
         ),
       ],
-      read: (_caller, id) => where((one) => one.projectid === id),
+      read: (id) => where((one) => one.projectid === id),
     },
     reads: [
-      list('projects', async (_caller, _args, query) => {
-        const tellActive = query.filters.some((filter) => filter.field === 'active');
-        return evaluate(await catalog.projects({ tellActive }), query, CATALOG_LIMIT);
-      }),
+      smallList('projects', (_args, query) =>
+        catalog.projects({ tellActive: query.filters.some((filter) => filter.field === 'active') }),
+      ),
     ],
   });
 }

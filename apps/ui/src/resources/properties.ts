@@ -15,14 +15,15 @@ export function properties({ reads }: ResourcePorts): Resource {
   return resource<Properties, number, BuildResource>({
     name: 'sourcedproperties',
     shape: SHAPE,
+    seen: 'with-the-path',
     reads: [
-      ...oneBelow(buildAddresses(reads), 'properties', (_caller, id) => builds.properties(id)),
+      ...oneBelow(buildAddresses(reads), 'properties', (id) => builds.properties(id)),
       ...oneBelow(
         requestAddresses(reads),
         'properties',
-        async (_caller, id) => (await requests.one(id, ['*']))?.properties ?? null,
+        async (id) => (await requests.one(id, ['*']))?.properties ?? null,
       ),
-      ...oneBelow(buildsetAddresses(reads), 'properties', (_caller, id) => buildsets.properties(id)),
+      ...oneBelow(buildsetAddresses(reads), 'properties', (id) => buildsets.properties(id)),
     ],
     events: {
       topic: 'builds.:id.properties.:event',
@@ -31,6 +32,7 @@ export function properties({ reads }: ResourcePorts): Resource {
       idOf: (build) => build.buildid,
       keys: (build, event) => [`builds/${build.buildid}/properties/${event}`],
       body: (build) => build.properties,
+      seen: (builds, sight) => builds.filter(({ builderid }) => sight.seesBuilder(builderid)),
       // Changed properties are reported with their build's next event.
       found: {},
     },

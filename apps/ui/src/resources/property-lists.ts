@@ -1,6 +1,6 @@
-import { CATALOG_LIMIT, evaluate, shapeOf } from '@millrace/database';
+import { shapeOf } from '@millrace/database';
 import type { Properties } from '@millrace/domain';
-import { address, listBelow, type Resource, resource, type ResourcePorts } from './resource.js';
+import { address, type Resource, resource, type ResourcePorts, smallListBelow } from './resource.js';
 
 /** One property as a row of a list. */
 interface PropertyRow {
@@ -23,13 +23,11 @@ export function propertyLists({ reads }: ResourcePorts): Resource {
     path: 'builds/n:buildid' | 'buildsets/n:bsid' | 'changes/n:changeid',
     last: string,
     read: (id: number) => Promise<Properties | null>,
-  ) =>
-    listBelow([address(path, ([id]) => id)], last, async (_caller, id, query) =>
-      evaluate(rowsOf((await read(id)) ?? {}), query, CATALOG_LIMIT),
-    );
+  ) => smallListBelow([address(path, ([id]) => id)], last, async (id) => rowsOf((await read(id)) ?? {}));
   return resource<PropertyRow>({
     name: '_property',
     shape: SHAPE,
+    seen: 'with-the-path',
     reads: [
       ...below('builds/n:buildid', 'property_list', (id) => builds.properties(id)),
       ...below('buildsets/n:bsid', 'properties_list', (id) => buildsets.properties(id)),

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrace/database';
+import type { Sight } from '@millrace/domain';
 import { Hints } from '@millrace/master';
 import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
@@ -24,11 +25,13 @@ import { properties } from './properties.js';
 import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
 import { rootlinks } from './rootlinks.js';
 import { schedulers } from './schedulers.js';
+import { Sights } from './sights.js';
 import { sourcestamps } from './sourcestamps.js';
 import { specs } from './specs.js';
 import { steps } from './steps.js';
 import { unrecorded } from './unrecorded.js';
 import { waitReasons } from './wait-reasons.js';
+import { Ways } from './ways.js';
 import { workers } from './workers.js';
 
 /** The meaning of a path of `/api/v2`. */
@@ -36,6 +39,8 @@ export interface Place {
   readonly resource: Resource;
   readonly read: Read;
   readonly actions: ReadonlyMap<string, BoundAction>;
+  /** Names of the arguments, which say what they are of. */
+  readonly argNames: readonly string[];
   readonly args: readonly PathArgument[];
 }
 
@@ -56,6 +61,7 @@ interface Topic {
 export class ResourceTable {
   readonly resources: readonly Resource[];
   private readonly paths = new PathTable<Omit<Place, 'args'>>();
+  private readonly ways: Ways;
   private readonly topics = new Map<string, Topic[]>();
   private readonly byPlural: ReadonlyMap<string, Resource>;
 
@@ -65,12 +71,16 @@ export class ResourceTable {
     workerActions: WorkerActionStore,
     deliveries: HookDeliveryStore,
     hints: Hints,
+    sights: Sights,
   ) {
     const publish: ResourcePorts['publish'] = (hint) => hints.publish(hint);
-    this.resources = allResources({ reads, actions, workerActions, deliveries, publish });
+    const sightOf: ResourcePorts['sightOf'] = (caller) => sights.of(caller);
+    this.ways = new Ways(reads);
+    this.resources = allResources({ reads, actions, workerActions, deliveries, sightOf, publish });
     this.byPlural = new Map(this.resources.map((resource) => [resource.shape.plural, resource]));
     for (const resource of this.resources) {
-      for (const { path, read, actions } of resource.paths) this.paths.add(path, { resource, read, actions });
+      for (const { path, read, actions } of resource.paths)
+        this.paths.add(path, { resource, read, actions, argNames: this.ways.argumentsOf(path) });
       if (!resource.events) continue;
       const segments = resource.events.topic.split('.');
       const topic = { resource: resource.shape.plural, segments };
@@ -85,8 +95,13 @@ export class ResourceTable {
   find(path: string): Place | null {
     const found = this.paths.find(path);
     if (found === null) return null;
-    const { resource, read, actions } = found.target;
-    return { resource, read, actions, args: found.args };
+    return { ...found.target, args: found.args };
+  }
+
+  /** Returns a place as somebody sees it: what is hidden from them has the arguments of what does not exist. */
+  async seen(place: Place, sight: Sight | null): Promise<Place> {
+    if (sight === null || place.args.length === 0) return place;
+    return { ...place, args: await this.ways.seen(place.argNames, place.args, sight) };
   }
 
   named(plural: string): Resource | undefined {

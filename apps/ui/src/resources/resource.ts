@@ -4,7 +4,6 @@ import {
   type ChangingResource,
   type BuildActionStore,
   type EndingResource,
-  evaluate,
   type GrowingResource,
   type HookDeliveryStore,
   type Page,
@@ -12,11 +11,12 @@ import {
   type ResourceShape,
   type WorkerActionStore,
 } from '@millrace/database';
-import { type JsonValue, UserError } from '@millrace/domain';
+import { type JsonValue, type Sight, UserError } from '@millrace/domain';
 import type { Reads } from '../reads.js';
 import type { Caller, Permission, Place } from './caller.js';
 import { type ParamsClass, type PostedParams, validated } from './params.js';
 import type { ArgumentsOf, PathArgument } from './path-table.js';
+import type { Seen } from './seen.js';
 
 /** The services that resources use. */
 export interface ResourcePorts {
@@ -24,6 +24,8 @@ export interface ResourcePorts {
   readonly actions: BuildActionStore;
   readonly workerActions: WorkerActionStore;
   readonly deliveries: HookDeliveryStore;
+  /** Returns what a caller sees; null for everything. */
+  readonly sightOf: (caller: Caller) => Sight | null;
   /** Tells the other masters about a commit (I1). */
   readonly publish: (hint: Hint) => void;
 }
@@ -37,25 +39,35 @@ export interface Address<Id = number> {
   readonly id: (args: Arguments) => Promise<Id | null>;
 }
 
-/** The answer to a GET of one path. Each read gets the arguments of the path; null is answered 404. */
+/**
+ * The answer to a GET of one path. Each read gets the arguments of the path, of which those are replaced that somebody does not see; null is
+ * answered 404.
+ */
 export type Read =
   | {
       readonly kind: 'list';
-      readonly read: (caller: Caller, args: Arguments, query: ResourceQuery) => Promise<Page<object> | null>;
+      /** Returns a page of those rows that the query's sight sees. */
+      readonly read: (args: Arguments, query: ResourceQuery) => Promise<Page<object> | null>;
+    }
+  | {
+      /** A collection that is read completely, and filtered and sorted in memory. */
+      readonly kind: 'rows';
+      readonly limits: { readonly default: number; readonly cap: number };
+      readonly read: (args: Arguments, query: ResourceQuery) => Promise<readonly object[] | null>;
     }
   | {
       readonly kind: 'one';
       /** @param properties names of the properties to fill in */
-      readonly read: (caller: Caller, args: Arguments, properties: readonly string[]) => Promise<object | null>;
+      readonly read: (args: Arguments, properties: readonly string[]) => Promise<object | null>;
     }
   | {
       readonly kind: 'lines';
-      readonly read: (caller: Caller, args: Arguments, range: LineRange) => Promise<Lines | null>;
+      readonly read: (args: Arguments, range: LineRange) => Promise<Lines | null>;
     }
   | {
       readonly kind: 'raw';
       readonly inline: boolean;
-      readonly read: (caller: Caller, args: Arguments) => Promise<RawText | null>;
+      readonly read: (args: Arguments) => Promise<RawText | null>;
     };
 
 /** Lines of a log, counted from 0. A null limit asks for all of them. */
@@ -95,12 +107,12 @@ export interface Action<Id> {
 export interface BoundAction {
   readonly permission: Permission;
   /** Returns where the action takes place. All of it has to be allowed. */
-  readonly places: (args: Arguments, posted: PostedParams) => Promise<readonly Place[]>;
+  readonly places: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<readonly Place[]>;
   readonly run: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<JsonValue>;
 }
 
 /** Events of rows: which hints report them, and which messages browsers get under which keys. */
-export interface Events<Row = object> {
+export interface Events<Row extends object = object> {
   /** Topic of the hints: `:id` is the row, `:event` the event, `*` anything. */
   readonly topic: string;
   /** Names of the events in the order of a row's life. Several at once are reported in this order, all with the newest state. */
@@ -111,6 +123,8 @@ export interface Events<Row = object> {
   keys(row: Row, event: string): string[];
   /** Returns the message, when it is not the whole row. */
   body?(row: Row): object;
+  /** Who sees these rows, when they are not the resource's. */
+  readonly seen?: Seen<Row>;
   readonly found: Found;
   /** Other rows that a row's event ends: theirs needs no hint. */
   readonly ends?: {
@@ -158,7 +172,9 @@ export interface Resource {
   /** Permission for reading the resource and receiving its events. */
   readonly view: Permission;
   readonly paths: readonly (ReadPath & { readonly actions: ReadonlyMap<string, BoundAction> })[];
-  readonly events: Events | null;
+  readonly events: (Events & { readonly seen: Seen<object> }) | null;
+  /** Who sees its rows. */
+  readonly seen: Seen<object>;
 }
 
 /** Defines a resource: its fields, all paths that return it, the actions on its rows, and its events. */
@@ -168,16 +184,18 @@ export function resource<Row extends object, Id = number, EventRow extends objec
   /** Permission for reading it, `view` unless it needs another one. */
   readonly view?: Permission;
   readonly embeds?: { readonly [F in keyof Row & string]?: Embedded };
+  /** Who sees its rows. */
+  readonly seen: Seen<Row>;
   /** Reads of single rows. Their paths take the actions, too. */
   readonly one?: {
     readonly at: readonly Address<Id>[];
-    readonly read: (caller: Caller, id: Id, properties: readonly string[]) => Promise<Row | null>;
+    readonly read: (id: Id, properties: readonly string[]) => Promise<Row | null>;
   };
   /** All other paths. */
   readonly reads?: readonly ReadPath[];
   readonly actions?: Readonly<Record<string, Action<Id>>>;
   /** Returns where an action on a row takes place, for rules that ask. */
-  readonly places?: (id: Id, posted: PostedParams) => Promise<readonly Place[]>;
+  readonly places?: (id: Id, posted: PostedParams, caller: Caller) => Promise<readonly Place[]>;
   readonly events?: Events<EventRow>;
 }): Resource {
   const {
@@ -185,6 +203,7 @@ export function resource<Row extends object, Id = number, EventRow extends objec
     shape,
     view = 'view',
     embeds = {},
+    seen,
     one,
     reads = [],
     actions = {},
@@ -205,7 +224,8 @@ export function resource<Row extends object, Id = number, EventRow extends objec
     embeds: new Map(Object.entries<Embedded>(embeds)),
     view,
     paths: [...singles, ...others],
-    events,
+    seen: seen as Seen<object>,
+    events: events && ({ ...events, seen: events.seen ?? seen } as Resource['events']),
   };
 }
 
@@ -228,59 +248,46 @@ export function addressesBelow<Id, P extends `${string}/${'n' | 's'}:${string}`,
   }));
 }
 
-/** Defines a path that returns a collection. */
+/** Defines a path that returns a page of a collection. */
 export function list<P extends string>(
   path: P,
-  read: (caller: Caller, args: ArgumentsOf<P>, query: ResourceQuery) => Promise<Page<object> | null>,
+  read: (args: ArgumentsOf<P>, query: ResourceQuery) => Promise<Page<object> | null>,
 ): ReadPath {
-  return { path, read: { kind: 'list', read: (caller, args, query) => read(caller, args as ArgumentsOf<P>, query) } };
+  return { path, read: { kind: 'list', read: (args, query) => read(args as ArgumentsOf<P>, query) } };
 }
 
 /** Defines a path that returns one row, besides the addresses that take actions. */
-export function single<P extends string>(
-  path: P,
-  read: (caller: Caller, args: ArgumentsOf<P>) => Promise<object | null>,
-): ReadPath {
-  return { path, read: { kind: 'one', read: (caller, args) => read(caller, args as ArgumentsOf<P>) } };
+export function single<P extends string>(path: P, read: (args: ArgumentsOf<P>) => Promise<object | null>): ReadPath {
+  return { path, read: { kind: 'one', read: (args) => read(args as ArgumentsOf<P>) } };
 }
 
 /** Defines a path that returns a collection which is small enough to be read completely. */
 export function smallList<P extends string>(
   path: P,
-  rows: (caller: Caller, args: ArgumentsOf<P>) => Promise<readonly object[]>,
+  rows: (args: ArgumentsOf<P>, query: ResourceQuery) => Promise<readonly object[]>,
+  limits: { readonly default: number; readonly cap: number } = CATALOG_LIMIT,
 ): ReadPath {
-  return list(path, async (caller, args, query) => evaluate(await rows(caller, args), query, CATALOG_LIMIT));
-}
-
-/** Defines a collection below each address of a row. */
-export function listBelow<Id>(
-  addresses: readonly Address<Id>[],
-  path: string,
-  read: (caller: Caller, id: Id, query: ResourceQuery) => Promise<Page<object> | null>,
-): ReadPath[] {
-  return addresses.map(({ path: parent, id }) => ({
-    path: `${parent}/${path}`,
-    read: { kind: 'list', read: (caller, args, query) => ifFound(id(args), (found) => read(caller, found, query)) },
-  }));
+  return { path, read: { kind: 'rows', limits, read: (args, query) => rows(args as ArgumentsOf<P>, query) } };
 }
 
 /** Defines a collection below each address of a row, small enough to be read completely. */
 export function smallListBelow<Id>(
   addresses: readonly Address<Id>[],
   path: string,
-  rows: (caller: Caller, id: Id) => Promise<readonly object[] | null>,
+  rows: (id: Id) => Promise<readonly object[] | null>,
+  limits: { readonly default: number; readonly cap: number } = CATALOG_LIMIT,
 ): ReadPath[] {
-  return listBelow(addresses, path, async (caller, id, query) => {
-    const found = await rows(caller, id);
-    return found && evaluate(found, query, CATALOG_LIMIT);
-  });
+  return addresses.map(({ path: parent, id }) => ({
+    path: `${parent}/${path}`,
+    read: { kind: 'rows', limits, read: (args) => ifFound(id(args), rows) },
+  }));
 }
 
 /** Defines a single resource below each address of a row. */
 export function oneBelow<Id>(
   addresses: readonly Address<Id>[],
   path: string,
-  read: (caller: Caller, id: Id) => Promise<object | null>,
+  read: (id: Id) => Promise<object | null>,
 ): ReadPath[] {
   return addresses.map((parent) => ({ path: `${parent.path}/${path}`, read: oneOf(parent, read) }));
 }
@@ -300,13 +307,10 @@ export async function ifFound<Id, T>(id: Promise<Id | null>, then: (id: Id) => P
   return found === null ? null : then(found);
 }
 
-function oneOf<Id>(
-  { id }: Address<Id>,
-  read: (caller: Caller, id: Id, properties: readonly string[]) => Promise<object | null>,
-): Read {
+function oneOf<Id>({ id }: Address<Id>, read: (id: Id, properties: readonly string[]) => Promise<object | null>): Read {
   return {
     kind: 'one',
-    read: (caller, args, properties) => ifFound(id(args), (found) => read(caller, found, properties)),
+    read: (args, properties) => ifFound(id(args), (found) => read(found, properties)),
   };
 }
 
@@ -323,7 +327,7 @@ function bound<Id>({
   readonly name: string;
   readonly address: Address<Id>;
   readonly action: Action<Id>;
-  readonly places: (id: Id, posted: PostedParams) => Promise<readonly Place[]>;
+  readonly places: (id: Id, posted: PostedParams, caller: Caller) => Promise<readonly Place[]>;
 }): BoundAction {
   const existing = async (args: Arguments): Promise<Id> => {
     const found = await id(args);
@@ -332,7 +336,7 @@ function bound<Id>({
   };
   return {
     permission,
-    places: async (args, posted) => places(await existing(args), posted),
+    places: async (caller, args, posted) => places(await existing(args), posted, caller),
     run: async (caller, args, posted) => run(caller, await existing(args), posted),
   };
 }

@@ -9,6 +9,7 @@ export function rootlinks(): Resource {
   return resource<{ name: string }>({
     name: 'rootlink',
     shape: shapeOf<{ name: string }>({ plural: 'rootlinks', id: 'name', fields: { name: 'string' } }),
+    seen: 'by-everybody',
     reads: [smallList('', async () => ROOTS.split(' ').map((name) => ({ name })))],
   });
 }

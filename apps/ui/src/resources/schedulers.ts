@@ -27,17 +27,18 @@ export function schedulers({ reads: { catalog }, actions, publish }: ResourcePor
   return resource<SchedulerResource>({
     name: 'scheduler',
     shape: CATALOG.schedulers,
+    seen: (rows, sight) => rows.filter(({ name }) => sight.seesScheduler(name)),
     embeds: { master: { resource: 'master', isList: false } },
     one: {
       at: [address('schedulers/n:schedulerid', ([id]) => id)],
-      read: async (_caller, id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,
+      read: async (id) => (await catalog.schedulers()).find((one) => one.schedulerid === id) ?? null,
     },
     reads: [
       smallList('schedulers', () => catalog.schedulers()),
-      smallList('masters/n:masterid/schedulers', (_caller, [masterId]) => of(masterId)),
+      smallList('masters/n:masterid/schedulers', ([masterId]) => of(masterId)),
       single(
         'masters/n:masterid/schedulers/n:schedulerid',
-        async (_caller, [masterId, id]) => (await of(masterId)).find((one) => one.schedulerid === id) ?? null,
+        async ([masterId, id]) => (await of(masterId)).find((one) => one.schedulerid === id) ?? null,
       ),
     ],
     places: async (id) =>

@@ -8,17 +8,18 @@ export function sourcestamps({ reads }: ResourcePorts): Resource {
   return resource<SourceStampResource>({
     name: 'sourcestamp',
     shape: SOURCE_STAMPS.shape,
+    seen: (rows, sight) => rows.filter(({ project }) => sight.seesProjectNamed(project)),
     embeds: { patch: { resource: 'patch', isList: false } },
     one: {
       at: [address('sourcestamps/n:ssid', ([id]) => id)],
-      read: (_caller, id) => buildsets.stamp(id),
+      read: (id) => buildsets.stamp(id),
     },
     reads: [
-      list('sourcestamps', (_caller, _args, query) => buildsets.stamps(query)),
+      list('sourcestamps', (_args, query) => buildsets.stamps(query)),
       ...smallListBelow(
         buildsetAddresses(reads),
         'sourcestamps',
-        async (_caller, id) => (await buildsets.byIds([id]))[0]?.sourcestamps ?? null,
+        async (id) => (await buildsets.byIds([id]))[0]?.sourcestamps ?? null,
       ),
     ],
   });

@@ -11,6 +11,7 @@ import {
   type ResourcePorts,
   smallListBelow,
 } from './resource.js';
+import { withoutLockHolders } from './seen.js';
 
 /** Returns all addresses of a step. */
 export function stepAddresses(reads: Reads): Address[] {
@@ -31,11 +32,22 @@ export function steps({ reads }: ResourcePorts): Resource {
   return resource<StepResource>({
     name: 'step',
     shape: STEP_SHAPE,
+    async seen(rows, sight) {
+      const builders = await reads.belongings.buildersOf(
+        'builds',
+        rows.map(({ buildid }) => buildid),
+      );
+      return rows.flatMap((row) =>
+        builders.get(row.buildid)?.some((id) => sight.seesBuilder(id))
+          ? [{ ...row, state_string: withoutLockHolders(row.state_string) }]
+          : [],
+      );
+    },
     one: {
       at: stepAddresses(reads),
-      read: async (_caller, id) => (await steps.byIds([id]))[0] ?? null,
+      read: async (id) => (await steps.byIds([id]))[0] ?? null,
     },
-    reads: smallListBelow(buildAddresses(reads), 'steps', (_caller, id) => steps.ofBuild(id)),
+    reads: smallListBelow(buildAddresses(reads), 'steps', (id) => steps.ofBuild(id)),
     events: {
       topic: 'builds.*.steps.:id.:event',
       names: EVENTS.steps,

@@ -125,6 +125,6 @@ export function unrecorded(): Resource[] {
       ...lists.map((path) => smallList(path, async () => [])),
       ...singles.map((path) => single(path, async () => null)),
     ];
-    return resource<object>({ name, shape, reads });
+    return resource<object>({ name, shape, seen: 'by-everybody', reads });
   });
 }

@@ -2,6 +2,7 @@ import type { WaitReasonResource } from '@millrace/contracts';
 import { shapeOf } from '@millrace/database';
 import { requestAddresses } from './buildrequests.js';
 import { oneBelow, type Resource, resource, type ResourcePorts } from './resource.js';
+import { withoutLockHolders } from './seen.js';
 
 const SHAPE = shapeOf<WaitReasonResource>({
   plural: 'wait_reasons',
@@ -21,6 +22,7 @@ export function waitReasons({ reads }: ResourcePorts): Resource {
   return resource<WaitReasonResource>({
     name: 'wait_reason',
     shape: SHAPE,
-    reads: oneBelow(requestAddresses(reads), 'wait_reason', (_caller, id) => reads.waiting.of(id)),
+    seen: (rows) => rows.map((row) => ({ ...row, text: withoutLockHolders(row.text) })),
+    reads: oneBelow(requestAddresses(reads), 'wait_reason', (id) => reads.waiting.of(id)),
   });
 }

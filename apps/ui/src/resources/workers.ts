@@ -58,33 +58,35 @@ export function workers({ reads, workerActions, publish }: ResourcePorts): Resou
   return resource<WorkerResource>({
     name: 'worker',
     shape: CATALOG.workers,
+    seen: (rows, sight) =>
+      rows.flatMap((row) =>
+        sight.seesWorker(row.workerid)
+          ? [{ ...row, configured_on: row.configured_on.filter(({ builderid }) => sight.seesBuilder(builderid)) }]
+          : [],
+      ),
     embeds: {
       configured_on: { resource: 'master_builder', isList: true },
       connected_to: { resource: 'master_id', isList: true },
     },
     one: {
       at: workerAddresses(reads),
-      read: async (_caller, id) => (await catalog.workers([id]))[0] ?? null,
+      read: async (id) => (await catalog.workers([id]))[0] ?? null,
     },
     reads: [
       smallList('workers', () => catalog.workers()),
-      smallList('builders/n:builderid/workers', (_caller, [builderid]) => at({ builderid })),
-      single('builders/n:builderid/workers/n:workerid', (_caller, [builderid, workerid]) =>
-        one({ builderid }, { workerid }),
-      ),
-      single('builders/n:builderid/workers/s:name', (_caller, [builderid, name]) => one({ builderid }, { name })),
-      smallList('masters/n:masterid/workers', (_caller, [masterid]) => at({ masterid })),
-      single('masters/n:masterid/workers/n:workerid', (_caller, [masterid, workerid]) =>
-        one({ masterid }, { workerid }),
-      ),
-      single('masters/n:masterid/workers/s:name', (_caller, [masterid, name]) => one({ masterid }, { name })),
-      smallList('masters/n:masterid/builders/n:builderid/workers', (_caller, [masterid, builderid]) =>
+      smallList('builders/n:builderid/workers', ([builderid]) => at({ builderid })),
+      single('builders/n:builderid/workers/n:workerid', ([builderid, workerid]) => one({ builderid }, { workerid })),
+      single('builders/n:builderid/workers/s:name', ([builderid, name]) => one({ builderid }, { name })),
+      smallList('masters/n:masterid/workers', ([masterid]) => at({ masterid })),
+      single('masters/n:masterid/workers/n:workerid', ([masterid, workerid]) => one({ masterid }, { workerid })),
+      single('masters/n:masterid/workers/s:name', ([masterid, name]) => one({ masterid }, { name })),
+      smallList('masters/n:masterid/builders/n:builderid/workers', ([masterid, builderid]) =>
         at({ masterid, builderid }),
       ),
-      single('masters/n:masterid/builders/n:builderid/workers/n:workerid', (_caller, [masterid, builderid, workerid]) =>
+      single('masters/n:masterid/builders/n:builderid/workers/n:workerid', ([masterid, builderid, workerid]) =>
         one({ masterid, builderid }, { workerid }),
       ),
-      single('masters/n:masterid/builders/n:builderid/workers/s:name', (_caller, [masterid, builderid, name]) =>
+      single('masters/n:masterid/builders/n:builderid/workers/s:name', ([masterid, builderid, name]) =>
         one({ masterid, builderid }, { name }),
       ),
     ],

@@ -19,6 +19,7 @@ const RESOURCES: readonly Resource[] = [
       id: 'thingid',
       fields: { name: 'string?', part: 'json', tags: 'strings', thingid: 'int' },
     }),
+    seen: 'by-everybody',
     embeds: { part: { resource: 'thing', isList: false } },
     one: {
       at: [address('things/n:thingid', ([id]) => id), address('things/s:name', () => 1)],

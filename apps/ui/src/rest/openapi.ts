@@ -132,6 +132,7 @@ function getOf(resource: Resource, { path, read }: ReadPath, resources: readonly
 
 const DESCRIPTIONS: Readonly<Record<ReadPath['read']['kind'], string>> = {
   list: 'A page of the list',
+  rows: 'A page of the list',
   one: 'A list of one',
   lines: 'Lines of a log',
   raw: 'The whole text',
@@ -212,6 +213,7 @@ function queryParameters({ shape }: Resource, kind: ReadPath['read']['kind']): S
     case 'one':
       return hasProperties(shape.fields) ? [...field, PROPERTY] : field;
     case 'list':
+    case 'rows':
       return [
         ...field,
         several('order', 'Fields to order by, with - in front from high to low', { type: 'string' }),

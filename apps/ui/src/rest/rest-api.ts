@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Page } from '@millrace/database';
-import { printable, UserError } from '@millrace/domain';
+import { evaluate, type Page } from '@millrace/database';
+import { printable, type Sight, UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import { Access } from '../access/access.js';
 import type { ApiRequest } from '../http/api-request.js';
 import type { Lines, RawText } from '../resources/resource.js';
 import { type Place, ResourceTable } from '../resources/resource-table.js';
+import { seenOf } from '../resources/seen.js';
+import { Sights } from '../resources/sights.js';
 import { parseQuery, selectFields } from './query-string.js';
 import { SharedReads } from './shared-reads.js';
 
@@ -32,6 +34,7 @@ export class RestApi {
   constructor(
     private readonly table: ResourceTable,
     private readonly access: Access,
+    private readonly sights: Sights,
     @Inject(SETTINGS) { listenerRule: { publicPath } }: Pick<UiSettings, 'listenerRule'>,
   ) {
     this.base = `${publicPath}/api/v2/`;
@@ -43,47 +46,67 @@ export class RestApi {
    */
   async get(request: ApiRequest, style: Style): Promise<Answer> {
     const { caller, path, query } = request;
-    const place = this.table.find(path);
-    if (!place) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
-    const { view: action, name: resource } = place.resource;
+    const whole = this.table.find(path);
+    if (!whole) throw new UserError('invalid-path', `Invalid path: ${printable(path, 200)}`);
+    const { view: action, name: resource } = whole.resource;
     if (caller.kind === 'token' || !this.access.mayEverybody(action)) this.access.demand(caller, { action, resource });
-    const read = (): Promise<Answer> => answer(request, place, style, this.base);
+    const sight = this.sights.of(caller);
+    const read = async (): Promise<Answer> =>
+      answer({ path, query }, { place: await this.table.seen(whole, sight), sight, style, base: this.base });
     // A stream of pieces cannot be shared by several readers.
-    if (place.read.kind === 'raw') return read();
-    // What callers read does not depend on who they are, only whether they may.
-    return this.shared.read(`${style} ${path}?${query}`, read);
+    if (whole.read.kind === 'raw') return read();
+    // What callers read does not depend on who they are, only on what they see.
+    return this.shared.read(`${style} ${sight?.key ?? 'all'} ${path}?${query}`, read);
   }
 }
 
+interface Asked {
+  /** The place as it is seen. */
+  readonly place: Place;
+  /** Null for somebody who sees everything. */
+  readonly sight: Sight | null;
+  readonly style: Style;
+  readonly base: string;
+}
+
 async function answer(
-  { caller, path, query: text }: ApiRequest,
-  { resource: { shape }, read, args }: Place,
-  style: Style,
-  base: string,
+  { path, query: text }: Pick<ApiRequest, 'path' | 'query'>,
+  { place, sight, style, base }: Asked,
 ): Promise<Answer> {
+  const { resource, read, args } = place;
+  const { shape, seen } = resource;
   const params = new URLSearchParams(text);
   switch (read.kind) {
     case 'list': {
       const { query, fields } = parseQuery(shape, params, 'collection');
-      const page = found(await read.read(caller, args, query), path);
+      const page = found(await read.read(args, sight ? { ...query, sight } : query), path);
+      const rows = await seenOf(seen, page.rows, sight);
+      const items = fields ? rows.map((row) => selectFields(row, fields)) : rows;
+      return envelope(shape.plural, items, metaOf(page, base + path, params), style);
+    }
+    case 'rows': {
+      const { query, fields } = parseQuery(shape, params, 'collection');
+      const rows = found(await read.read(args, query), path);
+      const page = evaluate(await seenOf(seen, rows, sight), query, read.limits);
       const items = fields ? page.rows.map((row) => selectFields(row, fields)) : page.rows;
       return envelope(shape.plural, items, metaOf(page, base + path, params), style);
     }
     case 'one': {
       const { query, fields } = parseQuery(shape, params, 'single');
-      const item = found(await read.read(caller, args, query.properties), path);
+      const row = found(await read.read(args, query.properties), path);
+      const item = found((await seenOf(seen, [row], sight))[0] ?? null, path);
       return envelope(shape.plural, [selectFields(item, fields)], {}, style);
     }
     case 'lines': {
       // Here `offset` and `limit` count lines (`docs/api.md#logs`).
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
       parseQuery(shape, params, 'single');
-      const lines = found(await read.read(caller, args, range), path);
+      const lines = found(await read.read(args, range), path);
       return envelope(shape.plural, [lines.chunk], metaOfLines(lines, base + path), style);
     }
     case 'raw':
       parseQuery(shape, params, 'single');
-      return raw(found(await read.read(caller, args), path), read.inline);
+      return raw(found(await read.read(args), path), read.inline);
   }
 }
 
