@@ -28,7 +28,7 @@ import { checkFolders } from './shared-folders.js';
 import type { Step } from './step.js';
 import { checkTriggers } from './triggers.js';
 import { checkUpstreams } from './upstreams.js';
-import { compileWww } from './www/compile.js';
+import { compileVisibleTo, compileWww } from './www/compile.js';
 
 export interface CompileResult {
   readonly revision: CompiledConfig;
@@ -237,9 +237,10 @@ function compileProject(reader: ObjectReader): CompiledProject {
     accepts: (text) => text !== '' && SHORT.accepts(text),
     expected: 'a name of 1 to 190 characters',
   });
-  const project = { name, description: reader.optionalText('description') };
+  const description = reader.optionalText('description');
+  const visibleTo = reader.has('visibleTo') ? compileVisibleTo(reader, 'visibleTo') : null;
   reader.done();
-  return project;
+  return { name, description, ...(visibleTo && { visibleTo }) };
 }
 
 function isWorkerEntry(name: string): boolean {

@@ -16,6 +16,8 @@ type Properties = Readonly<Record<string, JsonValue>>;
 export interface ProjectDefinition {
   readonly name: string;
   readonly description?: string;
+  /** The roles that see the project and what belongs to it. Patterns, as in rules. The default is `www.defaultVisibility`. */
+  readonly visibleTo?: readonly string[];
 }
 
 /** Options of a worker. Without `password` and `passwordEnv` it logs in with tokens only (`millrace worker create`). */

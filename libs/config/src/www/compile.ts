@@ -7,6 +7,7 @@ import { ObjectReader, SHORT } from '../object-reader.js';
 const HEADER = /^(X-|Remote-|Oidc[-_]|Forwarded-)[\w-]{1,60}$/i;
 const MAX_RULES = 1_000;
 const MAX_MEMBERS = 10_000;
+const MAX_ROLES = 100;
 const HOUR_MS = 3_600_000;
 const YEAR_HOURS = 8_784;
 const NAME = {
@@ -26,9 +27,23 @@ export function compileWww(top: ObjectReader): CompiledWww | null {
   const auth = reader.has('auth') ? compileAuth(reader.inner('auth')) : null;
   const authz = reader.has('authz') ? compileAuthz(reader.inner('authz')) : null;
   const stockFrontend = reader.has('stockFrontend') ? reader.text('stockFrontend', FOLDER) : null;
+  const defaultVisibility = reader.has('defaultVisibility') ? compileVisibleTo(reader, 'defaultVisibility') : null;
   reader.done();
-  if (auth === null && authz === null && stockFrontend === null) return null;
-  return { ...(auth && { auth }), ...(authz && { authz }), ...(stockFrontend !== null && { stockFrontend }) };
+  if (auth === null && authz === null && stockFrontend === null && defaultVisibility === null) return null;
+  return {
+    ...(auth && { auth }),
+    ...(authz && { authz }),
+    ...(defaultVisibility && { defaultVisibility }),
+    ...(stockFrontend !== null && { stockFrontend }),
+  };
+}
+
+/** Reads who sees a project: a list of roles, which is empty for nobody. */
+export function compileVisibleTo(reader: ObjectReader, key: string): readonly string[] {
+  const roles = reader.texts(key);
+  const isValid = roles.length <= MAX_ROLES && roles.every((role) => NAME.accepts(role));
+  if (!isValid) reader.problem(key, `a list of at most ${MAX_ROLES} roles, with 1 to 190 characters each`);
+  return roles;
 }
 
 function compileAuth(reader: ObjectReader): CompiledAuth {

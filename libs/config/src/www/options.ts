@@ -77,6 +77,11 @@ export interface AuthOptions {
 export interface WwwOptions {
   /** People sign in with the accounts of `millrace user`. Without this, nobody can. */
   readonly auth?: AuthOptions;
+  /**
+   * The roles that see the projects which say nothing about it (`visibleTo`), and what has no project. Default `['anyone']`; with `[]`,
+   * what nobody has made visible is not.
+   */
+  readonly defaultVisibility?: readonly string[];
   /** What people may do. Without this, everybody may do everything. */
   readonly authz?: AuthzOptions;
   /**
