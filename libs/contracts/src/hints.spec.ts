@@ -13,6 +13,7 @@ const ALL: readonly Hint[] = [
   hints.buildProperties(7),
   ...(['new', 'started', 'updated', 'finished'] as const).map((event) => hints.step(8, 9, event)),
   ...(['new', 'append', 'finished'] as const).map((event) => hints.log(10, 11, 12, event)),
+  ...(['new', 'completed'] as const).map((event) => hints.testResultSet(18, event)),
   ...(['connected', 'disconnected', 'state_updated', 'missing'] as const).map((event) => hints.worker(13, event)),
   ...(['started', 'stopped'] as const).map((event) => hints.master(14, event)),
   hints.builder(15),
@@ -30,6 +31,7 @@ it('only what pages show may be sent later', () => {
     'builds.7.properties.update',
     ...['new', 'started', 'updated', 'finished'].map((event) => `builds.8.steps.9.${event}`),
     ...['new', 'append', 'finished'].map((event) => `logs.12.${event}`),
+    ...['new', 'completed'].map((event) => `test_result_sets.18.${event}`),
   ]);
 });
 
@@ -37,8 +39,8 @@ describe('readHint', () => {
   it('reads every hint that is sent', () => {
     for (const hint of ALL) expect(readHint(hint.topic, JSON.parse(JSON.stringify(hint.payload)))).toEqual(hint);
     // A new kind of hint has to be added to the list above, too.
-    expect(new Set(ALL.map(({ topic }) => topic.split('.')[0])).size).toBe(14);
-    expect(Object.keys(hints)).toHaveLength(16);
+    expect(new Set(ALL.map(({ topic }) => topic.split('.')[0])).size).toBe(15);
+    expect(Object.keys(hints)).toHaveLength(17);
   });
 
   it('keeps nothing but the ids, because a newer master may send more', () => {

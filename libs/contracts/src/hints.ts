@@ -18,6 +18,7 @@ export const EVENTS = {
   properties: ['update'],
   steps: ['new', 'started', 'updated', 'finished'],
   logs: ['new', 'append', 'finished'],
+  test_result_sets: ['new', 'completed'],
   workers: ['connected', 'state_updated', 'missing', 'disconnected'],
   masters: ['started', 'stopped'],
   builders: ['update'],
@@ -57,6 +58,10 @@ export const hints = {
     topic: `logs.${logid}.${event}`,
     payload: { buildid, stepid, logid },
   }),
+  testResultSet: (test_result_setid: number, event: EventOf<'test_result_sets'>): Hint => ({
+    topic: `test_result_sets.${test_result_setid}.${event}`,
+    payload: { test_result_setid },
+  }),
   worker: (workerid: number, event: WorkerEvent): Hint => ({
     topic: `workers.${workerid}.${event}`,
     payload: { workerid },
@@ -86,7 +91,7 @@ export function isForPages(topic: string): boolean {
 }
 
 const FOR_PAGES =
-  /^(builds\.\d+\.(new|update|properties\.update|steps\.\d+\.\w+)|logs\.\d+\.\w+|buildrequests\.\d+\.claimed)$/;
+  /^(builds\.\d+\.(new|update|properties\.update|steps\.\d+\.\w+)|(logs|test_result_sets)\.\d+\.\w+|buildrequests\.\d+\.claimed)$/;
 
 /**
  * Allowed topics by kind: the rest of the topic, with `:id` for a number and `:event` for an event, and the ids that such a hint carries.
@@ -106,6 +111,7 @@ const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids
     ],
   ],
   ['logs', [shape(':id.:event', EVENTS.logs, 'buildid', 'stepid', 'logid')]],
+  ['test_result_sets', [shape(':id.:event', EVENTS.test_result_sets, 'test_result_setid')]],
   ['workers', [shape(':id.:event', EVENTS.workers, 'workerid')]],
   ['masters', [shape(':id.:event', EVENTS.masters, 'masterid')]],
   ['builders', [shape(':id.:event', EVENTS.builders, 'builderid')]],

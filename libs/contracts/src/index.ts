@@ -46,6 +46,7 @@ export type {
   AuditResource,
   BuilderResource,
   BuildRequestResource,
+  BuildDataResource,
   BuildResource,
   BuildsetResource,
   ChangeResource,
@@ -63,6 +64,8 @@ export type {
   SchedulerResource,
   SourceStampResource,
   StepResource,
+  TestResultResource,
+  TestResultSetResource,
   WaitReasonResource,
   WorkerResource,
 } from './resources.js';

@@ -233,6 +233,42 @@ export interface LogChunkResource {
   logid: number;
 }
 
+/** A value that a step has stored with its build. Its content has an address of its own. */
+export interface BuildDataResource {
+  buildid: number;
+  /** In bytes. */
+  length: number;
+  name: string;
+  source: string;
+  value: null;
+}
+
+export interface TestResultSetResource {
+  builderid: number;
+  buildid: number;
+  category: string;
+  complete: boolean;
+  description: string | null;
+  stepid: number;
+  test_result_setid: number;
+  tests_failed: number | null;
+  tests_passed: number | null;
+  value_unit: string;
+}
+
+export interface TestResultResource {
+  builderid: number;
+  duration_ns: number | null;
+  line: number | null;
+  /** What the test says about a failure. */
+  message: string | null;
+  test_code_path: string | null;
+  test_name: string | null;
+  test_result_setid: number;
+  test_resultid: number;
+  value: string;
+}
+
 export interface WorkerResource {
   /** Remote address of the worker's newest connection. */
   address: string | null;

@@ -128,4 +128,12 @@ export {
   sourceStampOf,
   SOURCE_STAMP_LIMITS,
 } from './source-stamps.js';
+export {
+  countTests,
+  isPass,
+  TEST_CATEGORIES,
+  type TestCategory,
+  type TestCounts,
+  type TestResult,
+} from './test-results.js';
 export { isWorkerName, isWorkerTemplate, workerEntries } from './worker-names.js';

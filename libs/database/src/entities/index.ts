@@ -20,6 +20,7 @@ import {
 } from './definitions.js';
 import { LockEntity, LockHoldEntity, LockWaitEntity } from './locks.js';
 import { CounterEntity, JournalEntity, MasterCommandEntity, MasterEntity, OwnershipEntity } from './masters.js';
+import { BuildDataEntity, TestResultEntity, TestResultSetEntity } from './records.js';
 import {
   BuildRequestEntity,
   BuildsetChangeEntity,
@@ -69,6 +70,9 @@ export const ENTITIES = [
   CommandEntity,
   LogEntity,
   LogChunkEntity,
+  BuildDataEntity,
+  TestResultSetEntity,
+  TestResultEntity,
   LockEntity,
   LockHoldEntity,
   LockWaitEntity,

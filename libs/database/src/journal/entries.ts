@@ -1,4 +1,4 @@
-import type { Properties, Result } from '@millrace/domain';
+import type { Properties, Result, TestCategory, TestResult } from '@millrace/domain';
 import type { BuildEnd, EndedBuild } from '../claims/ending.js';
 import type { LogType } from '../logs.js';
 
@@ -67,15 +67,37 @@ export type BuildEntry =
       readonly lines: number;
     }
   | { readonly kind: 'properties'; readonly properties: Properties }
+  /** A value of the same name is replaced. */
+  | { readonly kind: 'build-data'; readonly name: string; readonly source: string; readonly value: Buffer }
+  /** The next results of a set. The first such entry makes the set; `isComplete`: there are no more. */
+  | {
+      readonly kind: 'test-results';
+      readonly step: number;
+      readonly set: TestResultSet;
+      /** Number of the set's results before these. What is stored already is not stored again. */
+      readonly from: number;
+      readonly results: readonly TestResult[];
+      readonly isComplete: boolean;
+    }
   | { readonly kind: 'build-state'; readonly stateString: string }
   /** Nobody works on the build until its worker is back. */
   | { readonly kind: 'build-parked' }
   | { readonly kind: 'build-finished'; readonly end: BuildEnd };
 
+/** What a set of test results is about. */
+export interface TestResultSet {
+  /** Counted from 0 for each step. */
+  readonly ordinal: number;
+  readonly description: string | null;
+  readonly category: TestCategory;
+  readonly valueUnit: string;
+}
+
 /** The rows that a committed group of entries changed, for the hints that follow. */
 export interface Committed {
   readonly steps: readonly { readonly stepId: number; readonly event: 'started' | 'updated' | 'finished' }[];
   readonly logs: readonly { readonly stepId: number; readonly logId: number; readonly event: 'new' | 'append' }[];
+  readonly testSets: readonly { readonly setId: number; readonly event: 'new' | 'completed' }[];
   readonly ended: EndedBuild | null;
   /** Whether the build has ended and its logs are in several chunks, which may be merged (`sealLogs`). */
   readonly isFragmented: boolean;

@@ -1,8 +1,8 @@
-import { type Properties, uuidToBytes } from '@millrace/domain';
+import { countTests, type Properties, uuidToBytes } from '@millrace/domain';
 import { type EndedBuild, endBuildIn } from '../claims/ending.js';
 import type { BuildKey } from '../claims/fence.js';
 import { encodeChunk } from '../logs.js';
-import type { Transaction } from '../sql.js';
+import { chunked, rowPlaceholders, type Transaction } from '../sql.js';
 import type { BuildEntry, Committed } from './entries.js';
 import type { LogState, StagedMemory } from './memory.js';
 
@@ -14,6 +14,7 @@ const CHUNK_BYTES = 256 << 10;
  */
 export class EntryWriter {
   private steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
+  private testSets: { setId: number; event: 'new' | 'completed' }[] = [];
   private logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
   private readonly unwritten = new Map<LogState, { text: string; lines: number }>();
 
@@ -26,6 +27,7 @@ export class EntryWriter {
   async write(entries: readonly BuildEntry[]): Promise<Committed> {
     this.steps = [];
     this.logs = new Map();
+    this.testSets = [];
     let ended: EndedBuild | null = null;
     for (const entry of entries) {
       if (entry.kind === 'build-finished') {
@@ -33,8 +35,8 @@ export class EntryWriter {
         ended = await endBuildIn(this.tx, this.build, entry.end);
       } else await this.one(entry);
     }
-    const { steps, logs, memory } = this;
-    return { steps, logs: [...logs.values()], ended, isFragmented: ended !== null && memory.isFragmented };
+    const { steps, logs, testSets, memory } = this;
+    return { steps, logs: [...logs.values()], testSets, ended, isFragmented: ended !== null && memory.isFragmented };
   }
 
   /** Writes the lines that have gathered. To be called after the last entry. */
@@ -145,6 +147,18 @@ export class EntryWriter {
       case 'properties':
         await this.mergeProperties(entry.properties);
         return;
+      case 'build-data':
+        await tx.defer(`DELETE FROM build_data WHERE build_id = ? AND name = ?`, [build.buildId, entry.name]);
+        await tx.defer(`INSERT INTO build_data (build_id, name, source, value) VALUES (?, ?, ?, ?)`, [
+          build.buildId,
+          entry.name,
+          entry.source,
+          entry.value,
+        ]);
+        return;
+      case 'test-results':
+        await this.addTestResults(entry);
+        return;
       case 'build-state':
         await tx.defer(`UPDATE builds SET state_string = ? WHERE id = ?`, [entry.stateString, build.buildId]);
         return;
@@ -163,6 +177,52 @@ export class EntryWriter {
     ]);
     const merged = { ...(JSON.parse(row!.properties) as Properties), ...properties };
     await this.tx.defer(`UPDATE builds SET properties = ? WHERE id = ?`, [JSON.stringify(merged), this.build.buildId]);
+  }
+
+  private async addTestResults(entry: Extract<BuildEntry, { kind: 'test-results' }>): Promise<void> {
+    const { tx } = this;
+    const { ordinal, description, category, valueUnit } = entry.set;
+    const stepId = this.step(entry.step);
+    const known = await tx.get<{ id: number; stored: number }>(
+      `SELECT id, num_results AS stored FROM test_result_sets WHERE step_id = ? AND ordinal = ?`,
+      [stepId, ordinal],
+    );
+    const none = countTests(category, []);
+    const id =
+      known?.id ??
+      (
+        await tx.run(
+          `INSERT INTO test_result_sets (builder_id, build_id, step_id, ordinal, description, category, value_unit, num_results,
+             tests_passed, tests_failed, complete)
+           SELECT builder_id, id, ?, ?, ?, ?, ?, 0, ?, ?, 0 FROM builds WHERE id = ?`,
+          [stepId, ordinal, description, category, valueUnit, none.passed, none.failed, this.build.buildId],
+        )
+      ).insertId;
+    // A step that goes on at another engine records its results again, in the same order.
+    const stored = known?.stored ?? 0;
+    const added = entry.results.slice(Math.max(0, stored - entry.from));
+    for (const some of chunked(added))
+      await tx.defer(
+        `INSERT INTO test_results (set_id, name, code_path, line, duration_ns, value, message)
+         VALUES ${rowPlaceholders(some.length, 7)}`,
+        some.flatMap((result) => [
+          id,
+          result.name,
+          result.codePath,
+          result.line,
+          result.durationNs,
+          result.value,
+          result.message,
+        ]),
+      );
+    const { passed, failed } = countTests(category, added);
+    await tx.defer(
+      `UPDATE test_result_sets SET num_results = num_results + ?, tests_passed = tests_passed + ?, tests_failed = tests_failed + ?,
+         complete = ? WHERE id = ?`,
+      [added.length, passed, failed, entry.isComplete, id],
+    );
+    if (!known) this.testSets.push({ setId: id, event: 'new' });
+    if (entry.isComplete) this.testSets.push({ setId: id, event: 'completed' });
   }
 
   private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {

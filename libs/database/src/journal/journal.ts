@@ -77,7 +77,7 @@ export class Journal {
 
   private add(build: BuildKey, entries: readonly BuildEntry[]): Promise<Committed> {
     if (this.closed) return Promise.reject(isOver());
-    const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'log-lines' ? entry.text.length : 200), 0);
+    const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
     this.waitingBytes += bytes;
     return new Promise((resolve, reject) => this.entries.push({ build, entries, bytes, resolve, reject }));
   }
@@ -260,4 +260,18 @@ export function incompleteText(error: unknown): string {
 
 function isOver(): OperationalError {
   return new OperationalError('journal-closed', 'this engine has stopped writing');
+}
+
+/** Returns about how large an entry is. */
+function bytesOf(entry: BuildEntry): number {
+  switch (entry.kind) {
+    case 'log-lines':
+      return entry.text.length;
+    case 'build-data':
+      return entry.value.length;
+    case 'test-results':
+      return 200 * (entry.results.length + 1);
+    default:
+      return 200;
+  }
 }

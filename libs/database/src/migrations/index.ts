@@ -18,6 +18,7 @@ import { Audit0025 } from './0025-audit.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
 import { Visibility0026 } from './0026-visibility.js';
+import { Records0036 } from './0036-records.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -41,4 +42,5 @@ export const MIGRATIONS = [
   Providers0028,
   RepeatedTrees0030,
   Visibility0026,
+  Records0036,
 ];

@@ -23,6 +23,8 @@ const CHANGING = {
     FROM claims c LEFT JOIN steps s ON s.build_id = c.build_id`,
   logs: `SELECT l.id, CONCAT(l.num_lines, '') AS state, l.complete AS isOver
     FROM claims c LEFT JOIN logs l ON l.build_id = c.build_id`,
+  test_result_sets: `SELECT t.id, CONCAT(t.complete, '') AS state, t.complete AS isOver
+    FROM claims c LEFT JOIN test_result_sets t ON t.build_id = c.build_id`,
   workers: `SELECT id, CONCAT(session_epoch, '/', COALESCE(master_id, 0), '/', paused, '/', graceful, '/', max_builds, '/',
       COALESCE(missing_at_ms, 0), '/', COALESCE(quarantined_until_ms, 0), '/', COALESCE(pause_reason, '')) AS state FROM workers`,
   masters: `SELECT id, CONCAT(epoch, '/', state, '/', COALESCE(revision_id, 0)) AS state FROM masters`,
