@@ -1,4 +1,4 @@
-import type { JsonValue, Result, SourceStamp, StepFlags } from '@millrace/domain';
+import type { JsonValue, Result, SourceStamp, StepFlags, TestCategory } from '@millrace/domain';
 import { locate } from './location.js';
 import type { LockUse } from './locks.js';
 import type { Note, Problem } from './problems.js';
@@ -79,6 +79,8 @@ export interface CommandOutcome {
   readonly files?: readonly string[];
   /** Result of `stat`. */
   readonly stat?: readonly number[];
+  /** With `read`: the file, as base64. */
+  readonly content?: string;
   readonly cancelled: boolean;
   readonly workerLost: boolean;
 }
@@ -91,6 +93,8 @@ export interface CommandOptions {
   readonly capture?: { readonly maxBytes: number };
   readonly upload?: { readonly blob: string };
   readonly download?: { readonly blob: string } | { readonly content: string };
+  /** Return the file that the worker sends: at most 4 MiB. */
+  readonly read?: { readonly maxBytes: number };
   /** Run the command even when the build is being stopped, for cleaning up. */
   readonly evenIfStopped?: boolean;
 }
@@ -127,6 +131,37 @@ export interface LogWriter {
    * either.
    */
   append(text: string): Promise<void>;
+}
+
+/** What a set of test results is about. */
+export interface TestSetOptions {
+  readonly description?: string;
+  /** Default `pass_fail`, where a result's value is 1 for a test that passed, and 0 for one that failed. */
+  readonly category?: TestCategory;
+  /** Unit of the values, a word. Default `boolean`. */
+  readonly valueUnit?: string;
+}
+
+/** The result of one test. It has a name, or the path of code that it is about. */
+export interface TestResultOptions {
+  readonly name?: string;
+  readonly codePath?: string;
+  readonly line?: number;
+  readonly durationNs?: number;
+  readonly value: string | number | boolean;
+  /** What the test says about a failure. */
+  readonly message?: string;
+}
+
+export interface TestResultWriter {
+  /** Adds results. Resolves once they are committed. They are not lost without waiting either. */
+  add(...results: readonly TestResultOptions[]): Promise<void>;
+}
+
+/** A file of the worker, and how reading it went. */
+export interface FileContent {
+  readonly outcome: CommandOutcome;
+  readonly content: Buffer | null;
 }
 
 /** Schedulers that a step starts, and how. */
@@ -185,6 +220,15 @@ export interface StepContext extends RenderContext {
   trigger(what: TriggerRequest): Promise<TriggerOutcome>;
   /** Returns a log of the step. What it is, text or HTML, is decided the first time. */
   log(name: string, kind?: LogKind): LogWriter;
+  /**
+   * Stores a value with the build, for people and programs that ask for it by name. One of the same name is replaced. Resolves once it is
+   * committed.
+   */
+  setBuildData(name: string, value: string | Uint8Array, source: string): Promise<void>;
+  /** Begins a set of test results. It is complete when the step ends. */
+  testResults(about: TestSetOptions): TestResultWriter;
+  /** Reads a file of the worker. The content is null when that fails: the outcome says why. */
+  readFile(workerSrc: string, options?: { readonly maxBytes?: number }): Promise<FileContent>;
   setState(text: string): void;
   addUrl(name: string, url: string): void;
   upload(from: { readonly workerSrc: string; readonly maxBytes?: number }, blobName: string): Promise<CommandOutcome>;

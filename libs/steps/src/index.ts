@@ -2,6 +2,7 @@ export { customStep } from '@millrace/config';
 export { Result } from '@millrace/domain';
 export { git } from './git/git.js';
 export { type GitCredentials, type GitDescription, type GitStepOptions } from './git/options.js';
+export { junit, type JUnitOptions } from './junit/junit.js';
 export { type Obfuscated } from './obfuscated.js';
 export { resultOf } from './outcome.js';
 export { setProperty, type SetPropertyOptions } from './set-property.js';

@@ -23,6 +23,7 @@ import {
 } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
+import { RecordLimits } from '../core/record-limits.js';
 import { isTransfer, TRIGGER } from '../core/resuming.js';
 import {
   BuildPropertiesLimit,
@@ -40,6 +41,7 @@ import type {
   CommandResult,
   LocksRequest,
   LocksResult,
+  TestResultsCall,
   TriggerCall,
 } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
@@ -124,6 +126,7 @@ export class EngineBuildServices implements BuildServices {
   private parked = false;
   private readonly properties = new BuildPropertiesLimit();
   private readonly uploads = new UploadsLimit();
+  private readonly records = new RecordLimits();
   /** Logs by step. */
   private readonly logs = new Map<number, StepLogs>();
   private readonly urls = new Map<number, StepUrls>();
@@ -227,7 +230,9 @@ export class EngineBuildServices implements BuildServices {
     const args = { ...request.args };
     const argsHash = hashOf([request.name, args]);
     const before = this.recordedOf(request, argsHash);
-    if (before?.outcome) return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as CommandResult;
+    // What was read is not recorded, so it is read again.
+    if (before?.outcome && !request.read)
+      return parseJson(before.outcome, RECORDED_LIMITS, 'a recorded outcome') as CommandResult;
     const recorded = before && !isTransfer(request.name) ? before : null;
     const uuid = recorded?.uuid ?? randomUUID();
     this.leftOver.delete(uuid);
@@ -335,7 +340,8 @@ export class EngineBuildServices implements BuildServices {
             // What the worker said before is in the journal's queue, and committed first.
             const ended = toResult(outcome, running);
             const recorded = this.recordEnd(running, ended);
-            resolve(ended);
+            const content = transfer?.content?.();
+            resolve(content === undefined ? ended : { ...ended, content: content.toString('base64') });
             await recorded;
           },
           ...transfer?.sink,
@@ -464,6 +470,19 @@ export class EngineBuildServices implements BuildServices {
   async setProperties(properties: Properties): Promise<void> {
     this.withinLimits(() => this.properties.addAll(properties));
     this.soon([{ kind: 'properties', properties }]);
+  }
+
+  async setBuildData({ name, source, value }: Parameters<BuildServices['setBuildData']>[0]): Promise<void> {
+    this.assertGoing();
+    const bytes = Buffer.from(String(value), 'base64');
+    this.records.addData({ name, source, bytes: bytes.length });
+    await this.now([{ kind: 'build-data', name, source, value: bytes }]);
+  }
+
+  async addTestResults({ stepNumber: step, set, results, isComplete }: TestResultsCall): Promise<void> {
+    this.assertGoing();
+    const from = this.records.addTests(step, set, results);
+    await this.now([{ kind: 'test-results', step, set, from, results, isComplete }]);
   }
 
   /** Commits the build's last entries. Returns null when the build was no longer ours. */
@@ -609,6 +628,7 @@ export class EngineBuildServices implements BuildServices {
 
   private announce(committed: Committed): void {
     for (const { stepId, event } of committed.steps) this.options.publish(hints.step(this.key.buildId, stepId, event));
+    for (const { setId, event } of committed.testSets) this.options.publish(hints.testResultSet(setId, event));
     for (const { stepId, logId, event } of committed.logs)
       this.options.publish(hints.log(this.key.buildId, stepId, logId, event));
   }

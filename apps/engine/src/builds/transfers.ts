@@ -12,7 +12,12 @@ export interface TransferSink {
    * (`docs/protocols.md#files-over-pb`).
    */
   finish(succeeded: boolean): Promise<void>;
+  /** Returns the file of a command that reads one. */
+  readonly content?: () => Buffer;
 }
+
+/** Most bytes of a file that a step reads. */
+const MOST_READ = 4 << 20;
 
 export async function transferSink(
   blobs: Blobs,
@@ -35,6 +40,25 @@ export async function transferSink(
         unpackDirectory: async () => undefined,
       },
       finish: (succeeded) => (succeeded ? storing(blob, () => writer.commit()) : writer.discard()),
+    };
+  }
+  if (request.read) {
+    const limit = Math.min(request.read.maxBytes, MOST_READ);
+    const blocks: Uint8Array[] = [];
+    let bytes = 0;
+    return {
+      sink: {
+        writeUpload: async (block) => {
+          bytes += block.length;
+          if (bytes > limit)
+            throw new UserError('upload-too-large', `the worker sends more than the ${limit} bytes allowed`, { limit });
+          blocks.push(block);
+        },
+        closeUpload: async () => undefined,
+        uploadTimes: async () => undefined,
+      },
+      finish: async () => undefined,
+      content: () => Buffer.concat(blocks),
     };
   }
   if (request.download) {

@@ -31,6 +31,7 @@ export type {
   LocksResult,
   RunningBuild,
   StepState,
+  TestResultsCall,
   TriggerCall,
 } from './protocol/build-services.js';
 

@@ -369,4 +369,45 @@ describe('limits of what a build stores', () => {
     await expect(work()).rejects.toMatchObject({ code: expect.stringMatching(/^(step-limit|json-too-long)$/) });
     expect(broken).toHaveLength(1);
   });
+
+  it('records data of the build and results of tests, and refuses what is too large', async () => {
+    const value = Buffer.from('<p>').toString('base64');
+    await host.setBuildData({ name: 'coverage', source: 'test', value });
+    const set = { ordinal: 0, description: null, category: 'pass_fail', valueUnit: 'boolean' } as const;
+    const result = { name: 't', codePath: null, line: null, durationNs: null, value: '1', message: null };
+    await host.addTestResults({ stepNumber: 0, set, results: [result], isComplete: false });
+    await host.addTestResults({ stepNumber: 0, set, results: [result], isComplete: true });
+    expect(await db.all(`SELECT name, source, value FROM build_data WHERE build_id = ?`, [build.buildId])).toEqual([
+      { name: 'coverage', source: 'test', value: Buffer.from('<p>') },
+    ]);
+    expect(
+      await db.all(`SELECT num_results AS results, complete FROM test_result_sets WHERE build_id = ?`, [build.buildId]),
+    ).toEqual([{ results: 2, complete: 1 }]);
+    const large = Buffer.alloc((4 << 20) + 1).toString('base64');
+    await expect(host.setBuildData({ name: 'large', source: 'test', value: large })).rejects.toMatchObject({
+      code: 'step-limit',
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('returns a file that a step reads, and does not take more than the step asked for', async () => {
+    const reads = (text: string) => {
+      says = (id, send) => {
+        send({ op: 'update_upload_file_write', commandId: id, block: Buffer.from(text) });
+        send(update(id, [{ kind: 'rc', rc: 0 }]));
+        send({ op: 'complete', commandId: id, failure: null });
+      };
+    };
+    reads('<testsuite/>');
+    const read = { name: 'upload_file', log: null, read: { maxBytes: 100 } };
+    expect(await host.runCommand(request(read))).toMatchObject({
+      rc: 0,
+      content: Buffer.from('<testsuite/>').toString('base64'),
+    });
+    reads('x'.repeat(101));
+    expect(await host.runCommand(request({ ...read, ordinal: 1 }))).toMatchObject({
+      rc: null,
+      failureReason: expect.stringContaining('more than the 100 bytes allowed'),
+    });
+  });
 });

@@ -11,6 +11,7 @@ import type {
   LocksRequest,
   LocksResult,
   StepState,
+  TestResultsCall,
   TriggerCall,
 } from '../../src/runner/runner.js';
 
@@ -29,6 +30,8 @@ export class FakeBuildServices implements BuildServices {
   readonly logs = new Map<string, string>();
   readonly states: StepState[] = [];
   readonly uploads: string[] = [];
+  readonly data: { name: string; source: string; value: string }[] = [];
+  readonly tests: TestResultsCall[] = [];
   properties: Record<string, readonly [JsonValue, string]> = {};
   /** Answers in place of the command, when it returns something. */
   intercept: (request: CommandRequest) => CommandResult | Promise<CommandResult> | undefined = () => undefined;
@@ -85,6 +88,14 @@ export class FakeBuildServices implements BuildServices {
     const { number, results, stateString, hidden } = step;
     this.events.push(`finish ${this.steps[number]!.name}`);
     this.steps[number] = { ...this.steps[number]!, results, stateString, hidden };
+  }
+
+  async setBuildData(data: { name: string; source: string; value: string }): Promise<void> {
+    this.data.push(data);
+  }
+
+  async addTestResults(tests: TestResultsCall): Promise<void> {
+    this.tests.push(tests);
   }
 
   async setProperties(properties: Properties): Promise<void> {

@@ -1,5 +1,6 @@
 import type { ChangeInfo, CommandOutcome, LogKind, TriggerOutcome, TriggerRequest, WorkerInfo } from '@millrace/config';
-import type { JsonValue, LockAccess, Properties, Result, SourceStamp } from '@millrace/domain';
+import type { JsonValue, LockAccess, Properties, Result, SourceStamp, TestResult } from '@millrace/domain';
+import type { TestSet } from '../../core/record-limits.js';
 
 /** Everything that a runner needs to know about a build. Plain data. */
 export interface BuildJob {
@@ -44,6 +45,8 @@ export interface CommandRequest {
   readonly upload?: { readonly blob: string };
   /** `content` is base64 and may be a secret: it is sent to the worker and nowhere else. */
   readonly download?: { readonly blob: string } | { readonly content: string };
+  /** Return the file that the worker sends, instead of storing it. */
+  readonly read?: { readonly maxBytes: number };
 }
 
 export type CommandResult = CommandOutcome;
@@ -104,6 +107,18 @@ export interface BuildServices {
   }): Promise<void>;
   /** Sets the changed properties. */
   setProperties(properties: Properties): Promise<void>;
+  /** Stores a value with the build. `value` is base64. A value of the same name is replaced. */
+  setBuildData(data: { readonly name: string; readonly source: string; readonly value: string }): Promise<void>;
+  /** Records the next results of a set of the step. The first call for a set makes it. */
+  addTestResults(tests: TestResultsCall): Promise<void>;
+}
+
+export interface TestResultsCall {
+  readonly stepNumber: number;
+  readonly set: TestSet;
+  readonly results: readonly TestResult[];
+  /** Whether these are the last ones. */
+  readonly isComplete: boolean;
 }
 
 export interface StepState {
@@ -141,5 +156,7 @@ export const HOST_METHODS = [
   'setStepState',
   'finishStep',
   'setProperties',
+  'setBuildData',
+  'addTestResults',
 ] as const satisfies readonly (keyof BuildServices)[];
 export type ServiceMethod = (typeof HOST_METHODS)[number];

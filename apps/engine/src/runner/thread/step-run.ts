@@ -13,18 +13,25 @@ import {
   type ShellOptions,
   type StepContext,
   type StepOutcome,
+  type TestResultOptions,
+  type TestResultWriter,
+  type TestSetOptions,
   type TriggerOutcome,
   type TriggerRequest,
 } from '@millrace/config';
-import { type JsonValue, mainSourceStamp, NO_SOURCE, Result } from '@millrace/domain';
+import { type JsonValue, mainSourceStamp, NO_SOURCE, Result, type TestResult } from '@millrace/domain';
 import type { BuildProperties } from '../../core/build-properties.js';
 import { firstPiece } from '../../core/log-text.js';
 import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
+import type { TestSet } from '../../core/record-limits.js';
 import { workerPath } from '../../core/worker-path.js';
 import type { BuildServices, BuildJob, CommandRequest } from '../protocol/build-services.js';
 
 /** Delay before a state is sent. A state that is replaced sooner is never sent, which saves a short step a write. */
 const STATE_DELAY_MS = 150;
+
+/** Most bytes of a file that a step reads, unless it says less. */
+const MOST_READ = 4 << 20;
 
 const NOT_STARTED: CommandOutcome = {
   rc: null,
@@ -78,6 +85,8 @@ export class StepRun {
   private readonly urlsLimit = new StepUrls();
   private readonly logsLimit = new StepLogs();
   private readonly logs = new Map<string, LogFlow>();
+  private readonly testSets: TestFlow[] = [];
+  private readonly stored = new Set<Promise<void>>();
   private builderEnv: Promise<Readonly<Record<string, string | null>>> | undefined;
 
   constructor(private readonly parts: StepRunParts) {
@@ -123,7 +132,8 @@ export class StepRun {
   async flush(): Promise<void> {
     clearTimeout(this.stateTimer);
     const { services, number, properties, track } = this.parts;
-    await Promise.all([...this.logs.values()].map((log) => log.drained()));
+    await Promise.all([...this.logs.values(), ...this.testSets].map((flow) => flow.drained()));
+    await Promise.all(this.stored);
     if (this.urls.length > 0) track(services.setStepState(number, { urls: this.urls.splice(0) }));
     const changed = properties.takeChanged();
     if (changed) track(services.setProperties(changed));
@@ -139,13 +149,27 @@ export class StepRun {
     return flow;
   }
 
+  private testResults({
+    description,
+    category = 'pass_fail',
+    valueUnit = 'boolean',
+  }: TestSetOptions): TestResultWriter {
+    const { services, number: stepNumber } = this.parts;
+    const set: TestSet = { ordinal: this.testSets.length, description: description ?? null, category, valueUnit };
+    const flow = new TestFlow((results, isComplete) =>
+      services.addTestResults({ stepNumber, set, results, isComplete }),
+    );
+    this.testSets.push(flow);
+    return flow;
+  }
+
   private async command(
     name: string,
     args: Readonly<Record<string, JsonValue>>,
     options: CommandOptions = {},
   ): Promise<CommandOutcome> {
     if (this.isStopped && !options.evenIfStopped) return NOT_STARTED;
-    const { log = null, logfiles, capture, upload, download, evenIfStopped = false } = options;
+    const { log = null, logfiles, capture, upload, download, read, evenIfStopped = false } = options;
     const request: CommandRequest = {
       stepNumber: this.parts.number,
       ordinal: this.ordinal++,
@@ -156,6 +180,7 @@ export class StepRun {
       ...(capture && { capture }),
       ...(upload && { upload }),
       ...(download && { download }),
+      ...(read && { read }),
     };
     const outcome = await this.whileBusy(() => this.parts.services.runCommand(request), !evenIfStopped);
     if (outcome.workerLost) this.workerLost = true;
@@ -238,6 +263,24 @@ export class StepRun {
         this.logsLimit.add(name);
         return this.log(name, kind);
       },
+      setBuildData: (name, value, source) => {
+        const data = { name, source, value: Buffer.from(value as Uint8Array).toString('base64') };
+        const sent = this.parts.services.setBuildData(data);
+        this.stored.add(sent);
+        // The walk handles the error at the end of the step. Callers that await this promise get it as well.
+        sent.catch(() => undefined);
+        return sent;
+      },
+      testResults: (about) => this.testResults(about),
+      readFile: async (workerSrc, { maxBytes = MOST_READ } = {}) => {
+        const { content, ...outcome } = await this.command(
+          'upload_file',
+          { path: path(workerSrc), maxsize: maxBytes, blocksize: 256 * 1024, keepstamp: false },
+          { read: { maxBytes } },
+        );
+        const isRead = outcome.rc === 0 && outcome.failure === null && content !== undefined;
+        return { outcome, content: isRead ? Buffer.from(content, 'base64') : null };
+      },
       setState: (text) => this.setState(text),
       addUrl: (name, url) => {
         this.urlsLimit.add({ name, url });
@@ -261,6 +304,48 @@ export class StepRun {
     };
     return context;
   }
+}
+
+/** Most results in one call. A smaller group is committed faster, together with what other builds write. */
+const TESTS_AT_ONCE = 500;
+
+/** The results of one set, sent in groups, one after another. The last group completes the set. */
+class TestFlow implements TestResultWriter {
+  private readonly waiting: TestResult[] = [];
+  private flow: Promise<void> | null = null;
+
+  constructor(private readonly send: (results: readonly TestResult[], isComplete: boolean) => Promise<void>) {}
+
+  add(...results: readonly TestResultOptions[]): Promise<void> {
+    for (const result of results) this.waiting.push(asResult(result));
+    this.flow ??= this.run();
+    // The walk handles the error when it drains. Callers that await this promise get it as well.
+    this.flow.catch(() => undefined);
+    return this.flow;
+  }
+
+  async drained(): Promise<void> {
+    await this.flow;
+    await this.send([], true);
+  }
+
+  private async run(): Promise<void> {
+    // What is added in one turn goes together.
+    await Promise.resolve();
+    while (this.waiting.length > 0) await this.send(this.waiting.splice(0, TESTS_AT_ONCE), false);
+    this.flow = null;
+  }
+}
+
+function asResult({ name, codePath, line, durationNs, value, message }: TestResultOptions): TestResult {
+  return {
+    name: name ?? null,
+    codePath: codePath ?? null,
+    line: line ?? null,
+    durationNs: durationNs ?? null,
+    value: typeof value === 'boolean' ? String(Number(value)) : String(value),
+    message: message ?? null,
+  };
 }
 
 /** Largest piece of logged text. Steps may log texts of any size; the engine gets pieces of which it can hold many. */

@@ -118,6 +118,8 @@ class HostCalls {
       setStepState: call('setStepState'),
       finishStep: call('finishStep'),
       setProperties: call('setProperties'),
+      setBuildData: call('setBuildData'),
+      addTestResults: call('addTestResults'),
     };
   }
 }
