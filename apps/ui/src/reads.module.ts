@@ -10,6 +10,7 @@ import {
   DeliveryReads,
   LockReads,
   RecentReads,
+  RecordReads,
   StepReads,
   WaitingReads,
 } from '@millrace/database';
@@ -28,6 +29,7 @@ const PARTS = [
   DeliveryReads,
   LockReads,
   RecentReads,
+  RecordReads,
   StepReads,
   WaitingReads,
 ];

@@ -11,6 +11,7 @@ import {
   DeliveryReads,
   LockReads,
   RecentReads,
+  RecordReads,
   StepReads,
   WaitingReads,
 } from '@millrace/database';
@@ -30,6 +31,7 @@ export class Reads {
     readonly waiting: WaitingReads,
     readonly locks: LockReads,
     readonly recent: RecentReads,
+    readonly records: RecordReads,
     readonly audit: AuditReads,
     readonly belongings: BelongingReads,
     /** For the contents of logs, which are read in pieces. */

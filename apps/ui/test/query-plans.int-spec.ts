@@ -10,6 +10,8 @@ import {
   planQuery,
   type ResourceQuery,
   SOURCE_STAMPS,
+  TEST_RESULT_SETS,
+  TEST_RESULTS,
 } from '@millrace/database';
 import { Site } from './site.js';
 
@@ -43,7 +45,7 @@ describe('every declared way to read history', () => {
   afterAll(() => site.close());
 
   it.each(
-    [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES, SOURCE_STAMPS].flatMap((table) =>
+    [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES, SOURCE_STAMPS, TEST_RESULT_SETS, TEST_RESULTS].flatMap((table) =>
       queriesOf(table).map(([name, query]) => [name, table, query] as const),
     ),
   )('uses an index: %s', async (_name, table, query) => {

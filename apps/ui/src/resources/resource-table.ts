@@ -6,6 +6,7 @@ import { Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
 import { audit } from './audit.js';
 import { builders } from './builders.js';
+import { buildData } from './build-data.js';
 import { buildrequests } from './buildrequests.js';
 import { builds } from './builds.js';
 import { buildsets } from './buildsets.js';
@@ -29,6 +30,7 @@ import { Sights } from './sights.js';
 import { sourcestamps } from './sourcestamps.js';
 import { specs } from './specs.js';
 import { steps } from './steps.js';
+import { testResults, testResultSets } from './test-results.js';
 import { unrecorded } from './unrecorded.js';
 import { waitReasons } from './wait-reasons.js';
 import { Ways } from './ways.js';
@@ -135,11 +137,14 @@ function allResources(ports: ResourcePorts): Resource[] {
       waitReasons,
       builds,
       adoptions,
+      buildData,
       properties,
       propertyLists,
       steps,
       logs,
       logchunks,
+      testResultSets,
+      testResults,
       builders,
       workers,
       masters,

@@ -82,12 +82,12 @@ export interface Lines {
   readonly rest: LineRange | null;
 }
 
-/** A text that is sent piece by piece while it is read. */
+/** A text, or bytes, sent piece by piece while it is read. */
 export interface RawText {
-  readonly type: 'text' | 'html';
+  readonly type: 'text' | 'html' | 'bytes';
   /** File name for downloading. */
   readonly fileName: string;
-  readonly pieces: AsyncIterable<string>;
+  readonly pieces: AsyncIterable<string | Uint8Array>;
 }
 
 export interface ReadPath {

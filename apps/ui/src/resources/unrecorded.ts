@@ -8,66 +8,7 @@ interface Unrecorded {
   readonly singles: readonly string[];
 }
 
-const BUILDS = ['builds/n:buildid', 'builders/n:builderid/builds/n:number', 'builders/s:buildername/builds/n:number'];
-
 const UNRECORDED: readonly Unrecorded[] = [
-  {
-    name: 'build_data',
-    shape: {
-      plural: 'build_data',
-      id: 'name',
-      fields: { buildid: 'int', length: 'int', name: 'string', source: 'string', value: 'string?' },
-    },
-    lists: BUILDS.map((build) => `${build}/data`),
-    singles: BUILDS.flatMap((build) => [`${build}/data/s:name`, `${build}/data/s:name/value`]),
-  },
-  {
-    name: 'test_result_set',
-    shape: {
-      plural: 'test_result_sets',
-      id: 'test_result_setid',
-      fields: {
-        builderid: 'int',
-        buildid: 'int',
-        category: 'string',
-        complete: 'bool',
-        description: 'string?',
-        stepid: 'int',
-        test_result_setid: 'int',
-        tests_failed: 'int?',
-        tests_passed: 'int?',
-        value_unit: 'string',
-      },
-    },
-    lists: [
-      'test_result_sets',
-      'builders/n:builderid/test_result_sets',
-      'builders/s:buildername/test_result_sets',
-      'builds/n:buildid/test_result_sets',
-      'steps/n:stepid/test_result_sets',
-      'codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets',
-    ],
-    singles: ['test_result_sets/n:test_result_setid'],
-  },
-  {
-    name: 'test_result',
-    shape: {
-      plural: 'test_results',
-      id: 'test_resultid',
-      fields: {
-        builderid: 'int',
-        duration_ns: 'int?',
-        line: 'int?',
-        test_code_path: 'string?',
-        test_name: 'string?',
-        test_result_setid: 'int',
-        test_resultid: 'int',
-        value: 'string',
-      },
-    },
-    lists: ['test_result_sets/n:test_result_setid/results'],
-    singles: [],
-  },
   {
     name: 'codebase',
     shape: {
@@ -116,8 +57,8 @@ const UNRECORDED: readonly Unrecorded[] = [
 ];
 
 /**
- * Resources of which Millrace never has a row: nothing records data of builds, results of tests, or the commits of codebases. Clients of
- * Buildbot ask for them all the same, and go on with an empty list.
+ * Resources of which Millrace never has a row: nothing records the commits of codebases. Clients of Buildbot ask for them all the same,
+ * and go on with an empty list.
  */
 export function unrecorded(): Resource[] {
   return UNRECORDED.map(({ name, shape, lists, singles }) => {

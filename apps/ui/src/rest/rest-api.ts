@@ -15,11 +15,17 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Pieces are sent while they are read, so that a whole log is never in memory. */
-  readonly body: string | AsyncIterable<string>;
+  readonly body: string | AsyncIterable<string | Uint8Array>;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+const RAW_TYPES: Readonly<Record<RawText['type'], string>> = {
+  text: TEXT_TYPE,
+  html: 'text/html; charset=utf-8',
+  bytes: 'application/octet-stream',
+};
 
 /** `json` for programs, `text` for people: the same, indented. */
 export type Style = 'json' | 'text';
@@ -114,7 +120,7 @@ function raw({ type, fileName, pieces }: RawText, inline: boolean): Answer {
   return {
     status: 200,
     headers: {
-      'content-type': type === 'html' ? 'text/html; charset=utf-8' : TEXT_TYPE,
+      'content-type': RAW_TYPES[type],
       // A build's output must not run with the rights of this origin.
       'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
       ...(inline ? {} : { 'content-disposition': `attachment; filename=${fileName}` }),
