@@ -20,6 +20,7 @@ import { LogView } from '../log/log-view';
 import { ActionButton, Ago, Badge, Empty, Loading, pageStateOf, Took, usePageTitle, WorkerLink } from '../parts/basics';
 import { Progress, Source } from '../parts/build-table';
 import { Children } from '../parts/children';
+import { BuildData, TestResults } from '../parts/records';
 import { ChangeList } from './changes';
 import { NotFoundPage } from './not-found';
 
@@ -88,7 +89,9 @@ function Build({ build }: { build: BuildResource }): ReactNode {
         </div>
       </header>
       <Facts build={build} />
+      <TestResults build={build} />
       <Steps build={build} />
+      <BuildData build={build} />
       <Changes build={build} />
       <PropertyTable properties={build.properties} />
     </>
