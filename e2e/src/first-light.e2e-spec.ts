@@ -76,8 +76,8 @@ describe.each(availableStacks())('first light on %s', (name) => {
   });
 
   it('runs every kind of step', async () => {
-    const { requestId, results } = await run('parade');
-    expect(results).toBe(Result.WARNINGS);
+    const { requestId, results: outcome } = await run('parade');
+    expect(outcome).toBe(Result.WARNINGS);
     const [build] = await api.attempts(requestId);
     const steps = await api.steps(build!.buildid);
     expect(steps.map((step) => [step.name, step.results])).toEqual([
@@ -90,6 +90,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
       ['compare', 0],
       ['skipped', Result.SKIPPED],
       ['warned', Result.FAILURE],
+      ['junit', Result.FAILURE],
       ['own', 0],
       ['cleanup', 0],
     ]);
@@ -97,6 +98,18 @@ describe.each(availableStacks())('first light on %s', (name) => {
     expect(await api.log(build!.buildid, 'streams')).toEqual(
       expect.arrayContaining(['out', 'err', '\u001b[31mred\u001b[0m']),
     );
+    const path = `/builds/${build!.buildid}`;
+    const { test_result_sets: sets } = await cluster.api<{ test_result_sets: { test_result_setid: number }[] }>(
+      `${path}/test_result_sets`,
+    );
+    expect(sets).toMatchObject([{ description: 'unit tests', tests_passed: 1, tests_failed: 1, complete: true }]);
+    const results = await cluster.api(`/test_result_sets/${sets[0]!.test_result_setid}/results?value=0`);
+    expect(results).toMatchObject({
+      test_results: [
+        { test_name: 'sums.carries', test_code_path: 'sums.test.ts', line: 7, message: 'expected 10\ngot 0' },
+      ],
+    });
+    expect(await (await fetch(`${cluster.url}/api/v2${path}/data/coverage/value`)).text()).toBe('91 %');
     const report = await fetch(`${cluster.url}/api/v2/builds/${build!.buildid}/steps/own/logs/report.html/raw_inline`);
     expect(report.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(report.headers.get('content-security-policy')).toContain('sandbox');

@@ -70,6 +70,9 @@ describeWeb('the pages, in a browser', () => {
     await page.locator('a[href*="/builds/"]').first().click();
     await page.getByText('interpolated').first().waitFor();
     await page.getByText('warnings').first().waitFor();
+    await page.getByText('sums.carries').waitFor();
+    await page.getByText('got 0').waitFor();
+    await page.getByRole('link', { name: 'coverage' }).waitFor();
     const log = page.locator('a[href*="/steps/"][href*="/logs/stdio"]').nth(1);
     await log.click();
     await page.getByText('the answer is 42').first().waitFor();
