@@ -25,16 +25,16 @@ export function buildData({ reads }: ResourcePorts): Resource {
   return resource<BuildDataResource, Place>({
     name: 'build_data',
     shape: BUILD_DATA_SHAPE,
-    one: { at, read: (_caller, { buildId, name }) => records.data(buildId, name) },
+    seen: 'with-the-path',
+    one: { at, read: ({ buildId, name }) => records.data(buildId, name) },
     reads: [
-      ...smallListBelow(builds, 'data', (_caller, id) => records.dataOfBuild(id)),
+      ...smallListBelow(builds, 'data', (id) => records.dataOfBuild(id)),
       ...at.map(({ path, id }) => ({
         path: `${path}/value`,
         read: {
           kind: 'raw' as const,
           inline: false,
-          read: (_caller: unknown, args: Parameters<typeof id>[0]) =>
-            ifFound(id(args), (place) => valueOf(reads, place)),
+          read: (args: Parameters<typeof id>[0]) => ifFound(id(args), (place) => valueOf(reads, place)),
         },
       })),
     ],

@@ -283,6 +283,18 @@ export function smallListBelow<Id>(
   }));
 }
 
+/** Defines a page of a collection below each address of a row. */
+export function listBelow<Id>(
+  addresses: readonly Address<Id>[],
+  path: string,
+  read: (id: Id, query: ResourceQuery) => Promise<Page<object> | null>,
+): ReadPath[] {
+  return addresses.map(({ path: parent, id }) => ({
+    path: `${parent}/${path}`,
+    read: { kind: 'list', read: (args, query) => ifFound(id(args), (found) => read(found, query)) },
+  }));
+}
+
 /** Defines a single resource below each address of a row. */
 export function oneBelow<Id>(
   addresses: readonly Address<Id>[],

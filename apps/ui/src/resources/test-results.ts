@@ -11,25 +11,26 @@ export function testResultSets({ reads }: ResourcePorts): Resource {
   return resource<TestResultSetResource>({
     name: 'test_result_set',
     shape: TEST_RESULT_SETS.shape,
+    seen: (rows, sight) => rows.filter(({ builderid }) => sight.seesBuilder(builderid)),
     one: {
       at: [address('test_result_sets/n:test_result_setid', ([id]) => id)],
-      read: async (_caller, id) => (await records.testSetsByIds([id]))[0] ?? null,
+      read: async (id) => (await records.testSetsByIds([id]))[0] ?? null,
     },
     reads: [
-      list('test_result_sets', (_caller, _args, query) => records.testSets(query)),
-      ...listBelow(builderAddresses(reads), 'test_result_sets', (_caller, id, query) =>
+      list('test_result_sets', (_args, query) => records.testSets(query)),
+      ...listBelow(builderAddresses(reads), 'test_result_sets', (id, query) =>
         records.testSets(withFilter(query, 'builderid', id)),
       ),
-      ...listBelow(buildAddresses(reads), 'test_result_sets', (_caller, id, query) =>
+      ...listBelow(buildAddresses(reads), 'test_result_sets', (id, query) =>
         records.testSets(withFilter(query, 'buildid', id)),
       ),
-      ...listBelow(stepAddresses(reads), 'test_result_sets', (_caller, id, query) =>
+      ...listBelow(stepAddresses(reads), 'test_result_sets', (id, query) =>
         records.testSets(withFilter(query, 'stepid', id)),
       ),
       // Millrace does not record the commits of codebases, so no range has any.
       list(
         'codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets',
-        async (_caller, _args, query) => evaluate([], query, HISTORY_LIMIT),
+        async (_args, query) => evaluate([], query, HISTORY_LIMIT),
       ),
     ],
     events: {
@@ -53,8 +54,9 @@ export function testResults({ reads: { records } }: ResourcePorts): Resource {
   return resource<TestResultResource>({
     name: 'test_result',
     shape: TEST_RESULTS.shape,
+    seen: 'with-the-path',
     reads: [
-      list('test_result_sets/n:test_result_setid/results', (_caller, [id], query) =>
+      list('test_result_sets/n:test_result_setid/results', ([id], query) =>
         records.testResults(withFilter(query, 'test_result_setid', id)),
       ),
     ],

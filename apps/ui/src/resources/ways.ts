@@ -110,9 +110,9 @@ function waysOf({ belongings, requests, buildsets, catalog }: Reads): Readonly<R
     'masters/n:masterid': 'open',
     'locks/n:lockid': 'open',
     'audit/n:auditid': 'closed',
+    'data/s:build_data_name': 'below',
+    'test_result_sets/n:test_result_setid': { number: byBuilder('test_result_sets') },
     // Nothing records these.
-    'data/s:name': 'open',
-    'test_result_sets/n:test_result_setid': 'open',
     'branches/n:branchid': 'open',
     'codebases/n:codebaseid': 'open',
     'codebases/s:codebasename': 'open',

@@ -14,6 +14,7 @@ const LEADING = {
   steps: `SELECT s.id, b.builder_id AS builderId FROM steps s JOIN builds b ON b.id = s.build_id WHERE s.id IN`,
   logs: `SELECT l.id, b.builder_id AS builderId FROM logs l JOIN builds b ON b.id = l.build_id WHERE l.id IN`,
   buildrequests: `SELECT id, builder_id AS builderId FROM build_requests WHERE id IN`,
+  test_result_sets: `SELECT id, builder_id AS builderId FROM test_result_sets WHERE id IN`,
   buildsets: `SELECT DISTINCT buildset_id AS id, builder_id AS builderId FROM build_requests WHERE buildset_id IN`,
 } as const;
 

@@ -28,6 +28,7 @@ export const TEST_RESULT_SETS: HistoryTable = {
     },
   }),
   from: { table: 'test_result_sets t' },
+  leads: { by: 'builder', sql: 't.builder_id' },
   id: 't.id',
   columns: {
     test_result_setid: { sql: 't.id' },
@@ -63,6 +64,7 @@ export const TEST_RESULTS: HistoryTable = {
     },
   }),
   from: { table: 'test_results r', joins: 'JOIN test_result_sets t ON t.id = r.set_id' },
+  leads: { by: 'builder', sql: 't.builder_id' },
   id: 'r.id',
   columns: { test_resultid: { sql: 'r.id' }, test_result_setid: { sql: 'r.set_id' } },
   orderAliases: {},
