@@ -28,9 +28,8 @@ export function testResultSets({ reads }: ResourcePorts): Resource {
         records.testSets(withFilter(query, 'stepid', id)),
       ),
       // Millrace does not record the commits of codebases, so no range has any.
-      list(
-        'codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets',
-        async (_args, query) => evaluate([], query, HISTORY_LIMIT),
+      list('codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets', async (_args, query) =>
+        evaluate([], query, HISTORY_LIMIT),
       ),
     ],
     events: {
