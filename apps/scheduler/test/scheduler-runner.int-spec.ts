@@ -96,6 +96,7 @@ describe('a scheduler that is run', () => {
     new BuildActionStore(db).force({
       ...{ schedulerId: 99, schedulerName: 'other', builderIds: [ids.builders.get('b')!], reason: '', owner: 'Ada' },
       ...{ sourceStamps: [], properties: {}, priority: 0 },
+      deed: { username: 'ada', via: 'session', tokenId: null, address: '', action: 'force', target: '', params: {} },
     });
   /**
    * Finishes a buildset.

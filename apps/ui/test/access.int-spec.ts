@@ -367,6 +367,20 @@ describe('the audit log', () => {
     expect([(await get('/api/v2/builds')).status, (await get('/api/v2/audit', ann)).status]).toEqual([200, 403]);
   });
 
+  it('has what records itself when it is done, once, and when it fails', async () => {
+    rules(admins);
+    const ann = sessionOf(await login('ann', 'correct horse'));
+    const force = (posted: object) => post('forceschedulers/force', 'force', posted, ann);
+    const { status } = await force({ reason: 'x', builderNames: ['docs'] });
+    await force({ reason: 'x', builderNames: ['nowhere'] });
+    expect(status).toBe(200);
+    expect((await entries(ann)).slice(0, 3)).toMatchObject([
+      { action: 'force', username: 'ann', outcome: 'failed', error: expect.any(String) },
+      { action: 'force', username: 'ann', outcome: 'done', target: 'forceschedulers/force', error: null },
+      { action: 'login', username: 'ann' },
+    ]);
+  });
+
   it('has strangers, too, where they may', async () => {
     await post('workers/w1', 'unpause', {});
     expect((await entries({}))[0]).toMatchObject({ action: 'unpause', username: null, via: 'none', outcome: 'done' });

@@ -6,7 +6,7 @@ export {
   type WorkersClaim,
 } from './adoptions.js';
 export { ApiTokenStore, type ApiToken, type NewApiToken, type TokenHolder } from './accounts/api-tokens.js';
-export { type AuditLimits, AuditStore } from './accounts/audit.js';
+export { type AuditLimits, AuditStore, type RecordedDeed } from './accounts/audit.js';
 export { PASSWORD_CHARACTERS } from './accounts/passwords.js';
 export { type NewSession, SessionStore } from './accounts/sessions.js';
 export { type Account, type Identity, isUsername, type NewAccount, UserStore } from './accounts/users.js';

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from '@jest/globals';
-import { AuditReads, AuditStore, EVERYTHING } from '@millrace/database';
+import { AuditReads, AuditStore, BuildActionStore, EVERYTHING } from '@millrace/database';
 import { onEveryDatabase } from './databases.js';
 
 const DAY_MS = 86_400_000;
@@ -44,6 +44,29 @@ onEveryDatabase('the audit log', (get) => {
     expect(entries[3]).toMatchObject({ username: 'bob', via: 'token', tokenid: 7, address: '192.0.2.1' });
     expect(await reads.one(open)).toMatchObject({ username: 'ann', target: 'builds/1', params: { reason: 'why' } });
     expect(Math.abs(entries[0]!.at * 1000 - Date.now())).toBeLessThan(60_000);
+  });
+
+  it('has a forced build when there is one, and nothing of one that could not be made', async () => {
+    const force = (builderId: number | null) =>
+      new BuildActionStore(get().db).force({
+        ...{
+          schedulerId: 1,
+          schedulerName: 's',
+          builderIds: [builderId as number],
+          reason: '',
+          owner: 'ann',
+          sourceStamps: [],
+          properties: {},
+        },
+        ...{ priority: 0, deed: deed({ action: 'force' }) },
+      });
+    await force(1);
+    await expect(force(null)).rejects.toThrow(/builder_id/);
+    const forced = await get().db.get(`SELECT COUNT(*) AS n FROM buildsets`);
+    expect([(await all()).map(({ action, outcome }) => [action, outcome]), forced]).toEqual([
+      [['force', 'done']],
+      { n: 1 },
+    ]);
   });
 
   it('keeps the beginning of what is long', async () => {

@@ -1,5 +1,5 @@
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { AuditStore } from '@millrace/database';
+import { AuditStore, type RecordedDeed } from '@millrace/database';
 import { messageOf, UserError } from '@millrace/domain';
 import { LOG, type Logger, Loop, SETTINGS, type UiSettings } from '@millrace/master';
 import type { Caller } from '../resources/caller.js';
@@ -41,18 +41,24 @@ export class AuditLog implements OnApplicationBootstrap, BeforeApplicationShutdo
     await this.pruning.stop();
   }
 
-  /** Runs a command and records it. Without a record it is not run. */
-  async run<T>(command: Command, work: () => Promise<T>): Promise<T> {
-    const id = await this.store.begun(deedOf(command));
+  /**
+   * Runs a command and records it. Without a record it is not run: one is there before, or `work` writes it in the transaction that does
+   * everything.
+   */
+  async run<T>(
+    command: Command,
+    { recordsItself, work }: { readonly recordsItself: boolean; readonly work: (deed: RecordedDeed) => Promise<T> },
+  ): Promise<T> {
+    const deed = deedOf(command);
+    const id = recordsItself ? null : await this.store.begun(deed);
     try {
-      const result = await work();
-      await this.ended(id, 'done', null);
+      const result = await work(deed);
+      if (id !== null) await this.atEnd({ auditid: id, outcome: 'done' }, () => this.store.ended(id, 'done'));
       return result;
     } catch (error) {
-      await this.ended(
-        id,
-        'failed',
-        error instanceof UserError ? error.message : `internal error: ${messageOf(error)}`,
+      const text = error instanceof UserError ? error.message : `internal error: ${messageOf(error)}`;
+      await this.atEnd({ auditid: id, outcome: 'failed' }, () =>
+        id === null ? this.store.failed(deed, text) : this.store.ended(id, 'failed', text),
       );
       throw error;
     }
@@ -67,20 +73,17 @@ export class AuditLog implements OnApplicationBootstrap, BeforeApplicationShutdo
     await this.store.done(deedOf(command));
   }
 
-  /** What is done is done, whether or not this can be recorded: then the entry stays as begun. */
-  private async ended(id: number, outcome: 'done' | 'failed', error: string | null): Promise<void> {
+  /** What is done is done, whether or not its end can be recorded: an entry that was begun stays so then. */
+  private async atEnd(said: object, record: () => Promise<void>): Promise<void> {
     try {
-      await this.store.ended(id, outcome, error);
+      await record();
     } catch (failure) {
-      this.log.warn(
-        { err: failure, auditid: id, outcome },
-        `the end of a command is not recorded: ${messageOf(failure)}`,
-      );
+      this.log.warn({ err: failure, ...said }, `the end of a command is not recorded: ${messageOf(failure)}`);
     }
   }
 }
 
-function deedOf({ caller, ...command }: Command): Parameters<AuditStore['begun']>[0] {
+function deedOf({ caller, ...command }: Command): RecordedDeed {
   switch (caller.kind) {
     case 'anonymous':
       return { ...command, username: null, via: 'none', tokenId: null };

@@ -44,7 +44,10 @@ export class ActionApi {
     try {
       const command = { caller, address, action: call.method, target: path, params: call.params };
       await this.demand(command, place, action);
-      const result = await this.audit.run(command, () => action.run(caller, place.args, call.params));
+      const result = await this.audit.run(command, {
+        recordsItself: action.recordsItself,
+        work: (deed) => action.run(caller, place.args, call.params, deed),
+      });
       return rpcResult(call.id, result);
     } catch (error) {
       if (error instanceof FormRefused) return rpcError(400, call.id, RPC.params, error.problems);

@@ -1,5 +1,5 @@
 import type { ForceSchedulerResource } from '@millrace/contracts';
-import { CATALOG } from '@millrace/database';
+import { CATALOG, type RecordedDeed } from '@millrace/database';
 import { type JsonValue, printable, UserError } from '@millrace/domain';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { announce } from './announce.js';
@@ -83,7 +83,7 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
       })),
     );
   };
-  const force = async (caller: Caller, name: string, posted: PostedParams): Promise<JsonValue> => {
+  const force = async (caller: Caller, name: string, posted: PostedParams, deed: RecordedDeed): Promise<JsonValue> => {
     const compiledFor = compiledForceSchedulers(catalog, sightOf(caller));
     const [compiled, row] = await Promise.all([compiledFor, catalog.scheduler(name)]);
     const scheduler = compiled.find((candidate) => candidate.name === name);
@@ -104,6 +104,7 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
       schedulerId: row.id,
       schedulerName: name,
       builderIds: builders.ids,
+      deed,
     });
     return announce(publish, created);
   };
@@ -130,7 +131,7 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
     places,
     actions: {
       // The other parameters are the fields of the form, which the scheduler's configuration defines.
-      force: { permission: 'force', params: ForceParams, run: force },
+      force: { permission: 'force', params: ForceParams, run: force, recordsItself: true },
     },
   });
 }

@@ -7,6 +7,7 @@ import {
   type GrowingResource,
   type HookDeliveryStore,
   type Page,
+  type RecordedDeed,
   type ResourceQuery,
   type ResourceShape,
   type WorkerActionStore,
@@ -100,15 +101,18 @@ export interface Action<Id> {
   readonly permission: Permission;
   /** Class of the parameters; null for none. Unknown ones are ignored. */
   readonly params: ParamsClass<object> | null;
-  readonly run: (caller: Caller, id: Id, posted: PostedParams) => Promise<JsonValue>;
+  readonly run: (caller: Caller, id: Id, posted: PostedParams, deed: RecordedDeed) => Promise<JsonValue>;
+  /** Set where `run` records what is done, in the transaction that does it. Others are recorded before they run and after. */
+  readonly recordsItself?: boolean;
 }
 
 /** An action, bound to the row of a path. */
 export interface BoundAction {
   readonly permission: Permission;
+  readonly recordsItself: boolean;
   /** Returns where the action takes place. All of it has to be allowed. */
   readonly places: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<readonly Place[]>;
-  readonly run: (caller: Caller, args: Arguments, posted: PostedParams) => Promise<JsonValue>;
+  readonly run: (caller: Caller, args: Arguments, posted: PostedParams, deed: RecordedDeed) => Promise<JsonValue>;
 }
 
 /** Events of rows: which hints report them, and which messages browsers get under which keys. */
@@ -333,7 +337,7 @@ async function nowhere(): Promise<readonly Place[]> {
 function bound<Id>({
   name,
   address: { id },
-  action: { permission, run },
+  action: { permission, run, recordsItself = false },
   places,
 }: {
   readonly name: string;
@@ -348,7 +352,8 @@ function bound<Id>({
   };
   return {
     permission,
+    recordsItself,
     places: async (caller, args, posted) => places(await existing(args), posted, caller),
-    run: async (caller, args, posted) => run(caller, await existing(args), posted),
+    run: async (caller, args, posted, deed) => run(caller, await existing(args), posted, deed),
   };
 }

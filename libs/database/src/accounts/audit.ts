@@ -1,6 +1,6 @@
 import { LessThanOrEqual } from 'typeorm';
 import { AuditEntity } from '../entities/audit.js';
-import { type Database, databaseNowMs } from '../sql.js';
+import { type Database, databaseNowMs, type Dialect, type SqlValue, type Transaction } from '../sql.js';
 
 /** Most characters of parameters, targets and errors. */
 const MOST = { params: 4_000, target: 190, error: 1_000, action: 64, address: 64 } as const;
@@ -8,7 +8,7 @@ const MOST = { params: 4_000, target: 190, error: 1_000, action: 64, address: 64
 const AT_ONCE = 1_000;
 
 /** Something that somebody does. */
-export interface Deed {
+export interface RecordedDeed {
   readonly username: string | null;
   readonly via: AuditEntity['via'];
   readonly tokenId: number | null;
@@ -31,21 +31,27 @@ export class AuditStore {
    * Records something before it is done, so that nothing is done without a record.
    * @returns the number of the entry, for `ended`
    */
-  begun(deed: Deed): Promise<number> {
+  begun(deed: RecordedDeed): Promise<number> {
     return this.add(deed, 'begun', null);
   }
 
   async ended(id: number, outcome: 'done' | 'failed', error: string | null = null): Promise<void> {
-    const entries = await this.db.repository(AuditEntity);
-    await entries.update({ id }, { outcome, error: error && error.slice(0, MOST.error) });
+    await this.db.run(`UPDATE audit SET outcome = ?, error = ? WHERE id = ?`, [
+      ...[outcome, error && error.slice(0, MOST.error), id],
+    ]);
   }
 
-  async refused(deed: Deed, error: string): Promise<void> {
+  async refused(deed: RecordedDeed, error: string): Promise<void> {
     await this.add(deed, 'refused', error);
   }
 
-  async done(deed: Deed): Promise<void> {
+  async done(deed: RecordedDeed): Promise<void> {
     await this.add(deed, 'done', null);
+  }
+
+  /** Records that something failed which records itself when it is done. */
+  async failed(deed: RecordedDeed, error: string): Promise<void> {
+    await this.add(deed, 'failed', error);
   }
 
   /**
@@ -68,18 +74,32 @@ export class AuditStore {
     }
   }
 
-  private async add(deed: Deed, outcome: AuditEntity['outcome'], error: string | null): Promise<number> {
-    const entries = await this.db.repository(AuditEntity);
-    const { identifiers } = await entries.insert({
-      ...deed,
-      ...{ outcome, error: error && error.slice(0, MOST.error), params: shortened(deed.params) },
-      address: deed.address.slice(0, MOST.address),
-      action: deed.action.slice(0, MOST.action),
-      target: deed.target.slice(0, MOST.target),
-      atMs: () => this.db.dialect.nowMs,
-    });
-    return (identifiers[0] as { id: number }).id;
+  private async add(deed: RecordedDeed, outcome: AuditEntity['outcome'], error: string | null): Promise<number> {
+    const { insertId } = await this.db.run(...entry(this.db.dialect, deed, outcome, error));
+    return insertId;
   }
+}
+
+/** Records something with the transaction that does it: neither is there without the other. */
+export function recordIn(tx: Transaction, deed: RecordedDeed): Promise<void> {
+  return tx.defer(...entry(tx.dialect, deed, 'done', null));
+}
+
+/** Returns the statement that adds an entry, and its values. */
+function entry(
+  dialect: Dialect,
+  { username, via, tokenId, address, action, target, params }: RecordedDeed,
+  outcome: AuditEntity['outcome'],
+  error: string | null,
+): [sql: string, params: SqlValue[]] {
+  return [
+    `INSERT INTO audit (at_ms, username, via, token_id, address, action, target, params, outcome, error)
+     VALUES (${dialect.nowMs}, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      ...[username, via, tokenId, address.slice(0, MOST.address), action.slice(0, MOST.action)],
+      ...[target.slice(0, MOST.target), shortened(params), outcome, error && error.slice(0, MOST.error)],
+    ],
+  ];
 }
 
 /** Returns parameters as JSON. Of long ones only the beginning is kept, as a text. */

@@ -13,6 +13,7 @@ import {
   QueueEntity,
 } from '../entities/requests.js';
 import { enableScheduler, settleBacklog } from '../intake/backlog.js';
+import { recordIn, type RecordedDeed } from '../accounts/audit.js';
 import type { Database } from '../sql.js';
 import { type Cancelled, cancelRequestIn } from './cancelling.js';
 import { command } from './commands.js';
@@ -27,6 +28,8 @@ export interface Force {
   readonly sourceStamps: readonly SourceStamp[];
   readonly properties: Properties;
   readonly priority: number;
+  /** Recorded in the same transaction. */
+  readonly deed: RecordedDeed;
 }
 
 /** People's actions on builds, requests and schedulers: force, rebuild, stop, cancel, enable. */
@@ -40,6 +43,7 @@ export class BuildActionStore {
   force(force: Force): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
       force.sourceStamps.forEach(checkAddresses);
+      await recordIn(tx, force.deed);
       const created = await createBuildset(tx, {
         schedulerId: force.schedulerId,
         schedulerName: force.schedulerName,
