@@ -6,6 +6,7 @@ import {
   Result,
   type SourceStamp,
   type Uuid,
+  uuidFromBytes,
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
@@ -45,13 +46,15 @@ export interface CreatedBuildset {
   readonly collapsed: readonly CollapsedRequest[];
 }
 
-/** Returns the ids of source stamps, in order. New ones are inserted in the order of their hashes, so that two masters do not deadlock. */
-export async function sourceStampIds(tx: Transaction, stamps: readonly SourceStamp[]): Promise<number[]> {
+/**
+ * Makes sure that there are rows of source stamps. New ones are inserted in the order of their hashes, so that two masters do not deadlock.
+ * @returns the hashes by which they are found, in order
+ */
+async function keepSourceStamps(tx: Transaction, stamps: readonly SourceStamp[]): Promise<string[]> {
   const parts = stamps.map((one) => [one.branch, one.revision, one.repository, one.project, one.codebase]);
   const hashes = parts.map((part) => createHash('sha256').update(JSON.stringify(part)).digest('hex'));
   const byHash = new Map(hashes.map((hash, i) => [hash, parts[i]!]));
   const sorted = [...byHash].sort(([a], [b]) => (a < b ? -1 : 1));
-  const ids = new Map<string, number>();
   for (const some of chunked(sorted)) {
     const row = `(?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`;
     await tx.defer(
@@ -59,9 +62,18 @@ export async function sourceStampIds(tx: Transaction, stamps: readonly SourceSta
        VALUES ${some.map(() => row).join(', ')}`,
       some.flatMap(([hash, part]) => [hash, ...part]),
     );
+  }
+  return hashes;
+}
+
+/** Returns the ids of source stamps, in order. */
+export async function sourceStampIds(tx: Transaction, stamps: readonly SourceStamp[]): Promise<number[]> {
+  const hashes = await keepSourceStamps(tx, stamps);
+  const ids = new Map<string, number>();
+  for (const some of chunked([...new Set(hashes)])) {
     const rows = await tx.all<{ id: number; hash: string }>(
       `SELECT id, hash FROM source_stamps WHERE hash IN ${placeholders(some.length)}`,
-      some.map(([hash]) => hash),
+      some,
     );
     for (const { id, hash } of rows) ids.set(hash, id);
   }
@@ -98,11 +110,12 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
   );
   if (inserted.affected === 0) return null;
   const buildsetId = inserted.insertId;
-  const stampIds = await sourceStampIds(tx, buildset.sourceStamps);
-  if (stampIds.length > 0)
+  const hashes = await keepSourceStamps(tx, buildset.sourceStamps);
+  if (hashes.length > 0)
     await tx.defer(
-      `INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id) VALUES ${rowPlaceholders(stampIds.length, 2)}`,
-      stampIds.flatMap((stampId) => [buildsetId, stampId]),
+      `INSERT INTO buildset_source_stamps (buildset_id, source_stamp_id)
+       SELECT ?, id FROM source_stamps WHERE hash IN ${placeholders(hashes.length)}`,
+      [buildsetId, ...hashes],
     );
   const changeIds = buildset.changeIds ?? [];
   if (changeIds.length > 0) {
@@ -112,36 +125,49 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
     );
   }
   const key = keyOf(buildset);
-  const compatible = key === null ? [] : await compatibleRequests(tx, key, buildset.builderIds);
-  const requests: { requestId: number; uuid: Uuid; builderId: number }[] = [];
-  for (const builderId of buildset.builderIds) {
-    const requestUuid = uuidv7();
-    const priority = buildset.priority ?? 0;
-    const request = await tx.run(
-      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths,
-         repeats_build_id)
-       VALUES (?, ?, ?, ?, ?, ${now}, 0, 0, ?)`,
-      [
-        ...[uuidToBytes(requestUuid), buildsetId, builderId, priority, buildset.parent?.waits ?? false],
-        buildset.repeatsBuildId ?? null,
-      ],
-    );
-    await tx.defer(
-      `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)
-       VALUES (?, ?, ?, ${now}, (SELECT CASE WHEN collapse IS NULL THEN NULL ELSE ? END FROM builders WHERE id = ?))`,
-      [request.insertId, builderId, -priority, key, builderId],
-    );
-    requests.push({ requestId: request.insertId, uuid: requestUuid, builderId });
-  }
+  // Read before the new requests are among those that wait.
+  const compatible = key === null ? () => [] : await compatibleRequests(tx, key, buildset.builderIds);
+  const requests = await addRequests(tx, buildset, { buildsetId, key });
   if (requests.length === 0) {
     await completeBuildset(tx, buildsetId, Result.SUCCESS);
   }
   const byBuilder = new Map(requests.map(({ builderId, requestId }) => [builderId, requestId]));
   const collapsed = await collapseIn(
     tx,
-    compatible.map((older) => ({ ...older, intoRequestId: byBuilder.get(older.builderId)! })),
+    compatible().map((older) => ({ ...older, intoRequestId: byBuilder.get(older.builderId)! })),
   );
   return { buildsetId, uuid, requests, collapsed };
+}
+
+/** Adds the build requests of a new buildset to it and to the queue. */
+async function addRequests(
+  tx: Transaction,
+  { builderIds, priority = 0, parent, repeatsBuildId = null }: NewBuildset,
+  { buildsetId, key }: { readonly buildsetId: number; readonly key: string | null },
+): Promise<CreatedBuildset['requests']> {
+  const now = tx.dialect.nowMs;
+  for (const ids of chunked(builderIds)) {
+    const row = `(?, ?, ?, ?, ?, ${now}, 0, 0, ?)`;
+    await tx.defer(
+      `INSERT INTO build_requests (uuid, buildset_id, builder_id, priority, waited_for, submitted_at_ms, attempts, deaths,
+         repeats_build_id)
+       VALUES ${ids.map(() => row).join(', ')}`,
+      ids.flatMap((builderId) => [
+        ...[uuidToBytes(uuidv7()), buildsetId, builderId, priority, parent?.waits ?? false, repeatsBuildId],
+      ]),
+    );
+  }
+  await tx.defer(
+    `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)
+     SELECT r.id, r.builder_id, ?, r.submitted_at_ms, CASE WHEN b.collapse IS NULL THEN NULL ELSE ? END
+     FROM build_requests r LEFT JOIN builders b ON b.id = r.builder_id WHERE r.buildset_id = ?`,
+    [-priority, key, buildsetId],
+  );
+  const rows = await tx.all<{ requestId: number; uuid: Uint8Array; builderId: number }>(
+    `SELECT id AS requestId, uuid, builder_id AS builderId FROM build_requests WHERE buildset_id = ? ORDER BY id`,
+    [buildsetId],
+  );
+  return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
 }
 
 /**

@@ -21,14 +21,14 @@ export interface CollapsedRequest {
 /** Most requests that one statement follows, well below what MySQL and MariaDB allow to a recursive query. */
 export const FOLLOWED = 500;
 
-/** Returns the waiting requests with this collapse key. Found by an index, however long the queue is. */
-export function compatibleRequests(
+/** Reads the waiting requests with this collapse key with the next statement. Found by an index, however long the queue is. */
+export async function compatibleRequests(
   tx: Transaction,
   key: string,
   builderIds: readonly number[],
-): Promise<WaitingRequest[]> {
-  if (builderIds.length === 0) return Promise.resolve([]);
-  return tx.all<WaitingRequest>(
+): Promise<() => WaitingRequest[]> {
+  if (builderIds.length === 0) return () => [];
+  return tx.deferAll<WaitingRequest>(
     `SELECT q.request_id AS requestId, r.buildset_id AS buildsetId, q.builder_id AS builderId
      FROM queue q JOIN builders b ON b.id = q.builder_id JOIN build_requests r ON r.id = q.request_id
      WHERE q.collapse_key = ? AND q.builder_id IN ${placeholders(builderIds.length)} AND b.collapse = 'always'`,
