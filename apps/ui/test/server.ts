@@ -27,6 +27,7 @@ import { Registry } from 'prom-client';
 import { HOOK_ENVIRONMENT } from '../src/hooks/revision-hooks.js';
 import { UI_LISTENER } from '../src/http/listener.js';
 import { AccessPolicy } from '../src/access/access-policy.js';
+import { PROVIDER_ENVIRONMENT } from '../src/access/providers/providers.js';
 import { ResourceTable } from '../src/resources/resource-table.js';
 import { ResourcesModule } from '../src/resources/resources.module.js';
 import { UiModule } from '../src/ui.module.js';
@@ -121,7 +122,7 @@ export async function startUi(
     webFolder?: string;
     wsMax?: number;
     publicUrl?: string;
-    /** The variables with the secrets of hooks. */
+    /** The variables with the secrets of hooks and providers. */
     env?: Record<string, string>;
     /** What the configuration says about people. */
     policy?: { readonly www: CompiledWww };
@@ -145,6 +146,7 @@ export async function startUi(
   const builder = Test.createTestingModule({ imports: [masterOf(site, hints, settings, warnings), UiModule] });
   if (options.webFolder !== undefined) builder.overrideProvider(WEB_FOLDER).useValue(options.webFolder);
   builder.overrideProvider(HOOK_ENVIRONMENT).useValue(options.env ?? {});
+  builder.overrideProvider(PROVIDER_ENVIRONMENT).useValue(options.env ?? {});
   if (options.policy !== undefined) builder.overrideProvider(AccessPolicy).useValue(options.policy);
   const app = (await builder.compile()).createNestApplication<NestFastifyApplication>(
     httpAdapter({ rule, ...UI_LISTENER }),

@@ -163,3 +163,19 @@ export {
   type RuleOptions,
   type WwwOptions,
 } from './www/options.js';
+export { github, type GithubDefinition, type GithubOptions } from './www/providers/github.js';
+export { htpasswd, type HtpasswdDefinition, type HtpasswdOptions } from './www/providers/htpasswd.js';
+export { ldap, type LdapDefinition, type LdapOptions } from './www/providers/ldap.js';
+export {
+  type ClaimOptions,
+  gitlab,
+  type GitlabOptions,
+  google,
+  keycloak,
+  type KeycloakOptions,
+  oidc,
+  type OidcCommonOptions,
+  type OidcDefinition,
+  type OidcOptions,
+} from './www/providers/oidc.js';
+export type { ProviderDefinition } from './www/providers/registry.js';

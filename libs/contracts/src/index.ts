@@ -40,7 +40,18 @@ export type {
   ForceField,
   RefSelection,
 } from './config.js';
-export type { CompiledAuth, CompiledProxy, CompiledWww } from './www.js';
+export type {
+  CompiledAuth,
+  CompiledGithub,
+  CompiledHtpasswd,
+  CompiledLdap,
+  CompiledOidc,
+  CompiledProvider,
+  CompiledProxy,
+  CompiledWww,
+  LdapUser,
+  PageProviderCommon,
+} from './www.js';
 export type {
   AdoptionResource,
   AuditResource,

@@ -6,10 +6,12 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ['bad-signature', 401],
   ['unauthorized', 401],
   ['forbidden', 403],
+  ['login-refused', 403],
   ['not-found', 404],
   ['invalid-path', 404],
   ['idempotency-conflict', 409],
   ['disabled', 409],
+  ['name-taken', 409],
   ['method-not-found', 501],
 ]);
 

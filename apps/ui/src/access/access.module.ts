@@ -6,13 +6,19 @@ import { AuthController } from './auth.controller.js';
 import { Callers } from './callers.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import { PolicyModule } from './policy.module.js';
+import { ProviderController } from './provider.controller.js';
+import { ProviderLogins } from './provider-logins.js';
+import { PROVIDER_ENVIRONMENT, Providers } from './providers/providers.js';
 import { SignIn } from './sign-in.js';
 
 /** Who the callers are, and what they may do. */
 @Module({
   imports: [ReadsModule, PolicyModule],
-  controllers: [AuthController],
-  providers: [Access, AuditLog, Callers, ClientAddresses, SignIn],
-  exports: [Access, AuditLog, Callers, ClientAddresses, PolicyModule],
+  controllers: [ProviderController, AuthController],
+  providers: [
+    ...[Access, AuditLog, Callers, ClientAddresses, ProviderLogins, Providers, SignIn],
+    { provide: PROVIDER_ENVIRONMENT, useValue: process.env },
+  ],
+  exports: [Access, AuditLog, Callers, ClientAddresses, PolicyModule, Providers, SignIn],
 })
 export class AccessModule {}

@@ -1,17 +1,17 @@
 import { Controller, Get, HttpCode, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import { SessionStore } from '@millrace/database';
-import { parseJson, UserError, withoutPublicPath } from '@millrace/domain';
+import { parseJson, UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addressOf } from '../http/api-request.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
-import { isOfStock, STOCK_PATH } from '../web/stock-paths.js';
 import { AuditLog } from './audit-log.js';
 import { Callers } from './callers.js';
-import { sessionCookie } from './cookies.js';
-import { redirectTo } from './redirect.js';
+import { cookieFor } from './cookies.js';
+import { Providers } from './providers/providers.js';
 import { SignIn, type SignedIn } from './sign-in.js';
+import { refuseForeign, siteOf, targetOf } from './site-links.js';
 
 const BASIC = /^Basic +([A-Za-z\d+/]{1,2000}={0,2})$/i;
 const LOGIN_LIMITS = { maxDepth: 2, maxValues: 10, maxCharacters: 4_000 };
@@ -19,20 +19,24 @@ const LOGIN_LIMITS = { maxDepth: 2, maxValues: 10, maxCharacters: 4_000 };
 /** Signing in and out: for pages by JSON, for scripts and Buildbot's own pages by the addresses that they know. */
 @Controller('auth')
 export class AuthController {
-  private readonly cookie: ReturnType<typeof sessionCookie>;
+  private readonly cookie: ReturnType<typeof cookieFor>;
 
   constructor(
     private readonly signIn: SignIn,
     private readonly callers: Callers,
     private readonly sessions: SessionStore,
+    private readonly providers: Providers,
     private readonly audit: AuditLog,
     private readonly addresses: ClientAddresses,
     @Inject(SETTINGS) private readonly settings: Pick<UiSettings, 'publicUrl' | 'listenerRule'>,
   ) {
-    this.cookie = sessionCookie(settings.publicUrl);
+    this.cookie = cookieFor('session', settings.publicUrl);
   }
 
-  /** Signs in with a basic login, and goes on to a page. */
+  /**
+   * Signs in with a basic login, and goes on to a page. Without one it begins a login at the first provider with a page of its own, which is what
+   * Buildbot's frontend expects here.
+   */
   @Get('login')
   async loginByHeader(
     @Req() request: FastifyRequest,
@@ -41,6 +45,15 @@ export class AuthController {
   ): Promise<void> {
     refuseForeign(request);
     const given = basicLogin(request.headers.authorization);
+    const provider = given === null ? this.providers.pages[0] : undefined;
+    if (provider) {
+      const query = new URLSearchParams(typeof redirect === 'string' ? { redirect } : {});
+      await reply
+        .status(302)
+        .header('location', `${siteOf(this.settings, request)}/auth/login/${provider.name}?${query.toString()}`)
+        .send('');
+      return;
+    }
     const signedIn = given && (await this.tried(request, given));
     if (!signedIn) {
       await reply
@@ -53,7 +66,7 @@ export class AuthController {
     await reply
       .status(302)
       .headers(this.begun(signedIn))
-      .header('location', redirectTo(this.siteOf(request), redirect))
+      .header('location', targetOf(this.settings, request, redirect))
       .send('');
   }
 
@@ -83,7 +96,7 @@ export class AuthController {
     await this.ended(request, reply);
     await reply
       .status(302)
-      .header('location', redirectTo(this.siteOf(request), redirect))
+      .header('location', targetOf(this.settings, request, redirect))
       .send('');
   }
 
@@ -128,12 +141,6 @@ export class AuthController {
     return this.audit.done({ caller, action, address: this.addresses.of(raw), target: '', params: {} });
   }
 
-  /** Returns the address of the pages that a request came from: the web app's, or those of Buildbot's frontend. */
-  private siteOf({ originalUrl }: FastifyRequest): string {
-    const { publicUrl, listenerRule } = this.settings;
-    return isOfStock(withoutPublicPath(listenerRule, originalUrl)) ? `${publicUrl}${STOCK_PATH}` : publicUrl;
-  }
-
   private begun({ secret, sessionMs }: SignedIn): Record<string, string> {
     return { 'set-cookie': this.cookie.set(secret, sessionMs / 1000), 'cache-control': 'no-store' };
   }
@@ -162,13 +169,4 @@ function basicLogin(authorization: string | undefined): readonly [string, string
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const at = text.indexOf(':');
   return at < 0 ? null : [text.slice(0, at), text.slice(at + 1)];
-}
-
-/**
- * Refuses a link from another site to sign in or out: a GET has no `Origin`, but browsers say where a link is.
- * @throws UserError `forbidden`
- */
-function refuseForeign(request: FastifyRequest): void {
-  if (request.headers['sec-fetch-site'] === 'cross-site')
-    throw new UserError('forbidden', 'other sites may not sign anybody in or out here');
 }

@@ -5,7 +5,7 @@ import { UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import { ANONYMOUS, type Caller } from '../resources/caller.js';
 import { AccessPolicy } from './access-policy.js';
-import { cookieOf, sessionCookie } from './cookies.js';
+import { cookieFor, cookieOf } from './cookies.js';
 import { proxyUser } from './proxy-user.js';
 
 const BEARER = /^Bearer +(mrt_[\w-]{43})$/i;
@@ -22,7 +22,7 @@ export class Callers {
     private readonly tokens: ApiTokenStore,
     @Inject(SETTINGS) { publicUrl }: Pick<UiSettings, 'publicUrl'>,
   ) {
-    this.cookieName = sessionCookie(publicUrl).name;
+    this.cookieName = cookieFor('session', publicUrl).name;
   }
 
   /**

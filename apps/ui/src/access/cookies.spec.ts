@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { cookieOf, sessionCookie } from './cookies.js';
+import { cookieFor, cookieOf } from './cookies.js';
 
-describe('sessionCookie', () => {
+describe('cookieFor', () => {
   it.each([
     ['http://ci.example.org', 'millrace_session=s; Max-Age=60; Path=/; HttpOnly; SameSite=Lax'],
     ['https://ci.example.org', '__Host-millrace_session=s; Max-Age=60; Path=/; HttpOnly; SameSite=Lax; Secure'],
     ['https://example.org/ci', '__Secure-millrace_session=s; Max-Age=60; Path=/ci; HttpOnly; SameSite=Lax; Secure'],
   ])('is for the pages at %s', (publicUrl, cookie) => {
-    expect(sessionCookie(publicUrl).set('s', 60.5)).toBe(cookie);
+    expect(cookieFor('session', publicUrl).set('s', 60.5)).toBe(cookie);
   });
 });
 

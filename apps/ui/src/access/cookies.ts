@@ -9,22 +9,25 @@ export function cookieOf(header: string | undefined, name: string): string | nul
 }
 
 /**
- * Name and attributes of the session's cookie. Over https the name makes browsers keep plain http from setting it, and at the root of a host
+ * Name and attributes of a cookie of ours: that of the session, or that of a login at a provider. Over https the name makes browsers keep plain http from setting it, and at the root of a host
  * other hosts as well.
  */
-export function sessionCookie(publicUrl: string): {
+export function cookieFor(
+  what: 'session' | 'login',
+  publicUrl: string,
+): {
   readonly name: string;
-  set(secret: string, seconds: number): string;
+  set(value: string, seconds: number): string;
   readonly clear: string;
 } {
   const isSecure = publicUrl.startsWith('https:');
   const path = new URL(publicUrl).pathname;
   const prefix = isSecure ? (path === '/' ? '__Host-' : '__Secure-') : '';
-  const name = `${prefix}millrace_session`;
+  const name = `${prefix}millrace_${what}`;
   const attributes = `Path=${path}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
   return {
     name,
-    set: (secret, seconds) => `${name}=${secret}; Max-Age=${Math.floor(seconds)}; ${attributes}`,
+    set: (value, seconds) => `${name}=${value}; Max-Age=${Math.floor(seconds)}; ${attributes}`,
     clear: `${name}=; Max-Age=0; ${attributes}`,
   };
 }

@@ -7,6 +7,8 @@ import { Access } from '../access/access.js';
 import { userOf } from '../access/auth.controller.js';
 import { AccessPolicy } from '../access/access-policy.js';
 import { Callers } from '../access/callers.js';
+import { Providers } from '../access/providers/providers.js';
+import { SignIn } from '../access/sign-in.js';
 import { addressOf } from '../http/api-request.js';
 import { StockFrontend } from './stock-frontend.js';
 import { isOfStock, STOCK_PATH, stockPlaceOf } from './stock-paths.js';
@@ -25,12 +27,14 @@ export class PagesController {
     private readonly access: Access,
     private readonly policy: AccessPolicy,
     private readonly callers: Callers,
+    private readonly providers: Providers,
+    private readonly signIn: SignIn,
     @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
   /**
-   * Answers with the data that the page needs first, under the names that Buildbot's frontend reads, `bus`, and what the caller may do nowhere
-   * (`refused`).
+   * Answers with the data that the page needs first, under the names that Buildbot's frontend reads, `bus`, what the caller may do nowhere
+   * (`refused`), and the ways to sign in (`sign_in`).
    */
   @Get('config')
   async config(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
@@ -42,7 +46,7 @@ export class PagesController {
     const revision = await this.catalog.currentRevision();
     const { publicUrl } = this.settings;
     return {
-      auth: { name: this.policy.www.auth ? 'UserPasswordAuth' : 'NoAuth' },
+      auth: this.authOfStock(),
       avatar_methods: [],
       buildbotURL: `${publicUrl}/`,
       bus: this.hints.state,
@@ -51,10 +55,21 @@ export class PagesController {
       title: revision?.config.title ?? 'Millrace',
       titleURL: revision?.config.url ?? `${publicUrl}/`,
       refused: this.access.refused(caller),
+      sign_in: {
+        passwords: this.signIn.takesPasswords,
+        providers: this.providers.pages.map(({ name, label }) => ({ name, label })),
+      },
       user: userOf(caller),
       user_any_access_allowed: this.access.may(caller, { action: 'view', resource: 'page' }),
       versions: [['Millrace', '0.1.0']],
     };
+  }
+
+  /** Returns what Buildbot's frontend wants to know, which has one way to sign in. */
+  private authOfStock(): object {
+    const [page] = this.providers.pages;
+    if (page) return { name: page.label, oauth2: true, fa_icon: page.icon, autologin: page.autologin };
+    return { name: this.policy.www.auth ? 'UserPasswordAuth' : 'NoAuth' };
   }
 
   /**

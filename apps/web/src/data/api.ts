@@ -75,9 +75,14 @@ export type User = { readonly anonymous: true } | { readonly username: string; r
 /** What needs a right of its own. */
 export type Right = 'force' | 'rebuild' | 'stop' | 'enable' | 'control' | 'audit';
 
+export interface SignInProvider {
+  readonly name: string;
+  readonly label: string;
+}
+
 export interface SiteConfig {
-  /** `NoAuth` when nobody can sign in. */
-  readonly auth: { readonly name: string };
+  /** How people can sign in: with a name and a password, or at the page of a provider. */
+  readonly sign_in: { readonly passwords: boolean; readonly providers: readonly SignInProvider[] };
   readonly user: User;
   readonly user_any_access_allowed: boolean;
   /** What the user may do nowhere, with the reasons. */
@@ -94,6 +99,11 @@ export async function fetchSiteConfig(signal?: AbortSignal): Promise<SiteConfig>
   });
   if (!response.ok) throw new ApiError(response.status, `the server answered ${response.status}`);
   return (await response.json()) as SiteConfig;
+}
+
+/** Returns the address that leads to a provider's page, and from there back to a page of this site. */
+export function signInAddress(provider: string, target: string): string {
+  return `${PUBLIC_PATH}/auth/login/${provider}?redirect=${encodeURIComponent(target)}`;
 }
 
 /** Signs in, and returns when the browser has the session's cookie. */

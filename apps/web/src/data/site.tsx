@@ -15,7 +15,7 @@ export interface Site {
   readonly bus: SiteConfig['bus'];
   /** Null until it is known. */
   readonly user: User | null;
-  readonly canSignIn: boolean;
+  readonly signIn: SiteConfig['sign_in'];
   /** Whether the user may read. */
   readonly mayRead: boolean;
   readonly refused: SiteConfig['refused'];
@@ -29,6 +29,8 @@ export interface Site {
   /** False until the names are known. */
   readonly ready: boolean;
 }
+
+const NO_WAY_IN: SiteConfig['sign_in'] = { passwords: false, providers: [] };
 
 const SiteContext = createContext<Site | null>(null);
 
@@ -84,7 +86,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
       version: config?.versions[0]?.[1] ?? '',
       bus: config?.bus ?? 'connected',
       user: config?.user ?? null,
-      canSignIn: (config?.auth.name ?? 'NoAuth') !== 'NoAuth',
+      signIn: config?.sign_in ?? NO_WAY_IN,
       mayRead: config?.user_any_access_allowed ?? true,
       refused: config?.refused ?? {},
       builders: new Map(builders.items?.map((builder) => [builder.builderid, builder])),

@@ -1,13 +1,13 @@
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { useLocation, useSearchParams } from 'react-router';
-import { signIn } from '../data/api';
+import { signIn, signInAddress } from '../data/api';
 import { PUBLIC_PATH } from '../data/public-path';
 import { useSite } from '../data/site';
 import { usePageTitle } from '../parts/basics';
 
-/** The form to sign in. It leads back to where it was asked for. */
+/** The ways to sign in. They lead back to where it was asked for. */
 export function LoginPage(): ReactNode {
-  const { canSignIn, user, mayRead } = useSite();
+  const { signIn: ways, user, mayRead } = useSite();
   const { pathname, search } = useLocation();
   const [params] = useSearchParams();
   const [error, setError] = useState<string | null>(null);
@@ -27,7 +27,7 @@ export function LoginPage(): ReactNode {
         setBusy(false);
       });
   };
-  if (!canSignIn) {
+  if (!ways.passwords && ways.providers.length === 0) {
     return (
       <p>
         {mayRead ? 'There are no accounts here.' : 'These pages are closed, and there are no accounts to sign in with.'}
@@ -40,24 +40,35 @@ export function LoginPage(): ReactNode {
       {!mayRead && user !== null && !('anonymous' in user) && (
         <p className="notice">You are signed in as {user.username}, who may not read these pages.</p>
       )}
-      <form className="login" onSubmit={submit}>
-        <label>
-          <span>User name</span>
-          <input name="username" type="text" autoComplete="username" autoFocus required maxLength={100} />
-        </label>
-        <label>
-          <span>Password</span>
-          <input name="password" type="password" autoComplete="current-password" required maxLength={256} />
-        </label>
-        {error && (
-          <p className="error" role="alert">
-            {error}
-          </p>
-        )}
-        <button type="submit" className="primary" disabled={busy}>
-          Sign in
-        </button>
-      </form>
+      {ways.providers.length > 0 && (
+        <nav className="providers" aria-label="Providers">
+          {ways.providers.map(({ name, label }) => (
+            <a key={name} className="button" href={signInAddress(name, target)}>
+              Sign in with {label}
+            </a>
+          ))}
+        </nav>
+      )}
+      {ways.passwords && (
+        <form className="login" onSubmit={submit}>
+          <label>
+            <span>User name</span>
+            <input name="username" type="text" autoComplete="username" autoFocus required maxLength={100} />
+          </label>
+          <label>
+            <span>Password</span>
+            <input name="password" type="password" autoComplete="current-password" required maxLength={256} />
+          </label>
+          {error && (
+            <p className="error" role="alert">
+              {error}
+            </p>
+          )}
+          <button type="submit" className="primary" disabled={busy}>
+            Sign in
+          </button>
+        </form>
+      )}
     </>
   );
 }

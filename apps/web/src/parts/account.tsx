@@ -6,12 +6,12 @@ import { useSite } from '../data/site';
 
 /** Who is signed in, and the way in or out. Nothing where nobody can sign in. */
 export function Account(): ReactNode {
-  const { user, canSignIn } = useSite();
+  const { user, signIn } = useSite();
   const { pathname, search } = useLocation();
   const [error, setError] = useState<string | null>(null);
-  if (!canSignIn || user === null) return null;
+  if (user === null) return null;
   if ('anonymous' in user) {
-    if (pathname === '/login') return null;
+    if (pathname === '/login' || (!signIn.passwords && signIn.providers.length === 0)) return null;
     return (
       <div className="account">
         <Link to={`/login?to=${encodeURIComponent(pathname + search)}`}>Sign in</Link>

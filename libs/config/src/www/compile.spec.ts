@@ -3,6 +3,10 @@ import { compileConfig } from '../compile.js';
 import { ConfigError } from '../problems.js';
 import { customStep } from '../step.js';
 import { builder, type MasterConfig, worker } from '../vocabulary.js';
+import { github } from './providers/github.js';
+import { htpasswd } from './providers/htpasswd.js';
+import { ldap } from './providers/ldap.js';
+import { gitlab, google, keycloak, oidc } from './providers/oidc.js';
 import { rolesFromDomain, rolesFromEmails, rolesFromGroups, rolesFromOwner, rolesFromUsername } from './options.js';
 
 const withWww = (www: unknown): MasterConfig =>
@@ -11,6 +15,45 @@ const withWww = (www: unknown): MasterConfig =>
     builders: [builder('b', { workers: ['w'], factory: [customStep('do', () => Promise.resolve(0))] })],
     ...(www !== undefined && { www }),
   }) as MasterConfig;
+const CLIENT = { clientId: 'millrace', clientSecretEnv: 'SECRET' };
+const OIDC = {
+  ...{
+    kind: 'oidc',
+    name: 'oidc',
+    label: 'OpenID Connect',
+    issuer: 'https://id.example',
+    ...CLIENT,
+    icon: 'fa-openid',
+    autologin: false,
+  },
+  scopes: ['openid', 'profile', 'email'],
+  claims: { username: 'preferred_username', fullName: 'name', email: 'email', groups: 'groups' },
+  unverifiedEmail: false,
+};
+const GITHUB = {
+  ...{
+    kind: 'github',
+    name: 'github',
+    label: 'GitHub',
+    url: 'https://github.com',
+    apiUrl: 'https://api.github.com',
+    ...CLIENT,
+  },
+  ...{ icon: 'fa-github', autologin: false, organisations: [], teams: false },
+};
+const LDAP = {
+  ...{
+    kind: 'ldap',
+    name: 'ldap',
+    label: 'directory',
+    url: 'ldaps://id.example',
+    startTls: false,
+    caFile: null,
+    timeoutMs: 10_000,
+  },
+  ...{ user: { by: 'dn', dn: 'uid={user},ou=people' }, groups: null },
+  attributes: { username: 'uid', fullName: 'cn', email: 'mail', subject: 'entryUUID' },
+};
 const compiled = (www: unknown) => compileConfig(withWww(www), { env: {} }).revision.www;
 
 function problemsOf(www: unknown): string[] {
@@ -44,6 +87,71 @@ describe('compileWww', () => {
       userHeader: 'x-remote-user',
       emailHeader: null,
       groupsHeader: 'x-groups',
+    });
+  });
+
+  it.each([
+    ['OpenID Connect', oidc({ issuer: 'https://id.example', ...CLIENT }), OIDC],
+    [
+      'Google',
+      google(CLIENT),
+      {
+        ...{ ...OIDC, name: 'google', label: 'Google', icon: 'fa-google-plus', issuer: 'https://accounts.google.com' },
+        claims: { ...OIDC.claims, username: 'email' },
+      },
+    ],
+    [
+      'Keycloak',
+      keycloak({ url: 'https://id.example/', realm: 'my own', claims: { groups: 'realm_access.roles' }, ...CLIENT }),
+      {
+        ...{ ...OIDC, name: 'keycloak', label: 'Keycloak', icon: 'fa-key' },
+        issuer: 'https://id.example/realms/my%20own',
+        claims: { ...OIDC.claims, groups: 'realm_access.roles' },
+      },
+    ],
+    [
+      'GitLab',
+      gitlab({ name: 'lab', ...CLIENT }),
+      { ...OIDC, name: 'lab', label: 'GitLab', icon: 'fa-git', issuer: 'https://gitlab.com' },
+    ],
+    ['GitHub', github(CLIENT), GITHUB],
+    [
+      'GitHub of ones own',
+      github({ url: 'https://git.example/', organisations: ['acme'], teams: true, ...CLIENT }),
+      {
+        ...{ ...GITHUB, url: 'https://git.example', apiUrl: 'https://git.example/api/v3' },
+        ...{ organisations: ['acme'], teams: true },
+      },
+    ],
+    [
+      'a file',
+      htpasswd({ file: '/etc/htpasswd' }),
+      { kind: 'htpasswd', name: 'htpasswd', label: 'password file', file: '/etc/htpasswd' },
+    ],
+    ['a directory', ldap({ url: 'ldaps://id.example', userDn: 'uid={user},ou=people' }), LDAP],
+    [
+      'a directory with an account to search, and groups',
+      ldap({
+        ...{
+          url: 'ldap://id.example',
+          startTls: true,
+          userBase: 'ou=people',
+          bindDn: 'cn=ci',
+          bindPasswordEnv: 'LDAP',
+        },
+        ...{ groupBase: 'ou=groups', attributes: { subject: 'dn' }, timeoutSeconds: 2, caFile: '/etc/ca.pem' },
+      }),
+      {
+        ...{ ...LDAP, url: 'ldap://id.example', startTls: true, caFile: '/etc/ca.pem', timeoutMs: 2000 },
+        user: { by: 'search', base: 'ou=people', filter: '(uid={user})', bindDn: 'cn=ci', bindPasswordEnv: 'LDAP' },
+        groups: { base: 'ou=groups', filter: '(member={dn})', name: 'cn' },
+        attributes: { ...LDAP.attributes, subject: 'dn' },
+      },
+    ],
+  ])('reads %s', (_name, provider, expected) => {
+    expect(compiled({ auth: { providers: [provider], accounts: false } })?.auth).toMatchObject({
+      accounts: false,
+      providers: [expected],
     });
   });
 
@@ -105,6 +213,61 @@ describe('compileWww', () => {
     ['no addresses of a proxy', { auth: { proxy: { from: [], userHeader: 'X-User' } } }, 'www.auth.proxy.from'],
     ['a name for an address', { auth: { proxy: { from: ['proxy'], userHeader: 'X-User' } } }, 'www.auth.proxy.from[0]'],
     ['a header of others', { auth: { proxy: { from: ['::1'], userHeader: 'Host' } } }, 'www.auth.proxy.userHeader'],
+    [
+      'an unknown provider',
+      { auth: { providers: [{ ...CLIENT, kind: 'github2', issuer: 'https://id.example' }] } },
+      'www.auth.providers[0].kind',
+    ],
+    [
+      'a secret in place of its name',
+      { auth: { providers: [github({ ...CLIENT, clientSecretEnv: 's3cr-et' })] } },
+      'www.auth.providers[0].clientSecretEnv',
+    ],
+    [
+      'two providers of one name',
+      { auth: { providers: [github(CLIENT), github(CLIENT)] } },
+      'www.auth.providers[1].name',
+    ],
+    [
+      'a name that is no part of an address',
+      { auth: { providers: [github({ name: 'a/b', ...CLIENT })] } },
+      'www.auth.providers[0].name',
+    ],
+    [
+      'a provider that is not encrypted',
+      { auth: { providers: [oidc({ issuer: 'http://id.example', ...CLIENT })] } },
+      'www.auth.providers[0].issuer',
+    ],
+    [
+      'no openid among the scopes',
+      { auth: { providers: [oidc({ issuer: 'https://id.example', scopes: ['email'], ...CLIENT })] } },
+      'www.auth.providers[0].scopes',
+    ],
+    [
+      'an unknown claim',
+      { auth: { providers: [google({ ...CLIENT, claims: { name: 'x' } as never })] } },
+      'www.auth.providers[0].claims.name',
+    ],
+    [
+      'a file that is not absolute',
+      { auth: { providers: [htpasswd({ file: 'htpasswd' })] } },
+      'www.auth.providers[0].file',
+    ],
+    [
+      'a directory that is not encrypted',
+      { auth: { providers: [ldap({ url: 'ldap://id.example', userDn: 'uid={user}' })] } },
+      'www.auth.providers[0].url',
+    ],
+    [
+      'a directory without a way to find people',
+      { auth: { providers: [ldap({ url: 'ldaps://id.example' })] } },
+      'www.auth.providers[0].userDn',
+    ],
+    [
+      'an entry that is the same for all',
+      { auth: { providers: [ldap({ url: 'ldaps://id.example', userDn: 'uid=ann' })] } },
+      'www.auth.providers[0].userDn',
+    ],
     ['no time at all', { auth: { idleHours: 0 } }, 'www.auth.idleHours'],
     ['a folder that is not absolute', { stockFrontend: 'buildbot-www' }, 'www.stockFrontend'],
     ['something else', { www: 1, auth: {} }, 'www.www'],

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { CompiledAuth, CompiledProxy, CompiledWww } from '@millrace/contracts';
 import { RIGHTS_ACTIONS, RIGHTS_PLACES, type RightsPolicy, type RightsRule, type RoleSource } from '@millrace/domain';
 import { ObjectReader, SHORT } from '../object-reader.js';
+import { compileProviders } from './providers/compile.js';
 
 /** Headers that mean nothing else. */
 const HEADER = /^(X-|Remote-|Oidc[-_]|Forwarded-)[\w-]{1,60}$/i;
@@ -50,11 +51,15 @@ function compileAuth(reader: ObjectReader): CompiledAuth {
   const idleHours = reader.number('idleHours', { default: 168, min: 0.01, max: YEAR_HOURS });
   const sessionHours = reader.number('sessionHours', { default: 720, min: 0.01, max: YEAR_HOURS });
   const proxy = reader.has('proxy') ? compileProxy(reader.inner('proxy')) : null;
+  const accounts = reader.boolean('accounts', true);
+  const providers = compileProviders(reader);
   reader.done();
   return {
     idleMs: Math.round(idleHours * HOUR_MS),
     sessionMs: Math.round(sessionHours * HOUR_MS),
     ...(proxy && { proxy }),
+    ...(!accounts && { accounts }),
+    ...(providers.length > 0 && { providers }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { RightsAction, RoleSource } from '@millrace/domain';
+import type { ProviderDefinition } from './providers/registry.js';
 
 /** Names of members by role: addresses, domains or user names. */
 export type RoleMembers = Readonly<Record<string, readonly string[]>>;
@@ -65,6 +66,10 @@ export interface ProxyOptions {
 }
 
 export interface AuthOptions {
+  /** Ways to sign in beside the accounts of `millrace user`: `oidc`, `google`, `keycloak`, `gitlab`, `github`, `htpasswd`, `ldap`. */
+  readonly providers?: readonly ProviderDefinition[];
+  /** Whether people can sign in with the accounts of `millrace user`. Default true. */
+  readonly accounts?: boolean;
   /** A proxy that signs people in, and says in headers of each request who it is. */
   readonly proxy?: ProxyOptions;
   /** Hours without a request after which a session ends. Default 168, a week. */
@@ -75,7 +80,7 @@ export interface AuthOptions {
 
 /** Who people are, what they may do, and which pages there are. */
 export interface WwwOptions {
-  /** People sign in with the accounts of `millrace user`. Without this, nobody can. */
+  /** People sign in with the accounts of `millrace user`, and by the providers. Without this, nobody can. */
   readonly auth?: AuthOptions;
   /**
    * The roles that see the projects which say nothing about it (`visibleTo`), and what has no project. Default `['anyone']`; with `[]`,
