@@ -15,9 +15,9 @@ import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
+import { Visibility0026 } from './0026-visibility.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
-import { Visibility0026 } from './0026-visibility.js';
 import { Records0036 } from './0036-records.js';
 
 /** All migrations in the order in which they are run. */
@@ -39,8 +39,8 @@ export const MIGRATIONS = [
   CallbackWaits0020,
   Accounts0024,
   Audit0025,
+  Visibility0026,
   Providers0028,
   RepeatedTrees0030,
-  Visibility0026,
   Records0036,
 ];
