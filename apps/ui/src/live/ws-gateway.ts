@@ -25,13 +25,17 @@ import { withoutStockPath } from '../web/stock-paths.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
-/** Most bytes that may wait for a client. One with more is cut off; it reconnects and fetches again. */
-const MAX_BUFFERED_BYTES = 4 << 20;
+/** Most bytes that may wait for all clients together. Each has its share of them, within bounds. */
+const MAX_WAITING_BYTES = 64 << 20;
+const SHARE_BYTES = { least: 32 << 10, most: 1 << 20 };
+/** Most bytes that may wait beyond the share: the answers to somebody who sends, and does not read. */
+const ANSWER_BYTES = 256 << 10;
 const PING_INTERVAL_MS = 30_000;
 /** Most filters that all connections consume together. They use this process's memory. */
 const MAX_CONSUMED = 200_000;
 const MAX_FRAME_BYTES = 64 << 10;
 const FAULTS_LOGGED_A_MINUTE = 10;
+const RESYNC = JSON.stringify({ k: 'resync', m: {} });
 
 /**
  * `/ws`: live events for browsers that may read. Whether they still may is asked again with every ping. When there are too many connections, the oldest that consumes nothing is
@@ -79,7 +83,8 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const path = withoutStockPath(withoutPublicPath(this.settings.listenerRule, request.url ?? '')).split('?', 1)[0];
+    const asked = withoutPublicPath(this.settings.listenerRule, request.url ?? '');
+    const path = withoutStockPath(asked).split('?', 1)[0];
     if (path !== '/ws' && path !== '/ws/') return refuse(socket, '404 Not Found');
     const refusal = refusedBy(this.settings.listenerRule, request.headers);
     if (refusal !== null) return refuse(socket, refusal.status === 403 ? '403 Forbidden' : '421 Misdirected Request');
@@ -90,7 +95,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
     socket.once('close', () => this.cap.remove(socket));
     // It may leave while it is looked up.
     socket.on('error', () => socket.destroy());
-    const asker = { headers: request.headers, address: addressOf(request) };
+    const asker = { headers: request.headers, address: addressOf(request), resyncs: withoutStockPath(asked) === asked };
     const caller = await this.readerOf(asker);
     if (caller === null) return refuse(socket, '403 Forbidden');
     if (socket.destroyed) return;
@@ -100,7 +105,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   /** Returns the caller, if it may read; null otherwise. */
-  private async readerOf({ headers, address }: Omit<Asker, 'caller'>): Promise<Caller | null> {
+  private async readerOf({ headers, address }: Pick<Asker, 'headers' | 'address'>): Promise<Caller | null> {
     try {
       const caller = await this.callers.of(headers, address);
       return this.access.may(caller, { action: 'view', resource: 'event' }) ? caller : null;
@@ -131,6 +136,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
 
   private accept(websocket: WebSocket, { socket, ...asker }: Accepted): void {
     const connection = new Connection(websocket, asker, this.subscriptions, {
+      shareBytes: () => this.shareBytes,
       sightOf: (caller) => this.sights.of(caller),
       consumes: (some) => (some ? this.cap.use(socket) : this.cap.rest(socket)),
       failed: (error) => this.failed(error),
@@ -140,6 +146,12 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
       this.connections.delete(connection);
       connection.forget();
     });
+  }
+
+  /** Most bytes that may wait for one client. */
+  private get shareBytes(): number {
+    const share = MAX_WAITING_BYTES / Math.max(1, this.connections.size);
+    return Math.min(SHARE_BYTES.most, Math.max(SHARE_BYTES.least, share));
   }
 
   /** Logs an unexpected error in handling a frame. Its connection has been ended. */
@@ -154,6 +166,8 @@ interface Asker {
   /** The headers and the sender of the request, to ask again whose it is. */
   readonly headers: IncomingHttpHeaders;
   readonly address: string;
+  /** Whether the client fetches again when it is told to. Buildbot's own pages do not. */
+  readonly resyncs: boolean;
 }
 
 interface Accepted extends Asker {
@@ -161,6 +175,7 @@ interface Accepted extends Asker {
 }
 
 interface ConnectionEvents {
+  shareBytes(): number;
   sightOf(caller: Caller): Sight | null;
   consumes(some: boolean): void;
   failed(error: unknown): void;
@@ -169,6 +184,8 @@ interface ConnectionEvents {
 class Connection implements Subscriber {
   private readonly consumed = new Set<string>();
   private alive = true;
+  /** Whether events are left out, because too many wait. */
+  private isBehind = false;
 
   constructor(
     private readonly websocket: WebSocket,
@@ -203,9 +220,26 @@ class Connection implements Subscriber {
     this.reader = { ...this.reader, caller };
   }
 
+  /**
+   * Sends an event. To somebody who does not read as fast as things happen, nothing more is sent until everything that waits has gone; then
+   * the reader is told to fetch again. A client that does not know how to is cut off, and fetches when it is back.
+   */
   send(frame: string): void {
+    if (this.websocket.readyState !== this.websocket.OPEN || this.isBehind) return;
+    if (this.websocket.bufferedAmount <= this.events.shareBytes()) return this.websocket.send(frame);
+    if (!this.asker.resyncs) return this.websocket.terminate();
+    this.isBehind = true;
+    // The marker goes last: when it has gone, so has everything before it.
+    this.websocket.send(RESYNC, (error) => {
+      if (error) return;
+      this.isBehind = false;
+      this.websocket.send(RESYNC);
+    });
+  }
+
+  private answer(frame: string): void {
     if (this.websocket.readyState !== this.websocket.OPEN) return;
-    if (this.websocket.bufferedAmount > MAX_BUFFERED_BYTES) this.websocket.terminate();
+    if (this.websocket.bufferedAmount > this.events.shareBytes() + ANSWER_BYTES) this.websocket.terminate();
     else this.websocket.send(frame);
   }
 
@@ -244,7 +278,7 @@ class Connection implements Subscriber {
         if (this.consumed.size === 0) this.events.consumes(false);
         break;
     }
-    this.send(outcome.reply);
+    this.answer(outcome.reply);
   }
 }
 
