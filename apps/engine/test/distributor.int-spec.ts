@@ -85,7 +85,7 @@ describe('Distributor', () => {
     const worker = attachedWorker({ workerId, maxBuilds, sessionEpoch: session });
     const begun: ClaimedBuild[] = [];
     const listeners = new Map<string, HintHandler>();
-    const builder = { name: 'b', tags: [], fingerprint: 'f', properties: {} };
+    const builder = { name: 'b', tags: [], fingerprint: 'f', properties: {}, builddir: 'b', project: null };
     const journal = new Journal(db, me, fail);
     const assignments: Assignments = {
       builders: new Map([

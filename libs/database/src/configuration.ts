@@ -39,6 +39,7 @@ export interface Definitions {
 
 /** The numeric ids of everything that a configuration names. */
 export interface DefinitionIds {
+  readonly projects: ReadonlyMap<string, number>;
   readonly builders: ReadonlyMap<string, number>;
   /** Includes a template's workers, but not the template itself. */
   readonly workers: ReadonlyMap<string, number>;
@@ -97,7 +98,7 @@ export class ConfigurationStore {
         await serveBuilders(tx, me, definitions, builders);
         await serveWorkers(tx, me, definitions, builders, workers);
       } else await runSchedulers(tx, me, [...schedulers.values()]);
-      return { builders, workers, schedulers, locks };
+      return { projects, builders, workers, schedulers, locks };
     });
   }
 

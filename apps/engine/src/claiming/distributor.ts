@@ -2,8 +2,10 @@ import { type BuilderChoices, hints } from '@millrace/contracts';
 import type { ClaimCandidate, ClaimedBuild, Claims, ClaimStore, Journal } from '@millrace/database';
 import { FencedError, type LockNeed, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
+import { builtInProperties, type BuiltProject } from '../core/built-in-properties.js';
 import { type Assignment, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
 import { LockQueue } from '../core/lock-queue.js';
+import type { WorkerFolders } from '../core/worker-path.js';
 import type { Callbacks, Chooser } from './chooser.js';
 
 /** Most requests kept in memory per builder. */
@@ -22,6 +24,9 @@ export interface Assignments {
       readonly tags: readonly string[];
       readonly fingerprint: string;
       readonly properties: Properties;
+      /** Its folder below the base directories of workers. */
+      readonly builddir: string;
+      readonly project: BuiltProject | null;
       /** Undefined when no callback chooses for the builder. */
       readonly choices?: BuilderChoices;
     }
@@ -43,6 +48,8 @@ export interface AvailableWorker extends FreeWorker {
   readonly name: string;
   /** Epoch of the session in which builds begin; undefined when there is none yet. */
   readonly sessionEpoch?: number;
+  /** Undefined when it is not attached yet. */
+  readonly folders?: WorkerFolders;
   /** Takes a slot. The claim's outcome frees it or gives it to the build. */
   reserve(requestId: number, builderId: number): void;
   claimWon(build: ClaimedBuild): void;
@@ -273,8 +280,8 @@ export class Distributor<W extends AvailableWorker> {
 
 function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: Assignments): Claiming<W> {
   const { requestId, builderId } = head;
-  const { workerId, name: workerName, sessionEpoch } = worker;
-  const { name: builderName, fingerprint, properties } = assignments.builders.get(builderId)!;
+  const { workerId, name: workerName, sessionEpoch, folders } = worker;
+  const { name: builderName, fingerprint, properties, builddir, project } = assignments.builders.get(builderId)!;
   const locks = assignments.locksOf(builderId, workerId);
   return {
     worker,
@@ -287,6 +294,7 @@ function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: 
       workerName,
       fingerprint,
       properties: propertiesGiven({ builder: properties, worker: assignments.workerProperties(workerId) }),
+      builtIn: builtInProperties({ builderId, project, builddir, ...(folders && { folders }) }),
       ...(sessionEpoch !== undefined && { sessionEpoch }),
       ...(locks.length > 0 && { locks }),
     },

@@ -19,6 +19,7 @@ describe('the locks of a revision', () => {
     ],
   });
   const ids = {
+    projects: new Map<string, number>(),
     builders: new Map(['free', 'locked', 'both', 'by-worker'].map((name, i) => [name, 10 + i])),
     workers: new Map(['plain', 'big-1', 'big-2'].map((name, i) => [name, 20 + i])),
     schedulers: new Map<string, number>(),

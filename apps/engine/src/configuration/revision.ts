@@ -4,6 +4,7 @@ import type { DefinitionIds } from '@millrace/database';
 import { type KnownLock, needsOf, propertiesFrom, type Properties, workerEntries } from '@millrace/domain';
 import type { Callbacks } from '../claiming/chooser.js';
 import type { Assignments } from '../claiming/distributor.js';
+import type { BuiltProject } from '../core/built-in-properties.js';
 
 export interface ClosableCallbacks extends Callbacks {
   close(): Promise<void>;
@@ -87,6 +88,8 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
           name: builder.name,
           tags: builder.tags,
           fingerprint: builder.fingerprint,
+          builddir: builder.builddir,
+          project: projectOf(builder, ids),
           properties: propertiesFrom(builder.properties, 'Builder'),
           ...(builder.choices && { choices: builder.choices }),
         },
@@ -95,4 +98,8 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
     buildersOf: (workerId) => buildersOf.get(workerId) ?? new Set(),
     workerProperties: (id) => properties.get(id) ?? {},
   };
+}
+
+function projectOf({ project }: CompiledBuilder, ids: DefinitionIds): BuiltProject | null {
+  return project ? { projectId: ids.projects.get(project)!, name: project } : null;
 }

@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/domain';
 import type { WorkerConnection } from '@millrace/worker-protocol';
 import type { AvailableWorker } from '../claiming/distributor.js';
+import type { WorkerFolders } from '../core/worker-path.js';
 import { WorkerSlots } from '../core/worker-slots.js';
 import type { Connection } from './connections.js';
 
@@ -78,6 +79,10 @@ export class AttachedWorker implements AvailableWorker {
     this.relay = options.relay;
     this.events = options.events;
     this.configured = options;
+  }
+
+  get folders(): WorkerFolders {
+    return this.connection.info;
   }
 
   get env(): AttachedWorkerOptions['env'] {

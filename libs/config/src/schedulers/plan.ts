@@ -26,7 +26,7 @@ export function planBuildset(
       changes: mergeProperties(...changes.map(({ properties }) => properties)),
       buildset: {
         ...propertiesFrom({ scheduler: scheduler.name }, 'Scheduler'),
-        ...(owners.length > 0 && propertiesFrom({ owners }, 'Change')),
+        ...(owners.length > 0 && propertiesFrom({ owners }, 'Build')),
       },
     }),
     builders: scheduler.builders,

@@ -26,6 +26,8 @@ export interface ClaimCandidate {
   readonly workerName: string;
   /** The builder's and the worker's own properties, which take precedence over those of the buildset. */
   readonly properties: Properties;
+  /** What everything else gives way to: where it is built, and for which project. */
+  readonly builtIn?: Properties;
   /** Fingerprint of the builder in the configuration that the build runs under. */
   readonly fingerprint?: string;
   /** The worker's session here in which the build begins. Undefined: the worker is to be started for the build. */
@@ -155,9 +157,10 @@ function buildProperties(candidate: ClaimCandidate, request: RequestRow, number:
     buildset: request.properties,
     configuration: candidate.properties,
     build: {
-      ...propertiesFrom({ ...sourceProperties(request.sourceStamps), ...attempt }, 'Build'),
-      ...propertiesFrom({ buildername: candidate.builderName, buildnumber: number }, 'Builder'),
+      ...propertiesFrom({ ...sourceProperties(request.sourceStamps), ...attempt, buildnumber: number }, 'Build'),
+      ...propertiesFrom({ buildername: candidate.builderName }, 'Builder'),
       ...propertiesFrom({ workername: candidate.workerName }, 'Worker'),
+      ...candidate.builtIn,
     },
   });
 }

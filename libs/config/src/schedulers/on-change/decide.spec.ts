@@ -119,7 +119,7 @@ describe.each([anyBranchKind, singleBranchKind])('$name, called for a change', (
         properties: {
           own: [1, 'Scheduler'],
           scheduler: ['s', 'Scheduler'],
-          owners: [['author 7'], 'Change'],
+          owners: [['author 7'], 'Build'],
         },
         builders: ['b', 'c'],
         priority: 3,
@@ -160,7 +160,7 @@ describe('called when time has passed', () => {
           properties: {
             own: [2, 'Change'],
             scheduler: ['s', 'Scheduler'],
-            owners: [['author 1'], 'Change'],
+            owners: [['author 1'], 'Build'],
           },
         },
       ],
@@ -175,7 +175,7 @@ describe('called when time has passed', () => {
           cause: 'changes:1-2',
           reason: "scheduler 's' saw 2 changes on main",
           sourceStamps: [{ revision: 'r2' }],
-          properties: { a: [1, 'Change'], owners: [['author 1', 'author 2'], 'Change'] },
+          properties: { a: [1, 'Change'], owners: [['author 1', 'author 2'], 'Build'] },
         },
       ],
       marks: [

@@ -66,7 +66,7 @@ describe('a scheduler by time', () => {
       {
         changeIds: [1, 2],
         sourceStamps: [{ branch: 'main', revision: 'r2', repository: 'r', project: 'p', codebase: '' }],
-        properties: { owners: [['author 1', 'author 2'], 'Change'] },
+        properties: { owners: [['author 1', 'author 2'], 'Build'] },
       },
     ]);
     expect(decision.marks).toEqual([
