@@ -1,7 +1,7 @@
 import { Grouping } from './grouping.js';
 import { WorkerEntity } from './entities/workers.js';
 import type { Incarnation } from './masters.js';
-import { type Database, placeholders, type Queryable } from './sql.js';
+import { type Database, placeholders, type Queryable, type Transaction } from './sql.js';
 import {
   beginSessions,
   canBeginTogether,
@@ -41,12 +41,30 @@ export function inQuarantineSql({ dialect: { nowMs } }: Queryable, worker: strin
 
 /** Returns the builder of each build that a worker has now, on all engines together. Workers without builds are left out. */
 export async function buildersBusyOn(db: Queryable, workerIds: readonly number[]): Promise<Map<number, number[]>> {
+  if (workerIds.length === 0) return new Map();
+  return byWorker(await db.all<BusyRow>(busySql(workerIds), workerIds));
+}
+
+/** Reads the same together with the next statement. */
+export async function deferBuildersBusyOn(
+  tx: Transaction,
+  workerIds: readonly number[],
+): Promise<() => Map<number, number[]>> {
+  const rows = await tx.deferAll<BusyRow>(busySql(workerIds), workerIds);
+  return () => byWorker(rows());
+}
+
+interface BusyRow {
+  readonly workerId: number;
+  readonly builderId: number;
+}
+
+function busySql({ length }: readonly number[]): string {
+  return `SELECT worker_id AS workerId, builder_id AS builderId FROM claims WHERE worker_id IN ${placeholders(length)}`;
+}
+
+function byWorker(rows: readonly BusyRow[]): Map<number, number[]> {
   const builderIds = new Map<number, number[]>();
-  if (workerIds.length === 0) return builderIds;
-  const rows = await db.all<{ workerId: number; builderId: number }>(
-    `SELECT worker_id AS workerId, builder_id AS builderId FROM claims WHERE worker_id IN ${placeholders(workerIds.length)}`,
-    workerIds,
-  );
   for (const { workerId, builderId } of rows) {
     const known = builderIds.get(workerId);
     if (known) known.push(builderId);

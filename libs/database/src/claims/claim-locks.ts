@@ -9,7 +9,13 @@ import {
   propertiesFrom,
   WHOLE_BUILD,
 } from '@millrace/domain';
-import { forgetWaits, insertHolds, type LockOwner, lockedTable, upsertWaits } from '../locks/lock-rows.js';
+import {
+  deferLockedTable,
+  forgetWaitsOfBuilders,
+  insertHolds,
+  type LockOwner,
+  upsertWaits,
+} from '../locks/lock-rows.js';
 import type { Transaction } from '../sql.js';
 import type { ClaimCandidate, ClaimedBuild } from './claiming.js';
 
@@ -30,12 +36,13 @@ export class LocksOfClaims implements ClaimLocks<ClaimCandidate> {
     private readonly table: LockTable,
   ) {}
 
-  /** Returns null when no candidate needs a lock: such claims cost nothing. */
-  static async of(tx: Transaction, candidates: readonly ClaimCandidate[]): Promise<LocksOfClaims | null> {
+  /** Reads the locks together with the next statement. They are null when no candidate needs one: such claims cost nothing. */
+  static async defer(tx: Transaction, candidates: readonly ClaimCandidate[]): Promise<() => LocksOfClaims | null> {
     const needs = candidates.flatMap(({ locks = [] }) => locks);
-    if (needs.length === 0) return null;
+    if (needs.length === 0) return () => null;
     const asking = new Map(candidates.map(({ builderId, requestId }) => [builderId, requestId]));
-    return new LocksOfClaims(tx, await lockedTable(tx, needs, asking));
+    const locked = await deferLockedTable(tx, needs, asking);
+    return () => new LocksOfClaims(tx, locked());
   }
 
   obstacleOf({ requestId, locks = [] }: ClaimCandidate): LockObstacle | null {
@@ -57,7 +64,8 @@ export class LocksOfClaims implements ClaimLocks<ClaimCandidate> {
       (this.taken.get(requestId) ?? []).map((hold) => ({ ...hold, buildId })),
     );
     await insertHolds(this.tx, holds);
-    for (const build of builds) if (this.taken.has(build.requestId)) await forgetWaits(this.tx, ownerOf(build));
+    const begun = builds.filter(({ requestId }) => this.taken.has(requestId)).map(({ builderId }) => builderId);
+    await forgetWaitsOfBuilders(this.tx, [...new Set(begun)]);
     await upsertWaits(
       this.tx,
       waiting.flatMap((candidate) => (candidate.locks ?? []).map((need) => ({ owner: ownerOf(candidate), need }))),

@@ -13,7 +13,7 @@ import {
 } from '@millrace/domain';
 import { deferLeaseCheck, type Incarnation } from '../masters.js';
 import { placeholders, rowPlaceholders, type Transaction } from '../sql.js';
-import { claimFacts } from './claim-facts.js';
+import { deferClaimFacts } from './claim-facts.js';
 import { LocksOfClaims, type WaitingClaim } from './claim-locks.js';
 import type { BuildKey } from './fence.js';
 import { type RequestRow, deferRequests } from './requests.js';
@@ -67,16 +67,18 @@ export async function claimIn(
 ): Promise<Claims> {
   if (candidates.length === 0) return { builds: [], waiting: [] };
   const checkLease = await deferLeaseCheck(tx, me);
-  const { workers, placeOf } = await claimFacts(
+  const readFacts = await deferClaimFacts(
     tx,
     me,
     candidates.map(({ workerId }) => workerId),
   );
+  const readLocks = await LocksOfClaims.defer(tx, candidates);
+  const free = await inQueue(tx, candidates);
   checkLease();
-  const locks = await LocksOfClaims.of(tx, candidates);
-  const { claims, waiting } = admitted(candidates, workers, placeOf, locks);
-  const won = await takeOffQueue(tx, me, claims);
-  const builds = won.length === 0 ? [] : await insertBuilds(tx, me, won, await newBuilds(tx, won, locks));
+  const { workers, placeOf } = readFacts();
+  const locks = readLocks();
+  const { claims: won, waiting } = admitted(free, workers, placeOf, locks);
+  const builds = won.length === 0 ? [] : await beginBuilds(tx, me, won, locks);
   await locks?.record(
     builds,
     waiting.map(({ claim }) => claim),
@@ -92,21 +94,27 @@ export async function claimIn(
   };
 }
 
-/** Returns the candidates that nobody else has taken: the request belongs to whoever deletes its queue row. */
-async function takeOffQueue(
-  tx: Transaction,
-  me: Incarnation,
-  candidates: readonly ClaimCandidate[],
-): Promise<ClaimCandidate[]> {
-  if (candidates.length === 0) return [];
-  const locked = await tx.all<{ requestId: number }>(
+/**
+ * Returns the candidates that nobody else has taken or is about to take. Their queue rows stay locked: the request belongs to whoever
+ * deletes the row.
+ */
+async function inQueue(tx: Transaction, candidates: readonly ClaimCandidate[]): Promise<ClaimCandidate[]> {
+  const rows = await tx.all<{ requestId: number }>(
     `SELECT request_id AS requestId FROM queue WHERE request_id IN ${placeholders(candidates.length)}
      ORDER BY request_id${tx.dialect.forUpdateSkipLocked}`,
     candidates.map((candidate) => candidate.requestId),
   );
-  const free = new Set(locked.map((row) => row.requestId));
-  const won = candidates.filter((candidate) => free.has(candidate.requestId));
-  if (won.length === 0) return [];
+  const free = new Set(rows.map((row) => row.requestId));
+  return candidates.filter((candidate) => free.has(candidate.requestId));
+}
+
+/** Takes admitted requests off the queue and makes their builds. */
+async function beginBuilds(
+  tx: Transaction,
+  me: Incarnation,
+  won: readonly ClaimCandidate[],
+  locks: LocksOfClaims | null,
+): Promise<ClaimedBuild[]> {
   const ids = won.map((candidate) => candidate.requestId);
   await tx.defer(`DELETE FROM queue WHERE request_id IN ${placeholders(ids.length)}`, ids);
   await tx.defer(
@@ -114,7 +122,7 @@ async function takeOffQueue(
      WHERE id IN ${placeholders(ids.length)}`,
     [me.masterId, ...ids],
   );
-  return won;
+  return insertBuilds(tx, me, won, await newBuilds(tx, won, locks));
 }
 
 type NewBuild = Omit<ClaimedBuild, 'buildId'>;
@@ -172,7 +180,7 @@ async function insertBuilds(
   won: readonly ClaimCandidate[],
   builds: readonly NewBuild[],
 ): Promise<ClaimedBuild[]> {
-  const inserted = await tx.run(
+  await tx.defer(
     `INSERT INTO builds (uuid, number, builder_id, request_id, buildset_id, attempt, worker_id, master_id, started_at_ms,
        state_string, locks_ms, properties, fingerprint)
      VALUES ${builds.map(() => `(?, ?, ?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs}, 'starting', 0, ?, ?)`).join(', ')}`,
@@ -189,7 +197,7 @@ async function insertBuilds(
       won[i]!.fingerprint ?? null,
     ]),
   );
-  const buildIds = await idsOf(tx, builds, inserted.insertId);
+  const buildIds = await idsOf(tx, builds);
   const claimed = builds.map((build, i): ClaimedBuild => ({ ...build, buildId: buildIds[i]! }));
   await tx.defer(
     `INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
@@ -207,9 +215,8 @@ async function insertBuilds(
   return claimed;
 }
 
-/** Returns the ids of builds that were just inserted. Only the first is known: the nodes of a cluster may interleave the others. */
-async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[], first: number): Promise<number[]> {
-  if (builds.length === 1) return [first];
+/** Returns the ids of builds that were just inserted. The database tells the first one only, and nodes of a cluster may interleave others. */
+async function idsOf(tx: Transaction, builds: readonly { readonly uuid: Uuid }[]): Promise<number[]> {
   const rows = await tx.all<{ id: number; uuid: Buffer }>(
     `SELECT id, uuid FROM builds WHERE uuid IN ${placeholders(builds.length)}`,
     builds.map(({ uuid }) => uuidToBytes(uuid)),

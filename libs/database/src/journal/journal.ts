@@ -233,16 +233,29 @@ export class Journal {
         for (const [buildId, { memory }] of staged) this.memory.set(buildId, memory.keep());
       });
     }
-    for (const claim of claims) {
-      try {
-        const claimed = await claimIn(tx, this.me, claim.candidates);
-        after.push(() => claim.resolve(claimed));
-      } catch (error) {
-        if (!(error instanceof MillraceError) || error instanceof OperationalError) throw error;
-        after.push(() => claim.reject(error));
-      }
-    }
+    after.push(await this.applyClaims(tx, claims));
     return () => after.forEach((settle) => settle());
+  }
+
+  /** Claims for all who wait in one go: what decides about them is read once. */
+  private async applyClaims(tx: Transaction, claims: readonly ClaimItem[]): Promise<() => void> {
+    try {
+      const { builds, waiting } = await claimIn(
+        tx,
+        this.me,
+        claims.flatMap(({ candidates }) => candidates),
+      );
+      return () => {
+        for (const claim of claims) {
+          const ids = new Set(claim.candidates.map(({ requestId }) => requestId));
+          const isOwn = ({ requestId }: { readonly requestId: number }): boolean => ids.has(requestId);
+          claim.resolve({ builds: builds.filter(isOwn), waiting: waiting.filter(isOwn) });
+        }
+      };
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error instanceof OperationalError) throw error;
+      return () => claims.forEach((claim) => claim.reject(error));
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type LockHold, type LockNeed, type LockParty, LockTable, type LockWait } from '@millrace/domain';
+import { type LockHold, type LockNeed, type LockParty, LockTable, type LockWait, WHOLE_BUILD } from '@millrace/domain';
 import { chunked, placeholders, type Queryable, type Transaction } from '../sql.js';
 
 /** Time for which a wait counts after somebody has asked for the lock. Engines ask more often as long as they can use it. */
@@ -37,32 +37,38 @@ function waitsSql({ dialect: { nowMs } }: Queryable): string {
 }
 
 /**
- * Reads who has these locks and who waits for them. The rows of the locks stay locked, in the order of their ids, so that two engines do not
- * give away the same units (I11). Whoever leaves a lock needs none of these rows.
+ * Reads who has these locks and who waits for them, together with the next statement. The rows of the locks stay locked, in the order of
+ * their ids, so that two engines do not give away the same units (I11). Whoever leaves a lock needs none of these rows.
  * @param asking the requests that ask for their builders, by builder
  */
-export async function lockedTable(
+export async function deferLockedTable(
   tx: Transaction,
   needs: readonly LockNeed[],
   asking: ReadonlyMap<number, number> = new Map(),
-): Promise<LockTable> {
+): Promise<() => LockTable> {
   const ids = [...new Set(needs.map(({ lockId }) => lockId))].sort((a, b) => a - b);
   for (const some of chunked(ids))
-    await tx.all(
+    await tx.defer(
       `SELECT id FROM locks WHERE id IN ${placeholders(some.length)} ORDER BY id${tx.dialect.forUpdate}`,
       some,
     );
-  const holds: LockHold[] = [];
-  const waits: LockWait[] = [];
+  const holds: (() => HoldRow[])[] = [];
+  const waits: (() => WaitRow[])[] = [];
   for (const some of chunked(ids)) {
     const isOneOf = placeholders(some.length);
-    for (const row of await tx.all<HoldRow>(`${HOLDS} WHERE h.lock_id IN ${isOneOf}`, some)) holds.push(toHold(row));
-    for (const row of await tx.all<WaitRow>(`${waitsSql(tx)} AND w.lock_id IN ${isOneOf}`, some)) {
-      const asks = row.buildId === 0 ? asking.get(row.builderId) : undefined;
-      waits.push(asks === undefined ? row : { ...row, requestId: asks });
-    }
+    holds.push(await tx.deferAll<HoldRow>(`${HOLDS} WHERE h.lock_id IN ${isOneOf}`, some));
+    waits.push(await tx.deferAll<WaitRow>(`${waitsSql(tx)} AND w.lock_id IN ${isOneOf}`, some));
   }
-  return new LockTable(holds, waits);
+  return () =>
+    new LockTable(
+      holds.flatMap((rows) => rows().map(toHold)),
+      waits.flatMap((rows) =>
+        rows().map((row) => {
+          const asks = row.buildId === 0 ? asking.get(row.builderId) : undefined;
+          return asks === undefined ? row : { ...row, requestId: asks };
+        }),
+      ),
+    );
 }
 
 /** Returns everything that is held and waited for now. */
@@ -130,11 +136,20 @@ export async function upsertWaits(
     );
 }
 
-/** Forgets what somebody waits for. */
+/** Forgets what a build or a step waits for. */
 export async function forgetWaits(tx: Transaction, { builderId, buildId, step }: LockOwner): Promise<void> {
   await tx.defer(`DELETE FROM lock_waits WHERE builder_id = ? AND build_id = ? AND step_number = ?`, [
     builderId,
     buildId,
     step,
   ]);
+}
+
+/** Forgets what the next requests of builders wait for. */
+export async function forgetWaitsOfBuilders(tx: Transaction, builderIds: readonly number[]): Promise<void> {
+  for (const some of chunked(builderIds))
+    await tx.defer(
+      `DELETE FROM lock_waits WHERE builder_id IN ${placeholders(some.length)} AND build_id = 0 AND step_number = ?`,
+      [...some, WHOLE_BUILD],
+    );
 }

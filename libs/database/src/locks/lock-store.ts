@@ -11,7 +11,15 @@ import {
 import { resourceProperties } from '../claims/claim-locks.js';
 import { assertClaimed, type BuildKey } from '../claims/fence.js';
 import type { Database, Queryable, Transaction } from '../sql.js';
-import { forgetWaits, holdsOf, insertHolds, lockedTable, lockGraph, type LockOwner, upsertWaits } from './lock-rows.js';
+import {
+  deferLockedTable,
+  forgetWaits,
+  holdsOf,
+  insertHolds,
+  lockGraph,
+  type LockOwner,
+  upsertWaits,
+} from './lock-rows.js';
 import { lockNames, partyNames, waitingFor } from './lock-texts.js';
 
 /** Time after which the wait of a request that nobody wants to build any more is deleted. */
@@ -38,13 +46,14 @@ export class LockStore {
   take(build: BuildKey, step: number, needs: readonly LockNeed[]): Promise<LockAnswer> {
     return this.db.transaction(async (tx) => {
       await assertClaimed(tx, [build]);
+      const locked = await deferLockedTable(tx, needs);
       const own = await holdsOf(tx, build.buildId);
       const before = own.filter((hold) => hold.step === step);
       if (before.length > 0) return { kind: 'taken', properties: resourceProperties(needs, before) };
       const ofBuild = new Set(own.filter((hold) => hold.step === WHOLE_BUILD).map(({ lockId }) => lockId));
       const open = needs.filter(({ lockId }) => !ofBuild.has(lockId));
       const owner: LockOwner = { ...build, step };
-      const table = await lockedTable(tx, open);
+      const table = locked();
       let obstacle = table.obstacleOf(owner, open);
       // Nobody waits behind those who wait for him.
       if (obstacle?.why === 'behind' && own.length > 0)
