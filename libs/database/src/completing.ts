@@ -19,14 +19,14 @@ export async function completeRequest(
   ]);
   // The row lock taken here makes the last of several concurrent finishers see the results of all others.
   await tx.defer(`UPDATE buildsets SET requests_left = requests_left - 1 WHERE id = ?`, [request.buildsetId]);
-  const buildset = await tx.get<{ left: number }>(`SELECT requests_left AS \`left\` FROM buildsets WHERE id = ?`, [
-    request.buildsetId,
-  ]);
-  if (buildset?.left !== 0) return null;
-  const all = await tx.all<{ results: Result | null }>(`SELECT results FROM build_requests WHERE buildset_id = ?`, [
-    request.buildsetId,
-  ]);
-  const worst = worstOf(all.map((row) => row.results ?? Result.EXCEPTION));
+  const buildset = (await tx.get<{ left: number; all: string | null }>(
+    `SELECT s.requests_left AS \`left\`, CASE WHEN s.requests_left = 0 THEN (
+       SELECT GROUP_CONCAT(DISTINCT COALESCE(r.results, ${Result.EXCEPTION})) FROM build_requests r WHERE r.buildset_id = s.id
+     ) END AS \`all\` FROM buildsets s WHERE s.id = ?`,
+    [request.buildsetId],
+  ))!;
+  if (buildset.left !== 0) return null;
+  const worst = worstOf((buildset.all ?? '').split(',').map((results) => Number(results) as Result));
   await completeBuildset(tx, request.buildsetId, worst);
   return request.buildsetId;
 }
