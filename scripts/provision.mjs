@@ -1,4 +1,4 @@
-// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze, sshd, git-lfs and an old
+// Installs what the tests need beside npm packages: MariaDB, nats-server, Chromium, HAProxy, systemd-analyze, sshd, git-lfs, slapd and an old
 // buildbot-worker from Debian, crossbar.io from PyPI. It is fast and silent about what is installed already. With CI=true a missing program
 // is a failure, on a laptop it is reported.
 import { spawn, spawnSync } from 'node:child_process';
@@ -14,6 +14,7 @@ const APT = [
   { pkg: 'systemd', programs: ['systemd-analyze'] },
   { pkg: 'openssh-server', programs: ['sshd', 'ssh-keygen'] },
   { pkg: 'git-lfs', programs: ['git-lfs'] },
+  { pkg: 'slapd', programs: ['slapd', 'slapadd'] },
   { pkg: 'buildbot-worker', programs: ['/usr/bin/buildbot-worker'] },
 ];
 

@@ -6,4 +6,5 @@ export { type NatsOptions, startNats } from './nats.js';
 export { requireOfMachine, requireService, type ServiceName } from './require-service.js';
 export { type Service } from './service-process.js';
 export { type Sshd, startSshd } from './sshd.js';
+export { type LdapPerson, type Slapd, startSlapd } from './slapd.js';
 export { crossbarFolder, startCrossbar, startEmbeddedRouter, type WampOptions } from './wamp.js';

@@ -5,7 +5,16 @@ import { serviceEnvironment } from './service-process.js';
 import { crossbarFolder } from './wamp.js';
 
 export type ServiceName =
-  'mariadb' | 'nats' | 'crossbar' | 'chromium' | 'debian-worker' | 'haproxy' | 'systemd-analyze' | 'git-lfs' | 'sshd';
+  | 'mariadb'
+  | 'nats'
+  | 'crossbar'
+  | 'chromium'
+  | 'debian-worker'
+  | 'haproxy'
+  | 'systemd-analyze'
+  | 'git-lfs'
+  | 'sshd'
+  | 'slapd';
 
 const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   mariadb: ['mariadbd', 'mariadb-install-db', 'mariadb'],
@@ -16,6 +25,7 @@ const BINARIES: Readonly<Record<ServiceName, readonly string[]>> = {
   'systemd-analyze': ['systemd-analyze'],
   'git-lfs': ['git-lfs'],
   sshd: ['sshd', 'ssh-keygen'],
+  slapd: ['slapd', 'slapadd'],
   'debian-worker': ['/usr/bin/buildbot-worker'],
 };
 
