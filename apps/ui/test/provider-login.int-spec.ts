@@ -62,7 +62,8 @@ beforeAll(async () => {
   site = await Site.onSqlite();
   const account = { fullName: null, email: null, groups: ['admins'], password: 'battery staple' };
   await new UserStore(site.db).add({ ...account, username: 'bob' });
-  openId = await startOpenId({ callbacks: [CALLBACK], people: PEOPLE });
+  openId = await startOpenId({ people: PEOPLE });
+  openId.allow(CALLBACK);
   fakeGithub = await startFakeGithub(CAT);
   const policy = {
     get www(): CompiledWww {

@@ -14,6 +14,7 @@ declare module 'oidc-provider' {
 
   export class Provider {
     constructor(issuer: string, configuration: object);
+    readonly Client: { readonly prototype: { redirectUriAllowed(callback: string): boolean } };
     readonly Grant: new (of: { clientId: string; accountId: string }) => {
       addOIDCScope(scope: string): void;
       save(): Promise<string>;

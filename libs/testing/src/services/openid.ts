@@ -5,8 +5,6 @@ import { text } from 'node:stream/consumers';
 import { Provider } from 'oidc-provider';
 
 export interface OpenIdOptions {
-  /** The addresses that browsers are sent back to. */
-  readonly callbacks: readonly string[];
   /** The claims of people, by the names that they sign in with. Every password is right. */
   readonly people: Readonly<Record<string, object>>;
 }
@@ -16,6 +14,8 @@ export interface OpenId {
   readonly issuer: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Lets it send browsers back to an address. */
+  allow(callback: string): void;
   /** Makes it publish another key than the one that it signs with, or the right one. */
   publishWrongKey(isWrong: boolean): void;
   /**
@@ -32,15 +32,16 @@ const FORM = `<!doctype html><meta charset="utf-8"><title>Provider</title>
 const SCOPES = 'openid profile email';
 
 /** Starts a provider on this machine: for browsers it is on another site than `127.0.0.1`. */
-export async function startOpenId({ callbacks, people }: OpenIdOptions): Promise<OpenId> {
+export async function startOpenId({ people }: OpenIdOptions): Promise<OpenId> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://localhost:${(server.address() as AddressInfo).port}`;
   const client = { clientId: 'millrace', clientSecret: randomBytes(16).toString('hex') };
-  const [right, wrong] = [newKey(), newKey()];
+  const right = newKey();
+  const allowed = new Set<string>();
   let publishesWrongKey = false;
   const provider = new Provider(issuer, {
-    clients: [{ client_id: client.clientId, client_secret: client.clientSecret, redirect_uris: callbacks }],
+    clients: [{ client_id: client.clientId, client_secret: client.clientSecret, redirect_uris: [`${issuer}/unused`] }],
     claims: {
       openid: ['sub'],
       profile: ['name', 'preferred_username', 'nickname', 'groups'],
@@ -61,9 +62,10 @@ export async function startOpenId({ callbacks, people }: OpenIdOptions): Promise
       return grant;
     },
   });
+  provider.Client.prototype.redirectUriAllowed = (callback) => allowed.has(callback);
   provider.use(async (context, next) => {
     await next();
-    if (publishesWrongKey && context.path === '/jwks') context.body = { keys: [wrong.publicKey] };
+    if (publishesWrongKey && context.path === '/jwks') context.body = { keys: [newKey().publicKey] };
   });
   const answer = provider.callback();
   server.on('request', (request, response) => {
@@ -72,6 +74,7 @@ export async function startOpenId({ callbacks, people }: OpenIdOptions): Promise
   });
   return {
     ...{ issuer, ...client },
+    allow: (callback) => void allowed.add(callback),
     publishWrongKey: (isWrong) => (publishesWrongKey = isWrong),
     signIn: (url, name) => signInAt(url, name, issuer),
     stop: () =>
