@@ -71,6 +71,7 @@ export type {
   LogChunkResource,
   LogResource,
   MasterResource,
+  PatchResource,
   ProjectResource,
   SchedulerResource,
   SourceStampResource,

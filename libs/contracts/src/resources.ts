@@ -94,11 +94,21 @@ export interface BuildRequestResource {
   waited_for: boolean;
 }
 
+export interface PatchResource {
+  author: string;
+  /** Empty in lists of buildsets and source stamps, which it would make too long. */
+  body: string;
+  comment: string;
+  level: number;
+  patchid: number;
+  subdir: string;
+}
+
 export interface SourceStampResource {
   branch: string | null;
   codebase: string;
   created_at: number;
-  patch: null;
+  patch: PatchResource | null;
   project: string;
   repository: string;
   revision: string | null;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   checkSourceStamps,
   collapseKey,
@@ -12,6 +11,7 @@ import {
 } from '@millrace/domain';
 import { collapseIn, type CollapsedRequest, compatibleRequests } from './collapsing.js';
 import { completeBuildset } from './completing.js';
+import { keepSourceStamps } from './source-stamps.js';
 import { chunked, placeholders, rowPlaceholders, type Transaction } from './sql.js';
 
 export interface NewBuildset {
@@ -47,44 +47,10 @@ export interface CreatedBuildset {
 }
 
 /**
- * Makes sure that there are rows of source stamps. New ones are inserted in the order of their hashes, so that two masters do not deadlock.
- * @returns the hashes by which they are found, in order
- */
-async function keepSourceStamps(tx: Transaction, stamps: readonly SourceStamp[]): Promise<string[]> {
-  const parts = stamps.map((one) => [one.branch, one.revision, one.repository, one.project, one.codebase]);
-  const hashes = parts.map((part) => createHash('sha256').update(JSON.stringify(part)).digest('hex'));
-  const byHash = new Map(hashes.map((hash, i) => [hash, parts[i]!]));
-  const sorted = [...byHash].sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const some of chunked(sorted)) {
-    const row = `(?, ?, ?, ?, ?, ?, ${tx.dialect.nowMs})`;
-    await tx.defer(
-      `${tx.dialect.insertIgnore} INTO source_stamps (hash, branch, revision, repository, project, codebase, created_at_ms)
-       VALUES ${some.map(() => row).join(', ')}`,
-      some.flatMap(([hash, part]) => [hash, ...part]),
-    );
-  }
-  return hashes;
-}
-
-/** Returns the ids of source stamps, in order. */
-export async function sourceStampIds(tx: Transaction, stamps: readonly SourceStamp[]): Promise<number[]> {
-  const hashes = await keepSourceStamps(tx, stamps);
-  const ids = new Map<string, number>();
-  for (const some of chunked([...new Set(hashes)])) {
-    const rows = await tx.all<{ id: number; hash: string }>(
-      `SELECT id, hash FROM source_stamps WHERE hash IN ${placeholders(some.length)}`,
-      some,
-    );
-    for (const { id, hash } of rows) ids.set(hash, id);
-  }
-  return hashes.map((hash) => ids.get(hash)!);
-}
-
-/**
  * Makes a buildset. Compatible older requests that wait are collapsed into its requests, where the builders allow it. Prepared SQL, because
  * a trigger waits for it. Returns null when the scheduler has made a buildset for this cause before.
  *
- * @throws UserError `bad-source-stamps`
+ * @throws UserError `bad-source-stamps`, `bad-patch`
  */
 export async function createBuildset(tx: Transaction, buildset: NewBuildset): Promise<CreatedBuildset | null> {
   checkSourceStamps(buildset.sourceStamps);

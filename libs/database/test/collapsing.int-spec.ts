@@ -3,6 +3,7 @@ import {
   BuildActionStore,
   BuildReads,
   BuildRequestReads,
+  BuildsetReads,
   ChangeReads,
   type ClaimCandidate,
   ClaimStore,
@@ -181,5 +182,30 @@ onEveryDatabase('collapsing', (get) => {
       results: Result.CANCELLED,
       collapsed_into_buildrequestid: null,
     });
+  });
+
+  it('leaves requests with a patch alone, and a patch goes where its source stamp goes', async () => {
+    const { db } = get();
+    const patch = { body: `+ é 😀\n`, level: 0, author: 'Ada', comment: 'try it', subdir: 'src' };
+    const plain = await submit('r');
+    const patched = { sourceStamps: [{ ...MAIN, revision: 'r', patch }] };
+    const [first, second] = [await submit('r', patched), await submit('r', patched)];
+    expect([...first.collapsed, ...second.collapsed]).toEqual([]);
+    expect(await read(requestOf(plain))).toMatchObject({ complete: false });
+
+    const buildsets = new BuildsetReads(db);
+    const [shown] = await buildsets.byIds([first.buildsetId]);
+    const [stamp] = shown!.sourcestamps;
+    expect(stamp).toMatchObject({ revision: 'r', patch: { ...patch, patchid: stamp!.patch!.patchid } });
+    expect(await buildsets.stamp(stamp!.ssid)).toEqual(stamp);
+    const listed = await buildsets.byIds([plain.buildsetId, first.buildsetId, second.buildsetId]);
+    const withoutBody = { ...stamp!.patch, body: '' };
+    expect(listed.map(({ sourcestamps }) => sourcestamps[0]!.patch)).toEqual([null, withoutBody, withoutBody]);
+    expect(listed[2]!.sourcestamps[0]!.ssid).toBe(stamp!.ssid);
+
+    const claimed = await claim(requestOf(first));
+    expect(claimed.map(({ sourceStamps }) => sourceStamps)).toEqual([patched.sourceStamps]);
+    const again = await new BuildActionStore(db).rebuild(claimed[0]!.buildId);
+    expect((await buildsets.byIds([again.buildsetId]))[0]!.sourcestamps).toEqual([stamp]);
   });
 });

@@ -67,6 +67,12 @@ describe('the collapse key', () => {
     ],
   ])('differs for %s', (_what, a, b) => expect(collapseKey(a)).not.toBe(collapseKey(b)));
 
+  it('is none for what has a patch', () => {
+    const patch = { body: 'x', level: 1, author: '', comment: '', subdir: '' };
+    const [first] = asked.sourceStamps;
+    expect(collapseKey({ ...asked, sourceStamps: [{ ...first!, patch }] })).toBeNull();
+  });
+
   it('does not depend on any order', () => {
     const text = fc.string({ maxLength: 5 });
     const stamps = fc.uniqueArray(

@@ -16,11 +16,12 @@ const WHO_AND_WHY: readonly string[] = ['owner', 'owners', 'reason'];
 const FROM_CHANGES = 'Change';
 
 /**
- * Returns the collapse key of a buildset. Build requests of one builder with equal keys are compatible: the newer one builds what the older one
+ * Returns the collapse key of a buildset; null for one with a patch, which nothing else builds. Build requests of one builder with equal keys are compatible: the newer one builds what the older one
  * would have built. They have the same codebases, and in each the same repository, project and branch. Either both are for changes, or
  * they have the same revisions. What their scheduler, form or trigger says about properties is equal, too.
  */
-export function collapseKey({ sourceStamps, properties, isForChanges }: Collapsible): string {
+export function collapseKey({ sourceStamps, properties, isForChanges }: Collapsible): string | null {
+  if (sourceStamps.some(({ patch }) => patch)) return null;
   const stamps = byCodebase(sourceStamps).map(({ codebase, repository, project, branch, revision }) => [
     ...[codebase, repository, project, branch],
     isForChanges ? null : revision,

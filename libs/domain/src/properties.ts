@@ -259,7 +259,7 @@ function lookUp(selector: string, codebase: string, name: string, from: Interpol
       throw noSecrets(`%(secret:${name})s`);
     case 'src': {
       const stamp = sourceStampOf(from.sourceStamps ?? [], codebase);
-      return stamp && Object.hasOwn(stamp, name) ? stamp[name as keyof SourceStamp] : undefined;
+      return stamp && Object.hasOwn(stamp, name) ? stamp[name as Exclude<keyof SourceStamp, 'patch'>] : undefined;
     }
     default:
       throw new UserError('interpolation', `'%(${selector}:${name})s': '${selector}' is unknown; use prop or src`, {

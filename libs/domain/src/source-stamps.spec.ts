@@ -4,9 +4,12 @@ import { interpolate, withCodebaseValue } from './properties.js';
 import {
   byCodebase,
   checkAddresses,
+  checkPatch,
   checkSourceStamps,
   mainSourceStamp,
   NO_SOURCE,
+  type Patch,
+  PATCH_LIMITS,
   sourceProperties,
   type SourceStamp,
   sourceStampOf,
@@ -116,4 +119,32 @@ it.each([
 });
 it('one text is the revision of the only source stamp, whatever its codebase', () => {
   expect(withGotRevisions([stamp('a')], 'f00')).toEqual([stamp('a', 'f00')]);
+});
+
+describe('checkPatch', () => {
+  const patch: Patch = { body: 'diff', level: 1, author: 'Ada', comment: 'try it', subdir: '.' };
+  it.each<[string, Partial<Patch>]>([
+    ['a usual one', {}],
+    ['no level, no words', { level: 0, author: '', comment: '', subdir: '' }],
+    ['a folder', { subdir: 'src/lib.git/..a' }],
+    ['as long as may be', { body: 'x'.repeat(PATCH_LIMITS.bodyCharacters) }],
+  ])('accepts %s', (_what, given) => expect(() => checkPatch({ ...patch, ...given })).not.toThrow());
+
+  it.each<[Partial<Record<keyof Patch, unknown>>, string]>([
+    [{ body: ' \n' }, 'body'],
+    [{ body: 1 }, 'body'],
+    [{ body: 'x'.repeat(PATCH_LIMITS.bodyCharacters + 1) }, 'body'],
+    [{ level: -1 }, 'level'],
+    [{ level: 1.5 }, 'level'],
+    [{ level: 21 }, 'level'],
+    [{ author: 'a'.repeat(191) }, 'author'],
+    [{ comment: 'a'.repeat(10_001) }, 'comment'],
+    ...['/etc', '..', 'a/../b', 'a/..', '.git', 'a/.GIT/hooks', 'a\nb', 'a\\b', 'a'.repeat(501)].map(
+      (subdir): [Partial<Patch>, string] => [{ subdir }, 'subdir'],
+    ),
+  ])('refuses %j', (given, field) => {
+    expect(() => checkPatch({ ...patch, ...given } as Patch)).toThrow(
+      expect.objectContaining({ code: 'bad-patch', fields: { field: `patch.${field}` } }),
+    );
+  });
 });

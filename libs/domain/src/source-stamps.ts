@@ -11,6 +11,20 @@ export interface SourceStamp {
   readonly project: string;
   /** Empty when the build has one repository that nobody gave a name. */
   readonly codebase: string;
+  /** Missing when what is built is in the repository. */
+  readonly patch?: Patch;
+}
+
+/** A change of the sources that is in no repository. It is applied after they were checked out. */
+export interface Patch {
+  /** The differences, as `git diff` and `diff -u` write them. */
+  readonly body: string;
+  /** How many leading parts of the files' names are left out, as by `patch -p`. */
+  readonly level: number;
+  readonly author: string;
+  readonly comment: string;
+  /** The folder of the sources that the files' names begin in. Empty or `.` for the topmost one. */
+  readonly subdir: string;
 }
 
 /** A source stamp that does not say what to build. */
@@ -19,10 +33,22 @@ export const NO_SOURCE: SourceStamp = { branch: null, revision: null, repository
 /** Limits of the source stamps in a request from outside. */
 export const SOURCE_STAMP_LIMITS = { maxCount: 50 } as const;
 
+/** Limits of a patch. */
+export const PATCH_LIMITS = {
+  bodyCharacters: 500_000,
+  level: 20,
+  authorCharacters: 190,
+  commentCharacters: 10_000,
+  subdirCharacters: 500,
+} as const;
+
+/** A path that leads to a folder within the sources, and into nothing of Git's own. */
+const SUBDIR = /^(?!\/)(?!(?:[^]*\/)?(?:\.\.|\.git)(?:\/|$))[^\\\u0000-\u001f\u007f]*$/i;
+
 /**
  * Checks source stamps that are to be built together, in time linear in their number.
  *
- * @throws UserError `bad-source-stamps` for too many, and for two of one codebase
+ * @throws UserError `bad-source-stamps` for too many, and for two of one codebase; `bad-patch`
  */
 export function checkSourceStamps(stamps: readonly SourceStamp[]): void {
   const { maxCount } = SOURCE_STAMP_LIMITS;
@@ -34,7 +60,27 @@ export function checkSourceStamps(stamps: readonly SourceStamp[]): void {
     if (codebases.has(stamp.codebase))
       throw refuse(`has two of the codebase '${printable(stamp.codebase, 190)}': a build has one of each codebase`);
     codebases.add(stamp.codebase);
+    if (stamp.patch) checkPatch(stamp.patch);
   }
+}
+
+/**
+ * Checks a patch. Whether it applies is known only where it is applied.
+ * @throws UserError `bad-patch`
+ */
+export function checkPatch(patch: Patch): void {
+  const refuse = (field: keyof Patch, expected: string): UserError =>
+    new UserError('bad-patch', `the patch's ${field} has to be ${expected}`, { field: `patch.${field}` });
+  const isText = (value: unknown, most: number): boolean => typeof value === 'string' && value.length <= most;
+  const { bodyCharacters, level, authorCharacters, commentCharacters, subdirCharacters } = PATCH_LIMITS;
+  if (!isText(patch.body, bodyCharacters) || patch.body.trim() === '')
+    throw refuse('body', `a text of 1 to ${bodyCharacters} characters`);
+  if (!Number.isInteger(patch.level) || patch.level < 0 || patch.level > level)
+    throw refuse('level', `a whole number from 0 to ${level}`);
+  if (!isText(patch.author, authorCharacters)) throw refuse('author', `at most ${authorCharacters} characters`);
+  if (!isText(patch.comment, commentCharacters)) throw refuse('comment', `at most ${commentCharacters} characters`);
+  if (!isText(patch.subdir, subdirCharacters) || !SUBDIR.test(patch.subdir))
+    throw refuse('subdir', `a folder within the sources, of at most ${subdirCharacters} characters: 'src/lib'`);
 }
 
 /**
@@ -52,6 +98,11 @@ export function checkAddresses(stamp: Pick<SourceStamp, 'repository' | 'project'
       { field, value: shown },
     );
   }
+}
+
+/** Returns a source stamp as a callback gets it. */
+export function stampForUsers({ patch, ...stamp }: SourceStamp): Readonly<Record<string, JsonValue>> {
+  return { ...stamp, ...(patch && { patch: { ...patch } }) };
 }
 
 /** Returns the source stamps sorted by codebase. The order is the same on every machine. */

@@ -1,5 +1,5 @@
 import type { ChoiceStore, Incarnation, RequestToChoose } from '@millrace/database';
-import { type JsonValue, messageOf, MillraceError, printable, type Properties } from '@millrace/domain';
+import { type JsonValue, messageOf, MillraceError, printable, type Properties, stampForUsers } from '@millrace/domain';
 import type { Logger } from '@millrace/master';
 import {
   type Asked,
@@ -240,7 +240,7 @@ function requestInfo({ requestId, submittedAtMs, reason, properties, sourceStamp
     submittedAt: Math.floor(submittedAtMs / 1000),
     reason,
     properties: valuesOf(properties),
-    sourceStamps: sourceStamps.map((stamp) => ({ ...stamp })),
+    sourceStamps: sourceStamps.map(stampForUsers),
   };
 }
 

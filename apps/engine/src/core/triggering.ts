@@ -1,5 +1,5 @@
 import { PRIORITY_LIMIT } from '@millrace/contracts';
-import { checkAddresses, checkProperties, printable, type SourceStamp, UserError } from '@millrace/domain';
+import { checkAddresses, checkPatch, checkProperties, printable, type SourceStamp, UserError } from '@millrace/domain';
 
 /** Limits of one call of a step for other builds. */
 export const TRIGGER_LIMITS = {
@@ -23,7 +23,7 @@ export interface AskedBuilds {
 
 /**
  * Checks a call. A step can send anything.
- * @throws UserError `bad-trigger`, `bad-properties`, `secret-in-address`
+ * @throws UserError `bad-trigger`, `bad-properties`, `bad-patch`, `secret-in-address`
  */
 export function checkAsked({ schedulers, sourceStamps, relationship, priority }: AskedBuilds): void {
   const { schedulers: most, relationshipCharacters } = TRIGGER_LIMITS;
@@ -49,6 +49,7 @@ function checkStamp(stamp: SourceStamp): void {
       throw refused(`sourceStamps.${field}`, `is ${shown(value)}: expected a text of at most ${most} characters`);
   }
   checkAddresses(stamp);
+  if (stamp.patch) checkPatch(stamp.patch);
 }
 
 function shown(value: unknown): string {

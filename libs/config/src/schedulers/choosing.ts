@@ -1,5 +1,5 @@
 import { type Choosing, type CompiledScheduler, PRIORITY_LIMIT } from '@millrace/contracts';
-import { type JsonValue, printable } from '@millrace/domain';
+import { type JsonValue, printable, stampForUsers } from '@millrace/domain';
 import type { CallbackTable } from '../callback-table.js';
 import type { ObjectReader } from '../object-reader.js';
 import type { Decision, PlannedBuildset, Question, SchedulerKind, SeenChange } from './kind.js';
@@ -29,7 +29,7 @@ export function questionAbout(
 ): Question {
   const value = {
     changes: changes.map((change) => ({ ...changeForUsers(change) })),
-    sourceStamps: sourceStamps.map((stamp) => ({ ...stamp })),
+    sourceStamps: sourceStamps.map(stampForUsers),
     builders: [...builders],
   };
   return { handle, value };

@@ -3,17 +3,16 @@ import { checkAddresses, type Properties, type SourceStamp } from '@millrace/dom
 import { createBuildset, type CreatedBuildset } from '../buildsets.js';
 import { IsNull } from 'typeorm';
 import { BuildEntity } from '../entities/builds.js';
-import { SourceStampEntity } from '../entities/changes.js';
 import {
   BuildRequestEntity,
   BuildsetChangeEntity,
   BuildsetEntity,
-  BuildsetSourceStampEntity,
   ClaimEntity,
   QueueEntity,
 } from '../entities/requests.js';
 import { enableScheduler, settleBacklog } from '../intake/backlog.js';
 import { recordIn, type RecordedDeed } from '../accounts/audit.js';
+import { BUILT_STAMP, builtStamp, type BuiltStampRow } from '../source-stamps.js';
 import type { Database } from '../sql.js';
 import { type Cancelled, cancelRequestIn } from './cancelling.js';
 import { command } from './commands.js';
@@ -38,7 +37,7 @@ export class BuildActionStore {
 
   /**
    * Makes a buildset for a force scheduler.
-   * @throws UserError `bad-source-stamps`, `secret-in-address`
+   * @throws UserError `bad-source-stamps`, `bad-patch`, `secret-in-address`
    */
   force(force: Force): Promise<CreatedBuildset> {
     return this.db.transaction(async (tx) => {
@@ -69,20 +68,18 @@ export class BuildActionStore {
       const { buildsetId } = build;
       const buildset = await (await tx.repository(BuildsetEntity)).findOneByOrFail({ id: buildsetId });
       const request = await (await tx.repository(BuildRequestEntity)).findOneByOrFail({ id: build.requestId });
-      const stamps = await (
-        await tx.repository(SourceStampEntity)
-      )
-        .createQueryBuilder('s')
-        .innerJoin(BuildsetSourceStampEntity, 'b', 'b.sourceStampId = s.id')
-        .where('b.buildsetId = :buildsetId', { buildsetId })
-        .getMany();
+      const stamps = await tx.all<BuiltStampRow>(
+        `SELECT ${BUILT_STAMP.columns} FROM buildset_source_stamps b JOIN source_stamps s ON s.id = b.source_stamp_id
+         ${BUILT_STAMP.join} WHERE b.buildset_id = ?`,
+        [buildsetId],
+      );
       const changes = await (await tx.repository(BuildsetChangeEntity)).findBy({ buildsetId });
       const created = await createBuildset(tx, {
         schedulerId: null,
         schedulerName: 'rebuild',
         cause: `rebuild:${randomUUID()}`,
         reason: what === 'failed' ? 'rebuild of what failed' : 'rebuild',
-        sourceStamps: stamps,
+        sourceStamps: stamps.map(builtStamp),
         changeIds: changes.map((change) => change.changeId),
         properties: JSON.parse(buildset.properties) as Properties,
         builderIds: [build.builderId],

@@ -1,4 +1,5 @@
 import { byCodebase, type Properties, type SourceStamp } from '@millrace/domain';
+import { BUILT_STAMP, builtStamp, type BuiltStampRow } from '../source-stamps.js';
 import { placeholders, type Queryable, type Transaction } from '../sql.js';
 
 /** The columns of a request that are needed to begin or continue an attempt. */
@@ -17,7 +18,7 @@ type ReadRequest = Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'
   readonly properties: string;
   readonly hasChanges: number;
 };
-type ReadStamp = SourceStamp & { readonly requestId: number };
+type ReadStamp = BuiltStampRow & { readonly requestId: number };
 
 export async function requestsOf(db: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
   return assembled(await db.all<ReadRequest>(requestsSql(ids), ids), await db.all<ReadStamp>(stampsSql(ids), ids));
@@ -37,14 +38,14 @@ function requestsSql({ length }: readonly number[]): string {
 }
 
 function stampsSql({ length }: readonly number[]): string {
-  return `SELECT r.id AS requestId, s.branch, s.revision, s.repository, s.project, s.codebase
+  return `SELECT r.id AS requestId, ${BUILT_STAMP.columns}
      FROM build_requests r JOIN buildset_source_stamps b ON b.buildset_id = r.buildset_id
-     JOIN source_stamps s ON s.id = b.source_stamp_id WHERE r.id IN ${placeholders(length)}`;
+     JOIN source_stamps s ON s.id = b.source_stamp_id ${BUILT_STAMP.join} WHERE r.id IN ${placeholders(length)}`;
 }
 
 function assembled(rows: readonly ReadRequest[], stamps: readonly ReadStamp[]): Map<number, RequestRow> {
   const byRequest = new Map<number, SourceStamp[]>(rows.map((row) => [row.requestId, []]));
-  for (const { requestId, ...stamp } of byCodebase(stamps)) byRequest.get(requestId)!.push(stamp);
+  for (const row of byCodebase(stamps)) byRequest.get(row.requestId)!.push(builtStamp(row));
   return new Map(
     rows.map((row) => [
       row.requestId,

@@ -6,7 +6,7 @@ import { Big, Blob, Bool, Id, Key, Text } from './columns.js';
 @Unique('hash', ['hash'])
 export class SourceStampEntity {
   @Id() id: number;
-  /** sha256 of the following columns, hexadecimal. */
+  /** sha256 of the following columns and the patch, hexadecimal. */
   @Key(64) hash: string;
   @Text({ nullable: true }) branch: string | null;
   @Key(190, { nullable: true }) revision: string | null;
@@ -15,6 +15,22 @@ export class SourceStampEntity {
   @Text() codebase: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
+  /** Null when what is built is in the repository. */
+  @Big({ nullable: true }) patchId: number | null;
+}
+
+/** A change of sources that is in no repository. Equal ones are one row. */
+@Entity('patches')
+@Unique('hash', ['hash'])
+export class PatchEntity {
+  @Id() id: number;
+  /** sha256 of the following columns, hexadecimal. */
+  @Key(64) hash: string;
+  @Text() body: string;
+  @Big() level: number;
+  @Text() author: string;
+  @Text() comment: string;
+  @Text() subdir: string;
 }
 
 @Entity('changes')

@@ -6,6 +6,7 @@ import {
   DeliveryEntity,
   HookDeliveryEntity,
   SchedulerChangeEntity,
+  PatchEntity,
   SourceStampEntity,
 } from './changes.js';
 import {
@@ -51,6 +52,7 @@ export const ENTITIES = [
   WorkerEntity,
   WorkerBuilderEntity,
   WorkerTokenEntity,
+  PatchEntity,
   SourceStampEntity,
   ChangeEntity,
   SchedulerChangeEntity,

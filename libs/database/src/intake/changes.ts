@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
-import { sourceStampIds } from '../buildsets.js';
+import { sourceStampIds } from '../source-stamps.js';
 import { changesBehind } from '../collapsing.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import { isUniqueViolation } from '../open.js';

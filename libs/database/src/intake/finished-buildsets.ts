@@ -1,4 +1,5 @@
 import { type JsonValue, type Properties, Result, type SourceStamp } from '@millrace/domain';
+import { BUILT_STAMP, builtStamp, type BuiltStampRow } from '../source-stamps.js';
 import { type Database, placeholders } from '../sql.js';
 
 export interface FinishedBuildset {
@@ -31,14 +32,14 @@ export class FinishedBuildsetStore {
       [seq],
     );
     if (rows.length === 0) return [];
-    const stamps = await this.db.all<SourceStamp & { readonly buildsetId: number }>(
-      `SELECT b.buildset_id AS buildsetId, s.branch, s.revision, s.repository, s.project, s.codebase
-       FROM buildset_source_stamps b JOIN source_stamps s ON s.id = b.source_stamp_id
+    const stamps = await this.db.all<BuiltStampRow & { readonly buildsetId: number }>(
+      `SELECT b.buildset_id AS buildsetId, ${BUILT_STAMP.columns}
+       FROM buildset_source_stamps b JOIN source_stamps s ON s.id = b.source_stamp_id ${BUILT_STAMP.join}
        WHERE b.buildset_id IN ${placeholders(rows.length)} ORDER BY b.buildset_id, s.id`,
       rows.map(({ buildsetId }) => buildsetId),
     );
     const sourceStamps = new Map<number, SourceStamp[]>(rows.map(({ buildsetId }) => [buildsetId, []]));
-    for (const { buildsetId, ...stamp } of stamps) sourceStamps.get(buildsetId)!.push(stamp);
+    for (const row of stamps) sourceStamps.get(row.buildsetId)!.push(builtStamp(row));
     const got = await this.gotRevisions(
       rows.map(({ buildsetId }) => buildsetId).filter((id) => sourceStamps.get(id)!.some(({ revision }) => !revision)),
     );

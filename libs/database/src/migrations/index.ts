@@ -19,6 +19,7 @@ import { Visibility0026 } from './0026-visibility.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
 import { Records0036 } from './0036-records.js';
+import { Patches0040 } from './0040-patches.js';
 
 /** All migrations in the order in which they are run. */
 export const MIGRATIONS = [
@@ -43,4 +44,5 @@ export const MIGRATIONS = [
   Providers0028,
   RepeatedTrees0030,
   Records0036,
+  Patches0040,
 ];

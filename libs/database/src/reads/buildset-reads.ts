@@ -1,4 +1,4 @@
-import type { BuildsetResource, SourceStampResource } from '@millrace/contracts';
+import type { BuildsetResource, PatchResource, SourceStampResource } from '@millrace/contracts';
 import { byCodebase, type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
 import { chunked, placeholders, type Queryable } from '../sql.js';
 import { endSeconds, readHistory, seconds } from './history.js';
@@ -105,7 +105,8 @@ interface BuildsetRow {
   rebuiltBuildId: number | null;
 }
 
-export const STAMP_COLUMNS = `t.id, t.branch, t.revision, t.repository, t.project, t.codebase, t.created_at_ms AS createdAtMs`;
+export const STAMP_COLUMNS = `t.id, t.branch, t.revision, t.repository, t.project, t.codebase, t.patch_id AS patchId,
+  t.created_at_ms AS createdAtMs`;
 
 export interface StampRow {
   id: number;
@@ -114,6 +115,7 @@ export interface StampRow {
   repository: string;
   project: string;
   codebase: string;
+  patchId: number | null;
   createdAtMs: number;
 }
 
@@ -122,7 +124,7 @@ export class BuildsetReads {
 
   async list(query: ResourceQuery): Promise<Page<BuildsetResource>> {
     const page = await readHistory<BuildsetRow, BuildsetResource>(this.db, BUILDSETS, COLUMNS, query, toView);
-    await this.fillStamps(page.rows);
+    await this.fillStamps(page.rows, { withBodies: false });
     return page;
   }
 
@@ -135,7 +137,7 @@ export class BuildsetReads {
       );
       for (const row of rows) found.push(toView(row));
     }
-    await this.fillStamps(found);
+    await this.fillStamps(found, { withBodies: ids.length === 1 });
     return found;
   }
 
@@ -149,16 +151,26 @@ export class BuildsetReads {
     return row ? (JSON.parse(row.properties) as Properties) : null;
   }
 
-  stamps(query: ResourceQuery): Promise<Page<SourceStampResource>> {
-    return readHistory<StampRow, SourceStampResource>(this.db, SOURCE_STAMPS, STAMP_COLUMNS, query, toStamp);
+  async stamps(query: ResourceQuery): Promise<Page<SourceStampResource>> {
+    const patched: Patched[] = [];
+    const page = await readHistory<StampRow, SourceStampResource>(this.db, SOURCE_STAMPS, STAMP_COLUMNS, query, (row) =>
+      noted(toStamp(row), row, patched),
+    );
+    await this.fillPatches(patched, { withBodies: false });
+    return page;
   }
 
   async stamp(id: number): Promise<SourceStampResource | null> {
     const row = await this.db.get<StampRow>(`SELECT ${STAMP_COLUMNS} FROM source_stamps t WHERE t.id = ?`, [id]);
-    return row ? toStamp(row) : null;
+    if (!row) return null;
+    const patched: Patched[] = [];
+    const stamp = noted(toStamp(row), row, patched);
+    await this.fillPatches(patched, { withBodies: true });
+    return stamp;
   }
 
-  private async fillStamps(buildsets: readonly BuildsetResource[]): Promise<void> {
+  private async fillStamps(buildsets: readonly BuildsetResource[], options: PatchOptions): Promise<void> {
+    const patched: Patched[] = [];
     const byId = new Map(buildsets.map((buildset) => [buildset.bsid, buildset]));
     for (const ids of chunked([...byId.keys()])) {
       const rows = await this.db.all<StampRow & { buildsetId: number }>(
@@ -166,9 +178,41 @@ export class BuildsetReads {
          LEFT JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
         ids,
       );
-      for (const row of byCodebase(rows)) byId.get(row.buildsetId)!.sourcestamps.push(toStamp(row));
+      for (const row of byCodebase(rows))
+        byId.get(row.buildsetId)!.sourcestamps.push(noted(toStamp(row), row, patched));
+    }
+    await this.fillPatches(patched, options);
+  }
+
+  /** Reads the patches of stamps that have one, which few do. */
+  private async fillPatches(patched: readonly Patched[], { withBodies }: PatchOptions): Promise<void> {
+    for (const ids of chunked([...new Set(patched.map(({ patchId }) => patchId))])) {
+      const rows = await this.db.all<PatchResource>(
+        `SELECT id AS patchid, ${withBodies ? 'body' : `'' AS body`}, level, author, comment, subdir FROM patches
+         WHERE id IN ${placeholders(ids.length)}`,
+        ids,
+      );
+      const byId = new Map(rows.map((row) => [row.patchid, row]));
+      for (const { stamp, patchId } of patched) stamp.patch ??= byId.get(patchId) ?? null;
     }
   }
+}
+
+interface PatchOptions {
+  /** Whether the text of patches is read. */
+  readonly withBodies: boolean;
+}
+
+/** A source stamp whose patch has to be read. */
+interface Patched {
+  readonly stamp: SourceStampResource;
+  readonly patchId: number;
+}
+
+/** Returns the stamp, and notes down that its patch has to be read. */
+function noted(stamp: SourceStampResource, { patchId }: StampRow, patched: Patched[]): SourceStampResource {
+  if (patchId !== null) patched.push({ stamp, patchId });
+  return stamp;
 }
 
 function toView(row: BuildsetRow): BuildsetResource {
