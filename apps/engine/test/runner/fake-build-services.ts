@@ -168,7 +168,10 @@ export class FakeBuildServices implements BuildServices {
       else env[name] = value;
     }
     if (log !== null) this.append(stepNumber, log, `${rest.join(' ')}\n`);
-    const child = spawn(file, rest, { cwd: workdir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, rest, { cwd: workdir, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+    // A command that reads nothing may end first.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end((args.initial_stdin as string | undefined) ?? '');
     this.processes.set(stepNumber, child);
     this.killInterrupted(stepNumber);
     let stdout = '';

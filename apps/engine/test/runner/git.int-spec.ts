@@ -184,6 +184,71 @@ describe('what was wanted', () => {
   });
 });
 
+describe('a patch', () => {
+  const patch = { level: 1, author: 'Ada', comment: '', subdir: '.' };
+  const body = `diff --git a/a.txt b/a.txt
+--- a/a.txt
++++ b/a.txt
+@@ -1 +1 @@
+-one
+\\ No newline at end of file
++patched é
+diff --git a/new.txt b/new.txt
+new file mode 100644
+--- /dev/null
++++ b/new.txt
+@@ -0,0 +1 @@
++new
+`;
+
+  it('is applied after the checkout, and the next build is without it', async () => {
+    const app = await Repository.make('patched');
+    const { build, workdir } = await runners.builderWith(`{ repository: '${app.url}' }`);
+    const built = await build({ branch: 'main', patch: { ...patch, body } });
+    expect([built.outcome, stateOf(built)]).toMatchObject([
+      SUCCESS,
+      expect.stringMatching(/^update main .*, patched$/),
+    ]);
+    expect([await built.text('a.txt'), await built.text('new.txt')]).toEqual(['patched é\n', 'new\n']);
+    expect(gotRevision(built)).toBe(await app.git('rev-parse', 'HEAD'));
+    const next = await build({ branch: 'main' });
+    expect([next.outcome, await next.text('a.txt')]).toMatchObject([SUCCESS, 'one']);
+    expect(await isThere(join(workdir, 'new.txt'))).toBe(false);
+  });
+
+  it('that does not apply fails the step with its text, and changes nothing', async () => {
+    const app = await Repository.make('unpatched');
+    await app.commit('a.txt', 'something else');
+    const { build, workdir } = await runners.builderWith(`{ repository: '${app.url}' }`);
+    const built = await build({ branch: 'main', patch: { ...patch, body } });
+    expect([built.outcome, stateOf(built)]).toMatchObject([FAILURE, 'the patch does not apply (failure)']);
+    const log = built.host.log('git', 'stdio');
+    expect(log).toContain('while searching for:\none');
+    expect(log).toContain('patch failed: a.txt:1');
+    expect([await built.text('a.txt'), await isThere(join(workdir, 'new.txt'))]).toEqual(['something else', false]);
+  });
+
+  it('is applied in a folder and at a level, and leads nowhere else', async () => {
+    const app = await Repository.make('patched-below');
+    await mkdir(join(app.folder, 'src'));
+    await app.commit('src/a.txt', 'one');
+    const { build } = await runners.builderWith(`{ repository: '${app.url}' }`);
+    const below = body.replaceAll(/\b[ab]\/(?=a\.txt|new)/g, '');
+    const built = await build({ branch: 'main', patch: { ...patch, body: below, level: 0, subdir: 'src' } });
+    expect([built.outcome, await built.text('src/a.txt'), await built.text('a.txt')]).toMatchObject([
+      SUCCESS,
+      'patched é\n',
+      'one',
+    ]);
+    const outside = await build({
+      branch: 'main',
+      patch: { ...patch, body: body.replaceAll('new.txt', '../new.txt') },
+    });
+    expect(outside.outcome).toMatchObject(FAILURE);
+    expect(outside.host.log('git', 'stdio')).toContain('invalid path');
+  });
+});
+
 describe('a clone', () => {
   it('has an origin', async () => {
     const app = await Repository.make('origin');

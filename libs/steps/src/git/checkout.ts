@@ -1,5 +1,5 @@
 import type { CommandOutcome, StepContext } from '@millrace/config';
-import { Result } from '@millrace/domain';
+import { type Patch, Result } from '@millrace/domain';
 import { resultOf, succeeded } from '../outcome.js';
 import { CAPTURED, type Git, type PrivateGit } from './private-git.js';
 import type { Failure, Measure } from './repair.js';
@@ -83,7 +83,8 @@ export class Checkout {
       capture = false,
       env = {},
       log = 'stdio',
-    }: { capture?: boolean; env?: Readonly<Record<string, string>>; log?: null | 'stdio' } = {},
+      stdin,
+    }: { capture?: boolean; env?: Readonly<Record<string, string>>; log?: null | 'stdio'; stdin?: string } = {},
   ): Promise<CommandOutcome> {
     const { workdir, settings, apart } = this.options;
     return this.step.shell({
@@ -94,7 +95,19 @@ export class Checkout {
       timeoutSeconds: this.options.timeoutSeconds,
       log,
       ...(capture && { capture: CAPTURED }),
+      ...(stdin !== undefined && { stdin }),
     });
+  }
+
+  /**
+   * Applies a patch, all of it or nothing. What it adds is in Git's index, so that the next update removes it.
+   * @param patch checked by `checkPatch`
+   */
+  apply({ body, level, subdir }: Patch): Promise<CommandOutcome> {
+    const folder = subdir === '' || subdir === '.' ? [] : [`--directory=${subdir}`];
+    // What does not apply is shown because of `--verbose`.
+    const how = ['apply', '--index', '--verbose', '--whitespace=nowarn', `-p${level}`, ...folder, '-'];
+    return this.git(how, { stdin: body.endsWith('\n') ? body : `${body}\n` });
   }
 
   private path(...parts: string[]): string {

@@ -13,6 +13,7 @@ import {
 import {
   MillraceError,
   NO_SOURCE,
+  type Patch,
   Result,
   type SourceStamp,
   sourceStampOf,
@@ -41,6 +42,7 @@ interface Plan {
   readonly settings: readonly string[];
   readonly reference: string | null;
   readonly access: GitAccess | null;
+  readonly patch: Patch | null;
 }
 
 /**
@@ -116,6 +118,7 @@ async function planOf(step: StepContext, options: GitStepOptions): Promise<Plan>
     settings: Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     reference: options.reference === undefined ? null : await step.renderPath(options.reference),
     access: accessOf(options, repository),
+    patch: stamp.patch ?? null,
   };
 }
 
@@ -177,7 +180,7 @@ async function checkOut(
   plan: Plan,
   apart: PrivateGit | null,
 ): Promise<StepOutcome> {
-  const { wanted, repository, env, settings, reference } = plan;
+  const { wanted, repository, env, settings, reference, patch } = plan;
   const { mode = 'incremental', method = 'fresh', shallow = false } = options;
   const workdir = isCopied(options) ? COPIED_FROM : plan.workdir;
   const checkout = new Checkout(step, {
@@ -215,12 +218,20 @@ async function checkOut(
     if (succeeded(described)) setSourceProperty(step, options, 'commit-description', described.stdout!.trim());
     else if (!isPlainFailure(described)) return failed('update', described);
   }
+  if (patch) {
+    step.setState('applying the patch');
+    const applied = await checkout.apply(patch);
+    if (!succeeded(applied)) return failed('the patch does not apply', applied);
+  }
   if (isCopied(options)) {
     const copied = await checkout.replaceBy(step.path(COPIED_FROM), step.path(plan.workdir));
     if (!succeeded(copied)) return failed('copy', copied);
   }
   const { branch } = wanted;
-  return { result: Result.SUCCESS, stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}` };
+  return {
+    result: Result.SUCCESS,
+    stateString: `update ${branch ? `${branch} ` : ''}${revision.slice(0, 12)}${patch ? ', patched' : ''}`,
+  };
 }
 
 function setSourceProperty(step: StepContext, options: GitStepOptions, name: string, value: string): void {
