@@ -403,13 +403,16 @@ describe('compileConfig', () => {
         force('f', { builders: ['b'], fields: [fields.text('branch')] }),
         force('g', {
           builders: ['b'],
-          codebases: [{ codebase: 'app' }],
-          fields: [fields.text('branch'), fields.text('app_branch')],
+          codebases: [{ codebase: 'app', patch: { maxsize: 1_000_000, size: 3 } as object }],
+          fields: [fields.text('branch'), fields.text('app_branch'), fields.text('app_patch_body')],
         }),
       ),
       [
         'schedulers[0].fields[0].name is "branch"; expected a name that the form does not have yet',
+        'schedulers[1].codebases[0].patch.maxsize is 1000000; expected a whole number from 1 to 500000',
+        'schedulers[1].codebases[0].patch.size is not a setting; known are label, required, maxsize',
         'schedulers[1].fields[1].name is "app_branch"; expected a name that the form does not have yet',
+        'schedulers[1].fields[2].name is "app_patch_body"; expected a name that the form does not have yet',
       ],
     ],
     [

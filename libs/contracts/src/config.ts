@@ -137,6 +137,8 @@ export interface CompiledForceCodebase {
   readonly revision: ForceField;
   readonly repository: ForceField;
   readonly project: ForceField;
+  /** A `nested` group of `body`, `level`, `author`, `comment` and `subdir`. Missing where no patch may be given. */
+  readonly patch?: ForceField;
 }
 
 /** One control of a force form. Attribute meanings and `type` names are those of `/api/v2` (`docs/api.md#force-forms`). */

@@ -114,3 +114,49 @@ describe('the values of a form', () => {
     });
   });
 });
+
+describe('a patch', () => {
+  const patch = group('patch', [
+    field('file', 'body', { maxsize: 100_000 }),
+    field('int', 'level', { default: 1, min: 0, max: 20 }),
+    ...['author', 'comment', 'subdir'].map((name) => field('text', name)),
+  ]);
+  const open = (name: string) => field('text', name);
+  const codebase = (name: string): CompiledForceScheduler['codebases'][number] => ({
+    codebase: name,
+    ...{ branch: open('branch'), revision: open('revision'), repository: open('repository'), project: open('project') },
+    patch,
+  });
+  const read = (posted: Posted, names = ['']) => readForm(form([], { codebases: names.map(codebase) }), posted);
+  const stampsOf = (outcome: ReturnType<typeof readForm>) => (outcome.ok ? outcome.order.sourceStamps : outcome);
+
+  it('belongs to the source stamp of its codebase, and is no property', () => {
+    const body = `${' '.repeat(70_000)}x\n`;
+    const posted = { app_branch: 'main', app_patch_body: body, app_patch_author: 'Ada', app_patch_subdir: 'src' };
+    const outcome = read({ ...posted, app_patch_level: '0' }, ['app', 'lib']);
+    expect(stampsOf(outcome)).toEqual([
+      {
+        ...{ codebase: 'app', branch: 'main', revision: null, repository: '', project: '' },
+        patch: { body, level: 0, author: 'Ada', comment: '', subdir: 'src' },
+      },
+      { codebase: 'lib', branch: null, revision: null, repository: '', project: '' },
+    ]);
+    expect(outcome.ok && Object.keys(outcome.order.properties)).toEqual(['scheduler', 'owner', 'owners', 'reason']);
+  });
+
+  it('is none without a text', () => {
+    expect(stampsOf(read({ patch_body: ' \n', patch_author: 'Ada' }))).toEqual([
+      { codebase: '', branch: null, revision: null, repository: '', project: '' },
+    ]);
+  });
+
+  it.each<[Posted, string, string]>([
+    [{ app_patch_body: 'x', app_patch_subdir: '../..' }, 'app_patch_subdir', "the patch's subdir has to be a folder"],
+    [{ app_patch_body: 'x', app_patch_level: 21 }, 'app_patch_level', "'level': 21 is more than 20"],
+    [{ app_patch_body: 'x'.repeat(100_001) }, 'app_patch_body', "'body' is longer than 100000 characters"],
+    [{ app_patch_body: ['x'] }, 'app_patch_body', "'body' has to be a text"],
+  ])('is refused: %j', (posted, name, problem) => {
+    const outcome = read(posted, ['app']);
+    expect(outcome.ok ? {} : outcome.problems).toEqual({ [name]: expect.stringContaining(problem) });
+  });
+});

@@ -1,10 +1,17 @@
-import { type CompiledForceScheduler, type ForceField, PRIORITY_LIMIT } from '@millrace/contracts';
 import {
+  type CompiledForceCodebase,
+  type CompiledForceScheduler,
+  type ForceField,
+  PRIORITY_LIMIT,
+} from '@millrace/contracts';
+import {
+  checkPatch,
   checkProperties,
   compilePattern,
   type JsonValue,
   MillraceError,
   NO_SOURCE,
+  PATCH_LIMITS,
   type Properties,
   printable,
   propertiesFrom,
@@ -13,7 +20,7 @@ import {
   type SourceStamp,
   UserError,
 } from '@millrace/domain';
-import { codebaseLeaves, formLeaves, prefixWithin } from './force-schedulers.js';
+import { codebaseLeaves, codebasePrefix, formLeaves, patchLeaves, prefixWithin } from './force-schedulers.js';
 import { paramOf, type PostedParams } from './params.js';
 
 export interface ForceOrder {
@@ -51,8 +58,11 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
       [repository, MAX_REPOSITORY] as const,
     ]),
   ]);
+  // The text of a patch is no property, and may be longer than one.
+  const bodies = new Set(scheduler.codebases.map(({ patch }) => patch?.fields?.find(({ type }) => type === 'file')));
   for (const { fullName, field } of formLeaves(scheduler)) {
-    const read = readField(field, field.type === 'fixed' ? undefined : paramOf(params, fullName));
+    const most = bodies.has(field) ? PATCH_LIMITS.bodyCharacters : MAX_TEXT;
+    const read = readField(field, field.type === 'fixed' ? undefined : paramOf(params, fullName), most);
     if ('problem' in read) problems.set(fullName, read.problem);
     else if (text(read.value).length > (longest.get(field) ?? Infinity))
       problems.set(fullName, `'${field.label}' is longer than ${longest.get(field)} characters`);
@@ -62,6 +72,9 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
   }
   if (problems.size > 0) return { ok: false, problems: Object.fromEntries(problems) };
 
+  const stamps = sourceStamps(scheduler, values);
+  const wrong = patchProblems(scheduler, stamps);
+  if (wrong) return { ok: false, problems: wrong };
   const own = propertiesOf(scheduler.fields, '', values);
   try {
     checkProperties(own);
@@ -77,7 +90,7 @@ export function readForm(scheduler: CompiledForceScheduler, params: PostedParams
       owner,
       reason,
       priority: Number(values.get(scheduler.priorityField.name) ?? scheduler.priority),
-      sourceStamps: sourceStamps(scheduler, values),
+      sourceStamps: stamps,
       properties: propertiesGiven({
         scheduler: propertiesFrom({ ...scheduler.properties, scheduler: scheduler.name }, 'Scheduler'),
         call: propertiesFrom({ ...own, owner, owners: [owner], reason }, SOURCE),
@@ -118,8 +131,40 @@ function sourceStamps(scheduler: CompiledForceScheduler, values: ReadonlyMap<str
       repository: repository!,
       project: project!,
       codebase: codebase.codebase,
+      ...patchOf(codebase, values),
     };
   });
+}
+
+/** Returns the patch of a codebase, if one was given. */
+function patchOf(codebase: CompiledForceCodebase, values: ReadonlyMap<string, JsonValue>): Pick<SourceStamp, 'patch'> {
+  const given = new Map(patchLeaves(codebase).map(({ field, fullName }) => [field.name, values.get(fullName)]));
+  const body = given.get('body');
+  if (typeof body !== 'string' || body.trim() === '') return {};
+  const [author, comment, subdir] = ['author', 'comment', 'subdir'].map((name) => text(given.get(name))) as [
+    string,
+    string,
+    string,
+  ];
+  return { patch: { body, level: Number(given.get('level')), author, comment, subdir } };
+}
+
+/** Returns what is wrong with the first patch that cannot be applied to anything, by the full name of the field; null for nothing. */
+function patchProblems(
+  { codebases }: CompiledForceScheduler,
+  stamps: readonly SourceStamp[],
+): Readonly<Record<string, string>> | null {
+  for (const { patch, codebase } of stamps) {
+    if (!patch) continue;
+    try {
+      checkPatch(patch);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const prefix = codebasePrefix(codebases.find((one) => one.codebase === codebase)!);
+      return { [prefix + String(error.fields['field']).replace('.', '_')]: error.message };
+    }
+  }
+  return null;
 }
 
 function text(value: JsonValue | undefined): string {
@@ -127,7 +172,11 @@ function text(value: JsonValue | undefined): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value).trim();
 }
 
-function readField(field: ForceField, posted: JsonValue | undefined): { value: JsonValue } | { problem: string } {
+function readField(
+  field: ForceField,
+  posted: JsonValue | undefined,
+  most: number,
+): { value: JsonValue } | { problem: string } {
   const given = posted === undefined || posted === null ? field.default : posted;
   switch (field.type) {
     case 'fixed':
@@ -146,15 +195,17 @@ function readField(field: ForceField, posted: JsonValue | undefined): { value: J
       if (!isScalar(given)) return { problem: `'${field.label}' has to be a text` };
       return field.needEmail && text(given) !== '' && !text(given).includes('@')
         ? { problem: `'${field.label}' needs an e-mail address: User <user@example.org>` }
-        : readText(field, text(given));
+        : readText(field, text(given), most);
     case 'file':
       // A file's white space is a part of it.
-      return typeof given === 'string' ? readText(field, given) : { problem: `'${field.label}' has to be a text` };
+      return typeof given === 'string'
+        ? readText(field, given, most)
+        : { problem: `'${field.label}' has to be a text` };
     case 'list':
       return readList(field, given);
     default:
       if (!isScalar(given)) return { problem: `'${field.label}' has to be a text` };
-      return readText(field, text(given));
+      return readText(field, text(given), most);
   }
 }
 
@@ -184,9 +235,9 @@ function readList(field: ForceField, given: JsonValue): { value: JsonValue } | {
   return { value: field.multiple ? chosen : (chosen[0] ?? '') };
 }
 
-function readText(field: ForceField, given: string): { value: JsonValue } | { problem: string } {
+function readText(field: ForceField, given: string, limit: number): { value: JsonValue } | { problem: string } {
   if (field.required && given === '') return { problem: `'${field.label}' needs to be specified` };
-  const most = Math.min(field.maxsize ?? MAX_TEXT, MAX_TEXT);
+  const most = Math.min(field.maxsize ?? limit, limit);
   if (given.length > most) return { problem: `'${field.label}' is longer than ${most} characters` };
   const problem = field.regex === null || given === '' ? null : mismatch(field.regex, given);
   return problem === null ? { value: given } : { problem: `${field.label}: '${printable(given, 100)}' ${problem}` };

@@ -1,4 +1,5 @@
 import {
+  type CompiledForceCodebase,
   type CompiledForceScheduler,
   type ForceField,
   type ForceFieldResource,
@@ -44,13 +45,23 @@ export interface FormLeaf {
   readonly field: ForceField;
 }
 
-/** Returns the fields of one codebase. Their names are prefixed by the codebase unless it is the only, unnamed one. */
-export function codebaseLeaves(codebase: CompiledForceScheduler['codebases'][number]): FormLeaf[] {
-  const prefix = codebase.codebase === '' ? '' : `${codebase.codebase}_`;
+/** Returns what the names of a codebase's fields begin with. It is the codebase, unless that is the only, unnamed one. */
+export function codebasePrefix({ codebase }: CompiledForceCodebase): string {
+  return codebase === '' ? '' : `${codebase}_`;
+}
+
+/** Returns the fields of one codebase without its patch. */
+export function codebaseLeaves(codebase: CompiledForceCodebase): FormLeaf[] {
+  const prefix = codebasePrefix(codebase);
   return [codebase.branch, codebase.project, codebase.repository, codebase.revision].map((field) => ({
     fullName: prefix + field.name,
     field,
   }));
+}
+
+/** Returns the fields of a codebase's patch, by their own names. */
+export function patchLeaves(codebase: CompiledForceCodebase): FormLeaf[] {
+  return codebase.patch ? leavesOf([codebase.patch], codebasePrefix(codebase)) : [];
 }
 
 /** Returns every field of the form that has a value, in the order of the page. */
@@ -58,7 +69,7 @@ export function formLeaves(scheduler: CompiledForceScheduler): FormLeaf[] {
   const { username, reasonField, priorityField, codebases, fields } = scheduler;
   return [
     ...leavesOf([username, reasonField, priorityField], ''),
-    ...codebases.flatMap(codebaseLeaves),
+    ...codebases.flatMap((codebase) => [...codebaseLeaves(codebase), ...patchLeaves(codebase)]),
     ...leavesOf(fields, ''),
   ];
 }
@@ -91,7 +102,9 @@ function toResource(scheduler: CompiledForceScheduler, enabled: boolean): ForceS
         group(
           codebase.codebase,
           2,
-          codebaseLeaves(codebase).map(({ field }) => toField(field, codebase.codebase && `${codebase.codebase}_`)),
+          [...codebaseLeaves(codebase).map(({ field }) => field), ...(codebase.patch ? [codebase.patch] : [])].map(
+            (field) => toField(field, codebasePrefix(codebase)),
+          ),
         ),
       ),
       ...(fields.length > 0

@@ -1,4 +1,4 @@
-import type { BuildRequestResource, BuildResource, BuildsetResource } from '@millrace/contracts';
+import type { BuildRequestResource, BuildResource, BuildsetResource, PatchResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
 import { control } from '../data/api';
@@ -93,6 +93,7 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
             <dd>
               {stamp.branch && <Branch name={stamp.branch} />} {stamp.revision && <code>{stamp.revision}</code>}{' '}
               <span className="muted">{stamp.repository || (stamp.branch || stamp.revision ? '' : '–')}</span>
+              {stamp.patch && <PatchText patch={stamp.patch} />}
             </dd>
           </div>
         ))}
@@ -105,6 +106,21 @@ function Request({ initial }: { initial: BuildRequestResource }): ReactNode {
       </dl>
       <Builds request={request} />
     </>
+  );
+}
+
+/** A patch, and who made it. */
+function PatchText({ patch }: { patch: PatchResource }): ReactNode {
+  const { author, comment, subdir, body } = patch;
+  return (
+    <details>
+      <summary>
+        with a patch{author && ` by ${author}`}
+        {comment && `: ${comment}`}
+        {subdir !== '' && subdir !== '.' && ` in ${subdir}`}
+      </summary>
+      <pre>{body}</pre>
+    </details>
   );
 }
 

@@ -1,5 +1,12 @@
 import type { CompiledForceCodebase, CompiledForceForm, ForceField } from '@millrace/contracts';
-import { compilePattern, type JsonValue, messageOf, secretInAddress, SOURCE_STAMP_LIMITS } from '@millrace/domain';
+import {
+  compilePattern,
+  type JsonValue,
+  messageOf,
+  PATCH_LIMITS,
+  secretInAddress,
+  SOURCE_STAMP_LIMITS,
+} from '@millrace/domain';
 import { ANY_TEXT, isJson, ObjectReader, SHORT } from '../../object-reader.js';
 
 const field = (
@@ -29,6 +36,7 @@ export function compileForce(reader: ObjectReader, name: string): CompiledForceF
       revision: compileCodebaseField(codebase, 'revision'),
       repository: compileCodebaseField(codebase, 'repository'),
       project: compileCodebaseField(codebase, 'project'),
+      ...compilePatch(codebase),
     };
     codebase.done();
     return compiled;
@@ -49,9 +57,11 @@ export function compileForce(reader: ObjectReader, name: string): CompiledForceF
   const asked = compileFields(reader, 0);
   const taken = new Set([
     ...['username', 'reason', 'priority', 'builderid', 'builderNames'],
-    ...codebases.flatMap(({ codebase }) =>
-      ['branch', 'revision', 'repository', 'project'].map((key) => (codebase === '' ? key : `${codebase}_${key}`)),
-    ),
+    ...codebases.flatMap(({ codebase, patch }) => {
+      const keys = ['branch', 'revision', 'repository', 'project'];
+      const ofPatch = patch?.fields?.map(({ name }) => `${patch.name}_${name}`) ?? [];
+      return [...keys, ...ofPatch].map((key) => (codebase === '' ? key : `${codebase}_${key}`));
+    }),
   ]);
   checkNames(reader, asked, taken);
   return {
@@ -154,6 +164,32 @@ function compileCodebaseField(codebase: ObjectReader, key: string): ForceField {
   if (compiled.fields) codebase.problem(key, 'one field');
   for (const text of [compiled.default, ...(compiled.choices ?? [])]) checkAddress(codebase, key, text);
   return compiled;
+}
+
+/** Compiles the fields of a patch, if there may be one. */
+function compilePatch(codebase: ObjectReader): Pick<CompiledForceCodebase, 'patch'> {
+  const given = codebase.raw('patch');
+  if (given === undefined || given === false) return {};
+  const value = given === true ? {} : given;
+  const reader = new ObjectReader(value, codebase.at('patch'), codebase.into, codebase.where);
+  const { bodyCharacters, level, authorCharacters, commentCharacters, subdirCharacters } = PATCH_LIMITS;
+  const patch = field('nested', 'patch', '', {
+    label: reader.text('label', { default: 'patch', ...ANY_TEXT }),
+    layout: 'vertical',
+    columns: 1,
+    fields: [
+      field('file', 'body', '', {
+        required: reader.boolean('required', false),
+        maxsize: reader.number('maxsize', { default: bodyCharacters, min: 1, max: bodyCharacters, integer: true }),
+      }),
+      field('int', 'level', 1, { size: 10, min: 0, max: level }),
+      field('text', 'author', '', { size: 30, maxsize: authorCharacters }),
+      field('text', 'comment', '', { size: 30, maxsize: commentCharacters }),
+      field('text', 'subdir', '.', { size: 30, maxsize: subdirCharacters }),
+    ],
+  });
+  reader.done();
+  return { patch };
 }
 
 /** Checks an address for secrets, because everybody who may see the form sees it. */

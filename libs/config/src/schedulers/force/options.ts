@@ -73,8 +73,17 @@ export type FieldDefinition = { readonly name: string } & (
 
 /** A string fixes the value and hides the control. A field asks for the value. */
 export type CodebaseField = string | FieldDefinition;
+export interface PatchOptions {
+  /** Default `patch`. */
+  readonly label?: string;
+  readonly required?: boolean;
+  /** Most characters. Default, and at most, 500,000. */
+  readonly maxsize?: number;
+}
 export interface CodebaseDefinition {
   readonly codebase?: string;
+  /** Whether a patch may be given, which is applied after the checkout. Default false. */
+  readonly patch?: boolean | PatchOptions;
   readonly branch?: CodebaseField;
   readonly revision?: CodebaseField;
   readonly repository?: CodebaseField;
