@@ -177,6 +177,7 @@ describe.each(STACKS)('what Buildbot answers, Millrace answers, on %s', (name) =
   });
 
   it('tells of every event, but for those that are listed', async () => {
+    cluster.signalSupervisor('SIGHUP');
     await call('workers/local', 'pause', { reason: 'r' });
     await call('workers/local', 'unpause', {});
     await call('schedulers/1', 'enable', { enabled: false });

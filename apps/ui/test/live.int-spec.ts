@@ -121,6 +121,36 @@ describe('/ws', () => {
     await page.event(`buildrequests/${build.requestId}/builds/${build.buildId}/new`);
   });
 
+  it('tells of the builders and projects of a master that starts or has a new configuration', async () => {
+    const page = await open();
+    for (const path of ['masters/*/*', 'builders/*/*', 'projects/*/*']) await page.consume(path);
+    site.hint(hints.master(site.engine.masterId, 'started'));
+    const builderId = site.builder('docs');
+    expect((await page.event(`builders/${builderId}/started`)).m).toMatchObject({ name: 'docs' });
+    expect((await page.event('projects/1/update')).m).toMatchObject({ projectid: 1 });
+    site.hint(hints.master(site.engine.masterId, 'stopped'));
+    await page.event(`builders/${builderId}/stopped`);
+  });
+
+  it('tells of test results under the keys of their set and their build', async () => {
+    const page = await open();
+    await page.consume('builds/*/test_result_sets/*/*');
+    await page.consume('test_result_sets/*/*');
+    const created = await site.buildset({ builders: ['docs'] });
+    const build = await site.claim(created.requests[0]!.requestId, 'docs');
+    const set = { ordinal: 0, description: null, category: 'pass_fail', valueUnit: 'boolean' } as const;
+    const { testSets } = await site.write(build, [
+      { kind: 'step-started', number: 0, name: 'test', hidden: false },
+      { kind: 'test-results', step: 0, set, from: 0, results: [], isComplete: true },
+    ]);
+    const { setId } = testSets[0]!;
+    site.hint(hints.testResultSet(setId, 'new'));
+    site.hint(hints.testResultSet(setId, 'completed'));
+    expect((await page.event(`test_result_sets/${setId}/completed`)).m).toMatchObject({ buildid: build.buildId });
+    await page.event(`builds/${build.buildId}/test_result_sets/${setId}/new`);
+    await site.write(build, [{ kind: 'build-finished', end: { results: Result.SUCCESS, stateString: 'done' } }]);
+  });
+
   it('sends steps, logs, requests and workers', async () => {
     const page = await open();
     for (const path of [

@@ -41,6 +41,7 @@ describe('the resource table', () => {
     [hints.master(1, 'stopped'), 'masters'],
     [hints.builder(1), 'builders'],
     [hints.scheduler(1), 'schedulers'],
+    [hints.testResultSet(1, 'completed'), 'test_result_sets'],
     [hints.queued(1), null],
     [hints.command(1), null],
     [hints.workerTokens(), null],
@@ -164,14 +165,18 @@ describe('application.spec', () => {
   });
 
   it.each([
-    ['builds/1/data', 'build_data'],
-    ['builders/linux-tests/builds/1/data', 'build_data'],
-    ['builds/1/test_result_sets', 'test_result_sets'],
-    ['test_result_sets/1/results', 'test_results'],
     ['codebases', 'codebases'],
     ['codebases/1/commits?order=-when_timestamp&author__contains=ann', 'commits'],
   ])('has none of what nothing records: %s', async (path, plural) => {
     expect(await get(path)).toMatchObject({ [plural]: [], meta: { total: 0 } });
+  });
+
+  it('sends data of a build as it is, for downloading', async () => {
+    const answer = await fetch(`${ui.url}/api/v2/builds/1/data/coverage/value`);
+    expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+    expect(answer.headers.get('content-disposition')).toBe('attachment; filename=coverage');
+    expect(Buffer.from(await answer.arrayBuffer())).toEqual(Buffer.from([60, 0, 255]));
+    expect((await fetch(`${ui.url}/api/v2/builds/1/data/nothing/value`)).status).toBe(404);
   });
 
   it.each([
@@ -252,6 +257,14 @@ describe('application.spec', () => {
     ['builds/n:buildid/steps', 'builds/1/steps'],
     ['builds/n:buildid/logs', 'builds/1/logs'],
     ['logs/n:logid/contents', 'logs/1/contents'],
+    ['builds/n:buildid/data', 'builds/1/data'],
+    [
+      'builders/s:buildername/builds/n:build_number/data/s:build_data_name',
+      'builders/linux-tests/builds/1/data/coverage',
+    ],
+    ['test_result_sets', 'test_result_sets?complete=true'],
+    ['steps/n:stepid/test_result_sets', 'steps/1/test_result_sets'],
+    ['test_result_sets/n:test_result_setid/results', 'test_result_sets/1/results?value=0'],
     ['buildrequests/n:buildrequestid/wait_reason', 'buildrequests/2/wait_reason'],
   ])('says of %s what is there', async (path, address) => {
     const { plural, type_spec } = specOf(path);

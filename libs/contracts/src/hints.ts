@@ -21,7 +21,8 @@ export const EVENTS = {
   test_result_sets: ['new', 'completed'],
   workers: ['connected', 'state_updated', 'missing', 'disconnected'],
   masters: ['started', 'stopped'],
-  builders: ['update'],
+  builders: ['started', 'update', 'stopped'],
+  projects: ['update'],
   schedulers: ['updated'],
 } as const;
 
@@ -114,7 +115,7 @@ const SHAPES: ReadonlyMap<string, readonly { readonly rest: RegExp; readonly ids
   ['test_result_sets', [shape(':id.:event', EVENTS.test_result_sets, 'test_result_setid')]],
   ['workers', [shape(':id.:event', EVENTS.workers, 'workerid')]],
   ['masters', [shape(':id.:event', EVENTS.masters, 'masterid')]],
-  ['builders', [shape(':id.:event', EVENTS.builders, 'builderid')]],
+  ['builders', [shape(':id.update', [], 'builderid')]],
   ['schedulers', [shape(':id.:event', EVENTS.schedulers, 'schedulerid')]],
   ['locks', [shape(':id.released', [], 'lockid')]],
   ['workertokens', [shape('', [])]],

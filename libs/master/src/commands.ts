@@ -103,6 +103,7 @@ export class Commands implements BeforeApplicationShutdown {
     try {
       const answer = (await handler()) ?? '';
       this.log.info({ answer }, 'reconfigured');
+      this.hints.publish(hints.master(this.me.masterId, 'started'));
       return answer;
     } catch (error) {
       this.log.error({ err: error }, `reconfiguration refused, nothing was changed: ${messageOf(error)}`);

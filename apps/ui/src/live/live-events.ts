@@ -88,11 +88,11 @@ export class LiveEvents implements BeforeApplicationShutdown {
         }
       }
     }
-    const { ends } = events;
-    if (!ends) return;
-    const over = [...changed].flatMap(([id, happened]) => (happened.has(ends.event) ? [id] : []));
-    if (over.length === 0) return;
-    for (const id of await ends.rows(over)) this.changed({ resource: ends.resource, id, event: ends.as });
+    for (const { event, rows: rowsOf, resource, as } of events.entails ?? []) {
+      const causes = [...changed].flatMap(([id, happened]) => (happened.has(event) ? [id] : []));
+      if (causes.length === 0) continue;
+      for (const id of await rowsOf(causes)) this.changed({ resource, id, event: as });
+    }
   }
 
   /** Returns the different sights of all subscribers; null is that of everything. */

@@ -7,6 +7,12 @@ export function masters({ reads: { catalog } }: ResourcePorts): Resource {
     const [builder] = await catalog.builders([builderId]);
     return (await catalog.masters()).filter(({ masterid }) => builder?.masterids.includes(masterid));
   };
+  const buildersOf = async (ids: readonly number[]): Promise<number[]> =>
+    (await catalog.builders())
+      .filter(({ masterids }) => masterids.some((id) => ids.includes(id)))
+      .map(({ builderid }) => builderid);
+  const projects = async (): Promise<number[]> =>
+    (await catalog.projects({ tellActive: false })).map(({ projectid }) => projectid);
   return resource<MasterResource>({
     name: 'master',
     shape: CATALOG.masters,
@@ -29,6 +35,12 @@ export function masters({ reads: { catalog } }: ResourcePorts): Resource {
       load: () => catalog.masters(),
       idOf: (master) => master.masterid,
       keys: (master, event) => [`masters/${master.masterid}/${event}`],
+      // A master starts with a configuration, and starts again, so to speak, with a new one.
+      entails: [
+        { event: 'started', rows: buildersOf, resource: 'builders', as: 'started' },
+        { event: 'started', rows: projects, resource: 'projects', as: 'update' },
+        { event: 'stopped', rows: buildersOf, resource: 'builders', as: 'stopped' },
+      ],
       found: { changed: { in: 'masters', appeared: 'started', changed: 'started', vanished: null } },
     },
   });

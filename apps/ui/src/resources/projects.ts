@@ -1,4 +1,4 @@
-import type { ProjectResource } from '@millrace/contracts';
+import { EVENTS, type ProjectResource } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
 import { address, type Resource, resource, type ResourcePorts, smallList } from './resource.js';
 
@@ -18,6 +18,15 @@ export function projects({ reads: { catalog } }: ResourcePorts): Resource {
         ),
       ],
       read: (id) => where((one) => one.projectid === id),
+    },
+    events: {
+      topic: 'projects.:id.:event',
+      names: EVENTS.projects,
+      load: () => catalog.projects({ tellActive: false }),
+      idOf: (project) => project.projectid,
+      keys: (project, event) => [`projects/${project.projectid}/${event}`],
+      // They come with the start of a master.
+      found: {},
     },
     reads: [
       smallList('projects', (_args, query) =>

@@ -130,13 +130,13 @@ export interface Events<Row extends object = object> {
   /** Who sees these rows, when they are not the resource's. */
   readonly seen?: Seen<Row>;
   readonly found: Found;
-  /** Other rows that a row's event ends: theirs needs no hint. */
-  readonly ends?: {
+  /** Events of other rows that come with a row's event: theirs need no hint. */
+  readonly entails?: readonly {
     readonly event: string;
     readonly rows: (ids: readonly number[]) => Promise<readonly number[]>;
     readonly resource: string;
     readonly as: string;
-  };
+  }[];
 }
 
 /** The events under which the poller reports changes without hints. */

@@ -60,7 +60,7 @@ export function steps({ reads }: ResourcePorts): Resource {
           `steps/${stepid}/${told}`,
         ]),
       // The logs of a step end with it.
-      ends: { event: 'finished', rows: (ids) => steps.logIdsOfSteps(ids), resource: 'logs', as: 'finished' },
+      entails: [{ event: 'finished', rows: (ids) => steps.logIdsOfSteps(ids), resource: 'logs', as: 'finished' }],
       found: { changed: { in: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' } },
     },
   });

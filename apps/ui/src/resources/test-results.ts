@@ -2,7 +2,7 @@ import { EVENTS, type TestResultResource, type TestResultSetResource } from '@mi
 import { evaluate, HISTORY_LIMIT, TEST_RESULT_SETS, TEST_RESULTS, withFilter } from '@millrace/database';
 import { builderAddresses } from './builders.js';
 import { buildAddresses } from './builds.js';
-import { address, list, listBelow, type Resource, resource, type ResourcePorts } from './resource.js';
+import { address, list, listBelow, type Resource, resource, type ResourcePorts, smallListBelow } from './resource.js';
 import { stepAddresses } from './steps.js';
 
 /** Sets of test results that steps have recorded. */
@@ -24,9 +24,7 @@ export function testResultSets({ reads }: ResourcePorts): Resource {
       ...listBelow(buildAddresses(reads), 'test_result_sets', (id, query) =>
         records.testSets(withFilter(query, 'buildid', id)),
       ),
-      ...listBelow(stepAddresses(reads), 'test_result_sets', (id, query) =>
-        records.testSets(withFilter(query, 'stepid', id)),
-      ),
+      ...smallListBelow(stepAddresses(reads), 'test_result_sets', (id) => records.testSetsOfStep(id)),
       // Millrace does not record the commits of codebases, so no range has any.
       list('codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets', async (_args, query) =>
         evaluate([], query, HISTORY_LIMIT),

@@ -34,13 +34,11 @@ export const TEST_RESULT_SETS: HistoryTable = {
     test_result_setid: { sql: 't.id' },
     builderid: { sql: 't.builder_id' },
     buildid: { sql: 't.build_id' },
-    stepid: { sql: 't.step_id' },
   },
   orderAliases: {},
   cheap: [],
   paths: [
     { given: ['test_result_setid'], order: null },
-    { given: ['stepid'], order: null, index: 'test_result_sets_step' },
     { given: ['buildid'], order: 'test_result_setid', index: 'test_result_sets_build' },
     { given: ['builderid'], order: 'test_result_setid', index: 'test_result_sets_builder' },
     { given: [], order: 'test_result_setid' },
@@ -132,6 +130,15 @@ export class RecordReads {
 
   testSets(query: ResourceQuery): Promise<Page<TestResultSetResource>> {
     return readHistory<SetRow, TestResultSetResource>(this.db, TEST_RESULT_SETS, SET_COLUMNS, query, toSet);
+  }
+
+  /** Returns the sets of a step. A build has a hundred at most. */
+  async testSetsOfStep(stepId: number): Promise<TestResultSetResource[]> {
+    const rows = await this.db.all<SetRow>(
+      `SELECT ${SET_COLUMNS} FROM test_result_sets t WHERE t.step_id = ? ORDER BY t.ordinal`,
+      [stepId],
+    );
+    return rows.map(toSet);
   }
 
   async testSetsByIds(ids: readonly number[]): Promise<TestResultSetResource[]> {
