@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { type ClaimCandidate, ClaimStore, type Incarnation, MasterStore, openDatabase } from '@millrace/database';
+import {
+  chunked,
+  type ClaimCandidate,
+  ClaimStore,
+  type Incarnation,
+  MasterStore,
+  openDatabase,
+} from '@millrace/database';
 
 /** The only argument of this program, as JSON. */
 export interface ClaimerSetup {
@@ -11,6 +18,8 @@ export interface ClaimerSetup {
 /** Free worker slots of one claimer. */
 const SLOTS = 10;
 const HEADS = 4;
+/** Builders whose queues are read together. */
+const BUILDERS_READ = 100;
 
 const setup = JSON.parse(process.argv[2]!) as ClaimerSetup;
 const db = openDatabase(setup.url);
@@ -43,16 +52,12 @@ await db.close();
 /** Claims as an engine does: the heads of non-empty queues, for free slots, until nothing is left. */
 async function claimAll(self: Incarnation, workerId: number): Promise<void> {
   for (;;) {
-    const builders = shuffled(await store.queuedBuilders());
+    const builders = shuffled((await store.queues()).map(({ builderId }) => builderId));
     if (builders.length === 0) return;
-    let candidates: ClaimCandidate[] = [];
-    for (const [i, builderId] of builders.slice(0, 400).entries()) {
-      for (const head of await store.heads(builderId, HEADS))
-        candidates.push(candidate(head.requestId, builderId, workerId));
-      if (candidates.length < SLOTS && i < builders.length - 1 && i < 399) continue;
-      const builds = await store.claim(self, candidates.slice(0, SLOTS));
-      claimed.push(...builds.map((build) => build.requestId));
-      candidates = [];
+    const heads = await store.heads(builders.slice(0, BUILDERS_READ), HEADS);
+    for (const some of chunked(heads, SLOTS)) {
+      const candidates = some.map(({ requestId, builderId }) => candidate(requestId, builderId, workerId));
+      claimed.push(...(await store.claim(self, candidates)).map((build) => build.requestId));
     }
   }
 }

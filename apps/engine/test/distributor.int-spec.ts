@@ -193,7 +193,7 @@ describe('Distributor', () => {
     await end(begun[0]!);
     worker.release(begun[0]!.buildId);
     await new ClaimStore(db)
-      .heads(builderId, 10)
+      .heads([builderId], 10)
       .then((heads) => expect(heads.map(({ requestId }) => requestId)).toEqual([first]));
     await db.run(`DELETE FROM queue`);
   });

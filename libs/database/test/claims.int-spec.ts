@@ -174,6 +174,37 @@ onEveryDatabase('claims and journal', (get) => {
     expect([two.length, sent]).toEqual([2, 3]);
   });
 
+  it('reads the first requests of many builders, in order, and what each queue holds', async () => {
+    const builders = Array.from({ length: 130 }, (_, i) => 20_000 + i);
+    const made = (builderIds: number[], priority: number): Promise<number[]> =>
+      get().db.transaction(async (tx) => {
+        const of = { schedulerId: null, schedulerName: 'test', cause: `test:${++causes}`, reason: 'test' };
+        const created = await createBuildset(tx, {
+          ...of,
+          sourceStamps: [NO_SOURCE],
+          properties: {},
+          builderIds,
+          priority,
+        });
+        return created!.requests.map(({ requestId }) => requestId);
+      });
+    const requestIds = await made(builders, 0);
+    const urgent = await made([20_000, 20_001], 5);
+    const store = new ClaimStore(get().db);
+    const heads = await store.heads(builders, 1);
+    expect(heads.map(({ builderId }) => builderId).sort((a, b) => a - b)).toEqual(builders);
+    expect(new Set(heads.map(({ requestId }) => requestId))).toEqual(new Set([...urgent, ...requestIds.slice(2)]));
+    expect(await store.heads([20_001], 5)).toEqual([
+      { requestId: urgent[1], builderId: 20_001, rank: -5 },
+      { requestId: requestIds[1], builderId: 20_001, rank: 0 },
+    ]);
+    const queues = await store.queues();
+    expect(queues.find(({ builderId }) => builderId === 20_001)).toEqual({
+      ...{ builderId: 20_001, requests: 2, newest: urgent[1], ranks: -5 },
+    });
+    await get().db.run(`DELETE FROM queue WHERE builder_id >= 20000`);
+  });
+
   it('claims nothing without a lease', async () => {
     const { requestIds } = await submit([0]);
     const late = await register(get().db, 'engine');

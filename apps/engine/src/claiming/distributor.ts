@@ -5,6 +5,7 @@ import { type Hints, type Logger, Loop } from '@millrace/master';
 import { builtInProperties, type BuiltProject } from '../core/built-in-properties.js';
 import { type Assignment, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
 import { LockQueue } from '../core/lock-queue.js';
+import { areAllOf } from '../core/queue-heads.js';
 import type { WorkerFolders } from '../core/worker-path.js';
 import type { Callbacks, Chooser } from './chooser.js';
 
@@ -122,13 +123,15 @@ export class Distributor<W extends AvailableWorker> {
     this.loop.nudge();
   }
 
-  /** Reads every non-empty queue: at start, and as a poll for the hints that were lost (I1). */
+  /** Reads every queue that is not known as it is: at start, and as a poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
-    for (const builderId of await this.options.store.queuedBuilders()) {
-      if (this.options.assignments().builders.has(builderId)) this.dirty.add(builderId);
+    const queues = await this.options.store.queues();
+    for (const { builderId, ...figures } of queues) {
+      if (!this.options.assignments().builders.has(builderId)) continue;
+      if (!areAllOf(this.heads.get(builderId) ?? [], figures)) this.dirty.add(builderId);
     }
     const mayChoose = this.options.chooser.clear();
-    if (this.mayAskAgain() || mayChoose || this.dirty.size > 0) this.loop.nudge();
+    if (this.mayAskAgain() || mayChoose || queues.length > 0) this.loop.nudge();
   }
 
   /** Lets all ask again that wait for locks, every now and then: so they keep their places. Returns whether there are any. */
@@ -259,22 +262,29 @@ export class Distributor<W extends AvailableWorker> {
     for (const builderId of builderIds) {
       this.dirty.delete(builderId);
       this.hinted.delete(builderId);
-      try {
-        const heads = await this.options.store.heads(builderId, HEADS_KEPT);
-        if (heads.length === HEADS_KEPT) this.cut.add(builderId);
-        else this.cut.delete(builderId);
-        this.heads.set(
-          builderId,
-          heads.filter((head) => !this.claiming.has(head.requestId)),
-        );
-      } catch (error) {
-        this.dirty.add(builderId);
-        throw error;
-      }
+    }
+    try {
+      this.keep(builderIds, await this.options.store.heads(builderIds, HEADS_KEPT));
+    } catch (error) {
+      for (const builderId of builderIds) this.dirty.add(builderId);
+      throw error;
     }
     this.options.chooser.use(this.options.assignments());
     await this.options.chooser.prioritize(this.heads);
     this.assign();
+  }
+
+  private keep(builderIds: readonly number[], heads: readonly Head[]): void {
+    const read = new Map(builderIds.map((builderId): [number, Head[]] => [builderId, []]));
+    for (const head of heads) read.get(head.builderId)!.push(head);
+    for (const [builderId, own] of read) {
+      if (own.length === HEADS_KEPT) this.cut.add(builderId);
+      else this.cut.delete(builderId);
+      this.heads.set(
+        builderId,
+        own.filter(({ requestId }) => !this.claiming.has(requestId)),
+      );
+    }
   }
 }
 

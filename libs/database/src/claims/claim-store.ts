@@ -1,6 +1,6 @@
 import { Result } from '@millrace/domain';
 import { aliveSql, type Incarnation } from '../masters.js';
-import type { Database } from '../sql.js';
+import { chunked, type Database } from '../sql.js';
 import { type ClaimCandidate, type ClaimedBuild, claimIn } from './claiming.js';
 import { type BuildEnd, type EndedBuild, endBuildIn } from './ending.js';
 import { assertClaimed, type BuildKey } from './fence.js';
@@ -12,6 +12,19 @@ export interface QueuedRequest {
   /** −priority: the lowest comes first. */
   readonly rank: number;
 }
+
+/** The queue of a builder, in figures. */
+export interface QueueSummary {
+  readonly builderId: number;
+  readonly requests: number;
+  /** The highest id of a request. */
+  readonly newest: number;
+  /** The sum of all ranks. */
+  readonly ranks: number;
+}
+
+/** Most queues that one statement reads. */
+const BRANCHES = 100;
 
 /** An attempt that nobody works on: its engine is gone, or its worker is away. */
 export interface Orphan extends BuildKey {
@@ -35,19 +48,27 @@ export interface Orphan extends BuildKey {
 export class ClaimStore {
   constructor(private readonly db: Database) {}
 
-  /** Returns the builders with queued requests. */
-  async queuedBuilders(): Promise<number[]> {
-    const rows = await this.db.all<{ builderId: number }>(`SELECT DISTINCT builder_id AS builderId FROM queue`);
-    return rows.map((row) => row.builderId);
+  /** Returns what tells whether a queue has changed, of every builder with queued requests. An index has all of it. */
+  queues(): Promise<QueueSummary[]> {
+    return this.db.all<QueueSummary>(
+      `SELECT builder_id AS builderId, COUNT(*) AS requests, MAX(request_id) AS newest, CAST(SUM(queue_rank) AS SIGNED) AS ranks
+       FROM queue GROUP BY builder_id`,
+    );
   }
 
-  /** Returns the first `limit` requests of a builder, best first. */
-  heads(builderId: number, limit: number): Promise<QueuedRequest[]> {
-    return this.db.all<QueuedRequest>(
-      `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
-       WHERE builder_id = ? ORDER BY queue_rank, request_id LIMIT ${Math.trunc(limit)}`,
-      [builderId],
-    );
+  /**
+   * Returns the first `limit` requests of each builder, the best of a builder first. Every branch of the statement reads as many rows as it
+   * returns, however long the queues are.
+   */
+  async heads(builderIds: readonly number[], limit: number): Promise<QueuedRequest[]> {
+    const one = `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
+       WHERE builder_id = ? ORDER BY queue_rank, request_id LIMIT ${Math.trunc(limit)}`;
+    const heads: QueuedRequest[] = [];
+    for (const some of chunked(builderIds, BRANCHES)) {
+      const sql = some.length === 1 ? one : some.map(() => `SELECT * FROM (${one}) AS q`).join(' UNION ALL ');
+      for (const head of await this.db.all<QueuedRequest>(sql, some)) heads.push(head);
+    }
+    return heads;
   }
 
   async claim(me: Incarnation, candidates: readonly ClaimCandidate[]): Promise<readonly ClaimedBuild[]> {
