@@ -3,7 +3,7 @@ import type { ClaimCandidate, ClaimedBuild, Claims, ClaimStore, Journal } from '
 import { FencedError, type LockNeed, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { builtInProperties, type BuiltProject } from '../core/built-in-properties.js';
-import { type Assignment, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
+import { type Assignment, byRank, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
 import { LockQueue } from '../core/lock-queue.js';
 import { areAllOf } from '../core/queue-heads.js';
 import type { WorkerFolders } from '../core/worker-path.js';
@@ -82,6 +82,7 @@ interface Claiming<W extends AvailableWorker> {
  * transaction. A hint or a poll tells when to read a queue again.
  */
 export class Distributor<W extends AvailableWorker> {
+  /** Of builders with queued requests, the best one first. */
   private readonly heads = new Map<number, Head[]>();
   /** Builders whose queue has to be read again before their heads in memory are used. */
   private readonly dirty = new Set<number>();
@@ -187,7 +188,7 @@ export class Distributor<W extends AvailableWorker> {
     return (
       assignments.builders.has(builderId) &&
       assignments.buildersOf(worker.workerId).has(builderId) &&
-      this.heads.get(builderId)!.some((other) => other.requestId === requestId) &&
+      this.heads.get(builderId)?.some((other) => other.requestId === requestId) === true &&
       this.freeWorkers().includes(worker) &&
       !worker.busyBuilders.has(builderId)
     );
@@ -249,7 +250,7 @@ export class Distributor<W extends AvailableWorker> {
   private take(head: Head): void {
     this.claiming.add(head.requestId);
     const left = this.heads.get(head.builderId)!.filter((other) => other.requestId !== head.requestId);
-    this.heads.set(head.builderId, left);
+    this.setHeads(head.builderId, left);
     // With a bus, what has been queued since the queue was read to its end is hinted at.
     const mayHaveMore = this.cut.has(head.builderId) || this.options.hints.state !== 'connected';
     if (left.length === 0 && mayHaveMore) this.dirty.add(head.builderId);
@@ -280,11 +281,14 @@ export class Distributor<W extends AvailableWorker> {
     for (const [builderId, own] of read) {
       if (own.length === HEADS_KEPT) this.cut.add(builderId);
       else this.cut.delete(builderId);
-      this.heads.set(
-        builderId,
-        own.filter(({ requestId }) => !this.claiming.has(requestId)),
-      );
+      const free = own.filter(({ requestId }) => !this.claiming.has(requestId));
+      this.setHeads(builderId, free.sort(byRank));
     }
+  }
+
+  private setHeads(builderId: number, heads: Head[]): void {
+    if (heads.length > 0) this.heads.set(builderId, heads);
+    else this.heads.delete(builderId);
   }
 }
 

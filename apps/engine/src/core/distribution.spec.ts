@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type ChoiceLimits, distribute, type Distribution, type FreeWorker, type Head } from './distribution.js';
+import {
+  byRank,
+  type ChoiceLimits,
+  distribute,
+  type Distribution,
+  type FreeWorker,
+  type Head,
+} from './distribution.js';
 
 const head = (requestId: number, builderId = 1, rank = 0): Head => ({ requestId, builderId, rank });
 const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: number[] = []): FreeWorker => ({
@@ -13,7 +20,7 @@ const worker = (workerId: number, freeSlots = 1, idleSince = workerId, busy: num
 const startable = (one: FreeWorker): FreeWorker => ({ ...one, state: 'startable' });
 function queuesOf(heads: readonly Head[]): Map<number, Head[]> {
   const queues = new Map<number, Head[]>();
-  for (const one of heads) queues.set(one.builderId, [...(queues.get(one.builderId) ?? []), one]);
+  for (const one of [...heads].sort(byRank)) queues.set(one.builderId, [...(queues.get(one.builderId) ?? []), one]);
   return queues;
 }
 const pairs = (

@@ -56,6 +56,7 @@ export interface ChoiceLimits {
 }
 
 export interface DistributionInput<W extends FreeWorker> {
+  /** The queue of each builder, the best request first. */
   readonly queues: ReadonlyMap<number, readonly Head[]>;
   readonly workers: readonly W[];
   readonly buildersOf: (workerId: number) => ReadonlySet<number>;
@@ -89,11 +90,12 @@ export function distribute<W extends FreeWorker>({
   const assignments: Assignment<W>[] = [];
   const offers: Offer<W>[] = [];
   // Each of a builder's candidates builds it once, so no more of its queue matters.
-  const heads = [...candidates].flatMap(([builderId, able]) =>
-    [...queues.get(builderId)!]
-      .sort(byRank)
-      .slice(0, locks.isLocked(builderId) || choices.chooses(builderId) ? 1 : able.length),
-  );
+  const heads: Head[] = [];
+  for (const [builderId, able] of candidates) {
+    const queue = queues.get(builderId)!;
+    const most = locks.isLocked(builderId) || choices.chooses(builderId) ? 1 : able.length;
+    for (let i = 0; i < most && i < queue.length; i++) heads.push(queue[i]!);
+  }
   heads.sort((a, b) => choices.placeOf(a.builderId) - choices.placeOf(b.builderId) || byRank(a, b));
   for (const head of heads) {
     const { builderId } = head;
@@ -124,14 +126,13 @@ function candidatesByBuilder<W extends FreeWorker>({
   buildersOf,
   locks,
 }: Required<Omit<DistributionInput<W>, 'choices'>>): Map<number, W[]> {
-  const queued = new Set([...queues].flatMap(([builderId, heads]) => (heads.length > 0 ? [builderId] : [])));
   const candidates = new Map<number, W[]>();
   for (const worker of [...workers].sort(bestFirst)) {
     const { workerId, busyBuilders } = worker;
     const own = buildersOf(workerId);
-    const [fewer, more] = own.size < queued.size ? [own, queued] : [queued, own];
-    for (const builderId of fewer) {
-      if (!more.has(builderId) || busyBuilders.has(builderId) || locks.waits(builderId, workerId)) continue;
+    for (const builderId of own.size < queues.size ? own : queues.keys()) {
+      if (!own.has(builderId) || !queues.get(builderId)?.length) continue;
+      if (busyBuilders.has(builderId) || locks.waits(builderId, workerId)) continue;
       const able = candidates.get(builderId);
       if (able) able.push(worker);
       else candidates.set(builderId, [worker]);
@@ -145,6 +146,7 @@ function bestFirst(a: FreeWorker, b: FreeWorker): number {
   return a.idleSince - b.idleSince;
 }
 
-function byRank(a: Head, b: Head): number {
+/** Compares requests: the best one comes first. */
+export function byRank(a: Head, b: Head): number {
   return a.rank - b.rank || a.requestId - b.requestId;
 }
