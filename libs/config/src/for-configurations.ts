@@ -1,5 +1,5 @@
 /** The package as a configuration imports it: everything except what loads configurations. */
-export { giveWay, giveWayToAll } from './give-way.js';
+export { cpuMsOf, giveWay, giveWayToAll } from './give-way.js';
 export { type Callback } from './callback-table.js';
 export {
   type BuilderInfo,

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { type ConfigSnapshot, giveWayToAll } from '@millrace/config';
+import { type ConfigSnapshot, cpuMsOf, giveWayToAll } from '@millrace/config';
 import { checkJsonLimits, messageOf, Result } from '@millrace/domain';
+import { Busyness } from '../../core/busyness.js';
 import { STEP_LIMITS } from '../../core/step-limits.js';
 import { stepStateString } from '../../core/step-sequence.js';
 import type { BuildJob, BuildOutcome } from '../protocol/build-services.js';
@@ -39,6 +40,7 @@ export class RunnerThread {
   private readonly worker: Worker;
   private isReady = false;
   private threadId: number | null = null;
+  private readonly busyness = new Busyness();
   private hasGivenWay = false;
   private stopReason: string | null = null;
   private endReason: string | null = null;
@@ -81,9 +83,14 @@ export class RunnerThread {
     }, this.limits.stopGraceMs + 200).unref();
   }
 
-  /** Lowers the thread's priority, because its step keeps a core busy, until its build has ended and the thread with it. */
-  giveWay(): void {
+  /**
+   * Lowers the thread's priority when its step keeps a core busy, until its build has ended and the thread with it. Called while the
+   * thread's loop stands still.
+   */
+  giveWayIfBusy(): void {
     if (this.hasGivenWay || this.threadId === null) return;
+    const cpuMs = cpuMsOf(this.threadId);
+    if (cpuMs === null || !this.busyness.isBusy({ sinceMs: this.heartbeat.lastBeatMs, cpuMs })) return;
     this.hasGivenWay = true;
     giveWayToAll(this.threadId);
   }

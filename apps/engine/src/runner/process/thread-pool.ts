@@ -5,8 +5,6 @@ import type { FromRunner, Generation, ServiceReply, RunnerLimits, ToRunner } fro
 import { RunnerThread } from './runner-thread.js';
 
 const STALL_MS = 1_000;
-/** A loop that has not turned for this long is busy. */
-const BUSY_MS = 2 * BEAT_MS;
 /** Memory of the process itself, in addition to that of the threads. */
 const OWN_MEMORY_MB = 256;
 const MB = 1024 * 1024;
@@ -186,7 +184,7 @@ export class ThreadPool {
     this.guardMemory();
     for (const [buildId, thread] of this.building) {
       const ms = thread.heartbeat.ageMs;
-      if (ms > BUSY_MS) thread.giveWay();
+      if (ms > BEAT_MS) thread.giveWayIfBusy();
       const reported = this.reportedMs.get(buildId) ?? STALL_MS / 2;
       if (ms <= STALL_MS) this.reportedMs.delete(buildId);
       else if (ms >= reported * 2) {

@@ -19,6 +19,10 @@ export class Heartbeat {
     this.cells[1] = externalBytes;
   }
 
+  get lastBeatMs(): number {
+    return this.cells[0]!;
+  }
+
   /** Milliseconds since the last beat. */
   get ageMs(): number {
     return Math.max(0, monotonicMs() - this.cells[0]!);
