@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { CompiledProvider } from '@millrace/contracts';
 import { messageOf, printable, UserError } from '@millrace/domain';
 import { LOG, type Logger } from '@millrace/master';
@@ -14,7 +14,7 @@ export const PROVIDER_ENVIRONMENT = Symbol('PROVIDER_ENVIRONMENT');
 
 /** The providers of the configuration in use. One that cannot be used (its secret is missing) is left out, which the log says once. */
 @Injectable()
-export class Providers {
+export class Providers implements OnApplicationBootstrap {
   private from: readonly CompiledProvider[] | undefined;
   private usable: readonly Provider[] = [];
   /** By what the configuration says, so that a provider keeps what it knows while it stays the same. */
@@ -25,6 +25,11 @@ export class Providers {
     @Inject(PROVIDER_ENVIRONMENT) private readonly env: Readonly<Record<string, string | undefined>>,
     @Inject(LOG) private readonly log: Logger,
   ) {}
+
+  /** The log says at start what cannot be used, not when somebody wants to sign in. */
+  onApplicationBootstrap(): void {
+    this.all();
+  }
 
   get passwords(): readonly PasswordProvider[] {
     return this.all().filter((provider) => provider.asks === 'password');
@@ -47,12 +52,11 @@ export class Providers {
     if (compiled !== this.from) {
       const before = this.made;
       this.made = new Map(
-        (compiled ?? []).map((one) => JSON.stringify(one)).map((key) => [key, before.get(key) ?? null]),
+        (compiled ?? []).map((one) => {
+          const key = JSON.stringify(one);
+          return [key, before.has(key) ? before.get(key)! : this.make(one)];
+        }),
       );
-      for (const one of compiled ?? []) {
-        const key = JSON.stringify(one);
-        if (!before.has(key)) this.made.set(key, this.make(one));
-      }
       this.usable = [...this.made.values()].filter((provider) => provider !== null);
       this.from = compiled;
     }
