@@ -34,9 +34,13 @@ export async function openLogin(
 ): Promise<PendingLogin> {
   const opened = sealed === null ? null : await decrypted(sealed, sealingKey, name);
   if (opened === null || opened.state !== state)
-    throw new UserError('login-over', 'this login is over, or began in another browser: begin again', {
-      provider: name,
-    });
+    throw new UserError(
+      'login-over',
+      'this login is over, or began in another browser or at another address of this site: begin again',
+      {
+        provider: name,
+      },
+    );
   const { nonce, verifier, target } = opened;
   return { proofs: { state: opened.state, nonce, verifier }, target };
 }
