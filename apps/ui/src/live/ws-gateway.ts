@@ -32,7 +32,7 @@ const SHARE_BYTES = { least: 32 << 10, most: 1 << 20 };
 const ANSWER_BYTES = 256 << 10;
 const PING_INTERVAL_MS = 30_000;
 /** Most filters that all connections consume together. They use this process's memory. */
-const MAX_CONSUMED = 200_000;
+export const MAX_CONSUMED = 200_000;
 const MAX_FRAME_BYTES = 64 << 10;
 const FAULTS_LOGGED_A_MINUTE = 10;
 const RESYNC = JSON.stringify({ k: 'resync', m: {} });
