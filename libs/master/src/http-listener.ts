@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
   ConnectionCap,
   httpServerOptions,
@@ -26,6 +26,8 @@ export interface ListenerOptions {
   /** Whether bodies stay text, for a role that has its own answer to invalid JSON. */
   readonly textBodies?: boolean;
   readonly limits?: ListenerLimits;
+  /** Adds plugins that see every route: none has been added yet. */
+  readonly extend?: (http: FastifyInstance) => void;
 }
 
 export interface RefusedAnswer {
@@ -45,6 +47,7 @@ export function httpAdapter({
   upgrades = false,
   textBodies = false,
   limits = LISTENER_LIMITS,
+  extend,
 }: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
     trustProxy: false,
@@ -67,7 +70,8 @@ export function httpAdapter({
     for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded'])
       adapter.useBodyParser(type, true, {}, (_request, body, done) => done(null, body.toString()));
   }
-  const http = adapter.getInstance();
+  const http = adapter.getInstance<FastifyInstance>();
+  extend?.(http);
   http.addHook('onRequest', async ({ headers, method, raw }, reply) => {
     void reply.header('x-content-type-options', 'nosniff');
     const url = raw.url ?? '';

@@ -71,6 +71,8 @@ async function rawText(reads: Reads, logId: number): Promise<RawText | null> {
   return {
     type: log.type === 'h' ? 'html' : 'text',
     fileName: `${safe(labels.builderName)}_build_${labels.number}_step_${safe(place.stepName)}_log_${log.slug}`,
+    // A log that is complete does not change any more.
+    ...(log.complete && { version: `log-${log.logid}-${log.num_lines}` }),
     pieces: rawPieces(head, log.type === 's', logPieces(reads.db, log.logid)),
   };
 }

@@ -89,6 +89,8 @@ export interface RawText {
   /** File name for downloading. */
   readonly fileName: string;
   readonly pieces: AsyncIterable<string | Uint8Array>;
+  /** A word that changes with the content; missing while that is not known. */
+  readonly version?: string;
 }
 
 export interface ReadPath {

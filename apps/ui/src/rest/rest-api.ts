@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { evaluate, type Page } from '@millrace/database';
 import { printable, type Sight, UserError } from '@millrace/domain';
@@ -101,14 +102,14 @@ async function answer(
       const { query, fields } = parseQuery(shape, params, 'single');
       const row = found(await read.read(args, query.properties), path);
       const item = found((await seenOf(seen, [row], sight))[0] ?? null, path);
-      return envelope(shape.plural, [selectFields(item, fields)], {}, style);
+      return tagged(envelope(shape.plural, [selectFields(item, fields)], {}, style));
     }
     case 'lines': {
       // Here `offset` and `limit` count lines (`docs/api.md#logs`).
       const range = { offset: lineCount(params, 'offset') ?? 0, limit: lineCount(params, 'limit') };
       parseQuery(shape, params, 'single');
       const lines = found(await read.read(args, range), path);
-      return envelope(shape.plural, [lines.chunk], metaOfLines(lines, base + path), style);
+      return tagged(envelope(shape.plural, [lines.chunk], metaOfLines(lines, base + path), style));
     }
     case 'raw':
       parseQuery(shape, params, 'single');
@@ -116,13 +117,14 @@ async function answer(
   }
 }
 
-function raw({ type, fileName, pieces }: RawText, inline: boolean): Answer {
+function raw({ type, fileName, pieces, version }: RawText, inline: boolean): Answer {
   return {
     status: 200,
     headers: {
       'content-type': RAW_TYPES[type],
       // A build's output must not run with the rights of this origin.
       'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+      ...(version !== undefined && tag(version)),
       ...(inline ? {} : { 'content-disposition': `attachment; filename=${fileName}` }),
     },
     body: pieces,
@@ -157,7 +159,25 @@ function metaOfLines({ rest }: Lines, address: string): object {
   return { has_more: true, next: `${address}?offset=${rest.offset}${limit}` };
 }
 
-function envelope(plural: string, items: readonly object[], meta: object, style: Style): Answer {
+/** Adds a tag of the content, by which a client that has it already is told so. It is weak, because the answer may be compressed. */
+function tagged(answer: Answer & { readonly body: string }): Answer {
+  return { ...answer, headers: { ...answer.headers, ...tag(hashOf(answer.body)) } };
+}
+
+function tag(content: string): Record<string, string> {
+  return { etag: `W/"${content}"`, 'cache-control': 'no-cache' };
+}
+
+function hashOf(text: string): string {
+  return createHash('sha1').update(text).digest('base64url');
+}
+
+function envelope(
+  plural: string,
+  items: readonly object[],
+  meta: object,
+  style: Style,
+): Answer & { readonly body: string } {
   const body = plural < 'meta' ? { [plural]: items, meta } : { meta, [plural]: items };
   if (style === 'json') {
     return { status: 200, headers: { 'content-type': JSON_TYPE }, body: JSON.stringify(body) };

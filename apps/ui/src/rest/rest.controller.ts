@@ -32,6 +32,10 @@ export class RestController {
       apiRequest(request, await this.callers.of(request.headers, addressOf(request.raw))),
       accept,
     );
+    if (headers['etag'] !== undefined && request.headers['if-none-match'] === headers['etag']) {
+      await reply.status(304).headers({ etag: headers['etag'], 'cache-control': 'no-cache' }).send();
+      return;
+    }
     await reply
       .status(status)
       .headers(headers)
