@@ -327,7 +327,7 @@ describe.each(DATABASES)('/api/v2 on %s', (_name, openSite) => {
     expect(await from('http://evil.example')).toEqual([400, null]);
     expect(await from('http://ci.example.invalid')).toEqual([200, 'http://ci.example.invalid']);
     expect(await from(ui.url)).toEqual([200, ui.url]);
-    expect(await from(ui.url, '/healthz')).toEqual([200, null]);
+    expect(await from(ui.url, '/config')).toEqual([200, null]);
   });
 
   it('answers only under its own names, as it listens on loopback', async () => {

@@ -61,7 +61,6 @@ describe('the files of the web app', () => {
     '/builders/%E2%82%AC',
     '/builds/17',
     '/requests/01a201d3-4309-7317-a4e2-c55e56ab3f7c',
-    '/no/such/page',
   ])('%s is a page, which is asked for again and runs nothing from elsewhere', async (path) => {
     const { status, headers, body } = await get(ui, path);
     expect([status, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
@@ -107,7 +106,7 @@ describe('the files of the web app', () => {
     expect((await get(ui, script, { 'if-none-match': plain.headers.etag! })).status).toBe(304);
   });
 
-  it.each(['/sse', '/sse/listen', '/avatar', '/avatar?x=1', '/config/x', '/ws', '/badges/', '/metrics/x'])(
+  it.each(['/auth', '/config/x', '/ws/x', '/badges', '/metrics/x'])(
     '%s is no page: programs get an error that they can read',
     async (path) => {
       const { status, headers, body } = await get(ui, path);
@@ -118,6 +117,20 @@ describe('the files of the web app', () => {
       });
     },
   );
+
+  it('answers a wrong address with 404, and the page that says so', async () => {
+    for (const path of ['/nosuchfile', '/plugins', '/plugins/nope/scripts.js', '/buildersx']) {
+      const { status, headers, body } = await get(ui, path);
+      expect([path, status, headers['content-type']]).toEqual([path, 404, 'text/html; charset=utf-8']);
+      expect(body.includes('<div id="root"')).toBe(true);
+    }
+    for (const path of ['/', '/builders/1/builds/2', '/requests/x', '/waterfall?project=x'])
+      expect([path, (await get(ui, path)).status]).toEqual([path, 200]);
+  });
+
+  it('asks for an upgrade where only WebSockets are answered', async () => {
+    expect((await get(ui, '/ws')).status).toBe(426);
+  });
 
   it('icons are files beside the pages', async () => {
     const { status, headers } = await get(ui, '/icon.svg', { 'accept-encoding': 'br' });

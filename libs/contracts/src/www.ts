@@ -6,6 +6,8 @@ export interface CompiledWww {
   readonly authz?: RightsPolicy;
   /** Patterns of the roles that see projects which say nothing about it, and what has no project. Missing for everybody. */
   readonly defaultVisibility?: readonly string[];
+  /** Where pictures of people come from. Missing where they are drawn here, from initials. */
+  readonly avatars?: 'gravatar';
   /** Folder with Buildbot's own frontend, on the machines of the UIs. */
   readonly stockFrontend?: string;
 }

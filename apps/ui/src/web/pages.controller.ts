@@ -47,7 +47,7 @@ export class PagesController {
     const { publicUrl } = this.settings;
     return {
       auth: this.authOfStock(),
-      avatar_methods: [],
+      avatar_methods: [{ name: this.policy.www.avatars ?? 'initials' }],
       buildbotURL: `${publicUrl}/`,
       bus: this.hints.state,
       multiMaster: true,
@@ -70,6 +70,12 @@ export class PagesController {
     const [page] = this.providers.pages;
     if (page) return { name: page.label, oauth2: true, fa_icon: page.icon, autologin: page.autologin };
     return { name: this.policy.www.auth ? 'UserPasswordAuth' : 'NoAuth' };
+  }
+
+  /** `/ws` is for WebSockets only. */
+  @Get('ws')
+  ws(@Res() reply: FastifyReply): void {
+    void reply.status(426).header('upgrade', 'websocket').send('');
   }
 
   /**

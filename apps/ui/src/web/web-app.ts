@@ -36,6 +36,10 @@ const NOT_BUILT =
 /** A file in the root folder, such as an icon. Paths below other folders are not matched, because builders may have names like files. */
 const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
 
+/** The addresses of the app's pages, as its routes have them. Any other is answered 404, with the page that says so. */
+const PAGES =
+  /^\/(?:$|(?:waterfall|builders|builds|pending|requests|buildrequests|changes|deliveries|workers|schedulers|locks|audit|login|masters)(?:\/|$))/;
+
 /** The built web app: compressed files, those in `assets/` named by their content. */
 @Injectable()
 export class WebApp implements OnModuleInit {
@@ -68,7 +72,7 @@ export class WebApp implements OnModuleInit {
     });
   }
 
-  /** Sends a file, or the app's page: every path that is no file is one of its pages. */
+  /** Sends a file, or the app's page: its pages are shown by scripts, that of a wrong address, too. */
   send(reply: FastifyReply, path: string): FastifyReply {
     if (!this.page)
       return reply.status(503).type('text/html; charset=utf-8').header('cache-control', 'no-store').send(NOT_BUILT);
@@ -76,6 +80,7 @@ export class WebApp implements OnModuleInit {
     const { text, etag } = this.page;
     for (const [name, value] of headersOf('index.html', false)) void reply.header(name, value);
     void reply.type('text/html; charset=utf-8').header('etag', etag);
+    if (!PAGES.test(path)) return reply.status(404).send(text);
     return reply.request.headers['if-none-match'] === etag ? reply.status(304).send() : reply.send(text);
   }
 }

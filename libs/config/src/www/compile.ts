@@ -28,14 +28,17 @@ export function compileWww(top: ObjectReader): CompiledWww | null {
   const auth = reader.has('auth') ? compileAuth(reader.inner('auth')) : null;
   const authz = reader.has('authz') ? compileAuthz(reader.inner('authz')) : null;
   const stockFrontend = reader.has('stockFrontend') ? reader.text('stockFrontend', FOLDER) : null;
+  const avatars = reader.oneOf('avatars', ['initials', 'gravatar'], 'initials');
   const defaultVisibility = reader.has('defaultVisibility') ? compileVisibleTo(reader, 'defaultVisibility') : null;
   reader.done();
-  if (auth === null && authz === null && stockFrontend === null && defaultVisibility === null) return null;
+  if (auth === null && authz === null && stockFrontend === null && defaultVisibility === null && avatars === 'initials')
+    return null;
   return {
     ...(auth && { auth }),
     ...(authz && { authz }),
     ...(defaultVisibility && { defaultVisibility }),
     ...(stockFrontend !== null && { stockFrontend }),
+    ...(avatars === 'gravatar' && { avatars }),
   };
 }
 

@@ -94,4 +94,9 @@ export interface WwwOptions {
    * FOLDER` makes of the packages `buildbot-www`, `buildbot-waterfall-view`, `buildbot-console-view` and `buildbot-grid-view`.
    */
   readonly stockFrontend?: string;
+  /**
+   * Where pictures of people come from. The default is `initials`: they are drawn by the UI. With `gravatar` browsers fetch them from there, by
+   * a hash of the person's address.
+   */
+  readonly avatars?: 'initials' | 'gravatar';
 }
