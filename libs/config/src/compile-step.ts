@@ -1,4 +1,4 @@
-import { DEFAULT_STEP_FLAGS, type JsonValue } from '@millrace/domain';
+import { DEFAULT_STEP_FLAGS, type JsonValue, printable, UserError } from '@millrace/domain';
 import { describeValue } from './fingerprint.js';
 import { locationOf, type SourceLocation } from './location.js';
 import { type LockList, lockNameOf } from './locks.js';
@@ -17,6 +17,24 @@ function isStep(value: unknown): value is Step {
     typeof step.flags === 'object' &&
     step.flags !== null
   );
+}
+
+/**
+ * Checks the steps that a step of a running build adds.
+ * @throws UserError `bad-steps`
+ */
+export function checkAddedSteps(made: unknown): readonly Step[] {
+  const refused = (problem: string): UserError =>
+    new UserError('bad-steps', `makeSteps ${problem}`, { field: 'makeSteps' });
+  if (!Array.isArray(made)) throw refused('has to return a list of steps');
+  return made.map((step: unknown, i) => {
+    if (!isStep(step)) throw refused(`returned no step at [${i}]: expected one such as shell({ … })`);
+    const [problem] = step.problems ?? [];
+    if (problem) throw refused(`returned a step with a problem at [${i}]: ${problem.message}`);
+    if (step.name === '' || step.name.length > 50)
+      throw refused(`returned a step '${printable(step.name, 60)}' at [${i}]: expected a name of 1 to 50 characters`);
+    return step;
+  });
 }
 
 /** Returns the valid steps of a builder's factory. Everything else is reported as a problem. */

@@ -1,5 +1,6 @@
 export * from './for-configurations.js';
 export * from './hooks/index.js';
+export { checkAddedSteps } from './compile-step.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
 export {

@@ -218,6 +218,14 @@ export interface StepContext extends RenderContext {
   shell(options: ShellOptions): Promise<CommandOutcome>;
   /** Starts other builds by the names of their schedulers. */
   trigger(what: TriggerRequest): Promise<TriggerOutcome>;
+  /**
+   * Adds the steps that the step's `makeSteps` makes of this data right after this step, before all others, in the order of the calls.
+   * @returns their number
+   * @throws UserError `bad-steps`
+   */
+  addStepsAfterCurrentStep(data: JsonValue): number;
+  /** Adds steps like `addStepsAfterCurrentStep`, after all others. */
+  addStepsAfterLastStep(data: JsonValue): number;
   /** Returns a log of the step. What it is, text or HTML, is decided the first time. */
   log(name: string, kind?: LogKind): LogWriter;
   /**
@@ -266,6 +274,11 @@ export interface Step {
   readonly resumable?: boolean;
   /** Problems that the step's maker found. Paths are relative to the step; the compiler adds the step's place. */
   readonly problems?: readonly Problem[];
+  /**
+   * Makes the steps that the step adds to its build (`StepContext.addStepsAfterCurrentStep`). The data is recorded, and whoever goes on with
+   * the build calls this again: the same data has to make the same steps.
+   */
+  makeSteps?(data: JsonValue): readonly Step[];
   /** The codebase that the step checks out, when it names one. */
   readonly codebase?: string;
   /** Schedulers that the step starts, as far as they are known beforehand. */
@@ -292,9 +305,9 @@ export interface StepOptions extends Partial<StepFlags> {
 export function customStep(
   name: string,
   run: (context: StepContext) => Promise<Result | StepOutcome> | Result | StepOutcome,
-  options: Omit<StepOptions, 'name'> & Pick<Step, 'resumable'> = {},
+  options: Omit<StepOptions, 'name'> & Pick<Step, 'resumable' | 'makeSteps'> = {},
 ): Step {
-  const { doStepIf, hideStepIf, locks, resumable, ...flags } = options;
+  const { doStepIf, hideStepIf, locks, resumable, makeSteps, ...flags } = options;
   return locate(customStep, {
     kind: 'custom',
     name,
@@ -303,8 +316,9 @@ export function customStep(
     hideStepIf,
     ...(locks && { locks }),
     resumable,
+    ...(makeSteps && { makeSteps }),
     run,
-    describe: () => ({ run: String(run) }),
+    describe: () => ({ run: String(run), ...(makeSteps && { makeSteps: String(makeSteps) }) }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { type Properties, Result, type Uuid, uuidFromBytes } from '@millrace/domain';
 import type { ClaimedBuild } from './claims/claiming.js';
-import type { BuildKey } from './claims/fence.js';
+import { type BuildKey, claimedOf } from './claims/fence.js';
 import { type RequestRow, requestsOf } from './claims/requests.js';
 import { assertLeased, type Incarnation } from './masters.js';
 import type { Database, Transaction } from './sql.js';
@@ -18,6 +18,8 @@ export interface RecordedStep {
   readonly results: Result | null;
   readonly stateString: string;
   readonly resumable: boolean;
+  /** JSON; null for a step that has added none. */
+  readonly added: string | null;
 }
 
 /** A remote command of the step that was running. */
@@ -122,11 +124,20 @@ export class AdoptionStore {
       return recordOf(tx, claim, request, workerId);
     });
   }
+
+  /** Returns what is recorded about a build of this engine that goes on after its sleep. Null when it is no longer ours. */
+  recall(build: ClaimedBuild): Promise<RecordedBuild | null> {
+    return this.db.transaction(async (tx) => {
+      if (!(await claimedOf(tx, [build])).has(build.buildId)) return null;
+      const request = (await requestsOf(tx, [build.requestId])).get(build.requestId)!;
+      return recordOf(tx, build, request, build.workerId);
+    });
+  }
 }
 
 async function recordOf(
   tx: Transaction,
-  key: WorkersClaim,
+  key: BuildKey & { readonly uuid: Uuid },
   request: RequestRow,
   workerId: number,
 ): Promise<RecordedBuild> {
@@ -135,7 +146,7 @@ async function recordOf(
     [key.buildId],
   ))!;
   const steps = await tx.all<Omit<RecordedStep, 'resumable'> & { id: number; resumable: number }>(
-    `SELECT id, number, name, results, state_string AS stateString, resumable FROM steps WHERE build_id = ? ORDER BY number`,
+    `SELECT id, number, name, results, state_string AS stateString, resumable, added FROM steps WHERE build_id = ? ORDER BY number`,
     [key.buildId],
   );
   const open = steps.find((step) => step.results === null);

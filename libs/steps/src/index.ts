@@ -1,5 +1,6 @@
 export { customStep } from '@millrace/config';
 export { Result } from '@millrace/domain';
+export { generateSteps, type GenerateStepsOptions } from './generate-steps.js';
 export { git } from './git/git.js';
 export { type GitCredentials, type GitDescription, type GitStepOptions } from './git/options.js';
 export { junit, type JUnitOptions } from './junit/junit.js';

@@ -19,6 +19,7 @@ interface StepParts {
   readonly codebase?: string;
   readonly triggers?: readonly string[];
   readonly run: Step['run'];
+  readonly makeSteps?: Step['makeSteps'];
   /** Options that may be shown. Default: all. */
   readonly shown?: unknown;
   /** Reads every option of the step. The options that it does not read are unknown. */
@@ -33,7 +34,7 @@ export function makeStep(
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- the helper that the user called, whatever it takes
   helper: Function,
   options: StepOptions,
-  { kind, flags, variables, codebase, triggers, run, shown, check }: StepParts,
+  { kind, flags, variables, codebase, triggers, run, makeSteps, shown, check }: StepParts,
 ): Step {
   const found = new ProblemList();
   const reader = new ObjectReader(options, '', found);
@@ -63,6 +64,7 @@ export function makeStep(
     variables,
     ...(codebase !== undefined && { codebase }),
     ...(triggers && { triggers }),
+    ...(makeSteps && { makeSteps }),
     run,
     describe: () => description,
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  checkAddedSteps,
   type CommandOutcome,
   compileConfig,
   ConfigError,
@@ -9,6 +10,7 @@ import {
   type StepContext,
 } from '@millrace/config';
 import { Result } from '@millrace/domain';
+import { generateSteps } from './generate-steps.js';
 import { git } from './git/git.js';
 import { endedBecause, resultOf, summaryOf } from './outcome.js';
 import { setProperty } from './set-property.js';
@@ -291,27 +293,32 @@ describe('a command for the shell', () => {
   });
 });
 
-describe('commands', () => {
-  const done: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
-  /** Runs a step on a worker on which every command prints `stdout`. */
-  async function run(step: Step, stdout = '') {
-    const states: string[] = [];
-    const set: unknown[] = [];
-    const commands: ShellOptions[] = [];
-    const context: Partial<StepContext> = {
-      render: (value) => Promise.resolve(value) as Promise<never>,
-      renderCommand: (value) => Promise.resolve(value) as Promise<never>,
-      renderPath: (value) => Promise.resolve(value) as Promise<never>,
-      setState: (state) => states.push(state),
-      properties: { get: () => undefined, has: () => false, set: (_name, value) => set.push(value) },
-      shell: (options) => {
-        commands.push(options);
-        return Promise.resolve({ ...done, stdout: stdout.slice(0, options.capture?.maxBytes) });
-      },
-    };
-    return { outcome: await step.run(context as StepContext), states, set, commands };
-  }
+const done: CommandOutcome = { rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false };
+/** Runs a step on a worker on which every command prints `stdout`. */
+async function run(step: Step, stdout = '') {
+  const states: string[] = [];
+  const set: unknown[] = [];
+  const commands: ShellOptions[] = [];
+  const added: unknown[] = [];
+  const context: Partial<StepContext> = {
+    render: (value) => Promise.resolve(value) as Promise<never>,
+    renderCommand: (value) => Promise.resolve(value) as Promise<never>,
+    renderPath: (value) => Promise.resolve(value) as Promise<never>,
+    setState: (state) => states.push(state),
+    addStepsAfterCurrentStep: (data) => {
+      added.push(data);
+      return step.makeSteps!(data).length;
+    },
+    properties: { get: () => undefined, has: () => false, set: (_name, value) => set.push(value) },
+    shell: (options) => {
+      commands.push(options);
+      return Promise.resolve({ ...done, stdout: stdout.slice(0, options.capture?.maxBytes) });
+    },
+  };
+  return { outcome: await step.run(context as StepContext), states, set, commands, added };
+}
 
+describe('commands', () => {
   it('get secrets and log files unchanged, and no state shows a secret', async () => {
     const secret = { obfuscated: 'XXX', value: 'hunter2' };
     const logfiles = { all: 'a.log', added: { filename: 'b.log', follow: true } };
@@ -327,6 +334,37 @@ describe('commands', () => {
     const { outcome, set } = await run(step, `${'x'.repeat(65_536)}\n`);
     expect(outcome).toEqual({ result: Result.FAILURE, stateString: "property 'p' not set: more than 64 kB of output" });
     expect(set).toEqual([]);
+  });
+});
+
+describe('generateSteps', () => {
+  it.each([
+    ['unit\nlint\n', ['unit\nlint\n'], { result: Result.SUCCESS, stateString: '2 steps added' }],
+    ['unit', ['unit'], { result: Result.SUCCESS, stateString: '1 step added' }],
+    ['x'.repeat(65_537), [], { result: Result.FAILURE, stateString: 'no steps added: more than 64 kB of output' }],
+  ])('adds steps by its command’s output: %#', async (stdout, expected, result) => {
+    const step = generateSteps({
+      command: 'list',
+      steps: (output) =>
+        output
+          .trim()
+          .split('\n')
+          .map((name) => shell({ name, command: name })),
+    });
+    const { outcome, added } = await run(step, stdout);
+    expect([outcome, added]).toEqual([result, expected]);
+  });
+
+  it.each([
+    [() => [shell({ name: 'good', command: 'x' })], null],
+    [() => 'none', 'has to return a list of steps'],
+    [() => [{}], 'returned no step at [0]'],
+    [() => [shell({ name: 'n'.repeat(51), command: 'x' })], 'of 1 to 50 characters'],
+    [() => [shell({ command: 'x', colour: 'red' } as never)], 'returned a step with a problem at [0]'],
+  ])('has its steps checked: %#', (make, problem) => {
+    const check = () => checkAddedSteps(make());
+    if (problem === null) expect(check()).toHaveLength(1);
+    else expect(check).toThrow(problem);
   });
 });
 

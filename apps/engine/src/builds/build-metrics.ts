@@ -27,6 +27,14 @@ export class BuildMetrics {
         this.set(builds.size);
       },
     });
+    new Gauge({
+      name: 'millrace_builds_asleep',
+      help: 'Builds of this engine that wait for other builds, without a thread',
+      registers,
+      collect() {
+        this.set(builds.asleep);
+      },
+    });
     counter(
       'millrace_builds_adopted_total',
       'Builds that went on here after they had lost their engine or their worker its connection',

@@ -22,6 +22,7 @@ import {
   FEATURE_RESUME,
 } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
+import { ADDED_LIMITS } from '../core/added-steps.js';
 import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
 import { RecordLimits } from '../core/record-limits.js';
 import { isTransfer, TRIGGER } from '../core/resuming.js';
@@ -108,6 +109,10 @@ export interface BuildServicesOptions {
   readonly onBroken: (error: unknown) => void;
   /** Called when the connection was lost while a command ran that can go on without it. */
   readonly onWorkerAway: () => void;
+  /** How long the build waits for other builds with its thread. */
+  readonly sleepAfterMs: number;
+  /** Called when the build needs no thread, until one of the builds that it waits for has ended (`untilAwake`). */
+  readonly onAsleep: () => void;
 }
 
 /**
@@ -120,10 +125,14 @@ export class EngineBuildServices implements BuildServices {
   private readonly journal: Journal;
   private readonly replay: Replay | null;
   private readonly running = new Map<string, Running>();
-  /** What steps wait for but commands, each with the number of its step: locks, and other builds. Aborting one ends its wait. */
-  private readonly waiting = new Map<AbortController, number>();
+  /** What steps wait for but commands: locks, and other builds. Aborting one ends its wait. */
+  private readonly waiting = new Map<AbortController, { readonly step: number; readonly what: 'locks' | 'builds' }>();
+  /** The calls that started other builds and are under way. */
+  private readonly calls = new Set<Promise<unknown>>();
   private isFenced = false;
   private parked = false;
+  /** Settles when the build needs a thread again. Null while it has one. */
+  private awake: Promise<unknown> | null = null;
   private readonly properties = new BuildPropertiesLimit();
   private readonly uploads = new UploadsLimit();
   private readonly records = new RecordLimits();
@@ -154,6 +163,10 @@ export class EngineBuildServices implements BuildServices {
 
   get isParked(): boolean {
     return this.parked;
+  }
+
+  get isAsleep(): boolean {
+    return this.awake !== null;
   }
 
   /** Stops writing, sending and acknowledging. Whoever goes on with the build receives everything again. */
@@ -193,7 +206,7 @@ export class EngineBuildServices implements BuildServices {
     this.assertGoing();
     const wish = { build: this.key, step, needs: this.options.needsOf(locks) };
     const waiting = new AbortController();
-    this.waiting.set(waiting, step);
+    this.waiting.set(waiting, { step, what: 'locks' });
     try {
       const outcome = await this.options.locks.take({
         ...wish,
@@ -253,6 +266,36 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async trigger(call: TriggerCall): Promise<TriggerOutcome> {
+    const carriedOut = this.carryOut(call);
+    this.calls.add(carriedOut);
+    try {
+      return await carriedOut;
+    } finally {
+      this.calls.delete(carriedOut);
+    }
+  }
+
+  /** Resolves when the build needs a thread again, after everything that happened in its sleep is recorded. */
+  async untilAwake(): Promise<void> {
+    await this.awake;
+    // The others are asked again by the thread to come.
+    this.endWaiting();
+  }
+
+  /** Wakes the build: it need not wait for the other builds any more. */
+  wake(): void {
+    for (const waiting of this.waiting.keys()) waiting.abort(STOPPED);
+  }
+
+  /** Lets a build that waits for nothing but other builds sleep. Its step is run again then, so that has to be possible. */
+  private sleepIfIdle(): void {
+    const waitsForBuilds = [...this.waiting.values()].every(({ what }) => what === 'builds');
+    if (!waitsForBuilds || this.running.size > 0 || !this.isResumable || this.parked || this.isAsleep) return;
+    this.awake = Promise.race([...this.calls].map((call) => call.catch(() => undefined)));
+    this.options.onAsleep();
+  }
+
+  private async carryOut(call: TriggerCall): Promise<TriggerOutcome> {
     this.assertGoing();
     const { triggers } = this.options;
     const { stepNumber: step, ordinal, ...args } = call;
@@ -264,7 +307,8 @@ export class EngineBuildServices implements BuildServices {
     if (!before)
       await this.now([{ kind: 'command-intended', step, ordinal, name: TRIGGER, uuid: randomUUID(), argsHash }]);
     const waiting = new AbortController();
-    this.waiting.set(waiting, step);
+    this.waiting.set(waiting, { step, what: 'builds' });
+    let idle: NodeJS.Timeout | undefined;
     try {
       const made = await this.made(planned);
       await this.setStepState(step, {
@@ -276,7 +320,9 @@ export class EngineBuildServices implements BuildServices {
         ),
       });
       const ids = made.map(({ buildsetId }) => buildsetId);
+      if (call.waitForFinish) idle = setTimeout(() => this.sleepIfIdle(), this.options.sleepAfterMs);
       const results = call.waitForFinish ? await triggers.finished(ids, waiting.signal) : NO_RESULTS;
+      clearTimeout(idle);
       // The attempt is over, or goes on elsewhere.
       if (results === null && waiting.signal.reason !== STOPPED) throw new FencedError(`build ${this.key.buildId}`);
       const outcome: TriggerOutcome = {
@@ -288,9 +334,15 @@ export class EngineBuildServices implements BuildServices {
         })),
         cancelled: results === null,
       };
-      this.soon([{ kind: 'command-finished', step, ordinal, outcome: JSON.stringify(outcome), ended: true }]);
+      const ended = [
+        { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(outcome), ended: true },
+      ] as const;
+      // The thread to come reads it.
+      if (this.isAsleep) await this.announced(this.journal.write(this.key, ended));
+      else this.soon(ended);
       return outcome;
     } finally {
+      clearTimeout(idle);
       this.waiting.delete(waiting);
     }
   }
@@ -381,7 +433,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async interrupt(stepNumber: number, why: string): Promise<void> {
-    for (const [waiting, step] of this.waiting) if (step === stepNumber) waiting.abort(STOPPED);
+    for (const [waiting, { step }] of this.waiting) if (step === stepNumber) waiting.abort(STOPPED);
     for (const [uuid, running] of this.running) {
       if (running.request.stepNumber === stepNumber) await this.interruptOne(uuid, running, why);
     }
@@ -457,10 +509,20 @@ export class EngineBuildServices implements BuildServices {
     ]);
   }
 
-  async finishStep(step: { number: number; results: Result; stateString: string; hidden: boolean }): Promise<void> {
+  async finishStep({ added, ...step }: Parameters<BuildServices['finishStep']>[0]): Promise<void> {
+    const addedSteps = added ? JSON.stringify(added) : null;
+    this.withinLimits(() => {
+      if (addedSteps !== null && addedSteps.length > 2 * ADDED_LIMITS.characters)
+        throw overStepLimit(`${addedSteps.length} characters of added steps`, 2 * ADDED_LIMITS.characters);
+    });
     const locks = this.locked.get(step.number);
     this.locked.delete(step.number);
-    const entry = { ...step, stateString: shortState(step.stateString), hasLocks: locks !== undefined };
+    const entry = {
+      ...step,
+      stateString: shortState(step.stateString),
+      hasLocks: locks !== undefined,
+      added: addedSteps,
+    };
     const entries = [{ kind: 'step-finished', ...entry }] as const;
     if (locks === undefined) return this.soon(entries);
     // Somebody may wait for the locks.
@@ -565,9 +627,10 @@ export class EngineBuildServices implements BuildServices {
     return [{ kind: 'log-lines', step: request.stepNumber, log, type: 's', text, lines: countLines(text) }];
   }
 
-  /** Checks that the build is ours and going on. When it is not, or waits for its worker, its runner ends it. */
+  /** Checks that the build is ours and going on. When it is not, or waits for its worker or for other builds, its runner ends it. */
   private assertGoing(): void {
-    if (this.isFenced || this.parked || this.unresumable !== null) throw new FencedError(`build ${this.key.buildId}`);
+    if (this.isFenced || this.parked || this.isAsleep || this.unresumable !== null)
+      throw new FencedError(`build ${this.key.buildId}`);
   }
 
   private giveUp(why: string): never {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { hints } from '@millrace/contracts';
 import {
@@ -16,12 +17,13 @@ import {
   type StopBuild,
   type WorkersClaim,
 } from '@millrace/database';
-import { messageOf, needsOf, Result } from '@millrace/domain';
+import { messageOf, needsOf, OperationalError, Result } from '@millrace/domain';
 import { DATABASE, Hints, LOG, type Logger, ME, OnCommand } from '@millrace/master';
 import { BLOBS } from '../blobs/blobs.module.js';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { announceEnd } from '../claiming/reaper.js';
 import { type BuildSetup, EngineConfiguration } from '../configuration/engine-configuration.js';
+import { readAdded } from '../core/added-steps.js';
 import { whyNotResumable } from '../core/resuming.js';
 import { shortState, STEP_LIMITS } from '../core/step-limits.js';
 import {
@@ -38,11 +40,17 @@ import { EngineSignals } from './engine-signals.js';
 import { checkedAccesses, StepLocks } from './step-locks.js';
 import { Triggers } from './triggers.js';
 
+/** How long a build waits for other builds with its thread. Most of what is quicker than that is quicker than beginning the step again. */
+const SLEEP_AFTER_MS = 2_000;
+/** How long after a failure a build that wakes looks again what is recorded. */
+const RECALL_AGAIN_MS = 500;
+
 interface Entry {
   readonly build: ClaimedBuild;
   readonly worker: AttachedWorker;
   readonly services: EngineBuildServices;
-  readonly finishedSteps: readonly FinishedStep[];
+  /** Null when the build begins here. */
+  readonly finishedSteps: readonly FinishedStep[] | null;
   running: RunningBuild | null;
   stopReason: string | null;
   /** The state of a build whose record is incomplete. */
@@ -80,6 +88,11 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     return this.entries.size;
   }
 
+  /** Number of builds that wait for other builds without a thread. */
+  get asleep(): number {
+    return [...this.entries.values()].filter(({ services }) => services.isAsleep).length;
+  }
+
   isRunning(buildId: number): boolean {
     return this.entries.has(buildId);
   }
@@ -98,11 +111,17 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
    */
   begin(build: ClaimedBuild, worker: AttachedWorker, fingerprint: string): void {
     const setup = this.configuration.setupOf(build.builderId);
-    if (setup?.builder.fingerprint === fingerprint) this.goOn(build, worker, setup, null);
+    if (setup?.builder.fingerprint === fingerprint) void this.goOn(build, worker, setup, null);
     else this.refuse(build, worker, 'its builder was configured anew');
   }
 
-  private goOn(build: ClaimedBuild, worker: AttachedWorker, setup: BuildSetup, recorded: RecordedBuild | null): void {
+  private goOn(
+    build: ClaimedBuild,
+    worker: AttachedWorker,
+    setup: BuildSetup,
+    recorded: RecordedBuild | null,
+    stopReason: string | null = null,
+  ): Promise<void> {
     const services = new EngineBuildServices({
       build,
       worker,
@@ -116,20 +135,22 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
       onFenced: () => this.lose(build.buildId),
       onBroken: (error) => this.broken(entry, error),
       onWorkerAway: () => this.park(entry),
+      sleepAfterMs: SLEEP_AFTER_MS,
+      onAsleep: () => entry.running?.drop('it waits for other builds'),
     });
-    const finishedSteps = recorded ? finishedStepsOf(recorded) : [];
+    const finishedSteps = recorded && recorded.steps.length > 0 ? finishedStepsOf(recorded) : null;
     const entry: Entry = {
       build,
       worker,
       services,
       finishedSteps,
       running: null,
-      stopReason: null,
+      stopReason,
       broken: null,
       ended: Promise.resolve(),
     };
     this.entries.set(build.buildId, entry);
-    entry.ended = this.run(entry, setup);
+    return (entry.ended = this.run(entry, setup));
   }
 
   /**
@@ -181,7 +202,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     this.stats.adopted += 1;
     await this.journal.recall(build.buildId);
     worker.goesOnWith(build.buildId, build.builderId);
-    this.goOn(build, worker, setup, recorded);
+    void this.goOn(build, worker, setup, recorded);
     this.hints.publish(hints.build(build.buildId, 'update'));
     // A stop command may have been sent to the former engine.
     this.hints.publish(hints.command(me.masterId));
@@ -211,7 +232,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     if (!entry || entry.services.isParked) return false;
     if (entry.stopReason === null) {
       entry.stopReason = reason;
-      entry.running?.stop(reason);
+      interrupt(entry, reason);
     }
     return true;
   }
@@ -254,7 +275,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     const entries = [...this.entries.values()];
     for (const entry of entries) {
       if (entry.stopReason === null && resumes(entry.worker)) this.park(entry);
-      if (!entry.services.isParked) entry.running?.stop(reason);
+      if (!entry.services.isParked) interrupt(entry, reason);
     }
     await Promise.all(entries.map((entry) => entry.ended));
     await this.sealing;
@@ -269,10 +290,12 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
       const job = await this.job(entry, setup);
       if (services.isParked) return await this.parked(entry);
       entry.running = this.pool.run(job, services);
-      if (entry.stopReason !== null) entry.running.stop(entry.stopReason);
+      if (entry.stopReason !== null && job.stopReason === undefined) entry.running.stop(entry.stopReason);
       const outcome = await entry.running.outcome;
+      const woken = services.isAsleep ? await this.whenAwake(entry) : null;
       if (services.isParked) return await this.parked(entry);
-      end = this.verdict(entry, outcome);
+      if (woken) return await this.goOn(woken.build, worker, setup, woken, entry.stopReason);
+      end = this.verdict(entry, services.isAsleep ? INTERRUPTED : outcome);
     } catch (error) {
       log.error({ err: error }, `the build could not be run: ${messageOf(error)}`);
       end = { results: Result.EXCEPTION, stateString: `exception: ${messageOf(error)}` };
@@ -292,6 +315,28 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     }
     this.entries.delete(build.buildId);
     log.info({ results: end.results, state: end.stateString }, 'build finished');
+  }
+
+  /**
+   * Waits until a build without a thread needs one again.
+   * @returns what is recorded about it; null when it does not go on here
+   */
+  private async whenAwake(entry: Entry): Promise<RecordedBuild | null> {
+    const { services, build } = entry;
+    await services.untilAwake();
+    const isOver = (): boolean =>
+      services.isParked || entry.broken !== null || (this.draining && entry.stopReason === null);
+    while (!isOver()) {
+      try {
+        const recorded = await this.adoptions.recall(build);
+        return isOver() ? null : recorded;
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        this.log.warn({ buildId: build.buildId, err: error }, `a build cannot wake up yet: ${messageOf(error)}`);
+        await delay(RECALL_AGAIN_MS);
+      }
+    }
+    return null;
   }
 
   /** Records a parked build. The claim stays ours until another engine adopts it or the reaper gives it back. */
@@ -339,10 +384,12 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
     return { results, stateString };
   }
 
-  private async job({ build, worker, finishedSteps }: Entry, setup: BuildSetup): Promise<BuildJob> {
+  private async job(entry: Entry, setup: BuildSetup): Promise<BuildJob> {
+    const { build, worker, finishedSteps } = entry;
     const { info } = worker.connection;
     // Requests for changes and others are never collapsed into each other, so a request without any of its own has none.
     const changes = build.hasChanges ? await this.intake.changesOfRequest(build.requestId) : [];
+    const { stopReason } = entry;
     return {
       buildId: build.buildId,
       buildUuid: build.uuid,
@@ -362,7 +409,8 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
         env: worker.env,
       },
       builddir: setup.builder.builddir,
-      finishedSteps,
+      ...(finishedSteps && { finishedSteps }),
+      ...(finishedSteps && stopReason !== null && { stopReason }),
     };
   }
 
@@ -370,7 +418,7 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   private broken(entry: Entry, error: unknown): void {
     this.log.error({ buildId: entry.build.buildId, err: error }, `not recorded: ${messageOf(error)}`);
     entry.broken ??= incompleteText(error);
-    entry.running?.stop('it cannot be recorded');
+    interrupt(entry, 'it cannot be recorded');
   }
 
   private async fencedOff(buildId: number): Promise<void> {
@@ -382,9 +430,17 @@ export class RunningBuilds implements BuildsOfWorkers, OnModuleDestroy {
   }
 }
 
+/** How a build ends that was interrupted in its sleep. */
+const INTERRUPTED: BuildOutcome = { kind: 'finished', results: Result.CANCELLED, stateString: 'cancelled' };
+
+function interrupt({ services, running }: Entry, reason: string): void {
+  if (services.isAsleep) services.wake();
+  else running?.stop(reason);
+}
+
 function finishedStepsOf({ steps }: RecordedBuild): FinishedStep[] {
-  return steps.flatMap(({ number, name, results, stateString }) =>
-    results === null ? [] : [{ number, name, results, stateString }],
+  return steps.flatMap(({ number, name, results, stateString, added }) =>
+    results === null ? [] : [{ number, name, results, stateString, added: readAdded(added) }],
   );
 }
 

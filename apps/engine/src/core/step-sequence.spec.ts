@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILD_BEGINS, DEFAULT_STEP_FLAGS, Result } from '@millrace/domain';
-import { buildStateString, isStarted, settledResult, stepStateString, uniqueStepNames } from './step-sequence.js';
+import { buildStateString, isStarted, settledResult, StepNames, stepStateString } from './step-sequence.js';
 
 const { SUCCESS, WARNINGS, FAILURE, SKIPPED, EXCEPTION, RETRY, CANCELLED } = Result;
 
-describe('uniqueStepNames', () => {
+describe('StepNames', () => {
   it.each<[string[], string[]]>([
     [[], []],
     [
@@ -23,7 +23,10 @@ describe('uniqueStepNames', () => {
       ['x'.repeat(50), 'x'.repeat(50)],
       ['x'.repeat(50), `${'x'.repeat(48)}_1`],
     ],
-  ])('makes %j %j', (names, unique) => expect(uniqueStepNames(names)).toEqual(unique));
+  ])('makes %j %j', (names, unique) => {
+    const all = new StepNames();
+    expect(names.map((name) => all.take(name))).toEqual(unique);
+  });
 });
 
 describe('isStarted', () => {

@@ -2,22 +2,23 @@ import { type BuildProgress, Result, resultName, type StepFlags } from '@millrac
 
 const MAX_NAME_LENGTH = 50;
 
-/** Makes names unique: repetitions get `_1`, `_2`, … and stay within 50 characters. */
-export function uniqueStepNames(names: readonly string[]): string[] {
-  const taken = new Set<string>();
+/** Gives the steps of a build names of their own: repetitions get `_1`, `_2`, … and stay within 50 characters. */
+export class StepNames {
+  private readonly taken = new Set<string>();
   /** The last number that a name got, so that the next repetition need not count from the beginning. */
-  const numbers = new Map<string, number>();
-  return names.map((name) => {
+  private readonly numbers = new Map<string, number>();
+
+  take(name: string): string {
     let unique = name;
-    let n = numbers.get(name) ?? 0;
-    while (taken.has(unique)) {
+    let n = this.numbers.get(name) ?? 0;
+    while (this.taken.has(unique)) {
       const suffix = `_${++n}`;
       unique = name.slice(0, MAX_NAME_LENGTH - suffix.length) + suffix;
     }
-    numbers.set(name, n);
-    taken.add(unique);
+    this.numbers.set(name, n);
+    this.taken.add(unique);
     return unique;
-  });
+  }
 }
 
 export interface Walk {

@@ -118,6 +118,8 @@ describe('limits of what a build stores', () => {
       onFenced: nothing,
       onBroken: (error) => broken.push(error),
       onWorkerAway: nothing,
+      sleepAfterMs: 60_000,
+      onAsleep: nothing,
     });
     await host.startStep({ number: 0, name: 'test', hidden: false, resumable: true });
   });

@@ -30,6 +30,7 @@ import { Registry } from 'prom-client';
 import type { RunningBuilds as Builds } from '../../dist/builds/running-builds.js';
 import { RunningBuilds } from '../../dist/builds/running-builds.js';
 import { Engine as EngineDuties } from '../../dist/engine.js';
+import { RunnerPool } from '../../dist/runner/runner.js';
 import { EngineModule } from '../../dist/engine.module.js';
 import type { AttachedWorker } from '../../dist/workers/attached-worker.js';
 import { WorkerSessions } from '../../dist/workers/sessions.js';
@@ -37,13 +38,15 @@ import { WorkerSessions } from '../../dist/workers/sessions.js';
 /** Builders that start others, and builders with two commands: in one step, in steps that change from attempt to attempt, and in a step that cannot go on half-way. */
 const CONFIG = `
 import { builder, customStep, defineConfig, triggerable, worker } from '@millrace/config';
-import { resultOf, shell, trigger } from '@millrace/steps';
+import { generateSteps, resultOf, shell, trigger } from '@millrace/steps';
 
 const factories = {
   two: [shell({ name: 'first', command: 'first' }), shell({ name: 'second', command: 'second' })],
+  planned: [generateSteps({ name: 'plan', command: 'first', steps: (output) => output.trim().split('\\n').map((line) => shell({ name: line, command: line })) }), shell({ command: 'tidy' })],
+  endlessSteps: [customStep('more', (step) => (step.addStepsAfterLastStep(null), 0), { makeSteps: () => [factories.endlessSteps[0]] })],
   other: [shell({ name: 'first', command: 'first' })],
   fickle: [customStep('odd', async (step) => resultOf(await step.shell({ command: 'number ' + Math.random() })), { resumable: true })],
-  parent: [trigger({ name: 'start', schedulers: ['children', 'more'], unimportant: ['more'], waitForFinish: true }), shell({ command: 'first' })],
+  parent: [trigger({ name: 'start', schedulers: ['children', 'more'], unimportant: ['more'], waitForFinish: true }), shell({ command: 'first' }), shell({ name: 'tidy', command: 'tidy', alwaysRun: true })],
   careless: [trigger({ schedulers: () => ['children'] })],
   child: [shell({ name: 'child', command: 'child' })],
   optional: [shell({ name: 'optional', command: 'optional' })],
@@ -75,6 +78,11 @@ export class Engine {
 
   get builds(): Builds {
     return this.module.get(RunningBuilds);
+  }
+
+  /** Number of builds that have a thread. */
+  get threads(): number {
+    return this.module.get(RunnerPool).stats().builds;
   }
 
   /** Returns the worker if it is attached here. */
@@ -254,7 +262,9 @@ export class Script {
   readonly began: string[] = [];
   private readonly waiting = new Map<string, () => void>();
 
-  constructor(private readonly held: (command: string) => boolean = (command) => command !== 'first') {}
+  constructor(
+    private readonly held: (command: string) => boolean = (command) => !['first', 'tidy'].includes(command),
+  ) {}
 
   async run(command: string, context: FakeCommandContext): Promise<number> {
     this.began.push(command);

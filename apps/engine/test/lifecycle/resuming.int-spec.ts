@@ -73,6 +73,37 @@ withEngines('a build whose worker goes away', (get) => {
     expect(await engines.builds(requestId)).toEqual([build]);
   }, 60_000);
 
+  it('has the same added steps at another engine', async () => {
+    const engines = get();
+    const [a, b] = [await engines.start('a'), await engines.start('b')];
+    const [script, commands] = [new Script(), new FakeCommands()];
+    await engines.connect(a, script, commands);
+    const requestId = await engines.submit('planned');
+    await script.begins('first begins');
+    await engines.stop(a);
+    await engines.connect(b, script, commands);
+    await engines.until(requestId, ([build]) => build!.masterId === b.me.masterId, 'the other engine');
+    script.release('first begins');
+    await script.begins('first ends');
+    script.release('first ends');
+    const [build, ...more] = await engines.ended(requestId);
+    expect([build!.results, more]).toEqual([Result.SUCCESS, []]);
+    expect(script.began).toEqual(['first', 'first begins', 'first ends', 'tidy']);
+    const steps = await engines.db.all<{ name: string }>(`SELECT name FROM steps WHERE build_id = ? ORDER BY number`, [
+      build!.id,
+    ]);
+    expect(steps.map(({ name }) => name)).toEqual(['plan', 'first begins', 'first ends', 'shell']);
+  }, 180_000);
+
+  it('is an exception when its steps add one another for ever', async () => {
+    const engines = get();
+    await engines.connect(await engines.start('a'), new Script());
+    const [build] = await engines.ended(await engines.submit('endlessSteps'));
+    expect(build).toMatchObject({ results: Result.EXCEPTION });
+    const [log] = await engines.db.all<{ id: number }>(`SELECT id FROM logs WHERE build_id = ?`, [build!.id]);
+    expect(await engines.text(log!.id)).toContain('steps have added one another 10 times');
+  }, 180_000);
+
   it.each([
     ['fickle', /^number/, /was another one before/],
     ['fixed', 'first', /step 'fixed' cannot go on half-way/],

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { BuildActionStore, CommandStore } from '@millrace/database';
 import { Result } from '@millrace/domain';
+import { eventually } from '@millrace/testing';
 import { type BuildRow, type Engine, type Engines, FakeCommands, Script, withEngines } from './engines.js';
 
 withEngines('a build that triggers others', (get) => {
@@ -17,6 +18,8 @@ withEngines('a build that triggers others', (get) => {
       `SELECT name, results, state_string AS state, urls FROM steps WHERE build_id = ? ORDER BY number`,
       [build!.id],
     );
+  const asleep = (engine: Engine): Promise<unknown> =>
+    eventually(() => engine.builds.asleep === 1, { timeoutMs: 30_000, what: 'the build asleep' });
   /** Carries out the open stop commands, as an engine's process does. */
   const obey = async (engines: Engines, engine: Engine): Promise<void> => {
     for (const wish of await new CommandStore(engines.db).openCommands(engine.me.masterId))
@@ -56,8 +59,34 @@ withEngines('a build that triggers others', (get) => {
     expect(await steps(engines, build)).toMatchObject([
       { name: 'start', results: Result.SUCCESS, state: 'triggered children, more (cancelled)' },
       { name: 'shell', results: Result.SUCCESS },
+      { name: 'tidy', results: Result.SUCCESS },
     ]);
-  }, 60_000);
+  }, 180_000);
+
+  it('waits without a thread, and goes on in another one', async () => {
+    const engines = get();
+    const engine = await engines.start('a');
+    const script = new Script();
+    await engines.connect(engine, script);
+    const requestId = await engines.submit('parent');
+    await script.begins('child');
+    await script.begins('optional');
+    await asleep(engine);
+    expect(engine.builds.size).toBe(3);
+    await eventually(() => engine.threads === 2, { what: 'only its children have threads' });
+    script.release('child');
+    script.release('optional');
+    const [build] = await engines.ended(requestId);
+    expect(build).toMatchObject({ results: Result.SUCCESS, attempt: 1 });
+    expect(await steps(engines, build)).toMatchObject([
+      { name: 'start', results: Result.SUCCESS, state: 'triggered children, more' },
+      { name: 'shell', results: Result.SUCCESS },
+      { name: 'tidy', results: Result.SUCCESS },
+    ]);
+    expect(await children(engines, requestId)).toMatchObject([{ results: 0 }, { results: 0 }]);
+    expect(script.began.sort()).toEqual(['child', 'first', 'optional', 'tidy']);
+    expect(engine.builds.stats).toEqual({ adopted: 0, parked: 0 });
+  }, 180_000);
 
   it('does not wait unless it is told to, and its end leaves them alone', async () => {
     const engines = get();
@@ -70,66 +99,94 @@ withEngines('a build that triggers others', (get) => {
     await script.begins('child');
     script.release('child');
     expect(await engines.ended(child!.id)).toMatchObject([{ results: Result.SUCCESS }]);
-  }, 60_000);
+  }, 180_000);
 
-  it('stops them when it is stopped itself', async () => {
-    const engines = get();
-    const engine = await engines.start('a');
-    const script = new Script();
-    await engines.connect(engine, script);
-    const requestId = await engines.submit('parent');
-    await script.begins('child');
-    await script.begins('optional');
-    await stop(engines, engine, requestId);
-    expect(await engines.ended(requestId)).toMatchObject([{ results: Result.CANCELLED, state: 'cancelled (enough)' }]);
-    await obey(engines, engine);
-    for (const { id } of await children(engines, requestId)) {
-      const [build] = await engines.ended(id);
-      expect(build).toMatchObject({ results: Result.CANCELLED });
-      expect(build!.state).toMatch(/^cancelled \(build \d+, which waited for it, has ended\)$/);
-    }
-  }, 60_000);
+  it.each([
+    ['with its thread', false],
+    ['asleep', true],
+  ])(
+    'stops them when it is stopped itself, %s',
+    async (_name, sleeps) => {
+      const engines = get();
+      const engine = await engines.start('a');
+      const script = new Script();
+      await engines.connect(engine, script);
+      const requestId = await engines.submit('parent');
+      await script.begins('child');
+      await script.begins('optional');
+      if (sleeps) await asleep(engine);
+      await stop(engines, engine, requestId);
+      expect(await engines.ended(requestId)).toMatchObject([
+        { results: Result.CANCELLED, state: 'cancelled (enough)' },
+      ]);
+      expect(script.began).toContain('tidy');
+      expect(script.began).not.toContain('first');
+      await obey(engines, engine);
+      for (const { id } of await children(engines, requestId)) {
+        const [build] = await engines.ended(id);
+        expect(build).toMatchObject({ results: Result.CANCELLED });
+        expect(build!.state).toMatch(/^cancelled \(build \d+, which waited for it, has ended\)$/);
+      }
+    },
+    180_000,
+  );
 
-  it('waits on at another engine, for the same ones', async () => {
-    const engines = get();
-    const [a, b] = [await engines.start('a'), await engines.start('b')];
-    const [script, commands] = [new Script(), new FakeCommands()];
-    await engines.connect(a, script, commands);
-    const requestId = await engines.submit('parent');
-    await script.begins('child');
-    await script.begins('optional');
-    await engines.stop(a);
-    script.release('optional');
-    await engines.connect(b, script, commands);
-    await engines.until(requestId, ([build]) => build!.masterId === b.me.masterId, 'the other engine');
-    script.release('child');
-    expect(await engines.ended(requestId)).toMatchObject([{ attempt: 1, results: Result.SUCCESS }]);
-    expect(await children(engines, requestId)).toMatchObject([{ results: 0 }, { results: 0 }]);
-    expect(script.began.filter((command) => command !== 'first')).toHaveLength(2);
-  }, 60_000);
+  it.each([
+    ['with its thread', false],
+    ['asleep', true],
+  ])(
+    'waits on at another engine, for the same ones, %s',
+    async (_name, sleeps) => {
+      const engines = get();
+      const [a, b] = [await engines.start('a'), await engines.start('b')];
+      const [script, commands] = [new Script(), new FakeCommands()];
+      await engines.connect(a, script, commands);
+      const requestId = await engines.submit('parent');
+      await script.begins('child');
+      await script.begins('optional');
+      if (sleeps) await asleep(a);
+      await engines.stop(a);
+      script.release('optional');
+      await engines.connect(b, script, commands);
+      await engines.until(requestId, ([build]) => build!.masterId === b.me.masterId, 'the other engine');
+      script.release('child');
+      expect(await engines.ended(requestId)).toMatchObject([{ attempt: 1, results: Result.SUCCESS }]);
+      expect(await children(engines, requestId)).toMatchObject([{ results: 0 }, { results: 0 }]);
+      expect(script.began.sort()).toEqual(['child', 'first', 'optional', 'tidy']);
+    },
+    180_000,
+  );
 
-  it('is tried again without such a worker, and takes over what it had triggered', async () => {
-    const engines = get();
-    const [a, b] = [await engines.start('a'), await engines.start('b')];
-    const script = new Script();
-    await engines.connect(a, script);
-    const requestId = await engines.submit('parent');
-    await script.begins('child');
-    const before = await children(engines, requestId);
-    await engines.stop(a);
-    const again = new Script();
-    await engines.connect(b, again);
-    await again.begins('child');
-    await again.begins('optional');
-    await engines.until(requestId, ({ length }) => length === 2, 'the second attempt');
-    again.release('child');
-    again.release('optional');
-    const builds = await engines.ended(requestId);
-    expect(builds.map(({ results }) => results)).toEqual([Result.RETRY, Result.SUCCESS]);
-    const after = await children(engines, requestId);
-    expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
-    expect(after).toMatchObject([{ parentId: builds[1]!.id }, { parentId: builds[1]!.id }]);
-  }, 60_000);
+  it.each([
+    ['with its thread', false],
+    ['asleep', true],
+  ])(
+    'is tried again without such a worker, and takes over what it had triggered, %s',
+    async (_name, sleeps) => {
+      const engines = get();
+      const [a, b] = [await engines.start('a'), await engines.start('b')];
+      const script = new Script();
+      await engines.connect(a, script);
+      const requestId = await engines.submit('parent');
+      await script.begins('child');
+      const before = await children(engines, requestId);
+      if (sleeps) await asleep(a);
+      await engines.stop(a);
+      const again = new Script();
+      await engines.connect(b, again);
+      await again.begins('child');
+      await again.begins('optional');
+      await engines.until(requestId, ({ length }) => length === 2, 'the second attempt');
+      again.release('child');
+      again.release('optional');
+      const builds = await engines.ended(requestId);
+      expect(builds.map(({ results }) => results)).toEqual([Result.RETRY, Result.SUCCESS]);
+      const after = await children(engines, requestId);
+      expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+      expect(after).toMatchObject([{ parentId: builds[1]!.id }, { parentId: builds[1]!.id }]);
+    },
+    180_000,
+  );
 
   it('must not trigger itself', async () => {
     const engines = get();
@@ -140,5 +197,5 @@ withEngines('a build that triggers others', (get) => {
     expect(await children(engines, requestId)).toEqual([]);
     const [log] = await engines.db.all<{ id: number }>(`SELECT id FROM logs WHERE build_id = ?`, [build!.id]);
     expect(await engines.text(log!.id)).toContain("for ever: 'endless' → 'endless'");
-  }, 60_000);
+  }, 180_000);
 });

@@ -73,6 +73,8 @@ export class StepEntity {
   @Bool({ default: 0 }) resumable: boolean;
   /** Time of waiting for locks, in ms; null while it waits. */
   @Big({ nullable: true, default: 0 }) locksMs: number | null;
+  /** JSON: what the steps that it has added to the build are made of, a list of `{ "after": "current" | "last", "data": … }`. */
+  @Text({ nullable: true }) added: string | null;
 }
 
 /** A command that was sent to a worker. */

@@ -22,7 +22,7 @@ export type BuildEntry =
       readonly stateString?: string;
       readonly urls?: readonly { name: string; url: string }[];
     }
-  /** `hasLocks`: the step took locks, and leaves them now. */
+  /** `hasLocks`: the step took locks, and leaves them now. `added` is JSON: what the steps that it has added are made of. */
   | {
       readonly kind: 'step-finished';
       readonly number: number;
@@ -30,6 +30,7 @@ export type BuildEntry =
       readonly stateString: string;
       readonly hidden: boolean;
       readonly hasLocks?: boolean;
+      readonly added?: string | null;
     }
   | {
       readonly kind: 'command-intended';

@@ -105,8 +105,8 @@ export class EntryWriter {
             entry.number,
           ]);
         await tx.defer(
-          `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ? WHERE id = ?`,
-          [entry.results, entry.stateString, entry.hidden, stepId],
+          `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ?, added = ? WHERE id = ?`,
+          [entry.results, entry.stateString, entry.hidden, entry.added ?? null, stepId],
         );
         await tx.defer(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
         this.steps.push({ stepId, event: 'finished' });

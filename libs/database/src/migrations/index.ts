@@ -18,6 +18,7 @@ import { Audit0025 } from './0025-audit.js';
 import { Visibility0026 } from './0026-visibility.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
+import { AddedSteps0031 } from './0031-added-steps.js';
 import { Records0036 } from './0036-records.js';
 import { Patches0040 } from './0040-patches.js';
 
@@ -43,6 +44,7 @@ export const MIGRATIONS = [
   Visibility0026,
   Providers0028,
   RepeatedTrees0030,
+  AddedSteps0031,
   Records0036,
   Patches0040,
 ];

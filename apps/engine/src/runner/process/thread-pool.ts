@@ -160,7 +160,10 @@ export class ThreadPool {
   }
 
   private stop(buildId: number, reason: string): void {
-    if (this.dropWaiting(buildId)) {
+    const begun = this.waiting.find(({ job }) => job.buildId === buildId && job.finishedSteps);
+    // What it had begun has to be ended, and its `alwaysRun` steps run.
+    if (begun) begun.job = { stopReason: reason, ...begun.job };
+    else if (this.dropWaiting(buildId)) {
       this.send({
         kind: 'done',
         buildId,

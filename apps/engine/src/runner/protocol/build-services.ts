@@ -1,3 +1,4 @@
+import type { AddedSteps } from '../../core/added-steps.js';
 import type { ChangeInfo, CommandOutcome, LogKind, TriggerOutcome, TriggerRequest, WorkerInfo } from '@millrace/config';
 import type { JsonValue, LockAccess, Properties, Result, SourceStamp, TestResult } from '@millrace/domain';
 import type { TestSet } from '../../core/record-limits.js';
@@ -19,8 +20,10 @@ export interface BuildJob {
   readonly worker: WorkerInfo & { readonly env: Readonly<Record<string, string | null>> };
   /** Folder below the worker's base directory. */
   readonly builddir: string;
-  /** Finished steps, first to last, of a build that goes on where another engine stopped. The other steps are run (I9). */
+  /** Finished steps, first to last, of a build that has begun before: on another engine, or in another thread. The other steps are run (I9). */
   readonly finishedSteps?: readonly FinishedStep[];
+  /** Why such a build was stopped before it went on. What it had begun is interrupted, and its `alwaysRun` steps are run. */
+  readonly stopReason?: string;
 }
 
 export interface FinishedStep {
@@ -28,6 +31,8 @@ export interface FinishedStep {
   readonly name: string;
   readonly results: Result;
   readonly stateString: string;
+  /** What the steps that it has added are made of. */
+  readonly added?: readonly AddedSteps[];
 }
 
 export interface CommandRequest {
@@ -104,6 +109,8 @@ export interface BuildServices {
     readonly results: Result;
     readonly stateString: string;
     readonly hidden: boolean;
+    /** What the steps that it has added are made of. */
+    readonly added?: readonly AddedSteps[];
   }): Promise<void>;
   /** Sets the changed properties. */
   setProperties(properties: Properties): Promise<void>;

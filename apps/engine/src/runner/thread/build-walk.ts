@@ -1,4 +1,4 @@
-import type { BuilderDefinition, StepOutcome } from '@millrace/config';
+import { type BuilderDefinition, checkAddedSteps, type StepOutcome } from '@millrace/config';
 import {
   afterStep,
   BUILD_BEGINS,
@@ -10,17 +10,13 @@ import {
   printable,
   Result,
   type StepFlags,
+  UserError,
   worse,
 } from '@millrace/domain';
+import { type AddedSteps, type PlannedStep, StepPlan } from '../../core/added-steps.js';
 import { BuildProperties } from '../../core/build-properties.js';
 import { ERROR_LOG, isStepsFault } from '../../core/step-limits.js';
-import {
-  buildStateString,
-  isStarted,
-  settledResult,
-  stepStateString,
-  uniqueStepNames,
-} from '../../core/step-sequence.js';
+import { buildStateString, isStarted, settledResult, stepStateString } from '../../core/step-sequence.js';
 import type { BuildServices, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-services.js';
 import { renderContextOf, StepRun } from './step-run.js';
 
@@ -41,6 +37,7 @@ export class BuildWalk {
   private fatal: unknown = null;
   private readonly finished: { results: Result; stateString: string }[] = [];
   private readonly properties: BuildProperties;
+  private readonly plan: StepPlan<Step>;
   private readonly whenStopped = new AbortController();
 
   constructor(
@@ -52,6 +49,7 @@ export class BuildWalk {
     private readonly abandonAfterMs: number = ABANDON_AFTER_MS,
   ) {
     this.properties = new BuildProperties(job.properties);
+    this.plan = new StepPlan<Step>(builder.factory);
   }
 
   stop(reason: string): void {
@@ -68,7 +66,7 @@ export class BuildWalk {
   /** Returns the outcome of a build that is not to be done; null when it is. What an earlier engine has begun is to be done. */
   private async refusal(): Promise<BuildOutcome | null> {
     const { doBuildIf = true } = this.builder;
-    if (doBuildIf === true || (this.job.finishedSteps ?? []).length > 0) return null;
+    if (doBuildIf === true || this.job.finishedSteps) return null;
     const skipped = { kind: 'finished', results: Result.SKIPPED, stateString: 'skipped by doBuildIf' } as const;
     if (doBuildIf === false) return skipped;
     // A callback that never answers must not keep a stopped build from ending.
@@ -85,16 +83,15 @@ export class BuildWalk {
   }
 
   private async runSteps(): Promise<BuildOutcome> {
-    const names = uniqueStepNames(this.builder.factory.map((step) => step.name));
     const finished = new Map((this.job.finishedSteps ?? []).map((step) => [step.number, step]));
     let number = 0;
-    for (const [index, step] of this.builder.factory.entries()) {
+    for (let planned = this.plan.next(); planned; planned = this.plan.next()) {
+      const { step, name } = planned;
       const flags: StepFlags = { ...DEFAULT_STEP_FLAGS, ...step.flags };
       if (!isStarted({ progress: this.progress, workerLost: this.workerLost }, flags)) continue;
-      const name = names[index]!;
       try {
         const before = finished.get(number);
-        const result = before ? this.recall(before, name) : await this.runStep(step, name, number);
+        const result = before ? this.recall(before, planned) : await this.runStep(planned, number);
         number += 1;
         this.progress = afterStep(this.progress, result, flags);
       } catch (error) {
@@ -108,14 +105,34 @@ export class BuildWalk {
   }
 
   /** Restores a step that an earlier engine has finished. */
-  private recall(step: FinishedStep, name: string): Result {
+  private recall(step: FinishedStep, planned: PlannedStep<Step>): Result {
+    const { name } = planned;
     if (step.name !== name) throw new Error(`step ${step.number} was '${step.name}' and is '${name}' now`);
     this.finished.push(step);
+    const { added = [] } = step;
+    this.plan.add(
+      planned,
+      added.map(({ after, data }) => ({ after, steps: this.stepsMadeBy(planned, data) })),
+    );
     return step.results;
   }
 
+  /**
+   * Returns the steps that a step adds to the build.
+   * @throws UserError `bad-steps`, `too-many-steps`
+   */
+  private stepsMadeBy(planned: PlannedStep<Step>, data: AddedSteps['data']): readonly Step[] {
+    const { step, name } = planned;
+    if (!step.makeSteps)
+      throw new UserError('bad-steps', `step '${name}' has no makeSteps, which makes the steps that it adds`);
+    const steps = checkAddedSteps(step.makeSteps(data));
+    this.plan.admit(planned, steps.length);
+    return steps;
+  }
+
   /** Runs a step. Throws only if the build cannot go on at all. */
-  private async runStep(step: Step, name: string, number: number): Promise<Result> {
+  private async runStep(planned: PlannedStep<Step>, number: number): Promise<Result> {
+    const { step, name } = planned;
     const run = new StepRun({
       job: this.job,
       services: this.services,
@@ -123,10 +140,13 @@ export class BuildWalk {
       name,
       properties: this.properties,
       env: this.builder.env ?? {},
+      makeSteps: (data) => this.stepsMadeBy(planned, data),
       track: (sent) => void sent.catch((error: unknown) => (this.fatal ??= error)),
     });
     this.current = run;
     this.onStep({ number, name });
+    // Not before what is recorded has been recalled: a stopped build starts no steps.
+    if (this.job.stopReason !== undefined && this.stopped === null) this.stop(this.job.stopReason);
     const hidden = step.hideStepIf === true;
     const { locks = [], resumable = false } = step;
     this.send(this.services.startStep({ number, name, hidden, resumable, wantsLocks: locks.length > 0 }));
@@ -136,7 +156,9 @@ export class BuildWalk {
     this.throwIfFatal();
     const finish = { number, results: result, stateString: stepStateString(stateString, result), hidden: isHidden };
     this.finished.push(finish);
-    this.send(this.services.finishStep(finish));
+    const added = run.added.map(({ after, data }) => ({ after, data }));
+    this.plan.add(planned, run.added);
+    this.send(this.services.finishStep({ ...finish, ...(added.length > 0 && { added }) }));
     this.onStep(null);
     return result;
   }

@@ -11,6 +11,7 @@ import {
   renderCommand,
   renderPath,
   type ShellOptions,
+  type Step,
   type StepContext,
   type StepOutcome,
   type TestResultOptions,
@@ -19,10 +20,11 @@ import {
   type TriggerOutcome,
   type TriggerRequest,
 } from '@millrace/config';
-import { type JsonValue, mainSourceStamp, NO_SOURCE, Result, type TestResult } from '@millrace/domain';
+import { type JsonValue, mainSourceStamp, NO_SOURCE, Result, type TestResult, UserError } from '@millrace/domain';
+import { ADDED_LIMITS, type AddedSteps, type MadeSteps } from '../../core/added-steps.js';
 import type { BuildProperties } from '../../core/build-properties.js';
 import { firstPiece } from '../../core/log-text.js';
-import { shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
+import { overStepLimit, shortState, StepLogs, StepUrls } from '../../core/step-limits.js';
 import type { TestSet } from '../../core/record-limits.js';
 import { workerPath } from '../../core/worker-path.js';
 import type { BuildServices, BuildJob, CommandRequest } from '../protocol/build-services.js';
@@ -49,6 +51,11 @@ export interface StepRunParts {
   readonly properties: BuildProperties;
   /** The builder's environment, for every command. */
   readonly env: Readonly<Record<string, Renderable<string | null>>>;
+  /**
+   * Makes the steps that the step adds.
+   * @throws UserError
+   */
+  readonly makeSteps: (data: JsonValue) => readonly Step[];
   /** Receives the promise of a call that is not awaited. Its failure ends the build. */
   readonly track: (sent: Promise<void>) => void;
 }
@@ -73,6 +80,9 @@ export function renderContextOf(job: BuildJob, properties: BuildProperties): Ren
 export class StepRun {
   readonly context: StepContext;
   workerLost = false;
+  /** The steps that the step has added to the build. */
+  readonly added: (AddedSteps & MadeSteps<Step>)[] = [];
+  private addedCharacters = 0;
   /** The last state that the step has set. */
   shown: string | null = null;
   private readonly abort = new AbortController();
@@ -193,6 +203,23 @@ export class StepRun {
     return await this.whileBusy(() => this.parts.services.trigger(call), true);
   }
 
+  private addSteps(after: AddedSteps['after'], data: JsonValue): number {
+    const json = JSON.stringify(data) as string | undefined;
+    if (json === undefined) throw new UserError('bad-steps', 'what added steps are made of has to be JSON');
+    if (this.added.length >= ADDED_LIMITS.calls) throw overStepLimit('calls that add steps', ADDED_LIMITS.calls);
+    this.addedCharacters += json.length;
+    if (this.addedCharacters > ADDED_LIMITS.characters)
+      throw overStepLimit(
+        `${this.addedCharacters} characters of what added steps are made of`,
+        ADDED_LIMITS.characters,
+      );
+    // The same as it will be read from the record.
+    const recorded = JSON.parse(json) as JsonValue;
+    const steps = this.parts.makeSteps(recorded);
+    this.added.push({ after, data: recorded, steps });
+    return steps.length;
+  }
+
   private async whileBusy<T>(work: () => Promise<T>, isInterruptible: boolean): Promise<T> {
     this.underWay++;
     if (isInterruptible) this.interruptible++;
@@ -259,6 +286,8 @@ export class StepRun {
       command: (name, args, options) => this.command(name, args, options),
       shell: (options) => this.shell(options),
       trigger: (what) => this.trigger(what),
+      addStepsAfterCurrentStep: (data) => this.addSteps('current', data),
+      addStepsAfterLastStep: (data) => this.addSteps('last', data),
       log: (name, kind) => {
         this.logsLimit.add(name);
         return this.log(name, kind);
