@@ -19,6 +19,8 @@ class Forge {
   readonly requests: { readonly url: string; readonly headers: IncomingHttpHeaders }[] = [];
   repo = '';
   pulls: Pull[] = [];
+  /** Number of files that each pull request changes. */
+  files = 0;
   /** Answers the next requests instead. */
   trouble: ((response: ServerResponse) => void) | null = null;
   private readonly template = JSON.parse(readFileSync(resolve(RECORDED, 'github.json'), 'utf8')) as [Pull & object];
@@ -30,7 +32,10 @@ class Forge {
       this.requests.push({ url, headers });
       if (this.trouble) return this.trouble(response);
       const page = Number(new URL(url, 'http://forge').searchParams.get('page'));
-      const body = JSON.stringify(this.pulls.slice((page - 1) * 100, page * 100));
+      const all = url.includes('/files?')
+        ? Array.from({ length: this.files }, (_, i) => ({ filename: `src/${i}.c` }))
+        : this.pulls;
+      const body = JSON.stringify(all.slice((page - 1) * 100, page * 100));
       const etag = `"${body.length}-${this.pulls.map(({ head }) => head.sha[0]).join('')}-${page}"`;
       if (headers['if-none-match'] === etag) return void response.writeHead(304, { etag }).end();
       response.writeHead(200, { etag, 'content-type': 'application/json', 'x-ratelimit-remaining': '50' }).end(body);
@@ -79,6 +84,7 @@ describe('a poller of pull requests', () => {
   beforeEach(async () => {
     before = (await site.db.get<{ id: number }>(`SELECT COALESCE(MAX(id), 0) AS id FROM changes`))!.id;
     forge.pulls = [forge.open(1, 'a')];
+    forge.files = 0;
     forge.trouble = null;
     forge.requests.length = 0;
   });
@@ -149,11 +155,42 @@ describe('a poller of pull requests', () => {
     await taken('ab');
   });
 
+  it('makes one change of each head with two schedulers, whichever of them goes', async () => {
+    forge.pulls = [];
+    const other = await site.start('beside', ENV);
+    await start();
+    process.kill(other.process.pid!, 'SIGHUP');
+    await becomes('ok', null);
+    const all = [...'abcdefghij'];
+    for (const [i, head] of all.entries()) {
+      forge.pulls = [forge.open(1 + i, head), ...forge.pulls];
+      // The owner goes in the middle, and the other one takes over.
+      if (i === 5) await scheduler.process.stop();
+      await taken(all.slice(0, i + 1).join(''));
+    }
+    scheduler = other;
+    await askedAgain();
+    expect(await heads()).toEqual(all);
+  }, 180_000);
+
   it('reads all pages', async () => {
     forge.pulls = Array.from({ length: 230 }, (_, i) => forge.open(230 - i, 'a'));
     await start();
     await eventually(async () => (await changes()).length === 230, { what: 'all of them', timeoutMs: 40_000 });
     expect(forge.requests.slice(0, 3).map(({ url }) => url.replace(/.*&/, ''))).toEqual(['page=1', 'page=2', 'page=3']);
+  });
+
+  it('names the files of a pull request, as many as fit on ten pages', async () => {
+    forge.files = 1_050;
+    await start('files: true');
+    await taken('a');
+    const row = await site.db.get<{ files: string }>(`SELECT files FROM changes WHERE id > ?`, [before]);
+    expect(JSON.parse(row!.files)).toEqual(Array.from({ length: 1_000 }, (_, i) => `src/${i}.c`));
+    const asked = forge.requests.filter(({ url }) => url.includes('/pulls/1/files?'));
+    expect(asked.map(({ url }) => url.replace(/.*&page=/, '')).slice(0, 10)).toEqual(
+      Array.from({ length: 10 }, (_, i) => `${i + 1}`),
+    );
+    expect(asked).toHaveLength(10);
   });
 
   it('builds only what goes into its branches, and what the filter takes', async () => {

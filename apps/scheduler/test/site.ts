@@ -172,7 +172,7 @@ export default defineConfig({
       }),
     };
     this.schedulers.push(scheduler);
-    await eventually(async () => (await fetch(`${scheduler.url}/readyz`)).ok, { timeoutMs: 30_000, what: name }).catch(
+    await eventually(async () => (await fetch(`${scheduler.url}/readyz`)).ok, { timeoutMs: 120_000, what: name }).catch(
       (error: unknown) => {
         throw new Error(`${String(error)}\n${this.output.join('\n')}`, { cause: error });
       },

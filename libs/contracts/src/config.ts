@@ -212,6 +212,8 @@ export interface CompiledPullRequestSource extends ChangeSourceCommon {
   readonly repositoryType: 'https' | 'ssh';
   /** Whether the merge with the base is built, from the base's repository, instead of the head from its own. */
   readonly magicLink: boolean;
+  /** Whether the changes name the files of the pull requests. Missing in revisions of older releases. */
+  readonly files?: boolean;
   /** A callback that gets each pull request and says whether it is built; null for all. */
   readonly filter: string | null;
 }

@@ -16,6 +16,8 @@ import type { ForgeApi } from './forge-api.js';
 
 /** Most pages that a poll asks for. */
 const MAX_PAGES = 20;
+/** Most pages of files that are asked for of a pull request. */
+const MAX_FILE_PAGES = 10;
 const BATCH = 200;
 /** Prefix of the states that name the head of each open pull request that was looked at. */
 const HEAD_STATE = 'pull:';
@@ -87,7 +89,7 @@ export class PullRequestPoller {
       if (typeof answer === 'boolean') decided.push({ request, isBuilt: answer });
       else undecided.push(`${request.number} (${answer.failed})`);
     }
-    for (let i = 0; i < decided.length; i += BATCH) await this.store(owner, decided.slice(i, i + BATCH));
+    for (let i = 0; i < decided.length; i += BATCH) await this.store(owner, decided.slice(i, i + BATCH), signal);
     if (isComplete) await this.forget(owner, known, new Set(open.map(({ request }) => HEAD_STATE + request.number)));
     const leftOut = [
       isComplete ? null : `only the ${MAX_PAGES * PER_PAGE} pull requests that were touched last are looked at`,
@@ -129,9 +131,12 @@ export class PullRequestPoller {
   private async store(
     owner: Ownership,
     decided: readonly { readonly request: PullRequest; readonly isBuilt: boolean }[],
+    signal: AbortSignal,
   ): Promise<void> {
     const { intake, hints: bus, log } = this.ports;
-    const changes = decided.filter(({ isBuilt }) => isBuilt).map(({ request }) => this.change(request));
+    const changes: NewChange[] = [];
+    for (const { request } of decided.filter(({ isBuilt }) => isBuilt))
+      changes.push(this.change(request, await this.filesOf(request, signal)));
     const state = new Map(decided.map(({ request: { number, head } }) => [HEAD_STATE + number, head]));
     const ids = await intake.addChanges(changes, { owner, state });
     for (const id of ids) bus.publish(hints.change(id));
@@ -145,9 +150,22 @@ export class PullRequestPoller {
     await this.ports.intake.addChanges([], { owner, state: new Map(gone.map((name) => [name, null])) });
   }
 
-  private change({ number, head, change }: PullRequest): NewChange {
+  /** Asks for the files of a pull request, as many as fit on the pages that are asked for. */
+  private async filesOf({ number }: PullRequest, signal: AbortSignal): Promise<readonly string[]> {
+    const { source, forge, api } = this.options;
+    const files: string[] = [];
+    for (let page = 1; source.files && page <= MAX_FILE_PAGES; page++) {
+      const { items } = (await api.list(forge.filesUrl(source, number, page), null, signal))!;
+      for (const item of items) files.push(forge.readFile(new Payload(item)));
+      if (items.length < PER_PAGE) break;
+    }
+    return files;
+  }
+
+  private change({ number, head, change }: PullRequest, files: readonly string[]): NewChange {
     return {
       ...change,
+      files,
       dedupKey: JSON.stringify(['pull', this.options.source.name, number, head]),
       whenMs: change.whenMs ?? Date.now(),
       properties: propertiesFrom(change.properties, 'Change'),

@@ -36,6 +36,7 @@ export function compilePullRequests(
     tokenEnv: reader.has('tokenEnv') ? variable(reader, isSet) : null,
     branches: hasAll ? 'all' : reader.texts('branches', { expected: "'all' or a list of branch names" }),
     repositoryType: reader.oneOf('repositoryType', ['https', 'ssh'], 'https'),
+    files: reader.boolean('files', false),
     filter: typeof filter === 'function' ? callbacks.keep(reader.at('pullRequestFilter'), filter) : null,
     pollIntervalMs: Math.round(
       reader.number('pollIntervalSeconds', { default: 600, min: 0.1, max: TIMER_MAX_SECONDS }) * 1000,

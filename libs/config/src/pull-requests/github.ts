@@ -16,6 +16,9 @@ export const githubPulls: PullRequestForge = {
   }),
   pageUrl: ({ apiUrl, path }, page) =>
     `${apiUrl}/repos/${path}/pulls?state=open&sort=updated&direction=desc&per_page=${PER_PAGE}&page=${page}`,
+  filesUrl: ({ apiUrl, path }, number, page) =>
+    `${apiUrl}/repos/${path}/pulls/${number}/files?per_page=${PER_PAGE}&page=${page}`,
+  readFile: (item) => item.required('filename'),
   headers: (token) => ({
     accept: 'application/vnd.github+json',
     'x-github-api-version': '2022-11-28',

@@ -13,6 +13,9 @@ export const gitlabMerges: PullRequestForge = {
   compile: (reader) => ({ path: reader.text('path', PATH), magicLink: false }),
   pageUrl: ({ apiUrl, path }, page) =>
     `${apiUrl}/projects/${encodeURIComponent(path)}/merge_requests?state=opened&scope=all&order_by=updated_at&sort=desc&per_page=${PER_PAGE}&page=${page}`,
+  filesUrl: ({ apiUrl, path }, number, page) =>
+    `${apiUrl}/projects/${encodeURIComponent(path)}/merge_requests/${number}/diffs?per_page=${PER_PAGE}&page=${page}`,
+  readFile: (item) => item.required('new_path'),
   headers: (token) => ({ ...(token === null ? {} : { 'private-token': token }) }),
   read(source, item) {
     const number = item.required('iid');

@@ -12,6 +12,13 @@ export interface PullRequestForge {
   compile(reader: ObjectReader): Pick<CompiledPullRequestSource, 'path' | 'magicLink'>;
   /** Returns the address of a page of open pull requests, those first that were touched last. Pages begin with 1. */
   pageUrl(source: CompiledPullRequestSource, page: number): string;
+  /** Returns the address of a page of the files that a pull request changes. Pages begin with 1. */
+  filesUrl(source: CompiledPullRequestSource, number: string, page: number): string;
+  /**
+   * Reads a file of such a page.
+   * @throws UserError `bad-delivery`
+   */
+  readFile(item: Payload): string;
   headers(token: string | null): Readonly<Record<string, string>>;
   /**
    * Reads a pull request of a page.
@@ -29,5 +36,5 @@ export interface PullRequest {
   readonly change: HookChange;
 }
 
-/** Pull requests of a page. */
+/** Pull requests, or files, of a page. */
 export const PER_PAGE = 100;

@@ -17,6 +17,8 @@ export interface PullRequestPollerOptions {
   readonly apiUrl?: string;
   /** Gets a pull request as the API describes it, and says whether it is built. Asked once for each head. */
   readonly pullRequestFilter?: (pullRequest: JsonValue) => boolean | Promise<boolean>;
+  /** Whether the changes name the files of a pull request, for which the forge is asked once more for each head. Default false. */
+  readonly files?: boolean;
   readonly project?: string;
   /** Default `pull` at GitHub, `merge_request` at GitLab. */
   readonly category?: string;

@@ -110,6 +110,17 @@ describe('a poller of pull requests', () => {
     });
   });
 
+  it.each<[string, { readonly kind: CompiledPullRequestSource['kind'] }, string, object]>([
+    ['GitHub', github(), 'repos/acme/widget/pulls/50/files', { filename: 'src/a.c', status: 'modified' }],
+    ['GitLab', gitlab(), 'projects/acme%2Fwidget/merge_requests/50/diffs', { new_path: 'src/a.c', old_path: 'a.c' }],
+  ])('asks %s for the files of a pull request', (_what, definition, path, item) => {
+    const { source } = compiled(definition);
+    const forge = pullRequestForge(definition.kind);
+    expect(forge.filesUrl(source, '50', 2)).toBe(`${source.apiUrl}/${path}?per_page=100&page=2`);
+    expect(forge.readFile(new Payload(item))).toBe('src/a.c');
+    expect(() => forge.readFile(new Payload({}))).toThrow(expect.objectContaining({ code: 'bad-delivery' }));
+  });
+
   it.each([github(), gitlab()])('asks $kind for pages, with its token', (definition) => {
     const { source } = compiled(definition);
     const forge = pullRequestForge(definition.kind);
