@@ -104,6 +104,38 @@ describeWeb('the pages, in a browser', () => {
       .waitFor();
   });
 
+  it('forces a build of a patch, with files and values of groups', async () => {
+    const { builders } = await cluster.api<{ builders: { builderid: number }[] }>('/builders/check');
+    await page.goto(`${cluster.url}/builders/${builders[0]!.builderid}`);
+    await page.getByRole('button', { name: 'Try a patch' }).click();
+    const dialog = page.getByRole('dialog');
+    const field = (name: string) => dialog.locator(`[name="${name}"]`);
+    const file = (name: string, text: string) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+    const patch = `--- a/source.txt\n+++ b/source.txt\n@@ -1 +1 @@\n-bad\n+good again\n`;
+    await field('app_branch').selectOption('failing');
+    await field('app_patch_body').setInputFiles(file('mend.diff', patch));
+    await field('app_patch_author').fill('Ada');
+    await field('app_patch_comment').fill('mended');
+    await field('options_deep_jobs').fill('3');
+    await dialog.getByRole('tab', { name: 'notes' }).click();
+    await field('options_notes').setInputFiles(file('notes.txt', 'a note\n'));
+    await dialog.getByRole('button', { name: 'Try a patch' }).click();
+    await page.waitForURL(/\/buildrequests\/\d+/);
+    await page.getByText('with a patch by Ada: mended').click();
+    await page.getByText('+good again').waitFor();
+    const requestId = new URL(page.url()).pathname.split('/').at(-1)!;
+    const builds = await eventually(
+      async () => {
+        const answer = await cluster.api<{ builds: { results: number | null; properties: object }[] }>(
+          `/builds?buildrequestid=${requestId}&property=options`,
+        );
+        return answer.builds[0]?.results === 0 && answer.builds;
+      },
+      { timeoutMs: 60_000, what: 'the build of the patch' },
+    );
+    expect(builds[0]!.properties).toEqual({ options: [{ deep: { jobs: 3 }, notes: 'a note\n' }, 'Force Build Form'] });
+  });
+
   it('pauses a worker with a reason, resumes it, and shuts it down', async () => {
     await page.goto(`${cluster.url}/workers`);
     const row = page.locator('tr', { hasText: 'local' });

@@ -30,6 +30,8 @@ export function ForceDialog({
   const [problems, setProblems] = useState<Readonly<Record<string, string>>>({});
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  /** Number of files whose text is being read. */
+  const [reading, setReading] = useState(0);
   useEffect(() => dialog.current?.showModal(), []);
 
   const submit = (event: FormEvent): void => {
@@ -65,6 +67,14 @@ export function ForceDialog({
             onChange={(name, value) =>
               setValues((old) => ({ ...old, [name]: value, ...populated(scheduler.all_fields, name, value) }))
             }
+            onFile={(name, file) => {
+              setReading((files) => files + 1);
+              void file
+                .text()
+                .then((text) => setValues((old) => ({ ...old, [name]: text })))
+                .catch((failure: Error) => setError(`${file.name} cannot be read: ${failure.message}`))
+                .finally(() => setReading((files) => files - 1));
+            }}
           />
         ))}
         {error && (
@@ -76,7 +86,7 @@ export function ForceDialog({
           <button type="button" onClick={() => dialog.current?.close()}>
             Close
           </button>
-          <button type="submit" className="primary" disabled={busy}>
+          <button type="submit" className="primary" disabled={busy || reading > 0}>
             {scheduler.button_name}
           </button>
         </footer>
@@ -117,6 +127,8 @@ interface FieldProps {
   readonly values: Values;
   readonly problems: Readonly<Record<string, string>>;
   readonly onChange: (name: string, value: Values[string]) => void;
+  /** Called with a file whose text is the value. */
+  readonly onFile: (name: string, file: File) => void;
 }
 
 function Field(props: FieldProps): ReactNode {
@@ -193,7 +205,7 @@ function Tabs({ fields, ...props }: FieldProps & { readonly fields: readonly For
   );
 }
 
-function Input({ field, values, problems, onChange }: FieldProps): ReactNode {
+function Input({ field, values, problems, onChange, onFile }: FieldProps): ReactNode {
   const name = field.fullName!;
   const value = values[name];
   const common = { name, 'aria-invalid': Object.hasOwn(problems, name), maxLength: field.maxsize ?? undefined };
@@ -224,8 +236,8 @@ function Input({ field, values, problems, onChange }: FieldProps): ReactNode {
           aria-invalid={common['aria-invalid']}
           onChange={(event) => {
             const file = event.target.files?.[0];
-            if (!file) onChange(name, '');
-            else void file.text().then((text) => onChange(name, text));
+            if (file) onFile(name, file);
+            else onChange(name, '');
           }}
         />
       );
