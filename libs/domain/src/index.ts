@@ -18,6 +18,7 @@ export {
   type ValueMatch,
 } from './change-filter.js';
 export { type Collapsible, collapseKey } from './collapse.js';
+export { type BudgetOptions, Budgets } from './budgets.js';
 export { addressGroup, type CapLimits, ConnectionCap } from './connection-cap.js';
 export { harmlessEnvironment } from './environment.js';
 export { FencedError, MillraceError, messageOf, OperationalError, UnexpectedError, UserError } from './errors.js';
@@ -108,12 +109,7 @@ export {
 } from './rights/rights.js';
 export { type RoleSource, rolesOf } from './rights/roles.js';
 export { type Belongings, Sight } from './rights/sight.js';
-export {
-  NO_PROJECT,
-  type ProjectVisibility,
-  type VisibilityPolicy,
-  visibleProjects,
-} from './rights/visibility.js';
+export { NO_PROJECT, type ProjectVisibility, type VisibilityPolicy, visibleProjects } from './rights/visibility.js';
 export { commandPlaceholders, interpolateCommand, interpolatePath } from './shell-template.js';
 export { shellWord } from './shell-words.js';
 export {
