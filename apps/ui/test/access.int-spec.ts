@@ -309,6 +309,40 @@ describe('rights', () => {
   });
 });
 
+/** Reads from an address of this machine, through a proxy. */
+const readThrough = (at: UiServer, localAddress: string, client: string, path = 'masters', more: Headers = {}) =>
+  new Promise<{ status: number; retryAfter: string | undefined }>((resolve, reject) => {
+    const headers = { 'x-forwarded-for': client, ...more };
+    const asked = request(`${at.url}/api/v2/${path}`, { localAddress, headers }, (response) => {
+      const { statusCode: status, headers: own } = response;
+      response.resume().on('end', () => resolve({ status: status!, retryAfter: own['retry-after'] }));
+    });
+    asked.on('error', reject).end();
+  });
+
+it('each client has a budget of requests, and says when the next one is answered', async () => {
+  const strict = await startUi(site, { requestsPerSecond: 0.001, policy: { www: { auth: AUTH } } });
+  try {
+    const ask = (client: string, more?: Headers) => readThrough(strict, '127.0.0.5', client, 'masters', more);
+    const answers = [];
+    for (let i = 0; i < 4; i++) answers.push(await ask('203.0.113.9'));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
+    expect(Number(answers[3]!.retryAfter)).toBeGreaterThan(0);
+    // Others have theirs, whoever is signed in has one of their own, and so have those whose tokens do not work.
+    expect((await ask('203.0.113.10')).status).toBe(200);
+    const ann = sessionOf(await login('ann', 'correct horse'));
+    expect((await ask('203.0.113.9', ann)).status).toBe(200);
+    const wrong = [];
+    for (let i = 0; i < 4; i++)
+      wrong.push((await ask('203.0.113.11', { authorization: `Bearer mrt_${'x'.repeat(43)}` })).status);
+    expect(wrong).toEqual([401, 401, 401, 429]);
+    // Nobody is limited on this machine.
+    for (let i = 0; i < 5; i++) expect((await get('/api/v2/masters', {}, strict)).status).toBe(200);
+  } finally {
+    await strict.close();
+  }
+});
+
 /** Signs in from an address of this machine. */
 const loginFrom = (localAddress: string, headers: Headers): Promise<number> =>
   new Promise((resolve, reject) => {

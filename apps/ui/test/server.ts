@@ -121,6 +121,7 @@ export async function startUi(
     port?: number;
     webFolder?: string;
     wsMax?: number;
+    requestsPerSecond?: number;
     publicUrl?: string;
     /** The variables with the secrets of hooks and providers. */
     env?: Record<string, string>;
@@ -138,6 +139,8 @@ export async function startUi(
     listenerRule: rule,
     wsMax: options.wsMax ?? 100,
     wsMaxPerAddress: 100,
+    requestsPerSecond: options.requestsPerSecond ?? 0,
+    requestsBurst: 3,
     pollIntervalMs: options.pollIntervalMs ?? 2000,
     hookKeepMs: 60_000,
     trustedProxies: ['127.0.0.5'],

@@ -12,6 +12,7 @@ const STATUS: ReadonlyMap<string, number> = new Map([
   ['idempotency-conflict', 409],
   ['disabled', 409],
   ['name-taken', 409],
+  ['too-many-requests', 429],
   ['method-not-found', 501],
 ]);
 

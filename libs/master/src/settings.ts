@@ -82,6 +82,9 @@ export interface UiSettings extends HookSettings {
   /** Most connections to `/ws`, of all addresses and of one. Loopback, where a proxy may be, is not limited by address. */
   readonly wsMax: number;
   readonly wsMaxPerAddress: number;
+  /** Requests a second of one client in the long run, and at once. 0: not limited. */
+  readonly requestsPerSecond: number;
+  readonly requestsBurst: number;
   /** How long it is kept who did what. */
   readonly auditKeepMs: number;
 }
@@ -182,6 +185,8 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     trustedProxies: cidrs(reader, 'MILLRACE_TRUSTED_PROXIES'),
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
     wsMaxPerAddress: reader.integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
+    requestsPerSecond: reader.integer('MILLRACE_REQUESTS_PER_SECOND', 50, 0, 100_000),
+    requestsBurst: reader.integer('MILLRACE_REQUESTS_BURST', 1000, 1, 1_000_000),
     auditKeepMs: reader.integer('MILLRACE_AUDIT_KEEP_DAYS', 365, 1, 36_500) * DAY_MS,
     ...hookSettings(reader),
   }),

@@ -8,6 +8,7 @@ export class Turns {
   constructor(
     atATime: number,
     private readonly mostWaiting: number,
+    private readonly busy = 'too many people are signing in: try again in a moment',
   ) {
     this.free = atATime;
   }
@@ -15,8 +16,7 @@ export class Turns {
   /** @throws OperationalError `busy` */
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.free > 0) this.free--;
-    else if (this.waiting.length >= this.mostWaiting)
-      throw new OperationalError('busy', 'too many people are signing in: try again in a moment');
+    else if (this.waiting.length >= this.mostWaiting) throw new OperationalError('busy', this.busy);
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
     try {
       return await work();

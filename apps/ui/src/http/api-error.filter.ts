@@ -19,6 +19,9 @@ export class ApiErrorFilter implements ExceptionFilter<unknown> {
       const path = http.getRequest<FastifyRequest>().raw.url;
       this.log.error({ err: error, path }, `request failed: ${messageOf(error)}`);
     }
-    void http.getResponse<FastifyReply>().status(status).type('text/plain; charset=utf-8').send(JSON.stringify(body));
+    const reply = http.getResponse<FastifyReply>();
+    const retryAfterS = error instanceof MillraceError ? error.fields['retryAfterS'] : undefined;
+    if (typeof retryAfterS === 'number') void reply.header('retry-after', String(retryAfterS));
+    void reply.status(status).type('text/plain; charset=utf-8').send(JSON.stringify(body));
   }
 }

@@ -5,6 +5,7 @@ import { printable, type Sight, UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import { Access } from '../access/access.js';
 import type { ApiRequest } from '../http/api-request.js';
+import { Traffic } from '../http/traffic.js';
 import type { Lines, RawText } from '../resources/resource.js';
 import { type Place, ResourceTable } from '../resources/resource-table.js';
 import { seenOf } from '../resources/seen.js';
@@ -42,6 +43,7 @@ export class RestApi {
     private readonly table: ResourceTable,
     private readonly access: Access,
     private readonly sights: Sights,
+    private readonly traffic: Traffic,
     @Inject(SETTINGS) { listenerRule: { publicPath } }: Pick<UiSettings, 'listenerRule'>,
   ) {
     this.base = `${publicPath}/api/v2/`;
@@ -58,12 +60,14 @@ export class RestApi {
     const { view: action, name: resource } = whole.resource;
     if (caller.kind === 'token' || !this.access.mayEverybody(action)) this.access.demand(caller, { action, resource });
     const sight = this.sights.of(caller);
-    const read = async (): Promise<Answer> =>
+    const find = async (): Promise<Answer> =>
       answer({ path, query }, { place: await this.table.seen(whole, sight), sight, style, base: this.base });
-    // A stream of pieces cannot be shared by several readers.
-    if (whole.read.kind === 'raw') return read();
-    // What callers read does not depend on who they are, only on what they see.
-    return this.shared.read(`${style} ${sight?.key ?? 'all'} ${path}?${query}`, read);
+    // A stream of pieces cannot be shared by several readers, and takes its time.
+    if (whole.read.kind === 'raw') return find();
+    const read = whole.read.kind === 'one' ? find : () => this.traffic.read(caller, find);
+    // What callers read does not depend on who they are, only on what they see. Nobody who has signed in waits for a stranger's turn.
+    const turn = caller.kind === 'anonymous' ? 'stranger' : 'known';
+    return this.shared.read(`${style} ${turn} ${sight?.key ?? 'all'} ${path}?${query}`, read);
   }
 }
 

@@ -3,9 +3,9 @@ import { Controller, Delete, Get, Inject, Options, Patch, Put, Req, Res, UseFilt
 import { UserError } from '@millrace/domain';
 import { SETTINGS, type UiSettings } from '@millrace/master';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Callers } from '../access/callers.js';
 import { ApiErrorFilter } from '../http/api-error.filter.js';
-import { addressOf, apiRequest } from '../http/api-request.js';
+import { apiRequest } from '../http/api-request.js';
+import { Traffic } from '../http/traffic.js';
 import { RestApi } from './rest-api.js';
 
 const PATHS = ['api', 'api/*'];
@@ -16,7 +16,7 @@ const PATHS = ['api', 'api/*'];
 export class RestController {
   constructor(
     private readonly api: RestApi,
-    private readonly callers: Callers,
+    private readonly traffic: Traffic,
     @Inject(SETTINGS) private readonly settings: UiSettings,
   ) {}
 
@@ -29,7 +29,7 @@ export class RestController {
   async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const accept = request.headers.accept?.includes('application/json') ? 'json' : 'text';
     const { status, headers, body } = await this.api.get(
-      apiRequest(request, await this.callers.of(request.headers, addressOf(request.raw))),
+      apiRequest(request, await this.traffic.callerOf(request)),
       accept,
     );
     if (headers['etag'] !== undefined && request.headers['if-none-match'] === headers['etag']) {
