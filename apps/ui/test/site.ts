@@ -115,22 +115,29 @@ export class Site {
     private readonly cleanUp: () => Promise<void>,
   ) {}
 
-  static async onSqlite(): Promise<Site> {
+  static async onSqlite(config = CONFIG): Promise<Site> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-ui-'));
-    return Site.on(`sqlite:${folder}/db.sqlite`, () => rm(folder, { recursive: true, force: true }));
+    return Site.on(`sqlite:${folder}/db.sqlite`, () => rm(folder, { recursive: true, force: true }), config);
   }
 
-  static async on(url: string, cleanUp: () => Promise<void> = async () => undefined): Promise<Site> {
+  static async on(
+    url: string,
+    cleanUp: () => Promise<void> = async () => undefined,
+    config: CompiledConfig = CONFIG,
+  ): Promise<Site> {
     await migrate(url);
     const db = openDatabase(url);
     const engine = await registerMaster(db, { name: 'engine@lab' });
     const ids = await new ConfigurationStore(db).apply(
       engine,
-      { fingerprint: 'f'.repeat(64), body: JSON.stringify(CONFIG) },
-      { ...CONFIG, changeSources: [{ name: 'git' }], locks: [LOCK] },
+      { fingerprint: 'f'.repeat(64), body: JSON.stringify(config) },
+      { ...config, ...(config === CONFIG && { changeSources: [{ name: 'git' }] }), locks: [LOCK] },
       { serves: true },
     );
-    await new WorkerStore(db).attached(ids.workers.get('w1')!, engine, { admin: 'Ann Admin\n', host: 'lab host 1\n' });
+    await new WorkerStore(db).attached([...ids.workers.values()][0]!, engine, {
+      admin: 'Ann Admin\n',
+      host: 'lab host 1\n',
+    });
     const journal = new Journal(db, engine, (error) => {
       throw error;
     });
