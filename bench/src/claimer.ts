@@ -13,6 +13,8 @@ export interface ClaimerSetup {
   readonly url: string;
   readonly name: string;
   readonly claimers: number;
+  /** Whether each builder has a lock, whose id is the builder's. */
+  readonly hasLocks: boolean;
 }
 
 /** Free worker slots of one claimer. */
@@ -63,7 +65,24 @@ async function claimAll(self: Incarnation, workerId: number): Promise<void> {
 }
 
 function candidate(requestId: number, builderId: number, workerId: number): ClaimCandidate {
-  return { requestId, builderId, builderName: `builder-${builderId}`, workerId, workerName: 'w', properties: {} };
+  const builderName = `builder-${builderId}`;
+  const need = {
+    lockId: builderId,
+    workerId: 0,
+    lock: builderName,
+    mode: 'counting',
+    count: 1,
+    capacity: 100,
+  } as const;
+  return {
+    requestId,
+    builderId,
+    builderName,
+    workerId,
+    workerName: 'w',
+    properties: {},
+    ...(setup.hasLocks && { locks: [{ ...need, resources: [], property: null }] }),
+  };
 }
 
 function shuffled<T>(items: T[]): T[] {

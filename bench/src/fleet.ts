@@ -8,6 +8,8 @@ export interface FleetSetup {
   /** Worker `wN` has the password `TOKEN-wN`. */
   readonly token: string;
   readonly workers: number;
+  /** Number of the first worker. Default 0. */
+  readonly first?: number;
 }
 
 export type FleetRequest = { readonly kind: 'connect' } | { readonly kind: 'keepalives'; readonly count: number };
@@ -30,7 +32,7 @@ process.on('message', (request: FleetRequest) => {
 setInterval(() => process.send!({ kind: 'state', connected: connected.size, failures }), 100);
 
 async function connectAll(): Promise<void> {
-  const todo = Array.from({ length: setup.workers }, (_, i) => i);
+  const todo = Array.from({ length: setup.workers }, (_, i) => (setup.first ?? 0) + i);
   const connectNext = async (): Promise<void> => {
     for (let i = todo.shift(); i !== undefined; i = todo.shift()) await connect(i);
   };

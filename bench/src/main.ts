@@ -40,6 +40,8 @@ const options = new Command('bench')
   .option('--events <count>', 'Events that the router carries while a subscriber does not read.', Number, 50_000)
   .option('--workers <count>', 'Workers that connect to one engine.', Number, 5000)
   .option('--minutes <count>', 'How long a fleet of stock workers is under load.', Number, 3)
+  .option('--builders <count>', 'Builders of which requests wait while claims are measured.', Number, 4000)
+  .option('--pending <count>', 'Requests that wait while claims are measured.', Number, 25_000)
   .option(
     '--cases <count>',
     'Broken sequences of frames, and broken messages, for the fuzz of each protocol.',
@@ -58,6 +60,8 @@ const options = new Command('bench')
     events: number;
     workers: number;
     minutes: number;
+    builders: number;
+    pending: number;
     cases: number;
     json?: string;
   }>();
@@ -83,6 +87,7 @@ const { results, peer } = await runBench(
     events: options.events,
     workers: options.workers,
     minutes: options.minutes,
+    backlog: { builders: options.builders, pending: options.pending },
     cases: options.cases,
   },
   say,

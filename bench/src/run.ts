@@ -1,6 +1,7 @@
 import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
-import { claimsPerSecond } from './measures/claims.js';
+import { backlog, type BacklogSize } from './measures/backlog.js';
+import { claimsPerSecond, THREE_WITH_LOCKS } from './measures/claims.js';
 import { fuzz } from './measures/fuzz.js';
 import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
@@ -28,6 +29,7 @@ export const MEASURES = [
   'stall',
   'router',
   'claims',
+  'claims-backlog',
   'hooks',
   'push-intake',
   'workers',
@@ -52,6 +54,8 @@ export interface BenchOptions extends Workload {
   readonly workers: number;
   /** How long a fleet of stock workers is under load. */
   readonly minutes: number;
+  /** What waits while claims are measured. */
+  readonly backlog: BacklogSize;
   /** Broken sequences of frames for each protocol. */
   readonly cases: number;
 }
@@ -197,7 +201,14 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
     return true;
   };
   if (step('reads')) record(result.figures, await historyReads(name, options.history, options, say), say);
-  if (step('claims')) record(result.figures, [await claimsPerSecond(name)], say);
+  if (step('claims')) record(result.figures, [await claimsPerSecond(name, { size: options.backlog })], say);
+  // SQLite has no counters of its statements, and one master.
+  if (name === 'mariadb' && step('claims-backlog')) {
+    record(result.figures, [await claimsPerSecond(name, { ...THREE_WITH_LOCKS, size: options.backlog })], say);
+    const { figures, notes } = await backlog(name, options.backlog);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
   if (step('router')) {
     const { figures, notes } = await slowSubscriber(name, options.events);
     record(result.figures, figures, say);

@@ -5,22 +5,33 @@ import { OperationalError } from '@millrace/domain';
 import type { Figure } from '../figures.js';
 import { type Stack, type StackName, startStack } from '../systems/millrace.js';
 import type { ClaimerSetup } from '../claimer.js';
+import type { BacklogSize } from './backlog.js';
 
-const REQUESTS = 25_000;
-const BUILDERS = 4000;
-const PROCESSES = 4;
 const CLAIMERS = 5;
 
+export interface ClaimsOptions {
+  readonly processes: number;
+  /** Whether each builder has a lock. */
+  readonly hasLocks: boolean;
+  readonly size: BacklogSize;
+}
+
+/** As many engines as a cluster has, with locks. */
+export const THREE_WITH_LOCKS: Omit<ClaimsOptions, 'size'> = { processes: 3, hasLocks: true };
+
 /**
- * Measures how fast twenty claimers in four processes empty a queue.
+ * Measures how fast five claimers in each of some processes empty a queue.
  * @throws OperationalError when a request was claimed twice or left behind
  */
-export async function claimsPerSecond(name: StackName): Promise<Figure> {
+export async function claimsPerSecond(
+  name: StackName,
+  { processes = 4, hasLocks = false, size }: Partial<ClaimsOptions> & Pick<ClaimsOptions, 'size'>,
+): Promise<Figure> {
   const stack = await startStack(name);
   try {
-    await fillQueue(stack);
-    const children = Array.from({ length: PROCESSES }, (_, index) => {
-      const setup: ClaimerSetup = { url: stack.url, name: `claimer-${index}`, claimers: CLAIMERS };
+    await fillQueue(stack, size);
+    const children = Array.from({ length: processes }, (_, index) => {
+      const setup: ClaimerSetup = { url: stack.url, name: `claimer-${index}`, claimers: CLAIMERS, hasLocks };
       return fork(join(import.meta.dirname, '../claimer.js'), [JSON.stringify(setup)]);
     });
     const said = (what: string): Promise<unknown[]> =>
@@ -43,28 +54,32 @@ export async function claimsPerSecond(name: StackName): Promise<Figure> {
     const claimed = ((await done) as number[][]).flat();
     const seconds = (performance.now() - startedAt) / 1000;
     for (const child of children) if (child.connected) child.disconnect();
-    await check(stack, claimed);
+    await check(stack, size.pending, claimed);
     return {
-      name: `claims, ${PROCESSES * CLAIMERS} claimers in ${PROCESSES} processes`,
+      name: `claims, ${processes * CLAIMERS} claimers in ${processes} processes${hasLocks ? ', with locks' : ''}`,
       unit: '/s',
       better: 'more',
-      value: REQUESTS / seconds,
+      value: size.pending / seconds,
     };
   } finally {
     await stack.stop();
   }
 }
 
-async function fillQueue(stack: Stack): Promise<void> {
+async function fillQueue(stack: Stack, size: BacklogSize): Promise<void> {
   const db = openDatabase(stack.url);
-  const builders = Array.from({ length: BUILDERS }, (_, i) => i + 1);
+  const builders = Array.from({ length: size.builders }, (_, i) => i + 1);
   for (const ids of chunked(builders, 500)) {
     await db.run(
       `INSERT INTO builders (id, name, tags, next_number) VALUES ${rowPlaceholders(ids.length, 4)}`,
       ids.flatMap((id) => [id, `builder-${id}`, '[]', 1]),
     );
+    await db.run(
+      `INSERT INTO locks (id, name, kind, definition) VALUES ${rowPlaceholders(ids.length, 4)}`,
+      ids.flatMap((id) => [id, `builder-${id}`, 'lock', '{}']),
+    );
   }
-  const wanted = Array.from({ length: REQUESTS }, (_, i) => builders[i % BUILDERS]!);
+  const wanted = Array.from({ length: size.pending }, (_, i) => builders[i % size.builders]!);
   for (const [i, builderIds] of chunked(wanted, 1000).entries()) {
     await db.transaction((tx) =>
       createBuildset(tx, {
@@ -81,7 +96,7 @@ async function fillQueue(stack: Stack): Promise<void> {
   await db.close();
 }
 
-async function check(stack: Stack, claimed: readonly number[]): Promise<void> {
+async function check(stack: Stack, requests: number, claimed: readonly number[]): Promise<void> {
   const db = openDatabase(stack.url);
   const rows = await db.get<{ builds: number; claims: number; requests: number; queued: number }>(
     `SELECT (SELECT COUNT(*) FROM builds) AS builds, (SELECT COUNT(*) FROM claims) AS claims,
@@ -90,11 +105,11 @@ async function check(stack: Stack, claimed: readonly number[]): Promise<void> {
   await db.close();
   const distinct = new Set(claimed).size;
   const isRight =
-    claimed.length === REQUESTS &&
-    distinct === REQUESTS &&
-    rows!.builds === REQUESTS &&
-    rows!.claims === REQUESTS &&
-    rows!.requests === REQUESTS &&
+    claimed.length === requests &&
+    distinct === requests &&
+    rows!.builds === requests &&
+    rows!.claims === requests &&
+    rows!.requests === requests &&
     rows!.queued === 0;
   if (isRight) return;
   throw new OperationalError('claims', `${claimed.length} claims of ${distinct} requests: ${JSON.stringify(rows)}`, {});
