@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Disruption, type Evidence, judge } from './judge.js';
+import { type Commit, type Disruption, type Evidence, judge } from './judge.js';
 import { type LedgerLine, parseLedger } from './ledger.js';
 
 const REVISION = 'a'.repeat(40);
@@ -36,16 +36,20 @@ const freeze = (atMs: number, untilMs: number): Disruption => ({
   backMs: untilMs,
 });
 
-const committed = (revision: string) => ({ revision, pushedAtMs: 0, inOutage: false });
+const committed = (revision: string): Commit => ({ revision, pushedAtMs: 0, inOutage: false, builders: ['steps'] });
 const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence => ({
   commits: [committed(REVISION)],
-  builders: ['steps'],
-  ledger,
+  followers: [],
+  ledger: [...ledger, ...lines(1, 'begin@100 end@200', { builder: 'latest', requestId: 90 })],
   disruptions: [],
   logs: [],
   linesPerLog: 3,
   leaseMs: LEASE_MS,
   locked: { builder: 'steps', what: 'middle', forMs: 400 },
+  counted: { builder: 'parent', most: 1 },
+  slots: { everyMs: 1000, made: [] },
+  collapsing: { builder: 'latest', requests: [{ requestId: 90, revision: REVISION, intoRequestId: null }] },
+  leftOver: [],
   missing: [],
   trouble: null,
   ...more,
@@ -55,10 +59,42 @@ const second = { worker: 'second' };
 const OTHER = 'b'.repeat(40);
 /** Returns the evidence of builds of two commits. */
 const ofTwo = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence =>
-  evidence(ledger, { commits: [REVISION, OTHER].map(committed), ...more });
+  evidence(ledger, {
+    commits: [REVISION, OTHER].map(committed),
+    collapsing: {
+      builder: 'latest',
+      requests: [
+        { requestId: 89, revision: OTHER, intoRequestId: 90 },
+        { requestId: 90, revision: REVISION, intoRequestId: null },
+      ],
+    },
+    ...more,
+  });
 /** Returns the lines of another request, for another commit. */
 const other = (written: string, place: Partial<LedgerLine> = {}): LedgerLine[] =>
   lines(1, written, { requestId: 2, number: 7, revision: OTHER, ...place });
+const EACH = [...lines(1, 'begin@100 middle@500 end@900'), ...other('begin@100 middle@900 end@1300')];
+const slots = (...dueMs: number[]): Pick<Evidence, 'slots'> => ({
+  slots: { everyMs: 1000, made: dueMs.map((due, i) => ({ dueMs: due, buildsetId: i })) },
+});
+const collapsing = (...rows: readonly (readonly [number, string, number | null])[]): Pick<Evidence, 'collapsing'> => ({
+  collapsing: {
+    builder: 'latest',
+    requests: rows.map(([requestId, revision, intoRequestId]) => ({ requestId, revision, intoRequestId })),
+  },
+});
+const parent = (requestId: number, written: string): LedgerLine[] =>
+  lines(1, written, { builder: 'parent', requestId, revision: requestId === 3 ? REVISION : OTHER });
+const followed = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence =>
+  evidence([...lines(1, 'begin@100 end@900'), ...ledger], {
+    followers: [{ builder: 'child', after: ['steps'] }],
+    ...more,
+  });
+const child = (requestId = 4): LedgerLine[] => lines(1, 'begin@1000 end@1100', { builder: 'child', requestId });
+const withParents = (ledger: LedgerLine[]): Evidence =>
+  ofTwo([...EACH, ...ledger], {
+    commits: [REVISION, OTHER].map((revision) => ({ ...committed(revision), builders: ['steps', 'parent'] })),
+  });
 
 describe('the judge', () => {
   it.each<[string, Evidence]>([
@@ -114,6 +150,27 @@ describe('the judge', () => {
         { disruptions: [kill(550, 'worker')] },
       ),
     ],
+    ['a build that follows another', followed(child())],
+    [
+      'no build after one that was given up',
+      evidence(lines(1, 'begin@100').concat(lines(2, 'begin@4000'), lines(3, 'begin@8000 end@8100')), {
+        followers: [{ builder: 'child', after: ['steps'] }],
+        disruptions: [kill(150), kill(4050), kill(8050)],
+      }),
+    ],
+    [
+      'a lock that one has after the other',
+      withParents([...parent(3, 'begin@100 end@900'), ...parent(4, 'begin@900 end@1300')]),
+    ],
+    ['each time once', evidence(lines(1, 'begin@100 end@900'), slots(3000, 1000, 2000))],
+    [
+      'times that passed without a scheduler',
+      evidence(lines(1, 'begin@100 end@900'), {
+        ...slots(1000, 5000),
+        disruptions: [{ ...kill(1500, 'scheduler'), worker: null, backMs: 4500 }],
+      }),
+    ],
+    ['requests that were collapsed one into the other', ofTwo(EACH, collapsing([88, OTHER, 90], [90, REVISION, null]))],
     [
       'a prefix of a log, and all of it',
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], {
@@ -142,6 +199,48 @@ describe('the judge', () => {
         disruptions: [kill(600)],
       }),
     ],
+    ['a triggered build that is not there', 'lost: child', followed([])],
+    ['a build that was triggered twice', 'doubled: child', followed([...child(4), ...child(5)])],
+    [
+      'a build of what was for another builder',
+      'hooked built',
+      evidence([
+        ...lines(1, 'begin@100 end@900'),
+        ...lines(1, 'begin@100 end@900', { builder: 'hooked', requestId: 5 }),
+      ]),
+    ],
+    [
+      'more builds than a lock has units',
+      'over-held:',
+      withParents([...parent(3, 'begin@100 end@900'), ...parent(4, 'begin@899 end@1300')]),
+    ],
+    ['a time that was built twice', 'slot:', evidence(lines(1, 'begin@100 end@900'), slots(1000, 2000, 2000))],
+    ['a time that was not built', 'slot:', evidence(lines(1, 'begin@100 end@900'), slots(1000, 3000))],
+    [
+      'a time that was not built long after a scheduler was killed',
+      'slot:',
+      evidence(lines(1, 'begin@100 end@900'), {
+        ...slots(99_000, 101_000),
+        disruptions: [{ ...kill(1500, 'scheduler'), worker: null, backMs: 4500 }],
+      }),
+    ],
+    ['a change that a scheduler lost', 'lost: latest', ofTwo(EACH, collapsing([90, REVISION, null]))],
+    [
+      'a change that a scheduler took twice',
+      'doubled: latest',
+      ofTwo(EACH, collapsing([88, OTHER, 90], [89, OTHER, 90], [90, REVISION, null])),
+    ],
+    [
+      'a request that was collapsed into none',
+      'collapsed: request 91',
+      ofTwo(EACH, collapsing([91, OTHER, null], [90, REVISION, null])),
+    ],
+    [
+      'a request that was collapsed into an older one',
+      'collapsed: request 91',
+      ofTwo(EACH, collapsing([91, OTHER, 90], [90, REVISION, null])),
+    ],
+    ['what waits for ever', 'waiting: request 7', evidence(lines(1, 'begin@100 end@900'), { leftOver: ['request 7'] })],
     [
       'a build of what nobody committed',
       'steps built',
@@ -196,7 +295,7 @@ describe('the judge', () => {
       'a commit that waited for the bus to come back',
       'stalled:',
       evidence(lines(1, 'begin@20000 end@20100'), {
-        commits: [{ revision: REVISION, pushedAtMs: 100, inOutage: true }],
+        commits: [{ revision: REVISION, pushedAtMs: 100, inOutage: true, builders: ['steps'] }],
       }),
     ],
     [

@@ -22,6 +22,28 @@ export interface Commit {
   readonly pushedAtMs: number;
   /** True for a commit pushed while the bus was down and nothing else was disturbed. */
   readonly inOutage: boolean;
+  /** The builders that are asked for it: once each. */
+  readonly builders: readonly string[];
+}
+
+/** A builder whose builds are made when others are under way or have ended: once for each commit. */
+export interface Follower {
+  readonly builder: string;
+  readonly after: readonly string[];
+}
+
+/** A build that a scheduler by time made. */
+export interface Slot {
+  readonly dueMs: number;
+  readonly buildsetId: number;
+}
+
+/** A request of a builder that collapses. */
+export interface CollapsingRequest {
+  readonly requestId: number;
+  readonly revision: string;
+  /** The newer request that it was collapsed into; null when it was built. */
+  readonly intoRequestId: number | null;
 }
 
 /** The line numbers that the API shows of one attempt's log, in order. */
@@ -34,7 +56,7 @@ export interface LogSeen {
 /** All data for the judge. Only the text of the logs comes from the database. */
 export interface Evidence {
   readonly commits: readonly Commit[];
-  readonly builders: readonly string[];
+  readonly followers: readonly Follower[];
   readonly ledger: readonly LedgerLine[];
   readonly disruptions: readonly Disruption[];
   readonly logs: readonly LogSeen[];
@@ -42,6 +64,13 @@ export interface Evidence {
   readonly leaseMs: number;
   /** A step whose lock no two builds have at once, and how long its command takes at least. */
   readonly locked: { readonly builder: string; readonly what: LedgerLine['what']; readonly forMs: number };
+  /** A builder whose lock is counted, and how many builds may have it at once. */
+  readonly counted: { readonly builder: string; readonly most: number };
+  readonly slots: { readonly everyMs: number; readonly made: readonly Slot[] };
+  /** Every request of the collapsing builder, which is asked for every commit that has builders. */
+  readonly collapsing: { readonly builder: string; readonly requests: readonly CollapsingRequest[] };
+  /** What was still under way or waited for when nothing was left to do. */
+  readonly leftOver: readonly string[];
   /** Processes that were not running or not ready at the end, with their errors. */
   readonly missing: readonly string[];
   /** Why the scenario was not completed; null when it was. */
@@ -83,6 +112,10 @@ export function judge(evidence: Evidence): Verdict {
       ...judgeOutage(evidence),
       ...judgeLogs(requests, evidence),
       ...judgeLocks(requests, evidence),
+      ...judgeCounted(requests, evidence),
+      ...judgeSlots(evidence),
+      ...judgeCollapsing(requests, evidence),
+      ...evidence.leftOver.map((what) => `waiting: ${what}, when nothing was left to do`),
     ],
     attempts: requests.reduce((sum, attempts) => sum + attempts.length, 0),
     repeated: requests.reduce((sum, attempts) => sum + attempts.length - 1, 0),
@@ -91,27 +124,60 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-/** Checks that each commit became one change, and each change one buildset with one request per builder. */
-function judgeCauses(requests: readonly (readonly Attempt[])[], { commits, builders }: Evidence): string[] {
+/**
+ * Returns what has to be in the ledger at the end: each commit at its builders, and at those that follow builders which came to their end.
+ * A request that died too often is given up, and nothing follows it.
+ */
+export function expectedOf(
+  ledger: readonly LedgerLine[],
+  commits: readonly Commit[],
+  followers: readonly Follower[],
+): { readonly builder: string; readonly revision: string }[] {
+  const last = new Map<string, Attempt>();
+  for (const attempts of attemptsByRequest(ledger).values()) {
+    const attempt = attempts.at(-1)!;
+    last.set(`${attempt.builder} ${attempt.revision}`, attempt);
+  }
+  const cameToItsEnd = (builder: string, revision: string): boolean => {
+    const attempt = last.get(`${builder} ${revision}`);
+    return attempt !== undefined && attempt.ended && attempt.attempt < DEATHS_ALLOWED;
+  };
+  return commits.flatMap(({ revision, builders }) => [
+    ...builders.map((builder) => ({ builder, revision })),
+    ...followers
+      .filter(({ after }) => after.every((builder) => builders.includes(builder) && cameToItsEnd(builder, revision)))
+      .map(({ builder }) => ({ builder, revision })),
+  ]);
+}
+
+/** Checks that each commit or delivery became one change, each change one buildset, and each of these one request per builder. */
+function judgeCauses(
+  requests: readonly (readonly Attempt[])[],
+  { commits, followers, collapsing, ledger }: Evidence,
+): string[] {
   const violations: string[] = [];
   const byCause = new Map<string, number[]>();
-  const known = new Set(commits.map((commit) => commit.revision));
+  const known = new Map(commits.map(({ revision, builders }) => [revision, builders]));
+  const following = followers.map(({ builder }) => builder);
   for (const [first] of requests) {
     const { builder, revision, requestId } = first!;
-    if (!known.has(revision)) violations.push(`${builder} built ${revision}, which nobody committed`);
+    if (builder === collapsing.builder) continue;
+    const asked = known.get(revision);
+    if (!asked) violations.push(`${builder} built ${revision}, which nobody committed`);
+    else if (![...asked, ...following].includes(builder))
+      violations.push(`${builder} built ${short(revision)}, which was not for it`);
     const cause = `${builder} ${revision}`;
     byCause.set(cause, [...(byCause.get(cause) ?? []), requestId]);
   }
-  for (const { revision } of commits) {
-    for (const builder of builders) {
-      const ids = byCause.get(`${builder} ${revision}`) ?? [];
-      if (ids.length === 0) violations.push(`lost: ${builder} never built commit ${short(revision)}`);
-      if (ids.length > 1) {
-        violations.push(
-          `doubled: ${builder} was asked ${ids.length} times to build commit ${short(revision)}: requests ${ids.join(', ')}`,
-        );
-      }
-    }
+  for (const { builder, revision } of expectedOf(ledger, commits, followers))
+    if (!byCause.has(`${builder} ${revision}`))
+      violations.push(`lost: ${builder} never built commit ${short(revision)}`);
+  for (const [cause, ids] of byCause) {
+    if (ids.length === 1) continue;
+    const [builder, revision] = cause.split(' ');
+    violations.push(
+      `doubled: ${builder} was asked ${ids.length} times to build commit ${short(revision!)}: requests ${ids.join(', ')}`,
+    );
   }
   return violations;
 }
@@ -122,7 +188,7 @@ interface JudgedRequest {
   readonly rerunsMs: number[];
 }
 
-function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs }: Evidence): JudgedRequest {
+function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs, collapsing }: Evidence): JudgedRequest {
   const violations: string[] = [];
   const rerunsMs: number[] = [];
   let deaths = 0;
@@ -162,7 +228,11 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs }: Ev
   }
   const last = attempts.at(-1)!;
   const isGivenUp = !last.ended && deaths > 0 && last.attempt >= DEATHS_ALLOWED;
-  if (!last.ended && !isGivenUp) violations.push(`unfinished: ${nameOf(last)} never came to its last step`);
+  const isCollapsed = collapsing.requests.some(
+    ({ requestId, intoRequestId }) => requestId === last.requestId && intoRequestId !== null,
+  );
+  if (!last.ended && !isGivenUp && !isCollapsed)
+    violations.push(`unfinished: ${nameOf(last)} never came to its last step`);
   return { violations, isGivenUp, rerunsMs };
 }
 
@@ -196,10 +266,10 @@ function invalidFrom(disruption: Disruption, leaseMs: number): number {
 }
 
 /** Checks I1: with the bus down nothing stops. */
-function judgeOutage({ commits, builders, ledger }: Evidence): string[] {
+function judgeOutage({ commits, ledger }: Evidence): string[] {
   return commits
     .filter((commit) => commit.inOutage)
-    .flatMap(({ revision, pushedAtMs }) =>
+    .flatMap(({ revision, pushedAtMs, builders }) =>
       builders.flatMap((builder) => {
         const begun = ledger.filter((line) => line.revision === revision && line.builder === builder);
         const firstMs = Math.min(...begun.map((line) => line.atMs));
@@ -245,6 +315,68 @@ function judgeLocks(requests: readonly (readonly Attempt[])[], { locked, disrupt
       `over-held: ${nameOf(attempt)} had the lock ${afterMs} ms after ${nameOf(before.attempt)} had taken it for ${locked.forMs} ms`,
     ];
   });
+}
+
+/** Checks I11: no more builds at once than the lock of their builder has units. */
+function judgeCounted(requests: readonly (readonly Attempt[])[], { counted: { builder, most } }: Evidence): string[] {
+  const builds = requests
+    .flatMap((attempts) =>
+      attempts.map((attempt, i) => ({
+        attempt,
+        fromMs: attempt.begunMs,
+        // A command that had been sent before the build was given back may begin after it.
+        toMs: Math.min(attempt.lastMs, attempts[i + 1]?.begunMs ?? Infinity),
+      })),
+    )
+    .filter(({ attempt }) => attempt.builder === builder);
+  return builds.flatMap(({ attempt, fromMs }) => {
+    const now = builds.filter((other) => other.fromMs <= fromMs && fromMs < other.toMs).length;
+    return now <= most ? [] : [`over-held: ${nameOf(attempt)} was one of ${now} builds with a lock of ${most} units`];
+  });
+}
+
+/**
+ * Checks that a scheduler by time makes one build for each time. After times that passed while no scheduler was there, only the last of
+ * them is built.
+ */
+function judgeSlots({ slots: { everyMs, made }, disruptions, leaseMs }: Evidence): string[] {
+  const due = made.map(({ dueMs }) => dueMs).sort((a, b) => a - b);
+  const disturbed = disruptions.filter(({ kind }) => kind === 'scheduler');
+  return due.slice(1).flatMap((dueMs, i) => {
+    const beforeMs = due[i]!;
+    if (dueMs === beforeMs) return [`slot: the builds of ${new Date(dueMs).toISOString()} were made twice`];
+    const missed = (dueMs - beforeMs) / everyMs - 1;
+    const isExcused = disturbed.some(
+      ({ atMs, backMs }) => atMs <= dueMs && backMs + leaseMs + RERUN_MS >= beforeMs + everyMs,
+    );
+    return missed === 0 || isExcused
+      ? []
+      : [
+          `slot: ${missed} times after ${new Date(beforeMs).toISOString()} were not built, though a scheduler was there`,
+        ];
+  });
+}
+
+/** Checks that each commit was asked for once, and that every request was built or leads to one that was. */
+function judgeCollapsing(requests: readonly (readonly Attempt[])[], { commits, collapsing }: Evidence): string[] {
+  const violations: string[] = [];
+  const built = new Set(requests.map((attempts) => attempts[0]!.requestId));
+  const into = new Map(collapsing.requests.map(({ requestId, intoRequestId }) => [requestId, intoRequestId]));
+  for (const { requestId, revision, intoRequestId } of collapsing.requests) {
+    // A request is collapsed into a newer one, so that this ends. One that was given back may be collapsed as well.
+    let [end, next] = [requestId, intoRequestId];
+    while (next !== null && next > end) [end, next] = [next, into.get(next) ?? null];
+    if (next !== null || !built.has(end))
+      violations.push(`collapsed: request ${requestId} for ${short(revision)} leads to no build`);
+  }
+  for (const { revision, builders } of commits) {
+    if (builders.length === 0) continue;
+    const asked = collapsing.requests.filter((request) => request.revision === revision).length;
+    if (asked === 0) violations.push(`lost: ${collapsing.builder} was never asked for commit ${short(revision)}`);
+    if (asked > 1)
+      violations.push(`doubled: ${collapsing.builder} was asked ${asked} times for commit ${short(revision)}`);
+  }
+  return violations;
 }
 
 function nameOf({ builder, number, requestId, attempt }: Attempt): string {

@@ -11,17 +11,33 @@ export interface Place {
   readonly readyUrl: string | null;
 }
 
-/** Names of the workers: one per engine. */
+/** Names of the workers: one per engine, as in `e2e/fixtures/chaos.config.ts`. */
 export const FIRST_WORKER = 'local';
-export const SECOND_WORKER = 'second';
+export const OTHER_WORKERS = ['second', 'third'];
 
-/** Starts the cluster of the scenario: what `millrace start` runs, and a second scheduler, engine and worker beside it. */
+/** Starts the cluster of the scenario: what `millrace start` runs, and beside it a second scheduler and two engines, each with a worker. */
 export async function assemble(cluster: Cluster, bus: Service | null): Promise<Place[]> {
   const scheduler = await cluster.add('scheduler', 'scheduler-2');
-  const engine = await cluster.add('engine', 'engine-2');
-  const worker = await cluster.add('worker', SECOND_WORKER, engine.workerPort!);
   const ready = (port: number): string => `http://127.0.0.1:${port}/readyz`;
   const pidOf = (extra: Extra): number[] => (extra.process.pid === null ? [] : [extra.process.pid]);
+  const others: Place[] = [];
+  for (const [i, name] of OTHER_WORKERS.entries()) {
+    const number = i + 2;
+    const engine = await cluster.add('engine', `engine-${number}`);
+    const worker = await cluster.add('worker', name, engine.workerPort!);
+    const engineIs = { kind: 'engine', name: `engine-${number}`, pids: () => pidOf(engine) } as const;
+    const runnerIs = {
+      kind: 'runner',
+      name: `runner-${number}`,
+      pids: () => cluster.runnersOf(pidOf(engine)),
+    } as const;
+    const workerIs = { kind: 'worker', name: `worker-${number}`, pids: () => pidOf(worker) } as const;
+    others.push(
+      { ...engineIs, worker: name, readyUrl: ready(engine.httpPort!) },
+      { ...runnerIs, worker: name, readyUrl: null },
+      { ...workerIs, worker: name, readyUrl: null },
+    );
+  }
   const places: Place[] = [
     {
       kind: 'scheduler',
@@ -44,24 +60,10 @@ export async function assemble(cluster: Cluster, bus: Service | null): Promise<P
       pids: () => cluster.pids('engine'),
       readyUrl: ready(cluster.ports.engine),
     },
-    {
-      kind: 'engine',
-      name: 'engine-2',
-      worker: SECOND_WORKER,
-      pids: () => pidOf(engine),
-      readyUrl: ready(engine.httpPort!),
-    },
     { kind: 'runner', name: 'runner-1', worker: FIRST_WORKER, pids: () => cluster.pids('runner'), readyUrl: null },
-    {
-      kind: 'runner',
-      name: 'runner-2',
-      worker: SECOND_WORKER,
-      pids: () => cluster.runnersOf(pidOf(engine)),
-      readyUrl: null,
-    },
-    { kind: 'ui', name: 'ui', worker: null, pids: () => cluster.pids('ui'), readyUrl: ready(cluster.ports.ui) },
     { kind: 'worker', name: 'worker-1', worker: FIRST_WORKER, pids: () => cluster.pids('worker'), readyUrl: null },
-    { kind: 'worker', name: 'worker-2', worker: SECOND_WORKER, pids: () => pidOf(worker), readyUrl: null },
+    { kind: 'ui', name: 'ui', worker: null, pids: () => cluster.pids('ui'), readyUrl: ready(cluster.ports.ui) },
+    ...others,
   ];
   // A separate bus server is killed through its service, which knows its process group.
   const router = (): number[] => (bus ? [bus.pid] : cluster.pids('router'));

@@ -18,4 +18,9 @@ export class Random {
   pick<T>(items: readonly T[]): T {
     return items[Math.floor(this.next() * items.length)]!;
   }
+
+  /** Returns a revision that no repository has. */
+  revision(): string {
+    return Array.from({ length: 40 }, () => Math.floor(this.next() * 16).toString(16)).join('');
+  }
 }

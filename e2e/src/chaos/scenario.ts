@@ -4,9 +4,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, eventually, type Guarantee, sabotageEnvironment } from '@millrace/testing';
 import { FIXTURES, type Stack, type StackName, startStack } from '../stacks.js';
 import { History } from './history.js';
-import type { Commit, Disruption, Evidence, Kind, LogSeen } from './judge.js';
+import {
+  type Commit,
+  type Disruption,
+  type Evidence,
+  expectedOf,
+  type Follower,
+  type Kind,
+  type LogSeen,
+} from './judge.js';
 import { attemptsByRequest, type LedgerLine, ledgerScript, readLedger } from './ledger.js';
 import { assemble, missingOf, type Place } from './places.js';
+import { Observer } from './observer.js';
 import { Random } from './random.js';
 
 /** `storm`: kills while commits come in. The others each attack one guarantee. */
@@ -41,7 +50,19 @@ export interface ChaosRun {
 }
 
 const KINDS: readonly Kind[] = ['scheduler', 'engine', 'runner', 'ui', 'bus', 'worker'];
-const BUILDERS = ['checkout', 'steps', 'lines'];
+/** Builders of what is committed, and of what is delivered to a hook. */
+const BUILDERS = ['checkout', 'steps', 'lines', 'parent'];
+const HOOKED = ['hooked'];
+/** One is triggered by a build, the other's scheduler depends on that of the commits. */
+const FOLLOWERS: readonly Follower[] = [
+  { builder: 'child', after: ['parent'] },
+  { builder: 'after', after: BUILDERS },
+];
+/** As in `e2e/fixtures/chaos.config.ts`. */
+const TICK_MS = 5000;
+const HOOK_SECRET = 'the secret of the hook';
+/** One delivery for so many commits. */
+const COMMITS_PER_DELIVERY = 4;
 const LINES_PER_LOG = 20_000;
 const LEASE_MS = 3000;
 const POLL_MS = 1000;
@@ -82,6 +103,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
     const cluster = await stack.start(join(FIXTURES, 'chaos.config.ts'), {
       CHAOS_FOLDER: folder,
       CHAOS_REPOSITORY: history.url,
+      CHAOS_HOOK_SECRET: HOOK_SECRET,
       MILLRACE_LEASE_MS: String(LEASE_MS),
       MILLRACE_POLL_MS: String(POLL_MS),
       MILLRACE_RESUME_WAIT_MS: String(RESUME_WAIT_MS),
@@ -110,6 +132,7 @@ class Scenario {
   private readonly startedMs = Date.now();
   /** Restarts of a bus server, one at a time: killing and starting it belong together. */
   private restarting = Promise.resolve();
+  private readonly observer: Observer;
 
   constructor(
     private readonly options: ChaosOptions,
@@ -121,6 +144,7 @@ class Scenario {
   ) {
     this.random = new Random(options.seed);
     this.ledgerFile = join(folder, 'ledger.txt');
+    this.observer = new Observer(cluster);
   }
 
   async run(): Promise<Evidence> {
@@ -138,16 +162,23 @@ class Scenario {
     };
     for (const phase of this.options.phases) trouble ??= await phases[phase]();
     const stillMissing = await missingOf(this.places, 20_000);
+    const isSeen = !stillMissing.some((name) => name.startsWith('ui'));
+    if (isSeen) await this.observer.disable('ticks');
+    const leftOver = isSeen && trouble === null ? await this.observer.leftOver() : [];
     const ledger = this.ledger();
     return {
       commits: this.commits,
-      builders: BUILDERS,
+      followers: FOLLOWERS,
       ledger,
       disruptions: this.disruptions,
-      logs: stillMissing.some((name) => name.startsWith('ui')) ? [] : await this.logs(ledger),
+      logs: isSeen ? await this.logs(ledger) : [],
       linesPerLog: LINES_PER_LOG,
       leaseMs: LEASE_MS,
       locked: { builder: 'steps', what: 'middle', forMs: 400 },
+      counted: { builder: 'parent', most: 4 },
+      slots: { everyMs: TICK_MS, made: isSeen ? await this.observer.slots('ticks') : [] },
+      collapsing: { builder: 'latest', requests: isSeen ? await this.observer.collapsing('latest') : [] },
+      leftOver,
       missing: stillMissing,
       trouble,
     };
@@ -161,6 +192,10 @@ class Scenario {
     for (let i = 0; i < commits; i++) {
       const branch = this.random.pick(['main', 'main', 'side']);
       plan.push({ atMs: this.random.next() * durationMs, act: () => void this.push(1, branch) });
+    }
+    const delivering: Promise<void>[] = [];
+    for (let i = 0; i < commits / COMMITS_PER_DELIVERY; i++) {
+      plan.push({ atMs: this.random.next() * durationMs, act: () => delivering.push(this.deliver()) });
     }
     const killing: Promise<void>[] = [];
     for (const kind of KINDS) {
@@ -176,8 +211,30 @@ class Scenario {
       await delay(Math.max(0, beganMs + atMs - Date.now()));
       act();
     }
-    await Promise.all(killing);
+    await Promise.all([...killing, ...delivering]);
     return this.settle('the storm');
+  }
+
+  /** Delivers a change to a hook as a forge does, until that has said that it has it, and then once more. */
+  private async deliver(): Promise<void> {
+    const revision = this.random.revision();
+    const { trigger, ui } = this.cluster.ports;
+    const port = this.random.pick([trigger, ui]);
+    const post = async (): Promise<boolean> => {
+      const response = await fetch(`http://127.0.0.1:${port}/change_hook/base`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${HOOK_SECRET}`, 'idempotency-key': revision },
+        body: new URLSearchParams({ author: 'forge', project: 'hooked', branch: 'main', revision }),
+        signal: AbortSignal.timeout(5000),
+      });
+      const text = await response.text();
+      if (response.status < 500 && !response.ok) throw new Error(`the hook answered ${response.status}: ${text}`);
+      return response.ok;
+    };
+    const what = `the receipt of delivery ${revision}`;
+    await eventually(post, { timeoutMs: START_MS, intervalMs: 200, what });
+    this.commits.push({ revision, pushedAtMs: Date.now(), inOutage: false, builders: HOOKED });
+    await eventually(post, { timeoutMs: START_MS, intervalMs: 200, what });
   }
 
   private async kill(place: Place): Promise<void> {
@@ -237,7 +294,7 @@ class Scenario {
         continue;
       }
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
-      const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areBegun(revisions));
+      const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areAsked(revisions));
       this.disruptions.push({
         action: 'freeze',
         kind: 'scheduler',
@@ -327,7 +384,7 @@ class Scenario {
     return null;
   }
 
-  /** Waits until every builder has begun every commit and nothing is left to do. */
+  /** Waits until every builder has begun what it is to build, and nothing is left to do. */
   private async settle(what: string): Promise<Trouble> {
     let lines = -1;
     let progressMs = Date.now();
@@ -335,7 +392,7 @@ class Scenario {
       const ledger = this.ledger();
       if (ledger.length !== lines) progressMs = Date.now();
       lines = ledger.length;
-      if (this.areBegun(this.commits.map((commit) => commit.revision)) && (await this.isIdle())) {
+      if (this.areDone() && (await this.observer.isIdle())) {
         this.say(`${what}: settled, ${this.commits.length} commits, ${lines} lines in the ledger`);
         return null;
       }
@@ -347,20 +404,28 @@ class Scenario {
   }
 
   private areBegun(revisions: readonly string[]): boolean {
-    const begun = new Set(this.ledger().map((line) => `${line.builder} ${line.revision}`));
-    return revisions.every((revision) => BUILDERS.every((builder) => begun.has(`${builder} ${revision}`)));
+    const ledger = this.ledger();
+    const begun = new Set(ledger.map((line) => `${line.builder} ${line.revision}`));
+    const of = this.commits.filter(({ revision }) => revisions.includes(revision));
+    return of.every(({ revision, builders }) => builders.every((builder) => begun.has(`${builder} ${revision}`)));
   }
 
-  private async isIdle(): Promise<boolean> {
-    try {
-      const { buildrequests } = await this.cluster.api<{ buildrequests: unknown[] }>(
-        '/buildrequests?complete=false&limit=1',
-      );
-      return buildrequests.length === 0;
-    } catch {
-      // The UI may have been killed a moment ago. Whether it comes back is judged at the end.
-      return false;
-    }
+  /** Whether the buildsets of these revisions are there: one of their requests is being built. */
+  private areAsked(revisions: readonly string[]): boolean {
+    const asked = new Set(
+      this.ledger()
+        .filter(({ builder }) => BUILDERS.includes(builder))
+        .map(({ revision }) => revision),
+    );
+    return revisions.every((revision) => asked.has(revision));
+  }
+
+  private areDone(): boolean {
+    const ledger = this.ledger();
+    const begun = new Set(ledger.map((line) => `${line.builder} ${line.revision}`));
+    return expectedOf(ledger, this.commits, FOLLOWERS).every(({ builder, revision }) =>
+      begun.has(`${builder} ${revision}`),
+    );
   }
 
   private async logs(ledger: readonly LedgerLine[]): Promise<LogSeen[]> {
@@ -382,7 +447,7 @@ class Scenario {
   private push(count: number, branch = 'main', inOutage = false): string[] {
     const revisions = this.history.push(count, branch);
     const pushedAtMs = Date.now();
-    this.commits.push(...revisions.map((revision) => ({ revision, pushedAtMs, inOutage })));
+    this.commits.push(...revisions.map((revision) => ({ revision, pushedAtMs, inOutage, builders: BUILDERS })));
     return revisions;
   }
 
