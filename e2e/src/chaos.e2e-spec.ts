@@ -27,7 +27,7 @@ describe('chaos on the embedded default', () => {
   it(
     'loses nothing and repeats nothing while every kind of process is killed',
     async () => {
-      const { violations, said } = await verdictOf({ commits: 40, kills: 2, outageMs: 5000 });
+      const { violations, said } = await verdictOf({ commits: 24, kills: 2, outageMs: 5000 });
       expect({ violations, said }).toEqual({ violations: [], said });
     },
     TIMEOUT_MS,

@@ -17,7 +17,7 @@ interface Lock {
 }
 
 const PAGE = 200;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** What the API says of the things that no command of a build can write into the ledger. */
 export class Observer {

@@ -80,7 +80,7 @@ const FRESH_MS = 10_000;
 const ROUNDS = 6;
 const START_MS = 90_000;
 /** When the ledger does not grow for this long, it is complete. */
-const STALL_MS = 25_000;
+const STALL_MS = 60_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
 const RESUME_WAIT_MS = 2500;
 /**
@@ -161,7 +161,7 @@ class Scenario {
       outage: () => this.outage(),
     };
     for (const phase of this.options.phases) trouble ??= await phases[phase]();
-    const stillMissing = await missingOf(this.places, 20_000);
+    const stillMissing = await missingOf(this.places, START_MS);
     const isSeen = !stillMissing.some((name) => name.startsWith('ui'));
     if (isSeen) await this.observer.disable('ticks');
     const leftOver = isSeen && trouble === null ? await this.observer.leftOver() : [];
