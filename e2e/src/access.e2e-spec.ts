@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Cluster, eventually } from '@millrace/testing';
+import { type OpenId, startOpenId } from '@millrace/testing/openid';
 import { chromium } from 'playwright-core';
 import { availableStacks, CLI, FIXTURES, type Stack, startStack } from './stacks.js';
 
@@ -16,17 +17,27 @@ type Headers = Readonly<Record<string, string>>;
 describe.each(STACKS)('accounts and rights, on %s', (name) => {
   let stack: Stack;
   let cluster: Cluster;
+  let openId: OpenId;
+  let publicUrl: string;
   let ann: Headers;
   let bob: Headers;
   beforeAll(async () => {
     stack = await startStack(name);
-    cluster = await stack.start(join(FIXTURES, 'access.config.ts'));
+    openId = await startOpenId({
+      people: { cat: { preferred_username: 'cat', groups: ['admins'] }, dan: { preferred_username: 'dan' } },
+    });
+    const env = { TEST_OIDC_ISSUER: openId.issuer, OIDC_SECRET: openId.clientSecret };
+    cluster = await stack.start(join(FIXTURES, 'access.config.ts'), env);
+    const config = (await (await fetch(`${cluster.url}/config`)).json()) as { buildbotURL: string };
+    publicUrl = config.buildbotURL;
+    openId.allow(`${publicUrl}auth/login/oidc/callback`);
     cli(['user', 'add', 'ann', '--group', 'admins', '--email', 'ann@example.org'], 'correct horse\n');
     cli(['user', 'add', 'bob'], 'battery staple\n');
     [ann, bob] = [await signIn('ann', 'correct horse'), await signIn('bob', 'battery staple')];
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await cluster?.stop();
+    await openId?.stop();
     await stack?.stop();
   });
 
@@ -102,6 +113,28 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     expect(await read('builds', eve)).toBe(403);
   });
 
+  it('hold for people who sign in by a provider, by their groups there', async () => {
+    const { auth } = (await (await fetch(`${cluster.url}/config`)).json()) as { auth: object };
+    expect(auth).toEqual({ name: 'Our Provider', oauth2: true, fa_icon: 'fa-openid', autologin: false });
+    const signInBy = async (person: string): Promise<Headers> => {
+      const begun = await fetch(`${cluster.url}/auth/login/oidc`, { redirect: 'manual' });
+      const url = new URL(begun.headers.get('location')!);
+      const callback = await openId.signIn(url.href, person);
+      const cookie = begun.headers.get('set-cookie')!.split(';', 1)[0]!;
+      const ended = await fetch(callback, { redirect: 'manual', headers: { cookie } });
+      expect(ended.status).toBe(302);
+      return { cookie: /millrace_session=[\w-]{43}/.exec(ended.headers.getSetCookie().join())![0] };
+    };
+    const [cat, dan] = [await signInBy('cat'), await signInBy('dan')];
+    expect(await force('release', dan)).toMatchObject({ status: 403 });
+    const forced = await force('release', cat);
+    expect(forced.status).toBe(200);
+    expect((await call(`buildrequests/${forced.requestId}`, 'cancel', {}, cat)).status).toBe(200);
+    await fetch(`${cluster.url}/auth/logout`, { method: 'POST', headers: cat });
+    expect([await read('builds', cat), await read('builds', dan)]).toEqual([403, 200]);
+    expect(cli(['user', 'list'])).toMatch(/cat .*admins +oidc/);
+  });
+
   if (name === 'embedded' && CHROMIUM) {
     it('have a page to sign in, and buttons that say why they cannot be used', async () => {
       const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--disable-gpu', '--no-first-run'] });
@@ -136,13 +169,24 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
         expect(await button.getAttribute('title')).toContain("no rule allows 'enable'");
         await page.getByRole('button', { name: 'Sign out' }).click();
         await page.getByLabel('User name').waitFor();
-        await eventually(async () => (await page.context().cookies()).length === 0, {
-          timeoutMs: 5000,
+        // The provider leads back to the address that the UI says is its own.
+        await page.goto(`${publicUrl}schedulers`);
+        await page.getByRole('link', { name: 'Sign in with Our Provider' }).click();
+        await page.getByLabel('Name at the provider').fill('cat');
+        await page.getByRole('button', { name: 'Continue' }).click();
+        await page.getByText('cat', { exact: true }).waitFor();
+        await page.getByRole('heading', { name: 'Schedulers' }).waitFor();
+        await page.getByRole('button', { name: 'Sign out' }).click();
+        await page.getByLabel('User name').waitFor();
+        const ours = async (): Promise<readonly unknown[]> =>
+          (await page.context().cookies()).filter((cookie) => cookie.name.startsWith('millrace'));
+        await eventually(async () => (await ours()).length === 0, {
+          timeoutMs: 20_000,
           what: 'no cookie',
         });
       } finally {
         await browser.close();
       }
-    }, 90_000);
+    }, 180_000);
   }
 });
