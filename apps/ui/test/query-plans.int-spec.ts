@@ -13,7 +13,25 @@ import {
   TEST_RESULT_SETS,
   TEST_RESULTS,
 } from '@millrace/database';
+import { Sight } from '@millrace/domain';
 import { Site } from './site.js';
+
+/** Sees one of two projects, and nothing else. */
+const SIGHT = Sight.of(
+  {
+    projects: [
+      { id: 1, name: 'open', visibleTo: ['anyone'] },
+      { id: 2, name: 'secret', visibleTo: [] },
+    ],
+    byDefault: [],
+    builders: [{ id: 11, name: 'b', projectId: 1 }],
+    workers: new Map(),
+    schedulers: new Map(),
+    changeSources: new Map(),
+    hooks: new Map([['h', 'open']]),
+  },
+  new Set(['anyone']),
+)!;
 
 /** Returns a query for each declared access path and direction. */
 function queriesOf(table: HistoryTable): [string, ResourceQuery][] {
@@ -46,7 +64,10 @@ describe('every declared way to read history', () => {
 
   it.each(
     [BUILDS, BUILD_REQUESTS, BUILDSETS, CHANGES, SOURCE_STAMPS, TEST_RESULT_SETS, TEST_RESULTS].flatMap((table) =>
-      queriesOf(table).map(([name, query]) => [name, table, query] as const),
+      queriesOf(table).flatMap(([name, query]) => [
+        [name, table, query] as const,
+        [`${name}, as somebody sees it`, table, { ...query, sight: SIGHT }] as const,
+      ]),
     ),
   )('uses an index: %s', async (_name, table, query) => {
     const planned = planQuery(table, table.id, query, site.db.dialect)!;
@@ -59,8 +80,8 @@ describe('every declared way to read history', () => {
     expect(onHistory.filter((detail) => /^SCAN (?!.* USING )/.test(detail) && !detail.includes('CONSTANT'))).toEqual(
       [],
     );
-    // Keys that were cut to a page are sorted as a page.
-    if (!/\) k\s+JOIN/.test(planned.sql))
+    // Keys that were cut to a page are sorted as a page, and few rows whatever the history is as these.
+    if (!/\) k\s+JOIN/.test(planned.sql) && !(query.sight && planned.kind === 'small'))
       expect(details.filter((detail) => detail.includes('TEMP B-TREE'))).toEqual([]);
   });
 });

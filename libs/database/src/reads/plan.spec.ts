@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILDS } from './builds.js';
+import { type Belongings, Sight } from '@millrace/domain';
 import { SQLITE } from '../sql.js';
-import { type HistoryTable, plan as planFor, walkFor } from './plan.js';
+import { type HistoryTable, plan as planFor, variantsFor, walkFor } from './plan.js';
 import { EVERYTHING, type Filter, type ResourceQuery } from './query.js';
 import { BUILD_REQUESTS } from './requests.js';
 
@@ -135,5 +136,45 @@ describe('the plan of a query on the queue', () => {
       'LIMIT ? OFFSET ?) k JOIN build_requests r WHERE r.id = k.id ORDER BY k.cursorValue ASC, k.id ASC',
     );
     expect(planned.params).toEqual([4, 3, 3, 0]);
+  });
+});
+
+describe('the plan of a query of somebody who does not see everything', () => {
+  const seeing = (builders: number): Sight => {
+    const belongings: Belongings = {
+      projects: [{ id: 7, name: 'open', visibleTo: ['anyone'] }],
+      byDefault: [],
+      builders: Array.from({ length: builders }, (_, id) => ({ id: id + 1, name: `b${id}`, projectId: 7 })),
+      ...{ workers: new Map(), schedulers: new Map(), changeSources: new Map(), hooks: new Map() },
+    };
+    return Sight.of(belongings, new Set(['anyone']))!;
+  };
+  const newest = query({ order: [down('buildid')], limit: 20 });
+
+  it('has the condition in the statement', () => {
+    const { sql, params } = plan(BUILDS, 'b.id', { ...newest, sight: seeing(1) });
+    expect(flat(sql)).toContain(
+      'WHERE (SELECT COALESCE(v.project_id, 0) FROM builders v WHERE v.id = b.builder_id) IN (?) ORDER BY b.id DESC',
+    );
+    expect(params).toEqual([7, 21, 0]);
+  });
+
+  it('reads the queue by its own builders', () => {
+    const waiting = query({ filters: [eq('claimed', false)], order: [down('priority')], sight: seeing(1) });
+    expect(flat(plan(BUILD_REQUESTS, 'r.id', waiting).sql)).toContain('WHERE v.id = q.builder_id) IN (?)');
+  });
+
+  it.each<[string, Partial<ResourceQuery>, number]>([
+    ['is that of each builder where there are few', { sight: seeing(3) }, 2],
+    ['is that of all builders where there are many', { sight: seeing(51) }, 1],
+    ['is that of the builder that is asked for', { sight: seeing(3), filters: [eq('builderid', 2)] }, 1],
+    ['is the usual one of whoever sees everything', {}, 1],
+  ])('%s', (_name, more, count) => {
+    expect(variantsFor(BUILDS, { ...newest, ...more })).toHaveLength(count);
+  });
+
+  it('breaks ties of several builders with the same number', () => {
+    const byNumber = query({ filters: [eq('builderid', 1, 2)], order: [down('number')], cursor: '5.9' });
+    expect(flat(plan(BUILDS, 'b.id', byNumber).sql)).toContain('b.number <= ? AND (b.number < ? OR b.id < ?)');
   });
 });

@@ -225,16 +225,16 @@ function smallPlan(
 ): Plan {
   const params: SqlValue[] = [];
   const where: string[] = path.where ? [path.where] : [];
-  const visible = visibleIn(table, query);
-  if (visible) {
-    where.push(visible.sql);
-    params.push(...visible.params);
-  }
   path.given.forEach((_, index) => {
     const values = [...new Set(fit.combinations.map((combination) => combination[index]!.value))];
     where.push(`${fit.combinations[0]![index]!.column.sql} IN ${placeholders(values.length)}`);
     params.push(...values);
   });
+  const visible = visibleIn(table, query);
+  if (visible) {
+    where.push(visible.sql);
+    params.push(...visible.params);
+  }
   // LEFT, although every key has its row: the narrower table has to come first.
   const from = path.keys
     ? `${fromSql(path.keys.from, path.index, dialect)} LEFT JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = ${path.keys.id}`
