@@ -97,6 +97,30 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     expect([await read('audit', bob), await read('audit', ann)]).toEqual([403, 200]);
   });
 
+  it('hide a project from those who must not see it', async () => {
+    const started = await force('launch-codes', ann);
+    expect(started.status).toBe(200);
+    const seenBy = async (headers: Headers): Promise<unknown> => {
+      const text = async (path: string): Promise<string> =>
+        (await fetch(`${cluster.url}/api/v2/${path}`, { headers })).text();
+      const lists = ['builders', 'projects', 'forceschedulers', 'schedulers', 'buildrequests', 'workers', 'builds'];
+      const found = await Promise.all(lists.map(text));
+      return found.some((list) => list.includes('launch-codes') || list.includes('secret'));
+    };
+    expect([await seenBy(ann), await seenBy(bob)]).toEqual([true, false]);
+    for (const path of [
+      'builders/launch-codes',
+      `buildrequests/${started.requestId}`,
+      'forceschedulers/force-launch-codes',
+    ])
+      expect([path, await read(path, ann), await read(path, bob)]).toEqual([path, 200, 404]);
+    expect((await force('launch-codes', bob)).status).toBe(404);
+    // Refused as it is for a request that does not exist.
+    const cancel = (request: number | undefined) => call(`buildrequests/${request}`, 'cancel', {}, bob);
+    expect(await cancel(started.requestId)).toEqual(await cancel(999_999));
+    expect((await call(`buildrequests/${started.requestId}`, 'cancel', {}, ann)).status).toBe(200);
+  });
+
   it('give scripts tokens, until they are revoked', async () => {
     const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
     const token = bearer(cli(['token', 'create', 'ann', '--scope', 'view', '--purpose', 'a script', '--expires', '1']));
