@@ -62,6 +62,8 @@ export interface Dialect {
   readonly forUpdateSkipLocked: string;
   /** `INSERT OR IGNORE` / `INSERT IGNORE`: `affected` is 0 when the key exists. */
   readonly insertIgnore: string;
+  /** A join whose left table is read first. A small table is no reason to begin with it: the server's figures of tables may be old. */
+  readonly joinInOrder: string;
 }
 
 export const SQLITE: Dialect = {
@@ -70,6 +72,7 @@ export const SQLITE: Dialect = {
   forUpdate: '',
   forUpdateSkipLocked: '',
   insertIgnore: 'INSERT OR IGNORE',
+  joinInOrder: 'CROSS JOIN',
 };
 
 export const MYSQL: Dialect = {
@@ -78,6 +81,7 @@ export const MYSQL: Dialect = {
   forUpdate: ' FOR UPDATE',
   forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
   insertIgnore: 'INSERT IGNORE',
+  joinInOrder: 'STRAIGHT_JOIN',
 };
 
 /** Returns `(?, ?, ?)` for a list of `count` values. */

@@ -21,26 +21,30 @@ type ReadRequest = Omit<RequestRow, 'properties' | 'hasChanges' | 'sourceStamps'
 type ReadStamp = BuiltStampRow & { readonly requestId: number };
 
 export async function requestsOf(db: Queryable, ids: readonly number[]): Promise<Map<number, RequestRow>> {
-  return assembled(await db.all<ReadRequest>(requestsSql(ids), ids), await db.all<ReadStamp>(stampsSql(ids), ids));
+  return assembled(
+    await db.all<ReadRequest>(requestsSql(db, ids), ids),
+    await db.all<ReadStamp>(stampsSql(db, ids), ids),
+  );
 }
 
 /** Reads requests together with the next statement. */
 export async function deferRequests(tx: Transaction, ids: readonly number[]): Promise<() => Map<number, RequestRow>> {
-  const requests = await tx.deferAll<ReadRequest>(requestsSql(ids), ids);
-  const stamps = await tx.deferAll<ReadStamp>(stampsSql(ids), ids);
+  const requests = await tx.deferAll<ReadRequest>(requestsSql(tx, ids), ids);
+  const stamps = await tx.deferAll<ReadStamp>(stampsSql(tx, ids), ids);
   return () => assembled(requests(), stamps());
 }
 
-function requestsSql({ length }: readonly number[]): string {
+// A buildset may have thousands of requests, so none begins with it.
+function requestsSql({ dialect: { joinInOrder } }: Queryable, { length }: readonly number[]): string {
   return `SELECT r.id AS requestId, r.buildset_id AS buildsetId, r.attempts AS attempts, r.epoch AS epoch, s.properties AS properties,
        EXISTS (SELECT 1 FROM buildset_changes c WHERE c.buildset_id = r.buildset_id) AS hasChanges
-     FROM build_requests r JOIN buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(length)}`;
+     FROM build_requests r ${joinInOrder} buildsets s ON s.id = r.buildset_id WHERE r.id IN ${placeholders(length)}`;
 }
 
-function stampsSql({ length }: readonly number[]): string {
+function stampsSql({ dialect: { joinInOrder } }: Queryable, { length }: readonly number[]): string {
   return `SELECT r.id AS requestId, ${BUILT_STAMP.columns}
-     FROM build_requests r JOIN buildset_source_stamps b ON b.buildset_id = r.buildset_id
-     JOIN source_stamps s ON s.id = b.source_stamp_id ${BUILT_STAMP.join} WHERE r.id IN ${placeholders(length)}`;
+     FROM build_requests r ${joinInOrder} buildset_source_stamps b ON b.buildset_id = r.buildset_id
+     ${joinInOrder} source_stamps s ON s.id = b.source_stamp_id ${BUILT_STAMP.join} WHERE r.id IN ${placeholders(length)}`;
 }
 
 function assembled(rows: readonly ReadRequest[], stamps: readonly ReadStamp[]): Map<number, RequestRow> {
