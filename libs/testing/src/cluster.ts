@@ -108,7 +108,7 @@ export class Cluster {
         if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
         return lines.some((line) => line.includes('Millrace is up'));
       },
-      { timeoutMs: options.startTimeoutMs ?? 60_000, intervalMs: 50, what: 'the start of the cluster' },
+      { timeoutMs: options.startTimeoutMs ?? 120_000, intervalMs: 50, what: 'the start of the cluster' },
     ).catch(async (error: unknown) => {
       // What it has started writes into its folder until it has ended.
       await cluster.stop();
