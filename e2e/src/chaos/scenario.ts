@@ -78,7 +78,7 @@ const FRESH_MS = 10_000;
  * holds.
  */
 const ROUNDS = 6;
-const START_MS = 90_000;
+const START_MS = 180_000;
 /** When the ledger does not grow for this long, it is complete. */
 const STALL_MS = 60_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
