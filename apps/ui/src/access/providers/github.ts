@@ -42,8 +42,7 @@ function configurationOf({ url, clientId }: CompiledGithub, secret: string, answ
   };
   const configuration = new client.Configuration(server, clientId, undefined, clientAuth(secret));
   limit(configuration, answerMs);
-  configuration[client.customFetch] = async (address, options) =>
-    withStatus(await limitedFetch(address, options));
+  configuration[client.customFetch] = async (address, options) => withStatus(await limitedFetch(address, options));
   return configuration;
 }
 
