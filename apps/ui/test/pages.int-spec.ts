@@ -172,6 +172,8 @@ suite('the pages, in Chromium', () => {
     await page.getByText('The message bus is away.').waitFor({ state: 'detached' });
     await page.goto(`${ui.url}/no/such/page`);
     await page.getByRole('heading', { name: 'Not found' }).waitFor();
+    // The browser says so as well.
+    expect(problems.splice(0)).toEqual([expect.stringContaining('status of 404')]);
   });
 
   it('shows when the server is gone, and catches up when it is back', async () => {
