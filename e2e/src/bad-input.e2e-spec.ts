@@ -90,7 +90,7 @@ describe('bad input', () => {
     const before = await count();
     for (const [body, message] of [
       [{}, /scheduler must be a string/],
-      [{ scheduler: 'nope' }, /no scheduler 'nope'; there are: commits, force, trigger/],
+      [{ scheduler: 'nope' }, /no scheduler 'nope'; there are: commits, force, try, trigger/],
       [{ scheduler: 'trigger', builders: ['check'] }, /does not start 'check'/],
       [{ scheduler: 'trigger', builders: [] }, /leave it out/],
       [{ scheduler: 'trigger', extra: 1 }, /extra should not exist/],
