@@ -30,8 +30,11 @@ export class SqliteConnection {
     return readable<T>(this.statement(sql).all(params.map(bindable)) as Row[]);
   }
 
+  /** @throws Error for a statement that returns rows: it would stay open and keep its snapshot, and the next transaction could not begin */
   run(sql: string, params: readonly SqlValue[]): Written {
-    const info = this.statement(sql).run(params.map(bindable));
+    const statement = this.statement(sql);
+    if (statement.reader) throw new Error(`a statement that returns rows must be read, not run: ${sql}`);
+    const info = statement.run(params.map(bindable));
     return { affected: info.changes, insertId: Number(info.lastInsertRowid) - Math.max(info.changes - 1, 0) };
   }
 

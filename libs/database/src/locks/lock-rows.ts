@@ -48,7 +48,7 @@ export async function deferLockedTable(
 ): Promise<() => LockTable> {
   const ids = [...new Set(needs.map(({ lockId }) => lockId))].sort((a, b) => a - b);
   for (const some of chunked(ids))
-    await tx.defer(
+    await tx.deferAll(
       `SELECT id FROM locks WHERE id IN ${placeholders(some.length)} ORDER BY id${tx.dialect.forUpdate}`,
       some,
     );
