@@ -41,6 +41,11 @@ describe("TypeORM's transactions on SQLite", () => {
     (await source.getRepository(NOTE).find({ order: { id: 'ASC' } })).map(({ body }) => body);
   const add = (manager: EntityManager, body: string): Promise<unknown> => manager.insert(NOTE, { body });
 
+  it('refuse to run what has to be read: it would stay open, and keep the next transaction from beginning', () => {
+    expect(() => source.driver.writer.run(`SELECT id FROM notes`, [])).toThrow(/must be read, not run: SELECT/);
+    expect(source.driver.writer.all(`SELECT id FROM notes`, [])).toEqual([]);
+  });
+
   it('run one after another, and a rollback affects no other', async () => {
     const order: string[] = [];
     const one = (name: string, fails: boolean): Promise<void> =>
