@@ -38,7 +38,7 @@ export async function compatibleRequests(
 
 /**
  * Collapses requests into newer ones. A request that an engine or another new request is taking at the same time is left out: it belongs
- * to whoever deletes its queue row. Two compatible requests that are made at the same time do not see each other, and both are built.
+ * to whoever deletes its queue row. If that claim is refused, the request stays in the queue and is built by itself. Two compatible requests that are made at the same time do not see each other, and both are built.
  */
 export async function collapseIn(
   tx: Transaction,
