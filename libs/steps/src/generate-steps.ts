@@ -1,7 +1,7 @@
 import { type Renderable, type Step, type StepContext, type StepOptions, type StepOutcome } from '@millrace/config';
 import { Result } from '@millrace/domain';
+import { outputOf } from './command-output.js';
 import { checkRenderable, makeStep } from './make-step.js';
-import { endedBecause, resultOf, succeeded } from './outcome.js';
 import { checkCommand, checkEnv, type CommandLine, type Environment } from './shell.js';
 
 export interface GenerateStepsOptions extends StepOptions {
@@ -15,24 +15,11 @@ export interface GenerateStepsOptions extends StepOptions {
   readonly timeoutSeconds?: number | null;
 }
 
-const MAX_OUTPUT_CHARS = 65_536;
-
 /** Makes a step that runs a command, and adds the steps that are made of its output right after itself. */
 export function generateSteps(options: GenerateStepsOptions): Step {
   const run = async (step: StepContext): Promise<StepOutcome> => {
-    const outcome = await step.shell({
-      command: await step.renderCommand(options.command as Renderable<string | readonly string[]>),
-      workdir: await step.renderPath(options.workdir ?? 'build'),
-      env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
-      timeoutSeconds: options.timeoutSeconds,
-      // One more than allowed, to notice output that is too long: a cut list would be wrong.
-      capture: { maxBytes: MAX_OUTPUT_CHARS + 1 },
-    });
-    const { stdout = '' } = outcome;
-    if (!succeeded(outcome))
-      return { result: resultOf(outcome), stateString: `no steps added${endedBecause(outcome)}` };
-    if (stdout.length > MAX_OUTPUT_CHARS)
-      return { result: Result.FAILURE, stateString: 'no steps added: more than 64 kB of output' };
+    const stdout = await outputOf(step, options, 'no steps added');
+    if (typeof stdout !== 'string') return stdout;
     const added = step.addStepsAfterCurrentStep(stdout);
     return { result: Result.SUCCESS, stateString: added === 1 ? '1 step added' : `${added} steps added` };
   };

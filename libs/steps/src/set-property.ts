@@ -7,8 +7,8 @@ import {
   type StepOutcome,
 } from '@millrace/config';
 import { type JsonValue, Result } from '@millrace/domain';
+import { outputOf } from './command-output.js';
 import { checkRenderable, makeStep } from './make-step.js';
-import { endedBecause, resultOf, succeeded } from './outcome.js';
 import { checkCommand, checkEnv, type CommandLine, type Environment } from './shell.js';
 
 export interface SetPropertyOptions extends StepOptions {
@@ -23,8 +23,6 @@ export interface SetPropertyOptions extends StepOptions {
   readonly timeoutSeconds?: number | null;
 }
 
-const MAX_OUTPUT_CHARS = 65_536;
-
 /** Makes a step that sets a property of the build. */
 export function setProperty(options: SetPropertyOptions): Step {
   const { property } = options;
@@ -34,19 +32,8 @@ export function setProperty(options: SetPropertyOptions): Step {
       step.properties.set(property, await step.render<JsonValue>(options.value ?? null));
       return { result: Result.SUCCESS, stateString };
     }
-    const outcome = await step.shell({
-      command: await step.renderCommand(options.command as Renderable<string | readonly string[]>),
-      workdir: await step.renderPath(options.workdir ?? 'build'),
-      env: await step.render((options.env ?? {}) as Readonly<Record<string, string | null>>),
-      timeoutSeconds: options.timeoutSeconds,
-      // One more than allowed, to notice output that is too long: a cut value would be wrong.
-      capture: { maxBytes: MAX_OUTPUT_CHARS + 1 },
-    });
-    const { stdout = '' } = outcome;
-    if (!succeeded(outcome))
-      return { result: resultOf(outcome), stateString: `property '${property}' not set${endedBecause(outcome)}` };
-    if (stdout.length > MAX_OUTPUT_CHARS)
-      return { result: Result.FAILURE, stateString: `property '${property}' not set: more than 64 kB of output` };
+    const stdout = await outputOf(step, { ...options, command: options.command }, `property '${property}' not set`);
+    if (typeof stdout !== 'string') return stdout;
     step.properties.set(property, stdout.trim());
     return { result: Result.SUCCESS, stateString };
   };
