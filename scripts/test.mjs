@@ -2,13 +2,17 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const reports = mkdtempSync(join(tmpdir(), 'millrace-reports-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const broken = [];
+/** What failed, in a line or two each: repeated at the end, where it is found without a search through an hour's output. */
+const failures = [];
+const FAILURE_LINES = 12;
 
 /** Files of e2e that judge how long something takes, or kill faster than a busy machine starts: they have it to themselves. */
 const ALONE = String.raw`(chaos|resume|security)\.e2e-spec`;
@@ -33,6 +37,7 @@ for (const [name, command, args = []] of steps) {
   if (status !== 0 && (name === 'provision' || name === 'build')) break;
 }
 rmSync(reports, { recursive: true });
+if (failures.length > 0) console.log(`\n${failures.join('\n\n')}`);
 if (broken.length > 0) console.log(`\nFailed: ${broken.join(', ')}`);
 const { passed, failed, skipped } = totals;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
@@ -56,10 +61,29 @@ function runJest(project, args) {
     totals.passed += result.numPassedTests;
     totals.failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
     totals.skipped += result.numPendingTests;
+    failures.push(...result.testResults.flatMap((file) => failuresOf(project, file)));
     if (result.numTotalTests > 0) return status;
     console.error(`${project}: no test ran`);
   } catch (error) {
     console.error(`${project}: jest left no report (${error.message})`);
   }
   return 1;
+}
+
+/** Returns what failed in a file, with the beginning of each message. A file that could not be run is one failure. */
+function failuresOf(project, { name, status, message, assertionResults }) {
+  const where = `${project} ${relative(root, name)}`;
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length === 0) return status === 'failed' ? [`✗ ${where}\n${beginningOf(message)}`] : [];
+  return failed.map(
+    ({ fullName, failureMessages }) => `✗ ${where}: ${fullName}\n${beginningOf(failureMessages.join('\n'))}`,
+  );
+}
+
+function beginningOf(message) {
+  const lines = stripVTControlCharacters(message).split('\n');
+  return lines
+    .slice(0, FAILURE_LINES)
+    .map((line) => `    ${line.slice(0, 300)}`)
+    .join('\n');
 }
