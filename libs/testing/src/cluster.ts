@@ -236,11 +236,10 @@ export class Cluster {
 
   /**
    * Stops the processes that `add` started, then sends Ctrl-C to the supervisor.
-   * @returns how long Ctrl-C took and the exit code
+   * @returns its exit code; null when it did not end by itself
    */
-  async stop(): Promise<{ ms: number; code: number | null }> {
+  async stop(): Promise<number | null> {
     await Promise.all(this.extras.map((extra) => extra.stop()));
-    const startedAt = performance.now();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const exited = new Promise((resolve) => this.child.once('exit', resolve));
       this.child.kill('SIGINT');
@@ -248,7 +247,7 @@ export class Cluster {
       await exited;
       clearTimeout(killer);
     }
-    return { ms: performance.now() - startedAt, code: this.child.exitCode };
+    return this.child.exitCode;
   }
 }
 

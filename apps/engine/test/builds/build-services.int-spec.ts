@@ -177,7 +177,7 @@ describe('limits of what a build stores', () => {
     return (await readLogLines(db, id, 0, 999)).split('\n').slice(0, -1);
   };
 
-  it('a command that writes 3,000 logs fails with a reason, and takes no time', async () => {
+  it('a command that writes 3,000 logs fails with a reason', async () => {
     const stdout = { kind: 'stdout', text: 'x\n' } as const;
     says = (id, send) => {
       send(update(id, [stdout]));
@@ -189,9 +189,7 @@ describe('limits of what a build stores', () => {
       );
       send({ op: 'complete', commandId: id, failure: null });
     };
-    const startedAt = performance.now();
     const result = await host.runCommand(request());
-    expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(result).toMatchObject({ rc: null, failureReason: expect.stringContaining('at most 200 are allowed') });
     expect(await linesOf('stdio')).toEqual(['ox', 'hmore logs than a step may have: at most 200 are allowed']);
     expect(await logsOf()).toHaveLength(1);

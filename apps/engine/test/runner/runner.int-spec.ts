@@ -322,11 +322,8 @@ describe('damage to a runner', () => {
     const burning = start(pool, 'burn');
     void burning.outcome.then(() => (ended = true));
     await eventually(() => burning.host.steps.length > 0, 'the step runs');
-    const startedAt = performance.now();
     for (let i = 0; i < 10; i++) await expectWorking(pool);
-    const ms = performance.now() - startedAt;
     expect(ended).toBe(false);
-    expect(ms).toBeLessThan(2_000);
     expect(await burning.outcome).toEqual(SUCCESS);
     expect(stalls[0]).toMatchObject({ step: 'burn' });
     expect(stalls[0]!.ms).toBeGreaterThan(1_000);
@@ -471,21 +468,15 @@ describe('configurations', () => {
   });
 });
 
-describe('speed', () => {
+describe('a runner that lives long', () => {
   it('walks 200 trivial builds one after the other without a restart', async () => {
     const pool = await startPool();
     await expectWorking(pool);
-    const times: number[] = [];
     for (let i = 0; i < 200; i++) {
       const host = new FakeBuildServices();
       host.intercept = () => ({ rc: 0, failure: null, failureReason: null, cancelled: false, workerLost: false });
-      const startedAt = performance.now();
       expect(await start(pool, 'trivial', host).outcome).toEqual(SUCCESS);
-      times.push(performance.now() - startedAt);
     }
-    times.sort((a, b) => a - b);
-    process.stdout.write(`200 trivial builds: p50 ${times[100]!.toFixed(2)} ms, p99 ${times[198]!.toFixed(2)} ms\n`);
-    expect(times[100]!).toBeLessThan(50);
     expect(pool.stats().restarts).toBe(0);
   });
 });
