@@ -3,7 +3,7 @@ import { RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
 import { startFromNow } from './intake/backlog.js';
 import { aliveSql, type Incarnation } from './masters.js';
-import { chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
+import { allIn, chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
 import { namesWithTokens } from './worker-tokens.js';
 
 /** The parts of a configuration revision that have rows in the database. */
@@ -127,13 +127,12 @@ async function renameBuilders(tx: Transaction, builders: Definitions['builders']
   const renamed = builders.filter(({ formerNames = [] }) => formerNames.length > 0);
   const names = renamed.flatMap(({ name, formerNames = [] }) => [name, ...formerNames]);
   const known = new Set<string>();
-  for (const some of chunked(names)) {
-    const rows = await tx.all<{ name: string }>(
-      `SELECT name FROM builders WHERE name IN ${placeholders(some.length)}`,
-      some,
-    );
-    for (const { name } of rows) known.add(name);
-  }
+  const rows = await allIn<{ name: string }>(
+    tx,
+    names,
+    (isOneOf) => `SELECT name FROM builders WHERE name IN ${isOneOf}`,
+  );
+  for (const { name } of rows) known.add(name);
   for (const { name, formerNames = [] } of renamed) {
     const former = formerNames.find((one) => known.has(one));
     if (known.has(name) || former === undefined) continue;
@@ -179,18 +178,15 @@ async function runSchedulers(tx: Transaction, me: Incarnation, schedulerIds: rea
 
 /** Returns the schedulers that have anything which a new scheduler would not: older cursors, a time to wake up, or waiting changes. */
 async function standingBehind(tx: Transaction, schedulerIds: readonly number[]): Promise<number[]> {
-  const behind: number[] = [];
-  for (const ids of chunked(schedulerIds)) {
-    const rows = await tx.all<{ id: number }>(
-      `SELECT id FROM schedulers s WHERE id IN ${placeholders(ids.length)} AND (wake_at_ms IS NOT NULL
+  const rows = await allIn<{ id: number }>(
+    tx,
+    schedulerIds,
+    (isOneOf) => `SELECT id FROM schedulers s WHERE id IN ${isOneOf} AND (wake_at_ms IS NOT NULL
          OR cursor_seq < (SELECT value FROM counters WHERE name = 'change-seq')
          OR buildset_cursor_seq < (SELECT value FROM counters WHERE name = 'buildset-seq')
          OR EXISTS (SELECT 1 FROM scheduler_changes c WHERE c.scheduler_id = s.id AND c.decision = 'waiting'))`,
-      ids,
-    );
-    behind.push(...rows.map(({ id }) => id));
-  }
-  return behind;
+  );
+  return rows.map(({ id }) => id);
 }
 
 async function serveWorkers(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Patch, SourceStamp } from '@millrace/domain';
-import { chunked, placeholders, type Transaction } from './sql.js';
+import { allIn, chunked, type Transaction } from './sql.js';
 
 /** What is read of a source stamp `s` that is to be built. */
 export const BUILT_STAMP = {
@@ -66,13 +66,12 @@ export async function keepSourceStamps(tx: Transaction, stamps: readonly SourceS
 export async function sourceStampIds(tx: Transaction, stamps: readonly SourceStamp[]): Promise<number[]> {
   const hashes = await keepSourceStamps(tx, stamps);
   const ids = new Map<string, number>();
-  for (const some of chunked([...new Set(hashes)])) {
-    const rows = await tx.all<{ id: number; hash: string }>(
-      `SELECT id, hash FROM source_stamps WHERE hash IN ${placeholders(some.length)}`,
-      some,
-    );
-    for (const { id, hash } of rows) ids.set(hash, id);
-  }
+  const rows = await allIn<{ id: number; hash: string }>(
+    tx,
+    [...new Set(hashes)],
+    (isOneOf) => `SELECT id, hash FROM source_stamps WHERE hash IN ${isOneOf}`,
+  );
+  for (const { id, hash } of rows) ids.set(hash, id);
   return hashes.map((hash) => ids.get(hash)!);
 }
 

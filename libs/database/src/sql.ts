@@ -101,6 +101,22 @@ export function chunked<T>(items: readonly T[], size = 200): T[][] {
   return chunks;
 }
 
+/**
+ * Reads the rows of a list of values of any length, in statements that are short enough for either dialect.
+ * @param sql returns the statement with the given `(?, ?, …)` in it, which stands there once and holds all its parameters
+ */
+export async function allIn<T = Row>(
+  db: Queryable,
+  values: readonly (string | number)[],
+  sql: (isOneOf: string) => string,
+): Promise<T[]> {
+  const rows: T[] = [];
+  for (const some of chunked(values)) {
+    for (const row of await db.all<T>(sql(placeholders(some.length)), some)) rows.push(row);
+  }
+  return rows;
+}
+
 export async function databaseNowMs(db: Queryable): Promise<number> {
   return (await db.get<{ nowMs: number }>(`SELECT ${db.dialect.nowMs} AS nowMs`))!.nowMs;
 }

@@ -2,7 +2,7 @@ import { Result, type Uuid, uuidFromBytes } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 import { assertClaimed, type BuildKey } from './claims/fence.js';
 import { repeatCall } from './repeating.js';
-import { chunked, type Database, placeholders, type Queryable, type Transaction } from './sql.js';
+import { allIn, type Database, placeholders, type Queryable, type Transaction } from './sql.js';
 
 /** A buildset that a step asks for. Without a priority it gets that of its parent's request. */
 export type ChildPlan = Omit<NewBuildset, 'cause' | 'parent' | 'schedulerId' | 'priority'> & {
@@ -98,13 +98,12 @@ export class TriggerStore {
   /** Returns the results of those buildsets that are complete. */
   async resultsOf(buildsetIds: readonly number[]): Promise<Map<number, Result>> {
     const found = new Map<number, Result>();
-    for (const ids of chunked(buildsetIds)) {
-      const rows = await this.db.all<{ id: number; results: Result }>(
-        `SELECT id, results FROM buildsets WHERE id IN ${placeholders(ids.length)} AND complete_at_ms IS NOT NULL`,
-        ids,
-      );
-      for (const { id, results } of rows) found.set(id, results);
-    }
+    const rows = await allIn<{ id: number; results: Result }>(
+      this.db,
+      buildsetIds,
+      (isOneOf) => `SELECT id, results FROM buildsets WHERE id IN ${isOneOf} AND complete_at_ms IS NOT NULL`,
+    );
+    for (const { id, results } of rows) found.set(id, results);
     return found;
   }
 }

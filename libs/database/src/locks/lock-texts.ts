@@ -1,5 +1,5 @@
 import { type LockNeed, type LockObstacle, LockTable, WHOLE_BUILD } from '@millrace/domain';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { lockGraph } from './lock-rows.js';
 
 /** Most builds that are named where a lock is waited for. */
@@ -8,13 +8,12 @@ const MOST_NAMED = 3;
 /** Returns the names of locks. */
 export async function lockNames(db: Queryable, ids: readonly number[]): Promise<Map<number, string>> {
   const names = new Map<number, string>();
-  for (const some of chunked([...new Set(ids)])) {
-    const rows = await db.all<{ id: number; name: string }>(
-      `SELECT id, name FROM locks WHERE id IN ${placeholders(some.length)}`,
-      some,
-    );
-    for (const { id, name } of rows) names.set(id, name);
-  }
+  const rows = await allIn<{ id: number; name: string }>(
+    db,
+    [...new Set(ids)],
+    (isOneOf) => `SELECT id, name FROM locks WHERE id IN ${isOneOf}`,
+  );
+  for (const { id, name } of rows) names.set(id, name);
   return names;
 }
 
@@ -22,15 +21,14 @@ export async function lockNames(db: Queryable, ids: readonly number[]): Promise<
 export async function partyNames(db: Queryable, requestIds: readonly number[]): Promise<Map<number, string>> {
   const ids = [...new Set(requestIds)];
   const names = new Map(ids.map((id) => [id, `request ${id}`]));
-  for (const some of chunked(ids)) {
-    const rows = await db.all<{ requestId: number; number: number; builder: string }>(
-      `SELECT c.request_id AS requestId, b.number AS number, r.name AS builder
+  const rows = await allIn<{ requestId: number; number: number; builder: string }>(
+    db,
+    ids,
+    (isOneOf) => `SELECT c.request_id AS requestId, b.number AS number, r.name AS builder
        FROM claims c JOIN builds b ON b.id = c.build_id JOIN builders r ON r.id = c.builder_id
-       WHERE c.request_id IN ${placeholders(some.length)}`,
-      some,
-    );
-    for (const { requestId, number, builder } of rows) names.set(requestId, `build ${number} of '${builder}'`);
-  }
+       WHERE c.request_id IN ${isOneOf}`,
+  );
+  for (const { requestId, number, builder } of rows) names.set(requestId, `build ${number} of '${builder}'`);
   return names;
 }
 

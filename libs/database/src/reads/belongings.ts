@@ -6,7 +6,7 @@ import {
   type Sight,
   type VisibilityPolicy,
 } from '@millrace/domain';
-import { chunked, placeholders, type Queryable, type SqlValue } from '../sql.js';
+import { allIn, placeholders, type Queryable, type SqlValue } from '../sql.js';
 
 /** Rows that lead to builders, with the statement that does: `id` and `builderId`, for ids. */
 const LEADING = {
@@ -67,13 +67,12 @@ export class BelongingReads {
   /** Returns the builders that rows lead to, by the rows' ids. */
   async buildersOf(resource: LeadingResource, ids: readonly number[]): Promise<Map<number, number[]>> {
     const found = new Map<number, number[]>();
-    for (const some of chunked([...new Set(ids)])) {
-      const rows = await this.db.all<{ id: number; builderId: number }>(
-        `${LEADING[resource]} ${placeholders(some.length)}`,
-        some,
-      );
-      for (const { id, builderId } of rows) found.set(id, [...(found.get(id) ?? []), builderId]);
-    }
+    const rows = await allIn<{ id: number; builderId: number }>(
+      this.db,
+      [...new Set(ids)],
+      (isOneOf) => `${LEADING[resource]} ${isOneOf}`,
+    );
+    for (const { id, builderId } of rows) found.set(id, [...(found.get(id) ?? []), builderId]);
     return found;
   }
 

@@ -1,7 +1,7 @@
 import type { AdoptionResource, BuildResource } from '@millrace/contracts';
 import { type Properties, uuidFromBytes } from '@millrace/domain';
 import { FOLLOWED } from '../collapsing.js';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
@@ -112,15 +112,12 @@ export class BuildReads {
 
   /** Returns complete rows with all their properties, in any order. Unknown ids are left out. */
   async byIds(ids: readonly number[]): Promise<BuildResource[]> {
-    const found: BuildResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<BuildRow>(
-        `SELECT ${COLUMNS}, b.properties FROM builds b WHERE b.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toView(row, ['*']));
-    }
-    return found;
+    const rows = await allIn<BuildRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${COLUMNS}, b.properties FROM builds b WHERE b.id IN ${isOneOf}`,
+    );
+    return rows.map((row) => toView(row, ['*']));
   }
 
   async one(id: number, properties: readonly string[]): Promise<BuildResource | null> {

@@ -1,6 +1,6 @@
 import type { BuildsetResource, PatchResource, SourceStampResource } from '@millrace/contracts';
 import { byCodebase, type Properties, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, chunked, placeholders, type Queryable } from '../sql.js';
 import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
@@ -129,14 +129,12 @@ export class BuildsetReads {
   }
 
   async byIds(ids: readonly number[]): Promise<BuildsetResource[]> {
-    const found: BuildsetResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<BuildsetRow>(
-        `SELECT ${COLUMNS} FROM buildsets s WHERE s.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toView(row));
-    }
+    const rows = await allIn<BuildsetRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${COLUMNS} FROM buildsets s WHERE s.id IN ${isOneOf}`,
+    );
+    const found = rows.map(toView);
     await this.fillStamps(found, { withBodies: ids.length === 1 });
     return found;
   }
@@ -172,15 +170,13 @@ export class BuildsetReads {
   private async fillStamps(buildsets: readonly BuildsetResource[], options: PatchOptions): Promise<void> {
     const patched: Patched[] = [];
     const byId = new Map(buildsets.map((buildset) => [buildset.bsid, buildset]));
-    for (const ids of chunked([...byId.keys()])) {
-      const rows = await this.db.all<StampRow & { buildsetId: number }>(
-        `SELECT b.buildset_id AS buildsetId, ${STAMP_COLUMNS} FROM buildset_source_stamps b
-         LEFT JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${placeholders(ids.length)}`,
-        ids,
-      );
-      for (const row of byCodebase(rows))
-        byId.get(row.buildsetId)!.sourcestamps.push(noted(toStamp(row), row, patched));
-    }
+    const rows = await allIn<StampRow & { buildsetId: number }>(
+      this.db,
+      [...byId.keys()],
+      (isOneOf) => `SELECT b.buildset_id AS buildsetId, ${STAMP_COLUMNS} FROM buildset_source_stamps b
+         LEFT JOIN source_stamps t ON t.id = b.source_stamp_id WHERE b.buildset_id IN ${isOneOf}`,
+    );
+    for (const row of byCodebase(rows)) byId.get(row.buildsetId)!.sourcestamps.push(noted(toStamp(row), row, patched));
     await this.fillPatches(patched, options);
   }
 

@@ -1,7 +1,7 @@
 import type { ChangeResource } from '@millrace/contracts';
 import type { Properties } from '@millrace/domain';
 import { changesBehind } from '../collapsing.js';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { STAMP_COLUMNS, type StampRow, toStamp } from './buildset-reads.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
@@ -86,15 +86,12 @@ export class ChangeReads {
   }
 
   async byIds(ids: readonly number[]): Promise<ChangeResource[]> {
-    const found: ChangeResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<ChangeRow>(
-        `SELECT ${COLUMNS} FROM changes c ${STAMP_JOIN} WHERE c.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toView(row));
-    }
-    return found;
+    const rows = await allIn<ChangeRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${COLUMNS} FROM changes c ${STAMP_JOIN} WHERE c.id IN ${isOneOf}`,
+    );
+    return rows.map(toView);
   }
 
   /**

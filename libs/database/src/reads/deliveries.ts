@@ -1,6 +1,6 @@
 import type { DecisionResource, DeliveryResource } from '@millrace/contracts';
 import { uuidFromBytes } from '@millrace/domain';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
@@ -98,15 +98,12 @@ export class DeliveryReads {
   }
 
   async byIds(ids: readonly number[]): Promise<DeliveryResource[]> {
-    const found: DeliveryResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<DeliveryRow>(
-        `SELECT ${COLUMNS} FROM hook_deliveries d WHERE d.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toView(row));
-    }
-    return found;
+    const rows = await allIn<DeliveryRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${COLUMNS} FROM hook_deliveries d WHERE d.id IN ${isOneOf}`,
+    );
+    return rows.map(toView);
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { BuildDataResource, TestResultResource, TestResultSetResource } from '@millrace/contracts';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { readHistory } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
@@ -142,15 +142,12 @@ export class RecordReads {
   }
 
   async testSetsByIds(ids: readonly number[]): Promise<TestResultSetResource[]> {
-    const found: TestResultSetResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<SetRow>(
-        `SELECT ${SET_COLUMNS} FROM test_result_sets t WHERE t.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      found.push(...rows.map(toSet));
-    }
-    return found;
+    const rows = await allIn<SetRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${SET_COLUMNS} FROM test_result_sets t WHERE t.id IN ${isOneOf}`,
+    );
+    return rows.map(toSet);
   }
 
   /** Returns results of a set. The query names the set. */

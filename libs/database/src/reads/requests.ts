@@ -1,7 +1,7 @@
 import type { BuildRequestResource } from '@millrace/contracts';
 import { Result, type Uuid, uuidFromBytes, uuidToBytes } from '@millrace/domain';
 import { standingFor } from '../collapsing.js';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, chunked, placeholders, type Queryable } from '../sql.js';
 import { pickProperties } from './builds.js';
 import { endSeconds, readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
@@ -119,14 +119,12 @@ export class BuildRequestReads {
   }
 
   async byIds(ids: readonly number[]): Promise<BuildRequestResource[]> {
-    const found: BuildRequestResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<RequestRow>(
-        `SELECT ${COLUMNS} FROM build_requests r WHERE r.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toView(row));
-    }
+    const rows = await allIn<RequestRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${COLUMNS} FROM build_requests r WHERE r.id IN ${isOneOf}`,
+    );
+    const found = rows.map(toView);
     await this.fillCollapsed(found);
     return found;
   }
@@ -165,13 +163,12 @@ export class BuildRequestReads {
   private async fillProperties(rows: readonly BuildRequestResource[], names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const json = new Map<number, string>();
-    for (const ids of chunked([...new Set(rows.map((row) => row.buildsetid))])) {
-      const found = await this.db.all<{ id: number; properties: string }>(
-        `SELECT id, properties FROM buildsets WHERE id IN ${placeholders(ids.length)}`,
-        ids,
-      );
-      for (const row of found) json.set(row.id, row.properties);
-    }
+    const found = await allIn<{ id: number; properties: string }>(
+      this.db,
+      [...new Set(rows.map((row) => row.buildsetid))],
+      (isOneOf) => `SELECT id, properties FROM buildsets WHERE id IN ${isOneOf}`,
+    );
+    for (const row of found) json.set(row.id, row.properties);
     for (const row of rows) row.properties = pickProperties(json.get(row.buildsetid) ?? '{}', names);
   }
 }

@@ -1,5 +1,5 @@
 import type { LogResource, StepResource } from '@millrace/contracts';
-import { chunked, placeholders, type Queryable } from '../sql.js';
+import { allIn, type Queryable } from '../sql.js';
 import { endSeconds, seconds } from './history.js';
 import { shapeOf } from './query.js';
 
@@ -84,15 +84,12 @@ export class StepReads {
   }
 
   async byIds(ids: readonly number[]): Promise<StepResource[]> {
-    const found: StepResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<StepRow>(
-        `SELECT ${STEP_COLUMNS} FROM steps s WHERE s.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toStep(row));
-    }
-    return found;
+    const rows = await allIn<StepRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${STEP_COLUMNS} FROM steps s WHERE s.id IN ${isOneOf}`,
+    );
+    return rows.map(toStep);
   }
 
   async logsOfStep(stepId: number): Promise<LogResource[]> {
@@ -105,15 +102,12 @@ export class StepReads {
 
   /** Returns the ids of the logs of these steps. */
   async logIdsOfSteps(stepIds: readonly number[]): Promise<number[]> {
-    const found: number[] = [];
-    for (const some of chunked(stepIds)) {
-      const rows = await this.db.all<{ id: number }>(
-        `SELECT id FROM logs WHERE step_id IN ${placeholders(some.length)}`,
-        some,
-      );
-      found.push(...rows.map(({ id }) => id));
-    }
-    return found;
+    const rows = await allIn<{ id: number }>(
+      this.db,
+      stepIds,
+      (isOneOf) => `SELECT id FROM logs WHERE step_id IN ${isOneOf}`,
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Returns all logs of a build in one query, for a page that shows every step. */
@@ -126,15 +120,12 @@ export class StepReads {
   }
 
   async logsByIds(ids: readonly number[]): Promise<LogResource[]> {
-    const found: LogResource[] = [];
-    for (const some of chunked(ids)) {
-      const rows = await this.db.all<LogRow>(
-        `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.id IN ${placeholders(some.length)}`,
-        some,
-      );
-      for (const row of rows) found.push(toLog(row));
-    }
-    return found;
+    const rows = await allIn<LogRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${LOG_COLUMNS} FROM logs l WHERE l.id IN ${isOneOf}`,
+    );
+    return rows.map(toLog);
   }
 
   async logPlace(logId: number): Promise<LogPlace | null> {
