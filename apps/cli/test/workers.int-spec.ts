@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { openDatabase } from '@millrace/database';
@@ -83,5 +83,34 @@ describe('millrace worker', () => {
     });
     expect(stdout).toContain('--token-file');
     expect(stdout).not.toContain('a-token-of-ours');
+  });
+
+  it('records who did what, and what came of it, without the token', async () => {
+    const db = openDatabase(database);
+    await db.run(
+      `INSERT INTO workers (name, info, max_builds, paused, graceful, session_epoch) VALUES ('w1', '{}', 1, 0, 0, 0)`,
+    );
+    await db.close();
+    const token = /mrw_[\w-]{43}/.exec(millrace('worker', 'create', 'w1').stdout)![0];
+    expect(millrace('worker', 'pause', 'w1', '--reason', 'a new disk').status).toBe(0);
+    expect(millrace('worker', 'revoke', 'w1').status).toBe(0);
+    expect(millrace('worker', 'create', 'w1', '--token-file', folder).status).toBe(1);
+    expect(millrace('rebuild', '99').status).toBe(1);
+    expect(millrace('drain', 'nobody').status).toBe(1);
+
+    const audit = openDatabase(database);
+    const rows = await audit.all(`SELECT username, via, action, target, params, outcome, error FROM audit ORDER BY id`);
+    await audit.close();
+    const { username } = userInfo();
+    const done = { username, via: 'cli', target: 'workers/w1', outcome: 'done', error: null };
+    expect(rows).toEqual([
+      { ...done, action: 'worker create', params: '{"pb":false,"revokeOld":false}' },
+      { ...done, action: 'worker pause', params: '{"reason":"a new disk"}' },
+      { ...done, action: 'worker revoke', params: '{}' },
+      expect.objectContaining({ action: 'worker create', outcome: 'failed', error: expect.stringContaining('token') }),
+      expect.objectContaining({ action: 'rebuild', target: 'builds/99', outcome: 'failed' }),
+    ]);
+    expect(JSON.stringify(rows)).not.toContain(token);
+    expect(millrace('audit').stdout).toContain('worker pause workers/w1');
   });
 });

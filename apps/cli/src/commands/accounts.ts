@@ -1,10 +1,10 @@
-import { userInfo } from 'node:os';
 import { openDatabase, type Stores, storesOf } from '@millrace/database';
-import { messageOf, RIGHTS_ACTIONS } from '@millrace/domain';
+import { RIGHTS_ACTIONS } from '@millrace/domain';
 import { type Command, InvalidArgumentError } from 'commander';
 import { say, sayTable } from '../output.js';
 import { askPassword } from '../password.js';
 import { databaseUrlOf } from './db.js';
+import { recorded } from './recorded.js';
 
 const DATABASE = ['--database <url>', 'The database of the masters (default: MILLRACE_DB).'] as const;
 const DAY_MS = 86_400_000;
@@ -30,7 +30,7 @@ function addUserCommands(user: Command): void {
     .option('--group <group>', 'A group, which roles may depend on. May be repeated.', group, [])
     .option(...DATABASE)
     .action((username: string, options: OfDatabase & { fullName?: string; email?: string; group: readonly string[] }) =>
-      recorded('user add', `users/${username}`, options, async ({ users }) => {
+      change('user add', `users/${username}`, options, async ({ users }) => {
         const { fullName = null, email = null, group: groups } = options;
         await users.add({ username, fullName, email, groups, password: await askPassword(username) });
         say(`User '${username}' can sign in.`);
@@ -59,7 +59,7 @@ function addUserCommands(user: Command): void {
     .argument('<name>', 'The name of the account.')
     .option(...DATABASE)
     .action((username: string, options: OfDatabase) =>
-      recorded('user passwd', `users/${username}`, options, async ({ users }) => {
+      change('user passwd', `users/${username}`, options, async ({ users }) => {
         await users.setPassword(username, await askPassword(username));
         say(`User '${username}' has another password.`);
       }),
@@ -70,7 +70,7 @@ function addUserCommands(user: Command): void {
     .argument('<name>', 'The name of the account.')
     .option(...DATABASE)
     .action((username: string, options: OfDatabase) =>
-      recorded('user remove', `users/${username}`, options, async ({ users }) => {
+      change('user remove', `users/${username}`, options, async ({ users }) => {
         await users.remove(username);
         say(`User '${username}' is removed.`);
       }),
@@ -89,7 +89,7 @@ function addTokenCommands(token: Command): void {
     .option('--expires <days>', 'Days after which it no longer works (default: never).', days)
     .option(...DATABASE)
     .action((username: string, options: OfDatabase & { scope: string; purpose: string; expires?: number }) =>
-      recorded('token create', `users/${username}`, options, async ({ apiTokens }) => {
+      change('token create', `users/${username}`, options, async ({ apiTokens }) => {
         const scopes = options.scope
           .split(',')
           .map((one) => one.trim())
@@ -121,39 +121,21 @@ function addTokenCommands(token: Command): void {
     .argument('<number>', 'Its number in the list.', tokenNumber)
     .option(...DATABASE)
     .action((tokenId: number, options: OfDatabase) =>
-      recorded('token revoke', `tokens/${tokenId}`, options, async ({ apiTokens }) => {
+      change('token revoke', `tokens/${tokenId}`, options, async ({ apiTokens }) => {
         await apiTokens.revoke(tokenId);
         say(`Token ${tokenId} is revoked.`);
       }),
     );
 }
 
-/** Does something to the accounts, and records it with the name that this user has on this machine. */
-function recorded(
+/** Does something to the accounts, and records it. */
+function change(
   action: string,
   target: string,
   options: OfDatabase,
   work: (stores: Stores) => Promise<void>,
 ): Promise<void> {
-  return withStores(options, async (stores) => {
-    const deed = {
-      username: userInfo().username,
-      via: 'cli',
-      tokenId: null,
-      address: '',
-      action,
-      target,
-      params: {},
-    } as const;
-    const id = await stores.audit.begun(deed);
-    try {
-      await work(stores);
-    } catch (error) {
-      await stores.audit.ended(id, 'failed', messageOf(error));
-      throw error;
-    }
-    await stores.audit.ended(id, 'done');
-  });
+  return withStores(options, (stores) => recorded(stores.audit, { action, target }, () => work(stores)));
 }
 
 async function withStores({ database }: OfDatabase, work: (stores: Stores) => Promise<void>): Promise<void> {

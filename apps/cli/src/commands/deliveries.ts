@@ -1,6 +1,7 @@
 import { EVERYTHING, openDatabase, storesOf } from '@millrace/database';
 import { UserError } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
+import { recorded } from './recorded.js';
 
 const SHOWN = 50;
 
@@ -38,9 +39,10 @@ export async function showDelivery(
 ): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {
-    const { deliveries, deliveryReads, changeReads } = storesOf(db);
+    const { audit, deliveries, deliveryReads, changeReads } = storesOf(db);
     if (replay) {
-      await deliveries.replay(id, { again });
+      const deed = { action: 'replay', target: `deliveries/${id}`, params: { again } };
+      await recorded(audit, deed, () => deliveries.replay(id, { again }));
       say(`Delivery ${id} will be read again.`);
       return 0;
     }

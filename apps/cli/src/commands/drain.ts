@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { masterNamed, openDatabase, storesOf } from '@millrace/database';
 import { UserError } from '@millrace/domain';
 import { say } from '../output.js';
+import { recorded } from './recorded.js';
 
 const LOOK_EVERY_MS = 500;
 
@@ -12,7 +13,9 @@ export async function drain(databaseUrl: string, name: string, wait: boolean): P
     const before = await masterNamed(db, name);
     if (!before || before.state === 'stopped')
       throw new UserError('no-master', `no master '${name}' is running on this database`, { name });
-    await storesOf(db).commands.requestDrain(before.masterId);
+    const { audit, commands } = storesOf(db);
+    const deed = { action: 'drain', target: `masters/${name}` };
+    await recorded(audit, deed, () => commands.requestDrain(before.masterId));
     let said = '';
     const sayOnce = (text: string): void => {
       if (text !== said) say(text);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { listActiveMasters, openDatabase, storesOf } from '@millrace/database';
 import { say } from '../output.js';
+import { recorded } from './recorded.js';
 
 const PATIENCE_MS = 60_000;
 
@@ -8,14 +9,17 @@ const PATIENCE_MS = 60_000;
 export async function reconfig(databaseUrl: string): Promise<number> {
   const db = openDatabase(databaseUrl, { connections: 1 });
   try {
-    const commands = storesOf(db).commands;
+    const { audit, commands } = storesOf(db);
     const masters = (await listActiveMasters(db)).filter((master) => master.role !== 'ui');
     if (masters.length === 0) {
       process.stderr.write('No scheduler or engine is running on this database.\n');
       return 1;
     }
-    const asked = await Promise.all(
-      masters.map(async (master) => ({ master, commandId: await commands.requestReconfig(master.masterId) })),
+    const deed = { action: 'reconfig', target: 'masters', params: { masters: masters.map(({ name }) => name) } };
+    const asked = await recorded(audit, deed, () =>
+      Promise.all(
+        masters.map(async (master) => ({ master, commandId: await commands.requestReconfig(master.masterId) })),
+      ),
     );
     const giveUpAt = performance.now() + PATIENCE_MS;
     let code = 0;

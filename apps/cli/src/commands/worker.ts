@@ -5,6 +5,7 @@ import { type Hint, hints, type WorkerResource } from '@millrace/contracts';
 import { type Database, openDatabase, storesOf } from '@millrace/database';
 import { isWorkerName, isWorkerTemplate, messageOf, shellWord, UserError, workerEntries } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
+import { recorded } from './recorded.js';
 
 /** How long to wait for the bus to carry a hint. Without it engines find the change by polling. */
 const BUS_PATIENCE_MS = 2000;
@@ -43,14 +44,18 @@ export function createWorker(databaseUrl: string, options: CreateOptions): Promi
   return withDatabase(databaseUrl, async (db) => {
     const token = `mrw_${randomBytes(32).toString('base64url')}`;
     const digest = (algorithm: string): string => createHash(algorithm).update(token, 'utf8').digest('hex');
-    // Before the token is stored, so that no token is made that cannot be written.
-    if (tokenFile !== undefined) writeToken(tokenFile, token);
-    await storesOf(db).tokens.create({
-      workerName: name,
-      hash: digest('sha256'),
-      pbDigest: options.pb ? digest('md5') : null,
-      revokeOld: options.revokeOld,
-    });
+    const { audit, tokens } = storesOf(db);
+    const { pb, revokeOld } = options;
+    await recorded(
+      audit,
+      { action: 'worker create', target: `workers/${name}`, params: { pb, revokeOld } },
+      async () => {
+        // Before the token is stored, so that no token is made that cannot be written.
+        if (tokenFile !== undefined) writeToken(tokenFile, token);
+        const pbDigest = pb ? digest('md5') : null;
+        await tokens.create({ workerName: name, hash: digest('sha256'), pbDigest, revokeOld });
+      },
+    );
     await announce(hints.workerTokens());
     say(howToUse(token, options));
     await noteEntry(db, name);
@@ -91,7 +96,9 @@ function howToUse(token: string, { name, master, pb, tokenFile }: CreateOptions)
 /** Runs `millrace worker revoke`: no token of the worker is valid any more, and its session ends. */
 export function revokeWorker(databaseUrl: string, name: string): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
-    const revoked = await storesOf(db).tokens.revoke(name);
+    const { audit, tokens } = storesOf(db);
+    const deed = { action: 'worker revoke', target: `workers/${name}` };
+    const revoked = await recorded(audit, deed, () => tokens.revoke(name));
     await announce(hints.workerTokens());
     say(`${revoked} ${revoked === 1 ? 'token' : 'tokens'} of worker '${name}' revoked.`);
     return 0;
@@ -108,16 +115,17 @@ export function controlWorker(
   reason: string | null,
 ): Promise<number> {
   return withDatabase(databaseUrl, async (db) => {
-    const workerId = (await storesOf(db).catalog.workers()).find((worker) => worker.name === name)?.workerid;
+    const { audit, catalog, workerActions: store } = storesOf(db);
+    const workerId = (await catalog.workers()).find((worker) => worker.name === name)?.workerid;
     if (workerId === undefined) throw new UserError('not-found', `there is no worker '${name}'`, { name });
-    const store = storesOf(db).workerActions;
     const actions: Record<WorkerAction, () => Promise<void>> = {
       pause: () => store.pauseWorker(workerId, reason),
       unpause: () => store.unpauseWorker(workerId),
       stop: () => store.stopWorker(workerId, reason),
       kill: () => store.killWorker(workerId, reason),
     };
-    await actions[action]();
+    const params = reason === null ? {} : { reason };
+    await recorded(audit, { action: `worker ${action}`, target: `workers/${name}`, params }, actions[action]);
     await announce(hints.worker(workerId, 'state_updated'));
     return 0;
   });
