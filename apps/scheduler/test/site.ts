@@ -121,12 +121,14 @@ export class Site {
     return new Site(folder, openDatabase(url), url);
   }
 
-  /** Writes the configuration: `schedulers`, `changeSources` and `hooks` as source text, for one builder `b`. */
+  /** Writes the configuration, with parts as source text: for one builder `b`, and `builders` beside it, on the worker `w`. */
   configure(parts: {
     readonly schedulers?: string;
     readonly changeSources?: string;
     readonly hooks?: string;
     readonly www?: string;
+    readonly projects?: string;
+    readonly builders?: string;
   }): void {
     writeFileSync(
       this.config,
@@ -134,7 +136,8 @@ export class Site {
   worker } from '@millrace/config';
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],
-  builders: [builder('b', { workers: ['w'], factory: [customStep('do', async () => 0)] })],
+  projects: [${parts.projects ?? ''}],
+  builders: [builder('b', { workers: ['w'], factory: [customStep('do', async () => 0)] }), ${parts.builders ?? ''}],
   schedulers: [${parts.schedulers ?? ''}],
   changeSources: [${parts.changeSources ?? ''}],
   hooks: [${parts.hooks ?? ''}],

@@ -221,3 +221,58 @@ describe('POST /trigger, where people have accounts', () => {
     );
   });
 });
+
+describe('POST /trigger, where a project is hidden', () => {
+  const SECRET_BUILDER = `builder('s', { workers: ['w'], project: 'secret', factory: [customStep('do', async () => 0)] })`;
+  const tokenOf = async (username: string): Promise<Record<string, string>> => ({
+    authorization: `Bearer ${await new ApiTokenStore(site.db).create({ username, purpose: 'x', scopes: ['trigger'], lifeMs: null })}`,
+  });
+  let [insider, outsider]: Record<string, string>[] = [];
+  beforeAll(async () => {
+    site.configure({
+      projects: `{ name: 'secret', visibleTo: ['staff'] }`,
+      builders: SECRET_BUILDER,
+      schedulers: `trigger('both', { builders: ['b', 's'] }), trigger('hidden', { builders: ['s'] })`,
+      www: `{ auth: {}, authz: { roles: [{ from: 'groups', prefix: '' }], rules: [] } }`,
+    });
+    process.kill(scheduler.process.pid!, 'SIGHUP');
+    await eventually(async () => (await post({ scheduler: 'both' })).status === 202, { what: 'the new configuration' });
+    const users = new UserStore(site.db);
+    const nobody = { fullName: null, email: null, password: 'long enough' };
+    await users.add({ ...nobody, username: 'ida', groups: ['staff'] });
+    await users.add({ ...nobody, username: 'otto', groups: [] });
+    [insider, outsider] = [await tokenOf('ida'), await tokenOf('otto')];
+  }, 60_000);
+
+  const buildersOf = ({ body }: Answer): unknown =>
+    (body['requests'] as { readonly builder: string }[]).map(({ builder }) => builder);
+
+  it('answers as if it were not there, and starts nothing of it', async () => {
+    const asked = [{ scheduler: 'hidden' }, { scheduler: 'both', builders: ['s'] }];
+    const missing = [{ scheduler: 'nothing' }, { scheduler: 'both', builders: ['x'] }];
+    const hiddenNames = (text: string): string =>
+      text.replaceAll(/'(nothing|hidden)'/g, `'?'`).replaceAll(/'[xs]'/g, `'?'`);
+    for (const headers of [{}, outsider]) {
+      for (const [index, body] of asked.entries()) {
+        const before = await buildsets();
+        const [answer, expected] = [await post(body, headers), await post(missing[index], headers)];
+        expect({ ...answer, body: hiddenNames(JSON.stringify(answer.body)) }).toEqual({
+          ...expected,
+          body: hiddenNames(JSON.stringify(expected.body)),
+        });
+        expect([400, 404]).toContain(answer.status);
+        expect(await buildsets()).toBe(before);
+      }
+      expect(buildersOf(await post({ scheduler: 'both' }, headers))).toEqual(['b']);
+    }
+    for (const body of asked) expect(buildersOf(await post(body, insider))).toEqual(['s']);
+    expect(buildersOf(await post({ scheduler: 'both' }, insider))).toEqual(['b', 's']);
+  });
+
+  it('does not tell of it in the repeated answer of somebody who sees more', async () => {
+    const key = { 'idempotency-key': 'both-1' };
+    expect(buildersOf(await post({ scheduler: 'both' }, { ...insider, ...key }))).toEqual(['b', 's']);
+    const again = await post({ scheduler: 'both' }, { ...outsider, ...key });
+    expect([again.body['repeated'], buildersOf(again)]).toEqual([true, ['b']]);
+  });
+});

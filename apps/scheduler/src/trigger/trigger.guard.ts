@@ -1,18 +1,22 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
+import type { CompiledConfig } from '@millrace/contracts';
 import { ApiTokenStore } from '@millrace/database';
 import {
   type Deed,
   EVERYBODY_MAY,
   isLoopback,
   mayEverybody,
+  type Person,
   type RightsPolicy,
+  type Sight,
   UserError,
   verdict,
 } from '@millrace/domain';
 import { type SchedulerSettings, SETTINGS } from '@millrace/master';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
+import { ConfigSight } from '../core/config-sight.js';
 import { STRANGER, type TriggerCaller } from './trigger-caller.js';
 
 export interface Refusal {
@@ -31,6 +35,7 @@ const API_TOKEN = /^Bearer +(mrt_[\w-]{43})$/i;
 export class TriggerGuard {
   private readonly token: string | null;
   private readonly callers = new WeakMap<IncomingMessage, TriggerCaller>();
+  private readonly sights = new WeakMap<CompiledConfig, ConfigSight>();
 
   /** @throws UserError `trigger-token-missing` when without a token everybody beyond this machine could trigger */
   constructor(
@@ -66,6 +71,15 @@ export class TriggerGuard {
     return this.callers.get(request) ?? STRANGER;
   }
 
+  /** Returns what a caller sees; null for everything. */
+  sightOf(caller: TriggerCaller): Sight | null {
+    if (caller.kind === 'operator') return null;
+    const { config } = this.configuration.current;
+    let sights = this.sights.get(config);
+    if (sights === undefined) this.sights.set(config, (sights = new ConfigSight(config)));
+    return sights.of(personOf(caller));
+  }
+
   /** Whether it depends on the place whether a caller may trigger builds. */
   asksForPlaces(caller: TriggerCaller): boolean {
     return caller.kind !== 'operator' && !mayEverybody(this.rights, 'trigger');
@@ -80,7 +94,7 @@ export class TriggerGuard {
     const action = 'trigger';
     if (caller.kind === 'token' && !caller.scopes.includes(action))
       throw new UserError('forbidden', `the scopes of the token do not include '${action}'`, { action });
-    const person = caller.kind === 'token' ? caller.account : null;
+    const person = personOf(caller);
     for (const place of places) {
       const found = verdict(this.rights, person, { action, resource: 'scheduler', ...place });
       if (found.allowed) continue;
@@ -104,6 +118,10 @@ export class TriggerGuard {
     if (this.token === null) return STRANGER;
     return isBearer(authorization, this.token) ? { kind: 'operator' } : null;
   }
+}
+
+function personOf(caller: TriggerCaller): Person | null {
+  return caller.kind === 'token' ? caller.account : null;
 }
 
 function isBearer(authorization: string | undefined, token: string): boolean {

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type PlannedBuildset, schedulerKind } from '@millrace/config';
 import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
 import { AuditStore, type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
-import { messageOf, printable, propertiesFrom, UserError, type Uuid } from '@millrace/domain';
+import { messageOf, printable, propertiesFrom, type Sight, UserError, type Uuid } from '@millrace/domain';
 import { Hints, LOG, type Logger, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
 import { announceBuildset } from '../schedulers/announce.js';
@@ -49,17 +49,18 @@ export class TriggerService {
     if (idempotencyKey !== null && (idempotencyKey === '' || idempotencyKey.length > 190)) {
       throw new UserError('bad-key', `Idempotency-Key has ${idempotencyKey.length} characters: expected 1 to 190`);
     }
-    if (caller.kind === 'operator') return this.deliver(request, idempotencyKey);
+    const sight = this.guard.sightOf(caller);
+    if (caller.kind === 'operator') return this.deliver(request, sight, idempotencyKey);
     const record = recordOf(request, caller, address);
     try {
-      this.demand(caller, request);
+      this.demand(caller, request, sight);
     } catch (error) {
       if (record && error instanceof UserError) await this.audit.refused(record, error.message);
       throw error;
     }
     // It is recorded before it is done, so that nothing is done without a record.
     const auditId = record && (await this.audit.begun(record));
-    const answer = await this.deliver(request, idempotencyKey).catch(async (error: unknown) => {
+    const answer = await this.deliver(request, sight, idempotencyKey).catch(async (error: unknown) => {
       if (auditId !== null) await this.ended(auditId, 'failed', messageOf(error));
       throw error;
     });
@@ -67,13 +68,17 @@ export class TriggerService {
     return answer;
   }
 
-  private async deliver(request: TriggerRequest, idempotencyKey: string | null): Promise<TriggerAnswer> {
+  private async deliver(
+    request: TriggerRequest,
+    sight: Sight | null,
+    idempotencyKey: string | null,
+  ): Promise<TriggerAnswer> {
     const { answer, repeated } = await this.deliveries.deliver(
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
-      () => this.buildset(request),
+      () => this.buildset(request, sight),
     );
     if (!repeated) announceBuildset(this.hints, answer);
-    return this.answer(answer, repeated);
+    return this.answer(answer, { repeated, sight });
   }
 
   /** What is committed is committed, whether or not this can be recorded: then the entry stays as begun. */
@@ -85,9 +90,9 @@ export class TriggerService {
     }
   }
 
-  private demand(caller: TriggerCaller, request: TriggerRequest): void {
+  private demand(caller: TriggerCaller, request: TriggerRequest, sight: Sight | null): void {
     if (!this.guard.asksForPlaces(caller)) return this.guard.demand(caller, []);
-    const { scheduler, planned } = this.plan(request);
+    const { scheduler, planned } = this.plan(request, sight);
     const { config } = this.configuration.current;
     const projects = new Map(config.builders.map(({ name, project }) => [name, project]));
     const branches = new Set(planned.sourceStamps.map(({ branch }) => branch));
@@ -99,9 +104,9 @@ export class TriggerService {
     this.guard.demand(caller, places.length > 0 ? places : [{ scheduler: scheduler.name }]);
   }
 
-  private buildset(request: TriggerRequest): NewBuildset {
+  private buildset(request: TriggerRequest, sight: Sight | null): NewBuildset {
     const { ids } = this.configuration.current;
-    const { scheduler, planned } = this.plan(request);
+    const { scheduler, planned } = this.plan(request, sight);
     return {
       ...withIds(planned, ids.builders),
       schedulerId: ids.schedulers.get(scheduler.name)!,
@@ -109,8 +114,11 @@ export class TriggerService {
     };
   }
 
-  private plan(request: TriggerRequest): { readonly scheduler: CompiledScheduler; readonly planned: PlannedBuildset } {
-    const scheduler = findScheduler(this.configuration.current.config, request.scheduler);
+  private plan(
+    request: TriggerRequest,
+    sight: Sight | null,
+  ): { readonly scheduler: CompiledScheduler; readonly planned: PlannedBuildset } {
+    const scheduler = findScheduler(schedulersSeen(this.configuration.current.config, sight), request.scheduler);
     const { call } = schedulerKind(scheduler.kind).on;
     if (!call)
       throw new UserError('not-callable', `scheduler '${scheduler.name}' is of a kind that nobody can call`, {
@@ -133,16 +141,19 @@ export class TriggerService {
     return { scheduler, planned };
   }
 
-  private answer(created: CreatedBuildset, repeated: boolean): TriggerAnswer {
+  /** The first answer may have been somebody's who sees more. */
+  private answer(
+    created: CreatedBuildset,
+    { repeated, sight }: { readonly repeated: boolean; readonly sight: Sight | null },
+  ): TriggerAnswer {
     const names = new Map([...this.configuration.current.ids.builders].map(([name, id]) => [id, name]));
     return {
       buildset: { id: created.buildsetId, uuid: created.uuid },
-      requests: created.requests.map((request) => ({
-        id: request.requestId,
-        uuid: request.uuid,
-        builder: names.get(request.builderId) ?? String(request.builderId),
-        link: `${this.settings.publicUrl}/requests/${request.uuid}`,
-      })),
+      requests: created.requests.flatMap(({ requestId, uuid, builderId }) => {
+        const builder = names.get(builderId) ?? String(builderId);
+        if (sight && !sight.seesBuilderNamed(builder)) return [];
+        return [{ id: requestId, uuid, builder, link: `${this.settings.publicUrl}/requests/${uuid}` }];
+      }),
       repeated,
     };
   }
@@ -160,10 +171,19 @@ function recordOf(
   return { username: account.username, via: 'token', tokenId, address, action: 'trigger', target, params: request };
 }
 
-function findScheduler(config: CompiledConfig, name: string): CompiledScheduler {
-  const scheduler = config.schedulers.find((candidate) => candidate.name === name);
+/** Returns the schedulers as somebody sees them: those with builders that are seen, and these builders only. */
+function schedulersSeen({ schedulers }: CompiledConfig, sight: Sight | null): readonly CompiledScheduler[] {
+  if (sight === null) return schedulers;
+  return schedulers.flatMap((scheduler) => {
+    const builders = scheduler.builders.filter((name) => sight.seesBuilderNamed(name));
+    return builders.length > 0 ? [{ ...scheduler, builders }] : [];
+  });
+}
+
+function findScheduler(schedulers: readonly CompiledScheduler[], name: string): CompiledScheduler {
+  const scheduler = schedulers.find((candidate) => candidate.name === name);
   if (scheduler) return scheduler;
-  const known = config.schedulers.map((candidate) => candidate.name).join(', ');
+  const known = schedulers.map((candidate) => candidate.name).join(', ');
   throw new UserError('not-found', `no scheduler '${printable(name, 190)}'; there are: ${known}`, {
     field: 'scheduler',
   });
