@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf, OperationalError, Result, resultName, UserError } from '@millrace/domain';
+import { messageOf, OperationalError, UserError } from '@millrace/domain';
 import { say } from '../output.js';
+import { allGood, PATIENCE_MS, reach } from './following.js';
 
 export interface TriggerOptions {
   readonly scheduler: string;
@@ -29,10 +30,6 @@ interface Answer {
 
 const TRIES = 20;
 const RETRY_MS = 500;
-const POLL_MS = 300;
-const ANSWER_TIMEOUT_MS = 20_000;
-/** How long `--wait` goes on without any answer. */
-const PATIENCE_MS = 60_000;
 
 /**
  * Runs `millrace trigger`.
@@ -42,8 +39,8 @@ export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS)
   const answer = await post(options);
   for (const request of answer.requests) say(`${request.builder}: ${request.link}`);
   if (!options.wait) return 0;
-  const results = await Promise.all(answer.requests.map((request) => finished(request, patienceMs)));
-  return results.every((result) => result === Result.SUCCESS || result === Result.WARNINGS) ? 0 : 1;
+  const followed = answer.requests.map(({ id, builder, link }) => ({ id, builder, api: new URL('../api/v2/', link) }));
+  return (await allGood(followed, { patienceMs })) ? 0 : 1;
 }
 
 /** Sends the trigger request. Repetitions have the same key, so that they make one buildset. */
@@ -78,78 +75,5 @@ async function post(options: TriggerOptions): Promise<Answer> {
       say(`${messageOf(error)}; trying again`, process.stderr);
       await delay(RETRY_MS);
     }
-  }
-}
-
-async function reach(url: URL, init: RequestInit, nobody = 'no scheduler'): Promise<Response> {
-  try {
-    return await fetch(url, init);
-  } catch (error) {
-    // The message of fetch is only 'fetch failed'; its cause tells why.
-    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error);
-    throw new OperationalError(
-      'trigger-unreachable',
-      `${nobody} answers at ${url.origin}: ${why}`,
-      { url: url.href },
-      { cause: error },
-    );
-  }
-}
-
-/**
- * Waits for a build request to finish, and for the one that it was collapsed into.
- * @throws UserError `wait-refused`, OperationalError after `patienceMs` without an answer
- */
-async function finished(request: Answer['requests'][number], patienceMs: number): Promise<Result> {
-  let { id } = request;
-  let answeredAt = performance.now();
-  let said = '';
-  for (;;) {
-    try {
-      const state = await stateOf(new URL(`../api/v2/buildrequests/${id}`, request.link));
-      const into = state.collapsed_into_buildrequestid ?? null;
-      if (into !== null) {
-        say(`${request.builder}: collapsed into build request ${into}`);
-        id = into;
-        continue;
-      }
-      if (state.complete) {
-        say(`${request.builder}: ${resultName(state.results)}`);
-        return state.results;
-      }
-      answeredAt = performance.now();
-    } catch (error) {
-      if (error instanceof UserError || performance.now() - answeredAt > patienceMs) throw error;
-      const message = messageOf(error);
-      if (message !== said) say(`${message}; asking again`, process.stderr);
-      said = message;
-    }
-    await delay(POLL_MS);
-  }
-}
-
-interface RequestState {
-  readonly complete: boolean;
-  readonly results: Result;
-  readonly collapsed_into_buildrequestid?: number | null;
-}
-
-async function stateOf(api: URL): Promise<RequestState> {
-  const init = { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
-  const response = await reach(api, init, 'no user interface');
-  const text = await response.text();
-  if (response.status >= 400 && response.status < 500) {
-    throw new UserError('wait-refused', `${api.href} answered ${response.status}: ${text.slice(0, 500)}`);
-  }
-  const [state] = requestsIn(text);
-  if (response.ok && state) return state;
-  throw new OperationalError('wait-unavailable', `${api.href} answered ${response.status}, and no build request`);
-}
-
-function requestsIn(text: string): RequestState[] {
-  try {
-    return (JSON.parse(text) as { buildrequests?: RequestState[] }).buildrequests ?? [];
-  } catch {
-    return []; // The answer is some other server's page.
   }
 }
