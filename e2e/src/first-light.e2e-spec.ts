@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { Api } from './resources.js';
-import { availableStacks, FIXTURES, millrace, type Stack, startStack } from './stacks.js';
+import { availableStacks, FIXTURES, millrace, millraceSoon, type Stack, startStack } from './stacks.js';
 
 describe.each(availableStacks())('first light on %s', (name) => {
   let stack: Stack;
@@ -160,6 +160,22 @@ describe.each(availableStacks())('first light on %s', (name) => {
     });
     expect(await finished(ids[String(builderid)]!)).toBe(Result.SUCCESS);
   });
+
+  it('forces a build of a patch from a shell', async () => {
+    const patch = join(stack.folder, 'mend.diff');
+    writeFileSync(patch, '--- a/source.txt\n+++ b/source.txt\n@@ -1 +1 @@\n-bad\n+good again\n');
+    const args = ['force', 'check', '--url', cluster.url, '--branch', 'failing', '--patch'];
+    const { status, stdout, stderr } = await millraceSoon([...args, patch, '--patch-author', 'Ada', '--wait']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const requestId = Number(/buildrequests\/(\d+)/.exec(stdout)?.[1]);
+    const [build] = await api.attempts(requestId);
+    expect(build).toMatchObject({ complete: true, results: Result.SUCCESS });
+    expect(await api.log(build!.buildid, 'build')).toContain('good again');
+    expect(await millraceSoon([...args, join(stack.folder, 'none')])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^millrace: the patch '.*none' cannot be read/),
+    });
+  }, 120_000);
 
   it('does not let a step that burns CPU slow down pages and other builds', async () => {
     await run('true');

@@ -10,6 +10,7 @@ import { diffRevisions, listRevisions } from './commands/config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { listDeliveries, showDelivery } from './commands/deliveries.js';
 import { drain } from './commands/drain.js';
+import { force, readPatch } from './commands/force.js';
 import { listLocks } from './commands/locks.js';
 import { rebuild } from './commands/rebuild.js';
 import { reconfig } from './commands/reconfig.js';
@@ -230,6 +231,64 @@ program
     },
   );
 
+program
+  .command('force')
+  .description(
+    'Start a build of one builder through its form, with a patch if there is one, print its link, and with --wait follow it to its end.',
+  )
+  .argument('<builder>', 'The name of the builder.')
+  .option('--patch <file>', 'Apply this patch to the sources, such as the output of git diff; - is the standard input.')
+  .option(
+    '--patch-level <number>',
+    'How many leading parts of the file names to leave out, as patch -p does.',
+    count,
+    1,
+  )
+  .option('--patch-subdir <folder>', 'The folder of the sources in which the file names of the patch begin.', '')
+  .option('--patch-comment <text>', 'Say what the patch does.', '')
+  .option('--patch-author <name>', 'Say who made the patch (default: the user of this shell).')
+  .option('--branch <branch>', 'Build this branch.')
+  .option('--revision <revision>', 'Build this revision; a patch is applied on top of it.')
+  .option('--repository <url>', 'Build this repository.')
+  .option('--project <project>', 'Build this project.')
+  .option('--codebase <name>', 'The codebase that the options above are about, when the form has several.')
+  .option('--property <name=value>', 'Fill in a field of the form. May be repeated.', pairs, {})
+  .option('--reason <text>', 'Say why.')
+  .option('--scheduler <name>', 'The form to use, when several start the builder.')
+  .option('--wait', 'Wait for the result; exit with 1 unless it is good.', false)
+  .option('--url <url>', 'The address of the pages (default: MILLRACE_URL).', process.env['MILLRACE_URL'] || pagesUrl())
+  .option('--token-file <file>', 'The file that holds the token of an account (default: the setting MILLRACE_TOKEN).')
+  .action(
+    async (
+      builder: string,
+      options: {
+        patch?: string;
+        patchLevel: number;
+        patchSubdir: string;
+        patchComment: string;
+        patchAuthor?: string;
+        property: Record<string, string>;
+        wait: boolean;
+        url: string;
+        tokenFile?: string;
+      } & Partial<
+        Record<'branch' | 'revision' | 'repository' | 'project' | 'codebase' | 'reason' | 'scheduler', string>
+      >,
+    ) => {
+      const { property: properties, url, wait, tokenFile, patchLevel: level, patchComment, patchSubdir } = options;
+      const author = options.patchAuthor ?? process.env['USER'] ?? '';
+      const said = { level, author, comment: patchComment, subdir: patchSubdir };
+      const patch = options.patch === undefined ? undefined : await readPatch(options.patch, said);
+      const token = (tokenFile ? readSecretFile(tokenFile) : process.env['MILLRACE_TOKEN']) || undefined;
+      finish(await force({ wishes: { ...options, builder, patch, properties }, url, token, wait }));
+    },
+  );
+
+function count(text: string): number {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number.');
+}
+
 function deliveryId(text: string): number {
   return idOf(text, 'the number of a delivery');
 }
@@ -241,6 +300,11 @@ function buildId(text: string): number {
 function idOf(text: string, what: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw new InvalidArgumentError(`Expected ${what}.`);
+}
+
+/** Returns the address of the pages on this machine. */
+function pagesUrl(): string {
+  return `http://127.0.0.1:${process.env['MILLRACE_UI_PORT'] || 8010}`;
 }
 
 /** Returns the address for workers: a setting, otherwise a guess from the UI's address. */
