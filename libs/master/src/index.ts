@@ -19,5 +19,6 @@ export {
   type UiSettings,
 } from './settings.js';
 export { madeOfDatabase, STORES } from './stores.js';
+export { TlsIdentity } from './tls-identity.js';
 export { DATABASE, LOG, ME, SETTINGS } from './tokens.js';
 export { VERSION } from './version.js';

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { TlsIdentity } from '@millrace/master';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { REFUSALS } from '../core/login-failures.js';
 import { Connections } from './connections.js';
 import { Refusals } from './refusals.js';
 import { WorkerSessions } from './sessions.js';
-import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
+import { WORKERS_TLS } from './workers-tls.js';
 
 /** The metrics of workers and their connections. */
 @Injectable()

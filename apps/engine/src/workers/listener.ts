@@ -3,7 +3,7 @@ import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { messageOf } from '@millrace/domain';
-import { type EngineSettings, LOG, type Logger, SETTINGS } from '@millrace/master';
+import { type EngineSettings, LOG, type Logger, SETTINGS, type TlsIdentity } from '@millrace/master';
 import {
   DUPLICATE_WORKER,
   MsgpackMasterSession,
@@ -20,9 +20,9 @@ import { PbSockets } from './pb-sockets.js';
 import { Refusals } from './refusals.js';
 import { RELAY_PATH, RelaySockets } from './relay-sockets.js';
 import { type SessionSocket, WorkerSessions } from './sessions.js';
-import { type TlsIdentity, WORKERS_TLS } from './tls-identity.js';
 import type { LoggedInWorker } from './tokens.js';
 import { WorkerPort } from './worker-port.js';
+import { WORKERS_TLS } from './workers-tls.js';
 
 /** Longest frame of a relay: a worker's message and a header. */
 const MAX_FRAME_BYTES = WORKER_LIMITS.messageBytes + 1024;

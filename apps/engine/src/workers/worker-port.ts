@@ -1,11 +1,10 @@
 import { type AddressInfo, type BlockList, createServer, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { messageOf, OperationalError } from '@millrace/domain';
-import { portRefused } from '@millrace/master';
+import { portRefused, type TlsIdentity } from '@millrace/master';
 import type { Refusal } from '../core/login-failures.js';
 import { parseProxyHeader } from '../core/proxy-header.js';
 import { type Connection, type Connections, expectLogin, type WorkerProtocol } from './connections.js';
-import type { TlsIdentity } from './tls-identity.js';
 
 /** Time for the balancer's header and the TLS handshake. */
 const PREPARED_WITHIN_MS = 15_000;

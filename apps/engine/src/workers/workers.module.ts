@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { type EngineSettings, LOG, type Logger, SETTINGS } from '@millrace/master';
+import { type EngineSettings, LOG, type Logger, SETTINGS, TlsIdentity } from '@millrace/master';
 import { BuildsModule } from '../builds/builds.module.js';
 import { RunningBuilds } from '../builds/running-builds.js';
 import { ConfigurationModule } from '../configuration/configuration.module.js';
@@ -16,7 +16,7 @@ import { RefusalsController } from './refusals.controller.js';
 import { Refusals } from './refusals.js';
 import { RelaySockets } from './relay-sockets.js';
 import { BuildsOfWorkers, WorkerSessions } from './sessions.js';
-import { TlsIdentity, WORKERS_TLS } from './tls-identity.js';
+import { WORKERS_TLS } from './workers-tls.js';
 
 /** Everything between a worker's socket and its session, for all protocols. */
 export const WORKER_PROVIDERS = [
@@ -39,7 +39,8 @@ export const WORKER_PROVIDERS = [
   },
   {
     provide: WORKERS_TLS,
-    useFactory: ({ workerTls }: EngineSettings, log: Logger) => workerTls && new TlsIdentity(workerTls, log),
+    useFactory: ({ workerTls: files }: EngineSettings, log: Logger) =>
+      files && new TlsIdentity({ files, audience: 'workers', log }),
     inject: [SETTINGS, LOG],
   },
 ];

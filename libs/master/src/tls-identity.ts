@@ -2,17 +2,22 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { messageOf, UserError } from '@millrace/domain';
-import type { Logger } from '@millrace/master';
-
-/** `TlsIdentity | null`: the identity of the workers' ports; null without TLS. */
-export const WORKERS_TLS = Symbol('WORKERS_TLS');
+import type { Logger } from './logging.js';
 
 const LOOK_EVERY_MS = 2000;
+const LEAST_VERSION = 'TLSv1.2';
 
 /** Paths of the certificate (with its chain) and its key. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
+}
+
+export interface TlsIdentityOptions {
+  readonly files: TlsFiles;
+  /** Who meets the certificate, for messages. */
+  readonly audience: string;
+  readonly log: Logger;
 }
 
 interface Loaded {
@@ -23,7 +28,7 @@ interface Loaded {
 }
 
 /**
- * The certificate of the workers' ports. It is read again when its files change. Sessions keep the one they began with. A pair of files
+ * The certificate of a master's port. It is read again when its files change. Sessions keep the one they began with. A pair of files
  * that does not match changes nothing and is read again when either changes.
  */
 export class TlsIdentity {
@@ -34,14 +39,14 @@ export class TlsIdentity {
    * Reads the files.
    * @throws UserError `bad-tls`
    */
-  constructor(
-    private readonly files: TlsFiles,
-    private readonly log: Logger,
-  ) {
+  constructor(private readonly options: TlsIdentityOptions) {
+    const { files, audience } = options;
     try {
       this.loaded = load(files);
     } catch (error) {
-      throw new UserError('bad-tls', `the certificate for workers cannot be used: ${messageOf(error)}`, { ...files });
+      throw new UserError('bad-tls', `the certificate for ${audience} cannot be used: ${messageOf(error)}`, {
+        ...files,
+      });
     }
   }
 
@@ -61,33 +66,39 @@ export class TlsIdentity {
 
   /** Checks the files' times, so that replaced links count too. */
   watch(): void {
-    for (const file of [this.files.certFile, this.files.keyFile]) {
+    for (const file of this.paths) {
       watchFile(file, { interval: LOOK_EVERY_MS, persistent: false }, this.onChange);
     }
   }
 
   close(): void {
-    for (const file of [this.files.certFile, this.files.keyFile]) unwatchFile(file, this.onChange);
+    for (const file of this.paths) unwatchFile(file, this.onChange);
   }
 
   /** Loads the current files, or keeps the old identity when they are bad. */
   reload(): void {
+    const { files, audience, log } = this.options;
     try {
-      const next = load(this.files);
+      const next = load(files);
       const isNew = next.text !== this.loaded.text;
       this.loaded = next;
       this.problem = null;
       if (isNew) {
         const validUntil = new Date(next.validUntilMs).toISOString();
-        this.log.info({ ...this.files, validUntil }, 'new certificate for workers');
+        log.info({ ...files, validUntil }, `new certificate for ${audience}`);
       }
     } catch (error) {
       this.problem = messageOf(error);
-      this.log.error(
-        { ...this.files, err: error },
-        `the new certificate for workers cannot be used, the old one stays: ${this.problem}`,
+      log.error(
+        { ...files, err: error },
+        `the new certificate for ${audience} cannot be used, the old one stays: ${this.problem}`,
       );
     }
+  }
+
+  private get paths(): string[] {
+    const { certFile, keyFile } = this.options.files;
+    return [certFile, keyFile];
   }
 
   private readonly onChange = (): void => this.reload();
@@ -96,7 +107,7 @@ export class TlsIdentity {
 function load({ certFile, keyFile }: TlsFiles): Loaded {
   const [cert, key] = [readFileSync(certFile), readFileSync(keyFile)];
   // Throws for the key of another certificate.
-  const context = createSecureContext({ cert, key });
+  const context = createSecureContext({ cert, key, minVersion: LEAST_VERSION });
   return {
     context,
     validUntilMs: Date.parse(new X509Certificate(cert).validTo),
