@@ -63,6 +63,8 @@ export interface Triggered {
   readonly repeated: boolean;
 }
 
+/** Longest time for a cluster to start: less than that of a test's set-up, so that it can say what it waited for. */
+const START_WITHIN_MS = 100_000;
 /** Longest time for a cluster to end by itself. */
 const STOP_WITHIN_MS = 60_000;
 
@@ -108,7 +110,7 @@ export class Cluster {
         if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
         return lines.some((line) => line.includes('Millrace is up'));
       },
-      { timeoutMs: options.startTimeoutMs ?? 120_000, intervalMs: 50, what: 'the start of the cluster' },
+      { timeoutMs: options.startTimeoutMs ?? START_WITHIN_MS, intervalMs: 50, what: 'the start of the cluster' },
     ).catch(async (error: unknown) => {
       // What it has started writes into its folder until it has ended.
       await cluster.stop();
