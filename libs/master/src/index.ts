@@ -1,4 +1,5 @@
 export { Ambers } from './ambers.js';
+export { ConfigSight } from './config-sight.js';
 export { OnCommand } from './on-command.js';
 export { type BusState, type HintHandler, Hints } from './hints.js';
 export { httpAdapter, type ListenerOptions } from './http-listener.js';

@@ -14,9 +14,8 @@ import {
   UserError,
   verdict,
 } from '@millrace/domain';
-import { type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { ConfigSight, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
-import { ConfigSight } from '../core/config-sight.js';
 import { STRANGER, type TriggerCaller } from './trigger-caller.js';
 
 export interface Refusal {
