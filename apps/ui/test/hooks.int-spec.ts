@@ -15,6 +15,8 @@ const HOOKS = [
   ...FORGES.map((dialect) => hook(dialect)),
   hook('github', { name: 'unset', secretEnv: 'UNSET_SECRET' }),
   hook('github', { name: 'old', secretEnv: undefined }),
+  hook('github', { name: 'hidden-hook', project: 'secret' }),
+  hook('github', { name: 'shown-hook', project: 'none' }),
 ];
 
 describe('POST /change_hook at the port of the UI', () => {
@@ -22,7 +24,11 @@ describe('POST /change_hook at the port of the UI', () => {
   let ui: UiServer;
   beforeAll(async () => {
     site = await Site.onSqlite();
-    const config = { ...CONFIG, hooks: HOOKS };
+    const config = {
+      ...CONFIG,
+      hooks: HOOKS,
+      projects: [...CONFIG.projects, { name: 'secret', description: null, visibleTo: ['staff'] }],
+    };
     await new ConfigurationStore(site.db).apply(
       site.engine,
       { fingerprint: 'e'.repeat(64), body: JSON.stringify(config) },
@@ -54,8 +60,8 @@ describe('POST /change_hook at the port of the UI', () => {
     ['another secret', 'github', hookDelivery('github', 'push', 'wrong'), 401, 'x-hub-signature-256'],
     ['a secret that the UI does not know', 'github/unset', hookDelivery('github', 'push', SECRET), 503, 'UNSET_SECRET'],
     ['a revision that does not name the variable', 'github/old', {}, 503, 'restart the schedulers'],
-    ['an unknown dialect', 'gitorious', {}, 404, '7 hooks are configured'],
-    ['an address that is too long for a hook', 'a/b/c', {}, 404, '7 hooks are configured'],
+    ['an unknown dialect', 'gitorious', {}, 404, '9 hooks are configured'],
+    ['an address that is too long for a hook', 'a/b/c', {}, 404, '9 hooks are configured'],
     ['another method', 'github', { method: 'PUT' }, 405, 'POST'],
     ['a page from elsewhere', 'github', { headers: { origin: 'http://elsewhere.invalid' } }, 403, 'elsewhere'],
   ])('refuses %s, and keeps nothing', async (_what, path, init, status, named) => {
@@ -76,4 +82,22 @@ describe('POST /change_hook at the port of the UI', () => {
     const body = JSON.stringify({ text: 'x'.repeat(20 << 20) });
     expect((await send('gitlab', { body, headers: { 'x-gitlab-token': SECRET } })).status).toBe(202);
   }, 30_000);
+
+  it('names no hook of a hidden project in its metrics', async () => {
+    const countOf = async (name: string): Promise<number> => {
+      const text = await ui.metrics();
+      expect(text).not.toContain('hidden-hook');
+      const line = `millrace_hook_deliveries_total{hook="${name}",outcome="accepted"} `;
+      return Number(
+        text
+          .split('\n')
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length) ?? 0,
+      );
+    };
+    const before = [await countOf('(hidden)'), await countOf('shown-hook')];
+    for (const name of ['hidden-hook', 'shown-hook'])
+      expect((await send(`github/${name}`, hookDelivery('github', 'push', SECRET))).status).toBe(202);
+    expect([await countOf('(hidden)'), await countOf('shown-hook')]).toEqual(before.map((count) => count + 1));
+  });
 });

@@ -39,6 +39,8 @@ export interface UiServer {
   readonly published: Hint[];
   readonly warnings: unknown[];
   setBus(state: BusState): void;
+  /** Returns the metrics as they are exposed. */
+  metrics(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -161,6 +163,7 @@ export async function startUi(
     published: hints.published,
     warnings,
     setBus: (state) => hints.become(state),
+    metrics: () => app.get(Registry).metrics(),
     close: () => app.close(),
   };
 }

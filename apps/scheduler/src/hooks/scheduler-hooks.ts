@@ -15,6 +15,11 @@ export class SchedulerHooks extends ConfiguredHooks {
     return this.configuration.current.config.hooks;
   }
 
+  /** The metrics of a scheduler are at a port for those who run it. */
+  async countedAs({ name }: CompiledHook): Promise<string> {
+    return name;
+  }
+
   secretOf({ name }: CompiledHook): string {
     const secret = this.configuration.current.host.hookSecrets.get(name);
     if (secret !== undefined) return secret;

@@ -1,6 +1,7 @@
 import type { CompiledHook } from '@millrace/contracts';
 import type { CatalogReads } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
+import { ConfigSight } from '@millrace/master';
 import { ConfiguredHooks } from '@millrace/master/hooks';
 
 /** `NodeJS.ProcessEnv`: where the variables are that a configuration names for the secrets of its hooks. */
@@ -8,13 +9,22 @@ export const HOOK_ENVIRONMENT = Symbol('HOOK_ENVIRONMENT');
 
 /** How long the revision in force is believed to be in force still. Deliveries may come by the hundred. */
 const BELIEVED_MS = 1_000;
+/** Stands for all hooks that strangers do not see. No hook can be called so. */
+const HIDDEN = '(hidden)';
+
+/** What a revision says about hooks. */
+interface Said {
+  readonly hooks: readonly CompiledHook[];
+  /** Names of the hooks that everybody sees. */
+  readonly seen: ReadonlySet<string>;
+}
 
 /**
  * The hooks of the revision that the schedulers have in force. The UI loads no configuration, so the secrets are those of its own
  * environment.
  */
 export class RevisionHooks extends ConfiguredHooks {
-  private known: { readonly hooks: Promise<readonly CompiledHook[]>; readonly atMs: number } | null = null;
+  private known: { readonly said: Promise<Said>; readonly atMs: number } | null = null;
 
   constructor(
     private readonly catalog: CatalogReads,
@@ -23,13 +33,13 @@ export class RevisionHooks extends ConfiguredHooks {
     super();
   }
 
-  all(): Promise<readonly CompiledHook[]> {
-    const nowMs = performance.now();
-    if (this.known === null || nowMs - this.known.atMs > BELIEVED_MS) {
-      this.known = { hooks: this.read(), atMs: nowMs };
-      this.known.hooks.catch(() => (this.known = null));
-    }
-    return this.known.hooks;
+  async all(): Promise<readonly CompiledHook[]> {
+    return (await this.said()).hooks;
+  }
+
+  /** Whoever reaches the UI may read its metrics, so that these name no hook of a hidden project. */
+  async countedAs({ name }: CompiledHook): Promise<string> {
+    return (await this.said()).seen.has(name) ? name : HIDDEN;
   }
 
   secretOf({ name, secretEnv }: CompiledHook): string {
@@ -45,9 +55,23 @@ export class RevisionHooks extends ConfiguredHooks {
   }
 
   /** @throws OperationalError `not-stored` */
-  private async read(): Promise<readonly CompiledHook[]> {
+  private said(): Promise<Said> {
+    const nowMs = performance.now();
+    if (this.known === null || nowMs - this.known.atMs > BELIEVED_MS) {
+      this.known = { said: this.read(), atMs: nowMs };
+      this.known.said.catch(() => (this.known = null));
+    }
+    return this.known.said;
+  }
+
+  /** @throws OperationalError `not-stored` */
+  private async read(): Promise<Said> {
     try {
-      return (await this.catalog.currentRevision())?.config.hooks ?? [];
+      const config = (await this.catalog.currentRevision())?.config;
+      if (!config) return { hooks: [], seen: new Set() };
+      const { hooks } = config;
+      const sight = new ConfigSight(config).of(null);
+      return { hooks, seen: new Set(sight?.hookNames ?? hooks.map(({ name }) => name)) };
     } catch (cause) {
       const why = 'the hooks cannot be read: send the delivery again later';
       throw new OperationalError('not-stored', why, {}, { cause });

@@ -4,6 +4,9 @@ import type { CompiledHook } from '@millrace/contracts';
 export abstract class ConfiguredHooks {
   abstract all(): Promise<readonly CompiledHook[]>;
 
+  /** Returns the name under which deliveries to a hook are counted. */
+  abstract countedAs(hook: CompiledHook): Promise<string>;
+
   /**
    * Returns the secret of a hook that has one.
    * @throws OperationalError `no-secret` when this master does not know it

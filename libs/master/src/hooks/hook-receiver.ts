@@ -103,7 +103,7 @@ export class HookReceiver {
       body,
       keepMs: this.settings.hookKeepMs,
     });
-    this.counter.inc({ hook: hook.name, outcome: repeated ? 'repeated' : 'accepted' });
+    await this.count(hook, repeated ? 'repeated' : 'accepted');
     if (!repeated) this.hints.publish(hints.delivery(deliveryId, 'new'));
     return { delivery: deliveryId, link: `${this.settings.publicUrl}/deliveries/${deliveryId}`, repeated };
   }
@@ -119,6 +119,10 @@ export class HookReceiver {
     }
   }
 
+  private async count(hook: CompiledHook, outcome: 'accepted' | 'repeated' | 'refused'): Promise<void> {
+    this.counter.inc({ hook: await this.hooks.countedAs(hook), outcome });
+  }
+
   private proofOf(hook: CompiledHook): Proof {
     return hookDialect(hook.dialect).proof(hook);
   }
@@ -127,7 +131,7 @@ export class HookReceiver {
     if (!hook.hasSecret) return;
     const proof = this.proofOf(hook);
     if (await isProven(proof, this.hooks.secretOf(hook), headers, body)) return;
-    this.counter.inc({ hook: hook.name, outcome: 'refused' });
+    await this.count(hook, 'refused');
     const held = this.lines.pass(performance.now());
     if (held !== null)
       this.log.warn({ hook: hook.name, headers: keptHeaders(headers), held }, 'a delivery has a bad signature');
