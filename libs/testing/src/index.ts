@@ -3,6 +3,7 @@ export {
   eventually,
   type EventuallyOptions,
   freePort,
+  makeCertificate,
   type HaproxyOptions,
   type MariaDb,
   type MariaDbOptions,

@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually, FakeWorker, freePort } from '@millrace/testing';
+import { eventually, FakeWorker, freePort, makeCertificate } from '@millrace/testing';
 import { basicAuthorization, MsgpackWorkerSession } from '@millrace/worker-protocol';
 import { WebSocket } from 'ws';
-import { Listening, makeCertificate, PB_GREETING, Talk, upgrade } from './listening.js';
+import { Listening, PB_GREETING, Talk, upgrade } from './listening.js';
 
 let listening: Listening;
 const workers: FakeWorker[] = [];
@@ -280,14 +280,14 @@ describe('a worker that sends requests and does not read', () => {
 });
 
 describe('TLS for workers', () => {
-  let files: { cert: string; key: string };
+  let files: { certFile: string; keyFile: string };
   beforeAll(async () => {
     listening = await Listening.start(async (folder) => {
-      files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-      makeCertificate(files.cert, files.key, 'first');
+      files = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+      makeCertificate({ ...files, commonName: 'first' });
       return {
-        MILLRACE_WORKER_TLS_CERT: files.cert,
-        MILLRACE_WORKER_TLS_KEY: files.key,
+        MILLRACE_WORKER_TLS_CERT: files.certFile,
+        MILLRACE_WORKER_TLS_KEY: files.keyFile,
         MILLRACE_WORKER_PB_PORT: String(await freePort()),
       };
     });
@@ -351,20 +351,20 @@ describe('TLS for workers', () => {
     const old = open();
     await eventually(() => old.talk.heard.equals(PB_GREETING));
 
-    makeCertificate(files.cert, files.key, 'second');
+    makeCertificate({ ...files, commonName: 'second' });
     await eventually(async () => (await issuer()) === 'second', { what: 'the new certificate' });
     expect(old.socket.destroyed).toBe(false);
 
-    writeFileSync(files.cert, 'nonsense');
+    writeFileSync(files.certFile, 'nonsense');
     await eventually(() => listening.log.some(({ level }) => level === 'error'), { what: 'the complaint' });
     expect(await issuer()).toBe('second');
     expect(await listening.metric('millrace_worker_tls_certificate_current')).toBe(0);
 
     // A certificate whose key is not there yet is bad as well, and good as soon as it is.
-    makeCertificate(files.cert, join(listening.folder, 'other.pem'), 'third');
+    makeCertificate({ ...files, keyFile: join(listening.folder, 'other.pem'), commonName: 'third' });
     listening.listener.reload();
     expect(await issuer()).toBe('second');
-    makeCertificate(files.cert, files.key, 'fourth');
+    makeCertificate({ ...files, commonName: 'fourth' });
     listening.listener.reload();
     expect(await issuer()).toBe('fourth');
     expect(await listening.metric('millrace_worker_tls_certificate_current')).toBe(1);

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   eventually,
+  makeCertificate,
   provisionStockWorker,
   requireService,
   startHaproxy,
   type Service,
   StockWorker,
 } from '@millrace/testing';
-import { Listening, makeCertificate } from './listening.js';
+import { Listening } from './listening.js';
 
 const NODE_WORKER = join(import.meta.dirname, '../../../worker/dist/main.js');
 /** HAProxy's source address as the engine sees it. */
@@ -32,7 +33,7 @@ describe('real workers over TLS', () => {
   beforeAll(async () => {
     listening = await Listening.start((folder) => {
       certificate = join(folder, 'cert.pem');
-      makeCertificate(certificate, join(folder, 'key.pem'), 'engine');
+      makeCertificate({ certFile: certificate, keyFile: join(folder, 'key.pem'), commonName: 'engine' });
       return {
         MILLRACE_WORKER_TLS_CERT: certificate,
         MILLRACE_WORKER_TLS_KEY: join(folder, 'key.pem'),

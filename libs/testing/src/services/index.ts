@@ -1,3 +1,4 @@
+export { makeCertificate } from './certificate.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { freePort } from './free-port.js';
 export { type HaproxyOptions, startHaproxy } from './haproxy.js';

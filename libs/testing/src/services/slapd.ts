@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { makeCertificate } from './certificate.js';
 import { freePort } from './free-port.js';
 import { type Service, ServiceProcess, temporaryFolder } from './service-process.js';
 
@@ -33,7 +34,7 @@ export async function startSlapd(people: readonly LdapPerson[]): Promise<Slapd> 
   const [port, securePort, folder] = [await freePort(), await freePort(), await temporaryFolder('slapd')];
   const file = (name: string): string => join(folder, name);
   mkdirSync(file('db'));
-  makeCertificate(file('cert.pem'), file('key.pem'));
+  makeCertificate({ certFile: file('cert.pem'), keyFile: file('key.pem') });
   writeFileSync(file('slapd.conf'), configurationOf(folder));
   writeFileSync(file('people.ldif'), entriesOf(people).map(ldifOf).join('\n'));
   execFileSync('slapadd', ['-q', '-f', file('slapd.conf'), '-l', file('people.ldif')], {
@@ -117,12 +118,4 @@ function entriesOf(people: readonly LdapPerson[]): readonly LdapEntry[] {
 /** Writes an entry with its values in base64, so that no character means anything. */
 function ldifOf(entry: LdapEntry): string {
   return entry.map(([attribute, value]) => `${attribute}:: ${Buffer.from(value).toString('base64')}\n`).join('');
-}
-
-function makeCertificate(certFile: string, keyFile: string): void {
-  const args = [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-    ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', certFile],
-  ];
-  execFileSync('openssl', args, { stdio: 'ignore' });
 }
