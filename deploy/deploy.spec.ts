@@ -123,7 +123,8 @@ describe('the health check of the image', () => {
 
   it.each<[RoleName | null, Record<string, string>, string | null]>([
     ['ui', {}, 'http://127.0.0.1:8010/livez'],
-    ['scheduler', { MILLRACE_HTTP_PORT: '99' }, 'http://127.0.0.1:99/livez'],
+    ['ui', { MILLRACE_UI_TLS_CERT: '/c.pem' }, 'https://127.0.0.1:8010/livez'],
+    ['scheduler', { MILLRACE_UI_TLS_CERT: '/c.pem', MILLRACE_HTTP_PORT: '99' }, 'http://127.0.0.1:99/livez'],
     ['engine', { MILLRACE_HTTP_HOST: '0.0.0.0' }, 'http://127.0.0.1:8012/livez'],
     ['engine', { MILLRACE_HTTP_HOST: '::' }, 'http://[::1]:8012/livez'],
     ['engine', { MILLRACE_HTTP_HOST: 'fd00::1' }, 'http://[fd00::1]:8012/livez'],

@@ -20,11 +20,11 @@ const SETTINGS_OF_CONFIGURED = [...SHARED_SETTINGS, 'MILLRACE_DATA', 'MILLRACE_C
  * The roles.
  *
  * `ports`: what the process listens on, with the settings for the port and the address; HAProxy distributes connections to the `balanced`
- * ones. `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a password. `settings`: the others that the process
+ * ones, and with the setting `tls` it speaks TLS only. `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a password. `settings`: the others that the process
  * needs. `loadsConfiguration`: it needs `MILLRACE_CONFIG`, and every variable that the configuration reads. `data`: whether it keeps files
  * (in `MILLRACE_DATA`, a worker in its base directory), and whether all processes of the role should share them: each scheduler has its own
  * mirrors of repositories, but all engines share the files that builds upload. `hosts`: on how many hosts the examples run it.
- * @typedef {{ port: number, setting: string, host: string, balanced?: 'tcp' | 'http' }} Port
+ * @typedef {{ port: number, setting: string, host: string, balanced?: 'tcp' | 'http', tls?: string }} Port
  * @typedef {{
  *   what: string, kind: 'master' | 'bus' | 'worker' | 'command', script: string, args: string[], ports: Record<string, Port>,
  *   secrets: string[], settings: string[], loadsConfiguration: boolean, data: 'own' | 'shared' | null, hosts: number,
@@ -73,7 +73,10 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     script: 'apps/ui/dist/main.js',
     args: [],
     ports: {
-      health: { port: 8010, setting: 'MILLRACE_HTTP_PORT', host: 'MILLRACE_HTTP_HOST', balanced: 'http' },
+      health: {
+        ...{ port: 8010, setting: 'MILLRACE_HTTP_PORT', host: 'MILLRACE_HTTP_HOST', balanced: 'http' },
+        tls: 'MILLRACE_UI_TLS_CERT',
+      },
     },
     secrets: SHARED_SECRETS,
     settings: SHARED_SETTINGS,

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -12,6 +12,8 @@ import {
   refusedBy,
   withoutPublicPath,
 } from '@millrace/domain';
+import type { TlsIdentity } from './tls-identity.js';
+import { TlsServer } from './tls-server.js';
 
 export interface ListenerOptions {
   readonly rule: ListenerRule;
@@ -26,6 +28,10 @@ export interface ListenerOptions {
   /** Whether bodies stay text, for a role that has its own answer to invalid JSON. */
   readonly textBodies?: boolean;
   readonly limits?: ListenerLimits;
+  /** With it the port speaks TLS and nothing else. */
+  readonly tls?: TlsIdentity | null;
+  /** How long browsers that have been here insist on https; 0: they are not told to. */
+  readonly hstsSeconds?: number;
   /** Adds plugins that see every route: none has been added yet. */
   readonly extend?: (http: FastifyInstance) => void;
 }
@@ -47,6 +53,8 @@ export function httpAdapter({
   upgrades = false,
   textBodies = false,
   limits = LISTENER_LIMITS,
+  tls = null,
+  hstsSeconds = 0,
   extend,
 }: ListenerOptions): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -58,6 +66,7 @@ export function httpAdapter({
     keepAliveTimeout: limits.keepAliveMs,
     connectionTimeout: limits.idleMs,
     http: httpServerOptions(limits),
+    ...(tls && { serverFactory: (listener: RequestListener) => tlsServer(tls, limits, listener) }),
     // A request whose address cannot be decoded gets here before any hook runs.
     frameworkErrors: (error: { statusCode?: number }, _request: unknown, reply: FastifyReply) => {
       void reply
@@ -74,6 +83,7 @@ export function httpAdapter({
   extend?.(http);
   http.addHook('onRequest', async ({ headers, method, raw }, reply) => {
     void reply.header('x-content-type-options', 'nosniff');
+    if (hstsSeconds > 0) void reply.header('strict-transport-security', `max-age=${hstsSeconds}`);
     const url = raw.url ?? '';
     if (url.length > limits.maxUrlCharacters) {
       const error = `the address is longer than ${limits.maxUrlCharacters} characters`;
@@ -97,6 +107,10 @@ export function httpAdapter({
   });
   limitConnections(http.server, limits, upgrades);
   return adapter;
+}
+
+function tlsServer(tls: TlsIdentity, limits: ListenerLimits, listener: RequestListener): Server {
+  return new TlsServer(tls, httpServerOptions(limits), listener).setTimeout(limits.idleMs);
 }
 
 function pathOf(url: string): string {

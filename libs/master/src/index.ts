@@ -1,3 +1,4 @@
+export { addCertificateMetrics } from './certificate-metrics.js';
 export { Ambers } from './ambers.js';
 export { ConfigSight } from './config-sight.js';
 export { OnCommand } from './on-command.js';

@@ -19,11 +19,14 @@ import { MasterPhase } from './phase.js';
 import { reachDatabase, register } from './registration.js';
 import type { MasterSettings } from './settings.js';
 import { STORES } from './stores.js';
-import { DATABASE, LOG, ME, SETTINGS } from './tokens.js';
+import type { TlsIdentity } from './tls-identity.js';
+import { DATABASE, HTTP_TLS, LOG, ME, SETTINGS } from './tokens.js';
 
 export interface MasterContext {
   readonly settings: MasterSettings;
   readonly log: Logger;
+  /** The certificate of the HTTP port; null without TLS. */
+  readonly tls: TlsIdentity | null;
   /** Ends the process at once. Its lease runs out, and another master takes over. */
   readonly die: (what: string, error: unknown) => never;
 }
@@ -40,7 +43,7 @@ export class MasterModule implements OnApplicationShutdown {
     @Inject(ME) private readonly me: Incarnation,
   ) {}
 
-  static for({ settings, log, die }: MasterContext): DynamicModule {
+  static for({ settings, log, tls, die }: MasterContext): DynamicModule {
     const provided = [Ambers, SETTINGS, LOG, DATABASE, ME, Lease, Hints, Registry, MasterPhase];
     return {
       module: MasterModule,
@@ -57,16 +60,17 @@ export class MasterModule implements OnApplicationShutdown {
         { provide: APP_FILTER, useClass: MillraceErrorFilter },
         { provide: SETTINGS, useValue: settings },
         { provide: LOG, useValue: log },
+        { provide: HTTP_TLS, useValue: tls },
         { provide: Lease, useFactory: () => new Lease(settings.leaseMs) },
         { provide: DATABASE, useFactory: () => reachDatabase(settings, log) },
         { provide: ME, useFactory: (store: MasterStore) => register(store, settings, log), inject: [MasterStore] },
         {
           provide: ControlClient,
-          useFactory: (me: Incarnation, lease: Lease) => controlClient({ settings, log, die }, me, lease),
+          useFactory: (me: Incarnation, lease: Lease) => controlClient({ settings, log, tls, die }, me, lease),
           inject: [ME, Lease],
         },
         { provide: Hints, useExisting: ControlClient },
-        { provide: Registry, useFactory: masterMetrics, inject: [ControlClient] },
+        { provide: Registry, useFactory: masterMetrics, inject: [ControlClient, HTTP_TLS] },
       ],
       exports: [...provided, ...STORES.map(({ provide }) => provide)],
     };

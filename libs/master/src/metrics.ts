@@ -1,8 +1,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { addCertificateMetrics } from './certificate-metrics.js';
 import type { ControlClient } from './control/client.js';
+import type { TlsIdentity } from './tls-identity.js';
 
-/** Makes the metrics of this master: of its process and of its bus. Roles add theirs. */
-export function masterMetrics(control: ControlClient): Registry {
+/** Makes the metrics of this master: of its process, its bus and its HTTP port. Roles add theirs. */
+export function masterMetrics(control: ControlClient, tls: TlsIdentity | null): Registry {
   const metrics = new Registry();
   const registers = [metrics];
   collectDefaultMetrics({ register: metrics });
@@ -23,5 +25,6 @@ export function masterMetrics(control: ControlClient): Registry {
       this.inc(control.droppedHints);
     },
   });
+  if (tls) addCertificateMetrics(metrics, { name: 'millrace_http_tls_certificate', audience: 'browsers', tls });
   return metrics;
 }

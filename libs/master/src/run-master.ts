@@ -22,6 +22,7 @@ import { createLogger, type Logger } from './logging.js';
 import { busOptions, type MasterContext, MasterModule } from './master.module.js';
 import { MasterPhase } from './phase.js';
 import { type MasterSettings, readSettings } from './settings.js';
+import { TlsIdentity } from './tls-identity.js';
 import { ME } from './tokens.js';
 
 const STOP_WITHIN_MS = 10_000;
@@ -31,7 +32,7 @@ export interface MasterOptions {
   /** The role's module. All of the role's work starts and ends in lifecycle hooks of this module and of those it imports. */
   readonly module: Type;
   /** Options of this role's HTTP listener beyond the common ones. */
-  readonly http?: Omit<ListenerOptions, 'rule'>;
+  readonly http?: Omit<ListenerOptions, 'rule' | 'tls' | 'hstsSeconds'>;
 }
 
 /**
@@ -66,11 +67,10 @@ class MasterProcess {
 
   async run({ module, http }: MasterOptions): Promise<void> {
     this.prepare();
-    const app = await createMaster(
-      { settings: this.settings, log: this.log, die: (what, error) => this.die(what, error) },
-      module,
-      http,
-    );
+    const { settings, log } = this;
+    const files = settings.httpTls;
+    const tls = files && new TlsIdentity({ files, audience: 'the HTTP port', log });
+    const app = await createMaster({ settings, log, tls, die: (what, error) => this.die(what, error) }, module, http);
     await app.init();
     const me = app.get<Incarnation>(ME);
     app.get(MasterPhase).current = 'running';
@@ -152,10 +152,10 @@ function createMaster(
   module: Type,
   http: MasterOptions['http'],
 ): Promise<NestFastifyApplication> {
-  const { settings, log } = context;
+  const { settings, log, tls } = context;
   return NestFactory.create<NestFastifyApplication>(
     { module: Root, imports: [MasterModule.for(context), module] },
-    httpAdapter({ rule: settings.listenerRule, ...http }),
+    httpAdapter({ rule: settings.listenerRule, tls, hstsSeconds: settings.hstsSeconds, ...http }),
     { logger: nestLogger(log), abortOnError: false },
   );
 }

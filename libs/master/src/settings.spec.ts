@@ -81,6 +81,13 @@ describe('the settings of listeners', () => {
     [{ MILLRACE_URL: 'https://user@example.org' }, /expected a host/],
     [{ MILLRACE_ALLOWED_HOSTS: 'https://ci.example.org' }, /MILLRACE_ALLOWED_HOSTS has 'https/],
     [{ MILLRACE_TRUSTED_PROXIES: '10.0.0.5,haproxy' }, /MILLRACE_TRUSTED_PROXIES has 'haproxy'/],
+    [{ MILLRACE_UI_TLS_CERT: 'c' }, /MILLRACE_UI_TLS_CERT and MILLRACE_UI_TLS_KEY belong together/],
+    [{ MILLRACE_UI_TLS_KEY: 'k' }, /belong together/],
+    [
+      { MILLRACE_UI_TLS_CERT: 'c', MILLRACE_UI_TLS_KEY: 'k', MILLRACE_URL: 'http://ci.example.org' },
+      /with MILLRACE_UI_TLS_CERT it begins with https/,
+    ],
+    [{ MILLRACE_UI_HSTS_SECONDS: '600' }, /MILLRACE_UI_HSTS_SECONDS needs MILLRACE_UI_TLS_CERT/],
     [{ MILLRACE_ALLOWED_HOSTS: '*' }, /MILLRACE_ALLOWED_HOSTS has '\*'/],
     [{ MILLRACE_WS_MAX: '0' }, /MILLRACE_WS_MAX is '0'/],
   ])('are refused: %j', (env, message) => {
@@ -94,6 +101,17 @@ describe('the settings of listeners', () => {
   ])('open nothing by being empty: %j', (env, message) => {
     expect(() => readSettings('scheduler', env)).toThrow(message);
     expect(readSettings('scheduler', {})).toMatchObject({ triggerToken: null, busTicket: null });
+  });
+
+  it('have a certificate for the UI alone, whose address then is https', () => {
+    const env = { MILLRACE_UI_TLS_CERT: '/etc/cert.pem', MILLRACE_UI_TLS_KEY: '/etc/key.pem' };
+    expect(readSettings('ui', { ...env, MILLRACE_UI_HSTS_SECONDS: '600' })).toMatchObject({
+      httpTls: { certFile: '/etc/cert.pem', keyFile: '/etc/key.pem' },
+      hstsSeconds: 600,
+      publicUrl: 'https://localhost:8010',
+    });
+    expect(readSettings('engine', env)).toMatchObject({ httpTls: null, publicUrl: 'https://localhost:8010' });
+    expect(readSettings('ui', {})).toMatchObject({ httpTls: null, hstsSeconds: 0 });
   });
 
   it('repeat no secret and no control character', () => {

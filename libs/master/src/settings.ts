@@ -10,6 +10,7 @@ import {
   redactAddresses,
   UserError,
 } from '@millrace/domain';
+import type { TlsFiles } from './tls-identity.js';
 
 /** The settings of every master, read once at start. Nothing else reads the environment. */
 export interface MasterSettings {
@@ -27,6 +28,10 @@ export interface MasterSettings {
   /** Address for health and metrics; of the UI also for pages and the API. */
   readonly httpHost: string;
   readonly httpPort: number;
+  /** Certificate of that port, which then speaks TLS only; null for every role but the UI, and without TLS. */
+  readonly httpTls: TlsFiles | null;
+  /** How long browsers that have been here insist on https; 0: they are not told to. */
+  readonly hstsSeconds: number;
   /** Address of the UI for people, without a slash at its end. Links are made from it. */
   readonly publicUrl: string;
   /** The host names and page origins that every HTTP listener of this master accepts. */
@@ -48,7 +53,7 @@ export interface EngineSettings extends MasterSettings {
   readonly workerPbPort: number | null;
   readonly workerMsgpackPort: number | null;
   /** Certificate for workers. With it all of the workers' ports accept TLS only. */
-  readonly workerTls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly workerTls: TlsFiles | null;
   /** CIDRs of balancers whose connections begin with a PROXY header (v2). */
   readonly workerProxyFrom: readonly string[];
   /** Most connections of workers at a time; null for as many as the operating system allows. */
@@ -103,6 +108,9 @@ const MIN_TOKEN_CHARACTERS = 16;
 
 const DAY_MS = 86_400_000;
 
+/** Two years, the most that is of any use. */
+const MAX_HSTS_SECONDS = 63_072_000;
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
@@ -129,7 +137,8 @@ function isPlainUrl(text: string): boolean {
 function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSettings {
   const { env, problems } = reader;
   const dataFolder = resolve(reader.text('MILLRACE_DATA', '.millrace'));
-  const publicUrl = reader.text('MILLRACE_URL', `http://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
+  const scheme = env.MILLRACE_UI_TLS_CERT ? 'https' : 'http';
+  const publicUrl = reader.text('MILLRACE_URL', `${scheme}://localhost:${DEFAULT_HTTP_PORT.ui}`).replace(/\/+$/, '');
   const isUrl = /^https?:\/\/./i.test(publicUrl) && URL.canParse(publicUrl);
   if (!isUrl) problems.push(`MILLRACE_URL is '${quoted(publicUrl)}': expected a URL like https://ci.example.org`);
   else if (!PUBLIC_PATH.test(new URL(publicUrl).pathname) || !isPlainUrl(publicUrl)) {
@@ -150,6 +159,7 @@ function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSett
     busTicket: reader.secret('MILLRACE_BUS_TICKET', 1),
     httpHost: reader.text('MILLRACE_HTTP_HOST', '127.0.0.1'),
     httpPort: reader.integer('MILLRACE_HTTP_PORT', DEFAULT_HTTP_PORT[role], 0, 65535),
+    ...(role === 'ui' ? httpTls(reader, publicUrl) : { httpTls: null, hstsSeconds: 0 }),
     publicUrl,
     listenerRule: listenerRule({ publicUrl: isUrl ? publicUrl : null, allowedHosts, machine: hostname() }),
     leaseMs: reader.integer('MILLRACE_LEASE_MS', 10_000, 500, 600_000),
@@ -168,7 +178,7 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     workerPort: reader.integer('MILLRACE_WORKER_PORT', 9989, 0, 65535),
     workerPbPort: reader.optionalInteger('MILLRACE_WORKER_PB_PORT', 0, 65535),
     workerMsgpackPort: reader.optionalInteger('MILLRACE_WORKER_MSGPACK_PORT', 0, 65535),
-    workerTls: workerTls(reader),
+    workerTls: tlsFiles(reader, 'MILLRACE_WORKER_TLS'),
     workerProxyFrom: workerProxyFrom(reader),
     workerLoginsPerAddress: reader.integer('MILLRACE_WORKER_LOGINS_PER_ADDRESS', 1000, 1, 1_000_000),
     workerMax: reader.optionalInteger('MILLRACE_WORKER_MAX', 1, 1_000_000),
@@ -245,12 +255,26 @@ function quoted(value: string): string {
   return printable(redactAddresses(value.slice(0, 1000)), 100);
 }
 
-function workerTls({ env, problems }: EnvironmentReader): EngineSettings['workerTls'] {
-  const { MILLRACE_WORKER_TLS_CERT: cert, MILLRACE_WORKER_TLS_KEY: key } = env;
+function tlsFiles({ env, problems }: EnvironmentReader, prefix: string): TlsFiles | null {
+  const [cert, key] = [env[`${prefix}_CERT`], env[`${prefix}_KEY`]];
   if (!cert && !key) return null;
   if (cert && key) return { certFile: resolve(cert), keyFile: resolve(key) };
-  problems.push('MILLRACE_WORKER_TLS_CERT and MILLRACE_WORKER_TLS_KEY belong together: set both or neither');
+  problems.push(`${prefix}_CERT and ${prefix}_KEY belong together: set both or neither`);
   return null;
+}
+
+function httpTls(reader: EnvironmentReader, publicUrl: string): Pick<MasterSettings, 'httpTls' | 'hstsSeconds'> {
+  const files = tlsFiles(reader, 'MILLRACE_UI_TLS');
+  const hstsSeconds = reader.integer('MILLRACE_UI_HSTS_SECONDS', 0, 0, MAX_HSTS_SECONDS);
+  if (files && /^http:/i.test(publicUrl)) {
+    reader.problems.push(`MILLRACE_URL is '${quoted(publicUrl)}': with MILLRACE_UI_TLS_CERT it begins with https://`);
+  }
+  if (!files && hstsSeconds > 0) {
+    reader.problems.push(
+      'MILLRACE_UI_HSTS_SECONDS needs MILLRACE_UI_TLS_CERT: behind a proxy with TLS, the proxy says it',
+    );
+  }
+  return { httpTls: files, hstsSeconds };
 }
 
 /** Trusted proxies have to be listed: a PROXY header from anybody else could claim any address. */

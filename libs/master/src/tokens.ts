@@ -6,5 +6,7 @@ export const SETTINGS = Symbol('SETTINGS');
 export const DATABASE = Symbol('DATABASE');
 /** `Incarnation`: this life of this master. Its epoch guards the master's writes. */
 export const ME = Symbol('ME');
+/** `TlsIdentity | null`: the certificate of the HTTP port; null without TLS. */
+export const HTTP_TLS = Symbol('HTTP_TLS');
 /** `Logger` */
 export const LOG = Symbol('LOG');

@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { OnCommand, runMaster } from '@millrace/master';
 
-const { FIXTURE_RECONFIG, FIXTURE_STOP, FIXTURE_DRAIN_MS } = process.env;
+const { FIXTURE_ROLE, FIXTURE_RECONFIG, FIXTURE_STOP, FIXTURE_DRAIN_MS } = process.env;
 
 class Role {
   async reconfig() {
@@ -28,4 +28,4 @@ for (const kind of ['reconfig', 'drain'])
 class RoleModule {}
 Module({ providers: [Role] })(RoleModule);
 
-await runMaster({ role: 'scheduler', module: RoleModule });
+await runMaster({ role: FIXTURE_ROLE ?? 'scheduler', module: RoleModule });

@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { request as requestOverTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { connect as connectOverTls, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { LISTENER_LIMITS, type ListenerLimits, listenerRule } from '@millrace/domain';
-import { httpAdapter, type ListenerOptions } from '@millrace/master';
-import { eventually } from '@millrace/testing';
+import { httpAdapter, type ListenerOptions, type Logger, TlsIdentity } from '@millrace/master';
+import { eventually, makeCertificate } from '@millrace/testing';
 
 const RULE = listenerRule({ publicUrl: 'https://ci.example.org' });
 const closing: (() => Promise<void>)[] = [];
@@ -178,5 +183,132 @@ describe('a listener', () => {
     const { port } = await listen();
     const answer = await ask(port, '/ok', { connection: 'Upgrade', upgrade: 'websocket' });
     expect(answer.status).toBe(200);
+  });
+});
+
+describe('a listener with TLS', () => {
+  let folder: string;
+  let files: { certFile: string; keyFile: string };
+  let tls: TlsIdentity;
+  const problems: string[] = [];
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-tls-'));
+    files = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+    makeCertificate({ ...files, commonName: 'first' });
+    const log = { info: () => undefined, error: (_fields: object, words: string) => problems.push(words) };
+    tls = new TlsIdentity({ files, audience: 'browsers', log: log as unknown as Logger });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const openTls = async (port: number, options: object = {}): Promise<TLSSocket> => {
+    const socket = connectOverTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    await once(socket, 'secureConnect');
+    return socket.on('error', () => undefined).resume();
+  };
+  const nameOf = async (port: number): Promise<string> => {
+    const socket = await openTls(port);
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return String(CN);
+  };
+  const askOverTls = (port: number, headers: Record<string, string> = {}) =>
+    new Promise<{ status: number; headers: NodeJS.Dict<string | string[]> }>((resolve, reject) => {
+      requestOverTls({ port, host: '127.0.0.1', path: '/ok', headers, agent: false, rejectUnauthorized: false })
+        .on('error', reject)
+        .on('response', (response) => {
+          response.resume();
+          resolve({ status: response.statusCode!, headers: response.headers });
+        })
+        .end();
+    });
+
+  it('answers as without, and says how long browsers insist on it only when it should', async () => {
+    const { port } = await listen({ tls });
+    const answer = await askOverTls(port);
+    expect(answer.status).toBe(200);
+    expect(answer.headers['strict-transport-security']).toBeUndefined();
+    expect((await askOverTls(port, { host: 'evil.example' })).status).toBe(421);
+    const strict = await listen({ tls, hstsSeconds: 600 });
+    expect((await askOverTls(strict.port)).headers['strict-transport-security']).toBe('max-age=600');
+  });
+
+  it('speaks nothing older than TLS 1.2, and nothing without', async () => {
+    const { port } = await listen({ tls });
+    expect((await openTls(port, { maxVersion: 'TLSv1.2' })).getProtocol()).toBe('TLSv1.2');
+    const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' };
+    await expect(openTls(port, old)).rejects.toThrow(/protocol|alert/i);
+    const plain = await open(port, 'GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await ended(plain);
+    expect(plain.heard).not.toContain('HTTP/1.1 200');
+  });
+
+  it('carries what is no HTTP any more after an upgrade', async () => {
+    const adapter = httpAdapter({ rule: RULE, tls, upgrades: true });
+    const http = adapter.getInstance();
+    http.server.on('upgrade', (_asked, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
+      socket.pipe(socket);
+    });
+    await http.listen({ port: 0, host: '127.0.0.1' });
+    closing.push(async () => http.close());
+    const { port } = http.server.address() as { port: number };
+    const socket = await openTls(port);
+    let heard = '';
+    socket.on('data', (data: Buffer) => (heard += data.toString()));
+    socket.write('GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
+    await eventually(() => heard.includes('101 Switching'), { what: 'the upgrade' });
+    socket.write('hello');
+    await eventually(() => heard.endsWith('hello'), { what: 'the echo' });
+    socket.destroy();
+  });
+
+  it('ends connections without a handshake, and they displace nobody who is answered', async () => {
+    const silent = await listen({ tls, limited: { headersMs: 200, requestMs: 300 } });
+    await ended(await open(silent.port));
+    const { port, held } = await listen({ tls, limited: { maxConnections: 3 } });
+    const answered = await openTls(port);
+    answered.write('GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await eventually(() => held() === 1, { what: 'a request that is being answered' });
+    const crowd: Socket[] = [];
+    for (let i = 0; i < 20; i++) crowd.push(await open(port, i % 2 ? '\u0016\u0003\u0001' : ''));
+    expect((await askOverTls(port)).status).toBe(200);
+    await eventually(() => crowd.filter((socket) => !socket.closed).length <= 2, { what: 'the end of the crowd' });
+    expect(answered.closed).toBe(false);
+    for (const socket of [answered, ...crowd]) socket.destroy();
+  });
+
+  it('goes on after connections that are reset in their handshake', async () => {
+    const { port } = await listen({ tls });
+    for (const bytes of ['', '\u0016\u0003\u0001\u0002', 'nonsense']) {
+      const socket = await open(port, bytes);
+      socket.resetAndDestroy();
+      await ended(socket);
+    }
+    expect((await askOverTls(port)).status).toBe(200);
+  });
+
+  it('has a new certificate for new connections once its files change, and the old one while they are bad', async () => {
+    const { port } = await listen({ tls });
+    tls.watch();
+    closing.push(async () => tls.close());
+    expect(await nameOf(port)).toBe('first');
+    const before = await openTls(port);
+    makeCertificate({ ...files, commonName: 'second' });
+    await eventually(async () => (await nameOf(port)) === 'second', {
+      what: 'the new certificate',
+      timeoutMs: 30_000,
+    });
+    before.write('GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    expect(String((await once(before, 'data'))[0])).toContain('HTTP/1.1 200');
+    before.destroy();
+
+    writeFileSync(files.certFile, 'nonsense');
+    await eventually(() => !tls.isCurrent, { what: 'the complaint', timeoutMs: 30_000 });
+    expect(problems.at(-1)).toMatch(/certificate for browsers cannot be used, the old one stays/);
+    expect(await nameOf(port)).toBe('second');
+    expect(() => new TlsIdentity({ files, audience: 'browsers', log: {} as Logger })).toThrow(
+      /certificate for browsers cannot be used/,
+    );
   });
 });

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Database, masterNamed, migrate, openDatabase, storesOf } from '@millrace/database';
-import { eventually, freePort, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
+import { eventually, freePort, makeCertificate, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 
 const FIXTURE = join(import.meta.dirname, 'fixture-master.mjs');
 /** Long enough for the thread that renews it to start on a busy machine. */
@@ -128,6 +129,35 @@ describe.each(DATABASES.filter(([name]) => name === 'SQLite' || requireService('
       expect(await noPort.ended).toEqual({ code: 78, signal: null });
       expect(noPort.output).toContain(`port ${port} is taken`);
       other.close();
+    });
+
+    it('has the certificate of its files, and does not begin without', async () => {
+      const files = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+      const env = {
+        FIXTURE_ROLE: 'ui',
+        MILLRACE_UI_TLS_CERT: files.certFile,
+        MILLRACE_UI_TLS_KEY: files.keyFile,
+      };
+      const without = await start(env);
+      expect(await without.ended).toEqual({ code: 78, signal: null });
+      expect(without.output).toContain('the certificate for the HTTP port cannot be used');
+
+      makeCertificate(files);
+      const master = await start(env);
+      const metrics = (): Promise<string | false> =>
+        new Promise((resolve) => {
+          const options = { ca: readFileSync(files.certFile), agent: false };
+          get(`https://localhost:${master.port}/metrics`, options, (answer) => {
+            let heard = '';
+            answer.on('data', (part: Buffer) => (heard += part.toString())).on('end', () => resolve(heard));
+          }).on('error', () => resolve(false));
+        });
+      const text = await eventually(metrics, { timeoutMs: 30_000, what: 'metrics over TLS' });
+      expect(text).toContain('millrace_http_tls_certificate_current 1');
+      await eventually(() => master.output.includes(`https://127.0.0.1:${master.port}`), {
+        timeoutMs: 30_000,
+        what: 'its address',
+      });
     });
 
     it('waits for a name that another process lives under, and takes that of a dead one at once', async () => {

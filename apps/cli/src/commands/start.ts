@@ -1,3 +1,5 @@
+import { get } from 'node:http';
+import { get as getOverTls } from 'node:https';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,7 +43,7 @@ export async function start(options: StartOptions, env: NodeJS.ProcessEnv = proc
     MILLRACE_DB: databaseUrl,
     MILLRACE_CONFIG: resolve(options.config),
     MILLRACE_WORKER_PASSWORD: workerPassword,
-    MILLRACE_URL: env['MILLRACE_URL'] || `http://localhost:${ports.ui}`,
+    MILLRACE_URL: env['MILLRACE_URL'] || `${schemeOfUi(env)}://localhost:${ports.ui}`,
     ...(needsRouter
       ? {
           MILLRACE_BUS: `ws://${reachableAt('router', ports.router, env)}/ws`,
@@ -199,7 +201,8 @@ async function announce(
   signal: AbortSignal,
 ): Promise<void> {
   for (const role of ['scheduler', 'engine', 'ui'] as const) {
-    while (!(await isReady(`http://${reachableAt(role, ports[role], env)}/readyz`, signal))) {
+    const scheme = role === 'ui' ? schemeOfUi(env) : 'http';
+    while (!(await isReady(`${scheme}://${reachableAt(role, ports[role], env)}/readyz`, signal))) {
       // A process that is stopped before it is ready never will be; waiting on would keep this process alive.
       if (signal.aborted) return;
       await delay(100);
@@ -207,14 +210,20 @@ async function announce(
     supervised.find((child) => child.name === role)?.hasBeenReady();
   }
   for (const child of supervised) child.hasBeenReady();
-  say(`Millrace is up: http://localhost:${ports.ui}`);
+  say(`Millrace is up: ${schemeOfUi(env)}://localhost:${ports.ui}`);
 }
 
-async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await fetch(url, { signal })).ok;
-  } catch {
-    // The process does not listen yet, or never will.
-    return false;
-  }
+function schemeOfUi(env: NodeJS.ProcessEnv): 'http' | 'https' {
+  return env['MILLRACE_UI_TLS_CERT'] ? 'https' : 'http';
+}
+
+/** Asks a process on this machine. A certificate is for the name by which people reach it, and is not checked. */
+function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    (url.startsWith('https:') ? getOverTls : get)(url, { signal, rejectUnauthorized: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+      // The process does not listen yet, or never will.
+    }).on('error', () => resolve(false));
+  });
 }

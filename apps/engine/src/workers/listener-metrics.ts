@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { TlsIdentity } from '@millrace/master';
+import { addCertificateMetrics, type TlsIdentity } from '@millrace/master';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { REFUSALS } from '../core/login-failures.js';
 import { Connections } from './connections.js';
@@ -87,15 +87,5 @@ function addListenerMetrics(metrics: Registry, { connections, refusals, sessions
       for (const reason of REFUSALS) this.inc({ reason }, refusals.total(reason));
     },
   });
-  if (!tls) return;
-  gauge(
-    'millrace_worker_tls_certificate_current',
-    '1 while the files on disk are what is used, 0 after a bad change',
-    () => (tls.isCurrent ? 1 : 0),
-  );
-  gauge(
-    'millrace_worker_tls_certificate_expires_seconds',
-    'Unix time at which the certificate for workers expires',
-    () => tls.validUntilMs / 1000,
-  );
+  if (tls) addCertificateMetrics(metrics, { name: 'millrace_worker_tls_certificate', audience: 'workers', tls });
 }

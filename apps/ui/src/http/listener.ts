@@ -7,7 +7,7 @@ import { withoutStockPath } from '../web/stock-paths.js';
  * The UI's options of its HTTP listener: `/ws`, compressed answers, JSON-RPC's own errors about bodies, and the answer of Buildbot's API to pages from
  * elsewhere.
  */
-export const UI_LISTENER: Omit<ListenerOptions, 'rule'> = {
+export const UI_LISTENER: Omit<ListenerOptions, 'rule' | 'tls' | 'hstsSeconds'> = {
   upgrades: true,
   meaning: withoutStockPath,
   textBodies: true,
