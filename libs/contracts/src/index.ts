@@ -68,6 +68,8 @@ export type {
   ForceSchedulerResource,
   LockPartyResource,
   LockResource,
+  RevisionDifferenceResource,
+  RevisionResource,
   LogChunkResource,
   LogResource,
   MasterResource,

@@ -1,4 +1,4 @@
-import type { JsonValue, Properties, Uuid } from '@millrace/domain';
+import type { JsonValue, Properties, RevisionCounts, RevisionDifference, Uuid } from '@millrace/domain';
 
 /**
  * The resources of `/api/v2` as they go over the wire: Buildbot's names and types (`docs/api.md#resources`), followed by Millrace's own
@@ -408,6 +408,30 @@ export interface LockPartyResource {
   step_number: number | null;
   /** The worker whose lock it is; null for a lock of the whole cluster. */
   workerid: number | null;
+}
+
+/** A configuration that masters have read. This resource is Millrace's own. */
+export interface RevisionResource {
+  /** Numbers of what differs from the revision before it, by section; null for the first one. */
+  changed: RevisionCounts | null;
+  /** When a master read it for the first time. */
+  created_at: number;
+  fingerprint: string;
+  /** Names of the masters that have it in force, or had it when they were last seen. */
+  masters: readonly string[];
+  revisionid: number;
+}
+
+/** What differs between two revisions, in one section of them. This resource is Millrace's own. */
+export interface RevisionDifferenceResource {
+  added: readonly string[];
+  changed: RevisionDifference['changed'];
+  /** What there is, where the lists are cut short. */
+  counts: RevisionCounts[string];
+  /** Differences that belong to nothing with a name. */
+  lines: readonly string[];
+  removed: readonly string[];
+  section: string;
 }
 
 /** A lock. This resource is Millrace's own. */

@@ -1,4 +1,11 @@
-import { isWorkerTemplate, type LockDefinition, workerEntries } from '@millrace/domain';
+import {
+  countsOf,
+  isWorkerTemplate,
+  type JsonValue,
+  type LockDefinition,
+  revisionDifferences,
+  workerEntries,
+} from '@millrace/domain';
 import { RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
 import { startFromNow } from './intake/backlog.js';
@@ -62,16 +69,7 @@ export class ConfigurationStore {
     options: { serves: boolean },
   ): Promise<DefinitionIds> {
     return this.db.transaction(async (tx) => {
-      const { fingerprint, body } = revision;
-      const revisions = await tx.repository(RevisionEntity);
-      await revisions
-        .createQueryBuilder()
-        .insert()
-        .orIgnore()
-        .values({ fingerprint, body, createdAtMs: () => tx.dialect.nowMs })
-        .updateEntity(false)
-        .execute();
-      const { id } = await revisions.findOneOrFail({ select: { id: true }, where: { fingerprint } });
+      const id = await storedRevision(tx, revision);
       await (await tx.repository(MasterEntity)).update({ id: me.masterId }, { revisionId: id });
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
@@ -117,6 +115,31 @@ export class ConfigurationStore {
       return workers;
     });
   }
+}
+
+/**
+ * Returns the id of a revision. A new one is compared with the newest that there is; two masters that store it at once compare it alike.
+ */
+async function storedRevision(tx: Transaction, revision: { fingerprint: string; body: string }): Promise<number> {
+  const { fingerprint, body } = revision;
+  const revisions = await tx.repository(RevisionEntity);
+  const stored = { select: { id: true }, where: { fingerprint } } as const;
+  const known = await revisions.findOne(stored);
+  if (known) return known.id;
+  const before = await revisions.findOne({ select: { body: true }, where: {}, order: { id: 'DESC' } });
+  const changed = before && JSON.stringify(countsOf(revisionDifferences(parsed(before.body), parsed(body))));
+  await revisions
+    .createQueryBuilder()
+    .insert()
+    .orIgnore()
+    .values({ fingerprint, body, changed, createdAtMs: () => tx.dialect.nowMs })
+    .updateEntity(false)
+    .execute();
+  return (await revisions.findOneOrFail(stored)).id;
+}
+
+function parsed(body: string): JsonValue {
+  return JSON.parse(body) as JsonValue;
 }
 
 /**

@@ -11,7 +11,7 @@ export { PASSWORD_CHARACTERS } from './accounts/passwords.js';
 export { type NewSession, SessionStore } from './accounts/sessions.js';
 export { type Account, type Identity, isUsername, type NewAccount, UserStore } from './accounts/users.js';
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
-export { RevisionReads, type StoredRevision } from './revisions.js';
+export { REVISION_DIFFERENCE_SHAPE, RevisionReads, REVISIONS, type StoredRevision } from './revisions.js';
 export { type CollapsedRequest } from './collapsing.js';
 export { completeRequest } from './completing.js';
 export { ChoiceStore, type RequestToChoose } from './claims/choices.js';

@@ -89,6 +89,13 @@ export {
   worse,
   worstOf,
 } from './results.js';
+export {
+  countsOf,
+  OTHER_SECTION,
+  type RevisionCounts,
+  type RevisionDifference,
+  revisionDifferences,
+} from './revision-differences.js';
 export { LoginThrottle } from './login-throttle.js';
 export { matchesName } from './rights/names.js';
 export { ANYONE, type Person, SIGNED_IN } from './rights/person.js';

@@ -12,6 +12,8 @@ export class RevisionEntity {
   @Text() body: string;
   /** In ms since 1970. */
   @Big() createdAtMs: number;
+  /** JSON: numbers of what is different from the revision before it. Null for the first one, and for those of earlier releases. */
+  @Text({ nullable: true }) changed: string | null;
 }
 
 @Entity('projects')

@@ -19,6 +19,7 @@ import { Visibility0026 } from './0026-visibility.js';
 import { Providers0028 } from './0028-providers.js';
 import { RepeatedTrees0030 } from './0030-repeated-trees.js';
 import { AddedSteps0031 } from './0031-added-steps.js';
+import { ChangedRevisions0032 } from './0032-changed-revisions.js';
 import { Records0036 } from './0036-records.js';
 import { Patches0040 } from './0040-patches.js';
 
@@ -45,6 +46,7 @@ export const MIGRATIONS = [
   Providers0028,
   RepeatedTrees0030,
   AddedSteps0031,
+  ChangedRevisions0032,
   Records0036,
   Patches0040,
 ];
