@@ -444,7 +444,7 @@ describe('the policy', () => {
     await new ConfigurationStore(site.db).apply(site.engine, { fingerprint: 'e'.repeat(64), body }, definitions, {
       serves: true,
     });
-    await eventually(() => open.policy.www.authz?.otherwise === 'deny', { timeoutMs: 5000, what: 'the new rules' });
+    await eventually(() => open.policy.www.authz?.otherwise === 'deny', { what: 'the new rules' });
     const closed = await started('0.0.0.0');
     expect(closed.warnings).toEqual([]);
     for (const { policy } of [open, alone, closed]) await policy.beforeApplicationShutdown();

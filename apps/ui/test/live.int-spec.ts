@@ -223,7 +223,7 @@ describe('/ws', () => {
         await eventually(() => page.event(`changes/${id}/new`), { timeoutMs: 500, what: 'the change' });
         return id;
       },
-      { what: 'a change noticed by polling', timeoutMs: 10_000 },
+      { what: 'a change noticed by polling' },
     );
     expect(change).toBeGreaterThan(0);
     const created = await site.buildset({ builders: ['docs'] });
@@ -324,7 +324,7 @@ describe('/ws', () => {
           await tell();
           await eventually(() => expect(slow.events.length).toBeGreaterThan(before), { timeoutMs: 1000 });
         },
-        { what: 'events for the page that has caught up', timeoutMs: 20_000 },
+        { what: 'events for the page that has caught up' },
       );
       expect(slow.closed).toBe(false);
     }

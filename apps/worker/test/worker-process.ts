@@ -60,7 +60,7 @@ export class WorkerProcess {
 }
 
 /** Waits until `check` is true. */
-export async function until(what: string, check: () => boolean, timeoutMs = 15_000): Promise<void> {
+export async function until(what: string, check: () => boolean, timeoutMs = 30_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!check()) {
     if (Date.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${what}`);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, OperationalError } from '@millrace/domain';
 
 export interface EventuallyOptions {
-  /** Default 10,000. */
+  /** Default 30,000: a slow machine is not an error, and whoever succeeds waits no longer. */
   readonly timeoutMs?: number;
   /** Default 20. */
   readonly intervalMs?: number;
@@ -19,7 +19,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false>> {
-  const { timeoutMs = 10_000, intervalMs = 20, what = 'the condition' } = options;
+  const { timeoutMs = 30_000, intervalMs = 20, what = 'the condition' } = options;
   const deadline = performance.now() + timeoutMs;
   for (let attempts = 1; ; attempts++) {
     let failure: unknown = 'it was false';
