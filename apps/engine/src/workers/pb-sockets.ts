@@ -41,7 +41,13 @@ export class PbSockets {
     const session = new PbMasterSession(
       {
         send: (bytes) => {
-          if (!socket.destroyed) socket.write(bytes);
+          if (socket.destroyed) return;
+          // Answers to what came together, and what one commit lets go, are one write here and one read in the worker.
+          if (socket.writableCorked === 0) {
+            socket.cork();
+            process.nextTick(() => socket.uncork());
+          }
+          socket.write(bytes);
         },
         close: (reason) => {
           if (this.open.has(session)) this.log.warn({ worker: name, from, reason }, 'session closed');
