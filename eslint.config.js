@@ -192,7 +192,7 @@ export default tseslint.config(
           patterns: [
             {
               regex:
-                '^(?!\\./|(\\.\\./)+(call|codebases|kind|options|plan|on-change/\\w+|timed/\\w+|callback-table|location|object-reader|step)\\.js$|croner$|@millrace/(contracts|domain)$)',
+                '^(?!\\./|(\\.\\./)+(call|call-codebases|codebases|kind|options|plan|on-change/\\w+|timed/[\\w-]+|callback-table|location|object-reader|step)\\.js$|croner$|@millrace/(contracts|domain)$)',
               message:
                 'schedulers/ is pure: kinds import their own files, what reads options, domain, contracts and croner',
             },

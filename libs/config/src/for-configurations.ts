@@ -135,7 +135,8 @@ export {
 export { oldBuildCanceller, type OldBuildCancellerOptions } from './services/old-build-canceller.js';
 export { type ServiceDefinition } from './services/registry.js';
 export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
-export { trigger, triggerable, type TriggerableCodebase, type TriggerableOptions } from './schedulers/trigger/index.js';
+export { type TriggerableCodebase } from './schedulers/call-codebases.js';
+export { trigger, triggerable, type TriggerableOptions } from './schedulers/trigger/index.js';
 export {
   builder,
   type BuilderDefinition,

@@ -1,9 +1,9 @@
 import { locate } from '../../location.js';
 import type { SchedulerKind } from '../kind.js';
 import { compileTimed, type Timed } from '../timed/compile.js';
+import { compileForceAt, compileSlots, type CronFields } from '../timed/cron-fields.js';
 import { TIMED } from '../timed/decide.js';
 import type { TimedOptions } from '../timed/options.js';
-import { compileForceAt, compileSlots, type CronFields } from './cron-fields.js';
 
 export interface NightlyOptions extends TimedOptions, CronFields {
   /** In place of the fields: `minute hour day-of-month month day-of-week`, Sunday being 0. */

@@ -1,5 +1,5 @@
 import type { ObjectReader } from '../../object-reader.js';
-import { isTimeZone, problemOfCron, type Slots } from '../timed/slots.js';
+import { isTimeZone, problemOfCron, type Slots } from './slots.js';
 
 /** A number, several, or an expression of cron: `*`, `1-5`, `*\/10`, `MON`. */
 export type CronField = number | readonly number[] | string;
