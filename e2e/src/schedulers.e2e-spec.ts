@@ -17,6 +17,7 @@ interface Scheduler {
   readonly schedulerid: number;
   readonly name: string;
   readonly wake_at: number | null;
+  readonly called_at: number | null;
 }
 
 describe.each(availableStacks())('schedulers that start builds by themselves, on %s', (name) => {
@@ -80,6 +81,27 @@ describe.each(availableStacks())('schedulers that start builds by themselves, on
     expect(found.map(({ reason }) => reason).sort()).toEqual([expected, last].sort());
     expect(found.map(({ reason }) => reason)).not.toContain(failed);
     for (const one of found) expect(one).toMatchObject({ results: Result.SUCCESS, sourcestamps: [stamp] });
+  }, 120_000);
+
+  it('keep a call of a step until it is time, and the step does not wait', async () => {
+    expect((await schedulerOf('later')).called_at).toBeNull();
+    const { requests } = await cluster.trigger({ scheduler: 'caller' });
+    const api = new Api(cluster);
+    const build = await eventually(
+      async () => (await api.attempts(requests[0]!.id)).find(({ complete }) => complete) ?? false,
+      {
+        timeoutMs: 60_000,
+        what: 'the end of the build that calls',
+      },
+    );
+    expect(build).toMatchObject({ results: Result.SUCCESS });
+    const later = await schedulerOf('later');
+    expect(later).toMatchObject({ called_at: expect.any(Number), wake_at: expect.any(Number) });
+    const answer = await cluster.trigger({ scheduler: 'later' });
+    expect(answer).toEqual({ buildset: null, requests: [], buildsAt: later.wake_at, repeated: false });
+    expect(await api.steps((build as { buildid: number }).buildid)).toMatchObject([
+      { name: 'call', state_string: 'triggered later (builds at its time)' },
+    ]);
   }, 120_000);
 
   it('tell when they build next', async () => {

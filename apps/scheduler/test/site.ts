@@ -132,7 +132,7 @@ export class Site {
   }): void {
     writeFileSync(
       this.config,
-      `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, githubPullRequestPoller, gitPoller, pollerHook, trigger,
+      `import { anyBranch, baseHook, builder, customHook, customStep, defineConfig, githubHook, githubPullRequestPoller, gitPoller, nightlyTriggerable, pollerHook, trigger,
   worker } from '@millrace/config';
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],

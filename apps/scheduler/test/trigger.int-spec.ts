@@ -10,7 +10,10 @@ let site: Site;
 let scheduler: Scheduler;
 beforeAll(async () => {
   site = await Site.make();
-  site.configure({ schedulers: `trigger('t', { builders: ['b'] }), trigger('off', { builders: ['b'] })` });
+  site.configure({
+    schedulers: `trigger('t', { builders: ['b'] }), trigger('off', { builders: ['b'] }),
+      nightlyTriggerable('later', { builders: ['b'], cron: '0 0 1 1 *' })`,
+  });
   scheduler = await site.start();
 });
 afterAll(() => site.close());
@@ -97,6 +100,35 @@ describe('POST /trigger', () => {
     expect(await post({ scheduler: 'off' })).toMatchObject({ status: 409, body: { code: 'disabled' } });
     expect(await buildsets()).toBe(before);
     expect(await post({ scheduler: 'off' }, key)).toEqual({ status: 202, body: { ...first.body, repeated: true } });
+  });
+
+  it('is kept by a scheduler that builds later: the last call is built, once, when it is time', async () => {
+    const scheduler = 'later';
+    const before = await buildsets();
+    const first = await post({ scheduler, reason: 'first' }, { 'idempotency-key': 'later-1' });
+    const buildsAt = Date.UTC(new Date().getUTCFullYear() + 1, 0, 1) / 1000;
+    expect(first).toEqual({ status: 202, body: { buildset: null, requests: [], buildsAt, repeated: false } });
+    await post({ scheduler, reason: 'last', sourceStamp: { revision: 'abc' }, properties: { p: 1 } });
+    const again = await post({ scheduler, reason: 'first' }, { 'idempotency-key': 'later-1' });
+    expect(again.body).toEqual({ ...first.body, repeated: true });
+    expect(await post({ scheduler, builders: ['x'] })).toMatchObject({ status: 400, body: { code: 'bad-builders' } });
+    expect(await buildsets()).toBe(before);
+
+    const slotMs = Date.UTC(new Date().getUTCFullYear(), 0, 1);
+    const pass = () => site.db.run(`UPDATE schedulers SET wake_at_ms = ? WHERE name = 'later'`, [slotMs]);
+    const wakeAt = async () =>
+      (await site.db.get<{ ms: number }>(`SELECT wake_at_ms AS ms FROM schedulers WHERE name = 'later'`))!.ms;
+    const passed = async () => {
+      await pass();
+      await eventually(async () => (await wakeAt()) !== slotMs, { what: 'the decision', timeoutMs: 30_000 });
+    };
+    await passed();
+    await passed();
+    const made = await site.db.all<{ reason: string; properties: string }>(
+      `SELECT reason, properties FROM buildsets WHERE scheduler_name = 'later'`,
+    );
+    expect(made.map(({ reason }) => reason)).toEqual(['last']);
+    expect(JSON.parse(made[0]!.properties)).toMatchObject({ p: [1, 'Trigger'] });
   });
 
   it('repeats its answer after the scheduler was renamed', async () => {

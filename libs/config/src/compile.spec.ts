@@ -267,7 +267,7 @@ describe('compileConfig', () => {
       'an unknown scheduler kind',
       schedulers({ kind: 'forc', name: 'f', builders: ['b'] }),
       [
-        `schedulers[0].kind is "forc"; expected one of 'any-branch', 'single-branch', 'periodic', 'nightly', 'dependent', 'force', 'trigger' (did you mean 'force'?)`,
+        `schedulers[0].kind is "forc"; expected one of 'any-branch', 'single-branch', 'periodic', 'nightly', 'nightly-triggerable', 'dependent', 'force', 'trigger' (did you mean 'force'?)`,
       ],
     ],
     [

@@ -124,6 +124,7 @@ export {
 } from './schedulers/force/options.js';
 export { type CodebaseDefaults, type CodebasesOption } from './schedulers/codebases.js';
 export { nightly, type NightlyOptions } from './schedulers/nightly/index.js';
+export { nightlyTriggerable, type NightlyTriggerableOptions } from './schedulers/nightly-triggerable/index.js';
 export { type FilterDefinition, type FilterValue } from './schedulers/on-change/options.js';
 export { periodic, type PeriodicOptions } from './schedulers/periodic/index.js';
 export { type BuildsetInfo, type Chosen } from './schedulers/options.js';

@@ -191,7 +191,8 @@ export interface TriggerOutcome {
 
 export interface TriggeredBuildset {
   readonly scheduler: string;
-  readonly buildsetId: number;
+  /** Null where the scheduler builds later (`nightlyTriggerable`). */
+  readonly buildsetId: number | null;
   readonly requestIds: readonly number[];
   /** The worst result of its builds; null when nobody has waited for it. */
   readonly results: Result | null;

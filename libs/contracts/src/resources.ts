@@ -313,6 +313,8 @@ export interface SchedulerResource {
    * to 1000.
    */
   backlog: number;
+  /** When the last call came that the scheduler has not built, but builds when it is time; null when there is none. */
+  called_at: number | null;
   enabled: boolean;
   kind: string;
   master: MasterResource | null;

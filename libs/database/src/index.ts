@@ -34,9 +34,10 @@ export { CommandStore, type MasterCommand, type Poll, type StopBuild } from './a
 export { WorkerActionStore } from './actions/workers.js';
 export { ChangeSourceStore, type SourceState } from './intake/change-sources.js';
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
+export { type CallKept, type KeptCall } from './intake/kept-calls.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
 export { type FailedRequestRow, type OpenRequestRow, ServiceStore } from './intake/services.js';
-export { DeliveryStore } from './intake/deliveries.js';
+export { DeliveryStore, type Wanted } from './intake/deliveries.js';
 export {
   type DeliveryOutcome,
   HookDeliveryStore,

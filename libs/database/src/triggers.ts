@@ -1,6 +1,7 @@
 import { Result, type Uuid, uuidFromBytes } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 import { assertClaimed, type BuildKey } from './claims/fence.js';
+import { type CallKept, keepCall, type KeptCall } from './intake/kept-calls.js';
 import { repeatCall } from './repeating.js';
 import { allIn, type Database, placeholders, type Queryable, type Transaction } from './sql.js';
 
@@ -8,6 +9,8 @@ import { allIn, type Database, placeholders, type Queryable, type Transaction } 
 export type ChildPlan = Omit<NewBuildset, 'cause' | 'parent' | 'schedulerId' | 'priority'> & {
   readonly schedulerId: number;
   readonly priority: number | null;
+  /** What the scheduler is to keep, where it builds later. Nothing is made then. */
+  readonly keeps?: Omit<KeptCall, 'id' | 'parent'>;
 };
 
 /** One call of a step. `argsHash` tells the calls of two attempts apart. */
@@ -52,13 +55,13 @@ export class TriggerStore {
   }
 
   /**
-   * Makes the buildsets of one call, in one transaction. Asked again it returns the same ones. An attempt that makes the same call as an
+   * Makes the buildsets of one call, in one transaction, or has it kept by schedulers that build later. Asked again it returns the same ones. An attempt that makes the same call as an
    * earlier one takes over its buildsets, unless they have failed meanwhile. A build that repeats another one builds again what was not good
    * among what that triggered by the same call.
    *
    * @throws FencedError, UserError `bad-source-stamps`
    */
-  trigger(key: BuildKey, call: Triggered): Promise<TriggeredBuildset[]> {
+  trigger(key: BuildKey, call: Triggered): Promise<(TriggeredBuildset | CallKept)[]> {
     return this.db.transaction(async (tx) => {
       await assertClaimed(tx, [key]);
       const request = await tx.get<{ priority: number; repeats: number | null }>(
@@ -66,9 +69,15 @@ export class TriggerStore {
         [key.requestId],
       );
       const before = await earlierCall(tx, key, call);
-      const made: TriggeredBuildset[] = [];
+      const made: (TriggeredBuildset | CallKept)[] = [];
       for (const [index, plan] of call.plans.entries()) {
         const cause = causeOf(key.buildId, call, index);
+        if (plan.keeps) {
+          const parent = { buildId: key.buildId, relationship: call.relationship };
+          const priority = plan.priority ?? request!.priority;
+          made.push(await keepCall(tx, plan.schedulerId, { ...plan.keeps, priority, id: cause, parent }));
+          continue;
+        }
         if (before !== null) await takeOver(tx, key, call, plan, { from: causeOf(before, call, index), to: cause });
         const created = await createBuildset(tx, {
           ...plan,

@@ -44,7 +44,7 @@ onEveryDatabase('deliveries', (get) => {
     const request = { ...buildset([...ids.builders.values()]), schedulerId: null, cause: 'trigger:1' };
     const delivery = { scope: 'trigger', key: `key-${Math.random()}`, body: 'body' };
     const answers = await Promise.all([...stores, ...stores].map((store) => store.deliver(delivery, () => request)));
-    expect(new Set(answers.map(({ answer }) => answer.uuid)).size).toBe(1);
+    expect(new Set(answers.map(({ answer }) => 'uuid' in answer && answer.uuid)).size).toBe(1);
     expect(answers.filter(({ repeated }) => !repeated)).toHaveLength(1);
     await expect(stores[0]!.deliver({ ...delivery, body: 'other' }, () => request)).rejects.toMatchObject({
       code: 'idempotency-conflict',

@@ -7,8 +7,10 @@ import {
   type Database,
   type DefinitionIds,
   DeliveryReads,
+  DeliveryStore,
   type Incarnation,
   IntakeStore,
+  type KeptCall,
   MasterStore,
   type Ownership,
   type OwnershipName,
@@ -16,6 +18,7 @@ import {
   type SchedulerRow,
   SchedulerStore,
 } from '@millrace/database';
+import { FencedError, type SourceStamp } from '@millrace/domain';
 import { configure, onEveryDatabase, register } from './databases.js';
 
 let made = 0;
@@ -83,6 +86,58 @@ onEveryDatabase('schedulers', (get) => {
     const behind = { ...seen, cursors: { ...seen.cursors, changes: seen.cursors.changes + 1 } };
     await expect(schedulers.decide(owner, behind, stale)).rejects.toMatchObject({ code: 'fenced' });
     expect((await known())[0]).toEqual(stamp('app', 'a2'));
+  });
+
+  it('build the last call that is kept, once, with the build that made it', async () => {
+    const schedulerId = ids.schedulers.get('all')!;
+    const sourceStamps = [{ branch: 'main', revision: 'x', repository: '', project: '', codebase: '' }];
+    const call = (id: string): KeptCall => ({
+      ...{ id, builders: null, reason: null, sourceStamps, properties: { p: [1, 'Trigger'] }, priority: 3 },
+      parent: { buildId: 77, relationship: 'Triggered from' },
+    });
+    const keep = (id: string) =>
+      new DeliveryStore(db).deliver(null, () => ({ schedulerId, schedulerName: 'all', keeps: call(id) }));
+    expect(await schedulers.keptCall(schedulerId)).toBeNull();
+    await Promise.all(['a', 'b', 'c'].map(keep));
+    await keep('first');
+    const { answer } = await keep('last');
+    expect(answer).toEqual({ keptBySchedulerId: schedulerId, buildsAtMs: (await row()).wakeAtMs });
+    expect(await schedulers.keptCall(schedulerId)).toEqual(call('last'));
+    const shown = async () => (await new CatalogReads(db).schedulers()).find(({ name }) => name === 'all')!.called_at;
+    expect(await shown()).toEqual(expect.any(Number));
+
+    const take = async (id: string, cause = `trigger:${id}`) => {
+      const seen = await row();
+      const decisions = [{ buildsets: [buildset(cause, [])], marks: [], takes: call(id) }];
+      return schedulers.decide(owner, seen, { ...at(seen), decisions });
+    };
+    await expect(take('first')).rejects.toThrow(FencedError);
+    expect(await schedulers.keptCall(schedulerId)).toEqual(call('last'));
+    const created = await take('last', 'trigger:kept');
+    expect(
+      await db.get(`SELECT parent_build_id AS parent FROM buildsets WHERE id = ?`, [created[0]!.buildsetId]),
+    ).toEqual({ parent: 77 });
+    expect(await schedulers.keptCall(schedulerId)).toBeNull();
+    expect(await shown()).toBeNull();
+    await expect(take('last')).rejects.toThrow(FencedError);
+    // An engine that died asks again for what was built: its cause is there.
+    await keep('last');
+    expect(await take('last', 'trigger:kept')).toEqual([]);
+    expect(await schedulers.keptCall(schedulerId)).toBeNull();
+  });
+
+  it('keep no call that could not be built later', async () => {
+    const schedulerId = ids.schedulers.get('all')!;
+    const stamp = { branch: null, revision: null, repository: '', project: '', codebase: '' };
+    const keep = (sourceStamps: readonly SourceStamp[]) =>
+      new DeliveryStore(db).deliver(null, () => ({
+        ...{ schedulerId, schedulerName: 'all' },
+        keeps: { id: 'bad', builders: null, reason: null, sourceStamps, properties: {}, priority: null, parent: null },
+      }));
+    await expect(keep([stamp, stamp])).rejects.toMatchObject({ code: 'bad-source-stamps' });
+    const secret = { ...stamp, repository: 'https://u:hunter2@h/x' };
+    await expect(keep([secret])).rejects.toMatchObject({ code: 'secret-in-address' });
+    expect(await schedulers.keptCall(schedulerId)).toBeNull();
   });
 
   it('decide in one transaction: buildset, mark, cursor and the time to wake up', async () => {

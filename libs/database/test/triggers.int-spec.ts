@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   BuildActionStore,
   type BuildEnd,
+  type BuildKey,
   type ClaimedBuild,
   ClaimStore,
   CommandStore,
@@ -9,7 +10,9 @@ import {
   type DefinitionIds,
   type Incarnation,
   Journal,
+  SchedulerStore,
   type Triggered,
+  type TriggeredBuildset,
   TriggerStore,
 } from '@millrace/database';
 import { FencedError, NO_SOURCE, Result, type Uuid } from '@millrace/domain';
@@ -22,6 +25,9 @@ onEveryDatabase('what a build triggers', (get) => {
   let ids: DefinitionIds;
   const builderId = (n: number): number => ids.builders.get(`b${n}`)!;
   const triggers = (): TriggerStore => new TriggerStore(get().db);
+  /** Makes a call that is not kept. */
+  const trigger = async (key: BuildKey, asked: Triggered): Promise<TriggeredBuildset[]> =>
+    (await triggers().trigger(key, asked)) as TriggeredBuildset[];
   const claims = (): ClaimStore => new ClaimStore(get().db);
 
   beforeAll(async () => {
@@ -72,10 +78,29 @@ onEveryDatabase('what a build triggers', (get) => {
   const retry = { results: Result.RETRY, stateString: 'retry: its engine died', death: true };
   const success = { results: Result.SUCCESS, stateString: 'build successful' };
 
+  it('is kept once, however often it is asked for, where the scheduler builds later', async () => {
+    const build = await parent(7);
+    const schedulerId = ids.schedulers.get('all')!;
+    const asked = { builders: null, reason: 'why', sourceStamps: [NO_SOURCE], properties: {}, priority: null };
+    const { plans } = call();
+    const kept = { ...call(), plans: [{ ...plans[0]!, keeps: asked }] };
+    const answer = { keptBySchedulerId: schedulerId, buildsAtMs: null };
+    expect(await triggers().trigger(build, kept)).toEqual([answer]);
+    const keptCall = () => new SchedulerStore(get().db).keptCall(schedulerId);
+    const first = await keptCall();
+    expect(first).toMatchObject({ ...asked, priority: 7 });
+    expect(first!.parent).toEqual({ buildId: build.buildId, relationship: 'Triggered from' });
+    expect(await triggers().trigger(build, kept)).toEqual([answer]);
+    expect(await keptCall()).toEqual(first);
+    await triggers().trigger(build, { ...kept, ordinal: 1 });
+    expect((await keptCall())!.id).not.toBe(first!.id);
+    await expect(triggers().trigger({ ...build, epoch: build.epoch + 1 }, kept)).rejects.toThrow(FencedError);
+  });
+
   it('is made once, however often it is asked for, with the parent’s priority', async () => {
     const build = await parent(7);
-    const [first] = await triggers().trigger(build, call());
-    const [again] = await triggers().trigger(build, call());
+    const [first] = await trigger(build, call());
+    const [again] = await trigger(build, call());
     expect(again).toEqual({ ...first, isNew: false });
     expect(first).toMatchObject({ isNew: true, requests: [{ builderId: builderId(1) }, { builderId: builderId(2) }] });
     expect(await row('buildsets', first!.buildsetId)).toMatchObject({
@@ -83,18 +108,18 @@ onEveryDatabase('what a build triggers', (get) => {
       parent_relationship: 'Triggered from',
     });
     expect(await row('build_requests', first!.requests[0]!.requestId)).toMatchObject({ priority: 7, waited_for: 1 });
-    const [other] = await triggers().trigger(build, call({ ordinal: 1, waits: false }, [1], -2));
+    const [other] = await trigger(build, call({ ordinal: 1, waits: false }, [1], -2));
     expect(await row('build_requests', other!.requests[0]!.requestId)).toMatchObject({ priority: -2, waited_for: 0 });
   });
 
   it('is refused to whoever has lost the build', async () => {
     const build = await parent();
-    await expect(triggers().trigger({ ...build, epoch: build.epoch + 1 }, call())).rejects.toThrow(FencedError);
+    await expect(trigger({ ...build, epoch: build.epoch + 1 }, call())).rejects.toThrow(FencedError);
   });
 
   it('tells results only of complete buildsets', async () => {
     const build = await parent();
-    const [made] = await triggers().trigger(build, call({}, [1]));
+    const [made] = await trigger(build, call({}, [1]));
     expect(await triggers().resultsOf([made!.buildsetId])).toEqual(new Map());
     const child = await claim(made!.requests[0]!.requestId, 1);
     await claims().end(child, { results: Result.FAILURE, stateString: 'failed' });
@@ -104,7 +129,7 @@ onEveryDatabase('what a build triggers', (get) => {
 
   it('knows a build’s ancestors, nearest first', async () => {
     const build = await parent();
-    const [made] = await triggers().trigger(build, call({}, [1]));
+    const [made] = await trigger(build, call({}, [1]));
     const child = await claim(made!.requests[0]!.requestId, 1);
     expect(await triggers().ancestry(child.buildId, 10)).toEqual([
       { buildId: child.buildId, builderId: builderId(1), builderName: 'b1' },
@@ -121,13 +146,13 @@ onEveryDatabase('what a build triggers', (get) => {
     ])('is taken over by the next attempt when it %s: %#', async (_name, meanwhile, isSame) => {
       const build = await parent();
       await intend(build);
-      const [made] = await triggers().trigger(build, call({}, [1]));
+      const [made] = await trigger(build, call({}, [1]));
       const child = await claim(made!.requests[0]!.requestId, 1);
       expect(await claims().end(build, retry)).toMatchObject({ requeued: true, children: [] });
       await meanwhile(child);
       const next = await claim(build.requestId, 0);
       await intend(next);
-      const [again] = await triggers().trigger(next, call({}, [1]));
+      const [again] = await trigger(next, call({}, [1]));
       expect(again!.buildsetId === made!.buildsetId).toBe(isSame);
       expect(again!.isNew).toBe(!isSame);
       expect(await row('buildsets', again!.buildsetId)).toMatchObject({ parent_build_id: next.buildId });
@@ -136,11 +161,11 @@ onEveryDatabase('what a build triggers', (get) => {
     it('is made anew by an attempt that asks for something else; the end cancels what nobody waits for', async () => {
       const build = await parent();
       await intend(build);
-      const [made] = await triggers().trigger(build, call());
+      const [made] = await trigger(build, call());
       await claims().end(build, retry);
       const next = await claim(build.requestId, 0);
       await intend(next, 'other');
-      const [again] = await triggers().trigger(next, call({ argsHash: 'other' }));
+      const [again] = await trigger(next, call({ argsHash: 'other' }));
       expect(again!.buildsetId).not.toBe(made!.buildsetId);
       await claims().end(next, success);
       expect(await row('buildsets', made!.buildsetId)).toMatchObject({ results: Result.CANCELLED });
@@ -159,7 +184,7 @@ onEveryDatabase('what a build triggers', (get) => {
     const rebuilt = async (what: 'all' | 'failed') => {
       const build = await parent();
       await intend(build);
-      const [made] = await triggers().trigger(build, call());
+      const [made] = await trigger(build, call());
       const [good, bad] = made!.requests;
       await built(good!.requestId, 1, success);
       const badBuild = await built(bad!.requestId, 2, failure);
@@ -173,7 +198,7 @@ onEveryDatabase('what a build triggers', (get) => {
     it('keeps the good ones, repeats the others, and is as complete as they are', async () => {
       const { next, good, badBuild } = await rebuilt('failed');
       await intend(next);
-      const [made] = await triggers().trigger(next, call());
+      const [made] = await trigger(next, call());
       const [kept, repeated] = made!.requests;
       expect(made!.collapsed).toMatchObject([{ requestId: kept!.requestId, intoRequestId: good.requestId }]);
       expect(await row('build_requests', kept!.requestId)).toMatchObject({
@@ -192,7 +217,7 @@ onEveryDatabase('what a build triggers', (get) => {
       await claims().end(next, failure);
       const third = await new BuildActionStore(get().db).rebuild(next.buildId, 'failed');
       const last = await claim(third.requests[0]!.requestId, 0);
-      const [all] = await triggers().trigger(last, call());
+      const [all] = await trigger(last, call());
       expect(all!.collapsed).toHaveLength(2);
       expect(await triggers().resultsOf([all!.buildsetId])).toEqual(new Map([[all!.buildsetId, Result.SUCCESS]]));
     });
@@ -203,7 +228,7 @@ onEveryDatabase('what a build triggers', (get) => {
       ['another step asks', 'failed', { step: 1 }],
     ] as const)('is made anew where %s', async (_name, what, more) => {
       const { next } = await rebuilt(what);
-      const [made] = await triggers().trigger(next, call(more));
+      const [made] = await trigger(next, call(more));
       expect(made!.collapsed).toEqual([]);
       for (const { requestId } of made!.requests) {
         expect(await queued(requestId)).toBeDefined();
@@ -214,8 +239,8 @@ onEveryDatabase('what a build triggers', (get) => {
 
   it('ends with the build: queued requests are cancelled, running builds stopped, and nothing else', async () => {
     const build = await parent();
-    const [made] = await triggers().trigger(build, call());
-    const [free] = await triggers().trigger(build, call({ ordinal: 1, waits: false }, [3]));
+    const [made] = await trigger(build, call());
+    const [free] = await trigger(build, call({ ordinal: 1, waits: false }, [3]));
     const child = await claim(made!.requests[0]!.requestId, 1);
     const ended = await claims().end(build, { results: Result.CANCELLED, stateString: 'cancelled' });
     expect(ended.children).toEqual([
@@ -242,17 +267,17 @@ onEveryDatabase('what a build triggers', (get) => {
   it('is never collapsed while the build waits for it', async () => {
     await get().db.run(`UPDATE builders SET collapse = 'always' WHERE id = ?`, [builderId(3)]);
     const [one, other] = [await parent(), await parent()];
-    const [mine] = await triggers().trigger(one, call({}, [3]));
-    expect(await triggers().trigger(other, call({}, [3]))).toMatchObject([{ collapsed: [] }]);
-    const [free] = await triggers().trigger(one, call({ ordinal: 1, waits: false }, [3]));
-    const [newer] = await triggers().trigger(other, call({ ordinal: 1, waits: false }, [3]));
+    const [mine] = await trigger(one, call({}, [3]));
+    expect(await trigger(other, call({}, [3]))).toMatchObject([{ collapsed: [] }]);
+    const [free] = await trigger(one, call({ ordinal: 1, waits: false }, [3]));
+    const [newer] = await trigger(other, call({ ordinal: 1, waits: false }, [3]));
     expect(newer!.collapsed).toMatchObject([{ requestId: free!.requests[0]!.requestId }]);
     expect(await row('buildsets', mine!.buildsetId)).toMatchObject({ complete_at_ms: null });
   });
 
   it('is triggered from the same build when it is built again, and nobody waits for it', async () => {
     const build = await parent();
-    const [made] = await triggers().trigger(build, call({}, [1]));
+    const [made] = await trigger(build, call({}, [1]));
     const child = await claim(made!.requests[0]!.requestId, 1);
     await claims().end(child, success);
     const again = await new BuildActionStore(get().db).rebuild(child.buildId);

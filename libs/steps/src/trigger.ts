@@ -125,6 +125,7 @@ async function stampsFor(step: StepContext, options: TriggerStepOptions): Promis
   return withGotRevisions(step.sourceStamps, step.properties.get('got_revision'));
 }
 
-function shown({ scheduler, results }: TriggeredBuildset): string {
+function shown({ scheduler, buildsetId, results }: TriggeredBuildset): string {
+  if (buildsetId === null) return `${scheduler} (builds at its time)`;
   return results === null || results === Result.SUCCESS ? scheduler : `${scheduler} (${resultName(results)})`;
 }

@@ -19,13 +19,16 @@ export interface TriggerOptions {
 }
 
 interface Answer {
-  readonly buildset: { readonly id: number; readonly uuid: string };
+  /** Null where the scheduler keeps the call, and builds later. */
+  readonly buildset: { readonly id: number; readonly uuid: string } | null;
   readonly requests: readonly {
     readonly id: number;
     readonly uuid: string;
     readonly builder: string;
     readonly link: string;
   }[];
+  /** In seconds since 1970. */
+  readonly buildsAt?: number | null;
 }
 
 const TRIES = 20;
@@ -33,14 +36,19 @@ const RETRY_MS = 500;
 
 /**
  * Runs `millrace trigger`.
- * @returns 0; with `wait`, 1 when a build did not succeed
+ * @returns 0; with `wait`, 1 when a build did not succeed. Nobody waits for what a scheduler builds later.
  */
 export async function trigger(options: TriggerOptions, patienceMs = PATIENCE_MS): Promise<number> {
   const answer = await post(options);
+  if (answer.buildset === null) say(`${options.scheduler} keeps the call, and builds it ${timeOf(answer)}`);
   for (const request of answer.requests) say(`${request.builder}: ${request.link}`);
   if (!options.wait) return 0;
   const followed = answer.requests.map(({ id, builder, link }) => ({ id, builder, api: new URL('../api/v2/', link) }));
   return (await allGood(followed, { patienceMs })) ? 0 : 1;
+}
+
+function timeOf({ buildsAt = null }: Answer): string {
+  return buildsAt === null ? 'when it is time' : `at ${new Date(buildsAt * 1000).toISOString()}`;
 }
 
 /** Sends the trigger request. Repetitions have the same key, so that they make one buildset. */

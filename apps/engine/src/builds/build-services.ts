@@ -1,7 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { LogKind, TriggerOutcome } from '@millrace/config';
 import { type Hint, hints } from '@millrace/contracts';
-import type { BuildEntry, BuildKey, Committed, Journal, RecordedCommand, TriggeredBuildset } from '@millrace/database';
+import type {
+  BuildEntry,
+  BuildKey,
+  CallKept,
+  Committed,
+  Journal,
+  RecordedCommand,
+  TriggeredBuildset,
+} from '@millrace/database';
 import { countLines } from '@millrace/database';
 import {
   FencedError,
@@ -312,25 +320,25 @@ export class EngineBuildServices implements BuildServices {
     try {
       const made = await this.made(planned);
       await this.setStepState(step, {
-        urls: made.flatMap(({ requests }, i) =>
-          requests.map(({ requestId }) => ({
+        urls: made.flatMap((one, i) =>
+          requestsOf(one).map(({ requestId }) => ({
             name: `${call.schedulers[i]!.name} #${requestId}`,
             url: triggers.addressOf(requestId),
           })),
         ),
       });
-      const ids = made.map(({ buildsetId }) => buildsetId);
+      const ids = made.flatMap((one) => ('buildsetId' in one ? [one.buildsetId] : []));
       if (call.waitForFinish) idle = setTimeout(() => this.sleepIfIdle(), this.options.sleepAfterMs);
       const results = call.waitForFinish ? await triggers.finished(ids, waiting.signal) : NO_RESULTS;
       clearTimeout(idle);
       // The attempt is over, or goes on elsewhere.
       if (results === null && waiting.signal.reason !== STOPPED) throw new FencedError(`build ${this.key.buildId}`);
       const outcome: TriggerOutcome = {
-        triggered: made.map(({ buildsetId, requests }, i) => ({
+        triggered: made.map((one, i) => ({
           scheduler: call.schedulers[i]!.name,
-          buildsetId,
-          requestIds: requests.map(({ requestId }) => requestId),
-          results: results?.get(buildsetId) ?? null,
+          buildsetId: 'buildsetId' in one ? one.buildsetId : null,
+          requestIds: requestsOf(one).map(({ requestId }) => requestId),
+          results: ('buildsetId' in one ? results?.get(one.buildsetId) : null) ?? null,
         })),
         cancelled: results === null,
       };
@@ -348,7 +356,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   /** Makes the builds of a call. It is not the journal that does, but a build that is no longer ours ends here all the same. */
-  private async made(planned: PlannedCall): Promise<TriggeredBuildset[]> {
+  private async made(planned: PlannedCall): Promise<(TriggeredBuildset | CallKept)[]> {
     try {
       return await this.options.triggers.make(this.key, planned);
     } catch (error) {
@@ -800,4 +808,8 @@ function toResult(outcome: CommandOutcome, { interrupted, capture, saidApart }: 
     ...(outcome.files ? { files: [...outcome.files] } : {}),
     ...(outcome.stat ? { stat: outcome.stat.map(Number) } : {}),
   };
+}
+
+function requestsOf(made: TriggeredBuildset | CallKept): TriggeredBuildset['requests'] {
+  return 'requests' in made ? made.requests : [];
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { schedulerKind } from '@millrace/config';
 import { buildsetCreated, hints } from '@millrace/contracts';
-import { type BuildKey, type ChildPlan, type TriggeredBuildset, TriggerStore } from '@millrace/database';
+import { type BuildKey, type CallKept, type ChildPlan, type TriggeredBuildset, TriggerStore } from '@millrace/database';
 import { printable, propertiesFrom, type Result, UserError } from '@millrace/domain';
 import { type EngineSettings, Hints, LOG, type Logger, Loop, SETTINGS } from '@millrace/master';
 import { EngineConfiguration } from '../configuration/engine-configuration.js';
@@ -74,25 +74,22 @@ export class Triggers implements OnApplicationBootstrap, OnModuleDestroy {
         `no scheduler '${printable(name, 190)}'; there are: ${config.schedulers.map((one) => one.name).join(', ')}`,
         { field: 'schedulers' },
       );
-    const answer = schedulerKind(scheduler.kind).on.call;
-    if (!answer)
+    const { on, keepsCalls } = schedulerKind(scheduler.kind);
+    if (!on.call)
       throw new UserError('not-callable', `scheduler '${name}' is of a kind that nobody can call`, {
         field: 'schedulers',
       });
-    const {
-      builders,
-      cause: _cause,
-      ...planned
-    } = answer(scheduler, {
-      id: '',
+    const asked = {
       builders: null,
       reason: scheduler.reason || `The scheduler '${name}' was triggered by a build`,
       sourceStamps: call.sourceStamps,
       properties: propertiesFrom(properties, 'Trigger'),
       priority: call.priority,
-    });
+    };
+    const { builders, cause: _cause, ...planned } = on.call(scheduler, { ...asked, id: '' });
     return {
       ...planned,
+      ...(keepsCalls && { keeps: { ...asked, sourceStamps: planned.sourceStamps } }),
       schedulerId: ids.schedulers.get(name)!,
       schedulerName: name,
       builderIds: builders.map((builder) => ids.builders.get(builder)!),
@@ -102,16 +99,17 @@ export class Triggers implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Makes the builds of a call, once however often it is repeated.
+   * Makes the builds of a call, or has it kept, once however often it is repeated.
    * @throws FencedError
    */
-  async make(key: BuildKey, { call, argsHash, plans }: PlannedCall): Promise<TriggeredBuildset[]> {
+  async make(key: BuildKey, { call, argsHash, plans }: PlannedCall): Promise<(TriggeredBuildset | CallKept)[]> {
     const made = await this.store.trigger(key, {
       ...{ step: call.stepNumber, ordinal: call.ordinal, argsHash },
       ...{ waits: call.waitForFinish, relationship: call.relationship, plans },
     });
     for (const buildset of made)
-      if (buildset.isNew) for (const hint of buildsetCreated(buildset)) this.hints.publish(hint);
+      if ('keptBySchedulerId' in buildset) this.hints.publish(hints.scheduler(buildset.keptBySchedulerId));
+      else if (buildset.isNew) for (const hint of buildsetCreated(buildset)) this.hints.publish(hint);
     return made;
   }
 

@@ -17,6 +17,7 @@ import {
   type FinishedBuildsetStore,
   type Incarnation,
   type IntakeStore,
+  type KeptCall,
   type Ownership,
   ownershipName,
   type OwnershipStore,
@@ -143,10 +144,12 @@ export class SchedulerRunner {
       const decisions: SchedulerDecision[] = [];
       let { wakeAtMs } = row;
       let known = await this.known();
+      let call = await this.keptCall(row);
       const remember: SourceStamp[] = [];
       for (const item of items) {
-        const decision = await this.chosen(await feed.decide({ nowMs: row.nowMs, wakeAtMs, known }, item));
-        decisions.push(this.planned(decision));
+        const decision = await this.chosen(await feed.decide({ nowMs: row.nowMs, wakeAtMs, known, call }, item));
+        decisions.push(this.planned(decision, call));
+        if (decision.takesCall) call = null;
         ({ wakeAtMs } = decision);
         const fresh = decision.remember ?? [];
         remember.push(...fresh);
@@ -194,12 +197,17 @@ export class SchedulerRunner {
     clearTimeout(this.alarm);
     if (!row.enabled) return;
     const { nowMs, cursors } = row;
-    const state = { nowMs, wakeAtMs: row.wakeAtMs, known: await this.known() };
+    const call = await this.keptCall(row);
+    const state = { nowMs, wakeAtMs: row.wakeAtMs, known: await this.known(), call };
     const waiting = await this.ports.schedulers.waiting(row.schedulerId);
     const decision = await this.chosen(time(this.options.scheduler, state, waiting));
     const { wakeAtMs } = decision;
-    const isNothing = decision.buildsets.length === 0 && decision.marks.length === 0 && wakeAtMs === row.wakeAtMs;
-    if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision)], cursors, wakeAtMs });
+    const isNothing =
+      decision.buildsets.length === 0 &&
+      decision.marks.length === 0 &&
+      !decision.takesCall &&
+      wakeAtMs === row.wakeAtMs;
+    if (!isNothing) await this.commit(owner, row, { decisions: [this.planned(decision, call)], cursors, wakeAtMs });
     if (wakeAtMs === null) return;
     this.alarm = setTimeout(() => this.loop.nudge(), Math.min(Math.max(wakeAtMs - nowMs, 0), LONGEST_SLEEP_MS));
   }
@@ -215,12 +223,20 @@ export class SchedulerRunner {
     return kind.remembers?.(scheduler) ? this.ports.schedulers.known(scheduler.name) : [];
   }
 
+  private async keptCall({ schedulerId }: SchedulerRow): Promise<KeptCall | null> {
+    return this.options.kind.keepsCalls ? this.ports.schedulers.keptCall(schedulerId) : null;
+  }
+
   private row(): Promise<SchedulerRow> {
     return this.ports.schedulers.scheduler(this.options.scheduler.name);
   }
 
-  private planned({ buildsets, marks }: Decision): SchedulerDecision {
-    return { buildsets: buildsets.map((buildset) => withIds(buildset, this.options.builderIds)), marks };
+  private planned({ buildsets, marks, takesCall }: Decision, call: KeptCall | null): SchedulerDecision {
+    return {
+      buildsets: buildsets.map((buildset) => withIds(buildset, this.options.builderIds)),
+      marks,
+      takes: takesCall ? call : null,
+    };
   }
 }
 

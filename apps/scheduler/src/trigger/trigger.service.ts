@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { type PlannedBuildset, schedulerKind } from '@millrace/config';
-import type { CompiledConfig, CompiledScheduler } from '@millrace/contracts';
-import { AuditStore, type CreatedBuildset, DeliveryStore, type NewBuildset } from '@millrace/database';
+import { type Call, type PlannedBuildset, schedulerKind } from '@millrace/config';
+import { type CompiledConfig, type CompiledScheduler, hints } from '@millrace/contracts';
+import { AuditStore, type CallKept, type CreatedBuildset, DeliveryStore, type Wanted } from '@millrace/database';
 import { messageOf, printable, propertiesFrom, type Sight, UserError, type Uuid } from '@millrace/domain';
 import { Hints, LOG, type Logger, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
@@ -14,13 +14,16 @@ import { TriggerGuard } from './trigger.guard.js';
 
 /** The answer to a trigger. Its links work at once, before any engine has seen the request, and for ever (I6). */
 export interface TriggerAnswer {
-  readonly buildset: { readonly id: number; readonly uuid: Uuid };
+  /** Null where the scheduler keeps the call, and builds later. */
+  readonly buildset: { readonly id: number; readonly uuid: Uuid } | null;
   readonly requests: readonly {
     readonly id: number;
     readonly uuid: Uuid;
     readonly builder: string;
     readonly link: string;
   }[];
+  /** When a call that is kept is built, in seconds since 1970, unless another one comes; null when the scheduler is new. */
+  readonly buildsAt?: number | null;
   /** True when this answer was given before to the same Idempotency-Key. */
   readonly repeated: boolean;
 }
@@ -75,8 +78,12 @@ export class TriggerService {
   ): Promise<TriggerAnswer> {
     const { answer, repeated } = await this.deliveries.deliver(
       idempotencyKey === null ? null : { scope: 'trigger', key: idempotencyKey, body: canonical(request) },
-      () => this.buildset(request, sight),
+      () => this.wanted(request, sight),
     );
+    if ('keptBySchedulerId' in answer) {
+      if (!repeated) this.hints.publish(hints.scheduler(answer.keptBySchedulerId));
+      return keptAnswer(answer, repeated);
+    }
     if (!repeated) announceBuildset(this.hints, answer);
     return this.answer(answer, { repeated, sight });
   }
@@ -104,27 +111,25 @@ export class TriggerService {
     this.guard.demand(caller, places.length > 0 ? places : [{ scheduler: scheduler.name }]);
   }
 
-  private buildset(request: TriggerRequest, sight: Sight | null): NewBuildset {
+  private wanted(request: TriggerRequest, sight: Sight | null): Wanted {
     const { ids } = this.configuration.current;
-    const { scheduler, planned } = this.plan(request, sight);
-    return {
-      ...withIds(planned, ids.builders),
-      schedulerId: ids.schedulers.get(scheduler.name)!,
-      schedulerName: scheduler.name,
-    };
+    const { scheduler, call, planned, keepsCalls } = this.plan(request, sight);
+    const of = { schedulerId: ids.schedulers.get(scheduler.name)!, schedulerName: scheduler.name };
+    // Who does not see all builders starts those that are seen, also later.
+    const builders = sight === null ? call.builders : planned.builders;
+    return keepsCalls
+      ? { ...of, keeps: { ...call, builders, sourceStamps: planned.sourceStamps, parent: null } }
+      : { ...withIds(planned, ids.builders), ...of };
   }
 
-  private plan(
-    request: TriggerRequest,
-    sight: Sight | null,
-  ): { readonly scheduler: CompiledScheduler; readonly planned: PlannedBuildset } {
+  private plan(request: TriggerRequest, sight: Sight | null): Plan {
     const scheduler = findScheduler(schedulersSeen(this.configuration.current.config, sight), request.scheduler);
-    const { call } = schedulerKind(scheduler.kind).on;
-    if (!call)
+    const { on, keepsCalls = false } = schedulerKind(scheduler.kind);
+    if (!on.call)
       throw new UserError('not-callable', `scheduler '${scheduler.name}' is of a kind that nobody can call`, {
         field: 'scheduler',
       });
-    const planned = call(scheduler, {
+    const call: Call = {
       id: randomUUID(),
       builders: request.builders ?? null,
       reason: request.reason ?? null,
@@ -137,8 +142,8 @@ export class TriggerService {
       })),
       properties: propertiesFrom(request.properties ?? {}, 'Trigger'),
       priority: request.priority ?? null,
-    });
-    return { scheduler, planned };
+    };
+    return { scheduler, call, planned: on.call(scheduler, call), keepsCalls };
   }
 
   /** The first answer may have been somebody's who sees more. */
@@ -157,6 +162,18 @@ export class TriggerService {
       repeated,
     };
   }
+}
+
+/** What a request comes to. */
+interface Plan {
+  readonly scheduler: CompiledScheduler;
+  readonly call: Call;
+  readonly planned: PlannedBuildset;
+  readonly keepsCalls: boolean;
+}
+
+function keptAnswer({ buildsAtMs }: CallKept, repeated: boolean): TriggerAnswer {
+  return { buildset: null, requests: [], buildsAt: buildsAtMs === null ? null : buildsAtMs / 1000, repeated };
 }
 
 /** Returns what is recorded of somebody with a token of their own; null for others, who have no name. */

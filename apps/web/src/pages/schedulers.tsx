@@ -45,6 +45,9 @@ export function SchedulersPage(): ReactNode {
                     {scheduler.wake_at !== null && (
                       <span className="muted">, next at {dateTime(scheduler.wake_at)}</span>
                     )}
+                    {scheduler.called_at !== null && (
+                      <span className="muted">, for the call of {dateTime(scheduler.called_at)}</span>
+                    )}
                   </td>
                   <td className="right">
                     {scheduler.backlog > 0 && <Backlog scheduler={scheduler} />}

@@ -28,6 +28,11 @@ export interface SchedulerKind<Own extends object = object> {
   upstreams?(scheduler: CompiledScheduler & Own): readonly string[];
   /** Whether the scheduler uses what it remembers (`SchedulerState.known`). Without this it never does. */
   remembers?(scheduler: CompiledScheduler & Own): boolean;
+  /**
+   * Whether the last call is kept (`SchedulerState.call`) until a decision takes it. A call makes no buildset then: the answer to it only
+   * says what would be built.
+   */
+  readonly keepsCalls?: boolean;
   /** The causes that the scheduler decides about. It gets no others. */
   readonly on: Reactions<CompiledScheduler & Own>;
 }
@@ -58,6 +63,8 @@ export interface SchedulerState {
   readonly wakeAtMs: number | null;
   /** What the scheduler remembers: the last known source stamp of each codebase. */
   readonly known: readonly SourceStamp[];
+  /** The last call, as long as no decision has taken it; null where there is none, or the kind keeps none. */
+  readonly call: Call | null;
 }
 
 /** What a scheduler decided. It is carried out in one transaction. */
@@ -66,6 +73,8 @@ export interface Decision {
   readonly marks: readonly Mark[];
   /** Source stamps that are the last known ones of their codebases from now on. */
   readonly remember?: readonly SourceStamp[];
+  /** Whether the call that is kept is done with. */
+  readonly takesCall?: boolean;
   /** When the scheduler must be called again, by the database's clock, if nothing else happens; null for never. */
   readonly wakeAtMs: number | null;
 }

@@ -5,6 +5,7 @@ import { forceKind } from './force/index.js';
 import type { ForceDefinition } from './force/options.js';
 import type { SchedulerKind } from './kind.js';
 import { type NightlyDefinition, nightlyKind } from './nightly/index.js';
+import { type NightlyTriggerableDefinition, nightlyTriggerableKind } from './nightly-triggerable/index.js';
 import { type PeriodicDefinition, periodicKind } from './periodic/index.js';
 import { type SingleBranchDefinition, singleBranchKind } from './single-branch/index.js';
 import { type TriggerDefinition, triggerKind } from './trigger/index.js';
@@ -15,6 +16,7 @@ export const SCHEDULER_KINDS: readonly SchedulerKind[] = [
   singleBranchKind,
   periodicKind,
   nightlyKind,
+  nightlyTriggerableKind,
   dependentKind,
   forceKind,
   triggerKind,
@@ -36,6 +38,7 @@ export type SchedulerDefinition =
   | SingleBranchDefinition
   | PeriodicDefinition
   | NightlyDefinition
+  | NightlyTriggerableDefinition
   | DependentDefinition
   | ForceDefinition
   | TriggerDefinition;

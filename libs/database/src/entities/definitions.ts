@@ -82,6 +82,18 @@ export class SchedulerEntity {
   @Big({ nullable: true }) backlogCount: number | null;
 }
 
+/** The last call of a scheduler that builds later, until it has. */
+@Entity('kept_calls')
+export class KeptCallEntity {
+  @Big({ primary: true }) schedulerId: number;
+  /** Tells it apart from every other call. */
+  @Key(64) callId: string;
+  /** JSON: what is asked for, and the build that asks. */
+  @Text() body: string;
+  /** In ms since 1970. */
+  @Big() calledAtMs: number;
+}
+
 /** The scheduler masters that have a scheduler in their configuration. */
 @Entity('scheduler_masters')
 @Index('scheduler_masters_master', ['masterId'])

@@ -2,6 +2,7 @@ import { FencedError, type SourceStamp, UserError } from '@millrace/domain';
 import { createBuildset, type CreatedBuildset, type NewBuildset } from '../buildsets.js';
 import { assertOwner, type Ownership, ownershipName } from '../ownerships.js';
 import { type Database, placeholders, rowPlaceholders, type Transaction } from '../sql.js';
+import { type KeptCall, keptCallOf, takeCall } from './kept-calls.js';
 import { type Change, changesWithIds, setState, stateOf } from './changes.js';
 
 export interface SchedulerRow {
@@ -38,6 +39,8 @@ export type SchedulerBuildset = Omit<NewBuildset, 'schedulerId' | 'schedulerName
 export interface SchedulerDecision {
   readonly buildsets: readonly SchedulerBuildset[];
   readonly marks: readonly ChangeMark[];
+  /** The call that its buildsets are made for; it is kept no longer. */
+  readonly takes?: KeptCall | null;
 }
 
 export interface Decided {
@@ -92,6 +95,11 @@ export class SchedulerStore {
     return [...state].filter(([key]) => key.startsWith(KNOWN)).map(([, stamp]) => stamp);
   }
 
+  /** Returns the call that the scheduler keeps; null when there is none. */
+  keptCall(schedulerId: number): Promise<KeptCall | null> {
+    return keptCallOf(this.db, schedulerId);
+  }
+
   /** Returns the waiting changes, oldest first. `hasMore`: there are more than these. */
   async waiting(
     schedulerId: number,
@@ -122,20 +130,22 @@ export class SchedulerStore {
    * `(scheduler, cause)` are unique, so nothing is decided about or built twice.
    *
    * @param seen the state on which the decision is based
-   * @throws FencedError when another master is the owner, when a change waits no longer, or when the scheduler's state is not the one that
+   * @throws FencedError when another master is the owner, when a change waits no longer, when another call has come, or when the scheduler's state is not the one that
    *   was seen; nothing was done then
    */
   decide(owner: Ownership, seen: SchedulerRow, decided: Decided): Promise<CreatedBuildset[]> {
     return this.db.transaction(async (tx) => {
       await assertOwner(tx, owner);
       const created: CreatedBuildset[] = [];
-      for (const { buildsets, marks } of decided.decisions) {
+      for (const { buildsets, marks, takes = null } of decided.decisions) {
         if (!(await markAll(tx, seen, marks))) continue;
+        if (takes) await takeCall(tx, seen.schedulerId, takes);
         for (const buildset of buildsets) {
           const made = await createBuildset(tx, {
             ...buildset,
             schedulerId: seen.schedulerId,
             schedulerName: seen.name,
+            ...(takes?.parent && { parent: { ...takes.parent, waits: false } }),
           });
           if (!made) continue;
           created.push(made);

@@ -9,6 +9,7 @@ import { EndedCommands0008 } from './0008-ended-commands.js';
 import { SourceStates0011 } from './0011-source-states.js';
 import { NamesAsTheyAre0012 } from './0012-names-as-they-are.js';
 import { HookDeliveries0013 } from './0013-hook-deliveries.js';
+import { KeptCalls0014 } from './0014-kept-calls.js';
 import { Children0015 } from './0015-children.js';
 import { Locks0016 } from './0016-locks.js';
 import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
@@ -36,6 +37,7 @@ export const MIGRATIONS = [
   SourceStates0011,
   NamesAsTheyAre0012,
   HookDeliveries0013,
+  KeptCalls0014,
   Children0015,
   Locks0016,
   CollapsedRequests0017,

@@ -84,6 +84,7 @@ export const CATALOG = {
     id: 'schedulerid',
     fields: {
       backlog: 'int',
+      called_at: 'time?',
       enabled: 'bool',
       kind: 'string',
       master: 'json?',
@@ -325,10 +326,11 @@ export class CatalogReads {
       backlogSeq: number | null;
       backlogCount: number | null;
       wakeAtMs: number | null;
+      calledAtMs: number | null;
     }>(
       `SELECT id, name, kind, enabled, cursor_seq AS cursorSeq, backlog_seq AS backlogSeq, backlog_count AS backlogCount,
-              wake_at_ms AS wakeAtMs
-       FROM schedulers ORDER BY id`,
+              wake_at_ms AS wakeAtMs, called_at_ms AS calledAtMs
+       FROM schedulers LEFT JOIN kept_calls ON scheduler_id = id ORDER BY id`,
     );
     const owners = await this.owners();
     const backlogs = new Map<number, number>();
@@ -336,6 +338,7 @@ export class CatalogReads {
       backlogs.set(id, enabled === 1 ? (backlogCount ?? 0) : await undecided(this.db, id, backlogSeq ?? cursorSeq));
     return rows.map((row) => ({
       backlog: backlogs.get(row.id)!,
+      called_at: seconds(row.calledAtMs),
       enabled: row.enabled === 1,
       kind: row.kind,
       master: owners.get(ownershipName.scheduler(row.name)) ?? null,

@@ -12,7 +12,7 @@ const scheduler = {
 const decide = (rest: Partial<FinishedBuildset>) =>
   dependentKind.on.buildset!(
     scheduler,
-    { nowMs: 1, wakeAtMs: 9, known: [] },
+    { nowMs: 1, wakeAtMs: 9, known: [], call: null },
     {
       ...{ buildsetId: 7, schedulerName: 'up', results: Result.SUCCESS, sourceStamps: stamps, gotRevision: null },
       ...rest,

@@ -22,6 +22,7 @@ const state = (rest: Partial<SchedulerState> = {}): SchedulerState => ({
   nowMs: 10_000,
   wakeAtMs: null,
   known: [],
+  call: null,
   ...rest,
 });
 

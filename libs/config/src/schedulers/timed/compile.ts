@@ -23,8 +23,12 @@ export function compileTimed(reader: ObjectReader, callbacks: CallbackTable): Om
   return {
     ...compileWeighing(reader, callbacks),
     onlyIfChanged: reader.boolean('onlyIfChanged', false),
-    missed: reader.oneOf('missed', ['run-once', 'skip'], 'run-once'),
+    missed: compileMissed(reader),
     codebases: codebases ?? [{ ...NO_SOURCE, branch }],
     isAbsolute,
   };
+}
+
+export function compileMissed(reader: ObjectReader): Timed['missed'] {
+  return reader.oneOf('missed', ['run-once', 'skip'], 'run-once');
 }

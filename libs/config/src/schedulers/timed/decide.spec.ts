@@ -28,7 +28,7 @@ const waits = (changeId: number, important = true, rest: Partial<SeenChange> = {
 });
 const nothingWaits: TimeCause = { waiting: [], hasMore: false };
 const tell = (rest: Partial<CompiledScheduler & Timed>, nowMs: number, wakeAtMs: number | null, cause = nothingWaits) =>
-  TIMED.time!(scheduler(rest), { nowMs, wakeAtMs, known: [] }, cause);
+  TIMED.time!(scheduler(rest), { nowMs, wakeAtMs, known: [], call: null }, cause);
 
 describe('a scheduler by time', () => {
   const skip = { missed: 'skip' } as const;
@@ -105,7 +105,7 @@ describe('a scheduler by time', () => {
       { now: 'ignored' },
     ],
   ])('is told of a change that %s', (_what, options, rest, mark) => {
-    const state = { nowMs: 1, wakeAtMs: 5, known: [] };
+    const state = { nowMs: 1, wakeAtMs: 5, known: [], call: null };
     const decision = TIMED.change!(scheduler(options), state, { change: change(7, rest), answers: new Map() });
     expect(decision).toMatchObject({ buildsets: [], marks: [{ changeId: 7, was: 'new', ...mark }], wakeAtMs: 5 });
   });

@@ -15,7 +15,7 @@ import {
 import { foreign, weigh } from '../on-change/decide.js';
 import { planBuildset } from '../plan.js';
 import type { Timed } from './compile.js';
-import { isSlot, nextSlot } from './slots.js';
+import { isSlot, nextSlot, type Slots } from './slots.js';
 
 type Scheduler = CompiledScheduler & Timed;
 
@@ -52,13 +52,12 @@ function decideTime(scheduler: Scheduler, state: SchedulerState, { waiting, hasM
   const { nowMs, wakeAtMs } = state;
   if (hasMore) return { buildsets: [], marks: letGo(waiting), wakeAtMs: wakeAtMs ?? nextSlot(slots, nowMs) };
   const next: Decision = { buildsets: [], marks: [], wakeAtMs: nextSlot(slots, nowMs) };
-  // A time that is no slot is from another configuration.
-  if (wakeAtMs === null || wakeAtMs > nowMs || !isSlot(slots, wakeAtMs)) return next;
-  if (scheduler.missed === 'skip' && nowMs - wakeAtMs > MISSED_AFTER_MS) return next;
-  const isForced = scheduler.forceAt !== null && isSlot(scheduler.forceAt, wakeAtMs);
+  const dueMs = dueSlot(scheduler, state);
+  if (dueMs === null) return next;
+  const isForced = scheduler.forceAt !== null && isSlot(scheduler.forceAt, dueMs);
   if (scheduler.onlyIfChanged && !isForced && !waiting.some(({ important }) => important)) return next;
   const changes = waiting.map(({ change }) => change);
-  const slot = new Date(wakeAtMs).toISOString();
+  const slot = new Date(dueMs).toISOString();
   return {
     ...next,
     buildsets: [
@@ -73,6 +72,16 @@ function decideTime(scheduler: Scheduler, state: SchedulerState, { waiting, hasM
       ...{ changeId, was: 'waiting', now: 'built', important },
     })),
   };
+}
+
+/** Returns the slot that has come; null when none has, or it is to be skipped. */
+export function dueSlot(
+  { slots, missed }: { readonly slots: Slots; readonly missed: Timed['missed'] },
+  { nowMs, wakeAtMs }: SchedulerState,
+): number | null {
+  // A time that is no slot is from another configuration.
+  if (wakeAtMs === null || wakeAtMs > nowMs || !isSlot(slots, wakeAtMs)) return null;
+  return missed === 'skip' && nowMs - wakeAtMs > MISSED_AFTER_MS ? null : wakeAtMs;
 }
 
 /** Lets go of the oldest changes but for what later ones do not stand for: one that is important, and the last of each codebase. */
