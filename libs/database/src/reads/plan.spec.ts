@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BUILDS } from './builds.js';
 import { type Belongings, Sight } from '@millrace/domain';
 import { SQLITE } from '../sql.js';
-import { type HistoryTable, plan as planFor, variantsFor, walkFor } from './plan.js';
+import { type HistoryTable, type Plan, plan as planFor, variantsFor, walkFor } from './plan.js';
 import { EVERYTHING, type Filter, type ResourceQuery } from './query.js';
 import { BUILD_REQUESTS } from './requests.js';
 
@@ -171,6 +171,50 @@ describe('the plan of a query of somebody who does not see everything', () => {
     ['is the usual one of whoever sees everything', {}, 1],
   ])('%s', (_name, more, count) => {
     expect(variantsFor(BUILDS, { ...newest, ...more })).toHaveLength(count);
+  });
+
+  it('searches no rows of a builder that is hidden', () => {
+    const valuesOf = (...builders: number[]): unknown =>
+      variantsFor(BUILDS, { ...newest, sight: seeing(3), filters: [eq('builderid', ...builders)] })[0]!.filters;
+    expect(valuesOf(2, 4)).toEqual([eq('builderid', 2)]);
+    expect(valuesOf(4)).toEqual([eq('builderid', -1)]);
+  });
+
+  it.each<[string, Partial<ResourceQuery>, boolean]>([
+    ['of all builders', { sight: seeing(60) }, true],
+    ['of builders that are given, which are visible', { sight: seeing(60), filters: [eq('builderid', 2)] }, false],
+    ['of somebody who sees everything', {}, false],
+  ])('knows that rows may be hidden: %s', (_name, more, hides) => {
+    const planned = plan(BUILDS, 'b.id', { ...newest, ...more });
+    expect(planned).toMatchObject({ kind: 'ordered', stretches: hides ? {} : null });
+  });
+
+  it('looks at the rows of a stretch in the order of the page, between its cursor and its end', () => {
+    const ended = query({ filters: [eq('complete', true)], order: [down('complete_at')], sight: seeing(60) });
+    const { stretches } = plan(BUILDS, 'b.id', ended) as Plan & { readonly kind: 'ordered' };
+    const end = stretches!.end('9000.7', 1000);
+    expect(flat(end.sql)).toBe(
+      flat(`SELECT b.complete_at_ms AS cursorValue, b.id AS cursorId FROM builds b INDEXED BY builds_complete
+        WHERE b.complete_at_ms IS NOT NULL AND b.complete_at_ms <= ? AND (b.complete_at_ms < ? OR b.id < ?)
+        ORDER BY b.complete_at_ms DESC, b.id DESC LIMIT 1 OFFSET ?`),
+    );
+    expect(end.params).toEqual([9000, 9000, 7, 999]);
+    const edge = stretches!.edge({ cursorValue: 5432, cursorId: 3 });
+    expect(edge).toEqual({ cursorValue: 5000, cursorId: 0 });
+    const { sql, params } = stretches!.visible({ cursor: null, edge }, 21);
+    expect(flat(sql)).toContain('b.complete_at_ms >= ? AND (b.complete_at_ms > ? OR b.id >= ?) ORDER BY');
+    expect(params).toEqual([7, 5000, 5000, 0, 21, 0]);
+  });
+
+  it('asks of a set that is small as a rule whether it is, hidden rows among them', () => {
+    const ofRequest = query({ filters: [eq('buildrequestid', 5)], sight: seeing(60) });
+    const { tooMany } = plan(BUILDS, 'b.id', ofRequest) as Plan & { readonly kind: 'small' };
+    expect(flat(tooMany!.sql)).toBe(
+      'SELECT 1 AS one FROM builds b INDEXED BY builds_request WHERE b.request_id IN (?) LIMIT 1 OFFSET 10000',
+    );
+    expect(tooMany!.params).toEqual([5]);
+    const { sight: _, ...ofEverybody } = ofRequest;
+    expect(plan(BUILDS, 'b.id', ofEverybody)).toMatchObject({ tooMany: null });
   });
 
   it('breaks ties of several builders with the same number', () => {

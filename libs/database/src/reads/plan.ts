@@ -1,4 +1,4 @@
-import { UserError } from '@millrace/domain';
+import { type Sight, UserError } from '@millrace/domain';
 import { type Leading, visibleSql } from './belongings.js';
 import { type Dialect, placeholders, type SqlValue } from '../sql.js';
 import {
@@ -10,6 +10,7 @@ import {
   refused,
   type ResourceQuery,
   type ResourceShape,
+  WALK,
 } from './query.js';
 
 /** Column of a field. `time`: milliseconds for the API's seconds; `negated`: the negative value, which sorts the other way. */
@@ -60,21 +61,54 @@ export interface HistoryTable {
   readonly leads: Leading | null;
 }
 
+export interface Statement {
+  readonly sql: string;
+  readonly params: SqlValue[];
+}
+
+/** Where a row is in an order. */
+export interface Place {
+  readonly cursorValue: number;
+  readonly cursorId: number;
+}
+
+/** An order some of whose rows are hidden, in stretches: as many of its rows are looked at as a stretch has, visible or not. */
+export interface Stretches {
+  /** Selects the place of the last row of a stretch of so many rows after a cursor; no row where the order ends before. */
+  readonly end: (cursor: string | null, rows: number) => Statement;
+  /**
+   * Returns where a stretch ends that ends with this row. Times are rounded to seconds, away from the beginning, so that no cursor tells
+   * when exactly a hidden row ended.
+   */
+  readonly edge: (last: Place) => Place;
+  /** Selects at most so many visible rows of the stretch between a cursor and an edge, as a plan does; null for the end of the order. */
+  readonly visible: (
+    between: { readonly cursor: string | null; readonly edge: Place | null },
+    rows: number,
+  ) => Statement;
+}
+
 export type Plan =
-  | { readonly kind: 'small'; readonly sql: string; readonly params: SqlValue[] }
-  | {
-      readonly kind: 'ordered';
+  | ({
+      readonly kind: 'small';
+      /** Selects a row when there are more rows, visible or not, than may be looked at. Null where none is hidden. */
+      readonly tooMany: Statement | null;
+    } & Statement)
+  | ({
       /** Selects one row more than `limit`, with `cursorValue` and `cursorId` beside the requested columns. */
-      readonly sql: string;
-      readonly params: SqlValue[];
+      readonly kind: 'ordered';
       readonly limit: number;
-    };
+      /** Set where rows may be hidden, so that nobody knows how many have to be looked at for so many visible ones. */
+      readonly stretches: Stretches | null;
+    } & Statement);
 
 /** Most rows of a "small" set. A larger one is walked. */
 export const SMALL_SET = 5000;
 const MAX_COMBINATIONS = 200;
 /** Most visible builders that are read by their own indexes. */
 const MAX_BUILDERS_APART = 50;
+/** No builder has this id. */
+const NO_BUILDER = -1;
 
 export type OrderedPlan = Plan & { readonly kind: 'ordered' };
 
@@ -84,6 +118,7 @@ export interface Walk {
   readonly inOrder: boolean;
   /** Plans the next page; `cursor` is where the page before ended. */
   readonly pageAfter: (cursor: string | null) => OrderedPlan;
+  readonly stretches: Stretches | null;
 }
 
 /**
@@ -117,6 +152,7 @@ export function walkFor(table: HistoryTable, select: string, query: ResourceQuer
       return {
         inOrder: order === query.order,
         pageAfter: (cursor) => orderedPlan(table, select, path, fit, { ...page, cursor }, dialect),
+        stretches: orderedPlan(table, select, path, fit, page, dialect).stretches,
       };
     }
   }
@@ -230,19 +266,21 @@ function smallPlan(
     where.push(`${fit.combinations[0]![index]!.column.sql} IN ${placeholders(values.length)}`);
     params.push(...values);
   });
-  const visible = visibleIn(table, query);
-  if (visible) {
-    where.push(visible.sql);
-    params.push(...visible.params);
-  }
   // LEFT, although every key has its row: the narrower table has to come first.
+  const keys = fromSql(path.keys?.from ?? table.from, path.index, dialect);
   const from = path.keys
-    ? `${fromSql(path.keys.from, path.index, dialect)} LEFT JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = ${path.keys.id}`
-    : fromSql(table.from, path.index, dialect);
+    ? `${keys} LEFT JOIN ${fromSql(table.from, undefined, dialect)} ON ${table.id} = ${path.keys.id}`
+    : keys;
+  const visible = visibleIn(table, query);
+  const seen = visible ? [...where, visible.sql] : where;
   return {
     kind: 'small',
-    sql: `SELECT ${select} FROM ${from} WHERE ${where.join(' AND ')} ORDER BY ${path.keys?.id ?? table.id} LIMIT ${SMALL_SET + 1}`,
-    params,
+    sql: `SELECT ${select} FROM ${from} WHERE ${seen.join(' AND ')} ORDER BY ${path.keys?.id ?? table.id} LIMIT ${SMALL_SET + 1}`,
+    params: [...params, ...(visible?.params ?? [])],
+    tooMany: visible && {
+      sql: `SELECT 1 AS one FROM ${keys} WHERE ${where.join(' AND ')} LIMIT 1 OFFSET ${WALK.rows}`,
+      params,
+    },
   };
 }
 
@@ -255,60 +293,89 @@ function orderedPlan(
   dialect: Dialect,
 ): OrderedPlan {
   const limit = effectiveLimit(query, HISTORY_LIMIT);
+  const { cursor, offset } = query;
   const order = fit.order!;
-  const reach = limit + 1 + query.offset;
   const id = path.keys?.id ?? table.id;
   const down = order.descending !== (order.column.as === 'negated');
+  const idDown = order.idDescending;
   // What is unique below one value of what is given is not below several.
   const total = order.column.sql === id || (path.unique === true && fit.combinations.length === 1);
   const orderBy = (value: string, idSql: string, isTotal = total): string =>
-    isTotal ? `${value} ${direction(down)}` : `${value} ${direction(down)}, ${idSql} ${direction(order.idDescending)}`;
+    isTotal ? `${value} ${direction(down)}` : `${value} ${direction(down)}, ${idSql} ${direction(idDown)}`;
+  const place = { column: order.column.sql, id, down, idDown, total };
 
-  const common: string[] = [...fit.cheap, ...(path.where ? [path.where] : [])];
-  const commonParams: SqlValue[] = [];
+  const fixed = [...fit.cheap, ...(path.where ? [path.where] : [])].map((sql) => ({ sql, params: [] }));
+  const ranges = fit.conditions.map((filter) => conditionOf(order.column, filter));
   const visible = visibleIn(table, query, path);
-  if (visible) {
-    common.push(visible.sql);
-    commonParams.push(...visible.params);
-  }
-  for (const filter of fit.conditions) {
-    const condition = conditionOf(order.column, filter);
-    common.push(condition.sql);
-    commonParams.push(...condition.params);
-  }
-  if (query.cursor !== null) {
-    const after = afterCursor(order.column.sql, id, down, order.idDescending, total, parseCursor(query.cursor));
-    common.push(after.sql);
-    commonParams.push(...after.params);
-  }
-  const branch = (combination: Fit['combinations'][number]): { where: string; params: SqlValue[] } => {
-    const where = [...combination.map(({ column }) => `${column.sql} = ?`), ...common];
+  const from = fromSql(path.keys?.from ?? table.from, path.index, dialect);
+  const isOne = fit.combinations.length === 1 && !path.keys;
+
+  /** Returns WHERE for one combination of what is given. */
+  const whereOf = (combination: Fit['combinations'][number], more: readonly Statement[]): Statement => {
+    const all = [...combination.map(({ column, value }) => ({ sql: `${column.sql} = ?`, params: [value] })), ...more];
     return {
-      where: where.length > 0 ? ` WHERE ${where.join(' AND ')}` : '',
-      params: [...combination.map(({ value }) => value), ...commonParams],
+      sql: all.length > 0 ? ` WHERE ${all.map(({ sql }) => sql).join(' AND ')}` : '',
+      params: all.flatMap(({ params }) => params),
     };
   };
-
-  const from = fromSql(path.keys?.from ?? table.from, path.index, dialect);
-  if (fit.combinations.length === 1 && !path.keys) {
-    const { where, params } = branch(fit.combinations[0]!);
-    const sql = `SELECT ${select}, ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${from}${where}
-       ORDER BY ${orderBy(order.column.sql, id)} LIMIT ? OFFSET ?`;
-    return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
-  }
-  const params: SqlValue[] = [];
-  const branches = fit.combinations.map((combination, index) => {
-    const { where, params: own } = branch(combination);
-    params.push(...own, reach);
-    return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where}
+  /** Returns the ids and places of a page, for several combinations or a narrower table. */
+  const keysOf = (conditions: readonly Statement[], rows: number, skipped: number): Statement => {
+    const params: SqlValue[] = [];
+    const branches = fit.combinations.map((combination, index) => {
+      const where = whereOf(combination, conditions);
+      params.push(...where.params, rows + skipped);
+      return `SELECT * FROM (SELECT ${id} AS id, ${order.column.sql} AS cursorValue FROM ${from}${where.sql}
        ORDER BY ${orderBy(order.column.sql, id, total || path.unique === true)} LIMIT ?) k${index}`;
-  });
-  // The keys are sorted and cut before their rows are fetched. Otherwise whole rows would be carried through the sort.
-  const inOrder = `ORDER BY ${orderBy('k.cursorValue', 'k.id')}`;
-  const page = `SELECT k.id, k.cursorValue FROM (${branches.join(' UNION ALL ')}) k ${inOrder} LIMIT ? OFFSET ?`;
-  const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${page}) k
-     JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id ${inOrder}`;
-  return { kind: 'ordered', sql, params: [...params, limit + 1, query.offset], limit };
+    });
+    const sql = `SELECT k.id, k.cursorValue FROM (${branches.join(' UNION ALL ')}) k ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
+    return { sql, params: [...params, rows, skipped] };
+  };
+  const page = (conditions: readonly Statement[], rows: number, skipped: number): Statement => {
+    if (isOne) {
+      const where = whereOf(fit.combinations[0]!, conditions);
+      const sql = `SELECT ${select}, ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${from}${where.sql}
+       ORDER BY ${orderBy(order.column.sql, id)} LIMIT ? OFFSET ?`;
+      return { sql, params: [...where.params, rows, skipped] };
+    }
+    // The keys are sorted and cut before their rows are fetched. Otherwise whole rows would be carried through the sort.
+    const keys = keysOf(conditions, rows, skipped);
+    const sql = `SELECT ${select}, k.cursorValue, k.id AS cursorId FROM (${keys.sql}) k
+     JOIN ${fromSql(table.from, undefined, dialect)} WHERE ${table.id} = k.id ORDER BY ${orderBy('k.cursorValue', 'k.id')}`;
+    return { sql, params: keys.params };
+  };
+  const placeOf = (conditions: readonly Statement[], skipped: number): Statement => {
+    if (!isOne) {
+      const keys = keysOf(conditions, 1, skipped);
+      return { sql: `SELECT k.cursorValue, k.id AS cursorId FROM (${keys.sql}) k`, params: keys.params };
+    }
+    const where = whereOf(fit.combinations[0]!, conditions);
+    const sql = `SELECT ${order.column.sql} AS cursorValue, ${id} AS cursorId FROM ${from}${where.sql}
+       ORDER BY ${orderBy(order.column.sql, id)} LIMIT 1 OFFSET ?`;
+    return { sql, params: [...where.params, skipped] };
+  };
+  const after = (at: string | null): Statement[] => (at === null ? [] : [afterCursor(place, parseCursor(at))]);
+  const seen = [...fixed, ...(visible ? [visible] : []), ...ranges];
+  // A builder that is given is a visible one.
+  const hides = visible !== null && !(table.leads?.by === 'builder' && path.given.includes('builderid'));
+  return {
+    kind: 'ordered',
+    ...page([...seen, ...after(cursor)], limit + 1, offset),
+    limit,
+    stretches: hides
+      ? {
+          end: (at, rows) => placeOf([...fixed, ...ranges, ...after(at)], rows - 1),
+          edge: (last) => (order.column.as === 'time' ? wholeSecond(last, down, idDown) : last),
+          visible: ({ cursor: at, edge }, rows) =>
+            page([...seen, ...after(at), ...(edge ? [upTo(place, edge)] : [])], rows, 0),
+        }
+      : null,
+  };
+}
+
+/** Returns the end of the second of a row, in the direction of an order. */
+function wholeSecond({ cursorValue }: Place, down: boolean, idDown: boolean): Place {
+  const beginMs = Math.floor(cursorValue / 1000) * 1000;
+  return { cursorValue: down ? beginMs : beginMs + 999, cursorId: idDown ? 0 : Number.MAX_SAFE_INTEGER };
 }
 
 /** Returns the condition that rows are visible to whoever asks; null when all are. */
@@ -331,10 +398,22 @@ function visibleIn(
 export function variantsFor({ leads, columns }: HistoryTable, query: ResourceQuery): readonly ResourceQuery[] {
   const { sight, filters } = query;
   const isByBuilder = leads?.by === 'builder' && 'builderid' in columns;
-  if (!sight || !isByBuilder || filters.some(({ field }) => field === 'builderid')) return [query];
+  if (!sight || !isByBuilder) return [query];
+  if (filters.some(isOfBuilders)) return [{ ...query, filters: filters.map((filter) => seenOf(filter, sight)) }];
   const values = sight.builderIds;
   if (values.length === 0 || values.length > MAX_BUILDERS_APART) return [query];
   return [{ ...query, filters: [...filters, { field: 'builderid', op: 'eq', values }] }, query];
+}
+
+/** Returns a filter without the builders that are hidden, whose rows are not searched for one that is visible. */
+function seenOf(filter: Filter, sight: Sight): Filter {
+  if (!isOfBuilders(filter)) return filter;
+  const values = filter.values.filter((id) => sight.seesBuilder(id as number));
+  return { ...filter, values: values.length > 0 ? values : [NO_BUILDER] };
+}
+
+function isOfBuilders(filter: Filter): boolean {
+  return filter.field === 'builderid' && isEquality(filter);
 }
 
 function direction(down: boolean): string {
@@ -344,7 +423,7 @@ function direction(down: boolean): string {
 const SQL_OPERATORS = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' } as const;
 const MIRRORED = { eq: 'eq', lt: 'gt', le: 'ge', gt: 'lt', ge: 'le' } as const;
 
-function conditionOf(column: Column, filter: Filter): { sql: string; params: SqlValue[] } {
+function conditionOf(column: Column, filter: Filter): Statement {
   const op = filter.op as keyof typeof SQL_OPERATORS;
   const value = filter.values[0] as number;
   if (column.as === 'negated') return { sql: `${column.sql} ${SQL_OPERATORS[MIRRORED[op]]} ?`, params: [-value] };
@@ -377,19 +456,31 @@ function parseCursor(cursor: string): { value: number; id: number } {
   return { value: Number(match[1]), id: Number(match[2]) };
 }
 
-function afterCursor(
-  column: string,
-  id: string,
-  down: boolean,
-  idDown: boolean,
-  total: boolean,
-  at: { value: number; id: number },
-): { sql: string; params: SqlValue[] } {
+/** An order: its column, and unless that is a total order the ids, which break ties. */
+interface Ordering {
+  readonly column: string;
+  readonly id: string;
+  readonly down: boolean;
+  readonly idDown: boolean;
+  readonly total: boolean;
+}
+
+function afterCursor({ column, id, down, idDown, total }: Ordering, at: { value: number; id: number }): Statement {
   const beyond = down ? '<' : '>';
   if (total) return { sql: `${column} ${beyond} ?`, params: [at.value] };
   // The first term alone bounds the index range. The second only skips rows that share the cursor's value.
   return {
     sql: `${column} ${beyond}= ? AND (${column} ${beyond} ? OR ${id} ${idDown ? '<' : '>'} ?)`,
     params: [at.value, at.value, at.id],
+  };
+}
+
+/** Returns the condition that a row comes no later than an edge. */
+function upTo({ column, id, down, idDown, total }: Ordering, { cursorValue, cursorId }: Place): Statement {
+  const before = down ? '>' : '<';
+  if (total) return { sql: `${column} ${before}= ?`, params: [cursorValue] };
+  return {
+    sql: `${column} ${before}= ? AND (${column} ${before} ? OR ${id} ${idDown ? '>' : '<'}= ?)`,
+    params: [cursorValue, cursorValue, cursorId],
   };
 }
