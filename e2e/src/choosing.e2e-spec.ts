@@ -124,6 +124,11 @@ describe.each(availableStacks().slice(0, 2))('choosing on %s', (name) => {
     const { stdout } = await millraceSoon(['config', 'diff', '--database', database]);
     expect(stdout).toMatch(/before[\s\S]*after/);
     expect(stdout).toContain('leaving');
+    const { revisions } = await cluster.api<{ revisions: object[] }>('/revisions?order=-revisionid&limit=2');
+    expect(revisions).toMatchObject([
+      { changed: { builders: { added: 1, removed: 2 } }, masters: expect.arrayContaining([expect.any(String)]) },
+      { changed: null },
+    ]);
     const { stdout: list } = await millraceSoon(['config', 'list', '--database', database]);
     expect(list.split('\n').filter((line) => /^[0-9a-f]{12} /.test(line))).toHaveLength(2);
   }, 120_000);

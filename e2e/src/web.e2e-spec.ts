@@ -174,6 +174,14 @@ describeWeb('the pages, in a browser', () => {
     },
   );
 
+  it('shows the revisions of the configuration', async () => {
+    await page.goto(`${cluster.url}/configuration`);
+    const row = page.locator('tr', { hasText: 'the first one' });
+    await row.getByRole('link').click();
+    await page.getByText('Nothing that is stored').waitFor();
+    await page.getByText(/scheduler@/).waitFor();
+  });
+
   it('misses nothing between its first fetch and the opening of its socket', async () => {
     const late = await browser.newPage();
     let open = (): void => undefined;

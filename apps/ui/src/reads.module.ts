@@ -11,6 +11,7 @@ import {
   LockReads,
   RecentReads,
   RecordReads,
+  RevisionReads,
   StepReads,
   WaitingReads,
 } from '@millrace/database';
@@ -30,6 +31,7 @@ const PARTS = [
   LockReads,
   RecentReads,
   RecordReads,
+  RevisionReads,
   StepReads,
   WaitingReads,
 ];

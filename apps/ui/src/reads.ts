@@ -12,6 +12,7 @@ import {
   LockReads,
   RecentReads,
   RecordReads,
+  RevisionReads,
   StepReads,
   WaitingReads,
 } from '@millrace/database';
@@ -32,6 +33,7 @@ export class Reads {
     readonly locks: LockReads,
     readonly recent: RecentReads,
     readonly records: RecordReads,
+    readonly revisions: RevisionReads,
     readonly audit: AuditReads,
     readonly belongings: BelongingReads,
     /** For the contents of logs, which are read in pieces. */

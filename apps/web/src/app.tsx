@@ -8,6 +8,7 @@ import { AuditPage } from './pages/audit';
 import { BuildPage } from './pages/build';
 import { BuilderPage } from './pages/builder';
 import { ChangePage, ChangesPage } from './pages/changes';
+import { ConfigurationPage, RevisionPage } from './pages/configuration';
 import { DeliveriesPage, DeliveryPage } from './pages/deliveries';
 import { HomePage } from './pages/home';
 import { LocksPage } from './pages/locks';
@@ -33,6 +34,7 @@ const LINKS = [
   ['/schedulers', 'Schedulers'],
   ['/locks', 'Locks'],
   ['/masters', 'Masters'],
+  ['/configuration', 'Configuration'],
 ] as const;
 
 export function App(): ReactNode {
@@ -90,6 +92,8 @@ export function App(): ReactNode {
           <Route path="/audit" element={<AuditPage />} />
           <Route path="/login" element={<LoginPage />} />
           <Route path="/masters" element={<MastersPage />} />
+          <Route path="/configuration" element={<ConfigurationPage />} />
+          <Route path="/configuration/:revisionid" element={<RevisionPage />} />
           <Route path="*" element={<NotFoundPage />} />
         </Routes>
       </main>

@@ -24,6 +24,7 @@ import { projects } from './projects.js';
 import { propertyLists } from './property-lists.js';
 import { properties } from './properties.js';
 import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
+import { revisionDifferences, revisions } from './revisions.js';
 import { rootlinks } from './rootlinks.js';
 import { schedulers } from './schedulers.js';
 import { Sights } from './sights.js';
@@ -153,6 +154,8 @@ function allResources(ports: ResourcePorts): Resource[] {
       changesources,
       projects,
       locks,
+      revisions,
+      revisionDifferences,
       audit,
     ].map((define) => define(ports)),
     ...parts(),

@@ -109,6 +109,8 @@ function waysOf({ belongings, requests, buildsets, catalog }: Reads): Readonly<R
     },
     'masters/n:masterid': 'open',
     'locks/n:lockid': 'open',
+    'revisions/n:revisionid': 'closed',
+    'from/n:from_revisionid': 'closed',
     'audit/n:auditid': 'closed',
     'data/s:build_data_name': 'below',
     'test_result_sets/n:test_result_setid': { number: byBuilder('test_result_sets') },
