@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
+import { Forge } from './forge.js';
 import { Api } from './resources.js';
 import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
 
@@ -23,14 +24,17 @@ interface Scheduler {
 describe.each(availableStacks())('schedulers that start builds by themselves, on %s', (name) => {
   let stack: Stack;
   let cluster: Cluster;
+  let forge: Forge;
   beforeAll(async () => {
     stack = await startStack(name);
-    cluster = await stack.start(join(FIXTURES, 'schedulers.config.ts'));
+    forge = await Forge.start();
+    cluster = await stack.start(join(FIXTURES, 'schedulers.config.ts'), { E2E_FORGE: forge.url });
     await cluster.add('scheduler', 'second');
   }, 120_000);
   afterAll(async () => {
     await cluster?.stop();
     await stack?.stop();
+    await forge?.stop();
   });
 
   const schedulerOf = async (of: string): Promise<Scheduler> =>
@@ -102,6 +106,21 @@ describe.each(availableStacks())('schedulers that start builds by themselves, on
     expect(await api.steps((build as { buildid: number }).buildid)).toMatchObject([
       { name: 'call', state_string: 'triggered later (builds at its time)' },
     ]);
+  }, 120_000);
+
+  it('build the pull requests that pollers find, each head once with two scheduler masters', async () => {
+    const api = new Api(cluster);
+    const builderId = await api.builderId('reviewed');
+    const reviewed = () => api.builds(`builderid=${builderId}&property=*`);
+    await eventually(
+      async () => {
+        const builds = await reviewed();
+        return builds.length >= 2 && builds.every(({ results }) => results === Result.SUCCESS);
+      },
+      { timeoutMs: 90_000, what: 'a green build of each pull request' },
+    );
+    const events = (await reviewed()).map(({ properties }) => properties['event']?.[0]);
+    expect(events.sort()).toEqual(['merge_request', 'pull_request']);
   }, 120_000);
 
   it('tell when they build next', async () => {
