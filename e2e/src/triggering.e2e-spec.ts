@@ -1,9 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
 import { Api, type Build } from './resources.js';
-import { availableStacks, FIXTURES, type Stack, startStack } from './stacks.js';
+import { availableStacks, FIXTURES, millraceSoon, type Stack, startStack } from './stacks.js';
 
 const WAIT = { timeoutMs: 60_000, intervalMs: 100 };
 
@@ -13,10 +14,13 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
     let stack: Stack;
     let cluster: Cluster;
     let api: Api;
+    let gates: string;
 
     beforeAll(async () => {
       stack = await startStack(name);
-      cluster = await stack.start(join(FIXTURES, 'triggering.config.ts'));
+      gates = join(stack.folder, 'gates');
+      mkdirSync(gates);
+      cluster = await stack.start(join(FIXTURES, 'triggering.config.ts'), { E2E_GATES: gates });
       api = new Api(cluster);
     }, 120_000);
     afterAll(async () => {
@@ -64,6 +68,31 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       expect(JSON.stringify(steps[1])).toContain(`/#/buildrequests/${linux.buildrequestid}"`);
     }, 120_000);
 
+    it('are built again with the tree, all of it or what failed', async () => {
+      const first = await ended(await start('release'));
+      const [, ids] = await cluster.call<[number, Record<string, number>]>(`/builds/${first.buildid}`, 'rebuild', {});
+      const second = await ended(Object.values(ids)[0]!);
+      expect(second.results).toBe(Result.SUCCESS);
+      expect((await children(second)).map(({ results }) => results).sort()).toEqual([Result.SUCCESS, Result.FAILURE]);
+      const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+      const { status, stdout } = await millraceSoon([
+        ...['rebuild', String(second.buildid), '--failed', '--database', database],
+      ]);
+      expect(status).toBe(0);
+      const third = await ended(Number(/build request (\d+)/.exec(stdout)![1]));
+      expect(third.results).toBe(Result.SUCCESS);
+      // The good one of the second round stands for its repetition.
+      expect((await children(third)).map(({ results }) => results)).toEqual([Result.FAILURE]);
+    }, 180_000);
+
+    it('have steps that their steps add', async () => {
+      const build = await ended(await start('growing'));
+      expect(build.results).toBe(Result.SUCCESS);
+      const names = (await api.steps(build.buildid)).map(({ name }) => name);
+      expect(names).toEqual(['shards', 'plan', 'lint', 'test', 'pack', 'shard 0', 'shard 1']);
+      expect(await api.log(build.buildid, 'shard 1')).toContain('shard 1');
+    }, 120_000);
+
     it('take them along when they are stopped', async () => {
       const requestId = await start('patient');
       const build = await attempt(requestId, () => true, 'the build');
@@ -73,24 +102,39 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       expect(await ended(child.buildrequestid)).toMatchObject({ results: Result.CANCELLED });
     }, 120_000);
 
-    it('wait for the same ones after their engine was killed', async () => {
+    it('wait for the same ones after their engine was killed, asleep and awake', async () => {
+      const asleep = await start('sleeper');
+      const sleeper = await attempt(asleep, () => true, 'the build');
+      await firstChild(sleeper);
+      await eventually(
+        async () => {
+          const metrics = await fetch(`http://127.0.0.1:${cluster.ports.engine}/metrics`);
+          return /^millrace_builds_asleep\S* 1$/m.test(await metrics.text());
+        },
+        { ...WAIT, what: 'the sleep of the build' },
+      );
       const requestId = await start('patient');
       const build = await attempt(requestId, () => true, 'the build');
       const child = await firstChild(build);
-      const engine = async () => (await api.builds(`buildid=${build.buildid}`))[0]!;
       cluster.signal('engine', 'SIGKILL');
-      await eventually(
-        async () => {
-          const { adoptions } = await cluster.api<{ adoptions: object[] }>(`/builds/${build.buildid}/adoptions`);
-          return adoptions.length > 0;
-        },
-        { ...WAIT, what: 'the adoption of the build' },
-      );
-      expect(await engine()).toMatchObject({ complete: false });
+      for (const { buildid } of [sleeper, build]) {
+        await eventually(
+          async () => {
+            const { adoptions } = await cluster.api<{ adoptions: object[] }>(`/builds/${buildid}/adoptions`);
+            return adoptions.length > 0;
+          },
+          { ...WAIT, what: 'the adoption of the build' },
+        );
+        expect((await api.builds(`buildid=${buildid}`))[0]).toMatchObject({ complete: false });
+      }
       await cluster.call(`/builds/${child.buildid}`, 'stop', { reason: 'enough' });
       expect(await ended(requestId)).toMatchObject({ buildid: build.buildid, results: Result.CANCELLED });
       expect(await children(build)).toHaveLength(1);
-    }, 120_000);
+      writeFileSync(join(gates, 'gated'), '');
+      expect(await ended(asleep)).toMatchObject({ buildid: sleeper.buildid, results: Result.SUCCESS });
+      expect(await api.log(sleeper.buildid, 'after')).toContain('awake');
+      expect((await children(sleeper)).map(({ results }) => results)).toEqual([Result.SUCCESS]);
+    }, 240_000);
 
     it('are not done when their condition says so', async () => {
       const build = await ended(await start('conditional'));
