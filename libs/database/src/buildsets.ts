@@ -53,9 +53,21 @@ export interface CreatedBuildset {
  * @throws UserError `bad-source-stamps`, `bad-patch`
  */
 export async function createBuildset(tx: Transaction, buildset: NewBuildset): Promise<CreatedBuildset | null> {
+  const created = await deferBuildset(tx, buildset);
+  await tx.sendDeferred();
+  return created && created();
+}
+
+/**
+ * Makes a buildset as `createBuildset` does, for a transaction that has nothing more to do: the last statements travel with the commit.
+ * @returns what returns it after the commit
+ */
+export async function deferBuildset(tx: Transaction, buildset: NewBuildset): Promise<(() => CreatedBuildset) | null> {
   checkSourceStamps(buildset.sourceStamps);
   const now = tx.dialect.nowMs;
   const uuid = uuidv7();
+  const key = keyOf(buildset);
+  const compatible = key === null ? () => [] : await compatibleRequests(tx, key, buildset.builderIds);
   const inserted = await tx.run(
     `${tx.dialect.insertIgnore} INTO buildsets (uuid, scheduler_id, scheduler_name, cause, reason, external_id, submitted_at_ms,
        properties, rebuilt_build_id, parent_build_id, parent_relationship, requests_left)
@@ -90,27 +102,28 @@ export async function createBuildset(tx: Transaction, buildset: NewBuildset): Pr
       changeIds.flatMap((changeId) => [buildsetId, changeId]),
     );
   }
-  const key = keyOf(buildset);
-  // Read before the new requests are among those that wait.
-  const compatible = key === null ? () => [] : await compatibleRequests(tx, key, buildset.builderIds);
   const requests = await addRequests(tx, buildset, { buildsetId, key });
-  if (requests.length === 0) {
-    await completeBuildset(tx, buildsetId, Result.SUCCESS);
-  }
-  const byBuilder = new Map(requests.map(({ builderId, requestId }) => [builderId, requestId]));
+  if (buildset.builderIds.length === 0) await completeBuildset(tx, buildsetId, Result.SUCCESS);
+  const older = compatible();
+  if (older.length === 0) return () => ({ buildsetId, uuid, requests: requests(), collapsed: [] });
+  await tx.sendDeferred();
+  const byBuilder = new Map(requests().map(({ builderId, requestId }) => [builderId, requestId]));
   const collapsed = await collapseIn(
     tx,
-    compatible().map((older) => ({ ...older, intoRequestId: byBuilder.get(older.builderId)! })),
+    older.map((one) => ({ ...one, intoRequestId: byBuilder.get(one.builderId)! })),
   );
-  return { buildsetId, uuid, requests, collapsed };
+  return () => ({ buildsetId, uuid, requests: requests(), collapsed });
 }
 
-/** Adds the build requests of a new buildset to it and to the queue. */
+/**
+ * Adds the build requests of a new buildset to it and to the queue.
+ * @returns what returns them once these statements were sent
+ */
 async function addRequests(
   tx: Transaction,
   { builderIds, priority = 0, parent, repeatsBuildId = null }: NewBuildset,
   { buildsetId, key }: { readonly buildsetId: number; readonly key: string | null },
-): Promise<CreatedBuildset['requests']> {
+): Promise<() => CreatedBuildset['requests']> {
   const now = tx.dialect.nowMs;
   for (const ids of chunked(builderIds)) {
     const row = `(?, ?, ?, ?, ?, ${now}, 0, 0, ?)`;
@@ -129,11 +142,11 @@ async function addRequests(
      FROM build_requests r LEFT JOIN builders b ON b.id = r.builder_id WHERE r.buildset_id = ?`,
     [-priority, key, buildsetId],
   );
-  const rows = await tx.all<{ requestId: number; uuid: Uint8Array; builderId: number }>(
+  const rows = await tx.deferAll<{ requestId: number; uuid: Uint8Array; builderId: number }>(
     `SELECT id AS requestId, uuid, builder_id AS builderId FROM build_requests WHERE buildset_id = ? ORDER BY id`,
     [buildsetId],
   );
-  return rows.map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
+  return () => rows().map((row) => ({ ...row, uuid: uuidFromBytes(row.uuid) }));
 }
 
 /**

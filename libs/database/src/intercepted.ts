@@ -39,6 +39,7 @@ export function intercepted(db: Database, interceptor: Interceptor): Database {
     defer: through('defer', tx.defer.bind(tx)),
     deferAll: <T>(sql: string, params?: readonly SqlValue[]) =>
       through('deferAll', tx.deferAll.bind(tx)<T>)(sql, params),
+    sendDeferred: () => tx.sendDeferred(),
     deferToEnd: through('deferToEnd', tx.deferToEnd.bind(tx)),
   });
   return {

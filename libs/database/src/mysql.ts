@@ -191,6 +191,11 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
     };
   }
 
+  async sendDeferred(): Promise<void> {
+    const last = this.deferred.pop();
+    if (last) last.answered(await this.send(last.text));
+  }
+
   private postpone(text: string, answered: (answer: unknown) => void): void {
     this.deferred.push({ text, answered });
     this.characters += text.length;

@@ -34,9 +34,11 @@ export interface Transaction extends Queryable {
   defer(sql: string, params?: readonly SqlValue[]): Promise<void>;
   /**
    * Sends a read together with the next statement, in the given order, as `defer` does with a write.
-   * @returns what returns the rows, once the next statement that is not deferred has been answered
+   * @returns what returns the rows, once the next statement that is not deferred, or the commit, has been answered
    */
   deferAll<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<() => T[]>;
+  /** Sends what is deferred now: its results are needed before there is another statement. */
+  sendDeferred(): Promise<void>;
   /**
    * Defers a write until after everything else, right before the commit: for a row that everybody writes, so that it is locked as briefly
    * as possible.

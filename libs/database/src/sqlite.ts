@@ -104,6 +104,8 @@ class SqliteTransaction implements Transaction {
     return () => rows;
   }
 
+  async sendDeferred(): Promise<void> {}
+
   async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     this.atEnd.push({ sql, params });
   }

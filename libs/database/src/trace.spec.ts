@@ -41,6 +41,7 @@ describe('traced', () => {
           inTransaction: true,
           defer,
           deferAll: async <T>(sql: string) => (ran.push(sql), (): T[] => []),
+          sendDeferred: async () => undefined,
           deferToEnd: defer,
         }),
       close: async () => undefined,

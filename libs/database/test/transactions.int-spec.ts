@@ -39,6 +39,16 @@ onEveryDatabase('transactions', (get) => {
         expect(await tx.get(`SELECT COUNT(*) AS n FROM notes`)).toEqual({ n: 2 });
         expect([first(), second(), none()]).toEqual([[{ id: 1 }], [{ id: 1 }, { id: 2 }], []]);
       });
+      const withCommit = await get().db.transaction((tx) => tx.deferAll(`SELECT id FROM notes ORDER BY id`));
+      expect(withCommit()).toEqual([{ id: 1 }, { id: 2 }]);
+      await get().db.transaction(async (tx) => {
+        await note(tx, 8);
+        const sent = await tx.deferAll(`SELECT MAX(id) AS id FROM notes`);
+        await tx.sendDeferred();
+        expect(sent()).toEqual([{ id: 8 }]);
+        await tx.sendDeferred();
+        await tx.run(`DELETE FROM notes WHERE id = 8`);
+      });
       const unsent = get().db.transaction(async (tx) => {
         const rows = await tx.deferAll(`SELECT id FROM nowhere`);
         await note(tx, 3);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { checkAddresses, type Properties, type SourceStamp } from '@millrace/domain';
-import { createBuildset, type CreatedBuildset } from '../buildsets.js';
+import { createBuildset, type CreatedBuildset, deferBuildset } from '../buildsets.js';
 import { IsNull } from 'typeorm';
 import { BuildEntity } from '../entities/builds.js';
 import {
@@ -39,11 +39,11 @@ export class BuildActionStore {
    * Makes a buildset for a force scheduler.
    * @throws UserError `bad-source-stamps`, `bad-patch`, `secret-in-address`
    */
-  force(force: Force): Promise<CreatedBuildset> {
-    return this.db.transaction(async (tx) => {
+  async force(force: Force): Promise<CreatedBuildset> {
+    const created = await this.db.transaction(async (tx) => {
       force.sourceStamps.forEach(checkAddresses);
       await recordIn(tx, force.deed);
-      const created = await createBuildset(tx, {
+      return await deferBuildset(tx, {
         schedulerId: force.schedulerId,
         schedulerName: force.schedulerName,
         cause: `force:${randomUUID()}`,
@@ -53,8 +53,8 @@ export class BuildActionStore {
         builderIds: force.builderIds,
         priority: force.priority,
       });
-      return created!;
     });
+    return created!();
   }
 
   /**
