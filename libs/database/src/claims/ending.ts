@@ -1,8 +1,8 @@
 import { Result } from '@millrace/domain';
 import type { Cancelled } from '../actions/cancelling.js';
 import { stopReason } from '../actions/commands.js';
-import { completeRequest } from '../completing.js';
-import type { Transaction } from '../sql.js';
+import { deferCompletion } from '../completing.js';
+import { placeholders, type Transaction } from '../sql.js';
 import { cancelChildren, HAS_CHILDREN } from './children.js';
 import type { BuildKey } from './fence.js';
 
@@ -31,7 +31,9 @@ export const DEATHS_ALLOWED = 3;
 /** Most attempts of a request, whatever they end with: a build that takes its worker down every time must not do so for ever. */
 export const ATTEMPTS_ALLOWED = 20;
 
-interface RequestRow {
+/** What the end of an attempt depends on. */
+export interface EndFacts {
+  readonly requestId: number;
   readonly attempts: number;
   readonly deaths: number;
   readonly priority: number;
@@ -42,20 +44,50 @@ interface RequestRow {
   readonly hasChildren: number;
 }
 
-function lockIdsOf({ held, waitedFor }: RequestRow): number[] {
+function lockIdsOf({ held, waitedFor }: EndFacts): number[] {
   return [...new Set([held, waitedFor].flatMap((ids) => ids?.split(',').map(Number) ?? []))];
+}
+
+/**
+ * Reads what the ends of attempts depend on, after their claims were locked in this transaction.
+ * @returns what returns that by request, once something else was sent
+ */
+export async function deferEndFacts(
+  tx: Transaction,
+  keys: readonly BuildKey[],
+): Promise<() => ReadonlyMap<number, EndFacts>> {
+  if (keys.length === 0) return () => new Map();
+  const rows = await tx.deferAll<EndFacts>(
+    `SELECT r.id AS requestId, r.attempts, r.deaths, r.priority, r.submitted_at_ms AS submittedAtMs, ${HAS_CHILDREN} AS hasChildren,
+       (SELECT GROUP_CONCAT(lock_id) FROM lock_holds WHERE build_id = c.build_id) AS held,
+       (SELECT GROUP_CONCAT(lock_id) FROM lock_waits WHERE build_id = c.build_id) AS waitedFor
+     FROM claims c ${tx.dialect.joinInOrder} build_requests r ON r.id = c.request_id
+     WHERE c.request_id IN ${placeholders(keys.length)}`,
+    keys.map(({ requestId }) => requestId),
+  );
+  return () => new Map(rows().map((row) => [row.requestId, row]));
 }
 
 /** Ends an attempt whose claim is locked in this transaction. Its request is completed, or queued again after RETRY. */
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
+  const facts = await deferEndFacts(tx, [key]);
+  await tx.sendDeferred();
+  const ended = await deferEnd(tx, key, end, facts().get(key.requestId)!);
+  await tx.sendDeferred();
+  return ended();
+}
+
+/**
+ * Ends an attempt as `endBuildIn` does.
+ * @returns what does the rest, once these statements were sent, before the commit
+ */
+export async function deferEnd(
+  tx: Transaction,
+  key: BuildKey,
+  end: BuildEnd,
+  request: EndFacts,
+): Promise<() => Promise<EndedBuild>> {
   const now = tx.dialect.nowMs;
-  const request = (await tx.get<RequestRow>(
-    `SELECT r.attempts, r.deaths, r.priority, r.submitted_at_ms AS submittedAtMs, ${HAS_CHILDREN} AS hasChildren,
-       (SELECT GROUP_CONCAT(lock_id) FROM lock_holds WHERE build_id = ?) AS held,
-       (SELECT GROUP_CONCAT(lock_id) FROM lock_waits WHERE build_id = ?) AS waitedFor
-     FROM build_requests r WHERE r.id = ?`,
-    [key.buildId, key.buildId, key.requestId],
-  ))!;
   const leftLockIds = lockIdsOf(request);
   const { results, stateString } = await verdict(tx, key, request, end);
   await tx.defer(
@@ -89,9 +121,9 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
       request.submittedAtMs,
     ]);
     // Children go on: the next attempt takes them over.
-    return { ...ended, requeued: true, completedBuildsetId: null, children: [] };
+    return async () => ({ ...ended, requeued: true, completedBuildsetId: null, children: [] });
   }
-  const completedBuildsetId = await completeRequest(tx, key, results, results === end.results ? null : stateString);
+  const complete = await deferCompletion(tx, key, results, results === end.results ? null : stateString);
   const isGreen = results === Result.SUCCESS || results === Result.WARNINGS;
   // MariaDB sets columns from left to right, each to what those before it have become: the results come before the id that they belong to.
   await tx.defer(
@@ -107,7 +139,7 @@ export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd):
   );
   const why = `build ${key.buildId}, which waited for it, has ended`;
   const children = request.hasChildren === 1 ? await cancelChildren(tx, key.requestId, why) : [];
-  return { ...ended, requeued: false, completedBuildsetId, children };
+  return async () => ({ ...ended, requeued: false, completedBuildsetId: await complete(), children });
 }
 
 /** Returns RETRY unless the request was cancelled meanwhile or has been tried often enough. */

@@ -15,12 +15,24 @@ export interface BuildKey {
  * @returns the ids of the builds that are still ours
  */
 export async function claimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<Set<number>> {
-  const rows = await tx.all<{ requestId: number; epoch: number }>(
+  const claimed = await deferClaimedOf(tx, keys);
+  await tx.sendDeferred();
+  return claimed();
+}
+
+/**
+ * Locks the claims of these builds as `claimedOf` does, together with what is sent next.
+ * @returns what returns the ids of the builds that are still ours, to be asked before anything is written about one
+ */
+export async function deferClaimedOf(tx: Transaction, keys: readonly BuildKey[]): Promise<() => Set<number>> {
+  const rows = await tx.deferAll<{ requestId: number; epoch: number }>(
     `SELECT request_id AS requestId, epoch FROM claims WHERE request_id IN ${placeholders(keys.length)}${tx.dialect.forUpdate}`,
     keys.map((key) => key.requestId),
   );
-  const epochs = new Map(rows.map((row) => [row.requestId, row.epoch]));
-  return new Set(keys.filter((key) => epochs.get(key.requestId) === key.epoch).map((key) => key.buildId));
+  return () => {
+    const epochs = new Map(rows().map((row) => [row.requestId, row.epoch]));
+    return new Set(keys.filter((key) => epochs.get(key.requestId) === key.epoch).map((key) => key.buildId));
+  };
 }
 
 /**

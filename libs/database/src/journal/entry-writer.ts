@@ -1,5 +1,5 @@
 import { countTests, type Properties, uuidToBytes } from '@millrace/domain';
-import { type EndedBuild, endBuildIn } from '../claims/ending.js';
+import { deferEnd, type EndedBuild, type EndFacts } from '../claims/ending.js';
 import type { BuildKey } from '../claims/fence.js';
 import { encodeChunk } from '../logs.js';
 import { chunked, rowPlaceholders, type Transaction } from '../sql.js';
@@ -24,19 +24,28 @@ export class EntryWriter {
     private readonly memory: StagedMemory,
   ) {}
 
-  async write(entries: readonly BuildEntry[]): Promise<Committed> {
+  /**
+   * Writes entries.
+   * @param facts what the build's end depends on; null when it is not among the entries
+   * @returns what does the rest, once all this was sent, before the commit
+   */
+  async write(entries: readonly BuildEntry[], facts: EndFacts | null): Promise<() => Promise<Committed>> {
     this.steps = [];
     this.logs = new Map();
     this.testSets = [];
-    let ended: EndedBuild | null = null;
+    let end: (() => Promise<EndedBuild>) | null = null;
     for (const entry of entries) {
       if (entry.kind === 'build-finished') {
         await this.flush();
-        ended = await endBuildIn(this.tx, this.build, entry.end);
+        end = await deferEnd(this.tx, this.build, entry.end, facts!);
       } else await this.one(entry);
     }
     const { steps, logs, testSets, memory } = this;
-    return { steps, logs: [...logs.values()], testSets, ended, isFragmented: ended !== null && memory.isFragmented };
+    return async () => ({
+      ...{ steps, logs: [...logs.values()], testSets },
+      ended: end && (await end()),
+      isFragmented: end !== null && memory.isFragmented,
+    });
   }
 
   /** Writes the lines that have gathered. To be called after the last entry. */

@@ -1,6 +1,7 @@
 import { FencedError, messageOf, MillraceError, OperationalError, Result } from '@millrace/domain';
 import { type ClaimCandidate, claimIn, type Claims } from '../claims/claiming.js';
-import { type BuildKey, claimedOf } from '../claims/fence.js';
+import { deferEndFacts } from '../claims/ending.js';
+import { type BuildKey, deferClaimedOf } from '../claims/fence.js';
 import type { Incarnation } from '../masters.js';
 import type { Database, Transaction } from '../sql.js';
 import type { BuildEntry, Committed } from './entries.js';
@@ -202,9 +203,18 @@ export class Journal {
    */
   private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<() => void> {
     const after: (() => void)[] = [];
+    /** What is done to builds that end once their rows have been read, which the claims' first statement does as well. */
+    const rest: (() => Promise<void>)[] = [];
     if (items.length > 0) {
       const keys = [...new Map(items.map((item) => [item.build.buildId, item.build])).values()];
-      const ours = await claimedOf(tx, keys);
+      const readOurs = await deferClaimedOf(tx, keys);
+      const readFacts = await deferEndFacts(
+        tx,
+        items.filter(isEnd).map(({ build }) => build),
+      );
+      await tx.sendDeferred();
+      const ours = readOurs();
+      const facts = readFacts();
       const staged = new Map<number, { readonly memory: StagedMemory; readonly writer: EntryWriter }>();
       for (const item of items) {
         const { build } = item;
@@ -224,16 +234,23 @@ export class Journal {
           const memory = new StagedMemory(this.memory.get(build.buildId));
           staged.set(build.buildId, (stage = { memory, writer: new EntryWriter(tx, build, memory) }));
         }
-        const committed = await stage.writer.write(entries);
-        after.push(() => item.resolve(committed));
-        if (committed.ended) ours.delete(build.buildId);
+        const ends = isEnd({ entries });
+        const complete = await stage.writer.write(entries, ends ? facts.get(build.requestId)! : null);
+        rest.push(async () => {
+          const committed = await complete();
+          after.push(() => item.resolve(committed));
+        });
+        if (ends) ours.delete(build.buildId);
       }
       for (const { writer } of staged.values()) await writer.flush();
       after.push(() => {
         for (const [buildId, { memory }] of staged) this.memory.set(buildId, memory.keep());
       });
     }
+    const isClaiming = claims.some(({ candidates }) => candidates.length > 0);
+    if (!isClaiming && items.some(isEnd)) await tx.sendDeferred();
     after.push(await this.applyClaims(tx, claims));
+    for (const complete of rest) await complete();
     return () => after.forEach((settle) => settle());
   }
 
@@ -259,9 +276,13 @@ export class Journal {
   }
 }
 
+function isEnd({ entries }: Pick<EntryItem, 'entries'>): boolean {
+  return entries.some(({ kind }) => kind === 'build-finished');
+}
+
 /** Returns what is written of a build whose record is incomplete: its end. Null for what is not its end. */
 function incompleteEnd(entries: readonly BuildEntry[], error: unknown): BuildEntry[] | null {
-  return entries.some(({ kind }) => kind === 'build-finished')
+  return isEnd({ entries })
     ? [{ kind: 'build-finished', end: { results: Result.EXCEPTION, stateString: incompleteText(error) } }]
     : null;
 }
