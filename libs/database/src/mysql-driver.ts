@@ -1,4 +1,4 @@
-import { createPool, type Pool, type PoolConnection } from 'mysql2';
+import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2';
 import { DataSource, type DataSourceOptions, type ObjectLiteral } from 'typeorm';
 import { MysqlDriver } from 'typeorm/driver/mysql/MysqlDriver.js';
 import { numericIds } from './generated-ids.js';
@@ -33,6 +33,8 @@ export class PoolDataSource extends DataSource {
  */
 export class PoolDriver extends MysqlDriver {
   declare pool: Pool;
+  /** Whether the server takes several statements as one (`BEGIN NOT ATOMIC`), as MariaDB does. False until it is known. */
+  takesCompounds = false;
 
   constructor(
     dataSource: DataSource,
@@ -56,6 +58,9 @@ export class PoolDriver extends MysqlDriver {
     });
     this.pool.on('connection', (connection) => {
       for (const setting of SESSION) connection.query(setting);
+      connection.query<RowDataPacket[]>('SELECT 0 /*M! + 1 */ AS isMariaDb', (error, rows) => {
+        if (!error) this.takesCompounds = rows[0]?.['isMariaDb'] === 1;
+      });
     });
   }
 

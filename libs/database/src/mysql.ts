@@ -159,15 +159,15 @@ class MysqlStatements {
  */
 class MysqlTransaction extends MysqlStatements implements Transaction {
   readonly inTransaction = true;
-  private deferred: { readonly text: string; readonly answered: (answer: unknown) => void }[] = [
-    { text: 'START TRANSACTION', answered: ignored },
-  ];
+  private deferred: Deferred[] = [{ text: 'START TRANSACTION', answered: null }];
   private characters = 0;
   private readonly atEnd: string[] = [];
   private readonly repositories: Repositories;
+  private readonly takesCompounds: boolean;
 
   constructor(source: PoolDataSource, connection: PoolConnection, answerWithinMs: number) {
     super(connection, answerWithinMs);
+    this.takesCompounds = source.driver.takesCompounds;
     this.repositories = new Repositories(source, this, true);
   }
 
@@ -178,7 +178,7 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   async defer(sql: string, params: readonly SqlValue[] = []): Promise<void> {
     const statement = this.format(sql, params);
     if (this.characters + statement.length > DEFERRED_CHARACTERS) return this.send(statement);
-    this.postpone(statement, ignored);
+    this.postpone(statement, null);
   }
 
   async deferAll<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<() => T[]> {
@@ -192,11 +192,17 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   }
 
   async sendDeferred(): Promise<void> {
-    const last = this.deferred.pop();
-    if (last) last.answered(await this.send(last.text));
+    const { deferred } = this;
+    this.deferred = [];
+    this.characters = 0;
+    if (deferred.length === 0) return;
+    const sent = this.takesCompounds ? compounded(deferred) : deferred;
+    const answer = await super.send<unknown>(sent.map(({ text }) => text).join(';\n'));
+    const answers = sent.length === 1 ? [answer] : (answer as unknown[]);
+    sent.forEach(({ answered }, i) => answered?.(answers[i]));
   }
 
-  private postpone(text: string, answered: (answer: unknown) => void): void {
+  private postpone(text: string, answered: Deferred['answered']): void {
     this.deferred.push({ text, answered });
     this.characters += text.length;
   }
@@ -206,7 +212,8 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   }
 
   async commit(): Promise<void> {
-    await this.send([...this.atEnd, 'COMMIT'].join(';\n'));
+    for (const text of [...this.atEnd, 'COMMIT']) this.postpone(text, null);
+    await this.sendDeferred();
   }
 
   async rollback(): Promise<void> {
@@ -215,17 +222,42 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   }
 
   protected override async send<T>(statement: string): Promise<T> {
-    const { deferred } = this;
-    this.deferred = [];
-    this.characters = 0;
-    if (deferred.length === 0) return super.send<T>(statement);
-    const answers = await super.send<unknown[]>([...deferred.map(({ text }) => text), statement].join(';\n'));
-    deferred.forEach(({ answered }, i) => answered(answers[i]));
-    return answers.at(-1) as T;
+    if (this.deferred.length === 0) return super.send<T>(statement);
+    let answer: unknown;
+    this.postpone(statement, (its) => (answer = its));
+    await this.sendDeferred();
+    return answer as T;
   }
 }
 
-function ignored(): void {}
+/** A statement that is sent with the next one. `answered` is null when nobody needs its answer. */
+interface Deferred {
+  readonly text: string;
+  readonly answered: ((answer: unknown) => void) | null;
+}
+
+/**
+ * Joins neighbouring statements whose answers nobody needs into one. A server sends the answer to each statement by itself, and each wakes
+ * us: that costs both sides about as much as the statement. It stops at the first that fails here, too.
+ */
+function compounded(statements: readonly Deferred[]): Deferred[] {
+  const sent: Deferred[] = [];
+  let texts: string[] = [];
+  const join = (): void => {
+    if (texts.length === 1) sent.push({ text: texts[0]!, answered: null });
+    if (texts.length > 1) sent.push({ text: `BEGIN NOT ATOMIC\n${texts.join(';\n')};\nEND`, answered: null });
+    texts = [];
+  };
+  for (const statement of statements) {
+    if (statement.answered === null) texts.push(statement.text);
+    else {
+      join();
+      sent.push(statement);
+    }
+  }
+  join();
+  return sent;
+}
 
 /** Whether the connection must not be used again. The server rolls back when it is closed, and the next user gets a fresh one. */
 function losesConnection(error: unknown): boolean {

@@ -58,6 +58,27 @@ onEveryDatabase('transactions', (get) => {
       expect(await ids()).toEqual([1, 2]);
     });
 
+    it('are one statement to MariaDB, with one answer', async () => {
+      await emptied();
+      const isServer = get().db.dialect.name === 'mysql';
+      const compounds = async (): Promise<number> =>
+        isServer
+          ? Number((await get().db.get<{ Value: string }>(`SHOW GLOBAL STATUS LIKE 'Com_compound_sql'`))!.Value)
+          : 0;
+      const before = await compounds();
+      await get().db.transaction(async (tx) => {
+        for (const id of [1, 2, 3]) await note(tx, id);
+        const rows = await tx.deferAll(`SELECT id FROM notes`);
+        await note(tx, 4);
+        const { affected } = await tx.run(`DELETE FROM notes WHERE id > 2`);
+        expect([rows(), affected]).toEqual([[{ id: 1 }, { id: 2 }, { id: 3 }], 2]);
+        await note(tx, 5);
+      });
+      expect(await ids()).toEqual([1, 2, 5]);
+      // The insertion of 4 stands alone between two answers that are needed.
+      expect((await compounds()) - before).toBe(isServer ? 2 : 0);
+    });
+
     it('leave nothing behind when one of them fails, whatever it was sent with', async () => {
       await emptied();
       await get().db.run(`INSERT INTO notes (id, body) VALUES (7, 'there')`);
