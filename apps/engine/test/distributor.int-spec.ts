@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { BuilderChoices } from '@millrace/contracts';
 import {
   ChoiceStore,
@@ -143,6 +143,23 @@ describe('Distributor', () => {
     await end(begun[2]!);
     expect(begun.map((build) => build.requestId)).toEqual([first, urgent, plain]);
     expect(failures).toEqual([]);
+  });
+
+  it('finds what is queued without a hint, though a poll does not read all of the queue', async () => {
+    const { distributor, begun, failures } = await started({ maxBuilds: 3, locks: [] });
+    const known = await submit(20);
+    await distributor.poll();
+    await eventually(() => begun.length === 1, { what: 'the known build', timeoutMs: 60_000 });
+    const unknown = await submit(22, otherId);
+    const read = jest.spyOn(ClaimStore.prototype, 'queues');
+    await distributor.poll();
+    await eventually(() => begun.length === 2, { what: 'the other build', timeoutMs: 60_000 });
+    expect(read).not.toHaveBeenCalled();
+    read.mockRestore();
+    await distributor.stop();
+    expect(begun.map((build) => build.requestId)).toEqual([known, unknown]);
+    expect(failures).toEqual([]);
+    for (const build of begun) await end(build);
   });
 
   it('asks for a lock again when it was released, and not before', async () => {

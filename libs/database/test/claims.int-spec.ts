@@ -202,6 +202,12 @@ onEveryDatabase('claims and journal', (get) => {
     expect(queues.find(({ builderId }) => builderId === 20_001)).toEqual({
       ...{ builderId: 20_001, requests: 2, newest: urgent[1], ranks: -5 },
     });
+    expect((await store.allQueued([20_001, 20_002])).sort((a, b) => a.requestId - b.requestId)).toEqual([
+      { requestId: requestIds[1], builderId: 20_001, rank: 0 },
+      { requestId: requestIds[2], builderId: 20_002, rank: 0 },
+      { requestId: urgent[1], builderId: 20_001, rank: -5 },
+    ]);
+    expect(await store.queuedSince(urgent[0]!)).toEqual([{ requestId: urgent[1], builderId: 20_001 }]);
     await get().db.run(`DELETE FROM queue WHERE builder_id >= 20000`);
   });
 

@@ -6,6 +6,7 @@ import { builtInProperties, type BuiltProject } from '../core/built-in-propertie
 import { type Assignment, byRank, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
 import { LockQueue } from '../core/lock-queue.js';
 import { areAllOf } from '../core/queue-heads.js';
+import { QueueLooks } from '../core/queue-looks.js';
 import type { WorkerFolders } from '../core/worker-path.js';
 import type { Callbacks, Chooser } from './chooser.js';
 
@@ -93,6 +94,9 @@ export class Distributor<W extends AvailableWorker> {
   private readonly hinted = new Set<number>();
   /** Builders with more queued requests than are kept in memory. The queues of all others were read to their ends. */
   private readonly cut = new Set<number>();
+  /** Dirty builders whose queues were no longer than what is kept when all were looked at. They are read together. */
+  private readonly short = new Set<number>();
+  private readonly looks = new QueueLooks();
   private readonly claiming = new Set<number>();
   private readonly lockQueue = new LockQueue();
   /** Builders with locks of which a claim is under way. */
@@ -119,20 +123,44 @@ export class Distributor<W extends AvailableWorker> {
     if (!this.options.assignments().builders.has(builderId)) return;
     this.dirty.add(builderId);
     this.hinted.add(builderId);
+    this.short.delete(builderId);
     this.lockQueue.forget(builderId);
     this.options.chooser.forget(builderId);
     this.loop.nudge();
   }
 
-  /** Reads every queue that is not known as it is: at start, and as a poll for the hints that were lost (I1). */
+  /** Looks for queues that are not known as they are: at start, and as a poll for the hints that were lost (I1). */
   async poll(): Promise<void> {
-    const queues = await this.options.store.queues();
-    for (const { builderId, ...figures } of queues) {
-      if (!this.options.assignments().builders.has(builderId)) continue;
-      if (!areAllOf(this.heads.get(builderId) ?? [], figures)) this.dirty.add(builderId);
+    const { hints, assignments } = this.options;
+    const isConnected = hints.state === 'connected';
+    const now = { nowMs: performance.now(), isConnected, configuration: assignments() };
+    const look = this.looks.next(now);
+    if (look.kind === 'newer') await this.lookForNew(look.thanRequestId);
+    else {
+      await this.lookAtAll();
+      this.looks.lookedAtAll(now);
     }
     const mayChoose = this.options.chooser.clear();
-    if (this.mayAskAgain() || mayChoose || queues.length > 0) this.loop.nudge();
+    if (this.mayAskAgain() || mayChoose || this.dirty.size > 0 || this.heads.size > 0) this.loop.nudge();
+  }
+
+  private async lookAtAll(): Promise<void> {
+    for (const { builderId, ...figures } of await this.options.store.queues()) {
+      this.looks.seen(figures.newest);
+      if (!this.options.assignments().builders.has(builderId)) continue;
+      if (areAllOf(this.heads.get(builderId) ?? [], figures)) continue;
+      this.dirty.add(builderId);
+      if (figures.requests <= HEADS_KEPT) this.short.add(builderId);
+    }
+  }
+
+  private async lookForNew(thanRequestId: number): Promise<void> {
+    for (const { requestId, builderId } of await this.options.store.queuedSince(thanRequestId)) {
+      this.looks.seen(requestId);
+      if (!this.options.assignments().builders.has(builderId) || this.claiming.has(requestId)) continue;
+      if (this.heads.get(builderId)?.some((head) => head.requestId === requestId)) continue;
+      this.dirty.add(builderId);
+    }
   }
 
   /** Lets all ask again that wait for locks, every now and then: so they keep their places. Returns whether there are any. */
@@ -265,7 +293,7 @@ export class Distributor<W extends AvailableWorker> {
       this.hinted.delete(builderId);
     }
     try {
-      this.keep(builderIds, await this.options.store.heads(builderIds, HEADS_KEPT));
+      this.keep(builderIds, await this.readHeads(builderIds));
     } catch (error) {
       for (const builderId of builderIds) this.dirty.add(builderId);
       throw error;
@@ -275,14 +303,22 @@ export class Distributor<W extends AvailableWorker> {
     this.assign();
   }
 
+  private async readHeads(builderIds: readonly number[]): Promise<Head[]> {
+    const { store } = this.options;
+    const short: number[] = [];
+    const others: number[] = [];
+    for (const builderId of builderIds) (this.short.delete(builderId) ? short : others).push(builderId);
+    return [...(await store.heads(others, HEADS_KEPT)), ...(await store.allQueued(short))];
+  }
+
   private keep(builderIds: readonly number[], heads: readonly Head[]): void {
     const read = new Map(builderIds.map((builderId): [number, Head[]] => [builderId, []]));
     for (const head of heads) read.get(head.builderId)!.push(head);
     for (const [builderId, own] of read) {
-      if (own.length === HEADS_KEPT) this.cut.add(builderId);
+      if (own.length >= HEADS_KEPT) this.cut.add(builderId);
       else this.cut.delete(builderId);
       const free = own.filter(({ requestId }) => !this.claiming.has(requestId));
-      this.setHeads(builderId, free.sort(byRank));
+      this.setHeads(builderId, free.sort(byRank).slice(0, HEADS_KEPT));
     }
   }
 

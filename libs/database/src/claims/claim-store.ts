@@ -1,6 +1,6 @@
 import { Result } from '@millrace/domain';
 import { aliveSql, type Incarnation } from '../masters.js';
-import { chunked, type Database } from '../sql.js';
+import { chunked, type Database, placeholders } from '../sql.js';
 import { type ClaimCandidate, type ClaimedBuild, claimIn } from './claiming.js';
 import { type BuildEnd, type EndedBuild, endBuildIn } from './ending.js';
 import { assertClaimed, type BuildKey } from './fence.js';
@@ -25,6 +25,8 @@ export interface QueueSummary {
 
 /** Most queues that one statement reads. */
 const BRANCHES = 100;
+/** Most builders of a list. */
+const BUILDERS_AT_ONCE = 500;
 
 /** An attempt that nobody works on: its engine is gone, or its worker is away. */
 export interface Orphan extends BuildKey {
@@ -54,6 +56,27 @@ export class ClaimStore {
       `SELECT builder_id AS builderId, COUNT(*) AS requests, MAX(request_id) AS newest, CAST(SUM(queue_rank) AS SIGNED) AS ranks
        FROM queue GROUP BY builder_id`,
     );
+  }
+
+  /** Returns the queued requests with higher ids than one, by the primary key. */
+  queuedSince(requestId: number): Promise<Pick<QueuedRequest, 'requestId' | 'builderId'>[]> {
+    return this.db.all(
+      `SELECT request_id AS requestId, builder_id AS builderId FROM queue WHERE request_id > ? ORDER BY request_id`,
+      [requestId],
+    );
+  }
+
+  /** Returns all queued requests of builders whose queues are short: reads of ranges of an index, where `heads` is a branch for each. */
+  async allQueued(builderIds: readonly number[]): Promise<QueuedRequest[]> {
+    const queued: QueuedRequest[] = [];
+    for (const some of chunked(builderIds, BUILDERS_AT_ONCE))
+      for (const one of await this.db.all<QueuedRequest>(
+        `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
+         WHERE builder_id IN ${placeholders(some.length)}`,
+        some,
+      ))
+        queued.push(one);
+    return queued;
   }
 
   /**

@@ -1,0 +1,43 @@
+/** How much of the queue a poll reads: all of it, or the requests with higher ids than have been seen. */
+export type Look = { readonly kind: 'all' } | { readonly kind: 'newer'; readonly thanRequestId: number };
+
+/** What decides how much is read. */
+export interface LookCircumstances {
+  /** By a clock that nobody sets. */
+  readonly nowMs: number;
+  /** Whether hints arrive. */
+  readonly isConnected: boolean;
+  /** The configuration in force. Another one may have other builders. */
+  readonly configuration: object;
+}
+
+/** Interval at which all is read while hints arrive: to read the whole queue costs the more the longer it is. */
+export const LOOK_AT_ALL_MS = 20_000;
+
+/**
+ * Decides how much of the queue each poll reads. New requests are looked for every time. Whatever else happens to a queue is hinted at, and
+ * found by a look at all of it if the hint was lost.
+ */
+export class QueueLooks {
+  private newestId = 0;
+  /** Null before the first look at all. */
+  private all: LookCircumstances | null = null;
+
+  next({ nowMs, isConnected, configuration }: LookCircumstances): Look {
+    const { all } = this;
+    // What is hinted at while nobody listens, also just before hints arrive again, has to be looked for.
+    const isKnown = all !== null && isConnected && all.isConnected && all.configuration === configuration;
+    return isKnown && nowMs - all.nowMs < LOOK_AT_ALL_MS
+      ? { kind: 'newer', thanRequestId: this.newestId }
+      : { kind: 'all' };
+  }
+
+  /** Records a look at all of the queue, which began under these circumstances. */
+  lookedAtAll(at: LookCircumstances): void {
+    this.all = at;
+  }
+
+  seen(requestId: number): void {
+    this.newestId = Math.max(this.newestId, requestId);
+  }
+}
