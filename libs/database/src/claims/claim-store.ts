@@ -66,14 +66,20 @@ export class ClaimStore {
     );
   }
 
-  /** Returns all queued requests of builders whose queues are short: reads of ranges of an index, where `heads` is a branch for each. */
+  /**
+   * Returns all queued requests of builders whose queues are short, by parts of an index that do not overlap: at most as many rows are read
+   * as there are, where `heads` has a branch for each builder.
+   */
   async allQueued(builderIds: readonly number[]): Promise<QueuedRequest[]> {
     const queued: QueuedRequest[] = [];
-    for (const some of chunked(builderIds, BUILDERS_AT_ONCE))
+    for (const some of chunked(
+      [...builderIds].sort((a, b) => a - b),
+      BUILDERS_AT_ONCE,
+    ))
       for (const one of await this.db.all<QueuedRequest>(
         `SELECT request_id AS requestId, builder_id AS builderId, queue_rank AS \`rank\` FROM queue
-         WHERE builder_id IN ${placeholders(some.length)}`,
-        some,
+         WHERE builder_id BETWEEN ? AND ? AND builder_id + 0 IN ${placeholders(some.length)}`,
+        [some[0]!, some.at(-1)!, ...some],
       ))
         queued.push(one);
     return queued;
