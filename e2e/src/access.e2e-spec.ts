@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Cluster, eventually } from '@millrace/testing';
+import { type Cluster, eventually, freePort, requireService, type Service, startUiProxy } from '@millrace/testing';
 import { type OpenId, startOpenId } from '@millrace/testing/openid';
 import { chromium } from 'playwright-core';
+import { WebSocket } from 'ws';
 import { availableStacks, CLI, FIXTURES, type Stack, startStack } from './stacks.js';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
@@ -158,6 +160,71 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     expect([await read('builds', cat), await read('builds', dan)]).toEqual([403, 200]);
     expect(cli(['user', 'list'])).toMatch(/cat .*admins +oidc/);
   });
+
+  if (name === 'embedded' && requireService('haproxy')) {
+    it('hold below a path behind a proxy that says who people are, and for nobody else who says so', async () => {
+      const port = await freePort();
+      const url = `http://127.0.0.1:${port}/ci`;
+      const below = await cluster.add('ui', 'ui-below', cluster.ports.workers, { MILLRACE_URL: url });
+      const direct = `http://127.0.0.1:${below.httpPort}`;
+      const ready = async (): Promise<boolean> => (await fetch(`${direct}/readyz`)).ok;
+      await eventually(ready, { timeoutMs: 120_000, what: 'the UI below a path' });
+      let proxy: Service | null = null;
+      let socket: WebSocket | null = null;
+      try {
+        const userHeader = 'X-Remote-User';
+        proxy = await startUiProxy({
+          ...{ port, backendPort: below.httpPort!, source: '127.0.0.9', userHeader, people: { pat: 'open-sesame' } },
+        });
+        const pat = { authorization: `Basic ${Buffer.from('pat:open-sesame').toString('base64')}` };
+        const claims = { [userHeader]: 'pat' };
+        const status = async (base: string, headers: Headers): Promise<number> =>
+          (await fetch(`${base}/api/v2/builds`, { headers })).status;
+        expect([await status(url, pat), await status(url, {})]).toEqual([200, 403]);
+        expect([await status(url, claims), await status(direct, claims)]).toEqual([403, 403]);
+        const config = await (await fetch(`${url}/config`, { headers: pat })).json();
+        expect(config).toMatchObject({ buildbotURL: `${url}/`, user: { username: 'pat' } });
+
+        const page = await (await fetch(`${url}/builders`, { headers: pat })).text();
+        const [, script = ''] = /<script[^>]* src="([^"]+)"/.exec(page) ?? [];
+        expect(script).toMatch(/^\/ci\/assets\//);
+        expect((await fetch(new URL(script, url))).headers.get('content-type')).toContain('javascript');
+
+        const login = await fetch(`${url}/auth/login`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ username: 'ann', password: 'correct horse' }),
+        });
+        const [cookie = ''] = login.headers.getSetCookie();
+        expect(cookie).toContain('Path=/ci;');
+        expect(await status(url, { cookie: cookie.split(';', 1)[0]! })).toBe(200);
+
+        const events: string[] = [];
+        socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, { headers: pat, origin: `http://127.0.0.1:${port}` });
+        socket.on('message', (data) => events.push((data as Buffer).toString()));
+        await once(socket, 'open');
+        socket.send(JSON.stringify({ _id: 1, cmd: 'startConsuming', path: 'buildrequests/*/*' }));
+        await eventually(() => events.length > 0, { timeoutMs: 60_000, what: 'the answer to the subscription' });
+        const command = (path: string, method: string, params: object): Promise<Response> =>
+          fetch(`${url}/api/v2/${path}`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', ...pat },
+            body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+          });
+        const forced = await command('forceschedulers/force-open', 'force', { reason: 'x' });
+        const { result } = (await forced.json()) as { result: [number, Record<string, number>] };
+        const [request] = Object.values(result[1]);
+        const isTold = (): boolean => events.some((text) => text.includes(`buildrequests/${request}/`));
+        await eventually(isTold, { timeoutMs: 60_000, what: 'the event of the request' });
+        expect((await command(`buildrequests/${request}`, 'cancel', {})).status).toBe(200);
+        expect(cli(['audit', '--user', 'pat'])).toMatch(/pat +session .*force forceschedulers\/force-open +done/);
+      } finally {
+        socket?.terminate();
+        await proxy?.stop();
+        await below.process.stop();
+      }
+    }, 300_000);
+  }
 
   if (name === 'embedded' && CHROMIUM) {
     it('have a page to sign in, and buttons that say why they cannot be used', async () => {

@@ -27,7 +27,7 @@ const PORT_SETTINGS = {
 
 export type ClusterProcess = keyof typeof SCRIPTS;
 export type ClusterPort = keyof typeof PORT_SETTINGS;
-export type ExtraRole = 'scheduler' | 'engine' | 'worker';
+export type ExtraRole = 'scheduler' | 'engine' | 'ui' | 'worker';
 
 /** A process that `Cluster.add` started. */
 export interface Extra {
@@ -155,9 +155,14 @@ export class Cluster {
 
   /**
    * Starts one more master or worker, as on another machine: with its own name, ports and data folder. It is restarted whenever it ends. A
-   * worker needs the engine's worker port. Masters are ready a little later: ask `/readyz` on `httpPort`.
+   * worker needs the engine's worker port. A master may have settings of its own. Masters are ready a little later: ask `/readyz` on `httpPort`.
    */
-  async add(role: ExtraRole, name: string, engineWorkerPort: number = this.ports.workers): Promise<Extra> {
+  async add(
+    role: ExtraRole,
+    name: string,
+    engineWorkerPort: number = this.ports.workers,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Extra> {
     const { folder } = this.options;
     const secret = (file: string): string => readFileSync(join(folder, file), 'utf8').trim();
     const data = join(folder, name);
@@ -186,6 +191,7 @@ export class Cluster {
                   MILLRACE_BUS_USER: 'millrace',
                   MILLRACE_BUS_TICKET: secret('bus-ticket'),
                 }),
+            ...settings,
           };
     const extra = new ExtraProcess({
       name,

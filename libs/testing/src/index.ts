@@ -16,6 +16,7 @@ export {
   startCrossbar,
   startEmbeddedRouter,
   startHaproxy,
+  startUiProxy,
   startMariaDb,
   type Slapd,
   startNats,

@@ -29,16 +29,64 @@ export async function startHaproxy({ backendPorts, source = '127.0.0.1' }: Hapro
     });
     return replaced(section, /(?:^ {2}server .*\n?)+/m, `${lines.join('\n')}\n`);
   };
-  const workersOnly = replaced(shippedFile('haproxy.cfg'), /^listen (?!workers).*\n(?: .*\n)+/gm, '');
-  writeFileSync(file, replaced(workersOnly, /^listen workers\n(?: .*\n)+/m, servers));
+  writeFileSync(file, onlySection('workers', servers));
+  return started({ port, folder, file, url: `tcp://127.0.0.1:${port}`, bind: 'BIND_WORKERS' });
+}
+
+export interface UiProxyOptions {
+  readonly port: number;
+  /** The UI's port on 127.0.0.1. */
+  readonly backendPort: number;
+  /** The source address of its connections. */
+  readonly source: string;
+  /** The header in which it says who somebody is. Clients cannot send it. */
+  readonly userHeader: string;
+  /** Passwords by user names, for basic logins. */
+  readonly people: Readonly<Record<string, string>>;
+}
+
+/** Starts HAProxy in front of a UI, with the section for it of the shipped configuration and a login of its own. */
+export async function startUiProxy(options: UiProxyOptions): Promise<Service> {
+  const { port, backendPort, source, userHeader, people } = options;
+  const folder = await temporaryFolder('haproxy');
+  const file = join(folder, 'haproxy.cfg');
+  const users = Object.entries(people).map(([name, password]) => `  user ${name} insecure-password ${password}\n`);
+  const login = [
+    `  http-request del-header ${userHeader}`,
+    `  http-request set-header ${userHeader} %[http_auth_user] if { http_auth(people) }`,
+    `  server ui 127.0.0.1:${backendPort} source ${source}\n`,
+  ].join('\n');
+  const section = onlySection('ui', (shipped) => replaced(shipped, /(?:^ {2}server .*\n?)+/m, login));
+  writeFileSync(file, `${section}\nuserlist people\n${users.join('')}`);
+  return started({ port, folder, file, url: `http://127.0.0.1:${port}`, bind: 'BIND_UI' });
+}
+
+/** Returns the shipped configuration with one section only, changed. */
+function onlySection(name: string, change: (section: string) => string): string {
+  const only = replaced(shippedFile('haproxy.cfg'), new RegExp(`^listen (?!${name}).*\\n(?: .*\\n)+`, 'gm'), '');
+  return replaced(only, new RegExp(`^listen ${name}\\n(?: .*\\n)+`, 'm'), change);
+}
+
+function started({
+  port,
+  folder,
+  file,
+  url,
+  bind,
+}: {
+  readonly port: number;
+  readonly folder: string;
+  readonly file: string;
+  readonly url: string;
+  /** The variable with the address to listen on. */
+  readonly bind: string;
+}): Promise<Service> {
   return ServiceProcess.start({
     name: 'haproxy',
-    port,
-    url: `tcp://127.0.0.1:${port}`,
-    folder,
+    ...{ port, url, folder },
     command: 'haproxy',
     args: ['-db', '-f', file],
-    env: { BIND_WORKERS: `127.0.0.1:${port}` },
+    env: { [bind]: `127.0.0.1:${port}` },
     probe: async () => {
       const socket = connect(port, '127.0.0.1');
       await once(socket, 'connect');

@@ -1,7 +1,7 @@
 export { makeCertificate } from './certificate.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { freePort } from './free-port.js';
-export { type HaproxyOptions, startHaproxy } from './haproxy.js';
+export { type HaproxyOptions, startHaproxy, startUiProxy, type UiProxyOptions } from './haproxy.js';
 export { type MariaDb, type MariaDbOptions, startMariaDb } from './mariadb.js';
 export { type NatsOptions, startNats } from './nats.js';
 export { requireOfMachine, requireService, type ServiceName } from './require-service.js';
