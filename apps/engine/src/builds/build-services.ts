@@ -31,7 +31,7 @@ import {
 } from '@millrace/worker-protocol';
 import type { Blobs } from '../blobs/folder-blobs.js';
 import { ADDED_LIMITS } from '../core/added-steps.js';
-import { dropLines, prefixLines, type Stream, wholeLines } from '../core/log-text.js';
+import { dropLines, prefixLines, wholeLines } from '../core/log-text.js';
 import { RecordLimits } from '../core/record-limits.js';
 import { isTransfer, TRIGGER } from '../core/resuming.js';
 import {
@@ -54,12 +54,11 @@ import type {
   TriggerCall,
 } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
+import { Capture, type LogLines, logEntries, MOST_CAPTURED, textApart } from './command-output.js';
 import type { StepLocks } from './step-locks.js';
 import { type TransferSink, transferSink } from './transfers.js';
 import type { PlannedCall, Triggers } from './triggers.js';
 
-/** Most bytes of standard output that a step can capture. */
-const MOST_CAPTURED = 1 << 20;
 /** Most characters of a worker's messages about a transfer without a log. */
 const MOST_SAID_APART = 4000;
 /** The log that tells why a command failed, where the command has none of its own. */
@@ -705,77 +704,6 @@ export class EngineBuildServices implements BuildServices {
   }
 }
 
-/** Keeps the beginning of a command's standard output for the step that captures it. */
-class Capture {
-  private readonly parts: string[];
-  private bytes: number;
-
-  constructor(
-    private readonly maxBytes: number,
-    before: string,
-  ) {
-    this.parts = [before];
-    this.bytes = before.length;
-  }
-
-  /**
-   * Adds output.
-   * @returns the part that was kept
-   */
-  add(text: string): string {
-    const room = this.maxBytes - this.bytes;
-    if (room <= 0) return '';
-    const part = text.slice(0, room);
-    this.parts.push(part);
-    this.bytes += part.length;
-    return part;
-  }
-
-  get text(): string {
-    return this.parts.join('');
-  }
-}
-
-const STREAMS: Readonly<Record<'stdout' | 'stderr' | 'header', Stream>> = { stdout: 'o', stderr: 'e', header: 'h' };
-
-interface LogLines {
-  readonly kind: 'log-lines';
-  readonly step: number;
-  readonly log: string;
-  readonly type: 's';
-  text: string;
-  lines: number;
-}
-
-/**
- * Returns the log lines of a batch of updates, as one entry per log: however a worker mixes them, they cost as many writes as there are
- * logs.
- */
-function logEntries(request: CommandRequest, batch: readonly CommandUpdate[]): LogLines[] {
-  const entries = new Map<string, LogLines>();
-  const add = (log: string, stream: Stream, text: string): void => {
-    const entry = entries.get(log) ?? {
-      kind: 'log-lines',
-      step: request.stepNumber,
-      log,
-      type: 's',
-      text: '',
-      lines: 0,
-    };
-    entry.text += prefixLines(stream, text);
-    entry.lines += countLines(text);
-    entries.set(log, entry);
-  };
-  for (const update of batch) {
-    if (update.kind === 'log') add(update.name, 'o', update.text);
-    else if (request.log === null) continue;
-    else if (update.kind === 'stdout' || update.kind === 'stderr' || update.kind === 'header') {
-      add(request.log, STREAMS[update.kind], update.text);
-    } else if (update.kind === 'rc') add(request.log, 'h', `program finished with exit code ${update.rc}\n`);
-  }
-  return [...entries.values()];
-}
-
 function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
@@ -788,12 +716,6 @@ export function resumes({ connection, isKilled }: AttachedWorker): boolean {
 /** Returns a promise that never settles, for an answer that must not be given, so that the worker keeps what it sent. */
 function never(): Promise<never> {
   return new Promise(() => undefined);
-}
-
-/** Returns what a worker says is wrong with a transfer that has no log; nothing of other commands. */
-function textApart({ log, name }: CommandRequest, batch: readonly CommandUpdate[]): string {
-  if (log !== null || !isTransfer(name)) return '';
-  return batch.map((update) => (update.kind === 'stderr' ? update.text : '')).join('');
 }
 
 function toResult(outcome: CommandOutcome, { interrupted, capture, saidApart }: Running): CommandResult {
