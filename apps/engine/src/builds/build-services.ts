@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { LogKind, TriggerOutcome } from '@millrace/config';
-import { type Hint, hints } from '@millrace/contracts';
+import type { Hint } from '@millrace/contracts';
 import type {
   BuildEntry,
   BuildKey,
@@ -54,6 +54,7 @@ import type {
   TriggerCall,
 } from '../runner/runner.js';
 import type { AttachedWorker } from '../workers/attached-worker.js';
+import { BuildWriter } from './build-writer.js';
 import { Capture, type LogLines, logEntries, MOST_CAPTURED, textApart } from './command-output.js';
 import type { StepLocks } from './step-locks.js';
 import { type TransferSink, transferSink } from './transfers.js';
@@ -129,14 +130,13 @@ export interface BuildServicesOptions {
 export class EngineBuildServices implements BuildServices {
   private readonly key: BuildKey;
   private readonly worker: AttachedWorker;
-  private readonly journal: Journal;
+  private readonly writer: BuildWriter;
   private readonly replay: Replay | null;
   private readonly running = new Map<string, Running>();
   /** What steps wait for but commands: locks, and other builds. Aborting one ends its wait. */
   private readonly waiting = new Map<AbortController, { readonly step: number; readonly what: 'locks' | 'builds' }>();
   /** The calls that started other builds and are under way. */
   private readonly calls = new Set<Promise<unknown>>();
-  private isFenced = false;
   private parked = false;
   /** Settles when the build needs a thread again. Null while it has one. */
   private awake: Promise<unknown> | null = null;
@@ -158,14 +158,16 @@ export class EngineBuildServices implements BuildServices {
   constructor(private readonly options: BuildServicesOptions) {
     this.key = options.build;
     this.worker = options.worker;
-    this.journal = options.journal;
+    const { journal, publish, onFenced, onBroken } = options;
+    const isGoing = () => !this.parked && !this.isAsleep && this.unresumable === null;
+    this.writer = new BuildWriter({ key: this.key, journal, publish, onFenced, onBroken, isGoing });
     this.replay = options.replay;
     for (const { uuid, name, outcome } of options.replay?.commands.values() ?? [])
       if (outcome === null && name !== TRIGGER) this.leftOver.add(uuid);
   }
 
   get isResumable(): boolean {
-    return this.resumable && !this.isFenced;
+    return this.resumable && !this.writer.isFenced;
   }
 
   get isParked(): boolean {
@@ -184,15 +186,7 @@ export class EngineBuildServices implements BuildServices {
 
   /** Records that the build is parked, after everything that was written before. Returns false when the build was no longer ours. */
   async recordParked(): Promise<boolean> {
-    try {
-      await this.journal.write(this.key, [{ kind: 'build-parked' }]);
-      return true;
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-      return false;
-    } finally {
-      this.journal.forget(this.key.buildId);
-    }
+    return (await this.writer.last({ kind: 'build-parked' })) !== null;
   }
 
   async startStep(step: {
@@ -202,15 +196,15 @@ export class EngineBuildServices implements BuildServices {
     resumable: boolean;
     wantsLocks?: boolean;
   }): Promise<void> {
-    this.assertGoing();
+    this.writer.assertGoing();
     this.resumable = step.resumable;
-    if (step.number !== this.replay?.stepNumber) return this.soon([{ kind: 'step-started', ...step }]);
+    if (step.number !== this.replay?.stepNumber) return this.writer.soon([{ kind: 'step-started', ...step }]);
     if (step.name !== this.replay.stepName)
       this.giveUp(`step ${step.number} was '${this.replay.stepName}' and is '${step.name}' now`);
   }
 
   async takeLocks({ stepNumber: step, locks }: LocksRequest): Promise<LocksResult> {
-    this.assertGoing();
+    this.writer.assertGoing();
     const wish = { build: this.key, step, needs: this.options.needsOf(locks) };
     const waiting = new AbortController();
     this.waiting.set(waiting, { step, what: 'locks' });
@@ -218,9 +212,9 @@ export class EngineBuildServices implements BuildServices {
       const outcome = await this.options.locks.take({
         ...wish,
         signal: waiting.signal,
-        onWaiting: (text) => this.soon([{ kind: 'step-changed', number: step, stateString: shortState(text) }]),
+        onWaiting: (text) => this.writer.soon([{ kind: 'step-changed', number: step, stateString: shortState(text) }]),
       });
-      this.assertGoing();
+      this.writer.assertGoing();
       if (outcome === null) {
         await this.options.locks.giveUp(wish);
         return { kind: 'stopped' };
@@ -228,11 +222,11 @@ export class EngineBuildServices implements BuildServices {
       const { waitedMs, ...answer } = outcome;
       if (answer.kind === 'taken') {
         this.locked.set(step, wish.needs);
-        this.soon([{ kind: 'step-locked', number: step, waitedMs }]);
+        this.writer.soon([{ kind: 'step-locked', number: step, waitedMs }]);
       }
       return answer;
     } catch (error) {
-      this.failed(error);
+      this.writer.failed(error);
       throw error;
     } finally {
       this.waiting.delete(waiting);
@@ -244,7 +238,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async runCommand(request: CommandRequest): Promise<CommandResult> {
-    this.assertGoing();
+    this.writer.assertGoing();
     if (this.running.size >= STEP_LIMITS.commands)
       throw overStepLimit(`'${request.name}' is one command too many at a time`, STEP_LIMITS.commands);
     const args = { ...request.args };
@@ -264,8 +258,8 @@ export class EngineBuildServices implements BuildServices {
     this.running.set(uuid, running);
     try {
       // The intent is committed before the command is sent, so that another engine that takes over knows what may be running.
-      if (!before) await this.now([{ kind: 'command-intended', step, ordinal, name, uuid, argsHash }]);
-      else if (!recorded) await this.now([{ kind: 'command-resent', step, ordinal, uuid }]);
+      if (!before) await this.writer.now([{ kind: 'command-intended', step, ordinal, name, uuid, argsHash }]);
+      else if (!recorded) await this.writer.now([{ kind: 'command-resent', step, ordinal, uuid }]);
       return await this.send(uuid, running, args);
     } finally {
       this.running.delete(uuid);
@@ -303,7 +297,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   private async carryOut(call: TriggerCall): Promise<TriggerOutcome> {
-    this.assertGoing();
+    this.writer.assertGoing();
     const { triggers } = this.options;
     const { stepNumber: step, ordinal, ...args } = call;
     const argsHash = hashOf(args);
@@ -312,7 +306,7 @@ export class EngineBuildServices implements BuildServices {
     const planned = await triggers.plan(this.key.buildId, call, argsHash);
     // The intent comes first: by it the next attempt finds out that this one has made the same builds.
     if (!before)
-      await this.now([{ kind: 'command-intended', step, ordinal, name: TRIGGER, uuid: randomUUID(), argsHash }]);
+      await this.writer.now([{ kind: 'command-intended', step, ordinal, name: TRIGGER, uuid: randomUUID(), argsHash }]);
     const waiting = new AbortController();
     this.waiting.set(waiting, { step, what: 'builds' });
     let idle: NodeJS.Timeout | undefined;
@@ -345,8 +339,8 @@ export class EngineBuildServices implements BuildServices {
         { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(outcome), ended: true },
       ] as const;
       // The thread to come reads it.
-      if (this.isAsleep) await this.announced(this.journal.write(this.key, ended));
-      else this.soon(ended);
+      if (this.isAsleep) await this.writer.write(ended);
+      else this.writer.soon(ended);
       return outcome;
     } finally {
       clearTimeout(idle);
@@ -359,7 +353,7 @@ export class EngineBuildServices implements BuildServices {
     try {
       return await this.options.triggers.make(this.key, planned);
     } catch (error) {
-      if (error instanceof FencedError) this.failed(error);
+      if (error instanceof FencedError) this.writer.failed(error);
       throw error;
     }
   }
@@ -418,13 +412,13 @@ export class EngineBuildServices implements BuildServices {
       if (!transfer && !running.sent && error instanceof UserError) throw error;
       await transfer?.finish(false);
       if (error instanceof FencedError) throw error;
-      this.assertGoing();
+      this.writer.assertGoing();
       if (running.recorded && error instanceof MillraceError && error.code === 'command-unknown')
         this.giveUp('its worker came back without it');
       const workerLost = error instanceof MillraceError && error.code === 'worker-lost';
       if (workerLost && this.isResumable && resumes(this.worker)) {
         this.options.onWorkerAway();
-        this.assertGoing();
+        this.writer.assertGoing();
       }
       const result = {
         rc: null,
@@ -449,7 +443,7 @@ export class EngineBuildServices implements BuildServices {
   /** Interrupts everything that runs on the worker for this build, for an attempt that has ended: the next one uses the same folder. */
   async interruptAll(why: string): Promise<void> {
     this.endWaiting();
-    const leftOver = this.parked || this.isFenced ? [] : [...this.leftOver];
+    const leftOver = this.parked || this.writer.isFenced ? [] : [...this.leftOver];
     await Promise.allSettled([
       ...[...this.running].map(([uuid, running]) => this.interruptOne(uuid, running, why)),
       ...leftOver.map((uuid) => this.worker.connection.forget(uuid)),
@@ -470,7 +464,7 @@ export class EngineBuildServices implements BuildServices {
   }
 
   async appendLog(stepNumber: number, log: string, kind: LogKind, text: string): Promise<void> {
-    this.assertGoing();
+    this.writer.assertGoing();
     this.withinLimits(() => {
       if (text.length > STEP_LIMITS.appendCharacters)
         throw overStepLimit(`${text.length} characters at once for the log '${log}'`, STEP_LIMITS.appendCharacters);
@@ -478,7 +472,7 @@ export class EngineBuildServices implements BuildServices {
     });
     const lines = this.newLines(stepNumber, log, wholeLines(text));
     if (lines === '') return;
-    await this.now([
+    await this.writer.now([
       {
         kind: 'log-lines',
         step: stepNumber,
@@ -506,7 +500,7 @@ export class EngineBuildServices implements BuildServices {
   ): Promise<void> {
     const { stateString, urls } = state;
     this.withinLimits(() => urls?.forEach((url) => this.urlsOf(stepNumber).add(url)));
-    this.soon([
+    this.writer.soon([
       {
         kind: 'step-changed',
         number: stepNumber,
@@ -531,39 +525,32 @@ export class EngineBuildServices implements BuildServices {
       added: addedSteps,
     };
     const entries = [{ kind: 'step-finished', ...entry }] as const;
-    if (locks === undefined) return this.soon(entries);
+    if (locks === undefined) return this.writer.soon(entries);
     // Somebody may wait for the locks.
-    this.report(entries, this.journal.write(this.key, entries), () => this.options.locks.announce(locks));
+    this.writer.unawaited(entries, () => this.options.locks.announce(locks));
   }
 
   async setProperties(properties: Properties): Promise<void> {
     this.withinLimits(() => this.properties.addAll(properties));
-    this.soon([{ kind: 'properties', properties }]);
+    this.writer.soon([{ kind: 'properties', properties }]);
   }
 
   async setBuildData({ name, source, value }: Parameters<BuildServices['setBuildData']>[0]): Promise<void> {
-    this.assertGoing();
+    this.writer.assertGoing();
     const bytes = Buffer.from(String(value), 'base64');
     this.records.addData({ name, source, bytes: bytes.length });
-    await this.now([{ kind: 'build-data', name, source, value: bytes }]);
+    await this.writer.now([{ kind: 'build-data', name, source, value: bytes }]);
   }
 
   async addTestResults({ stepNumber: step, set, results, isComplete }: TestResultsCall): Promise<void> {
-    this.assertGoing();
+    this.writer.assertGoing();
     const from = this.records.addTests(step, set, results);
-    await this.now([{ kind: 'test-results', step, set, from, results, isComplete }]);
+    await this.writer.now([{ kind: 'test-results', step, set, from, results, isComplete }]);
   }
 
   /** Commits the build's last entries. Returns null when the build was no longer ours. */
-  async finish(entry: Extract<BuildEntry, { kind: 'build-finished' }>): Promise<Committed | null> {
-    try {
-      return await this.journal.write(this.key, [entry]);
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-      return null;
-    } finally {
-      this.journal.forget(this.key.buildId);
-    }
+  finish(entry: Extract<BuildEntry, { kind: 'build-finished' }>): Promise<Committed | null> {
+    return this.writer.last(entry);
   }
 
   /**
@@ -574,7 +561,7 @@ export class EngineBuildServices implements BuildServices {
     if (this.parked) return never();
     const { request, recorded, capture } = running;
     if (number !== null && recorded && number <= recorded.updatesStored) return undefined;
-    this.assertGoing();
+    this.writer.assertGoing();
     const entries = logEntries(request, batch);
     const logs = this.logsOf(request.stepNumber);
     for (const entry of entries) logs.add(entry.log);
@@ -583,9 +570,9 @@ export class EngineBuildServices implements BuildServices {
     if (capture) for (const update of batch) if (update.kind === 'stdout') captured += capture.add(update.text);
     if (number !== null && (entries.length > 0 || captured !== '')) {
       const { stepNumber: step, ordinal } = request;
-      return this.stored([...entries, { kind: 'command-stored', step, ordinal, update: number, captured }]);
+      return this.writer.stored([...entries, { kind: 'command-stored', step, ordinal, update: number, captured }]);
     }
-    return entries.length > 0 ? this.stored(entries) : undefined;
+    return entries.length > 0 ? this.writer.stored(entries) : undefined;
   }
 
   private logsOf(step: number): StepLogs {
@@ -616,7 +603,7 @@ export class EngineBuildServices implements BuildServices {
   /** Records the end of a command. The reason why it failed becomes the end of its log, in the same transaction. */
   private recordEnd(running: Running, result: CommandResult): Promise<void> {
     const { stepNumber: step, ordinal } = running.request;
-    const recorded = this.stored([
+    const recorded = this.writer.stored([
       ...this.reasonLines(running, result),
       { kind: 'command-finished', step, ordinal, outcome: JSON.stringify(result), ended: result.rc !== null },
     ]);
@@ -634,73 +621,9 @@ export class EngineBuildServices implements BuildServices {
     return [{ kind: 'log-lines', step: request.stepNumber, log, type: 's', text, lines: countLines(text) }];
   }
 
-  /** Checks that the build is ours and going on. When it is not, or waits for its worker or for other builds, its runner ends it. */
-  private assertGoing(): void {
-    if (this.isFenced || this.parked || this.isAsleep || this.unresumable !== null)
-      throw new FencedError(`build ${this.key.buildId}`);
-  }
-
   private giveUp(why: string): never {
     this.unresumable ??= why;
     throw new FencedError(`build ${this.key.buildId}`);
-  }
-
-  private async now(entries: readonly BuildEntry[]): Promise<void> {
-    this.assertGoing();
-    await this.announced(this.journal.write(this.key, entries));
-  }
-
-  /** Writes entries that only a worker waits for. */
-  private stored(entries: readonly BuildEntry[]): Promise<void> {
-    return this.announced(this.journal.writeSoon(this.key, entries));
-  }
-
-  private async announced(written: Promise<Committed>): Promise<void> {
-    try {
-      this.announce(await written);
-    } catch (error) {
-      this.failed(error);
-      throw error;
-    }
-  }
-
-  /** Writes entries that nobody waits for. If the build is fenced off, it is noticed here all the same. */
-  private soon(entries: readonly BuildEntry[]): void {
-    this.assertGoing();
-    this.report(entries, this.journal.writeSoon(this.key, entries));
-  }
-
-  private report(
-    entries: readonly BuildEntry[],
-    written: Promise<Committed>,
-    after: () => void = () => undefined,
-  ): void {
-    written.then(
-      (committed) => {
-        this.announce(committed);
-        if (entries.some((entry) => entry.kind === 'step-started' && entry.number === 0)) {
-          this.options.publish(hints.build(this.key.buildId, 'update'));
-        }
-        if (entries.some((entry) => entry.kind === 'properties'))
-          this.options.publish(hints.buildProperties(this.key.buildId));
-        after();
-      },
-      (error: unknown) => this.failed(error),
-    );
-  }
-
-  private failed(error: unknown): void {
-    if (!(error instanceof FencedError)) return this.options.onBroken(error);
-    if (this.isFenced) return;
-    this.isFenced = true;
-    this.options.onFenced();
-  }
-
-  private announce(committed: Committed): void {
-    for (const { stepId, event } of committed.steps) this.options.publish(hints.step(this.key.buildId, stepId, event));
-    for (const { setId, event } of committed.testSets) this.options.publish(hints.testResultSet(setId, event));
-    for (const { stepId, logId, event } of committed.logs)
-      this.options.publish(hints.log(this.key.buildId, stepId, logId, event));
   }
 }
 
