@@ -1,8 +1,6 @@
-import type { ChangeFilter } from '@millrace/domain';
 import { locate } from '../location.js';
-import { ObjectReader } from '../object-reader.js';
 import type { FilterDefinition } from '../schedulers/on-change/options.js';
-import { compileBuilderNames, compilePlainFilter, passes, type ServiceKind } from './kind.js';
+import { compileBuilderNames, compileServiceFilters, passes, type ServiceFilter, type ServiceKind } from './kind.js';
 
 export interface FailingBuildsetCancellerOptions {
   readonly filters: readonly {
@@ -29,31 +27,18 @@ export function failingBuildsetCanceller(
 }
 
 interface Own {
-  readonly filters: readonly {
-    readonly builders: readonly string[];
+  readonly filters: readonly (ServiceFilter & {
     /** Null for all others of the buildset. */
     readonly cancels: readonly string[] | null;
-    readonly filter: ChangeFilter;
-  }[];
+  })[];
 }
 
 export const failingBuildsetCancellerKind: ServiceKind<Own> = {
   name: 'failing-buildset-canceller',
   compile: (reader, context) => ({
-    filters: reader.list(
-      'filters',
-      (item, path) => {
-        const inner = new ObjectReader(item, path, reader.into, reader.where);
-        const read = {
-          builders: compileBuilderNames(inner, 'builders', context),
-          cancels: inner.has('cancels') ? compileBuilderNames(inner, 'cancels', context) : null,
-          filter: compilePlainFilter(inner, context),
-        };
-        inner.done();
-        return read;
-      },
-      { required: true },
-    ),
+    filters: compileServiceFilters(reader, context, (item) => ({
+      cancels: item.has('cancels') ? compileBuilderNames(item, 'cancels', context) : null,
+    })),
   }),
   on: {
     failure: ({ name, filters }, { failed, sourceStamps, rest }) => {

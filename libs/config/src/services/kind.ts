@@ -7,7 +7,7 @@ import {
   type ValueMatch,
 } from '@millrace/domain';
 import type { CallbackTable } from '../callback-table.js';
-import { type ObjectReader, references } from '../object-reader.js';
+import { ObjectReader, references } from '../object-reader.js';
 import { compileFilter } from '../schedulers/on-change/compile.js';
 
 export interface ServiceContext {
@@ -63,8 +63,33 @@ export interface Cancellation {
   readonly reason: string;
 }
 
+/** Which builders a service is about, and for what. */
+export interface ServiceFilter {
+  readonly builders: readonly string[];
+  readonly filter: ChangeFilter;
+}
+
+/**
+ * Reads the option `filters`.
+ * @param own reads what else each of them has
+ */
+export function compileServiceFilters<Own extends object>(
+  reader: ObjectReader,
+  context: ServiceContext,
+  own: (item: ObjectReader) => Own,
+): readonly (ServiceFilter & Own)[] {
+  const one = (item: unknown, path: string): ServiceFilter & Own => {
+    const inner = new ObjectReader(item, path, reader.into, reader.where);
+    const builders = compileBuilderNames(inner, 'builders', context);
+    const read = { ...own(inner), builders, filter: compilePlainFilter(inner, context) };
+    inner.done();
+    return read;
+  };
+  return reader.list('filters', one, { required: true });
+}
+
 /** Reads a filter by plain values and expressions of linear time. Nobody is asked before something is cancelled. */
-export function compilePlainFilter(reader: ObjectReader, { callbacks }: ServiceContext): ChangeFilter {
+function compilePlainFilter(reader: ObjectReader, { callbacks }: ServiceContext): ChangeFilter {
   const filter = compileFilter(reader, callbacks);
   for (const [attribute, match] of Object.entries(filter) as [string, ValueMatch][]) {
     const all = match.kind === 'all' ? match.of : [match];

@@ -1,8 +1,6 @@
-import type { ChangeFilter } from '@millrace/domain';
 import { locate } from '../location.js';
-import { ObjectReader } from '../object-reader.js';
 import type { FilterDefinition } from '../schedulers/on-change/options.js';
-import { compileBuilderNames, compilePlainFilter, passes, type ServiceKind } from './kind.js';
+import { compileServiceFilters, passes, type ServiceFilter, type ServiceKind } from './kind.js';
 
 export interface OldBuildCancellerOptions {
   readonly filters: readonly {
@@ -24,25 +22,13 @@ export function oldBuildCanceller(name: string, options: OldBuildCancellerOption
 }
 
 interface Own {
-  readonly filters: readonly { readonly builders: readonly string[]; readonly filter: ChangeFilter }[];
+  readonly filters: readonly ServiceFilter[];
 }
 
 export const oldBuildCancellerKind: ServiceKind<Own> = {
   name: 'old-build-canceller',
   compile: (reader, context) => ({
-    filters: reader.list(
-      'filters',
-      (item, path) => {
-        const inner = new ObjectReader(item, path, reader.into, reader.where);
-        const read = {
-          builders: compileBuilderNames(inner, 'builders', context),
-          filter: compilePlainFilter(inner, context),
-        };
-        inner.done();
-        return read;
-      },
-      { required: true },
-    ),
+    filters: compileServiceFilters(reader, context, () => ({})),
   }),
   on: {
     change: ({ name, filters }, { change, older }) => {
