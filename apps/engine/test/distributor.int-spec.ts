@@ -111,6 +111,7 @@ describe('Distributor', () => {
         },
       },
       log,
+      pollIntervalMs: 2000,
       journal,
       chooser: new Chooser({ store: new ChoiceStore(db), me, log }),
       assignments: () => assignments,

@@ -28,6 +28,7 @@ import { Reaper } from './reaper.js';
         log: Logger,
         choices: ChoiceStore,
         me: Incarnation,
+        { pollIntervalMs }: EngineSettings,
       ) =>
         new Distributor({
           store,
@@ -35,11 +36,23 @@ import { Reaper } from './reaper.js';
           journal,
           hints,
           log,
+          pollIntervalMs,
           assignments: () => configuration.current,
           workers: () => sessions.attached.values(),
           begin: (build, worker, fingerprint) => builds.begin(build, worker, fingerprint),
         }),
-      inject: [ClaimStore, Journal, EngineConfiguration, WorkerSessions, RunningBuilds, Hints, LOG, ChoiceStore, ME],
+      inject: [
+        ClaimStore,
+        Journal,
+        EngineConfiguration,
+        WorkerSessions,
+        RunningBuilds,
+        Hints,
+        LOG,
+        ChoiceStore,
+        ME,
+        SETTINGS,
+      ],
     },
     {
       provide: Reaper,

@@ -63,6 +63,7 @@ export interface DistributorOptions<W extends AvailableWorker> {
   readonly store: ClaimStore;
   readonly hints: Pick<Hints, 'publish' | 'subscribe' | 'state'>;
   readonly log: Logger;
+  readonly pollIntervalMs: number;
   readonly journal: Journal;
   readonly chooser: Chooser<W>;
   readonly assignments: () => Assignments;
@@ -96,7 +97,7 @@ export class Distributor<W extends AvailableWorker> {
   private readonly cut = new Set<number>();
   /** Dirty builders whose queues were no longer than what is kept when all were looked at. They are read together. */
   private readonly short = new Set<number>();
-  private readonly looks = new QueueLooks();
+  private readonly looks: QueueLooks;
   private readonly claiming = new Set<number>();
   private readonly lockQueue = new LockQueue();
   /** Builders with locks of which a claim is under way. */
@@ -108,7 +109,8 @@ export class Distributor<W extends AvailableWorker> {
   private readonly underWay = new Set<Promise<void>>();
 
   constructor(private readonly options: DistributorOptions<W>) {
-    const { hints, log } = options;
+    const { hints, log, pollIntervalMs } = options;
+    this.looks = new QueueLooks(pollIntervalMs);
     this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log });
     this.unsubscribe = [
       hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid']))),

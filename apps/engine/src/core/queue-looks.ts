@@ -11,8 +11,8 @@ export interface LookCircumstances {
   readonly configuration: object;
 }
 
-/** Interval at which all is read while hints arrive: to read the whole queue costs the more the longer it is. */
-export const LOOK_AT_ALL_MS = 20_000;
+/** All is read at every so many polls while hints arrive: it costs the more the longer the queue is. */
+const POLLS_FOR_ALL = 10;
 
 /**
  * Decides how much of the queue each poll reads. New requests are looked for every time. Whatever else happens to a queue is hinted at, and
@@ -23,11 +23,13 @@ export class QueueLooks {
   /** Null before the first look at all. */
   private all: LookCircumstances | null = null;
 
+  constructor(private readonly pollIntervalMs: number) {}
+
   next({ nowMs, isConnected, configuration }: LookCircumstances): Look {
     const { all } = this;
     // What is hinted at while nobody listens, also just before hints arrive again, has to be looked for.
     const isKnown = all !== null && isConnected && all.isConnected && all.configuration === configuration;
-    return isKnown && nowMs - all.nowMs < LOOK_AT_ALL_MS
+    return isKnown && nowMs - all.nowMs < POLLS_FOR_ALL * this.pollIntervalMs
       ? { kind: 'newer', thanRequestId: this.newestId }
       : { kind: 'all' };
   }
