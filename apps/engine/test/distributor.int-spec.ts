@@ -105,6 +105,7 @@ describe('Distributor', () => {
       hints: {
         publish: () => undefined,
         state: 'connected' as const,
+        onState: () => () => undefined,
         subscribe: (prefix, handler) => {
           listeners.set(prefix, handler);
           return () => undefined;

@@ -61,7 +61,7 @@ export interface AvailableWorker extends FreeWorker {
 
 export interface DistributorOptions<W extends AvailableWorker> {
   readonly store: ClaimStore;
-  readonly hints: Pick<Hints, 'publish' | 'subscribe' | 'state'>;
+  readonly hints: Pick<Hints, 'publish' | 'subscribe' | 'state' | 'onState'>;
   readonly log: Logger;
   readonly pollIntervalMs: number;
   readonly journal: Journal;
@@ -113,6 +113,7 @@ export class Distributor<W extends AvailableWorker> {
     this.looks = new QueueLooks(pollIntervalMs);
     this.loop = new Loop({ name: 'distributor', everyMs: null, round: () => this.refresh(), log });
     this.unsubscribe = [
+      hints.onState(() => this.looks.lost()),
       hints.subscribe('queue', (_topic, payload) => this.queued(Number(payload['builderid']))),
       hints.subscribe('locks', (_topic, payload) => {
         if (this.lockQueue.released(Number(payload['lockid']))) this.loop.nudge();
@@ -139,8 +140,14 @@ export class Distributor<W extends AvailableWorker> {
     const look = this.looks.next(now);
     if (look.kind === 'newer') await this.lookForNew(look.thanRequestId);
     else {
-      await this.lookAtAll();
-      this.looks.lookedAtAll(now);
+      // Before it is done: hints may be lost meanwhile.
+      this.looks.lookingAtAll(now);
+      try {
+        await this.lookAtAll();
+      } catch (error) {
+        this.looks.lost();
+        throw error;
+      }
     }
     const mayChoose = this.options.chooser.clear();
     if (this.mayAskAgain() || mayChoose || this.dirty.size > 0 || this.heads.size > 0) this.loop.nudge();

@@ -19,13 +19,20 @@ describe('a poll looks', () => {
     ['at all under another configuration', at(0), at(2000, { configuration: {} }), 'all'],
   ])('%s', (_what, last, now, expected) => {
     const looks = new QueueLooks(2000);
-    if (last) looks.lookedAtAll(last);
+    if (last) looks.lookingAtAll(last);
     expect(looks.next(now).kind).toBe(expected);
+  });
+
+  it('at all when hints were lost between two polls', () => {
+    const looks = new QueueLooks(2000);
+    looks.lookingAtAll(at(0));
+    looks.lost();
+    expect(looks.next(at(2000)).kind).toBe('all');
   });
 
   it('for requests newer than all that were seen', () => {
     const looks = new QueueLooks(2000);
-    looks.lookedAtAll(at(0));
+    looks.lookingAtAll(at(0));
     for (const requestId of [7, 9, 8]) looks.seen(requestId);
     expect(looks.next(at(1))).toEqual({ kind: 'newer', thanRequestId: 9 });
   });

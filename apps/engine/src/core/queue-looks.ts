@@ -34,9 +34,14 @@ export class QueueLooks {
       : { kind: 'all' };
   }
 
-  /** Records a look at all of the queue, which began under these circumstances. */
-  lookedAtAll(at: LookCircumstances): void {
+  /** Records that a look at all of the queue begins. */
+  lookingAtAll(at: LookCircumstances): void {
     this.all = at;
+  }
+
+  /** Has the next poll look at all: hints were lost, or a look has failed. */
+  lost(): void {
+    this.all = null;
   }
 
   seen(requestId: number): void {
