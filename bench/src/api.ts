@@ -8,7 +8,11 @@ export class Api {
   private readonly builderIds = new Map<string, number>();
   private lastRpc = 0;
 
-  constructor(private readonly base: string) {}
+  /** @param token of somebody who is signed in; null for a stranger */
+  constructor(
+    private readonly base: string,
+    private readonly token: string | null = null,
+  ) {}
 
   get<T>(path: string): Promise<T> {
     return this.request<T>('GET', path);
@@ -51,7 +55,10 @@ export class Api {
 
   private request<T>(method: string, path: string, body?: object): Promise<T> {
     return new Promise((resolve, reject) => {
-      const headers = { accept: 'application/json', 'content-type': 'application/json' };
+      const headers = {
+        ...{ accept: 'application/json', 'content-type': 'application/json' },
+        ...(this.token === null ? {} : { authorization: `Bearer ${this.token}` }),
+      };
       const request = http.request(this.base + path, { method, agent: this.agent, headers }, (response) => {
         const parts: Buffer[] = [];
         response.on('data', (part: Buffer) => parts.push(part));
@@ -62,7 +69,12 @@ export class Api {
           else reject(new OperationalError('api', `${method} ${path}: ${status} ${text.slice(0, 200)}`, { status }));
         });
       });
-      request.on('error', reject);
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // The server closed a kept connection just when it was used again: nothing was done.
+        if (method === 'GET' && request.reusedSocket && error.code === 'ECONNRESET')
+          resolve(this.request<T>(method, path));
+        else reject(error);
+      });
       request.end(body && JSON.stringify(body));
     });
   }

@@ -2,6 +2,7 @@ import type { Figure, SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
 import { backlog, type BacklogSize } from './measures/backlog.js';
 import { claimsPerSecond, THREE_WITH_LOCKS } from './measures/claims.js';
+import { crowd } from './measures/crowd.js';
 import { fuzz } from './measures/fuzz.js';
 import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
@@ -30,6 +31,7 @@ export const MEASURES = [
   'router',
   'claims',
   'claims-backlog',
+  'crowd',
   'hooks',
   'push-intake',
   'workers',
@@ -206,6 +208,11 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   if (name === 'mariadb' && step('claims-backlog')) {
     record(result.figures, [await claimsPerSecond(name, { ...THREE_WITH_LOCKS, size: options.backlog })], say);
     const { figures, notes } = await backlog(name, options.backlog);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('crowd')) {
+    const { figures, notes } = await crowd(name, options.history);
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }

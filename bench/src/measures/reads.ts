@@ -24,12 +24,17 @@ export async function readsPerSecond(api: Api, path: string, forMs: number): Pro
  * Sends one read every `everyMs`, whether or not the one before has been answered, as a person with a browser does.
  * @returns milliseconds
  */
-export async function sampleReads(api: Api, everyMs: number, goOn: () => boolean): Promise<number[]> {
+export async function sampleReads(
+  api: Api,
+  everyMs: number,
+  goOn: () => boolean,
+  path: () => string = () => LIST,
+): Promise<number[]> {
   const samples: number[] = [];
   const pending: Promise<void>[] = [];
   while (goOn()) {
     const startedAt = performance.now();
-    pending.push(api.get(LIST).then(() => void samples.push(performance.now() - startedAt)));
+    pending.push(api.get(path()).then(() => void samples.push(performance.now() - startedAt)));
     await delay(everyMs);
   }
   await Promise.all(pending);
