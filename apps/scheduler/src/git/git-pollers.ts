@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import type { ConfigHost } from '@millrace/config';
 import type { CompiledGitSource, RefSelection } from '@millrace/contracts';
-import { type Incarnation, IntakeStore, OwnershipStore } from '@millrace/database';
 import { compilePattern } from '@millrace/domain';
-import { Hints, Lease, LOG, type Logger, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
+import { type SchedulerSettings, SETTINGS } from '@millrace/master';
 import type { Revision } from '../configuration/revision.js';
 import { createLimit, type Limit } from '../core/limit.js';
 import { GitPoller, type RefChooser } from './poller.js';
 import { GitRepository } from './repository.js';
+import { PollerPorts } from '../sources/poller-ports.js';
 import { SourceReports } from '../sources/source-reports.js';
 
 /** Most repositories fetched at the same time. */
@@ -23,24 +23,18 @@ export class GitPollers {
   private readonly mirrors = new Map<string, Limit>();
 
   constructor(
-    private readonly ownerships: OwnershipStore,
-    private readonly intake: IntakeStore,
-    private readonly hints: Hints,
-    private readonly lease: Lease,
+    private readonly ports: PollerPorts,
     private readonly reports: SourceReports,
-    @Inject(ME) private readonly me: Incarnation,
-    @Inject(LOG) private readonly log: Logger,
     @Inject(SETTINGS) private readonly settings: SchedulerSettings,
   ) {}
 
   poller(source: CompiledGitSource, { host }: Revision): GitPoller {
-    const { ownerships, intake, hints, lease, me, log, limit } = this;
     return new GitPoller(
       {
         source,
         chooseBranch: chooserOf(source.branches, host),
         chooseTag: source.tags === undefined ? null : chooserOf(source.tags, host),
-        limit,
+        limit: this.limit,
         repository: new GitRepository({
           url: source.repository,
           mirrors: join(this.settings.dataFolder, 'git'),
@@ -50,7 +44,7 @@ export class GitPollers {
         }),
         report: this.reports.of(source.name),
       },
-      { ownerships, intake, hints, lease, me, log },
+      this.ports,
     );
   }
 

@@ -1,21 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type CompiledGitSource, hints, type RefSelection } from '@millrace/contracts';
-import {
-  type Incarnation,
-  type IntakeStore,
-  type NewChange,
-  type Ownership,
-  ownershipName,
-  type OwnershipStore,
-} from '@millrace/database';
+import { type NewChange, type Ownership, ownershipName } from '@millrace/database';
 import { FencedError, messageOf, MillraceError, printable } from '@millrace/domain';
-import type { Hints, Lease, Logger } from '@millrace/master';
 import { type BranchMove, type Heads, knownTo, planRound, withoutTags } from '../core/git-plan.js';
 import { chosenName, isTag } from '../core/git-refs.js';
 import type { Limit } from '../core/limit.js';
 import { unwatchedText } from '../core/source-text.js';
 import { isCallbackFailure } from '../schedulers/judge.js';
 import type { Commit, GitRepository } from './repository.js';
+import type { PollerPorts } from '../sources/poller-ports.js';
 import type { SourceReport } from '../sources/source-reports.js';
 
 const BATCH = 200;
@@ -40,15 +33,6 @@ export interface PollerOptions {
   readonly limit: Limit;
   readonly repository: GitRepository;
   readonly report: SourceReport;
-}
-
-export interface PollerPorts {
-  readonly me: Incarnation;
-  readonly lease: Lease;
-  readonly ownerships: OwnershipStore;
-  readonly intake: IntakeStore;
-  readonly hints: Hints;
-  readonly log: Logger;
 }
 
 interface Moves {

@@ -1,16 +1,9 @@
 import { Payload, PER_PAGE, type PullRequest, type PullRequestForge } from '@millrace/config';
 import { type CompiledPullRequestSource, hints } from '@millrace/contracts';
-import {
-  type Incarnation,
-  type IntakeStore,
-  type NewChange,
-  type Ownership,
-  ownershipName,
-  type OwnershipStore,
-} from '@millrace/database';
+import { type NewChange, type Ownership, ownershipName } from '@millrace/database';
 import { FencedError, type JsonValue, propertiesFrom } from '@millrace/domain';
-import type { Hints, Lease, Logger } from '@millrace/master';
 import type { CallbackCaller } from '../schedulers/judge.js';
+import type { PollerPorts } from '../sources/poller-ports.js';
 import type { SourceReport } from '../sources/source-reports.js';
 import type { ForgeApi } from './forge-api.js';
 
@@ -30,15 +23,6 @@ export interface PullRequestPollerOptions {
   readonly report: SourceReport;
 }
 
-export interface PullRequestPollerPorts {
-  readonly me: Incarnation;
-  readonly lease: Pick<Lease, 'mayTakeOver'>;
-  readonly ownerships: OwnershipStore;
-  readonly intake: IntakeStore;
-  readonly hints: Hints;
-  readonly log: Logger;
-}
-
 interface Listed {
   readonly open: readonly { readonly request: PullRequest; readonly raw: unknown }[];
   readonly etag: string | null;
@@ -55,7 +39,7 @@ export class PullRequestPoller {
 
   constructor(
     private readonly options: PullRequestPollerOptions,
-    private readonly ports: PullRequestPollerPorts,
+    private readonly ports: PollerPorts,
   ) {}
 
   async poll(signal: AbortSignal): Promise<void> {
