@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { Result } from '@millrace/domain';
+import { threadsToStart } from '../../core/thread-starts.js';
 import type { BuildJob } from '../protocol/build-services.js';
 import { BEAT_MS } from '../protocol/heartbeat.js';
 import type { FromRunner, Generation, ServiceReply, RunnerLimits, ToRunner } from '../protocol/messages.js';
@@ -8,6 +10,8 @@ const STALL_MS = 1_000;
 /** Memory of the process itself, in addition to that of the threads. */
 const OWN_MEMORY_MB = 256;
 const MB = 1024 * 1024;
+/** Most threads that start at a time. */
+const MOST_STARTING = Math.max(2, availableParallelism());
 /** Most idle threads that are kept for the next burst. */
 const MAX_IDLE = 8;
 
@@ -92,23 +96,21 @@ export class ThreadPool {
     this.warm();
   }
 
-  /** Starts a thread for every waiting job, and the wanted number of spare ones of the current configuration. */
+  /** Starts threads for the waiting jobs, and spare ones of the current configuration. */
   private warm(): void {
-    const wanted = new Map<string, { generation: Generation; count: number }>();
-    const want = (generation: Generation, count: number) => {
-      const entry = wanted.get(generation.fingerprint) ?? { generation, count: 0 };
-      entry.count += count;
-      wanted.set(generation.fingerprint, entry);
-    };
-    if (this.current) want(this.current, this.limits.warmThreads);
+    const wanted = new Map<string, number>();
+    const want = ({ fingerprint }: Generation, count: number) =>
+      wanted.set(fingerprint, (wanted.get(fingerprint) ?? 0) + count);
     for (const { generation } of this.waiting) want(generation, 1);
-    for (const { generation, count } of wanted.values()) {
-      const has = (thread: RunnerThread) => thread.generation.fingerprint === generation.fingerprint;
-      let missing = count - this.idle.filter(has).length - [...this.starting].filter(has).length;
-      // The first thread of a configuration compiles it. The others are started with its compiled result.
-      if (!this.snapshotOf(generation.fingerprint)) missing = [...this.starting].some(has) ? 0 : Math.min(missing, 1);
-      for (; missing > 0; missing--) this.startThread(generation);
-    }
+    if (this.current) want(this.current, this.limits.warmThreads);
+    const demands = [...wanted].map(([fingerprint, count]) => {
+      const has = (thread: RunnerThread) => thread.generation.fingerprint === fingerprint;
+      const idle = this.idle.filter(has).length;
+      const starting = [...this.starting].filter(has).length;
+      return { fingerprint, wanted: count, idle, starting, isCompiled: this.snapshotOf(fingerprint) !== null };
+    });
+    for (const fingerprint of threadsToStart(demands, MOST_STARTING))
+      this.startThread(this.generations.get(fingerprint)!);
   }
 
   private startThread(wanted: Generation): void {
@@ -136,6 +138,7 @@ export class ThreadPool {
           });
         }
         if (this.current?.fingerprint === fingerprint) this.current = null;
+        this.warm();
       },
       call: (buildId, call) => this.send({ kind: 'call', buildId, call }),
       done: (buildId, outcome, isUsable) => {
