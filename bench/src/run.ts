@@ -7,6 +7,7 @@ import { fuzz } from './measures/fuzz.js';
 import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
 import { deliveries } from './measures/hooks.js';
+import { waitingParents } from './measures/parents.js';
 import { pushIntake } from './measures/push-intake.js';
 import { queries } from './measures/queries.js';
 import { LIST, readsPerSecond, WATERFALL } from './measures/reads.js';
@@ -35,6 +36,7 @@ export const MEASURES = [
   'hooks',
   'push-intake',
   'workers',
+  'parents',
   'fleet',
   'stock-logs',
   'stock-builds',
@@ -223,6 +225,11 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   }
   if (step('workers')) {
     const { figures, notes } = await fleet(name, options.workers);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('parents')) {
+    const { figures, notes } = await waitingParents(name);
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }
