@@ -401,6 +401,14 @@ describe('the audit log', () => {
     expect([(await get('/api/v2/builds')).status, (await get('/api/v2/audit', ann)).status]).toEqual([200, 403]);
   });
 
+  it('may be read by whoever may read what the configuration says', async () => {
+    const ann = sessionOf(await login('ann', 'correct horse'));
+    rules(admins);
+    const differences = '/api/v2/revisions/1/differences';
+    expect([(await get(differences)).status, (await get(differences, ann)).status]).toEqual([403, 200]);
+    expect((await get('/api/v2/revisions')).status).toBe(200);
+  });
+
   it('has what records itself when it is done, once, and when it fails', async () => {
     rules(admins);
     const ann = sessionOf(await login('ann', 'correct horse'));

@@ -23,7 +23,10 @@ export function revisions({ reads }: ResourcePorts): Resource {
   });
 }
 
-/** What differs between a revision and another one, by default the one before it. This resource is Millrace's own. */
+/**
+ * What differs between a revision and another one, by default the one before it, for those who may know: it names people and addresses, and
+ * has the environments of builds. This resource is Millrace's own.
+ */
 export function revisionDifferences({ reads }: ResourcePorts): Resource {
   const pairs: Address<readonly [number, number]> = address(
     'revisions/n:revisionid/from/n:from_revisionid',
@@ -31,6 +34,7 @@ export function revisionDifferences({ reads }: ResourcePorts): Resource {
   );
   return resource<RevisionDifferenceResource>({
     name: 'revisiondifference',
+    view: 'audit',
     shape: REVISION_DIFFERENCE_SHAPE,
     seen: 'by-those-who-see-all',
     reads: [

@@ -5,6 +5,7 @@ import { dateTime, idOf } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import type { LiveQuery } from '../data/lists';
 import { changedText, revisionName, sectionTitle } from '../data/revisions';
+import { useRefusal } from '../data/site';
 import { Ago, Empty, Loading, More, usePageTitle } from '../parts/basics';
 import { NotFoundPage } from './not-found';
 
@@ -112,6 +113,11 @@ export function RevisionPage(): ReactNode {
 }
 
 function Differences({ id, from }: { id: number; from: number | null }): ReactNode {
+  const refusal = useRefusal('audit');
+  return refusal === null ? <Sections id={id} from={from} /> : <p className="error">{refusal}</p>;
+}
+
+function Sections({ id, from }: { id: number; from: number | null }): ReactNode {
   const { items, error } = useLive<RevisionDifferenceResource>({
     path: from === null ? `revisions/${id}/differences` : `revisions/${id}/from/${from}/differences`,
     plural: 'differences',
