@@ -1,5 +1,10 @@
 import type { Interceptor, Row, SqlValue, Statement, Written } from '@millrace/database';
 
+interface ClaimRow {
+  readonly requestId: number;
+  readonly epoch: number;
+}
+
 /** Removes the fence: a claim of this process seems valid for ever, so that an engine which took over does not fence it off. */
 export function noFence(): Interceptor {
   const epochs = new Map<SqlValue, SqlValue>();
@@ -10,8 +15,11 @@ export function noFence(): Interceptor {
       epochs.set(params.at(-1)!, params[2]!);
     const answer = await send(sql, params);
     if (!/^SELECT request_id AS requestId, epoch FROM claims WHERE request_id IN/.test(sql)) return answer;
-    const found = new Map((answer as { requestId: number; epoch: number }[]).map((row) => [row.requestId, row.epoch]));
-    return params.map((requestId) => ({ requestId, epoch: epochs.get(requestId) ?? found.get(requestId as number) }));
+    const valid = (rows: readonly ClaimRow[]): Row[] => {
+      const found = new Map(rows.map((row) => [row.requestId, row.epoch]));
+      return params.map((requestId) => ({ requestId, epoch: epochs.get(requestId) ?? found.get(requestId as number) }));
+    };
+    return statement.kind === 'deferAll' ? () => valid((answer as () => ClaimRow[])()) : valid(answer as ClaimRow[]);
   };
 }
 
