@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +126,13 @@ describe('the files of the web app', () => {
       });
     },
   );
+
+  it('answers every route of the app as a page that there is', async () => {
+    const source = readFileSync(fileURLToPath(new URL('../../web/src/app.tsx', import.meta.url)), 'utf8');
+    const routes = [...source.matchAll(/path="(\/[^"]*)"/g)].map(([, path]) => path!.replace(/:\w+|\*/g, '1'));
+    expect(routes).toContain('/configuration');
+    for (const path of routes) expect([path, (await get(ui, path)).status]).toEqual([path, 200]);
+  });
 
   it('answers a wrong address with 404, and the page that says so', async () => {
     for (const path of ['/nosuchfile', '/plugins', '/plugins/nope/scripts.js', '/buildersx']) {
