@@ -55,9 +55,9 @@ export class TriggerStore {
   }
 
   /**
-   * Makes the buildsets of one call, in one transaction, or has it kept by schedulers that build later. Asked again it returns the same ones. An attempt that makes the same call as an
-   * earlier one takes over its buildsets, unless they have failed meanwhile. A build that repeats another one builds again what was not good
-   * among what that triggered by the same call.
+   * Makes the buildsets of one call, in one transaction, or has it kept by schedulers that build later. Asked again it returns the same
+   * ones. An attempt that makes the same call as an earlier one takes over its buildsets, unless they have failed meanwhile. A build that
+   * repeats another one builds again what was not good among what that triggered by the same call.
    *
    * @throws FencedError, UserError `bad-source-stamps`
    */

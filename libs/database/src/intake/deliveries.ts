@@ -14,8 +14,8 @@ export class DeliveryStore {
   constructor(private readonly db: Database) {}
 
   /**
-   * Makes a buildset for a request from outside, or has it kept, once per delivery. The same key with the same body repeats the first answer, whatever the
-   * configuration is now, so `wanted` is called only for a new delivery.
+   * Makes a buildset for a request from outside, or has it kept, once per delivery. The same key with the same body repeats the first
+   * answer, whatever the configuration is now, so `wanted` is called only for a new delivery.
    * @throws UserError `idempotency-conflict` for the same key with another body, `disabled` when the scheduler is
    */
   async deliver(

@@ -35,7 +35,7 @@ export async function keepCall(tx: Transaction, schedulerId: number, { id, ...ca
   const body = JSON.stringify(call);
   await tx.defer(
     `${insertIgnore} INTO kept_calls (scheduler_id, call_id, body, called_at_ms) VALUES (?, ?, ?, ${nowMs})`,
-    [...[schedulerId, id, body]],
+    [schedulerId, id, body],
   );
   await tx.defer(
     `UPDATE kept_calls SET call_id = ?, body = ?, called_at_ms = ${nowMs} WHERE scheduler_id = ? AND call_id <> ?`,

@@ -130,8 +130,8 @@ export class SchedulerStore {
    * `(scheduler, cause)` are unique, so nothing is decided about or built twice.
    *
    * @param seen the state on which the decision is based
-   * @throws FencedError when another master is the owner, when a change waits no longer, when another call has come, or when the scheduler's state is not the one that
-   *   was seen; nothing was done then
+   * @throws FencedError when another master is the owner, when a change waits no longer, when another call has come, or when the scheduler's
+   *   state is not the one that was seen; nothing was done then
    */
   decide(owner: Ownership, seen: SchedulerRow, decided: Decided): Promise<CreatedBuildset[]> {
     return this.db.transaction(async (tx) => {
