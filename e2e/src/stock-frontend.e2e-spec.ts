@@ -76,9 +76,9 @@ describeStock(`Buildbot's own frontend, in a browser, on ${STACK}`, () => {
 
   const open = async (route: string): Promise<void> => {
     const filled = route.replace(/\{(\w+)\}/g, (_whole, name: string) => String(ids[name]));
+    // Another route of the same page is no load, and what the page before still waits for may lead elsewhere.
+    await page.goto('about:blank');
     await page.goto(`http://127.0.0.1:${balancer.port}/ci/buildbot/#/${filled}`);
-    // Another route of the same page is no load.
-    await page.reload();
   };
   const shows = (text: string) =>
     eventually(async () => (await page.locator('body').innerText()).includes(text), {
