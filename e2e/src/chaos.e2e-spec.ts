@@ -28,7 +28,7 @@ describe('chaos on the embedded default', () => {
     'loses nothing and repeats nothing while every kind of process is killed',
     async () => {
       const { violations, said } = await verdictOf({ commits: 24, kills: 2, outageMs: 5000 });
-      expect({ violations, said }).toEqual({ violations: [], said });
+      expect(violations.length > 0 ? [...violations, said].join('\n') : '').toBe('');
     },
     TIMEOUT_MS,
   );
