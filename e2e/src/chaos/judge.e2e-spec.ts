@@ -28,6 +28,7 @@ const kill = (atMs: number, kind: Disruption['kind'] = 'engine'): Disruption => 
   atMs,
   untilMs: atMs,
   backMs: atMs,
+  heldAll: false,
 });
 const freeze = (atMs: number, untilMs: number): Disruption => ({
   ...kill(atMs),
@@ -170,6 +171,13 @@ describe('the judge', () => {
         disruptions: [{ ...kill(1500, 'scheduler'), worker: null, backMs: 4500 }],
       }),
     ],
+    [
+      'times that passed while an engine was frozen that held the only lock',
+      evidence(lines(1, 'begin@100 end@900'), {
+        ...slots(1000, 5000),
+        disruptions: [{ ...freeze(1500, 4500), heldAll: true }],
+      }),
+    ],
     ['requests that were collapsed one into the other', ofTwo(EACH, collapsing([88, OTHER, 90], [90, REVISION, null]))],
     [
       'a prefix of a log, and all of it',
@@ -223,6 +231,11 @@ describe('the judge', () => {
         ...slots(99_000, 101_000),
         disruptions: [{ ...kill(1500, 'scheduler'), worker: null, backMs: 4500 }],
       }),
+    ],
+    [
+      'a time that was not built beside a frozen engine that held no lock',
+      'slot:',
+      evidence(lines(1, 'begin@100 end@900'), { ...slots(1000, 3000), disruptions: [freeze(1500, 4500)] }),
     ],
     ['a change that a scheduler lost', 'lost: latest', ofTwo(EACH, collapsing([90, REVISION, null]))],
     [

@@ -15,6 +15,8 @@ export interface Disruption {
   readonly untilMs: number;
   /** When a process in its place was seen running again (a master: ready). */
   readonly backMs: number;
+  /** Whether a frozen process kept all others from writing: it was stopped while it held SQLite's only lock. */
+  readonly heldAll: boolean;
 }
 
 export interface Commit {
@@ -336,12 +338,12 @@ function judgeCounted(requests: readonly (readonly Attempt[])[], { counted: { bu
 }
 
 /**
- * Checks that a scheduler by time makes one build for each time. After times that passed while no scheduler was there, only the last of
- * them is built.
+ * Checks that a scheduler by time makes one build for each time. After times that passed while no scheduler was there, or none could
+ * write, only the last of them is built.
  */
 function judgeSlots({ slots: { everyMs, made }, disruptions, leaseMs }: Evidence): string[] {
   const due = made.map(({ dueMs }) => dueMs).sort((a, b) => a - b);
-  const disturbed = disruptions.filter(({ kind }) => kind === 'scheduler');
+  const disturbed = disruptions.filter(({ kind, heldAll }) => kind === 'scheduler' || heldAll);
   return due.slice(1).flatMap((dueMs, i) => {
     const beforeMs = due[i]!;
     if (dueMs === beforeMs) return [`slot: the builds of ${new Date(dueMs).toISOString()} were made twice`];

@@ -249,7 +249,16 @@ class Scenario {
     await eventually(() => !pids.some((pid) => place.pids().includes(pid)), { what: `the end of ${name}` });
     // A process that does not come back is reported as missing at the end.
     await missingOf([place], START_MS);
-    this.disruptions.push({ action: 'kill', kind, name, worker, atMs, untilMs: atMs, backMs: Date.now() });
+    this.disruptions.push({
+      action: 'kill',
+      kind,
+      name,
+      worker,
+      atMs,
+      untilMs: atMs,
+      backMs: Date.now(),
+      heldAll: false,
+    });
   }
 
   /**
@@ -272,7 +281,7 @@ class Scenario {
         this.ledger().some((line) => line.requestId === begun.requestId && line.attempt > begun.attempt),
       );
       const { kind, name, worker } = engine;
-      this.disruptions.push({ action: 'freeze', kind, name, worker, atMs, untilMs, backMs: untilMs });
+      this.frozen({ kind, name, worker, atMs, untilMs }, overtaken);
       await delay(AFTERMATH_MS);
       const outlived = engine.pids().includes(pid!);
       this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
@@ -295,15 +304,7 @@ class Scenario {
       }
       const { name } = this.places.find((place) => place.pids().includes(pid)) ?? { name: 'scheduler' };
       const { atMs, untilMs, overtaken } = await this.freeze(pid, () => this.areAsked(revisions));
-      this.disruptions.push({
-        action: 'freeze',
-        kind: 'scheduler',
-        name,
-        worker: null,
-        atMs,
-        untilMs,
-        backMs: untilMs,
-      });
+      this.frozen({ kind: 'scheduler', name, worker: null, atMs, untilMs }, overtaken);
       await delay(AFTERMATH_MS);
       const outlived = this.places.some((place) => place.kind === 'scheduler' && place.pids().includes(pid));
       this.sayFrozen(name, untilMs - atMs, overtaken, outlived);
@@ -337,7 +338,8 @@ class Scenario {
     clearInterval(holding);
     if (bus) await bus.restart();
     const untilMs = Date.now();
-    this.disruptions.push({ action: 'down', kind: 'bus', name: 'bus', worker: null, atMs, untilMs, backMs: untilMs });
+    const what = { kind: 'bus', name: 'bus', worker: null } as const;
+    this.disruptions.push({ ...what, action: 'down', atMs, untilMs, backMs: untilMs, heldAll: false });
     if (!isBegun) return 'halted: what was pushed while the bus was down had not been begun when it came back';
     return this.settle('the outage of the bus');
   }
@@ -463,6 +465,11 @@ class Scenario {
       { timeoutMs: 30_000, what: `${place.name} running` },
     );
     return pids || [];
+  }
+
+  private frozen(what: Pick<Disruption, 'kind' | 'name' | 'worker' | 'atMs' | 'untilMs'>, overtaken: boolean): void {
+    const heldAll = !overtaken && this.options.stack === 'embedded';
+    this.disruptions.push({ ...what, action: 'freeze', backMs: what.untilMs, heldAll });
   }
 
   private sayFrozen(name: string, forMs: number, overtaken: boolean, outlived: boolean): void {
