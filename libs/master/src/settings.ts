@@ -119,7 +119,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
  */
 export function readSettings<R extends MasterRole>(role: R, env: NodeJS.ProcessEnv = process.env): RoleSettings[R] {
   const reader = new EnvironmentReader(env);
-  const settings = { ...commonSettings(role, reader), ...OWN_SETTINGS[role](reader) } as unknown as RoleSettings[R];
+  const settings = READERS[role](reader);
   const { problems } = reader;
   if (problems.length > 0) throw new UserError('bad-settings', problems.join('\n'), { problems });
   return settings;
@@ -134,7 +134,10 @@ function isPlainUrl(text: string): boolean {
   return text.toLowerCase() === `${origin}${pathname === '/' ? '' : pathname}`.toLowerCase();
 }
 
-function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSettings {
+function commonSettings<R extends MasterRole>(
+  role: R,
+  reader: EnvironmentReader,
+): MasterSettings & { readonly role: R } {
   const { env, problems } = reader;
   const dataFolder = resolve(reader.text('MILLRACE_DATA', '.millrace'));
   const scheme = env.MILLRACE_UI_TLS_CERT ? 'https' : 'http';
@@ -170,10 +173,9 @@ function commonSettings(role: MasterRole, reader: EnvironmentReader): MasterSett
   };
 }
 
-type OwnSettings<R extends MasterRole> = Omit<RoleSettings[R], keyof MasterSettings>;
-
-const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) => OwnSettings<R> } = {
+const READERS: { readonly [R in MasterRole]: (reader: EnvironmentReader) => RoleSettings[R] } = {
   engine: (reader) => ({
+    ...commonSettings('engine', reader),
     workerHost: reader.text('MILLRACE_WORKER_HOST', '127.0.0.1'),
     workerPort: reader.integer('MILLRACE_WORKER_PORT', 9989, 0, 65535),
     workerPbPort: reader.optionalInteger('MILLRACE_WORKER_PB_PORT', 0, 65535),
@@ -186,12 +188,14 @@ const OWN_SETTINGS: { readonly [R in MasterRole]: (reader: EnvironmentReader) =>
     runnerMemoryMb: reader.integer('MILLRACE_RUNNER_MEMORY_MB', 512, 32, 65_536),
   }),
   scheduler: (reader) => ({
+    ...commonSettings('scheduler', reader),
     triggerHost: reader.text('MILLRACE_TRIGGER_HOST', '127.0.0.1'),
     triggerPort: reader.integer('MILLRACE_TRIGGER_PORT', 8020, 0, 65535),
     triggerToken: reader.secret('MILLRACE_TRIGGER_TOKEN', MIN_TOKEN_CHARACTERS),
     ...hookSettings(reader),
   }),
   ui: (reader) => ({
+    ...commonSettings('ui', reader),
     trustedProxies: cidrs(reader, 'MILLRACE_TRUSTED_PROXIES'),
     wsMax: reader.integer('MILLRACE_WS_MAX', 2000, 1, 100_000),
     wsMaxPerAddress: reader.integer('MILLRACE_WS_MAX_PER_ADDRESS', 1000, 1, 100_000),
