@@ -17,6 +17,9 @@ import { WebApp } from './web-app.js';
 /** First words of addresses that are for programs. */
 const FOR_PROGRAMS = /^\/(api|auth|avatar|badges|change_hook|config|metrics|sse|ws)(\/|$)/;
 
+/** Settings of Buildbot's server that there is nothing to say about here. Its clients read them all the same. */
+const NOTHING_OF_STOCK = { authz: {}, debug: false, logfileName: null, ui_default_config: {} };
+
 @Controller()
 export class PagesController {
   constructor(
@@ -44,8 +47,10 @@ export class PagesController {
   private async siteConfig(request: FastifyRequest): Promise<Record<string, unknown>> {
     const caller = await this.callers.of(request.headers, addressOf(request.raw));
     const revision = await this.catalog.currentRevision();
-    const { publicUrl } = this.settings;
+    const { publicUrl, httpPort } = this.settings;
     return {
+      ...NOTHING_OF_STOCK,
+      port: httpPort,
       auth: this.authOfStock(),
       avatar_methods: [{ name: this.policy.www.avatars ?? 'initials' }],
       buildbotURL: `${publicUrl}/`,
