@@ -155,6 +155,7 @@ export {
 export {
   type AuthOptions,
   type AuthzOptions,
+  type AvatarsOptions,
   type ProxyOptions,
   type RoleMembers,
   rolesFromDomain,

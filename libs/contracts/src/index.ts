@@ -42,6 +42,7 @@ export type {
 } from './config.js';
 export type {
   CompiledAuth,
+  CompiledAvatars,
   CompiledGithub,
   CompiledHtpasswd,
   CompiledLdap,

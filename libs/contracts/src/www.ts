@@ -7,9 +7,17 @@ export interface CompiledWww {
   /** Patterns of the roles that see projects which say nothing about it, and what has no project. Missing for everybody. */
   readonly defaultVisibility?: readonly string[];
   /** Where pictures of people come from. Missing where they are drawn here, from initials. */
-  readonly avatars?: 'gravatar';
+  readonly avatars?: 'gravatar' | CompiledAvatars;
   /** Folder with Buildbot's own frontend, on the machines of the UIs. */
   readonly stockFrontend?: string;
+}
+
+/** The services that a UI fetches pictures of people from. */
+export interface CompiledAvatars {
+  /** Addresses with places such as `{md5}`, in the order in which they are asked. */
+  readonly from: readonly string[];
+  /** Whether they may be in a private network. */
+  readonly privateAddresses: boolean;
 }
 
 /** How people sign in, and how long they stay signed in. */

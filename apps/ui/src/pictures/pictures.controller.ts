@@ -9,12 +9,16 @@ import { Callers } from '../access/callers.js';
 import { addressOf } from '../http/api-request.js';
 import { Reads } from '../reads.js';
 import { Sights } from '../resources/sights.js';
-import { avatarRequest, gravatarOf, initialsPicture } from './avatar.js';
+import { type AvatarRequest, avatarRequest, gravatarOf, initialsPicture } from './avatar.js';
+import { Avatars } from './avatars.js';
 import { badgeOf, badgeRequest } from './badge.js';
+import type { Picture } from './fetch-picture.js';
 
 /** Builds of a builder, newest first, among which that of a branch is looked for. */
 const BUILDS_LOOKED_AT = 100;
+const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 86_400;
+const SVG = 'image/svg+xml';
 
 /** Pictures of people and of results, for pages here and elsewhere. */
 @Controller()
@@ -25,16 +29,24 @@ export class PicturesController {
     private readonly policy: AccessPolicy,
     private readonly sights: Sights,
     private readonly callers: Callers,
+    private readonly avatars: Avatars,
   ) {}
 
-  /** Answers with a person's picture. Nothing is told to anybody else, unless that is configured. */
+  /** Answers with a person's picture, or leads to Gravatar. Nothing is told to anybody else, unless that is configured. */
   @Get(['avatar', 'avatar/:hash'])
   async avatar(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const wanted = avatarRequest(paramsOf(request));
     const isGravatar =
       this.policy.www.avatars === 'gravatar' && (request.params as { hash?: string }).hash === undefined;
     if (isGravatar) await reply.type('text/html').redirect(gravatarOf(wanted), 302);
-    else await sendPicture(reply, initialsPicture(wanted), `public, max-age=${DAY_SECONDS}`);
+    else await this.sendAvatar(reply, wanted);
+  }
+
+  private async sendAvatar(reply: FastifyReply, wanted: AvatarRequest): Promise<void> {
+    const found = await this.avatars.of(wanted);
+    const keepSeconds = found === 'unknown' ? MINUTE_SECONDS : DAY_SECONDS;
+    const picture = typeof found === 'object' ? found : { type: SVG, bytes: Buffer.from(initialsPicture(wanted)) };
+    await sendPicture(reply, picture, `public, max-age=${keepSeconds}`);
   }
 
   /**
@@ -54,7 +66,8 @@ export class PicturesController {
         `there is no badge '${printable(file, 100)}': expected a builder's name and '.svg'`,
       );
     const wanted = badgeRequest(paramsOf(request));
-    await sendPicture(reply, badgeOf(wanted, await this.resultOf(builderId, wanted.branch)), 'no-cache');
+    const bytes = Buffer.from(badgeOf(wanted, await this.resultOf(builderId, wanted.branch)));
+    await sendPicture(reply, { type: SVG, bytes }, 'no-cache');
   }
 
   private async resultOf(builderId: number, branch: string | null): Promise<Result | null> {
@@ -76,15 +89,15 @@ function paramsOf(request: FastifyRequest): URLSearchParams {
   return new URLSearchParams((request.raw.url ?? '').split('?')[1] ?? '');
 }
 
-async function sendPicture(reply: FastifyReply, svg: string, cacheControl: string): Promise<void> {
-  const etag = `W/"${createHash('sha1').update(svg).digest('base64url')}"`;
+async function sendPicture(reply: FastifyReply, { type, bytes }: Picture, cacheControl: string): Promise<void> {
+  const etag = `W/"${createHash('sha1').update(bytes).digest('base64url')}"`;
   void reply
     .headers({
       etag,
       'cache-control': cacheControl,
       'content-security-policy': `default-src 'none'; style-src 'unsafe-inline'`,
     })
-    .type('image/svg+xml');
+    .type(type);
   if (reply.request.headers['if-none-match'] === etag) await reply.status(304).send();
-  else await reply.send(svg);
+  else await reply.send(bytes);
 }

@@ -48,11 +48,12 @@ export class PagesController {
     const caller = await this.callers.of(request.headers, addressOf(request.raw));
     const revision = await this.catalog.currentRevision();
     const { publicUrl, httpPort } = this.settings;
+    const { avatars = 'initials' } = this.policy.www;
     return {
       ...NOTHING_OF_STOCK,
       port: httpPort,
       auth: this.authOfStock(),
-      avatar_methods: [{ name: this.policy.www.avatars ?? 'initials' }],
+      avatar_methods: [{ name: typeof avatars === 'object' ? 'services' : avatars }],
       buildbotURL: `${publicUrl}/`,
       bus: this.hints.state,
       multiMaster: true,

@@ -269,6 +269,20 @@ describe('compileWww', () => {
       'www.auth.providers[0].userDn',
     ],
     ['no time at all', { auth: { idleHours: 0 } }, 'www.auth.idleHours'],
+    ['avatars of no source', { avatars: { from: [] } }, 'www.avatars.from'],
+    [
+      'avatars of a host that is asked for',
+      { avatars: { from: ['https://{username}.example/a'] } },
+      'www.avatars.from[0]',
+    ],
+    ['avatars with a login', { avatars: { from: ['https://a:b@c.example/{md5}'] } }, 'www.avatars.from[0]'],
+    ['avatars of a file', { avatars: { from: ['gravatar', 'file:///{md5}'] } }, 'www.avatars.from[1]'],
+    [
+      'avatars that are the same for all',
+      { avatars: { from: ['https://c.example/?s={size}'] } },
+      'www.avatars.from[0]',
+    ],
+    ['avatars by what nobody knows', { avatars: { from: ['https://c.example/{id}'] } }, 'www.avatars.from[0]'],
     ['a folder that is not absolute', { stockFrontend: 'buildbot-www' }, 'www.stockFrontend'],
     ['something else', { www: 1, auth: {} }, 'www.www'],
   ])('refuses %s', (_name, www, path) => {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import type { CompiledAuth, CompiledProxy, CompiledWww } from '@millrace/contracts';
 import { RIGHTS_ACTIONS, RIGHTS_PLACES, type RightsPolicy, type RightsRule, type RoleSource } from '@millrace/domain';
 import { ObjectReader, SHORT } from '../object-reader.js';
+import { compileAvatars } from './avatars.js';
 import { compileProviders } from './providers/compile.js';
 
 /** Headers that mean nothing else. */
@@ -28,17 +29,17 @@ export function compileWww(top: ObjectReader): CompiledWww | null {
   const auth = reader.has('auth') ? compileAuth(reader.inner('auth')) : null;
   const authz = reader.has('authz') ? compileAuthz(reader.inner('authz')) : null;
   const stockFrontend = reader.has('stockFrontend') ? reader.text('stockFrontend', FOLDER) : null;
-  const avatars = reader.oneOf('avatars', ['initials', 'gravatar'], 'initials');
+  const avatars = compileAvatars(reader);
   const defaultVisibility = reader.has('defaultVisibility') ? compileVisibleTo(reader, 'defaultVisibility') : null;
   reader.done();
-  if (auth === null && authz === null && stockFrontend === null && defaultVisibility === null && avatars === 'initials')
+  if (auth === null && authz === null && stockFrontend === null && defaultVisibility === null && avatars === null)
     return null;
   return {
     ...(auth && { auth }),
     ...(authz && { authz }),
     ...(defaultVisibility && { defaultVisibility }),
     ...(stockFrontend !== null && { stockFrontend }),
-    ...(avatars === 'gravatar' && { avatars }),
+    ...(avatars !== null && { avatars }),
   };
 }
 

@@ -96,7 +96,19 @@ export interface WwwOptions {
   readonly stockFrontend?: string;
   /**
    * Where pictures of people come from. The default is `initials`: they are drawn by the UI. With `gravatar` browsers fetch them from there, by
-   * a hash of the person's address.
+   * a hash of the person's address. With an object the UI fetches them, and keeps them for a day.
    */
-  readonly avatars?: 'initials' | 'gravatar';
+  readonly avatars?: 'initials' | 'gravatar' | AvatarsOptions;
+}
+
+/** Services that the UI fetches pictures of people from. Initials are drawn where none has one. */
+export interface AvatarsOptions {
+  /**
+   * One to four services, in the order in which they are asked: `gravatar`, `github`, or an address, in which `{md5}` and `{sha256}` stand for
+   * the hash of the person's e-mail address, `{email}` for itself, `{username}` for the name that is asked for, `{login}` for the
+   * name at a forge (which an address such as `1+ann@users.noreply.github.com` tells, too), and `{size}` for the pixels.
+   */
+  readonly from: readonly string[];
+  /** Whether services may have an address of a private network. Default `false`. */
+  readonly privateAddresses?: boolean;
 }
