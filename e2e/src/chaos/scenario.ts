@@ -462,7 +462,7 @@ class Scenario {
         const now = place.pids();
         return now.length > 0 && now;
       },
-      { timeoutMs: 30_000, what: `${place.name} running` },
+      { timeoutMs: START_MS, what: `${place.name} running` },
     );
     return pids || [];
   }
