@@ -104,6 +104,26 @@ describeWeb('the pages, in a browser', () => {
       .waitFor();
   });
 
+  it('rebuilds a build, and leads to the new one', async () => {
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['true'] });
+    await page.goto(`${cluster.url}${new URL(requests[0]!.link).pathname}`);
+    const build = page.locator('a[href*="/builds/"]').first();
+    await build.click();
+    const former = page.getByRole('heading', { level: 1 }).filter({ hasText: /Build #\d+/ });
+    const number = /#(\d+)/.exec((await former.textContent())!)![1]!;
+    // Only a build that has ended has the button.
+    await page.getByRole('button', { name: 'Rebuild', exact: true }).click({ timeout: PATIENT.timeoutMs * 3 });
+    await page.waitForURL(/\/buildrequests\/\d+$/);
+    await build.click();
+    await page.waitForURL(/\/builds\/\d+$/);
+    const next = new URL(page.url()).pathname.split('/').at(-1)!;
+    expect(Number(next)).toBeGreaterThan(Number(number));
+    // It ends as the former did, so it is the same that was built.
+    await page.getByRole('button', { name: 'Rebuild', exact: true }).waitFor({ timeout: PATIENT.timeoutMs * 3 });
+    const { builds } = await cluster.api<{ builds: { results: number }[] }>(`/builders/true/builds/${next}`);
+    expect(builds[0]!.results).toBe(0);
+  }, 180_000);
+
   it('forces a build of a patch, with files and values of groups', async () => {
     const { builders } = await cluster.api<{ builders: { builderid: number }[] }>('/builders/check');
     await page.goto(`${cluster.url}/builders/${builders[0]!.builderid}`);
