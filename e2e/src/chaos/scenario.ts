@@ -79,6 +79,8 @@ const FRESH_MS = 10_000;
  */
 const ROUNDS = 6;
 const START_MS = 180_000;
+/** Lines of what the cluster printed last, with the reason why a run came to no end. */
+const LINES_TOLD = 100;
 /** When the ledger does not grow for this long, it is complete. */
 const STALL_MS = 60_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
@@ -113,6 +115,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
       const places = await assemble(cluster, stack.bus);
       const evidence = await new Scenario(options, stack, cluster, places, history, folder).run();
       return { evidence, output: cluster.output };
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error([why, ...cluster.output.slice(-LINES_TOLD)].join('\n'), { cause });
     } finally {
       await cluster.stop();
     }
@@ -150,7 +155,7 @@ class Scenario {
   async run(): Promise<Evidence> {
     const missing = await missingOf(this.places, START_MS);
     if (missing.length > 0) {
-      throw new Error(`the cluster did not start: ${missing.join('; ')}\n${this.cluster.output.slice(-60).join('\n')}`);
+      throw new Error(`the cluster did not start: ${missing.join('; ')}`);
     }
     this.push(1);
     let trouble = await this.settle('the first commit');
