@@ -54,10 +54,15 @@ export class ConfigHost {
 
   /**
    * Loads a configuration file in a new thread.
+   * @param snapshot the files as they were loaded earlier, instead of as they are
    * @throws ConfigError `bad-config`
    */
-  static async start(file: string, options: ConfigHostOptions = {}): Promise<ConfigHost> {
-    const { thread, revision } = await startThread({ file, snapshot: null }, options);
+  static async start(
+    file: string,
+    options: ConfigHostOptions = {},
+    snapshot: ConfigSnapshot | null = null,
+  ): Promise<ConfigHost> {
+    const { thread, revision } = await startThread({ file, snapshot }, options);
     return new ConfigHost(file, options, revision, thread);
   }
 

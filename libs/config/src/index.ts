@@ -2,6 +2,8 @@ export * from './for-configurations.js';
 export * from './hooks/index.js';
 export { checkAddedSteps } from './compile-step.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
+export { KeptRevisions } from './kept-revisions.js';
+export { type InForce, loadInForce, type LoadInForceOptions } from './load-in-force.js';
 export { type ConfigSnapshot, loadAndCompile, loadConfig, type LoadedConfig } from './load.js';
 export {
   type Answer,

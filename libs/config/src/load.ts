@@ -8,11 +8,19 @@ import { compileConfig, type CompileOptions, type CompileResult } from './compil
 import { locationIn } from './location.js';
 import { ConfigError } from './problems.js';
 
+/** One of the user's files as it was loaded. */
+export interface LoadedFile {
+  /** JavaScript. */
+  readonly code: string;
+  /** Of the source, hexadecimal. */
+  readonly sha256: string;
+}
+
 /**
- * The user's files at the time when they were loaded: JavaScript by absolute path. Loading with a snapshot gives the same configuration
- * again although the files have changed since, and needs no compiler.
+ * The user's files at the time when they were loaded, by absolute path. Loading with a snapshot gives the same configuration again although
+ * the files have changed since, and needs no compiler.
  */
-export type ConfigSnapshot = Readonly<Record<string, string>>;
+export type ConfigSnapshot = Readonly<Record<string, LoadedFile>>;
 
 export interface LoadedConfig {
   readonly file: string;
@@ -41,8 +49,7 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     const message = `${path} cannot be read: ${messageOf(error)}`;
     throw new ConfigError([{ path: '', value: path, expected: 'a configuration file', message, file: path }]);
   });
-  const code: Record<string, string> = {};
-  const sources: Record<string, string> = {};
+  const files: Record<string, LoadedFile> = {};
   const compiler = createJiti(pathToFileURL(path).href, { fsCache: false, moduleCache: false });
   const jiti = createJiti(pathToFileURL(path).href, {
     fsCache: false,
@@ -54,16 +61,18 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     },
     transform: (options) => {
       const name = options.filename ?? path;
-      code[name] = snapshot[name] ?? compiler.transform(options);
-      sources[portableName(path, name)] = createHash('sha256').update(options.source).digest('hex');
-      return { code: code[name] };
+      files[name] = snapshot[name] ?? {
+        code: compiler.transform(options),
+        sha256: createHash('sha256').update(options.source).digest('hex'),
+      };
+      return { code: files[name].code };
     },
   });
   let module: unknown;
   try {
     module = await jiti.import(path);
   } catch (error) {
-    throw error instanceof ConfigError ? error : new ConfigError([problemFrom(error, path, code)]);
+    throw error instanceof ConfigError ? error : new ConfigError([problemFrom(error, path, files)]);
   }
   const user = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
   if (user === undefined) {
@@ -71,7 +80,11 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     throw new ConfigError([{ path: '', expected: 'a default export', message, file: path }]);
   }
   // The default export may be a promise.
-  return { file: path, user: await Promise.resolve(user), snapshot: code, sources };
+  const awaited = await Promise.resolve(user);
+  const sources = Object.fromEntries(
+    Object.entries(files).map(([name, { sha256 }]) => [portableName(path, name), sha256]),
+  );
+  return { file: path, user: awaited, snapshot: files, sources };
 }
 
 /** Loads and compiles a configuration. A master starts with the result, and `check-config` checks it. */
@@ -88,12 +101,12 @@ async function importSteps(): Promise<unknown> {
   return await import(STEPS);
 }
 
-/** Returns a file's name for the fingerprint. Masters that keep the same configuration in different folders get the same one. */
-function portableName(configFile: string, name: string): string {
+/** Returns a file's name for the fingerprint and for keeping. Masters that keep the same configuration in different folders get the same one. */
+export function portableName(configFile: string, name: string): string {
   return relative(dirname(configFile), name).split(sep).join('/');
 }
 
-function problemFrom(error: unknown, file: string, loaded: Readonly<Record<string, string>>) {
+function problemFrom(error: unknown, file: string, loaded: ConfigSnapshot) {
   const text = messageOf(error);
   const syntax = /^(.*?)(?:\s*\((\d+):(\d+)\))?(?:\n|$)/s.exec(text);
   const parsedAt = /(?:^|\s)([^\s:]+\.[cm]?[jt]sx?):(\d+):(\d+)/.exec(text);
