@@ -70,6 +70,7 @@ export type {
   LockPartyResource,
   LockResource,
   RevisionDifferenceResource,
+  RevertResource,
   RevisionResource,
   LogChunkResource,
   LogResource,

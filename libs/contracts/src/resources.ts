@@ -424,6 +424,20 @@ export interface RevisionResource {
   revisionid: number;
 }
 
+/** An earlier revision, in force in place of what a configuration file says. This resource is Millrace's own. */
+export interface RevertResource {
+  fingerprint: string;
+  /** Fingerprint of the file. When the file has another one at every living master, this ends. */
+  instead_of: string;
+  made_at: number;
+  made_by: string;
+  /** Names of the masters that have it in force. */
+  masters: readonly string[];
+  /** The masters that should have it and cannot, and why. */
+  missing: readonly { readonly master: string; readonly why: string }[];
+  revisionid: number | null;
+}
+
 /** What differs between two revisions, in one section of them. This resource is Millrace's own. */
 export interface RevisionDifferenceResource {
   added: readonly string[];

@@ -8,6 +8,7 @@ import {
 } from '@millrace/domain';
 import { RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
+import { endPastReverts, type FileStanding } from './reverts.js';
 import { startFromNow } from './intake/backlog.js';
 import { aliveSql, type Incarnation } from './masters.js';
 import { allIn, chunked, type Database, placeholders, type Row, rowPlaceholders, type Transaction } from './sql.js';
@@ -60,17 +61,25 @@ export class ConfigurationStore {
 
   /**
    * Stores a compiled revision and assigns it to this master, in one transaction: names get ids, and the master is recorded as one that
-   * runs these builders (`serves`) or else these schedulers. A fingerprint is stored once.
+   * runs these builders (`serves`) or else these schedulers. A fingerprint is stored once. `standing` says what the file has when that is
+   * something else.
    */
   apply(
     me: Incarnation,
-    revision: { fingerprint: string; body: string },
+    revision: { fingerprint: string; body: string; standing?: FileStanding },
     definitions: Definitions,
     options: { serves: boolean },
   ): Promise<DefinitionIds> {
     return this.db.transaction(async (tx) => {
       const id = await storedRevision(tx, revision);
-      await (await tx.repository(MasterEntity)).update({ id: me.masterId }, { revisionId: id });
+      const { fileFingerprint, missing } = revision.standing ?? {
+        fileFingerprint: revision.fingerprint,
+        missing: null,
+      };
+      await (
+        await tx.repository(MasterEntity)
+      ).update({ id: me.masterId }, { revisionId: id, fileFingerprint, missing });
+      await endPastReverts(tx, fileFingerprint);
       const projects = await nameIds(tx, 'projects', definitions.projects, {
         description: (project) => project.description ?? null,
         visible_to: (project) => (project.visibleTo ? JSON.stringify(project.visibleTo) : null),

@@ -12,6 +12,7 @@ export { type NewSession, SessionStore } from './accounts/sessions.js';
 export { type Account, type Identity, isUsername, type NewAccount, UserStore } from './accounts/users.js';
 export { createBuildset, type CreatedBuildset, type NewBuildset } from './buildsets.js';
 export { REVISION_DIFFERENCE_SHAPE, RevisionReads, REVISIONS, type StoredRevision } from './revisions.js';
+export { type AskedMaster, type FileStanding, REVERT_SHAPE, RevertStore } from './reverts.js';
 export { type CollapsedRequest } from './collapsing.js';
 export { completeRequest } from './completing.js';
 export { ChoiceStore, type RequestToChoose } from './claims/choices.js';

@@ -11,6 +11,7 @@ import { CatalogReads } from './reads/catalog.js';
 import { ChangeReads } from './reads/changes.js';
 import { DeliveryReads } from './reads/deliveries.js';
 import { LockReads } from './reads/locks.js';
+import { RevertStore } from './reverts.js';
 import { RevisionReads } from './revisions.js';
 import type { Database } from './sql.js';
 import { WorkerTokenStore } from './worker-tokens.js';
@@ -27,6 +28,7 @@ export interface Stores {
   readonly deliveryReads: DeliveryReads;
   readonly locks: LockReads;
   readonly masters: MasterStore;
+  readonly reverts: RevertStore;
   readonly revisions: RevisionReads;
   readonly sessions: SessionStore;
   readonly tokens: WorkerTokenStore;
@@ -66,6 +68,9 @@ export function storesOf(db: Database): Stores {
     },
     get masters() {
       return new MasterStore(db);
+    },
+    get reverts() {
+      return new RevertStore(db);
     },
     get revisions() {
       return new RevisionReads(db);

@@ -16,6 +16,18 @@ export class RevisionEntity {
   @Text({ nullable: true }) changed: string | null;
 }
 
+/** An earlier revision, in force in place of what a configuration file says. */
+@Entity('reverts')
+export class RevertEntity {
+  /** Fingerprint of the file for as long as this holds. */
+  @Key(64, { primary: true }) insteadOf: string;
+  /** Of the revision that is in force. */
+  @Key(64) fingerprint: string;
+  @Text() madeBy: string;
+  /** In ms since 1970. */
+  @Big() madeAtMs: number;
+}
+
 @Entity('projects')
 @Unique('name', ['name'])
 export class ProjectEntity {

@@ -26,6 +26,10 @@ export class MasterEntity {
   @Big() leaseMs: number;
   /** The configuration that the master runs (`revisions`); null before the first. */
   @Big({ nullable: true }) revisionId: number | null;
+  /** Fingerprint of its configuration file as it read it last, which need not be in force; null for a UI and for earlier releases. */
+  @Key(64, { nullable: true }) fileFingerprint: string | null;
+  /** Why it does not have the earlier revision that should be in force; null when all is well. */
+  @Text({ nullable: true }) missing: string | null;
 }
 
 /** The last write of a master's journal. */

@@ -14,6 +14,7 @@ import { Children0015 } from './0015-children.js';
 import { Locks0016 } from './0016-locks.js';
 import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
+import { Reverts0021 } from './0021-reverts.js';
 import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
 import { Visibility0026 } from './0026-visibility.js';
@@ -42,6 +43,7 @@ export const MIGRATIONS = [
   Locks0016,
   CollapsedRequests0017,
   CallbackWaits0020,
+  Reverts0021,
   Accounts0024,
   Audit0025,
   Visibility0026,
