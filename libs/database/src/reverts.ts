@@ -78,7 +78,7 @@ export class RevertStore {
       const reverts = await tx.repository(RevertEntity);
       if ((await reverts.count()) === 0)
         throw new UserError('not-reverted', 'no earlier revision is in force: there is nothing to end');
-      await reverts.clear();
+      await tx.run(`DELETE FROM reverts`);
       return await askAll(tx);
     });
   }
