@@ -47,6 +47,29 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('ca
     expect((await buildsOf('patient'))[0]).toMatchObject({ complete: false });
   }, 120_000);
 
+  it('cancel what is asked for an older branch with the same key', async () => {
+    const id = await api.builderId('watched');
+    const requests = async () =>
+      (
+        await cluster.api<{ buildrequests: { buildrequestid: number; results: number; reason: string | null }[] }>(
+          `/builders/${id}/buildrequests?order=buildrequestid&limit=100`,
+        )
+      ).buildrequests;
+    const before = (await requests()).length;
+    const push = async (branch: string, count: number) => {
+      repository.checkout(branch);
+      repository.commit(branch);
+      await eventually(async () => (await requests()).length === before + count, within(`a request for ${branch}`));
+    };
+    await push('review/1/1', 1);
+    await push('review/2/1', 2);
+    await push('review/1/2', 3);
+    const cancelled = async () => (await requests()).slice(before).map(({ results }) => results === Result.CANCELLED);
+    await eventually(async () => (await cancelled())[0] === true, within('the older patch set to be cancelled'));
+    expect(await cancelled()).toEqual([true, false, false]);
+    expect((await requests())[before]!.reason).toMatch(/newest-patch-set: change \d+ of the same branch is newer/);
+  }, 120_000);
+
   it('cancel what the configuration names when a builder of the buildset fails', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', sourceStamp: { branch: 'other' } });
     const request = async (builder: string) => api.request(requests.find((one) => one.builder === builder)!.id);

@@ -133,7 +133,7 @@ export {
   failingBuildsetCanceller,
   type FailingBuildsetCancellerOptions,
 } from './services/failing-buildset-canceller.js';
-export { oldBuildCanceller, type OldBuildCancellerOptions } from './services/old-build-canceller.js';
+export { type BranchInfo, oldBuildCanceller, type OldBuildCancellerOptions } from './services/old-build-canceller.js';
 export { type ServiceDefinition } from './services/registry.js';
 export { singleBranch, type SingleBranchOptions } from './schedulers/single-branch/index.js';
 export { type TriggerableCodebase } from './schedulers/call-codebases.js';

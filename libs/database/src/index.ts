@@ -37,7 +37,7 @@ export { ChangeSourceStore, type SourceState } from './intake/change-sources.js'
 export { type Change, IntakeStore, type NewChange } from './intake/changes.js';
 export { type CallKept, type KeptCall } from './intake/kept-calls.js';
 export { type FinishedBuildset, FinishedBuildsetStore } from './intake/finished-buildsets.js';
-export { type FailedRequestRow, type OpenRequestRow, ServiceStore } from './intake/services.js';
+export { type FailedRequestRow, type OlderRequestRow, type OpenRequestRow, ServiceStore } from './intake/services.js';
 export { DeliveryStore, type Wanted } from './intake/deliveries.js';
 export {
   type DeliveryOutcome,

@@ -91,16 +91,32 @@ onEveryDatabase('services', (get) => {
       await buildset([0], one);
     const [waiting, running] = older.requests.map(({ requestId }) => requestId) as [number, number];
     await claim(running, 1);
-    expect(found(await store.olderRequests(newest))).toEqual([waiting, running]);
+    expect(found(await store.olderRequests(newest, { branches: 'same' }))).toEqual([waiting, running]);
     const actions = new BuildActionStore(get().db);
     for (const requestId of [waiting, running]) await actions.cancelRequest(requestId, 'old');
-    expect(await store.olderRequests(newest)).toEqual([]);
+    expect(await store.olderRequests(newest, { branches: 'same' })).toEqual([]);
+  });
+
+  it('find what is open for older changes of all branches of a repository, once for each of these', async () => {
+    const repository = `/reviews-${++made}`;
+    const at = (branch: string) => change({ ...MAIN, repository, branch });
+    const [first, second, newest] = [await at('1/1'), await at('1/2'), await at('1/3')];
+    const older = await buildset([0], [first.changeId, second.changeId]);
+    await buildset([0], [(await change({ ...MAIN, branch: '1/1' })).changeId]);
+    const { requestId, builderId } = older.requests[0]!;
+    const rows = await store.olderRequests(newest, { branches: 'all' });
+    expect(rows.sort((a, b) => (a.branch! < b.branch! ? -1 : 1))).toEqual([
+      { requestId, builderId, branch: '1/1' },
+      { requestId, builderId, branch: '1/2' },
+    ]);
   });
 
   it('find older changes of the default branch', async () => {
     const source = { ...MAIN, branch: null, repository: `/repo-${++made}` };
     const older = await buildset([0], [(await change(source as never)).changeId]);
-    expect(found(await store.olderRequests(await change(source as never)))).toEqual(found(older.requests));
+    expect(found(await store.olderRequests(await change(source as never), { branches: 'same' }))).toEqual(
+      found(older.requests),
+    );
   });
 
   it('find failures of unfinished buildsets, and what is left of these', async () => {

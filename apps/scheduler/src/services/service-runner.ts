@@ -2,6 +2,7 @@ import type { ServiceKind } from '@millrace/config';
 import { type CompiledService, requestCancelled } from '@millrace/contracts';
 import {
   type BuildActionStore,
+  type Change,
   type Incarnation,
   type IntakeStore,
   type OpenRequestRow,
@@ -10,8 +11,10 @@ import {
   type OwnershipStore,
   type ServiceStore,
 } from '@millrace/database';
-import { FencedError } from '@millrace/domain';
+import { FencedError, messageOf, OperationalError } from '@millrace/domain';
 import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import type { CallbackCaller } from '../schedulers/judge.js';
+import { BRANCH_KEY_FAILED, BranchKeys } from './branch-keys.js';
 
 /** Most changes that are decided about before the cursor moves. */
 const BATCH = 100;
@@ -32,6 +35,8 @@ export interface ServiceOptions {
   readonly kind: ServiceKind;
   /** Ids of builders by name. */
   readonly builderIds: ReadonlyMap<string, number>;
+  /** Calls callbacks of the configuration. */
+  readonly call: CallbackCaller;
   /** Longest time until a lost hint is noticed; null for never. */
   readonly everyMs: number | null;
 }
@@ -43,13 +48,17 @@ export interface ServiceOptions {
 export class ServiceRunner {
   private readonly loop: Loop;
   private readonly builderNames: ReadonlyMap<number, string>;
+  /** Null when a branch is the same as itself only. */
+  private readonly branchKeys: BranchKeys | null;
   private unsubscribe: () => void = () => undefined;
 
   constructor(
     private readonly options: ServiceOptions,
     private readonly ports: ServicePorts,
   ) {
-    const { service, everyMs, builderIds } = options;
+    const { service, kind, everyMs, builderIds, call } = options;
+    const branchKey = kind.branchKey?.(service) ?? null;
+    this.branchKeys = branchKey === null ? null : new BranchKeys(branchKey, call);
     this.builderNames = new Map([...builderIds].map(([name, id]) => [id, name]));
     const round = (signal: AbortSignal) => this.round(signal);
     this.loop = new Loop({ name: `service:${service.name}`, everyMs, round, log: ports.log });
@@ -97,10 +106,25 @@ export class ServiceRunner {
       const changes = await intake.changesAfter(cursors.changes, BATCH);
       if (changes.length === 0) return;
       for (const change of changes) {
-        const older = this.named(await services.olderRequests(change));
-        await this.cancel(kind.on.change!(service, { change, older }));
+        await this.cancel(kind.on.change!(service, { change, older: this.named(await this.older(change)) }));
       }
       await services.move(owner, { changes: changes.at(-1)!.seq });
+    }
+  }
+
+  /** Returns the open requests for older changes of the same branch. */
+  private async older(change: Change): Promise<readonly OpenRequestRow[]> {
+    const { services, log } = this.ports;
+    if (this.branchKeys === null) return services.olderRequests(change, { branches: 'same' });
+    const older = await services.olderRequests(change, { branches: 'all' });
+    try {
+      return await this.branchKeys.ofSame(change, older);
+    } catch (error) {
+      if (!(error instanceof OperationalError && error.code === BRANCH_KEY_FAILED)) throw error;
+      // Nothing is cancelled for a change whose branch nobody knows. The next one is looked at all the same.
+      const fields = { service: this.options.service.name, changeId: change.changeId, err: error };
+      log.warn(fields, `change ${change.changeId} cancels nothing: ${messageOf(error)}`);
+      return [];
     }
   }
 

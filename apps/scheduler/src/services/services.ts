@@ -3,6 +3,7 @@ import { serviceKind } from '@millrace/config';
 import { BuildActionStore, type Incarnation, IntakeStore, OwnershipStore, ServiceStore } from '@millrace/database';
 import { Hints, Lease, LOG, type Logger, ME, type SchedulerSettings, SETTINGS } from '@millrace/master';
 import type { Revision } from '../configuration/revision.js';
+import { callbackCaller } from '../schedulers/judge.js';
 import { ServiceRunner } from './service-runner.js';
 
 /** The services of a revision, each with a runner of its own. */
@@ -22,10 +23,11 @@ export class Services {
     @Inject(SETTINGS) private readonly settings: SchedulerSettings,
   ) {}
 
-  begin({ config, ids }: Revision): void {
+  begin({ host, config, ids }: Revision): void {
     const { ownerships, services, intake, actions, hints, lease, me, log } = this;
     const ports = { ownerships, services, intake, actions, hints, lease, me, log };
-    const common = { builderIds: ids.builders, everyMs: this.settings.pollIntervalMs };
+    const call = callbackCaller(host, log);
+    const common = { builderIds: ids.builders, call, everyMs: this.settings.pollIntervalMs };
     this.runners = (config.services ?? []).map(
       (service) => new ServiceRunner({ ...common, service, kind: serviceKind(service.kind) }, ports),
     );

@@ -47,6 +47,16 @@ describe('what is old', () => {
   });
 });
 
+describe('the branches that count as one', () => {
+  it.each([
+    [undefined, null],
+    [({ branch }: { branch: string | null }) => branch, 'services.0.branchKey'],
+  ])('are named by the callback of the configuration, if any', (branchKey, handle) => {
+    const [service] = compiled(oldBuildCanceller('tidy', { filters: [], ...(branchKey && { branchKey }) }));
+    expect(serviceKind('old-build-canceller').branchKey!(service!)).toBe(handle);
+  });
+});
+
 describe('the rest of a buildset', () => {
   const [service] = compiled(
     failingBuildsetCanceller('give-up', {
@@ -102,6 +112,11 @@ describe('a configuration of cancellers', () => {
       'a callback',
       [oldBuildCanceller('s', { filters: [{ builders: ['fast'], filter: { branch: () => true } }] })],
       'no callbacks',
+    ],
+    [
+      'a key that is no callback',
+      [oldBuildCanceller('s', { filters: [], branchKey: 'branch' as never })],
+      'services[0].branchKey',
     ],
     [
       'a name used twice',

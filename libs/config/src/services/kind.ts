@@ -23,6 +23,8 @@ export interface ServiceKind<Own extends object = object> {
   readonly name: string;
   /** Reads the kind's own options. The name has been read already. */
   compile(reader: ObjectReader, context: ServiceContext): Own;
+  /** Returns the handle of the callback that says which branches count as one; null when only a branch itself does. */
+  branchKey?(this: void, service: CompiledService & Own): string | null;
   /** The causes that the service decides about. It gets no others. A cause may come again after the death of a master. */
   readonly on: ServiceReactions<CompiledService & Own>;
 }
@@ -46,7 +48,7 @@ export interface OpenRequest {
 
 export interface NewerChange {
   readonly change: FilteredChange & { readonly changeId: number };
-  /** Open requests for older changes of the same repository, project, codebase and branch. */
+  /** Open requests for older changes of the same repository, project and codebase, and of a branch that may count as the same. */
   readonly older: readonly OpenRequest[];
 }
 

@@ -9,6 +9,11 @@ export interface OpenRequestRow {
   readonly builderId: number;
 }
 
+/** An open request that was made for a change of this branch. */
+export interface OlderRequestRow extends OpenRequestRow {
+  readonly branch: string | null;
+}
+
 /** A request that ended with a failure or an exception, while its buildset is not complete. */
 export interface FailedRequestRow extends OpenRequestRow {
   readonly buildsetId: number;
@@ -23,8 +28,8 @@ export interface ServiceCursors {
   readonly failuresMs: number;
 }
 
-/** Newest changes of a branch whose requests are looked for. */
-const OLDER_CHANGES = 200;
+/** Newest changes whose requests are looked for: those of a branch, or those of all branches of a project. */
+const OLDER_CHANGES = { same: 200, all: 1000 };
 /** A failure becomes visible at most this long after its time, but for a transaction that hangs. */
 const LATE_MS = 30_000;
 /** Most failures of one statement. */
@@ -62,21 +67,27 @@ export class ServiceStore {
   }
 
   /**
-   * Returns the open requests of buildsets that were made for older changes only, of the change's branch. They are found by the newest of
-   * these changes, so that it does not depend on how many requests wait, nor on how long the branch's history is.
+   * Returns the open requests of buildsets that were made for older changes only, of the change's branch or of all branches of its
+   * repository. They are found by the newest of these changes, so that it does not depend on how many requests wait, nor on how long the
+   * history is.
    */
-  olderRequests(change: SourceStamp & { readonly changeId: number }): Promise<OpenRequestRow[]> {
+  olderRequests(
+    change: SourceStamp & { readonly changeId: number },
+    { branches }: { readonly branches: 'same' | 'all' },
+  ): Promise<OlderRequestRow[]> {
     const { branch, repository, project, codebase, changeId } = change;
-    return this.db.all<OpenRequestRow>(
-      `SELECT DISTINCT r.id AS requestId, r.builder_id AS builderId
-       FROM (SELECT id FROM changes WHERE ${branch === null ? 'branch IS NULL' : 'branch = ?'} AND id < ?
-             ORDER BY id DESC LIMIT ${OLDER_CHANGES}) older
+    const source = branches === 'all' ? { project } : { branch };
+    const [[column, value]] = Object.entries(source) as [[string, string | null]];
+    return this.db.all<OlderRequestRow>(
+      `SELECT DISTINCT r.id AS requestId, r.builder_id AS builderId, c.branch
+       FROM (SELECT id FROM changes WHERE ${value === null ? `${column} IS NULL` : `${column} = ?`} AND id < ?
+             ORDER BY id DESC LIMIT ${OLDER_CHANGES[branches]}) older
        LEFT JOIN changes c ON c.id = older.id LEFT JOIN buildset_changes b ON b.change_id = older.id
        LEFT JOIN build_requests r ON r.buildset_id = b.buildset_id
        WHERE c.repository = ? AND c.project = ? AND c.codebase = ? AND r.id IS NOT NULL AND r.complete_at_ms IS NULL
          AND ${NOT_STOPPING}
          AND NOT EXISTS (SELECT 1 FROM buildset_changes n WHERE n.buildset_id = r.buildset_id AND n.change_id >= ?)`,
-      [...(branch === null ? [] : [branch]), changeId, repository, project, codebase, changeId],
+      [...(value === null ? [] : [value]), changeId, repository, project, codebase, changeId],
     );
   }
 
