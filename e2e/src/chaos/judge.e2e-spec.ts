@@ -101,6 +101,10 @@ describe('the judge', () => {
   it.each<[string, Evidence]>([
     ['one undisturbed build', evidence(lines(1, 'begin@100 middle@500 end@900'))],
     [
+      'a build that was hit long after its last command had begun',
+      evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@20000 end@20100')], { disruptions: [kill(9000)] }),
+    ],
+    [
       'a build that outlived its engine',
       evidence(lines(1, 'begin@100 middle@4500 end@9000'), { disruptions: [kill(300)] }),
     ],
@@ -268,6 +272,13 @@ describe('the judge', () => {
       'a repetition without a reason',
       'repeated:',
       evidence([...lines(1, 'begin@100 end@200'), ...lines(2, 'begin@300 end@400')]),
+    ],
+    [
+      'a repetition of a build that had ended long before its runner was hit',
+      'repeated:',
+      evidence([...lines(1, 'begin@100 end@200'), ...lines(2, 'begin@9900 end@9990')], {
+        disruptions: [kill(9000, 'runner')],
+      }),
     ],
     [
       'a repetition for which only another worker was hit',

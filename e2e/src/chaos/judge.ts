@@ -196,9 +196,9 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs, coll
   let deaths = 0;
   for (const [i, attempt] of attempts.entries()) {
     const name = nameOf(attempt);
-    const hits = disruptions.filter((disruption) => doesHit(disruption, attempt));
-    if (hits.some((hit) => hit.kind !== 'worker')) deaths += 1;
     const next = attempts[i + 1];
+    const hits = disruptions.filter((disruption) => doesHit(disruption, attempt, next));
+    if (hits.some((hit) => hit.kind !== 'worker')) deaths += 1;
     if (!next) continue;
     if (hits.length === 0) {
       violations.push(`repeated: ${name} was followed by attempt ${next.attempt}, though nothing had been done to it`);
@@ -238,12 +238,10 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs, coll
   return { violations, isGivenUp, rerunsMs };
 }
 
-function doesHit(disruption: Disruption, attempt: Attempt): boolean {
-  return (
-    disruption.worker === attempt.worker &&
-    disruption.untilMs >= attempt.begunMs - SLACK_MS &&
-    disruption.atMs <= attempt.lastMs + COMMIT_SLACK_MS
-  );
+/** An attempt that did not come to its last command was under way until the next one, however long its commands took. */
+function doesHit({ worker, atMs, untilMs }: Disruption, attempt: Attempt, next?: Attempt): boolean {
+  const overMs = Math.max(attempt.lastMs + COMMIT_SLACK_MS, (!attempt.ended && next?.begunMs) || 0);
+  return worker === attempt.worker && untilMs >= attempt.begunMs - SLACK_MS && atMs <= overMs;
 }
 
 /**
