@@ -3,7 +3,7 @@ import type { Database, Queryable, SqlValue, Transaction } from './sql.js';
 
 export interface Statement {
   /** The method of `Queryable` or `Transaction` that got the statement. */
-  readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferAll' | 'deferToEnd';
+  readonly kind: 'all' | 'get' | 'run' | 'defer' | 'deferAll' | 'deferInsert' | 'deferToEnd';
   readonly sql: string;
   readonly params: readonly SqlValue[];
 }
@@ -39,6 +39,7 @@ export function intercepted(db: Database, interceptor: Interceptor): Database {
     defer: through('defer', tx.defer.bind(tx)),
     deferAll: <T>(sql: string, params?: readonly SqlValue[]) =>
       through('deferAll', tx.deferAll.bind(tx)<T>)(sql, params),
+    deferInsert: through('deferInsert', tx.deferInsert.bind(tx)),
     sendDeferred: () => tx.sendDeferred(),
     deferToEnd: through('deferToEnd', tx.deferToEnd.bind(tx)),
   });

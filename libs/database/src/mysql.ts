@@ -182,13 +182,12 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
   }
 
   async deferAll<T = Row>(sql: string, params: readonly SqlValue[] = []): Promise<() => T[]> {
-    let rows: T[] | null = null;
-    this.postpone(this.format(sql, params), (answer) => (rows = answer as T[]));
-    return () => {
-      if (rows === null)
-        throw new UnexpectedError('not-sent', 'the rows of a deferred read are wanted before it was sent');
-      return rows;
-    };
+    return this.answerLater<T[]>(this.format(sql, params));
+  }
+
+  async deferInsert(sql: string, params: readonly SqlValue[] = []): Promise<() => number> {
+    const answer = this.answerLater<ResultSetHeader>(this.format(sql, params));
+    return () => answer().insertId;
   }
 
   async sendDeferred(): Promise<void> {
@@ -200,6 +199,17 @@ class MysqlTransaction extends MysqlStatements implements Transaction {
     const answer = await super.send<unknown>(sent.map(({ text }) => text).join(';\n'));
     const answers = sent.length === 1 ? [answer] : (answer as unknown[]);
     sent.forEach(({ answered }, i) => answered?.(answers[i]));
+  }
+
+  /** Postpones a statement. Returns what returns its answer, once it was sent. */
+  private answerLater<T>(text: string): () => T {
+    let answer: T | null = null;
+    this.postpone(text, (its) => (answer = its as T));
+    return () => {
+      if (answer === null)
+        throw new UnexpectedError('not-sent', 'the answer to a deferred statement is wanted before it was sent');
+      return answer;
+    };
   }
 
   private postpone(text: string, answered: Deferred['answered']): void {

@@ -37,6 +37,11 @@ export interface Transaction extends Queryable {
    * @returns what returns the rows, once the next statement that is not deferred, or the commit, has been answered
    */
   deferAll<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<() => T[]>;
+  /**
+   * Sends an INSERT of one row together with the next statement, in the given order, as `defer` does.
+   * @returns what returns the row's AUTO_INCREMENT id, once the next statement that is not deferred, or the commit, has been answered
+   */
+  deferInsert(sql: string, params?: readonly SqlValue[]): Promise<() => number>;
   /** Sends what is deferred now: its results are needed before there is another statement. */
   sendDeferred(): Promise<void>;
   /**

@@ -104,6 +104,11 @@ class SqliteTransaction implements Transaction {
     return () => rows;
   }
 
+  async deferInsert(sql: string, params: readonly SqlValue[] = []): Promise<() => number> {
+    const { insertId } = this.writer.run(sql, params);
+    return () => insertId;
+  }
+
   async sendDeferred(): Promise<void> {}
 
   async deferToEnd(sql: string, params: readonly SqlValue[] = []): Promise<void> {

@@ -42,6 +42,7 @@ describe('traced', () => {
           defer,
           deferAll: async <T>(sql: string) => (ran.push(sql), (): T[] => []),
           sendDeferred: async () => undefined,
+          deferInsert: async (sql) => (ran.push(sql), () => 1),
           deferToEnd: defer,
         }),
       close: async () => undefined,

@@ -144,7 +144,12 @@ class CommitLoser {
       { kind: 'step-started', number: 0, name: 'make', hidden: false },
       { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: 'oone\n', lines: 1 },
     ]);
-    expect(begun.steps).toHaveLength(1);
+    const step = (await db.get<{ id: number }>(`SELECT id FROM steps WHERE build_id = ?`, [build!.buildId]))!;
+    const log = (await db.get<{ id: number }>(`SELECT id FROM logs WHERE build_id = ?`, [build!.buildId]))!;
+    expect(begun).toMatchObject({
+      steps: [{ stepId: step.id, event: 'started' }],
+      logs: [{ stepId: step.id, logId: log.id, event: 'new' }],
+    });
     await journal.write(build!, [
       { kind: 'log-lines', step: 0, log: 'stdio', type: 's', text: 'otwo\n', lines: 1 },
       { kind: 'step-finished', number: 0, results: Result.SUCCESS, stateString: 'made', hidden: false },
@@ -159,8 +164,8 @@ class CommitLoser {
     expect(await db.all(`SELECT name, results FROM steps WHERE build_id = ?`, [build!.buildId])).toEqual([
       { name: 'make', results: Result.SUCCESS },
     ]);
-    expect(await db.all(`SELECT num_lines AS count FROM logs WHERE build_id = ?`, [build!.buildId])).toEqual([
-      { count: 2 },
+    expect(await db.all(`SELECT num_lines AS count, complete FROM logs WHERE build_id = ?`, [build!.buildId])).toEqual([
+      { count: 2, complete: 1 },
     ]);
   });
 });

@@ -4,7 +4,10 @@ import { onEveryDatabase } from './databases.js';
 
 onEveryDatabase('transactions', (get) => {
   beforeAll(async () => {
-    await get().db.run(`CREATE TABLE notes (id INTEGER PRIMARY KEY, body LONGTEXT NOT NULL)`);
+    const { db } = get();
+    await db.run(`CREATE TABLE notes (id INTEGER PRIMARY KEY, body LONGTEXT NOT NULL)`);
+    const id = db.dialect.name === 'sqlite' ? 'INTEGER PRIMARY KEY' : 'INTEGER PRIMARY KEY AUTO_INCREMENT';
+    await db.run(`CREATE TABLE counted (id ${id}, body LONGTEXT NOT NULL)`);
   });
   const note = (tx: Transaction, id: number, text = `note ${id}`): Promise<void> =>
     tx.defer(`INSERT INTO notes (id, body) VALUES (?, ?)`, [id, text]);
@@ -26,6 +29,21 @@ onEveryDatabase('transactions', (get) => {
       });
       expect(seen).toEqual({ affected: 1, rows: [{ id: 2, body: 'changed' }] });
       expect(await ids()).toEqual([2, 3]);
+    });
+
+    it('of one row each tell its id, once they were sent', async () => {
+      const insert = `INSERT INTO counted (body) VALUES (?)`;
+      const ids = await get().db.transaction(async (tx) => {
+        const { insertId: before } = await tx.run(insert, ['before']);
+        const first = await tx.deferInsert(insert, ['first']);
+        await note(tx, 99);
+        const second = await tx.deferInsert(insert, ['second']);
+        await tx.defer(`DELETE FROM notes WHERE id = 99`);
+        await tx.sendDeferred();
+        expect([first() - before, second() - before]).toEqual([1, 2]);
+        return tx.deferInsert(insert, ['with the commit']);
+      });
+      expect(await get().db.all(`SELECT id FROM counted WHERE body = 'with the commit'`)).toEqual([{ id: ids() }]);
     });
 
     it('and reads, are answered in order by the next statement', async () => {

@@ -72,20 +72,20 @@ export async function deferEndFacts(
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
   const facts = await deferEndFacts(tx, [key]);
   await tx.sendDeferred();
-  const ended = await deferEnd(tx, key, end, facts().get(key.requestId)!);
+  const ended = await deferEnd(tx, key, end, { facts: facts().get(key.requestId)!, hasOpenSteps: true });
   await tx.sendDeferred();
   return ended();
 }
 
 /**
- * Ends an attempt as `endBuildIn` does.
+ * Ends an attempt as `endBuildIn` does. `hasOpenSteps`: whether steps of the build, or logs of theirs, may not have ended.
  * @returns what does the rest, once these statements were sent, before the commit
  */
 export async function deferEnd(
   tx: Transaction,
   key: BuildKey,
   end: BuildEnd,
-  request: EndFacts,
+  { facts: request, hasOpenSteps }: { readonly facts: EndFacts; readonly hasOpenSteps: boolean },
 ): Promise<() => Promise<EndedBuild>> {
   const now = tx.dialect.nowMs;
   const leftLockIds = lockIdsOf(request);
@@ -94,11 +94,13 @@ export async function deferEnd(
     `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
     [results, stateString, key.buildId],
   );
-  await tx.defer(
-    `UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`,
-    [results, key.buildId],
-  );
-  await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
+  if (hasOpenSteps) {
+    await tx.defer(
+      `UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`,
+      [results, key.buildId],
+    );
+    await tx.defer(`UPDATE logs SET complete = 1 WHERE build_id = ? AND complete = 0`, [key.buildId]);
+  }
   await tx.defer(`DELETE FROM claims WHERE request_id = ? AND epoch = ?`, [key.requestId, key.epoch]);
   if (leftLockIds.length > 0)
     for (const table of ['lock_holds', 'lock_waits'])

@@ -4,7 +4,7 @@ import type { BuildKey } from '../claims/fence.js';
 import { encodeChunk } from '../logs.js';
 import { chunked, rowPlaceholders, type Transaction } from '../sql.js';
 import type { BuildEntry, Committed } from './entries.js';
-import type { LogState, StagedMemory } from './memory.js';
+import type { LogState, StagedMemory, StepState } from './memory.js';
 
 const CHUNK_BYTES = 256 << 10;
 
@@ -13,9 +13,9 @@ const CHUNK_BYTES = 256 << 10;
  * came in: `flush` writes what has gathered.
  */
 export class EntryWriter {
-  private steps: { stepId: number; event: 'started' | 'updated' | 'finished' }[] = [];
+  private steps: { number: number; event: 'started' | 'updated' | 'finished' }[] = [];
   private testSets: { setId: number; event: 'new' | 'completed' }[] = [];
-  private logs = new Map<number, { stepId: number; logId: number; event: 'new' | 'append' }>();
+  private logs = new Map<LogState, 'new' | 'append'>();
   private readonly unwritten = new Map<LogState, { text: string; lines: number }>();
 
   constructor(
@@ -27,9 +27,9 @@ export class EntryWriter {
   /**
    * Writes entries.
    * @param facts what the build's end depends on; null when it is not among the entries
-   * @returns what does the rest, once all this was sent, before the commit
+   * @returns what does the rest, once all this was sent, before the commit; and returns what tells what was committed, after it
    */
-  async write(entries: readonly BuildEntry[], facts: EndFacts | null): Promise<() => Promise<Committed>> {
+  async write(entries: readonly BuildEntry[], facts: EndFacts | null): Promise<() => Promise<() => Committed>> {
     this.steps = [];
     this.logs = new Map();
     this.testSets = [];
@@ -37,15 +37,18 @@ export class EntryWriter {
     for (const entry of entries) {
       if (entry.kind === 'build-finished') {
         await this.flush();
-        end = await deferEnd(this.tx, this.build, entry.end, facts!);
+        end = await deferEnd(this.tx, this.build, entry.end, { facts: facts!, hasOpenSteps: this.memory.hasOpenStep });
       } else await this.one(entry);
     }
     const { steps, logs, testSets, memory } = this;
-    return async () => ({
-      ...{ steps, logs: [...logs.values()], testSets },
-      ended: end && (await end()),
-      isFragmented: end !== null && memory.isFragmented,
-    });
+    return async () => {
+      const ended = end && (await end());
+      return () => ({
+        steps: steps.map(({ number, event }) => ({ stepId: this.stepId(number), event })),
+        logs: [...logs].map(([log, event]) => ({ stepId: this.stepId(log.step), logId: log.id!(), event })),
+        ...{ testSets, ended, isFragmented: end !== null && memory.isFragmented },
+      });
+    };
   }
 
   /** Writes the lines that have gathered. To be called after the last entry. */
@@ -59,7 +62,7 @@ export class EntryWriter {
     const now = tx.dialect.nowMs;
     switch (entry.kind) {
       case 'step-started': {
-        const { insertId } = await tx.run(
+        const id = await tx.deferInsert(
           `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable, locks_ms)
            VALUES (?, ?, ?, ${now}, ?, '[]', ?, ?, ?)`,
           [
@@ -72,14 +75,14 @@ export class EntryWriter {
             entry.wantsLocks ? null : 0,
           ],
         );
-        this.memory.addStep(entry.number, insertId);
-        this.steps.push({ stepId: insertId, event: 'started' });
+        this.memory.addStep(entry.number, id);
+        this.steps.push({ number: entry.number, event: 'started' });
         if (entry.number === 0)
           await tx.defer(`UPDATE builds SET state_string = 'building' WHERE id = ?`, [build.buildId]);
         return;
       }
       case 'step-changed': {
-        const stepId = this.step(entry.number);
+        const stepId = await this.sentStep(entry.number);
         if (entry.stateString !== undefined) {
           await tx.defer(`UPDATE steps SET state_string = ? WHERE id = ?`, [entry.stateString, stepId]);
         }
@@ -91,11 +94,11 @@ export class EntryWriter {
           );
           await tx.defer(`UPDATE steps SET urls = ? WHERE id = ?`, [JSON.stringify([...urls.values()]), stepId]);
         }
-        this.steps.push({ stepId, event: 'updated' });
+        this.steps.push({ number: entry.number, event: 'updated' });
         return;
       }
       case 'step-locked': {
-        const stepId = this.step(entry.number);
+        const stepId = await this.sentStep(entry.number);
         // A step that goes on at another engine takes them again, and has waited already.
         await tx.defer(`UPDATE steps SET locks_ms = ?, state_string = 'running' WHERE id = ? AND locks_ms IS NULL`, [
           entry.waitedMs,
@@ -103,11 +106,13 @@ export class EntryWriter {
         ]);
         if (entry.waitedMs > 0)
           await tx.defer(`UPDATE builds SET locks_ms = locks_ms + ? WHERE id = ?`, [entry.waitedMs, build.buildId]);
-        this.steps.push({ stepId, event: 'updated' });
+        this.steps.push({ number: entry.number, event: 'updated' });
         return;
       }
       case 'step-finished': {
-        const stepId = this.step(entry.number);
+        const stepId = await this.sentStep(entry.number);
+        const step = this.step(entry.number);
+        step.isOpen = false;
         if (entry.hasLocks)
           await tx.defer(`DELETE FROM lock_holds WHERE build_id = ? AND step_number = ?`, [
             build.buildId,
@@ -117,8 +122,8 @@ export class EntryWriter {
           `UPDATE steps SET complete_at_ms = ${now}, results = ?, state_string = ?, hidden = ?, added = ? WHERE id = ?`,
           [entry.results, entry.stateString, entry.hidden, entry.added ?? null, stepId],
         );
-        await tx.defer(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
-        this.steps.push({ stepId, event: 'finished' });
+        if (step.hasLogs) await tx.defer(`UPDATE logs SET complete = 1 WHERE step_id = ?`, [stepId]);
+        this.steps.push({ number: entry.number, event: 'finished' });
         return;
       }
       case 'command-intended':
@@ -151,7 +156,7 @@ export class EntryWriter {
         );
         return;
       case 'log-lines':
-        await this.append(entry);
+        this.append(entry);
         return;
       case 'properties':
         await this.mergeProperties(entry.properties);
@@ -174,10 +179,20 @@ export class EntryWriter {
     }
   }
 
-  private step(number: number): number {
-    const stepId = this.memory.step(number);
-    if (stepId === undefined) throw new RangeError(`build ${this.build.buildId}: step ${number} was never started`);
-    return stepId;
+  private step(number: number): StepState {
+    const step = this.memory.step(number);
+    if (step === undefined) throw new RangeError(`build ${this.build.buildId}: step ${number} was never started`);
+    return step;
+  }
+
+  private stepId(number: number): number {
+    return this.step(number).id();
+  }
+
+  /** Returns the id of a step, for a statement about it. */
+  private async sentStep(number: number): Promise<number> {
+    if (this.memory.isNew(number)) await this.tx.sendDeferred();
+    return this.stepId(number);
   }
 
   private async mergeProperties(properties: Properties): Promise<void> {
@@ -191,7 +206,7 @@ export class EntryWriter {
   private async addTestResults(entry: Extract<BuildEntry, { kind: 'test-results' }>): Promise<void> {
     const { tx } = this;
     const { ordinal, description, category, valueUnit } = entry.set;
-    const stepId = this.step(entry.step);
+    const stepId = await this.sentStep(entry.step);
     const known = await tx.get<{ id: number; stored: number }>(
       `SELECT id, num_results AS stored FROM test_result_sets WHERE step_id = ? AND ordinal = ?`,
       [stepId, ordinal],
@@ -234,43 +249,51 @@ export class EntryWriter {
     if (entry.isComplete) this.testSets.push({ setId: id, event: 'completed' });
   }
 
-  private async append(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<void> {
-    const known = this.memory.log(entry.step, entry.log);
-    const event = known ? 'append' : 'new';
-    const log = known ?? (await this.createLog(entry));
+  private append({ step, log: name, type, text, lines }: Extract<BuildEntry, { kind: 'log-lines' }>): void {
+    const known = this.memory.log(step, name);
+    this.step(step);
+    const log = known ?? this.memory.addLog(step, name, type);
     const waiting = this.unwritten.get(log);
     if (waiting) {
-      waiting.text += entry.text;
-      waiting.lines += entry.lines;
-    } else this.unwritten.set(log, { text: entry.text, lines: entry.lines });
-    if (this.logs.get(log.logId)?.event !== 'new')
-      this.logs.set(log.logId, { stepId: log.stepId, logId: log.logId, event });
+      waiting.text += text;
+      waiting.lines += lines;
+    } else this.unwritten.set(log, { text, lines });
+    if (this.logs.get(log) !== 'new') this.logs.set(log, known ? 'append' : 'new');
   }
 
   private async writeLines(log: LogState, text: string, lines: number): Promise<void> {
+    const isNew = log.id === null;
+    if (log.id === null) await this.insertLog(log, lines);
+    else await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines + lines, log.id()]);
     for (const piece of pieces(text, lines)) {
       const { codec, content } = await encodeChunk(piece.text);
-      await this.tx.defer(
-        `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
-        [log.logId, log.lines, piece.lines, codec, content],
-      );
+      const chunk = [log.lines, piece.lines, codec, content];
+      // The id of a new log is not known yet.
+      if (isNew)
+        await this.tx.defer(
+          `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content)
+           SELECT id, ?, ?, ?, ? FROM logs WHERE step_id = ? AND slug = ?`,
+          [...chunk, this.stepId(log.step), log.slug],
+        );
+      else
+        await this.tx.defer(
+          `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (?, ?, ?, ?, ?)`,
+          [log.id!(), ...chunk],
+        );
       log.lines += piece.lines;
       log.chunks = log.chunks === 'none' ? 'one' : 'several';
     }
-    if (log.lines === log.linesTold) return;
-    log.linesTold = log.lines;
-    await this.tx.defer(`UPDATE logs SET num_lines = ? WHERE id = ?`, [log.lines, log.logId]);
   }
 
-  private async createLog(entry: Extract<BuildEntry, { kind: 'log-lines' }>): Promise<LogState> {
-    const stepId = this.step(entry.step);
-    const slug = this.memory.newSlug(entry.step, entry.log);
-    const { insertId } = await this.tx.run(
-      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, ?, 0)`,
-      [this.build.buildId, stepId, entry.log, slug, entry.type, entry.lines],
+  /** Inserts a log with the number of its first lines. One of a step that has ended gets no more. */
+  private async insertLog(log: LogState, lines: number): Promise<void> {
+    const stepId = await this.sentStep(log.step);
+    const step = this.step(log.step);
+    log.id = await this.tx.deferInsert(
+      `INSERT INTO logs (build_id, step_id, name, slug, type, num_lines, complete) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      [this.build.buildId, stepId, log.name, log.slug, log.type, lines, !step.isOpen],
     );
-    const log: LogState = { logId: insertId, stepId, slug, lines: 0, linesTold: entry.lines, chunks: 'none' };
-    return this.memory.addLog(entry.step, entry.log, log);
+    step.hasLogs = true;
   }
 }
 

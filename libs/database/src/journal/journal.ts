@@ -6,7 +6,7 @@ import type { Incarnation } from '../masters.js';
 import type { Database, Transaction } from '../sql.js';
 import type { BuildEntry, Committed } from './entries.js';
 import { EntryWriter } from './entry-writer.js';
-import { BuildMemory, type LogState, StagedMemory } from './memory.js';
+import { type BuildMemory, readMemory, StagedMemory } from './memory.js';
 
 interface EntryItem {
   readonly build: BuildKey;
@@ -20,6 +20,14 @@ interface ClaimItem {
   readonly candidates: readonly ClaimCandidate[];
   resolve(claims: Claims): void;
   reject(error: unknown): void;
+}
+
+/** A group that was written. */
+interface Applied {
+  /** Tells everybody, once the transaction has been committed. */
+  settle(): void;
+  /** Reads what the answer to the commit would have told, in another transaction. */
+  recall(tx: Transaction): Promise<void>;
 }
 
 const MAX_GROUP_BYTES = 4 << 20;
@@ -94,19 +102,7 @@ export class Journal {
 
   /** Reads what an earlier engine has recorded about a build that goes on here. To be called before our first entry. */
   async recall(buildId: number): Promise<void> {
-    const steps = await this.db.all<{ id: number; number: number }>(`SELECT id, number FROM steps WHERE build_id = ?`, [
-      buildId,
-    ]);
-    const numbers = new Map(steps.map((step) => [step.id, step.number]));
-    const logs = await this.db.all<Omit<LogState, 'chunks' | 'linesTold'> & { name: string }>(
-      `SELECT id AS logId, step_id AS stepId, name, slug, num_lines AS \`lines\` FROM logs WHERE build_id = ?`,
-      [buildId],
-    );
-    const memory = new BuildMemory();
-    for (const { number, id } of steps) memory.steps.set(number, id);
-    for (const { name, ...log } of logs)
-      memory.addLog(numbers.get(log.stepId)!, name, { ...log, linesTold: log.lines, chunks: 'several' });
-    this.memory.set(buildId, memory);
+    this.memory.set(buildId, await readMemory(this.db, buildId));
   }
 
   /** Forgets the data kept about a build that has ended here. */
@@ -149,22 +145,22 @@ export class Journal {
 
   private async commit(items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<void> {
     const group = ++this.groups;
-    let settle: (() => void) | null = null;
+    let applied: Applied | null = null;
     for (let tries = 0; ; tries++) {
       try {
         await this.db.transaction(async (tx) => {
-          if (settle !== null && (await this.wasCommitted(tx, group))) return;
+          if (applied !== null && (await this.wasCommitted(tx, group))) return applied.recall(tx);
           // First, so that a retry waits for a transaction of the lost connection that is still running.
           await tx.defer(`UPDATE journals SET master_epoch = ?, group_number = ? WHERE master_id = ?`, [
             this.me.epoch,
             group,
             this.me.masterId,
           ]);
-          settle = await this.apply(tx, items, claims);
+          applied = await this.apply(tx, items, claims);
         });
         this.stats.transactions += 1;
         this.stats.entries += items.length;
-        settle!();
+        applied!.settle();
         return;
       } catch (error) {
         if (!(error instanceof OperationalError) || this.closed) {
@@ -197,12 +193,10 @@ export class Journal {
     for (const claim of claims) await this.commit([], [claim]);
   }
 
-  /**
-   * Writes a group.
-   * @returns what to do once the transaction has been committed
-   */
-  private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<() => void> {
+  /** Writes a group. */
+  private async apply(tx: Transaction, items: readonly EntryItem[], claims: readonly ClaimItem[]): Promise<Applied> {
     const after: (() => void)[] = [];
+    const staged = new Map<number, { readonly memory: StagedMemory; readonly writer: EntryWriter }>();
     /** What is done to builds that end once their rows have been read, which the claims' first statement does as well. */
     const rest: (() => Promise<void>)[] = [];
     if (items.length > 0) {
@@ -215,7 +209,6 @@ export class Journal {
       await tx.sendDeferred();
       const ours = readOurs();
       const facts = readFacts();
-      const staged = new Map<number, { readonly memory: StagedMemory; readonly writer: EntryWriter }>();
       for (const item of items) {
         const { build } = item;
         if (!ours.has(build.buildId)) {
@@ -238,7 +231,7 @@ export class Journal {
         const complete = await stage.writer.write(entries, ends ? facts.get(build.requestId)! : null);
         rest.push(async () => {
           const committed = await complete();
-          after.push(() => item.resolve(committed));
+          after.push(() => item.resolve(committed()));
         });
         if (ends) ours.delete(build.buildId);
       }
@@ -251,7 +244,12 @@ export class Journal {
     if (!isClaiming && items.some(isEnd)) await tx.sendDeferred();
     after.push(await this.applyClaims(tx, claims));
     for (const complete of rest) await complete();
-    return () => after.forEach((settle) => settle());
+    return {
+      settle: () => after.forEach((settle) => settle()),
+      recall: async (again) => {
+        for (const [buildId, { memory }] of staged) await memory.recall(again, buildId);
+      },
+    };
   }
 
   /** Claims for all who wait in one go: what decides about them is read once. */

@@ -2,15 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BuildMemory, StagedMemory } from './memory.js';
 
-const log = (slug: string, lines = 0) => ({
-  logId: 1,
-  stepId: 1,
-  slug,
-  lines,
-  linesTold: lines,
-  chunks: 'none' as const,
-});
-
 describe('StagedMemory', () => {
   it.each([
     ['stdio', 'stdio'],
@@ -19,7 +10,7 @@ describe('StagedMemory', () => {
     ['', '_'],
     ['x'.repeat(190), 'x'.repeat(46)],
   ])('makes %j the identifier %j', (name, slug) => {
-    expect(new StagedMemory().newSlug(0, name)).toBe(slug);
+    expect(new StagedMemory().addLog(0, name, 's').slug).toBe(slug);
   });
 
   it('gives every log of a step its own identifier, for any names, whether transactions are kept or fail', () => {
@@ -32,7 +23,7 @@ describe('StagedMemory', () => {
         const memory = new BuildMemory();
         for (const [names, isKept] of transactions) {
           const staged = new StagedMemory(memory);
-          for (const one of names) if (!staged.log(1, one)) staged.addLog(1, one, log(staged.newSlug(1, one)));
+          for (const one of names) if (!staged.log(1, one)) staged.addLog(1, one, 's');
           if (isKept) staged.keep();
         }
         const slugs = [...memory.logs.values()].map(({ slug }) => slug);
@@ -46,22 +37,41 @@ describe('StagedMemory', () => {
     const staged = new StagedMemory();
     const names = Array.from({ length: 20_000 }, (_, i) => `${'x'.repeat(50)}${i}`);
     const startedAt = performance.now();
-    for (const name of names) staged.addLog(1, name, log(staged.newSlug(1, name)));
+    for (const name of names) staged.addLog(1, name, 's');
     // With quadratic time it would take minutes.
     expect(performance.now() - startedAt).toBeLessThan(5000);
   });
 
   it('forgets what a failed transaction added and counted', () => {
     const memory = new BuildMemory();
-    memory.addLog(1, 'stdio', log('stdio', 3));
-    memory.steps.set(1, 7);
+    const before = new StagedMemory(memory);
+    before.addStep(1, () => 7);
+    before.addLog(1, 'stdio', 's').lines = 3;
+    before.keep();
     const failed = new StagedMemory(memory);
     failed.log(1, 'stdio')!.lines += 5;
-    failed.addStep(2, 8);
+    failed.step(1)!.isOpen = false;
+    failed.addStep(2, () => 8);
     const next = new StagedMemory(memory);
     expect(next.log(1, 'stdio')!.lines).toBe(3);
-    expect([next.step(1), next.step(2)]).toEqual([7, undefined]);
+    expect([next.step(1)?.id(), next.step(1)?.isOpen, next.step(2)]).toEqual([7, true, undefined]);
     next.log(1, 'stdio')!.lines += 2;
     expect(next.keep().logs.get('1/stdio')!.lines).toBe(5);
+  });
+
+  it.each<[string, number[], number[], boolean]>([
+    ['there is no step', [], [], false],
+    ['a step goes on', [0, 1], [0], true],
+    ['the transaction begins the only one', [], [], true],
+    ['all have ended', [0, 1], [0, 1], false],
+  ])('tells whether a step is open when %s', (what, begun, ended, isOpen) => {
+    const memory = new BuildMemory();
+    const before = new StagedMemory(memory);
+    for (const number of begun) before.addStep(number, () => number);
+    before.keep();
+    const staged = new StagedMemory(memory);
+    for (const number of ended) staged.step(number)!.isOpen = false;
+    if (what.startsWith('the transaction')) staged.addStep(2, () => 2);
+    expect(staged.hasOpenStep).toBe(isOpen);
   });
 });
