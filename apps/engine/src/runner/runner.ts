@@ -9,6 +9,7 @@ import {
   HOST_METHODS,
   type ServiceMethod,
   type RunningBuild,
+  UNANSWERED,
 } from './protocol/build-services.js';
 import { type NamedVariables, runnerProcessEnvironment, stepEnvironment } from '../core/runner-environment.js';
 import {
@@ -346,7 +347,8 @@ export class RunnerPool {
     const child = this.child;
     try {
       const value = await this.perform(build, method, args);
-      if (this.child === child) this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, value } });
+      if (this.child === child && !UNANSWERED.has(method))
+        this.post({ kind: 'reply', buildId, reply: { kind: 'reply', call, value } });
     } catch (error) {
       const level = error instanceof FencedError ? 'info' : 'warn';
       this.options.log[level]('a call of a build was refused', { buildId, method, error: messageOf(error) });

@@ -167,3 +167,5 @@ export const HOST_METHODS = [
   'addTestResults',
 ] as const satisfies readonly (keyof BuildServices)[];
 export type ServiceMethod = (typeof HOST_METHODS)[number];
+/** Calls that nobody waits for. Of these only a failure is answered: an answer costs two processes and a thread as much as a call. */
+export const UNANSWERED: ReadonlySet<ServiceMethod> = new Set(['startStep', 'finishStep']);

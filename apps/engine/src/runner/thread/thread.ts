@@ -86,7 +86,10 @@ function requireFingerprint({ configFile, fingerprint }: Generation, found: stri
   throw new ConfigError([{ path: '', expected: 'an unchanged file', message, file: configFile }]);
 }
 
-/** The engine as a build's thread sees it: every call is a message, and answers are matched by number. */
+/**
+ * The engine as a build's thread sees it: every call is a message, and answers are matched by number. The promise of a call of which only a
+ * failure is answered (`UNANSWERED`) never resolves.
+ */
 class HostCalls {
   private next = 0;
   private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
