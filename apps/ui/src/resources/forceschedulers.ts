@@ -30,25 +30,27 @@ class ForceParams {
   builderNames?: readonly string[] | null;
 }
 
+type CheckedForce = ReturnType<typeof checked<ForceParams>>;
+
 export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePorts): Resource {
   const { catalog } = reads;
-  /** Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter. */
+  /**
+   * Returns the requested builders, all of which the scheduler may start; otherwise errors by parameter.
+   * @param asked name of the builder whose number is posted, if there is one
+   */
   const wantedBuilders = async (
     allowed: readonly string[],
-    posted: PostedParams,
+    { params, problems }: CheckedForce,
+    asked: string | null,
   ): Promise<{ ids: readonly number[] } | { problems: Readonly<Record<string, string>> }> => {
-    const { params, problems } = checked(ForceParams, posted);
     if (Object.keys(problems).length > 0) return { problems };
-    const known = await catalog.builderIds(allowed);
+    const { builderid = null, builderNames: names = null } = params;
     const theirs = allowed.join(', ');
-    const asked = params.builderid ?? null;
-    if (asked !== null) {
-      const wanted = [...known.values()].find((id) => String(id) === String(asked));
-      return wanted === undefined
-        ? { problems: { builderid: `builder ${asked} is not one of this scheduler's: ${theirs}` } }
-        : { ids: [wanted] };
-    }
-    const names = params.builderNames ?? null;
+    if (builderid !== null)
+      return asked !== null && allowed.includes(asked)
+        ? { ids: [Number(builderid)] }
+        : { problems: { builderid: `builder ${builderid} is not one of this scheduler's: ${theirs}` } };
+    const known = await catalog.builderIds(allowed);
     if (names === null) {
       return known.size > 0
         ? { ids: [...known.values()] }
@@ -63,11 +65,15 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
   };
   /** Returns the places of a form: each wanted builder, on each branch that it names. */
   const places = async (name: string, posted: PostedParams, caller: Caller): Promise<readonly Place[]> => {
-    const scheduler = (await compiledForceSchedulers(catalog, sightOf(caller))).find(
-      (candidate) => candidate.name === name,
-    );
+    const params = checked(ForceParams, posted);
+    const [compiled, row] = await Promise.all([
+      compiledForceSchedulers(catalog, sightOf(caller)),
+      catalog.scheduler(name, builderNumber(params)),
+    ]);
+    const scheduler = compiled.find((candidate) => candidate.name === name);
     if (!scheduler) return [];
-    const [outcome, wanted] = [readForm(scheduler, posted), await wantedBuilders(scheduler.builders, posted)];
+    const outcome = readForm(scheduler, posted);
+    const wanted = await wantedBuilders(scheduler.builders, params, row?.builder ?? null);
     // What is wrong with the form is said by whatever carries it out.
     const stamps = outcome.ok ? outcome.order.sourceStamps : [];
     const branches = new Set(stamps.map(({ branch }) => branch));
@@ -84,14 +90,15 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
     );
   };
   const force = async (caller: Caller, name: string, posted: PostedParams, deed: RecordedDeed): Promise<JsonValue> => {
+    const params = checked(ForceParams, posted);
     const compiledFor = compiledForceSchedulers(catalog, sightOf(caller));
-    const [compiled, row] = await Promise.all([compiledFor, catalog.scheduler(name)]);
+    const [compiled, row] = await Promise.all([compiledFor, catalog.scheduler(name, builderNumber(params))]);
     const scheduler = compiled.find((candidate) => candidate.name === name);
     if (!scheduler || !row) throw new UserError('not-found', `no force scheduler '${name}'`, { name });
     if (!row.enabled) throw new UserError('disabled', `force scheduler '${name}' is disabled`, { name });
     const owner = ownerNameOf(caller);
     const outcome = readForm(scheduler, owner === null ? posted : { ...posted, [scheduler.username.name]: owner });
-    const builders = await wantedBuilders(scheduler.builders, posted);
+    const builders = await wantedBuilders(scheduler.builders, params, row.builder);
     // All errors are reported at once.
     if (!outcome.ok || 'problems' in builders) {
       throw new FormRefused({
@@ -134,6 +141,12 @@ export function forceschedulers({ reads, actions, sightOf, publish }: ResourcePo
       force: { permission: 'force', params: ForceParams, run: force, recordsItself: true },
     },
   });
+}
+
+/** Returns the number of the posted builder. Null where none is posted, or something that is not written as a number of a builder is. */
+function builderNumber({ params: { builderid } }: CheckedForce): number | null {
+  const number = Number(builderid ?? NaN);
+  return isBuilderNumber(builderid) && String(number) === String(builderid) ? number : null;
 }
 
 function isBuilderNumber(value: unknown): boolean {

@@ -237,13 +237,16 @@ export class CatalogReads {
     return new Map(rows.map(({ id, name }) => [name, id]));
   }
 
-  /** Returns what has to be known of a scheduler to force builds with it. */
-  async scheduler(name: string): Promise<{ readonly id: number; readonly enabled: boolean } | null> {
-    const row = await this.db.get<{ id: number; enabled: number }>(
-      `SELECT id, enabled FROM schedulers WHERE name = ?`,
-      [name],
+  /** Returns what has to be known of a scheduler to force builds with it, with the name of the builder of an id. */
+  async scheduler(
+    name: string,
+    builderId: number | null,
+  ): Promise<{ readonly id: number; readonly enabled: boolean; readonly builder: string | null } | null> {
+    const row = await this.db.get<{ id: number; enabled: number; builder: string | null }>(
+      `SELECT s.id, s.enabled, b.name AS builder FROM schedulers s LEFT JOIN builders b ON b.id = ? WHERE s.name = ?`,
+      [builderId, name],
     );
-    return row ? { id: row.id, enabled: row.enabled === 1 } : null;
+    return row ? { ...row, enabled: row.enabled === 1 } : null;
   }
 
   async workerId(name: string): Promise<number | null> {
