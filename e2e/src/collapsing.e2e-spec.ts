@@ -28,11 +28,13 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('co
 
   const workers = async () =>
     (await cluster.api<{ workers: { workerid: number; connected_to: object[] }[] }>('/workers')).workers;
-  const ask = async (builder: string, branch = 'main'): Promise<BuildRequest> => {
+  const within = (what: string) => ({ timeoutMs: 60_000, intervalMs: 200, what });
+  const ask = async (builder: string, branch = 'main', properties: object = {}): Promise<BuildRequest> => {
     const { requests } = await cluster.trigger({
       scheduler: 'trigger',
       builders: [builder],
       sourceStamp: { branch },
+      properties,
     });
     return api.request(requests[0]!.id);
   };
@@ -63,5 +65,29 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('co
       expect(builds).toMatchObject([{ buildid: build!.buildid, buildrequestid: third.buildrequestid }]);
     }
     expect(await api.builds()).toHaveLength(built.length);
+  }, 120_000);
+
+  it('asks the callback of a builder which of the waiting requests are collapsed', async () => {
+    await cluster.call(`/workers/${(await workers())[0]!.workerid}`, 'pause', { reason: 'so that requests wait' });
+    const branch = 'asked';
+    const precious = await ask('asks', branch, { mode: 'precious' });
+    const throwaway = await ask('asks', branch, { mode: 'throwaway' });
+    const newer = await ask('asks', branch, { mode: 'new' });
+    await eventually(
+      async () => (await api.request(throwaway.uuid)).complete,
+      within('the older request to be collapsed'),
+    );
+    expect(await api.request(throwaway.uuid)).toMatchObject({
+      results: Result.SKIPPED,
+      collapsed_into_buildrequestid: newer.buildrequestid,
+    });
+
+    const broken = await ask('asks', branch, { mode: 'broken' });
+    await eventually(async () => {
+      const address = `/buildrequests/${broken.uuid}/wait_reason`;
+      const [reason] = (await cluster.api<{ wait_reasons: { text: string }[] }>(address)).wait_reasons;
+      return /not collapsed into it: collapseRequests failed:.*no such mode/.test(reason!.text);
+    }, within('the failure of the callback to be shown'));
+    for (const { uuid } of [precious, newer]) expect(await api.request(uuid)).toMatchObject({ complete: false });
   }, 120_000);
 });

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { CollapsingModule } from './collapsing/collapsing.module.js';
 import { ConfigurationModule } from './configuration/configuration.module.js';
 import { HooksModule } from './hooks/hooks.module.js';
 import { Scheduler } from './scheduler.js';
@@ -9,7 +10,15 @@ import { TriggerModule } from './trigger/trigger.module.js';
 
 /** The role `scheduler`: pollers, hooks, schedulers, services, the trigger API. */
 @Module({
-  imports: [ConfigurationModule, SourcesModule, HooksModule, SchedulersModule, ServicesModule, TriggerModule],
+  imports: [
+    ConfigurationModule,
+    SourcesModule,
+    HooksModule,
+    SchedulersModule,
+    ServicesModule,
+    CollapsingModule,
+    TriggerModule,
+  ],
   providers: [Scheduler],
 })
 export class SchedulerModule {}

@@ -1,5 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { OnCommand } from '@millrace/master';
+import { Collapsing } from './collapsing/collapsing.js';
 import type { Revision } from './configuration/revision.js';
 import { SchedulerConfiguration } from './configuration/scheduler-configuration.js';
 import { Hooks } from './hooks/hooks.js';
@@ -18,6 +19,7 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     private readonly hooks: Hooks,
     private readonly schedulers: Schedulers,
     private readonly services: Services,
+    private readonly collapsing: Collapsing,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -49,11 +51,13 @@ export class Scheduler implements OnApplicationBootstrap, BeforeApplicationShutd
     this.hooks.begin(current);
     this.schedulers.begin(current);
     this.services.begin(current);
+    this.collapsing.begin(current);
   }
 
   /** Ends a revision. A running callback is aborted, and its change is looked at again. */
   private async end({ host }: Revision): Promise<void> {
-    const ends = [this.sources.stop(), this.hooks.stop(), this.schedulers.stop(), this.services.stop()];
+    const parts = [this.sources, this.hooks, this.schedulers, this.services, this.collapsing];
+    const ends = parts.map((part) => part.stop());
     await host.close();
     await Promise.all(ends);
   }

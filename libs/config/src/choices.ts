@@ -60,6 +60,35 @@ export type PrioritizeBuilders = (
   builders: readonly WaitingBuilderInfo[],
 ) => MayWait<readonly (WaitingBuilderInfo | string)[]>;
 
+/** Two waiting requests of a builder, as `collapseRequests` gets them. They have the same codebases, repositories, projects and branches. */
+export interface CollapsePair {
+  readonly builder: BuilderInfo;
+  readonly newer: RequestInfo;
+  readonly older: RequestInfo;
+  /** Whether the older one would be collapsed without a callback. */
+  readonly isCompatible: boolean;
+}
+
+/** Returns whether the newer request takes the place of the older one. It has two seconds. When it fails, it does not. */
+export type CollapseRequests = (pair: CollapsePair) => MayWait<boolean>;
+
+/** What `collapseRequests` says: whether a new request takes the place of older ones, and the handle of the callback that says of which. */
+export interface Collapse {
+  readonly collapseRequests: boolean;
+  readonly collapseCallback?: string;
+}
+
+/** Reads the option `collapseRequests`. */
+export function compileCollapse(reader: ObjectReader, callbacks: CallbackTable, byDefault: Collapse): Collapse {
+  const value = reader.raw('collapseRequests');
+  if (value === undefined) return byDefault;
+  if (typeof value === 'boolean') return { collapseRequests: value };
+  if (typeof value === 'function')
+    return { collapseRequests: true, collapseCallback: callbacks.keep(reader.at('collapseRequests'), value) };
+  reader.problem('collapseRequests', 'true, false or a callback');
+  return byDefault;
+}
+
 const CHOICES = ['nextBuild', 'nextWorker', 'canStartBuild'] as const;
 
 /** Reads the callbacks by which a builder chooses. Returns null when it has none. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { CompiledGitSource } from '@millrace/contracts';
+import type { CompiledBuilder, CompiledGitSource } from '@millrace/contracts';
 import { compileConfig } from './compile.js';
 import { lock, resources, workerLock } from './locks.js';
 import { ConfigError } from './problems.js';
@@ -83,6 +83,24 @@ describe('compileConfig', () => {
     const collapse = (value: boolean | undefined) => (value === undefined ? {} : { collapseRequests: value });
     const config = { ...builders(collapse(own)), ...collapse(all) };
     expect(compileConfig(config).revision.builders).toMatchObject([{ collapseRequests: expected }]);
+  });
+
+  const collapses = (): boolean => true;
+  it.each<[unknown, unknown, object]>([
+    [collapses, undefined, { collapseRequests: true, collapseCallback: 'collapseRequests' }],
+    [false, collapses, { collapseRequests: true, collapseCallback: 'builders.0.collapseRequests' }],
+    [collapses, true, { collapseRequests: true }],
+    [collapses, false, { collapseRequests: false }],
+  ])('asks what is collapsed: %s for all builders and %s for this one mean %j', (all, own, expected) => {
+    const config = { ...builders(own === undefined ? {} : { collapseRequests: own }), collapseRequests: all };
+    const [{ collapseRequests, collapseCallback }] = compileConfig(config).revision.builders as [CompiledBuilder];
+    expect({ collapseRequests, ...(collapseCallback && { collapseCallback }) }).toEqual(expected);
+  });
+
+  it('refuses to collapse by anything else', () => {
+    expect(problemsOf(builders({ collapseRequests: 'newest' }))).toEqual([
+      expect.stringContaining('builders[0].collapseRequests'),
+    ]);
   });
 
   const builders = (options: object) => ({

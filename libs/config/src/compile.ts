@@ -8,7 +8,7 @@ import type {
 } from '@millrace/contracts';
 import { isWorkerName, isWorkerTemplate, type JsonValue } from '@millrace/domain';
 import { type Callback, CallbackTable } from './callback-table.js';
-import { compileChoices, optionalCallback } from './choices.js';
+import { type Collapse, compileChoices, compileCollapse, optionalCallback } from './choices.js';
 import { suppliedCodebases } from './codebases.js';
 import { compileSteps, describeStep, noteMissingCodebases } from './compile-step.js';
 import { describeValue, fingerprintOf } from './fingerprint.js';
@@ -96,7 +96,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const workerNames = unique(workers, workerReaders);
   const builderReaders = section('builders', true);
   const stepVariables = new Set<string>();
-  const collapseRequests = top.boolean('collapseRequests', true);
+  const collapse = compileCollapse(top, callbacks, { collapseRequests: true });
   const builders = builderReaders.map((reader) =>
     compileBuilder(reader, {
       projects: projectNames,
@@ -104,7 +104,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
       variables: stepVariables,
       locks,
       callbacks,
-      defaults: { collapseRequests },
+      defaults: { collapse },
     }),
   );
   const builderNames = unique(builders, builderReaders);
@@ -326,7 +326,7 @@ interface BuilderSurroundings {
   readonly locks: LockList;
   readonly callbacks: CallbackTable;
   /** Options of the configuration that a builder may override. */
-  readonly defaults: { readonly collapseRequests: boolean };
+  readonly defaults: { readonly collapse: Collapse };
 }
 
 function compileBuilder(
@@ -369,7 +369,7 @@ function compileBuilder(
     description: reader.optionalText('description'),
     tags: reader.texts('tags'),
     workers: workerNames,
-    collapseRequests: reader.boolean('collapseRequests', defaults.collapseRequests),
+    ...compileCollapse(reader, callbacks, defaults.collapse),
     builddir,
     env: Object.fromEntries(Object.entries(env).map(([key, value]) => [key, typeof value === 'string' ? value : null])),
     properties,

@@ -4,6 +4,8 @@ export { type Callback } from './callback-table.js';
 export {
   type BuilderInfo,
   type ChoiceOptions,
+  type CollapsePair,
+  type CollapseRequests,
   type FreeWorkerInfo,
   type PrioritizeBuilders,
   type RequestInfo,

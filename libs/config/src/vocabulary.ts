@@ -1,5 +1,5 @@
 import type { JsonValue } from '@millrace/domain';
-import type { ChoiceOptions, PrioritizeBuilders } from './choices.js';
+import type { ChoiceOptions, CollapseRequests, PrioritizeBuilders } from './choices.js';
 import type { GitCredentials } from './git-credentials.js';
 import type { GitKeyFileOption, GitKeyOptions } from './git-ssh.js';
 import type { HookDefinition } from './hooks/registry.js';
@@ -59,8 +59,8 @@ export interface BuilderOptions extends ChoiceOptions {
   readonly locks?: readonly LockUse[];
   /** Most builds at a time, on all engines together. */
   readonly maxBuilds?: number;
-  /** Whether a new request takes the place of compatible older ones that wait. The default is the configuration's. */
-  readonly collapseRequests?: boolean;
+  /** Whether a new request takes the place of compatible older ones that wait, or a callback that says of which. The default is the configuration's. */
+  readonly collapseRequests?: boolean | CollapseRequests;
   /** Whether a build is done. When it is not, it ends as skipped before its first step. Default true. */
   readonly doBuildIf?: DoBuildIf;
 }
@@ -111,7 +111,7 @@ export interface MasterConfig {
   readonly changeSources?: readonly ChangeSourceDefinition[];
   readonly services?: readonly ServiceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
-  readonly collapseRequests?: boolean;
+  readonly collapseRequests?: boolean | CollapseRequests;
   readonly hooks?: readonly HookDefinition[];
   /** Whether requests that wait for a builder which has left the configuration go on waiting for it, the default, or are cancelled. */
   readonly removedBuilders?: 'wait' | 'cancel';

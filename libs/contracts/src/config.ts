@@ -72,6 +72,8 @@ export interface CompiledBuilder {
   readonly workers: readonly string[];
   /** Whether a new request takes the place of compatible older ones that wait. */
   readonly collapseRequests: boolean;
+  /** Handle of the callback that says which requests it takes the place of. Missing for all compatible ones. */
+  readonly collapseCallback?: string;
   /** Folder below the worker's base directory. */
   readonly builddir: string;
   /** Plain values only. Rendered ones (templates, callbacks) are known to the runner alone and appear as null. */

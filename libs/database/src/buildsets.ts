@@ -1,6 +1,7 @@
 import {
   checkSourceStamps,
   collapseKey,
+  placeKey,
   type Properties,
   Result,
   type SourceStamp,
@@ -9,7 +10,7 @@ import {
   uuidToBytes,
   uuidv7,
 } from '@millrace/domain';
-import { collapseIn, type CollapsedRequest, compatibleRequests } from './collapsing.js';
+import { collapseIn, type CollapsedRequest, type CollapseKeys, collapsibleRequests } from './collapsing.js';
 import { completeBuildset } from './completing.js';
 import { keepSourceStamps } from './source-stamps.js';
 import { chunked, placeholders, rowPlaceholders, type Transaction } from './sql.js';
@@ -66,8 +67,8 @@ export async function deferBuildset(tx: Transaction, buildset: NewBuildset): Pro
   checkSourceStamps(buildset.sourceStamps);
   const now = tx.dialect.nowMs;
   const uuid = uuidv7();
-  const key = keyOf(buildset);
-  const compatible = key === null ? () => [] : await compatibleRequests(tx, key, buildset.builderIds);
+  const keys = keysOf(buildset);
+  const collapsible = keys && (await collapsibleRequests(tx, keys, buildset.builderIds));
   const inserted = await tx.run(
     `${tx.dialect.insertIgnore} INTO buildsets (uuid, scheduler_id, scheduler_name, cause, reason, external_id, submitted_at_ms,
        properties, rebuilt_build_id, parent_build_id, parent_relationship, requests_left)
@@ -102,9 +103,15 @@ export async function deferBuildset(tx: Transaction, buildset: NewBuildset): Pro
       changeIds.flatMap((changeId) => [buildsetId, changeId]),
     );
   }
-  const requests = await addRequests(tx, buildset, { buildsetId, key });
+  const requests = await addRequests(tx, buildset, { buildsetId, keys });
   if (buildset.builderIds.length === 0) await completeBuildset(tx, buildsetId, Result.SUCCESS);
-  const older = compatible();
+  const { compatible: older, askingBuilderIds } = collapsible?.() ?? { compatible: [], askingBuilderIds: [] };
+  if (askingBuilderIds.length > 0)
+    await tx.defer(
+      `INSERT INTO collapse_questions (request_id)
+       SELECT id FROM build_requests WHERE buildset_id = ? AND builder_id IN ${placeholders(askingBuilderIds.length)}`,
+      [buildsetId, ...askingBuilderIds],
+    );
   if (older.length === 0) return () => ({ buildsetId, uuid, requests: requests(), collapsed: [] });
   await tx.sendDeferred();
   const byBuilder = new Map(requests().map(({ builderId, requestId }) => [builderId, requestId]));
@@ -122,7 +129,7 @@ export async function deferBuildset(tx: Transaction, buildset: NewBuildset): Pro
 async function addRequests(
   tx: Transaction,
   { builderIds, priority = 0, parent, repeatsBuildId = null }: NewBuildset,
-  { buildsetId, key }: { readonly buildsetId: number; readonly key: string | null },
+  { buildsetId, keys }: { readonly buildsetId: number; readonly keys: CollapseKeys | null },
 ): Promise<() => CreatedBuildset['requests']> {
   const now = tx.dialect.nowMs;
   for (const ids of chunked(builderIds)) {
@@ -138,9 +145,9 @@ async function addRequests(
   }
   await tx.defer(
     `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms, collapse_key)
-     SELECT r.id, r.builder_id, ?, r.submitted_at_ms, CASE WHEN b.collapse IS NULL THEN NULL ELSE ? END
+     SELECT r.id, r.builder_id, ?, r.submitted_at_ms, CASE b.collapse WHEN 'always' THEN ? WHEN 'asked' THEN ? END
      FROM build_requests r LEFT JOIN builders b ON b.id = r.builder_id WHERE r.buildset_id = ?`,
-    [-priority, key, buildsetId],
+    [-priority, keys?.always ?? null, keys?.asked ?? null, buildsetId],
   );
   const rows = await tx.deferAll<{ requestId: number; uuid: Uint8Array; builderId: number }>(
     `SELECT id AS requestId, uuid, builder_id AS builderId FROM build_requests WHERE buildset_id = ? ORDER BY id`,
@@ -150,16 +157,18 @@ async function addRequests(
 }
 
 /**
- * Returns the collapse key of a new buildset. Null for a rebuild: whoever repeats an old build wants that one, and the newer ones, too.
- * Null where a build waits: it needs the result, and takes its requests with it when it ends.
+ * Returns the collapse keys of a new buildset. Null for a patch, which nothing else builds, and for a rebuild: whoever repeats an old build
+ * wants that one, and the newer ones, too. Null where a build waits: it needs the result, and takes its requests with it when it ends.
  */
-function keyOf({
+function keysOf({
   rebuiltBuildId = null,
   parent,
   sourceStamps,
   properties,
   changeIds = [],
-}: NewBuildset): string | null {
+}: NewBuildset): CollapseKeys | null {
   if (rebuiltBuildId !== null || parent?.waits) return null;
-  return collapseKey({ sourceStamps, properties, isForChanges: changeIds.length > 0 });
+  const always = collapseKey({ sourceStamps, properties, isForChanges: changeIds.length > 0 });
+  const asked = placeKey(sourceStamps);
+  return always === null || asked === null ? null : { always, asked };
 }

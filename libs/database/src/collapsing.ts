@@ -21,19 +21,47 @@ export interface CollapsedRequest {
 /** Most requests that one statement follows, well below what MySQL and MariaDB allow to a recursive query. */
 export const FOLLOWED = 500;
 
-/** Reads the waiting requests with this collapse key with the next statement. Found by an index, however long the queue is. */
-export async function compatibleRequests(
+/** The collapse keys of a buildset's requests. */
+export interface CollapseKeys {
+  /** For builders that collapse always. */
+  readonly always: string;
+  /** For builders whose callback is asked. */
+  readonly asked: string;
+}
+
+/** What waits, and may be collapsed into the requests of a new buildset. */
+export interface WhatWaits {
+  readonly compatible: readonly WaitingRequest[];
+  /** Builders whose callback is to be asked. */
+  readonly askingBuilderIds: readonly number[];
+}
+
+/** Reads what a new buildset may collapse with the next statement. Found by an index, however long the queue is. */
+export async function collapsibleRequests(
   tx: Transaction,
-  key: string,
+  { always, asked }: CollapseKeys,
   builderIds: readonly number[],
-): Promise<() => WaitingRequest[]> {
-  if (builderIds.length === 0) return () => [];
-  return tx.deferAll<WaitingRequest>(
+): Promise<() => WhatWaits> {
+  if (builderIds.length === 0) return () => ({ compatible: [], askingBuilderIds: [] });
+  const rows = await tx.deferAll<WaitingRequest | { readonly requestId: null; readonly builderId: number }>(
     `SELECT q.request_id AS requestId, r.buildset_id AS buildsetId, q.builder_id AS builderId
      FROM queue q JOIN builders b ON b.id = q.builder_id JOIN build_requests r ON r.id = q.request_id
-     WHERE q.collapse_key = ? AND q.builder_id IN ${placeholders(builderIds.length)} AND b.collapse = 'always'`,
-    [key, ...builderIds],
+     WHERE q.collapse_key = ? AND q.builder_id IN ${placeholders(builderIds.length)} AND b.collapse = 'always'
+     UNION ALL
+     SELECT NULL, NULL, b.id FROM builders b
+     WHERE b.id IN ${placeholders(builderIds.length)} AND b.collapse = 'asked'
+       AND EXISTS (SELECT 1 FROM queue q WHERE q.collapse_key = ? AND q.builder_id = b.id)`,
+    [always, ...builderIds, ...builderIds, asked],
   );
+  return () => {
+    const compatible: WaitingRequest[] = [];
+    const askingBuilderIds: number[] = [];
+    for (const row of rows()) {
+      if (row.requestId === null) askingBuilderIds.push(row.builderId);
+      else compatible.push(row);
+    }
+    return { compatible, askingBuilderIds };
+  };
 }
 
 /**

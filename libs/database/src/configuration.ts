@@ -6,7 +6,7 @@ import {
   revisionDifferences,
   workerEntries,
 } from '@millrace/domain';
-import { RevisionEntity } from './entities/definitions.js';
+import { type BuilderEntity, RevisionEntity } from './entities/definitions.js';
 import { MasterEntity } from './entities/masters.js';
 import { endPastReverts, type FileStanding } from './reverts.js';
 import { startFromNow } from './intake/backlog.js';
@@ -33,6 +33,8 @@ export interface Definitions {
     readonly formerNames?: readonly string[];
     /** Whether a new request takes the place of compatible ones that wait. Default false. */
     readonly collapseRequests?: boolean;
+    /** Present when a callback says which requests a new one takes the place of. */
+    readonly collapseCallback?: string;
   }[];
   /** A name that ends in `*` is a template for workers with tokens. */
   readonly workers: readonly {
@@ -89,7 +91,7 @@ export class ConfigurationStore {
         description: (builder) => builder.description ?? null,
         project_id: (builder) => (builder.project ? projects.get(builder.project)! : null),
         tags: (builder) => JSON.stringify(builder.tags),
-        collapse: (builder) => (builder.collapseRequests ? 'always' : null),
+        collapse: collapseOf,
       });
       const named = definitions.workers.filter((worker) => !isWorkerTemplate(worker.name));
       const workers = await workerRows(tx, [...named, ...(await templateWorkers(tx, definitions))]);
@@ -124,6 +126,14 @@ export class ConfigurationStore {
       return workers;
     });
   }
+}
+
+function collapseOf({
+  collapseRequests,
+  collapseCallback,
+}: Definitions['builders'][number]): BuilderEntity['collapse'] {
+  if (!collapseRequests) return null;
+  return collapseCallback === undefined ? 'always' : 'asked';
 }
 
 /**

@@ -15,6 +15,7 @@ export { REVISION_DIFFERENCE_SHAPE, RevisionReads, REVISIONS, type StoredRevisio
 export { type AskedMaster, type FileStanding, REVERT_SHAPE, RevertStore } from './reverts.js';
 export { type CollapsedRequest } from './collapsing.js';
 export { completeRequest } from './completing.js';
+export { type CollapseQuestion, CollapseQuestionStore, type CollapsibleRequest } from './intake/collapse-questions.js';
 export { ChoiceStore, type RequestToChoose } from './claims/choices.js';
 export { ClaimStore, type Orphan, type QueuedRequest } from './claims/claim-store.js';
 export { type WaitingClaim } from './claims/claim-locks.js';

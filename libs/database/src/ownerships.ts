@@ -4,14 +4,15 @@ import { aliveSql, assertLeased, type Incarnation } from './masters.js';
 import { locking } from './repositories.js';
 import type { Database, Transaction } from './sql.js';
 
-/** Name of a scheduler, poller, hook or service that is active on one master at a time. */
-export type OwnershipName = `${'scheduler' | 'poller' | 'hook' | 'service'}:${string}`;
+/** Name of what is active on one master at a time: a scheduler, a poller, a hook, a service, or the collapsing that asks callbacks. */
+export type OwnershipName = `${'scheduler' | 'poller' | 'hook' | 'service'}:${string}` | 'collapsing';
 
 export const ownershipName = {
   scheduler: (name: string): OwnershipName => `scheduler:${name}`,
   poller: (name: string): OwnershipName => `poller:${name}`,
   service: (name: string): OwnershipName => `service:${name}`,
   hook: (name: string): OwnershipName => `hook:${name}`,
+  collapsing: (): OwnershipName => 'collapsing',
 };
 
 /** The right of one master to run a scheduler, poller, hook or service (I4). */

@@ -7,14 +7,19 @@ import {
   ChangeReads,
   type ClaimCandidate,
   ClaimStore,
+  CollapseQuestionStore,
   ConfigurationStore,
   type CreatedBuildset,
   createBuildset,
   type DefinitionIds,
   type Incarnation,
   type NewBuildset,
+  type Ownership,
+  ownershipName,
+  OwnershipStore,
+  WaitingReads,
 } from '@millrace/database';
-import { NO_SOURCE, Result } from '@millrace/domain';
+import { FencedError, NO_SOURCE, Result } from '@millrace/domain';
 import { onEveryDatabase, register } from './databases.js';
 
 const MAIN = { ...NO_SOURCE, branch: 'main', repository: '/repo' };
@@ -27,7 +32,8 @@ onEveryDatabase('collapsing', (get) => {
 
   beforeEach(async () => {
     const { db } = get();
-    for (const table of ['queue', 'claims', 'collapsed_requests']) await db.run(`DELETE FROM ${table}`);
+    for (const table of ['queue', 'claims', 'collapsed_requests', 'collapse_questions', 'ownerships'])
+      await db.run(`DELETE FROM ${table}`);
     me = await register(db, 'engine');
     const builder = (name: string, collapseRequests: boolean) => ({
       ...{ name, tags: [], workers: ['w'], fingerprint: 'f', collapseRequests },
@@ -37,7 +43,10 @@ onEveryDatabase('collapsing', (get) => {
       { fingerprint: 'collapsing', body: '{}' },
       {
         projects: [],
-        builders: [builder('a', true), builder('b', true), builder('each', false)],
+        builders: [
+          ...[builder('a', true), builder('b', true), builder('each', false)],
+          { ...builder('asks', true), collapseCallback: 'builders.3.collapseRequests' },
+        ],
         workers: [{ name: 'w', maxBuilds: 1000 }],
         schedulers: [],
         changeSources: [],
@@ -209,5 +218,93 @@ onEveryDatabase('collapsing', (get) => {
     expect(claimed.map(({ sourceStamps }) => sourceStamps)).toEqual([patched.sourceStamps]);
     const again = await new BuildActionStore(db).rebuild(claimed[0]!.buildId);
     expect((await buildsets.byIds([again.buildsetId]))[0]!.sourcestamps).toEqual([stamp]);
+  });
+
+  const questions = () => new CollapseQuestionStore(get().db);
+  const owner = async (): Promise<Ownership> =>
+    (await new OwnershipStore(get().db).acquire(ownershipName.collapsing(), me, true))!;
+  const open = async () => (await questions().open()).requestIds;
+  const asks = (more: Partial<NewBuildset> = {}, revision = 'r1') =>
+    submit(revision, { builderIds: [builderId('asks')], ...more });
+
+  it('asks about what waits at the same place, and says what the usual rule would do', async () => {
+    const other = await asks({ properties: { mode: ['fast', 'Trigger'] }, reason: 'other mode' });
+    const same = await asks({}, 'r2');
+    await asks({ sourceStamps: [{ ...MAIN, branch: 'release', revision: 'r2' }] });
+    await asks({ rebuiltBuildId: 1 }, 'r2');
+    const newer = await asks({ priority: 3 }, 'r2');
+    expect(newer.collapsed).toEqual([]);
+    expect(await open()).toEqual([requestOf(same), requestOf(newer)]);
+    const { db } = get();
+    expect(await new CollapseQuestionStore(db).question(requestOf(newer))).toMatchObject({
+      builderId: builderId('asks'),
+      newer: { requestId: requestOf(newer), priority: 3, reason: 'test', sourceStamps: [{ ...MAIN, revision: 'r2' }] },
+      older: [
+        { requestId: requestOf(same), isCompatible: true },
+        {
+          requestId: requestOf(other),
+          isCompatible: false,
+          reason: 'other mode',
+          properties: { mode: ['fast', 'Trigger'] },
+        },
+      ],
+    });
+  });
+
+  it('asks about the newest 50 of a long queue', async () => {
+    const waiting: number[] = [];
+    for (let i = 0; i < 52; i++) waiting.push(requestOf(await asks()));
+    const question = await questions().question(waiting.at(-1)!);
+    expect(question!.older.map(({ requestId }) => requestId)).toEqual(waiting.toReversed().slice(1, 51));
+  });
+
+  it('collapses what the answer names, and asks no more', async () => {
+    const [first, second, newer] = [await asks(), await asks(), await asks()];
+    const collapsed = await questions().answer(await owner(), requestOf(newer), [requestOf(first)]);
+    expect(collapsed).toMatchObject([{ requestId: requestOf(first), completedBuildsetId: first.buildsetId }]);
+    expect(await read(requestOf(first))).toMatchObject({
+      results: Result.SKIPPED,
+      collapsed_into_buildrequestid: requestOf(newer),
+    });
+    expect(await read(requestOf(second))).toMatchObject({ complete: false });
+    expect(await open()).toEqual([requestOf(second)]);
+    expect(await questions().answer(await owner(), requestOf(second), [])).toEqual([]);
+    expect(await open()).toEqual([]);
+  });
+
+  it('does not collapse into a request that is being built, and forgets what was asked about it', async () => {
+    const [older, newer] = [await asks(), await asks()];
+    await claim(requestOf(newer), 'asks');
+    expect(await questions().question(requestOf(newer))).toBeNull();
+    expect(await questions().answer(await owner(), requestOf(newer), [requestOf(older)])).toEqual([]);
+    expect(await read(requestOf(older))).toMatchObject({ complete: false });
+    await questions().forget();
+    expect(await open()).toEqual([]);
+  });
+
+  it('collapses nothing for a master that is the owner no more', async () => {
+    const [older, newer] = [await asks(), await asks()];
+    const mine = await owner();
+    const gone = { ...mine, epoch: mine.epoch + 1 };
+    await expect(questions().answer(gone, requestOf(newer), [requestOf(older)])).rejects.toThrow(FencedError);
+    await expect(questions().fail(gone, requestOf(newer), 'no')).rejects.toThrow(FencedError);
+    expect(await open()).toEqual([requestOf(newer)]);
+  });
+
+  it('keeps why nothing was collapsed for as long as the request waits', async () => {
+    await asks();
+    const newer = await asks();
+    await questions().fail(await owner(), requestOf(newer), 'collapseRequests failed: boom');
+    expect(await open()).toEqual([]);
+    const reads = new WaitingReads(get().db);
+    expect((await reads.of(requestOf(newer)))!.text).toMatch(
+      /\. Older requests are not collapsed into it: collapseRequests failed: boom\.$/,
+    );
+    await questions().forget();
+    const kept = () => get().db.all(`SELECT request_id FROM collapse_questions`);
+    expect(await kept()).toHaveLength(1);
+    await new BuildActionStore(get().db).cancelRequest(requestOf(newer), 'no');
+    await questions().forget();
+    expect(await kept()).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Collapsible, collapseKey } from './collapse.js';
+import { type Collapsible, collapseKey, placeKey } from './collapse.js';
 import type { SourceStamp } from './source-stamps.js';
 
 const main: SourceStamp = { branch: 'main', revision: 'r1', repository: '/repo', project: 'p', codebase: '' };
@@ -100,5 +100,27 @@ describe('the collapse key', () => {
         },
       ),
     );
+  });
+});
+
+describe('the key of builders whose callback decides', () => {
+  it.each<[string, readonly SourceStamp[]]>([
+    ['other revisions', [{ ...main, revision: 'r2' }]],
+    ['no revision', [{ ...main, revision: null }]],
+  ])('is the same for %s', (_what, stamps) => expect(placeKey(stamps)).toBe(placeKey([main])));
+
+  it.each<[string, readonly SourceStamp[]]>([
+    ['another branch', [{ ...main, branch: 'release' }]],
+    ['the default branch', [{ ...main, branch: null }]],
+    ['another repository', [{ ...main, repository: '/fork' }]],
+    ['another project', [{ ...main, project: 'q' }]],
+    ['one more codebase', [main, library]],
+    ['none', []],
+  ])('differs for %s', (_what, stamps) => expect(placeKey(stamps)).not.toBe(placeKey([main])));
+
+  it('does not depend on the order of codebases, is no key of the usual rule, and none for what has a patch', () => {
+    expect(placeKey([main, library])).toBe(placeKey([library, main]));
+    expect(placeKey([])).not.toBe(collapseKey({ sourceStamps: [], properties: {}, isForChanges: false }));
+    expect(placeKey([{ ...main, patch: { body: 'x', level: 1, author: '', comment: '', subdir: '' } }])).toBeNull();
   });
 });

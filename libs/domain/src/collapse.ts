@@ -21,16 +21,31 @@ const FROM_CHANGES = 'Change';
  * they have the same revisions. What their scheduler, form or trigger says about properties is equal, too.
  */
 export function collapseKey({ sourceStamps, properties, isForChanges }: Collapsible): string | null {
-  if (sourceStamps.some(({ patch }) => patch)) return null;
-  const stamps = byCodebase(sourceStamps).map(({ codebase, repository, project, branch, revision }) => [
-    ...[codebase, repository, project, branch],
-    isForChanges ? null : revision,
-  ]);
+  if (hasPatch(sourceStamps)) return null;
+  const stamps = byCodebase(sourceStamps).map((stamp) => [...placeOf(stamp), isForChanges ? null : stamp.revision]);
   const said = Object.entries(properties)
     .filter(([name, [, source]]) => source !== FROM_CHANGES && !WHO_AND_WHY.includes(name))
     .map(([name, [value]]) => [name, value] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256')
-    .update(JSON.stringify([isForChanges, stamps, said]))
-    .digest('hex');
+  return hashOf([isForChanges, stamps, said]);
+}
+
+/**
+ * Returns the collapse key of a buildset for builders whose callback decides; null for one with a patch. The callback may be asked about
+ * build requests of one builder with equal keys: they have the same codebases, and in each the same repository, project and branch.
+ */
+export function placeKey(sourceStamps: readonly SourceStamp[]): string | null {
+  return hasPatch(sourceStamps) ? null : hashOf(['place', byCodebase(sourceStamps).map(placeOf)]);
+}
+
+function hasPatch(sourceStamps: readonly SourceStamp[]): boolean {
+  return sourceStamps.some(({ patch }) => patch);
+}
+
+function placeOf({ codebase, repository, project, branch }: SourceStamp): readonly (string | null)[] {
+  return [codebase, repository, project, branch];
+}
+
+function hashOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

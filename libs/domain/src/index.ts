@@ -17,7 +17,7 @@ export {
   type FilteredChange,
   type ValueMatch,
 } from './change-filter.js';
-export { type Collapsible, collapseKey } from './collapse.js';
+export { type Collapsible, collapseKey, placeKey } from './collapse.js';
 export { type BudgetOptions, Budgets } from './budgets.js';
 export { addressGroup, type CapLimits, ConnectionCap } from './connection-cap.js';
 export { harmlessEnvironment } from './environment.js';

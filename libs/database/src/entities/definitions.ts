@@ -57,8 +57,8 @@ export class BuilderEntity {
   @Big({ nullable: true }) latestResults: number | null;
   /** The newest build that ended with success. */
   @Big({ nullable: true }) latestGreenBuildId: number | null;
-  /** `always`: a new request takes the place of compatible older ones that wait. Null for never. */
-  @Key(8, { nullable: true }) collapse: 'always' | null;
+  /** `always`: a new request takes the place of compatible older ones that wait. `asked`: a callback says of which. Null for never. */
+  @Key(8, { nullable: true }) collapse: 'always' | 'asked' | null;
 }
 
 /** The engines that serve a builder. */

@@ -32,6 +32,7 @@ import {
   ClaimEntity,
   CallbackWaitEntity,
   CollapsedRequestEntity,
+  CollapseQuestionEntity,
   QueueEntity,
 } from './requests.js';
 import { WorkerBuilderEntity, WorkerEntity, WorkerTokenEntity } from './workers.js';
@@ -69,6 +70,7 @@ export const ENTITIES = [
   QueueEntity,
   CallbackWaitEntity,
   CollapsedRequestEntity,
+  CollapseQuestionEntity,
   ClaimEntity,
   BuildEntity,
   AdoptionEntity,

@@ -99,8 +99,8 @@ export class QueueEntity {
   /** In ms since 1970. */
   @Big() submittedAtMs: number;
   /**
-   * Requests of one builder with the same key may be collapsed into the newest of them. Null for a request that is never collapsed, and
-   * for one that was claimed before.
+   * Requests of one builder with the same key may be collapsed into the newest of them, perhaps after a callback was asked. Null for a
+   * request that is never collapsed, and for one that was claimed before.
    */
   @Key(64, { nullable: true }) collapseKey: string | null;
 }
@@ -112,6 +112,17 @@ export class CollapsedRequestEntity {
   @Big({ primary: true }) requestId: number;
   /** The other request, which may be collapsed in turn. */
   @Big() intoRequestId: number;
+}
+
+/** A build request of which a callback has to say whether older ones are collapsed into it. */
+@Entity('collapse_questions')
+@Index('collapse_questions_open', ['failedAtMs', 'requestId'])
+export class CollapseQuestionEntity {
+  @Big({ primary: true }) requestId: number;
+  /** In ms since 1970; null while the callback is to be asked. */
+  @Big({ nullable: true }) failedAtMs: number | null;
+  /** Why nothing was collapsed. */
+  @Text({ nullable: true }) failure: string | null;
 }
 
 /**

@@ -13,6 +13,7 @@ import { KeptCalls0014 } from './0014-kept-calls.js';
 import { Children0015 } from './0015-children.js';
 import { Locks0016 } from './0016-locks.js';
 import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
+import { CollapseQuestions0018 } from './0018-collapse-questions.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Reverts0021 } from './0021-reverts.js';
 import { Accounts0024 } from './0024-accounts.js';
@@ -42,6 +43,7 @@ export const MIGRATIONS = [
   Children0015,
   Locks0016,
   CollapsedRequests0017,
+  CollapseQuestions0018,
   CallbackWaits0020,
   Reverts0021,
   Accounts0024,

@@ -66,12 +66,18 @@ export class WaitingReads {
       [request.builderId, request.rank, request.rank, requestId],
     );
     const ahead = counted!.ahead;
+    const { reason, text } = waitReason(await this.readiness(request.builderId), ahead);
+    const uncollapsed = await this.db.get<{ failure: string | null }>(
+      `SELECT failure FROM collapse_questions WHERE request_id = ?`,
+      [requestId],
+    );
     return {
       buildrequestid: requestId,
       ahead: Math.min(ahead, AHEAD_COUNTED),
       ahead_is_more: ahead > AHEAD_COUNTED,
       state: 'waiting',
-      ...waitReason(await this.readiness(request.builderId), ahead),
+      reason,
+      text: uncollapsed?.failure ? `${text} Older requests are not collapsed into it: ${uncollapsed.failure}.` : text,
     };
   }
 
