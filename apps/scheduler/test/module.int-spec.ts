@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { APP_FILTER } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { hints } from '@millrace/contracts';
-import { IntakeStore } from '@millrace/database';
+import { IntakeStore, RevertStore, RevisionReads } from '@millrace/database';
 import { listenerRule } from '@millrace/domain';
 import {
   Ambers,
@@ -122,6 +123,61 @@ describe('the scheduler as a module', () => {
     await built(await change());
     expect((await trigger('t')).status).toBe(404);
     expect((await trigger('u')).status).toBe(202);
+  });
+
+  it('goes back to an earlier configuration, is in it after a restart, and says so until the file is edited', async () => {
+    const named = (name: string): void => site.configure({ schedulers: `trigger('${name}', { builders: ['b'] })` });
+    const statusOf = async (name: string): Promise<number> => (await trigger(name)).status;
+    const reverts = new RevertStore(site.db);
+    const fingerprints = async (): Promise<string[]> =>
+      (await new RevisionReads(site.db).newest(10)).map(({ fingerprint }) => fingerprint);
+    named('good');
+    let scheduler = (await start()).get(Scheduler);
+    const [good] = await fingerprints();
+    named('bad');
+    await scheduler.reload();
+    await reverts.revert(good!, 'ann');
+    expect(await scheduler.reload()).toBe(`revision ${good!.slice(0, 12)}`);
+    expect([await statusOf('good'), await statusOf('bad')]).toEqual([202, 404]);
+    expect([...app!.get(Ambers).all.keys()]).toEqual(['configuration']);
+
+    await app!.close();
+    scheduler = (await start()).get(Scheduler);
+    expect([await statusOf('good'), await statusOf('bad')]).toEqual([202, 404]);
+    expect(await app!.get(Registry).metrics()).toContain('millrace_config_reverted 1');
+    expect(await reverts.all()).toMatchObject([{ fingerprint: good, masters: ['one'], missing: [] }]);
+
+    named('better');
+    await scheduler.reload();
+    expect([await statusOf('good'), await statusOf('better')]).toEqual([404, 202]);
+    expect(await reverts.all()).toEqual([]);
+    expect(app!.get(Ambers).all.size).toBe(0);
+  });
+
+  it('stays with what it has when it does not have the earlier configuration, and says so', async () => {
+    const named = (name: string): void => site.configure({ schedulers: `trigger('${name}', { builders: ['b'] })` });
+    const reverts = new RevertStore(site.db);
+    named('good');
+    await start();
+    const good = (await new RevisionReads(site.db).newest(1))[0]!.fingerprint;
+    await app!.close();
+    named('bad');
+    // A master of another machine.
+    const elsewhere = { dataFolder: join(site.folder, 'elsewhere') };
+    const scheduler = (await start(elsewhere)).get(Scheduler);
+    await reverts.revert(good, 'ann');
+    await expect(scheduler.reload()).rejects.toMatchObject({ code: 'revision-missing' });
+    const missing = [{ master: 'one', why: expect.stringMatching(/is not kept on this machine/) as unknown }];
+    expect(await reverts.all()).toMatchObject([{ fingerprint: good, masters: [], missing }]);
+    expect((await trigger('bad')).status).toBe(202);
+    await app!.close();
+    const again = (await start(elsewhere)).get(Scheduler);
+    expect((await trigger('bad')).status).toBe(202);
+    expect([...app!.get(Ambers).all.keys()]).toEqual(['earlier configuration']);
+    expect(await app!.get(Registry).metrics()).toContain('millrace_config_revision_missing 1');
+    await reverts.end();
+    await again.reload();
+    expect(app!.get(Ambers).all.size).toBe(0);
   });
 
   it('leaves nothing behind when it ends', async () => {

@@ -1,5 +1,6 @@
 export { addCertificateMetrics } from './certificate-metrics.js';
 export { Ambers } from './ambers.js';
+export { ConfigurationStanding } from './configuration-standing.js';
 export { ConfigSight } from './config-sight.js';
 export { OnCommand } from './on-command.js';
 export { type BusState, type HintHandler, Hints } from './hints.js';

@@ -1,10 +1,11 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
-import { ConfigurationStore, type Incarnation } from '@millrace/database';
-import { ME } from '@millrace/master';
-import { FIRST_CONFIGURATION, RunnerModule } from '../runner/runner.module.js';
+import { ConfigurationStore, type Incarnation, RevertStore } from '@millrace/database';
+import { ConfigurationStanding, ME } from '@millrace/master';
+import { CONFIGURATION_SOURCE, FIRST_CONFIGURATION, RunnerModule } from '../runner/runner.module.js';
 import { RunnerPool } from '../runner/runner.js';
 import { WorkerTokens } from '../workers/tokens.js';
 import { EngineConfiguration } from './engine-configuration.js';
+import type { ConfigurationSource } from './load.js';
 import type { LoadedConfiguration } from './revision.js';
 
 /** The configuration in force, and the tokens that decide which workers its templates have. */
@@ -20,8 +21,14 @@ import type { LoadedConfiguration } from './revision.js';
         me: Incarnation,
         pool: RunnerPool,
         tokens: WorkerTokens,
-      ) => EngineConfiguration.inForce(loaded, { store, me, pool, tokens }),
-      inject: [FIRST_CONFIGURATION, ConfigurationStore, ME, RunnerPool, WorkerTokens],
+        source: ConfigurationSource,
+        reverts: RevertStore,
+        standing: ConfigurationStanding,
+      ) => EngineConfiguration.inForce(loaded, { store, me, pool, tokens, source, reverts, standing }),
+      inject: [
+        ...[FIRST_CONFIGURATION, ConfigurationStore, ME, RunnerPool, WorkerTokens],
+        ...[CONFIGURATION_SOURCE, RevertStore, ConfigurationStanding],
+      ],
     },
   ],
   exports: [EngineConfiguration],

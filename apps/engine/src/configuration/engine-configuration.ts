@@ -1,10 +1,11 @@
 import type { CompiledBuilder } from '@millrace/contracts';
-import type { ConfigurationStore, Incarnation } from '@millrace/database';
-import type { KnownLock } from '@millrace/domain';
+import type { ConfigurationStore, Incarnation, RevertStore } from '@millrace/database';
+import { type KnownLock, OperationalError } from '@millrace/domain';
+import type { ConfigurationStanding } from '@millrace/master';
 import type { RunnerPool } from '../runner/runner.js';
 import type { WorkerDirectory } from '../workers/login.js';
 import type { WorkerTokens } from '../workers/tokens.js';
-import { loadConfiguration } from './load.js';
+import { type ConfigurationSource, loadConfiguration } from './load.js';
 import { assemble, type LoadedConfiguration, type Revision } from './revision.js';
 
 /** The parts that a build needs of the configuration it was claimed under. */
@@ -21,6 +22,9 @@ export interface ConfigurationPorts {
   readonly me: Incarnation;
   readonly pool: RunnerPool;
   readonly tokens: WorkerTokens;
+  readonly source: ConfigurationSource;
+  readonly reverts: RevertStore;
+  readonly standing: ConfigurationStanding;
 }
 
 /** The configuration in force on this engine. Another one replaces it completely or not at all. */
@@ -71,14 +75,21 @@ export class EngineConfiguration implements WorkerDirectory {
   }
 
   /**
-   * Loads the current file and puts it in force.
+   * Loads the current file, or the earlier revision that somebody went back to, and puts it in force.
    * @returns its fingerprint
-   * @throws ConfigError when it is bad; nothing was changed then
+   * @throws ConfigError when it is bad, OperationalError `revision-missing`; nothing was changed then
    */
   async reload(): Promise<string> {
-    const { pool } = this.ports;
+    const { pool, source, reverts, standing, me } = this.ports;
     const before = this.revision;
-    const loaded = await loadConfiguration(before.configFile);
+    const loaded = await loadConfiguration(source);
+    const { missing } = loaded;
+    if (missing !== null) {
+      await loaded.callbacks?.close();
+      await reverts.report(me, loaded);
+      standing.lacks(missing);
+      throw new OperationalError('revision-missing', missing);
+    }
     try {
       await pool.switchTo(loaded);
       this.revision = await stored(loaded, this.ports);
@@ -114,8 +125,10 @@ export class EngineConfiguration implements WorkerDirectory {
   }
 }
 
-async function stored(loaded: LoadedConfiguration, { store, me }: ConfigurationPorts): Promise<Revision> {
-  const { fingerprint, config } = loaded;
-  const ids = await store.apply(me, { fingerprint, body: JSON.stringify(config) }, config, { serves: true });
+async function stored(loaded: LoadedConfiguration, { store, me, standing }: ConfigurationPorts): Promise<Revision> {
+  const { fingerprint, fileFingerprint, missing, config } = loaded;
+  const revision = { fingerprint, body: JSON.stringify(config), standing: { fileFingerprint, missing } };
+  const ids = await store.apply(me, revision, config, { serves: true });
+  standing.inForce(loaded);
   return assemble(loaded, ids);
 }

@@ -30,6 +30,8 @@ describe('the locks of a revision', () => {
       config,
       configFile: 'master.config.ts',
       fingerprint: 'f',
+      fileFingerprint: 'f',
+      missing: null,
       snapshot: {},
       variables: { masters: [], steps: [] },
       workerDigests: {},

@@ -14,6 +14,10 @@ export interface ClosableCallbacks extends Callbacks {
 export interface LoadedConfiguration {
   readonly configFile: string;
   readonly fingerprint: string;
+  /** Fingerprint of the file, which is another one when an earlier revision is in force. */
+  readonly fileFingerprint: string;
+  /** Why this is not the earlier revision that should be in force; null when all is well. */
+  readonly missing: string | null;
   readonly snapshot: ConfigSnapshot;
   readonly variables: NamedVariables;
   readonly workerDigests: WorkerDigests;

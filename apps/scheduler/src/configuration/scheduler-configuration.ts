@@ -1,11 +1,16 @@
-import { ConfigHost } from '@millrace/config';
-import type { ConfigurationStore, Incarnation } from '@millrace/database';
-import type { Logger } from '@millrace/master';
+import { join } from 'node:path';
+import { type InForce, KeptRevisions, loadInForce } from '@millrace/config';
+import type { ConfigurationStore, Incarnation, RevertStore } from '@millrace/database';
+import { OperationalError } from '@millrace/domain';
+import type { ConfigurationStanding, Logger } from '@millrace/master';
 import type { Revision } from './revision.js';
 
 export interface ConfigurationPorts {
   readonly file: string;
+  readonly dataFolder: string;
   readonly store: ConfigurationStore;
+  readonly reverts: RevertStore;
+  readonly standing: ConfigurationStanding;
   readonly me: Incarnation;
   readonly log: Logger;
 }
@@ -22,7 +27,7 @@ export class SchedulerConfiguration {
    * @throws ConfigError when the file is bad
    */
   static async inForce(ports: ConfigurationPorts): Promise<SchedulerConfiguration> {
-    return new SchedulerConfiguration(ports, await load(ports));
+    return new SchedulerConfiguration(ports, await stored(await load(ports), ports));
   }
 
   get current(): Revision {
@@ -30,24 +35,41 @@ export class SchedulerConfiguration {
   }
 
   /**
-   * Loads the current file and puts it in force.
+   * Loads the current file, or the earlier revision that somebody went back to, and puts it in force.
    * @returns the configuration that was in force before
-   * @throws ConfigError when the file is bad; nothing was changed then
+   * @throws ConfigError when the file is bad, OperationalError `revision-missing`; nothing was changed then
    */
   async reload(): Promise<Revision> {
-    const before = this.revision;
-    this.revision = await load(this.ports);
+    const { ports, revision: before } = this;
+    const loaded = await load(ports);
+    const { missing } = loaded;
+    if (missing !== null) {
+      await loaded.host.close();
+      await ports.reverts.report(ports.me, loaded);
+      ports.standing.lacks(missing);
+      throw new OperationalError('revision-missing', missing);
+    }
+    this.revision = await stored(loaded, ports);
     return before;
   }
 }
 
-async function load({ file, store, me, log }: ConfigurationPorts): Promise<Revision> {
-  const host = await ConfigHost.start(file, {
+function load({ file, dataFolder, reverts, standing, log }: ConfigurationPorts): Promise<InForce> {
+  return loadInForce(file, {
+    kept: new KeptRevisions(join(dataFolder, 'revisions'), file),
+    inForceFor: (fingerprint) => reverts.inForceFor(fingerprint),
+    onNotKept: (error) => standing.notKept(error),
     onStall: (handle, ms) => log.warn({ handle, ms }, 'a callback of the configuration is slow'),
   });
+}
+
+async function stored(loaded: InForce, { store, standing, me }: ConfigurationPorts): Promise<Revision> {
+  const { host, fileFingerprint, missing } = loaded;
   const { revision: config, fingerprint } = host;
   try {
-    const ids = await store.apply(me, { fingerprint, body: JSON.stringify(config) }, config, { serves: false });
+    const revision = { fingerprint, body: JSON.stringify(config), standing: { fileFingerprint, missing } };
+    const ids = await store.apply(me, revision, config, { serves: false });
+    standing.inForce({ fingerprint, fileFingerprint, missing });
     return { host, config, ids };
   } catch (error) {
     await host.close();
