@@ -13,6 +13,8 @@ export interface CompiledConfig {
   readonly builders: readonly CompiledBuilder[];
   readonly schedulers: readonly CompiledScheduler[];
   readonly changeSources: readonly CompiledChangeSource[];
+  /** Missing when there are none. */
+  readonly codebases?: readonly CompiledCodebase[];
   /** Missing in a revision of an older release. */
   readonly services?: readonly CompiledService[];
   /** Missing when nothing uses a lock. */
@@ -35,6 +37,13 @@ export interface CompiledProject {
   readonly description: string | null;
   /** Patterns of the roles that see it. Missing where the default holds. */
   readonly visibleTo?: readonly string[];
+}
+
+/** A codebase whose commits are recorded. */
+export interface CompiledCodebase {
+  readonly name: string;
+  readonly project: string;
+  readonly slug: string;
 }
 
 export interface CompiledWorker {
@@ -232,6 +241,8 @@ export interface CompiledGitSource extends ChangeSourceCommon {
   readonly tags?: RefSelection;
   /** Whether the poller makes one change for the head of a branch that it sees for the first time, instead of only remembering the head. */
   readonly buildHeadsOnFirstSight: boolean;
+  /** Set when the codebase of this project records its commits. */
+  readonly recordsCommits?: true;
 }
 
 /** The part of a compiled hook that all dialects have. A dialect may have more fields. */

@@ -253,6 +253,43 @@ export interface BuildDataResource {
   value: null;
 }
 
+/** A codebase whose commits are recorded. */
+export interface CodebaseResource {
+  codebaseid: number;
+  name: string;
+  projectid: number;
+  slug: string;
+}
+
+export interface BranchResource {
+  branchid: number;
+  codebaseid: number;
+  /** Its newest commit. */
+  commitid: number;
+  last_timestamp: number;
+  name: string;
+}
+
+export interface CommitResource {
+  author: string;
+  codebaseid: number;
+  comments: string;
+  commitid: number;
+  committer: string | null;
+  /** Its first parent, where that is recorded. */
+  parent_commitid: number | null;
+  revision: string;
+  when_timestamp: number;
+}
+
+/** How two commits go back to the newest one from which both come. */
+export interface CommitGraphResource {
+  common: number;
+  /** The commits after it up to the first one, oldest first. */
+  to1: number[];
+  to2: number[];
+}
+
 export interface TestResultSetResource {
   builderid: number;
   buildid: number;

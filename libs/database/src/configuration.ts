@@ -44,6 +44,7 @@ export interface Definitions {
   }[];
   readonly schedulers: readonly { readonly name: string; readonly kind: string }[];
   readonly changeSources: readonly { readonly name: string }[];
+  readonly codebases?: readonly { readonly name: string; readonly project: string; readonly slug: string }[];
   readonly locks?: readonly LockDefinition[];
 }
 
@@ -99,6 +100,7 @@ export class ConfigurationStore {
         kind: (scheduler) => scheduler.kind,
       });
       await nameIds(tx, 'change_sources', definitions.changeSources, {});
+      await nameCodebases(tx, projects, definitions.codebases ?? []);
       const locks = await nameIds(tx, 'locks', definitions.locks ?? [], {
         kind: (lock) => lock.kind,
         definition: (lock) => JSON.stringify(lock),
@@ -179,6 +181,28 @@ async function renameBuilders(tx: Transaction, builders: Definitions['builders']
     const former = formerNames.find((one) => known.has(one));
     if (known.has(name) || former === undefined) continue;
     await tx.defer(`UPDATE builders SET name = ? WHERE name = ?`, [name, former]);
+  }
+}
+
+/** Gives codebases their rows. Those that have left the configuration keep theirs, as their commits do. */
+async function nameCodebases(
+  tx: Transaction,
+  projects: ReadonlyMap<string, number>,
+  codebases: NonNullable<Definitions['codebases']>,
+): Promise<void> {
+  for (const { name, project, slug } of codebases) {
+    const projectId = projects.get(project)!;
+    await tx.defer(`${tx.dialect.insertIgnore} INTO codebases (project_id, name, slug) VALUES (?, ?, ?)`, [
+      projectId,
+      name,
+      slug,
+    ]);
+    await tx.defer(`UPDATE codebases SET slug = ? WHERE project_id = ? AND name = ? AND slug <> ?`, [
+      slug,
+      projectId,
+      name,
+      slug,
+    ]);
   }
 }
 

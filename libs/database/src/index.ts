@@ -134,6 +134,7 @@ export {
 } from './reads/recent.js';
 export { LOCK_SHAPE, LockReads } from './reads/locks.js';
 export { BUILD_REQUESTS, BuildRequestReads } from './reads/requests.js';
+export { BRANCHES, CODEBASE_SHAPE, CodebaseReads, COMMIT_GRAPH_SHAPE, COMMITS } from './reads/codebases.js';
 export { BUILD_DATA_SHAPE, RecordReads, TEST_RESULT_SETS, TEST_RESULTS } from './reads/records.js';
 export { LOG_SHAPE, type LogPlace, STEP_SHAPE, StepReads } from './reads/steps.js';
 export { WaitingReads } from './reads/waiting.js';

@@ -9,6 +9,7 @@ import {
   PatchEntity,
   SourceStampEntity,
 } from './changes.js';
+import { CodebaseBranchEntity, CodebaseCommitEntity, CodebaseEntity } from './codebases.js';
 import {
   BuilderEntity,
   BuilderMasterEntity,
@@ -61,6 +62,9 @@ export const ENTITIES = [
   SourceStampEntity,
   ChangeEntity,
   SchedulerChangeEntity,
+  CodebaseEntity,
+  CodebaseBranchEntity,
+  CodebaseCommitEntity,
   DeliveryEntity,
   HookDeliveryEntity,
   BuildsetEntity,

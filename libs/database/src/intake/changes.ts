@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
-import { checkAddresses, type Properties, type SourceStamp, UserError } from '@millrace/domain';
+import { checkAddresses, type Properties, type SourceStamp, UnexpectedError, UserError } from '@millrace/domain';
 import { sourceStampIds } from '../source-stamps.js';
 import { changesBehind } from '../collapsing.js';
 import { assertOwner, type Ownership } from '../ownerships.js';
 import { isUniqueViolation } from '../open.js';
-import { chunked, type Database, placeholders, type Queryable, type SqlValue, type Transaction } from '../sql.js';
+import {
+  chunked,
+  type Database,
+  placeholders,
+  type Queryable,
+  rowPlaceholders,
+  type SqlValue,
+  type Transaction,
+} from '../sql.js';
 
 export interface NewChange extends SourceStamp {
   /** Identifies the change when it is delivered again. Stored as a hash. */
@@ -47,7 +55,12 @@ export class IntakeStore {
    */
   async addChanges(
     changes: readonly NewChange[],
-    source?: { readonly owner: Ownership; readonly state?: ReadonlyMap<string, unknown> },
+    source?: {
+      readonly owner: Ownership;
+      readonly state?: ReadonlyMap<string, unknown>;
+      /** First parents by revision, null for none. Given where the changes are commits that their codebase records. */
+      readonly parents?: ReadonlyMap<string, string | null>;
+    },
   ): Promise<number[]> {
     for (;;) {
       try {
@@ -56,6 +69,8 @@ export class IntakeStore {
             await assertOwner(tx, source.owner);
             for (const [name, value] of source.state ?? []) await setState(tx, source.owner.name, name, value);
           }
+          // The order of changes is locked from then on, so they come last.
+          if (source?.parents) await recordCommits(tx, changes, source.parents);
           return insertChanges(tx, changes);
         });
       } catch (error) {
@@ -130,6 +145,54 @@ export async function insertChanges(tx: Transaction, changes: readonly IncomingC
     firstSeq + fresh.length,
   ]);
   return rows.map(({ id }) => id);
+}
+
+/**
+ * Records changes of one branch, oldest first, as commits of their codebase, and the last one as the branch's newest. Commits that are
+ * recorded already stay as they are.
+ */
+async function recordCommits(
+  tx: Transaction,
+  changes: readonly NewChange[],
+  parents: ReadonlyMap<string, string | null>,
+): Promise<void> {
+  const head = changes.at(-1);
+  if (!head) return;
+  const { project, codebase, branch, revision } = head;
+  const found = await tx.get<{ id: number }>(
+    `SELECT k.id FROM projects p JOIN codebases k ON k.project_id = p.id WHERE p.name = ? AND k.name = ?`,
+    [project, codebase],
+  );
+  if (!found) throw new UnexpectedError('no-codebase', `the codebase '${codebase}' of '${project}' has no row`);
+  const rows = changes.map((change) => [
+    found.id,
+    change.revision,
+    parents.get(change.revision!) ?? null,
+    change.author.slice(0, PERSON_KEPT),
+    change.committer?.slice(0, PERSON_KEPT) ?? null,
+    shortened(change.comments),
+    keptWhenMs(change.whenMs),
+  ]);
+  for (const some of statementsOf(rows))
+    await tx.defer(
+      `${tx.dialect.insertIgnore} INTO codebase_commits
+         (codebase_id, revision, parent_revision, author, committer, comments, when_ms)
+       VALUES ${rowPlaceholders(some.length, 7)}`,
+      some.flat(),
+    );
+  const newest = await tx.get<{ id: number }>(
+    `SELECT id FROM codebase_commits WHERE codebase_id = ? AND revision = ?`,
+    [found.id, revision],
+  );
+  const moved = await tx.run(
+    `UPDATE codebase_branches SET commit_id = ?, moved_at_ms = ${tx.dialect.nowMs} WHERE codebase_id = ? AND name = ?`,
+    [newest!.id, found.id, branch],
+  );
+  if (moved.affected > 0) return;
+  await tx.defer(
+    `INSERT INTO codebase_branches (codebase_id, name, commit_id, moved_at_ms) VALUES (?, ?, ?, ${tx.dialect.nowMs})`,
+    [found.id, branch, newest!.id],
+  );
 }
 
 /** @throws UserError */
