@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { CodebaseReads, EVERYTHING, withFilter } from '@millrace/database';
 import { eventually, requireService, type Sshd, startSshd } from '@millrace/testing';
 import { Repository, Site } from './site.js';
 
@@ -67,6 +68,37 @@ async function startForge(folder: string, username: string, password: string) {
 }
 
 describe('a polled repository', () => {
+  it('records commits with their first parents, where the codebase is configured', async () => {
+    repository.commit('1');
+    site.configure({
+      projects: `{ name: 'p' }`,
+      codebases: `{ name: 'app', project: 'p' }`,
+      changeSources: `gitPoller({ name: 'r', repository: '${repository.url}', pollIntervalSeconds: 0.2, project: 'p', codebase: 'app' })`,
+    });
+    await site.start();
+    await firstRound();
+    const topic = repository.branch('topic', 'main');
+    await site.took('r', 'topic', topic);
+    const second = repository.commit('2');
+    repository.git('merge', '--quiet', '--no-ff', '--message', 'merged', 'topic');
+    const merge = repository.git('rev-parse', 'HEAD');
+    await site.took('r', 'main', merge);
+    const reads = new CodebaseReads(site.db);
+    const [codebase] = await reads.codebases();
+    const { rows } = await reads.commits(withFilter(EVERYTHING, 'codebaseid', codebase!.codebaseid));
+    const idOf = (revision: string) => rows.find((row) => row.revision === revision)?.commitid;
+    expect(idOf(second)).toBeDefined();
+    expect(rows.find(({ revision }) => revision === merge)).toMatchObject({
+      parent_commitid: idOf(second),
+      comments: 'merged',
+    });
+    const branches = await reads.branches(withFilter(EVERYTHING, 'codebaseid', codebase!.codebaseid));
+    expect(Object.fromEntries(branches.rows.map(({ name, commitid }) => [name, commitid]))).toEqual({
+      topic: idOf(topic),
+      main: idOf(merge),
+    });
+  });
+
   it('takes in no old history: a branch from an earlier commit brings its own commits only', async () => {
     for (const message of ['1', '2', '3']) repository.commit(message);
     poll();

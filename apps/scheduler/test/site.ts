@@ -128,6 +128,7 @@ export class Site {
     readonly hooks?: string;
     readonly www?: string;
     readonly projects?: string;
+    readonly codebases?: string;
     readonly builders?: string;
   }): void {
     writeFileSync(
@@ -137,6 +138,7 @@ export class Site {
 export default defineConfig({
   workers: [worker('w', { password: 'x' })],
   projects: [${parts.projects ?? ''}],
+  codebases: [${parts.codebases ?? ''}],
   builders: [builder('b', { workers: ['w'], factory: [customStep('do', async () => 0)] }), ${parts.builders ?? ''}],
   schedulers: [${parts.schedulers ?? ''}],
   changeSources: [${parts.changeSources ?? ''}],

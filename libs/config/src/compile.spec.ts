@@ -114,6 +114,20 @@ describe('compileConfig', () => {
   });
   const workers = (options: object) => ({ ...good(), workers: [{ name: 'w', ...options }] });
 
+  it('has those Git pollers record commits whose codebase is configured', () => {
+    const { revision } = compileConfig({
+      ...sources(
+        { codebase: 'app', project: 'p' },
+        { codebase: 'app', name: 'without a project' },
+        { codebase: 'lib', project: 'p', name: 'of another' },
+      ),
+      projects: [{ name: 'p' }],
+      codebases: [{ name: 'app', project: 'p' }],
+    });
+    expect(revision.codebases).toEqual([{ name: 'app', project: 'p', slug: 'app' }]);
+    expect(revision.changeSources.map((source) => 'recordsCommits' in source)).toEqual([true, false, false]);
+  });
+
   it.each<[string, unknown, string[]]>([
     ['nothing', null, ['the configuration is null; expected an object']],
     ['an unknown key', { ...good(), biulders: [] }, ["biulders is not a setting; did you mean 'builders'?"]],
@@ -504,6 +518,26 @@ describe('compileConfig', () => {
       ],
     ],
     [
+      'codebases that are not there, or twice',
+      {
+        ...sources({ codebase: 'app', project: 'p' }),
+        projects: [{ name: 'p' }],
+        codebases: [
+          { name: 'app', project: 'p' },
+          { name: 'app', project: 'p' },
+          { name: 'lib', project: 'p' },
+          { name: '1', project: 'other' },
+        ],
+      },
+      [
+        `codebases[3].name is "1"; expected a name of 1 to 190 letters, digits and _.-, of which the first is no digit`,
+        `codebases[3].project is 'other', but no project has that name`,
+        `codebases[1].name is "app"; expected a name that is used once in a project`,
+        `codebases[2].name is "lib"; expected the codebase of a Git poller with the project 'p'`,
+        `codebases[3].name is "1"; expected the codebase of a Git poller with the project 'other'`,
+      ],
+    ],
+    [
       'a repository whose address is too long for a name',
       sources({ repository: 'r'.repeat(181) }),
       [
@@ -596,7 +630,7 @@ describe('compileConfig', () => {
       [
         'title is ""; expected a non-empty string',
         "url is 3; expected an address such as 'https://ci.example.org/'",
-        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, removedBuilders, changeSources, hooks, www, prioritizeBuilders, title, url',
+        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, removedBuilders, changeSources, codebases, hooks, www, prioritizeBuilders, title, url',
       ],
     ],
   ])('reports %s', (_what, config, messages) => {

@@ -20,6 +20,7 @@ import { PULL_REQUEST_FORGES } from './pull-requests/registry.js';
 import { LockList } from './locks.js';
 import { ObjectReader, ProblemList, references, SHORT } from './object-reader.js';
 import { ConfigError, type Note } from './problems.js';
+import { checkCodebases, compileCodebase, recordingSources } from './recorded-codebases.js';
 import { unrenderable } from './render.js';
 import { compileScheduler } from './schedulers/compile.js';
 import { compileService } from './services/compile.js';
@@ -124,6 +125,9 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const gitAccesses = new Map<string, GitAccess>();
   const changeSources = sourceReaders.map((reader) => compileChangeSource(reader, callbacks, gitAccesses, env));
   unique(changeSources, sourceReaders);
+  const codebaseReaders = section('codebases');
+  const codebases = codebaseReaders.map((reader) => compileCodebase(reader, projectNames));
+  checkCodebases(codebases, codebaseReaders, changeSources);
   const hookReaders = section('hooks');
   const hookSecrets = new Map<string, string>();
   const hooks = hookReaders.map((reader) => {
@@ -145,7 +149,8 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     workers,
     builders,
     schedulers,
-    changeSources,
+    changeSources: recordingSources(changeSources, codebases),
+    ...(codebases.length > 0 && { codebases }),
     services,
     ...(locks.all.length > 0 && { locks: locks.all }),
     hooks,

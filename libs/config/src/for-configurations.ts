@@ -38,6 +38,7 @@ export {
   keyFor,
   quotedForGit,
 } from './git-ssh.js';
+export type { RecordedCodebaseDefinition } from './recorded-codebases.js';
 export { baseHook, type BaseHookDefinition } from './hooks/base/index.js';
 export { bitbucketHook, type BitbucketHookDefinition, type BitbucketHookOptions } from './hooks/bitbucket/index.js';
 export {

@@ -6,6 +6,7 @@ import type { HookDefinition } from './hooks/registry.js';
 import type { GithubPullRequestPollerDefinition, GitlabMergeRequestPollerDefinition } from './pull-requests/options.js';
 import { locate } from './location.js';
 import type { LockUse } from './locks.js';
+import type { RecordedCodebaseDefinition } from './recorded-codebases.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
 import type { ServiceDefinition } from './services/registry.js';
 import type { DoBuildIf, Renderable, Step } from './step.js';
@@ -109,6 +110,8 @@ export interface MasterConfig {
   readonly builders: readonly BuilderDefinition[];
   readonly schedulers?: readonly SchedulerDefinition[];
   readonly changeSources?: readonly ChangeSourceDefinition[];
+  /** Codebases whose branches and commits are recorded, for clients of the API. */
+  readonly codebases?: readonly RecordedCodebaseDefinition[];
   readonly services?: readonly ServiceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean | CollapseRequests;

@@ -213,7 +213,7 @@ export class GitPoller {
       }
       const ids = await this.ports.intake.addChanges(
         commits.map((commit) => this.change(commit, branch, id)),
-        { owner, state },
+        { owner, state, ...(this.source.recordsCommits && { parents: parentsOf(commits) }) },
       );
       for (const id of ids) this.ports.hints.publish(hints.change(id));
       if (ids.length > 0)
@@ -240,6 +240,10 @@ export class GitPoller {
       properties: {},
     };
   }
+}
+
+function parentsOf(commits: readonly Commit[]): ReadonlyMap<string, string | null> {
+  return new Map(commits.map(({ revision, parent }) => [revision, parent]));
 }
 
 /** Whether a selection may contain that name. */

@@ -41,6 +41,8 @@ interface GitRun {
 
 export interface Commit {
   readonly revision: string;
+  /** The first parent's revision; null when there is none, or it is not known. */
+  readonly parent: string | null;
   readonly author: string;
   readonly committer: string;
   readonly committedAtMs: number;
@@ -197,7 +199,7 @@ export class GitRepository {
 
   private async commitsAtOnce(revisions: readonly string[], signal: AbortSignal): Promise<Commit[]> {
     const options = { timeoutMs: FETCH_TIMEOUT_MS, signal, input: `${revisions.join('\n')}\n` };
-    const format = '--format=%H%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%B%x00';
+    const format = '--format=%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%B%x00';
     const log = await this.git(['log', '--no-walk=unsorted', '--stdin', format], options);
     const names = await this.git(
       ['diff-tree', '--stdin', '-z', '-r', '--root', '--name-only', '--no-renames', '--diff-merges=first-parent'],
@@ -206,14 +208,15 @@ export class GitRepository {
     const files = filesByRevision(names.toString('utf8'), revisions);
     const fields = log.toString('utf8').split('\0');
     const commits: Commit[] = [];
-    for (let i = 0; i + 4 < fields.length; i += 5) {
+    for (let i = 0; i + 5 < fields.length; i += 6) {
       const revision = fields[i]!.trim();
       commits.push({
         revision,
-        author: fields[i + 1]!,
-        committer: fields[i + 2]!,
-        committedAtMs: Number(fields[i + 3]) * 1000,
-        message: fields[i + 4]!.trimEnd(),
+        parent: fields[i + 1]!.split(' ', 1)[0]! || null,
+        author: fields[i + 2]!,
+        committer: fields[i + 3]!,
+        committedAtMs: Number(fields[i + 4]) * 1000,
+        message: fields[i + 5]!.trimEnd(),
         files: files.get(revision) ?? [],
       });
     }
@@ -313,7 +316,7 @@ function isRefusal(error: unknown): boolean {
 
 function unreadable(revision: string): Commit {
   const message = '(This commit is too large to be shown: its message and files are in the repository.)';
-  return { revision, author: '', committer: '', committedAtMs: 0, message, files: [] };
+  return { revision, parent: null, author: '', committer: '', committedAtMs: 0, message, files: [] };
 }
 
 function hashOf(text: string): string {
