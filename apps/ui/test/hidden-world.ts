@@ -62,6 +62,7 @@ export async function populate(site: Site): Promise<void> {
       });
     }
     const changeIds = await changesOf(site, project, index);
+    if (project !== '') await codebaseOf(site, project);
     await db.run(
       `INSERT INTO scheduler_changes (scheduler_id, change_id, decision, important, reason, decided_at_ms)
        SELECT id, ?, 'ignored', 0, ?, 1700000000000 FROM schedulers`,
@@ -134,6 +135,28 @@ async function changesOf(site: Site, project: string, index: number): Promise<nu
     );
   }
   return ids;
+}
+
+async function codebaseOf({ db }: Site, project: string): Promise<void> {
+  await db.run(`INSERT INTO codebases (project_id, name, slug) SELECT id, 'app', ? FROM projects WHERE name = ?`, [
+    `slug-${project}`,
+    project,
+  ]);
+  const codebase = `(SELECT k.id FROM codebases k JOIN projects p ON p.id = k.project_id WHERE p.name = '${project}')`;
+  for (const [revision, parent] of [
+    ['r1', null],
+    ['r2', 'r1'],
+  ])
+    await db.run(
+      `INSERT INTO codebase_commits (codebase_id, revision, parent_revision, author, comments, when_ms)
+       VALUES (${codebase}, ?, ?, ?, ?, 1700000000000)`,
+      [revision!, parent!, `${project} author`, `about ${project}`],
+    );
+  await db.run(
+    `INSERT INTO codebase_branches (codebase_id, name, commit_id, moved_at_ms)
+     SELECT codebase_id, ?, MAX(id), 1700000000000 FROM codebase_commits WHERE codebase_id = ${codebase} GROUP BY codebase_id`,
+    [`branch-${project}`],
+  );
 }
 
 function buildset(
@@ -211,6 +234,9 @@ export async function withoutProjects(site: Site, url: string, hidden: ReadonlyS
     `DELETE FROM schedulers WHERE name IN (${[...hidden].map((name) => `'${name}-force'`).join(', ')})`,
     `DELETE FROM change_sources WHERE name IN (${[...hidden].map((name) => `'${name}.git'`).join(', ')})`,
     `DELETE FROM hook_deliveries WHERE hook = 'null-hook' OR hook IN (${[...hidden].map((name) => `'${name}-hook'`).join(', ')})`,
+    `DELETE FROM codebases WHERE project_id IN (SELECT id FROM projects WHERE name IN (${names}))`,
+    `DELETE FROM codebase_commits WHERE codebase_id NOT IN (SELECT id FROM codebases)`,
+    `DELETE FROM codebase_branches WHERE codebase_id NOT IN (SELECT id FROM codebases)`,
     `DELETE FROM projects WHERE name IN (${names})`,
     `UPDATE projects SET visible_to = NULL`,
     `DELETE FROM audit`,

@@ -116,6 +116,13 @@ describe('application.spec', () => {
        SELECT MIN(id), ?, 'ignored', 0, 'branch filter', 1 FROM schedulers`,
       [change],
     );
+    for (const statement of [
+      `INSERT INTO codebases (id, project_id, name, slug) VALUES (1, 1, 'app', 'App')`,
+      `INSERT INTO codebase_commits (id, codebase_id, revision, parent_revision, author, comments, when_ms)
+       VALUES (1, 1, 'r1', 'r0', 'ann', 'first', 1000), (2, 1, 'r2', 'r1', 'ann', 'second', 2000)`,
+      `INSERT INTO codebase_branches (id, codebase_id, name, commit_id, moved_at_ms) VALUES (1, 1, 'main', 2, 3000)`,
+    ])
+      await site.db.run(statement);
     ui = await startUi(site);
     specs = (await get('application.spec'))['specs'] as unknown as Spec[];
   });
@@ -165,10 +172,19 @@ describe('application.spec', () => {
   });
 
   it.each([
-    ['codebases', 'codebases'],
-    ['codebases/1/commits?order=-when_timestamp&author__contains=ann', 'commits'],
-  ])('has none of what nothing records: %s', async (path, plural) => {
-    expect(await get(path)).toMatchObject({ [plural]: [], meta: { total: 0 } });
+    ['codebases', 'codebases', [{ codebaseid: 1, name: 'app', slug: 'App' }]],
+    ['projects/1/codebases/app', 'codebases', [{ codebaseid: 1 }]],
+    ['codebases/1/branches?name=main', 'branches', [{ branchid: 1, commitid: 2, name: 'main' }]],
+    ['branches/1', 'branches', [{ codebaseid: 1 }]],
+    ['codebases/1/commits?order=-when_timestamp&author__contains=ann', 'commits', [{ commitid: 2 }, { commitid: 1 }]],
+    ['codebases/1/commits_by_revision/r2', 'commits', [{ commitid: 2, parent_commitid: 1 }]],
+    ['commits/1', 'commits', [{ revision: 'r1', parent_commitid: null }]],
+    ['codebases/1/commit_range/1/2/commits_common_parent', 'commit_graphs', [{ common: 1, to1: [], to2: [2] }]],
+    ['codebases/2/commits', 'commits', []],
+  ])('tells what is recorded of a codebase: %s', async (path, plural, rows) => {
+    const answer = await get(path);
+    expect(answer[plural]).toHaveLength(rows.length);
+    expect(answer[plural]).toMatchObject(rows);
   });
 
   it('sends data of a build as it is, for downloading', async () => {
@@ -185,7 +201,11 @@ describe('application.spec', () => {
     'masters/2/workers/w1',
     'masters/2/schedulers/1',
     'builds/1/data/x',
-    'commits/1',
+    'commits/9',
+    'codebases/2',
+    'codebases/1/commits_by_revision/r9',
+    'codebases/2/commit_range/1/2/commits_common_parent',
+    'projects/1/codebases/x',
   ])('has nothing that is elsewhere: %s', async (path) => {
     expect(await get(path)).toMatchObject({ code: 'not-found' });
   });

@@ -69,7 +69,6 @@ async function argumentsIn(db: Database): Promise<ReadonlyMap<string, readonly (
     'nobody',
   ];
   const uuids = await db.all<{ uuid: Buffer }>(`SELECT uuid FROM build_requests UNION ALL SELECT uuid FROM buildsets`);
-  const unrecorded = ['branchid', 'codebaseid', 'commitid', 'commitid1', 'commitid2'];
   return new Map<string, readonly (string | number)[]>([
     ['n:builderid', await ids('builders')],
     ['s:buildername', await names('builders')],
@@ -101,9 +100,13 @@ async function argumentsIn(db: Database): Promise<ReadonlyMap<string, readonly (
     ['n:auditid', [1, 2, 99]],
     ['n:revisionid', [1, 2]],
     ['n:from_revisionid', [1, 2]],
-    ...unrecorded.map((name) => [`n:${name}`, [1]] as const),
-    ['s:codebasename', ['x']],
-    ['s:revision', ['x']],
+    ['n:codebaseid', await ids('codebases')],
+    ['s:codebasename', await names('codebases')],
+    ['n:branchid', await ids('codebase_branches')],
+    ['n:commitid', await ids('codebase_commits')],
+    ['n:commitid1', await ids('codebase_commits')],
+    ['n:commitid2', await ids('codebase_commits')],
+    ['s:revision', ['r1', 'r2', 'r3']],
   ]);
 }
 

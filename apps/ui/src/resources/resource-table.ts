@@ -12,6 +12,7 @@ import { builds } from './builds.js';
 import { buildsets } from './buildsets.js';
 import { changes } from './changes.js';
 import { changesources } from './changesources.js';
+import { branches, codebases, commitGraphs, commits } from './codebases.js';
 import { decisions, deliveries } from './deliveries.js';
 import { forceschedulers } from './forceschedulers.js';
 import { locks } from './locks.js';
@@ -32,7 +33,6 @@ import { sourcestamps } from './sourcestamps.js';
 import { specs } from './specs.js';
 import { steps } from './steps.js';
 import { testResults, testResultSets } from './test-results.js';
-import { unrecorded } from './unrecorded.js';
 import { waitReasons } from './wait-reasons.js';
 import { Ways } from './ways.js';
 import { workers } from './workers.js';
@@ -153,13 +153,16 @@ function allResources(ports: ResourcePorts): Resource[] {
       forceschedulers,
       changesources,
       projects,
+      codebases,
+      branches,
+      commits,
+      commitGraphs,
       locks,
       revisions,
       revisionDifferences,
       audit,
     ].map((define) => define(ports)),
     ...parts(),
-    ...unrecorded(),
   ];
   return [...resources, specs(resources)];
 }

@@ -25,7 +25,7 @@ export function testResultSets({ reads }: ResourcePorts): Resource {
         records.testSets(withFilter(query, 'buildid', id)),
       ),
       ...smallListBelow(stepAddresses(reads), 'test_result_sets', (id) => records.testSetsOfStep(id)),
-      // Millrace does not record the commits of codebases, so no range has any.
+      // No set of results names a commit, so no range of commits has any.
       list('codebases/n:codebaseid/commit_range/n:commitid1/n:commitid2/test_result_sets', async (_args, query) =>
         evaluate([], query, HISTORY_LIMIT),
       ),

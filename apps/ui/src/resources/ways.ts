@@ -58,13 +58,18 @@ function isSeen(way: Way, arg: PathArgument, sight: Sight): boolean | Promise<bo
   return 'number' in way ? way.number(arg as number, sight) : way.text(arg as string, sight);
 }
 
-function waysOf({ belongings, requests, buildsets, catalog }: Reads): Readonly<Record<string, Way>> {
+function waysOf({ belongings, requests, buildsets, catalog, codebases }: Reads): Readonly<Record<string, Way>> {
   const byBuilder = (resource: LeadingResource) => async (id: number, sight: Sight) =>
     ((await belongings.buildersOf(resource, [id])).get(id) ?? []).some((builder) => sight.seesBuilder(builder));
   const byProject = (table: 'changes' | 'source_stamps') => async (id: number, sight: Sight) => {
     const project = await belongings.projectOf(table, id);
     return project !== null && sight.seesProjectNamed(project);
   };
+  const byCodebase =
+    (table: 'codebases' | 'codebase_branches' | 'codebase_commits') => async (id: number, sight: Sight) => {
+      const project = await codebases.projectOf(table, id);
+      return project !== null && sight.seesProject(project);
+    };
   const byUuid =
     (ids: typeof requests | typeof buildsets, resource: LeadingResource) => async (uuid: string, sight: Sight) => {
       const id = isUuid(uuid) ? await ids.idOf(uuid) : null;
@@ -114,13 +119,12 @@ function waysOf({ belongings, requests, buildsets, catalog }: Reads): Readonly<R
     'audit/n:auditid': 'closed',
     'data/s:build_data_name': 'below',
     'test_result_sets/n:test_result_setid': { number: byBuilder('test_result_sets') },
-    // Nothing records these.
-    'branches/n:branchid': 'open',
-    'codebases/n:codebaseid': 'open',
-    'codebases/s:codebasename': 'open',
-    'commits/n:commitid': 'open',
-    'commit_range/n:commitid1': 'open',
-    'n:commitid1/n:commitid2': 'open',
-    'commits_by_revision/s:revision': 'open',
+    'codebases/n:codebaseid': { number: byCodebase('codebases') },
+    'codebases/s:codebasename': 'below',
+    'branches/n:branchid': { number: byCodebase('codebase_branches') },
+    'commits/n:commitid': { number: byCodebase('codebase_commits') },
+    'commit_range/n:commitid1': 'below',
+    'n:commitid1/n:commitid2': 'below',
+    'commits_by_revision/s:revision': 'below',
   };
 }
