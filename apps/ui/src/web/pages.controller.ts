@@ -18,7 +18,7 @@ import { WebApp } from './web-app.js';
 const FOR_PROGRAMS = /^\/(api|auth|avatar|badges|change_hook|config|metrics|sse|ws)(\/|$)/;
 
 /** Settings of Buildbot's server that there is nothing to say about here. Its clients read them all the same. */
-const NOTHING_OF_STOCK = { authz: {}, debug: false, logfileName: null, ui_default_config: {} };
+const NOTHING_OF_STOCK = { authz: {}, debug: false, logfileName: '', ui_default_config: {} };
 
 @Controller()
 export class PagesController {
@@ -51,7 +51,7 @@ export class PagesController {
     const { avatars = 'initials' } = this.policy.www;
     return {
       ...NOTHING_OF_STOCK,
-      port: httpPort,
+      port: `tcp:${httpPort}`,
       auth: this.authOfStock(),
       avatar_methods: [{ name: typeof avatars === 'object' ? 'services' : avatars }],
       buildbotURL: `${publicUrl}/`,
