@@ -12,15 +12,17 @@ describe('a build of two codebases', () => {
   let folder: string;
   let cluster: Cluster;
   let api: Api;
+  let lib: TestRepository;
+  let newerLib: string;
   const revisions: Record<string, string> = {};
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'millrace-codebases-'));
     const app = new TestRepository(join(folder, 'app'));
-    const lib = new TestRepository(join(folder, 'lib'));
+    lib = new TestRepository(join(folder, 'lib'));
     revisions['app'] = app.commit('this is the app');
     revisions['lib'] = lib.commit('an old lib');
-    lib.commit('a newer lib');
+    newerLib = lib.commit('a newer lib');
     cluster = await Cluster.start({
       config: join(FIXTURES, 'codebases.config.ts'),
       folder,
@@ -72,6 +74,27 @@ describe('a build of two codebases', () => {
     const again = await built(Object.values(ids)[0]!);
     expect(again).toMatchObject({ results: Result.SUCCESS, properties: { got_revision: [revisions, 'Git'] } });
   }, 120_000);
+
+  it('records the commits of a codebase that is listed', async () => {
+    interface Commit {
+      readonly commitid: number;
+      readonly parent_commitid: number | null;
+      readonly comments: string;
+    }
+    const commit = (revision: string): Promise<Commit> =>
+      eventually(
+        async () => {
+          const path = `/codebases/1/commits?revision=${revision}`;
+          return (await cluster.api<{ commits: Commit[] }>(path)).commits[0] ?? false;
+        },
+        { timeoutMs: 60_000, what: `the commit ${revision}` },
+      );
+    const former = await commit(newerLib);
+    const newest = await commit(lib.commit('the newest lib'));
+    expect(newest).toMatchObject({ parent_commitid: former.commitid, comments: 'source: the newest lib' });
+    const { branches } = await cluster.api<{ branches: object[] }>('/codebases/1/branches');
+    expect(branches).toMatchObject([{ name: 'main', commitid: newest.commitid }]);
+  }, 180_000);
 
   it('reports a codebase of which it has no source stamp', async () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', sourceStamps: stamps().slice(1) });

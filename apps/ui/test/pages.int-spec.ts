@@ -72,6 +72,20 @@ suite('the pages, in Chromium', () => {
     await site.db.run(`UPDATE builders SET collapse = NULL`);
   });
 
+  it('changes shows the branches of codebases, each with its newest commit', async () => {
+    for (const statement of [
+      `INSERT INTO codebases (id, project_id, name, slug) VALUES (1, 1, 'app', 'the-app')`,
+      `INSERT INTO codebase_commits (id, codebase_id, revision, author, comments, when_ms)
+       VALUES (1, 1, 'abcdef0123456789', 'Ann <a@b>', 'the newest of all', 1000)`,
+      `INSERT INTO codebase_branches (id, codebase_id, name, commit_id, moved_at_ms) VALUES (1, 1, 'next', 1, 3000)`,
+    ])
+      await site.db.run(statement);
+    await page.goto(`${ui.url}/changes`);
+    await page.getByText('Branches of the-app').click();
+    await page.getByText('the newest of all').waitFor();
+    await page.getByText('next', { exact: true }).waitFor();
+  });
+
   it('home shows running and failed builds as they happen', async () => {
     await page.goto(`${ui.url}/`);
     await page.getByText('Nothing is running.').waitFor();

@@ -6,6 +6,7 @@ import { useLive, useLiveOne } from '../data/live';
 import { newestChanges, SHOWN_PROPERTIES } from '../data/queries';
 import { Ago, Branch, Empty, Loading, More, usePageTitle } from '../parts/basics';
 import { BuildTable } from '../parts/build-table';
+import { Codebases } from '../parts/codebases';
 import { Decisions } from '../parts/decisions';
 import { ChangeSourceNotices } from '../parts/change-sources';
 import { NotFoundPage } from './not-found';
@@ -17,6 +18,7 @@ export function ChangesPage(): ReactNode {
     <>
       <h1>Changes</h1>
       <ChangeSourceNotices />
+      <Codebases />
       {!changes.items && <Loading error={changes.error} />}
       {changes.items?.length === 0 && <Empty>No change has been seen yet.</Empty>}
       {changes.items && changes.items.length > 0 && <ChangeList changes={changes.items} />}
