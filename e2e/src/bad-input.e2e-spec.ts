@@ -11,7 +11,7 @@ import { Result } from '@millrace/domain';
 import { Cluster, type ClusterProcess, eventually, FakeWorker, freePort, requireOfMachine } from '@millrace/testing';
 import { TestRepository } from './git-repository.js';
 import { Api, type Build } from './resources.js';
-import { CLI, FIXTURES, millrace, type Stack, startStack } from './stacks.js';
+import { CLI, FIXTURES, millrace, millraceSoon, type Stack, startStack } from './stacks.js';
 
 const PROCESSES: readonly ClusterProcess[] = ['router', 'scheduler', 'engine', 'runner', 'ui', 'worker'];
 
@@ -150,6 +150,44 @@ describe('bad input', () => {
     expect(millrace(['reconfig', '--database', `sqlite:${join(stack.folder, 'millrace.sqlite')}`]).status).toBe(0);
     await works();
   });
+
+  it('goes back from a configuration that loads and is wrong, also when its engine is killed meanwhile', async () => {
+    const database = ['--database', `sqlite:${join(stack.folder, 'millrace.sqlite')}`];
+    const good = readFileSync(config, 'utf8');
+    const result = async (): Promise<number | null> => {
+      const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['true'] });
+      const complete = async () => (await api.request(requests[0]!.id)).complete;
+      await eventually(complete, { timeoutMs: 120_000, what: 'a trivial build' });
+      return (await api.request(requests[0]!.id)).results;
+    };
+    const revisions = async () => {
+      const path = '/revisions?order=-revisionid&limit=1';
+      return (await cluster.api<{ revisions: { fingerprint: string }[] }>(path)).revisions[0]!.fingerprint;
+    };
+    const before = await revisions();
+    writeFileSync(config, good.replace(`command: ['true']`, `command: ['false']`));
+    expect(millrace(['reconfig', ...database]).status).toBe(0);
+    expect(await result()).toBe(Result.FAILURE);
+
+    const reverting = millraceSoon(['config', 'revert', before.slice(0, 12), ...database]);
+    const reverted = async () =>
+      (await cluster.api<{ reverts: { masters: string[] }[] }>('/reverts')).reverts[0]?.masters ?? null;
+    await eventually(async () => (await reverted()) !== null, {
+      timeoutMs: 60_000,
+      what: 'the command to be recorded',
+    });
+    cluster.signal('engine', 'SIGKILL');
+    await reverting;
+    const both = async () => (await reverted())?.length === 2;
+    await eventually(both, { timeoutMs: 120_000, what: 'both masters to have the earlier revision' });
+    expect(await result()).toBe(Result.SUCCESS);
+    expect(millrace(['config', 'list', ...database]).stdout).toContain(`went back to ${before.slice(0, 12)}`);
+
+    writeFileSync(config, good);
+    expect(millrace(['reconfig', ...database]).status).toBe(0);
+    expect(await reverted()).toBeNull();
+    await works();
+  }, 400_000);
 });
 
 describe('the command line', () => {

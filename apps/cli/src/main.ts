@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { addAccountCommands } from './commands/accounts.js';
 import { listAudit } from './commands/audit.js';
 import { checkConfig } from './commands/check-config.js';
-import { diffRevisions, listRevisions } from './commands/config.js';
+import { diffRevisions, listRevisions, revertConfiguration } from './commands/config.js';
 import { databaseUrlOf, dbMigrate, dbStatus } from './commands/db.js';
 import { listDeliveries, showDelivery } from './commands/deliveries.js';
 import { drain } from './commands/drain.js';
@@ -111,7 +111,9 @@ program
     finish(await listAudit(databaseUrlOf(options.database), options.user)),
   );
 
-const config = program.command('config').description('Look at the configurations that masters have read.');
+const config = program
+  .command('config')
+  .description('Look at the configurations that masters have read, and go back to one.');
 config
   .command('list')
   .description('List the newest revisions, and which masters have them.')
@@ -126,6 +128,20 @@ config
   .action(async (from: string | undefined, to: string | undefined, options: { database?: string }) =>
     finish(await diffRevisions(databaseUrlOf(options.database), from, to)),
   );
+
+config
+  .command('revert')
+  .description(
+    'Go back to an earlier revision: every scheduler and engine that has kept it puts it in force in place of what its file says, until the file is edited.',
+  )
+  .argument('[revision]', 'The beginning of its fingerprint, as `millrace config list` shows it.')
+  .option('--end', 'Go by the file again.', false)
+  .option('--database <url>', 'The database of the masters (default: MILLRACE_DB).')
+  .action(async (revision: string | undefined, options: { end: boolean; database?: string }) => {
+    if ((revision === undefined) !== options.end)
+      throw new UserError('no-revision', 'to which revision? Give the beginning of its fingerprint, or --end');
+    finish(await revertConfiguration(databaseUrlOf(options.database), revision ?? null));
+  });
 
 const db = program.command('db').description('Look after the database schema.');
 db.command('migrate')

@@ -38,6 +38,31 @@ describe('commands', () => {
   };
   const topics = (): string[] => ui.published.splice(0).map((hint) => hint.topic);
 
+  it('goes back to an earlier configuration by asking its masters, tells who did, and ends it', async () => {
+    const inForce = (await one('revisions?order=-revisionid&limit=1', 'revisions')) as { fingerprint: string };
+    const fingerprint = 'a'.repeat(64);
+    await site.db.run(`INSERT INTO revisions (fingerprint, body, created_at_ms) VALUES (?, '{}', 0)`, [fingerprint]);
+    const { revisionid } = await one(`revisions?fingerprint=${fingerprint}`, 'revisions');
+    topics();
+    expect(await call('revisions/999999', 'revert')).toMatchObject({ status: 404 });
+    const { status, body } = await call(`revisions/${Number(revisionid)}`, 'revert');
+    expect([status, body.result]).toEqual([200, { masters: expect.arrayContaining([expect.any(String)]) as unknown }]);
+    expect(topics()).toContain(`commands.${site.engine.masterId}`);
+    expect(await one('reverts', 'reverts')).toMatchObject({
+      ...{ fingerprint, instead_of: inForce.fingerprint, revisionid, masters: [], missing: [] },
+      made_by: 'somebody who is not signed in',
+    });
+    const commands = new CommandStore(site.db);
+    expect((await commands.openCommands(site.engine.masterId)).map(({ kind }) => kind)).toContain('reconfig');
+    expect((await call(`revisions/${Number(revisionid)}`, 'end_revert')).status).toBe(200);
+    expect(await one('reverts', 'reverts')).toBeUndefined();
+    expect(await call(`revisions/${Number(revisionid)}`, 'end_revert')).toMatchObject({
+      body: { error: { message: expect.stringContaining('nothing to end') as unknown } },
+    });
+    for (const { id } of await commands.openCommands(site.engine.masterId)) await commands.finishCommand(id, '');
+    await site.db.run(`DELETE FROM revisions WHERE fingerprint = ?`, [fingerprint]);
+  });
+
   it("forces a build with the form's values, and sends its hints", async () => {
     topics();
     const { status, body } = await call('forceschedulers/force', 'force', {

@@ -350,6 +350,8 @@ describe('rights', () => {
     // There is no backlog to settle.
     ['enable', 'schedulers/1', 'take_backlog', {}, 400],
     ['enable', 'schedulers/1', 'drop_backlog', {}, 400],
+    ['revert', 'revisions/1', 'revert', {}],
+    ['revert', 'revisions/1', 'end_revert', {}, 400],
   ];
 
   it('are checked for every action', async () => {
@@ -365,7 +367,7 @@ describe('rights', () => {
   it.each(ACTIONS)(
     'a caller without %s may not do it: %s %s',
     async (permission, path, method, params, status = 200) => {
-      allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control'] as const).filter(
+      allowed = (['view', 'force', 'rebuild', 'stop', 'enable', 'control', 'revert'] as const).filter(
         (one) => one !== permission,
       );
       const refused = await post(path, method, params);

@@ -70,15 +70,16 @@ export class RevertStore {
   }
 
   /**
-   * Ends every going back, and asks the living schedulers and engines to load their configuration again.
+   * Ends the going back to a revision, or to whichever, and asks the living schedulers and engines to load their configuration again.
    * @throws UserError `not-reverted`
    */
-  end(): Promise<AskedMaster[]> {
+  end(fingerprint?: string): Promise<AskedMaster[]> {
     return this.db.transaction(async (tx) => {
       const reverts = await tx.repository(RevertEntity);
-      if ((await reverts.count()) === 0)
-        throw new UserError('not-reverted', 'no earlier revision is in force: there is nothing to end');
-      await tx.run(`DELETE FROM reverts`);
+      const ended = await reverts.find(fingerprint === undefined ? {} : { where: { fingerprint } });
+      if (ended.length === 0)
+        throw new UserError('not-reverted', 'nobody went back to an earlier revision: there is nothing to end');
+      for (const { insteadOf } of ended) await reverts.delete({ insteadOf });
       return await askAll(tx);
     });
   }

@@ -86,22 +86,33 @@ export class RevisionReads {
    * @throws UserError `not-found`, `ambiguous`, `bad-revision`
    */
   async body(beginning: string): Promise<JsonValue> {
+    const fingerprint = await this.fingerprint(beginning);
+    const row = await this.db.get<{ body: string }>(`SELECT body FROM revisions WHERE fingerprint = ?`, [fingerprint]);
+    return JSON.parse(row!.body) as JsonValue;
+  }
+
+  /**
+   * Returns the fingerprint that begins so.
+   * @throws UserError `not-found`, `ambiguous`, `bad-revision`
+   */
+  async fingerprint(beginning: string): Promise<string> {
     if (beginning.length < SHORTEST || !/^[0-9a-f]{1,64}$/.test(beginning))
       throw new UserError(
         'bad-revision',
         `'${beginning.slice(0, 70)}' is no revision: give ${SHORTEST} to 64 digits of its fingerprint`,
         { revision: beginning.slice(0, 70) },
       );
-    const rows = await this.db.all<{ body: string }>(`SELECT body FROM revisions WHERE fingerprint LIKE ? LIMIT 2`, [
-      `${beginning}%`,
-    ]);
+    const rows = await this.db.all<{ fingerprint: string }>(
+      `SELECT fingerprint FROM revisions WHERE fingerprint LIKE ? LIMIT 2`,
+      [`${beginning}%`],
+    );
     if (rows.length === 0)
       throw new UserError('not-found', `no revision begins with '${beginning}'`, { revision: beginning });
     if (rows.length > 1)
       throw new UserError('ambiguous', `several revisions begin with '${beginning}': give more digits`, {
         revision: beginning,
       });
-    return JSON.parse(rows[0]!.body) as JsonValue;
+    return rows[0]!.fingerprint;
   }
 
   async list(query: ResourceQuery): Promise<Page<RevisionResource>> {

@@ -48,7 +48,8 @@ onEveryDatabase('reverts', (get) => {
     expect(await reverts.all()).toEqual([]);
 
     await reverts.revert('one', 'ann');
-    expect((await reverts.end()).map(({ name }) => name)).toEqual(['a', 'b']);
+    await expect(reverts.end('three')).rejects.toMatchObject({ code: 'not-reverted' });
+    expect((await reverts.end('one')).map(({ name }) => name)).toEqual(['a', 'b']);
     expect(await reverts.inForceFor('two')).toBe('two');
   });
 

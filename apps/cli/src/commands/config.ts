@@ -1,6 +1,9 @@
+import { userInfo } from 'node:os';
 import { openDatabase, storesOf } from '@millrace/database';
 import { diffJson, UserError } from '@millrace/domain';
 import { say, sayTable } from '../output.js';
+import { sayAnswers } from './reconfig.js';
+import { recorded } from './recorded.js';
 
 /** Most revisions that are listed. */
 const LISTED = 50;
@@ -22,6 +25,11 @@ export async function listRevisions(databaseUrl: string): Promise<number> {
           masters.join(', ') || '-',
         ]),
       ]);
+    for (const revert of await storesOf(db).reverts.all()) {
+      const [now, file] = [revert.fingerprint, revert.instead_of].map((digits) => digits.slice(0, SHOWN));
+      say(`\n${revert.made_by} went back to ${now}: it is in force instead of ${file}, which the file has.`);
+      for (const { master, why } of revert.missing) say(`${master} stays with what it has: ${why}`);
+    }
     return 0;
   } finally {
     await db.close();
@@ -46,6 +54,30 @@ export async function diffRevisions(databaseUrl: string, before?: string, after?
     for (const line of lines) say(line);
     if (lines.length === 0) say('The compiled configurations are equal: only the text of callbacks or files differs.');
     return 0;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * Runs `millrace config revert`: puts an earlier revision in force in place of what the file says, or ends that, and prints each master's
+ * answer.
+ * @param revision beginning of a fingerprint; null to end it
+ * @throws UserError `not-found`, `ambiguous`, `bad-revision`, `no-masters`, `not-reverted`
+ */
+export async function revertConfiguration(databaseUrl: string, revision: string | null): Promise<number> {
+  const db = openDatabase(databaseUrl, { connections: 1 });
+  try {
+    const { audit, commands, reverts, revisions } = storesOf(db);
+    const fingerprint = revision === null ? null : await revisions.fingerprint(revision);
+    const deed =
+      fingerprint === null
+        ? { action: 'config revert --end', target: 'revisions' }
+        : { action: 'config revert', target: 'revisions', params: { revision: fingerprint } };
+    const asked = await recorded(audit, deed, () =>
+      fingerprint === null ? reverts.end() : reverts.revert(fingerprint, userInfo().username),
+    );
+    return await sayAnswers(commands, asked);
   } finally {
     await db.close();
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { listActiveMasters, openDatabase, storesOf } from '@millrace/database';
+import { type CommandStore, listActiveMasters, openDatabase, storesOf } from '@millrace/database';
 import { say } from '../output.js';
 import { recorded } from './recorded.js';
 
@@ -21,19 +21,33 @@ export async function reconfig(databaseUrl: string): Promise<number> {
         masters.map(async (master) => ({ master, commandId: await commands.requestReconfig(master.masterId) })),
       ),
     );
-    const giveUpAt = performance.now() + PATIENCE_MS;
-    let code = 0;
-    for (const { master, commandId } of asked) {
-      let result = await commands.commandResult(commandId);
-      while (result === null && performance.now() < giveUpAt) {
-        await delay(100);
-        result = await commands.commandResult(commandId);
-      }
-      say(`${master.name}: ${result ?? 'no answer yet; it will do so when it comes back'}`);
-      if (result === null || /^(refused|failed)/.test(result)) code = 1;
-    }
-    return code;
+    return await sayAnswers(
+      commands,
+      asked.map(({ master: { name }, commandId }) => ({ name, commandId })),
+    );
   } finally {
     await db.close();
   }
+}
+
+/**
+ * Prints the answers of masters that were asked to load their configuration again.
+ * @returns the exit code
+ */
+export async function sayAnswers(
+  commands: CommandStore,
+  asked: readonly { readonly name: string; readonly commandId: number }[],
+): Promise<number> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  let code = 0;
+  for (const { name, commandId } of asked) {
+    let result = await commands.commandResult(commandId);
+    while (result === null && performance.now() < giveUpAt) {
+      await delay(100);
+      result = await commands.commandResult(commandId);
+    }
+    say(`${name}: ${result ?? 'no answer yet; it will do so when it comes back'}`);
+    if (result === null || /^(refused|failed)/.test(result)) code = 1;
+  }
+  return code;
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BuildActionStore, HookDeliveryStore, WorkerActionStore } from '@millrace/database';
+import { BuildActionStore, HookDeliveryStore, RevertStore, WorkerActionStore } from '@millrace/database';
 import type { Sight } from '@millrace/domain';
 import { Hints } from '@millrace/master';
 import { Reads } from '../reads.js';
@@ -25,7 +25,7 @@ import { projects } from './projects.js';
 import { propertyLists } from './property-lists.js';
 import { properties } from './properties.js';
 import type { BoundAction, Read, Resource, ResourcePorts } from './resource.js';
-import { revisionDifferences, revisions } from './revisions.js';
+import { reverts, revisionDifferences, revisions } from './revisions.js';
 import { rootlinks } from './rootlinks.js';
 import { schedulers } from './schedulers.js';
 import { Sights } from './sights.js';
@@ -73,13 +73,14 @@ export class ResourceTable {
     actions: BuildActionStore,
     workerActions: WorkerActionStore,
     deliveries: HookDeliveryStore,
+    reverts: RevertStore,
     hints: Hints,
     sights: Sights,
   ) {
     const publish: ResourcePorts['publish'] = (hint) => hints.publish(hint);
     const sightOf: ResourcePorts['sightOf'] = (caller) => sights.of(caller);
     this.ways = new Ways(reads);
-    this.resources = allResources({ reads, actions, workerActions, deliveries, sightOf, publish });
+    this.resources = allResources({ reads, actions, workerActions, deliveries, reverts, sightOf, publish });
     this.byPlural = new Map(this.resources.map((resource) => [resource.shape.plural, resource]));
     for (const resource of this.resources) {
       for (const { path, read, actions } of resource.paths)
@@ -160,6 +161,7 @@ function allResources(ports: ResourcePorts): Resource[] {
       locks,
       revisions,
       revisionDifferences,
+      reverts,
       audit,
     ].map((define) => define(ports)),
     ...parts(),

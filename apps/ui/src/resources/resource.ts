@@ -6,6 +6,7 @@ import {
   type EndingResource,
   type GrowingResource,
   type HookDeliveryStore,
+  type RevertStore,
   type Page,
   type RecordedDeed,
   type ResourceQuery,
@@ -25,6 +26,7 @@ export interface ResourcePorts {
   readonly actions: BuildActionStore;
   readonly workerActions: WorkerActionStore;
   readonly deliveries: HookDeliveryStore;
+  readonly reverts: RevertStore;
   /** Returns what a caller sees; null for everything. */
   readonly sightOf: (caller: Caller) => Sight | null;
   /** Tells the other masters about a commit (I1). */

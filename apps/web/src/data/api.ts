@@ -73,7 +73,7 @@ export async function control(path: string, method: string, params: Record<strin
 export type User = { readonly anonymous: true } | { readonly username: string; readonly full_name?: string };
 
 /** What needs a right of its own. */
-export type Right = 'force' | 'rebuild' | 'stop' | 'enable' | 'control' | 'audit';
+export type Right = 'force' | 'rebuild' | 'stop' | 'enable' | 'control' | 'revert' | 'audit';
 
 export interface SignInProvider {
   readonly name: string;

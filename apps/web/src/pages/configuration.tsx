@@ -1,12 +1,13 @@
-import type { RevisionDifferenceResource, RevisionResource } from '@millrace/contracts';
+import type { RevertResource, RevisionDifferenceResource, RevisionResource } from '@millrace/contracts';
 import type { ReactNode } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
+import { control } from '../data/api';
 import { dateTime, idOf } from '../data/format';
 import { useLive, useLiveOne } from '../data/live';
 import type { LiveQuery } from '../data/lists';
 import { changedText, revisionName, sectionTitle } from '../data/revisions';
 import { useRefusal } from '../data/site';
-import { Ago, Empty, Loading, More, usePageTitle } from '../parts/basics';
+import { ActionButton, Ago, Empty, Loading, More, usePageTitle } from '../parts/basics';
 import { NotFoundPage } from './not-found';
 
 // There is no event for a revision, so the list is polled.
@@ -19,6 +20,14 @@ const newestRevisions: LiveQuery<RevisionResource> = {
   refetchEveryMs: 10_000,
 };
 
+const currentReverts: LiveQuery<RevertResource> = {
+  path: 'reverts',
+  plural: 'reverts',
+  id: (revert) => revert.instead_of,
+  topics: [],
+  refetchEveryMs: 3_000,
+};
+
 /** The configurations that masters have read, and which are in force. */
 export function ConfigurationPage(): ReactNode {
   usePageTitle('Configuration');
@@ -27,6 +36,7 @@ export function ConfigurationPage(): ReactNode {
   return (
     <>
       <h1>Configuration</h1>
+      <Reverts />
       {!items && <Loading error={revisions.error} />}
       {items?.length === 0 && <Empty>There is no revision here that you may see.</Empty>}
       {items && items.length > 0 && (
@@ -64,6 +74,30 @@ export function ConfigurationPage(): ReactNode {
   );
 }
 
+/** Says that an earlier revision is in force in place of what the file says, and where it is not. */
+function Reverts(): ReactNode {
+  const reverts = useLive(currentReverts).items ?? [];
+  return reverts.map((revert) => (
+    <div key={revert.instead_of} className="notice" role="status">
+      <p>
+        Revision <code>{revisionName(revert)}</code> is in force instead of{' '}
+        <code>{revisionName({ fingerprint: revert.instead_of })}</code>, which the file has. {revert.made_by} went back
+        to it <Ago at={revert.made_at} />. It ends when the file is edited.{' '}
+        {revert.revisionid !== null && (
+          <ActionButton needs="revert" action={() => control(`revisions/${revert.revisionid}`, 'end_revert')}>
+            Go by the file again
+          </ActionButton>
+        )}
+      </p>
+      {revert.missing.map(({ master, why }) => (
+        <p key={master} className="error">
+          {master} stays with what it has: {why}
+        </p>
+      ))}
+    </div>
+  ));
+}
+
 /** One revision, and what differs between it and another one. */
 export function RevisionPage(): ReactNode {
   const { revisionid } = useParams();
@@ -83,6 +117,7 @@ export function RevisionPage(): ReactNode {
         <Link to="/configuration">Configuration</Link>
       </p>
       <h1>Revision {revisionName(revision)}</h1>
+      <Reverts />
       <dl className="facts">
         <dt>First read</dt>
         <dd>{dateTime(revision.created_at)}</dd>
@@ -93,6 +128,13 @@ export function RevisionPage(): ReactNode {
           <code>{revision.fingerprint}</code>
         </dd>
       </dl>
+      <ActionButton
+        needs="revert"
+        confirm={`Go back to revision ${revisionName(revision)}? Every scheduler and engine that has kept it puts it in force in place of what its file says, until the file is edited.`}
+        action={() => control(`revisions/${id}`, 'revert')}
+      >
+        Go back to this revision…
+      </ActionButton>
       <h2>What differs</h2>
       <label>
         from{' '}

@@ -5,9 +5,19 @@ import { type RoleSource, rolesOf } from './roles.js';
 /**
  * What can be done: `view` reads and listens, `force` starts builds by a form, `trigger` starts them by the trigger API, `rebuild` repeats one,
  * `stop` ends builds and requests, `enable` switches schedulers, `control` is everything else (the order of the queue, workers, deliveries),
- * `audit` reads who did what.
+ * `revert` goes back to an earlier configuration, `audit` reads who did what.
  */
-export const RIGHTS_ACTIONS = ['view', 'force', 'trigger', 'rebuild', 'stop', 'enable', 'control', 'audit'] as const;
+export const RIGHTS_ACTIONS = [
+  'view',
+  'force',
+  'trigger',
+  'rebuild',
+  'stop',
+  'enable',
+  'control',
+  'revert',
+  'audit',
+] as const;
 export type RightsAction = (typeof RIGHTS_ACTIONS)[number];
 
 export function isRightsAction(text: string): text is RightsAction {
