@@ -28,7 +28,10 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     openId = await startOpenId({
       people: { cat: { preferred_username: 'cat', groups: ['admins'] }, dan: { preferred_username: 'dan' } },
     });
-    const env = { TEST_OIDC_ISSUER: openId.issuer, OIDC_SECRET: openId.clientSecret };
+    const env = {
+      ...{ TEST_OIDC_ISSUER: openId.issuer, OIDC_SECRET: openId.clientSecret },
+      E2E_HOOK_SECRET: 'what the forge knows',
+    };
     cluster = await stack.start(join(FIXTURES, 'access.config.ts'), env);
     const config = (await (await fetch(`${cluster.url}/config`)).json()) as { buildbotURL: string };
     publicUrl = config.buildbotURL;
@@ -129,6 +132,36 @@ describe.each(STACKS)('accounts and rights, on %s', (name) => {
     expect([await read('builds', token), (await force('open', token)).status]).toEqual([200, 403]);
     cli(['token', 'revoke', '1']);
     expect(await read('builds', token)).toBe(401);
+  });
+
+  it('let scripts deliver to a hook with a token where a rule says so', async () => {
+    const create = (user: string, scope: string): string =>
+      cli(['token', 'create', user, '--scope', scope, '--purpose', 'nightly imports']);
+    const [anns, viewers, bobs] = [create('ann', 'deliver'), create('ann', 'view'), create('bob', 'deliver')];
+    const body = 'revision=abc&comments=imported&author=ann';
+    const ports = [cluster.url, `http://127.0.0.1:${cluster.ports.trigger}`];
+    const deliver = async (url: string, hook: string, token: string) => {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: `Bearer ${token}` };
+      const answer = await fetch(`${url}/change_hook/base/${hook}`, { method: 'POST', headers, body });
+      return { status: answer.status, body: (await answer.json()) as { delivery?: number; delivered_by?: string } };
+    };
+    for (const url of ports) {
+      for (const [hook, token, status] of [
+        ['imports', viewers, 403],
+        ['imports', bobs, 403],
+        ['others', anns, 403],
+        ['imports', `mrt_${'x'.repeat(43)}`, 401],
+        ['imports', 'guessed', 401],
+      ] as const)
+        expect([hook, status, (await deliver(url, hook, token)).status]).toEqual([hook, status, status]);
+      const { status, body: answer } = await deliver(url, 'imports', anns);
+      expect([status, answer.delivered_by]).toEqual([202, 'ann: nightly imports']);
+      const kept = await fetch(`${cluster.url}/api/v2/deliveries/${answer.delivery}`, { headers: ann });
+      const text = await kept.text();
+      expect(text).toContain('"ann: nightly imports"');
+      expect(text).not.toContain(anns);
+      expect((await deliver(url, 'imports', 'what the forge knows')).status).toBe(202);
+    }
   });
 
   it('end with the account', async () => {

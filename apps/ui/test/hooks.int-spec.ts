@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { CompiledHook } from '@millrace/contracts';
-import { ConfigurationStore } from '@millrace/database';
+import type { CompiledHook, CompiledWww } from '@millrace/contracts';
+import { ApiTokenStore, ConfigurationStore, UserStore } from '@millrace/database';
 import { FORGES, hookDelivery } from '@millrace/testing';
 import { startUi, type UiServer } from './server.js';
 import { CONFIG, Site } from './site.js';
@@ -11,6 +12,15 @@ const hook = (dialect: string, more: object = {}): CompiledHook => ({
   ...{ dialect, name: dialect, hasSecret: true, secretEnv: 'HOOK_SECRET', codebase: '', project: null },
   ...more,
 });
+/** Who is in the group `scripts` may deliver to one hook with a token. */
+const WWW: CompiledWww = {
+  auth: { idleMs: 3_600_000, sessionMs: 7_200_000 },
+  authz: {
+    roles: [{ from: 'groups', prefix: '' }],
+    rules: [{ actions: ['deliver'], hook: 'github', role: 'scripts', orElse: 'deny' }],
+    otherwise: 'allow',
+  },
+};
 const HOOKS = [
   ...FORGES.map((dialect) => hook(dialect)),
   hook('github', { name: 'unset', secretEnv: 'UNSET_SECRET' }),
@@ -27,6 +37,7 @@ describe('POST /change_hook at the port of the UI', () => {
     const config = {
       ...CONFIG,
       hooks: HOOKS,
+      www: WWW,
       projects: [...CONFIG.projects, { name: 'secret', description: null, visibleTo: ['staff'] }],
     };
     await new ConfigurationStore(site.db).apply(
@@ -69,6 +80,37 @@ describe('POST /change_hook at the port of the UI', () => {
     const response = await send(path, init);
     expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(named)]);
     expect(await stored()).toEqual(before);
+  });
+
+  it('takes a token in place of the signature where a rule says so, and keeps whose it was', async () => {
+    const bot = { username: 'bot', fullName: null, email: null, groups: ['scripts'], password: 'battery staple' };
+    await new UserStore(site.db).add(bot);
+    const tokens = new ApiTokenStore(site.db);
+    const create = (scope: string): Promise<string> =>
+      tokens.create({ username: 'bot', purpose: 'imports', scopes: [scope], lifeMs: null });
+    const [good, narrow] = [await create('deliver'), await create('view')];
+    const push = hookDelivery('github', 'push', 'not the secret');
+    const sent = async (path: string, token: string) => {
+      const headers = { ...push.headers, 'x-github-delivery': randomUUID(), authorization: `Bearer ${token}` };
+      const response = await send(path, { ...push, headers });
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    const before = await stored();
+    expect(await sent('github', narrow)).toMatchObject({ status: 403 });
+    expect(await sent('gitlab', good)).toMatchObject({ status: 403 });
+    expect(await sent('github', `mrt_${'x'.repeat(43)}`)).toMatchObject({ status: 401 });
+    expect(await sent('github', 'mrt_short')).toMatchObject({ status: 401, body: { code: 'bad-signature' } });
+    expect(await stored()).toEqual(before);
+    const { status, body } = await sent('github', good);
+    expect([status, body['delivered_by']]).toEqual([202, 'bot: imports']);
+    const row = await site.db.get<{ headers: string; deliveredBy: string }>(
+      `SELECT headers, delivered_by AS deliveredBy FROM hook_deliveries WHERE id = ?`,
+      [body['delivery'] as number],
+    );
+    expect(row!.deliveredBy).toBe('bot: imports');
+    expect(row!.headers).not.toContain('mrt_');
+    await tokens.revoke((await tokens.list())[0]!.tokenId);
+    expect(await sent('github', good)).toMatchObject({ status: 401 });
   });
 
   it('is no page of the web app', async () => {

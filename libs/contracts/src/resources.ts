@@ -182,6 +182,8 @@ export interface DeliveryResource {
   body_bytes: number;
   /** Null when the body is not kept any more, so that the delivery cannot be replayed. */
   body_kept_until: number | null;
+  /** The user and the purpose of the API token that it came with; null for one that came without. */
+  delivered_by: string | null;
   /** The forge's id of the delivery. */
   delivery_key: string;
   deliveryid: number;

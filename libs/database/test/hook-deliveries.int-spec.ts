@@ -2,6 +2,8 @@ import { expect, it } from '@jest/globals';
 import {
   CommandStore,
   type Database,
+  DeliveryReads,
+  EVERYTHING,
   HookDeliveryStore,
   type NewChange,
   type Ownership,
@@ -19,7 +21,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
   const accept = (hook: string, deliveryKey = 'd1', body = '{"é":1}', keepMs = 60_000) =>
     store().accept({
       ...{ hook, dialect: 'github', deliveryKey, headers: { 'x-github-event': 'push' }, query: 'a=1' },
-      ...{ body: Buffer.from(body), keepMs },
+      ...{ body: Buffer.from(body), keepMs, deliveredBy: 'bot: imports' },
     });
   const own = async (db: Database, hook: string): Promise<Ownership> => {
     const me = await register(db, 'scheduler');
@@ -43,6 +45,8 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const { deliveryId } = answers[0];
     expect(answers.map((answer) => answer.deliveryId)).toEqual([deliveryId, deliveryId, deliveryId]);
     expect(answers.filter(({ repeated }) => !repeated)).toHaveLength(1);
+    const { rows } = await new DeliveryReads(get().db).list({ ...EVERYTHING, limit: 1000 });
+    expect(rows.find(({ deliveryid }) => deliveryid === deliveryId)).toMatchObject({ delivered_by: 'bot: imports' });
     await expect(accept(hook, 'd1', 'other')).rejects.toMatchObject({ code: 'idempotency-conflict' });
     expect(await store().waiting(hook)).toMatchObject([
       { deliveryId, body: '{"é":1}', query: 'a=1', headers: { 'x-github-event': 'push' }, generation: 0 },

@@ -97,6 +97,7 @@ export {
   revisionDifferences,
 } from './revision-differences.js';
 export { LoginThrottle } from './login-throttle.js';
+export { mayDeliver } from './rights/delivering.js';
 export { matchesName } from './rights/names.js';
 export { ANYONE, type Person, SIGNED_IN } from './rights/person.js';
 export {

@@ -48,7 +48,8 @@ export async function showDelivery(
     }
     const [delivery] = await deliveryReads.byIds([id]);
     if (!delivery) throw new UserError('not-found', `no delivery ${id}`, { id });
-    const { hook, state, reason } = delivery;
+    const { hook, state, reason, delivered_by } = delivery;
+    if (delivered_by !== null) say(`delivered with the token of ${delivered_by}`);
     say(`delivery ${id} to hook '${hook}': ${state}${reason === null ? '' : `: ${reason}`}`);
     for (const { changeid, branch, revision } of await changeReads.ofDelivery(id, SHOWN)) {
       say(`  change ${changeid}: ${branch ?? 'the default branch'} ${revision ?? ''}`);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { CompiledHook } from '@millrace/contracts';
+import type { CompiledHook, CompiledWww } from '@millrace/contracts';
 import { OperationalError } from '@millrace/domain';
 import { ConfiguredHooks } from '@millrace/master/hooks';
 import { SchedulerConfiguration } from '../configuration/scheduler-configuration.js';
@@ -13,6 +13,10 @@ export class SchedulerHooks extends ConfiguredHooks {
 
   async all(): Promise<readonly CompiledHook[]> {
     return this.configuration.current.config.hooks;
+  }
+
+  async www(): Promise<CompiledWww> {
+    return this.configuration.current.config.www ?? {};
   }
 
   /** The metrics of a scheduler are at a port for those who run it. */

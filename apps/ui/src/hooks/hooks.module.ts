@@ -2,7 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CatalogReads } from '@millrace/database';
-import { ConfiguredHooks, HookReceiver, HookRoutes } from '@millrace/master/hooks';
+import { ConfiguredHooks, DeliveryTokens, HookReceiver, HookRoutes } from '@millrace/master/hooks';
 import { ReadsModule } from '../reads.module.js';
 import { HOOK_ENVIRONMENT, RevisionHooks } from './revision-hooks.js';
 
@@ -10,6 +10,7 @@ import { HOOK_ENVIRONMENT, RevisionHooks } from './revision-hooks.js';
 @Module({
   imports: [ReadsModule],
   providers: [
+    DeliveryTokens,
     HookReceiver,
     HookRoutes,
     { provide: HOOK_ENVIRONMENT, useValue: process.env },

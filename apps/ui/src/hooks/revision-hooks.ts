@@ -1,4 +1,4 @@
-import type { CompiledHook } from '@millrace/contracts';
+import type { CompiledHook, CompiledWww } from '@millrace/contracts';
 import type { CatalogReads } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
 import { ConfigSight } from '@millrace/master';
@@ -12,11 +12,12 @@ const BELIEVED_MS = 1_000;
 /** Stands for all hooks that strangers do not see. No hook can be called so. */
 const HIDDEN = '(hidden)';
 
-/** What a revision says about hooks. */
+/** What a revision says about hooks, and who people are. */
 interface Said {
   readonly hooks: readonly CompiledHook[];
   /** Names of the hooks that everybody sees. */
   readonly seen: ReadonlySet<string>;
+  readonly www: CompiledWww;
 }
 
 /**
@@ -35,6 +36,10 @@ export class RevisionHooks extends ConfiguredHooks {
 
   async all(): Promise<readonly CompiledHook[]> {
     return (await this.said()).hooks;
+  }
+
+  async www(): Promise<CompiledWww> {
+    return (await this.said()).www;
   }
 
   /** Whoever reaches the UI may read its metrics, so that these name no hook of a hidden project. */
@@ -68,10 +73,10 @@ export class RevisionHooks extends ConfiguredHooks {
   private async read(): Promise<Said> {
     try {
       const config = (await this.catalog.currentRevision())?.config;
-      if (!config) return { hooks: [], seen: new Set() };
-      const { hooks } = config;
+      if (!config) return { hooks: [], seen: new Set(), www: {} };
+      const { hooks, www = {} } = config;
       const sight = new ConfigSight(config).of(null);
-      return { hooks, seen: new Set(sight?.hookNames ?? hooks.map(({ name }) => name)) };
+      return { hooks, seen: new Set(sight?.hookNames ?? hooks.map(({ name }) => name)), www };
     } catch (cause) {
       const why = 'the hooks cannot be read: send the delivery again later';
       throw new OperationalError('not-stored', why, {}, { cause });

@@ -121,6 +121,12 @@ export function DeliveryPage(): ReactNode {
         </dd>
         <dt>Received</dt>
         <dd>{dateTime(delivery.received_at)}</dd>
+        {delivery.delivered_by !== null && (
+          <>
+            <dt>With the token of</dt>
+            <dd>{delivery.delivered_by}</dd>
+          </>
+        )}
         <dt>The forge’s id</dt>
         <dd>
           <code>{delivery.delivery_key}</code>

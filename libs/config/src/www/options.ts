@@ -31,7 +31,7 @@ export function rolesFromOwner(role = 'owner'): RoleSource {
 
 /** A rule about who may do what, and where. Names are patterns with `*` and `?`. What it does not name, it does not care about. */
 export interface RuleOptions {
-  /** One action or several. Without any, the rule is about everything but `view`. */
+  /** One action or several. Without any, the rule is about everything but `view` and `deliver`. */
   readonly action?: RightsAction | readonly RightsAction[];
   /** Name of a resource of the API in the singular, such as `worker`. */
   readonly resource?: string;
@@ -40,6 +40,8 @@ export interface RuleOptions {
   readonly branch?: string;
   readonly worker?: string;
   readonly scheduler?: string;
+  /** Name of a hook, for `deliver`. */
+  readonly hook?: string;
   /** The role that is allowed to; `anyone` and `signed-in` are roles, too. */
   readonly role: string;
   /** Whether everybody else is refused (the default), or the next rule is asked. */

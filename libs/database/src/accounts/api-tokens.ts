@@ -31,6 +31,7 @@ export interface ApiToken {
 /** Whom a token acts for, and what it may be used for. */
 export interface TokenHolder {
   readonly tokenId: number;
+  readonly purpose: string;
   readonly account: Account;
   readonly scopes: readonly RightsAction[];
 }
@@ -90,9 +91,11 @@ export class ApiTokenStore {
   /** Returns whom a token acts for; null when it does not work. The groups are those that the user has now. */
   async find(token: string): Promise<TokenHolder | null> {
     const row = await this.db.get<
-      { id: number; scopes: string; nowMs: number; lastUsedAtMs: number | null } & Parameters<typeof accountOf>[0]
+      { id: number; purpose: string; scopes: string; nowMs: number; lastUsedAtMs: number | null } & Parameters<
+        typeof accountOf
+      >[0]
     >(
-      `SELECT t.id, t.scopes, t.last_used_at_ms AS lastUsedAtMs, u.username, u.full_name AS fullName, u.email,
+      `SELECT t.id, t.purpose, t.scopes, t.last_used_at_ms AS lastUsedAtMs, u.username, u.full_name AS fullName, u.email,
          u.group_names AS groupNames, ${this.db.dialect.nowMs} AS nowMs
        FROM api_tokens t JOIN users u ON u.username = t.username
        WHERE t.token_hash = ? AND t.revoked_at_ms IS NULL AND (t.expires_at_ms IS NULL OR t.expires_at_ms > ${this.db.dialect.nowMs})`,
@@ -101,6 +104,7 @@ export class ApiTokenStore {
     if (!row) return null;
     if (row.lastUsedAtMs === null || row.nowMs - row.lastUsedAtMs >= SEEN_AGAIN_MS)
       await this.db.run(`UPDATE api_tokens SET last_used_at_ms = ? WHERE id = ?`, [row.nowMs, row.id]);
-    return { tokenId: row.id, account: accountOf(row), scopes: JSON.parse(row.scopes) as RightsAction[] };
+    const { id: tokenId, purpose } = row;
+    return { tokenId, purpose, account: accountOf(row), scopes: JSON.parse(row.scopes) as RightsAction[] };
   }
 }

@@ -139,4 +139,6 @@ export class HookDeliveryEntity {
   @Big() attempts: number;
   /** How often its changes were asked for again. */
   @Big() generation: number;
+  /** The user and the purpose of the API token that it came with; null for one that came without. */
+  @Text({ nullable: true }) deliveredBy: string | null;
 }

@@ -16,6 +16,8 @@ export interface NewHookDelivery {
   readonly headers: Readonly<Record<string, string>>;
   readonly query: string;
   readonly body: Buffer;
+  /** The user and the purpose of the API token that it came with; null without one. */
+  readonly deliveredBy?: string | null;
   /** How long the body is kept. */
   readonly keepMs: number;
 }
@@ -75,15 +77,18 @@ export class HookDeliveryStore {
    * @throws UserError `idempotency-conflict` for the same key with another body
    */
   async accept(delivery: NewHookDelivery): Promise<{ readonly deliveryId: number; readonly repeated: boolean }> {
-    const { hook, dialect, deliveryKey, headers, query, body, keepMs } = delivery;
+    const { hook, dialect, deliveryKey, headers, query, body, keepMs, deliveredBy = null } = delivery;
     const hash = bodyHashOf(body);
     try {
       const { nowMs } = this.db.dialect;
       const { insertId } = await this.db.run(
         `INSERT INTO hook_deliveries (hook, dialect, delivery_key, body_hash, headers, query, body, body_bytes, body_until_ms,
-           received_at_ms, state, attempts, generation)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ${nowMs} + ?, ${nowMs}, 'waiting', 0, 0)`,
-        [hook, dialect, deliveryKey, hash, JSON.stringify(headers), query, await compress(body), body.length, keepMs],
+           received_at_ms, state, attempts, generation, delivered_by)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ${nowMs} + ?, ${nowMs}, 'waiting', 0, 0, ?)`,
+        [
+          ...[hook, dialect, deliveryKey, hash, JSON.stringify(headers), query, await compress(body), body.length],
+          ...[keepMs, deliveredBy],
+        ],
       );
       return { deliveryId: insertId, repeated: false };
     } catch (error) {

@@ -13,6 +13,7 @@ export const DELIVERIES: HistoryTable = {
       attempts: 'int',
       body_bytes: 'int',
       body_kept_until: 'time?',
+      delivered_by: 'string?',
       delivery_key: 'string',
       deliveryid: 'int',
       dialect: 'string',
@@ -59,7 +60,7 @@ export const DECISIONS = shapeOf<DecisionResource>({
 
 const COLUMNS = `d.id, d.hook, d.dialect, d.delivery_key AS deliveryKey, d.headers, d.body_bytes AS bodyBytes,
   d.body_until_ms AS bodyUntilMs, d.received_at_ms AS receivedAtMs, d.state, d.reason, d.read_by AS readBy, d.read_at_ms AS readAtMs,
-  d.attempts`;
+  d.attempts, d.delivered_by AS deliveredBy`;
 
 interface DeliveryRow {
   id: number;
@@ -75,6 +76,7 @@ interface DeliveryRow {
   readBy: string | null;
   readAtMs: number | null;
   attempts: number;
+  deliveredBy: string | null;
 }
 
 /** A condition: the scheduler `s` is disabled, or was when the change `c` came, which is still in its backlog. */
@@ -160,6 +162,7 @@ function toView(row: DeliveryRow): DeliveryResource {
     attempts: row.attempts,
     body_bytes: row.bodyBytes,
     body_kept_until: seconds(row.bodyUntilMs),
+    delivered_by: row.deliveredBy,
     delivery_key: row.deliveryKey,
     deliveryid: row.id,
     dialect: row.dialect,

@@ -5,7 +5,8 @@ import { type RoleSource, rolesOf } from './roles.js';
 /**
  * What can be done: `view` reads and listens, `force` starts builds by a form, `trigger` starts them by the trigger API, `rebuild` repeats one,
  * `stop` ends builds and requests, `enable` switches schedulers, `control` is everything else (the order of the queue, workers, deliveries),
- * `revert` goes back to an earlier configuration, `audit` reads who did what.
+ * `revert` goes back to an earlier configuration, `deliver` brings changes to
+ * hooks with a token, `audit` reads who did what.
  */
 export const RIGHTS_ACTIONS = [
   'view',
@@ -16,6 +17,7 @@ export const RIGHTS_ACTIONS = [
   'enable',
   'control',
   'revert',
+  'deliver',
   'audit',
 ] as const;
 export type RightsAction = (typeof RIGHTS_ACTIONS)[number];
@@ -34,16 +36,17 @@ export interface Deed {
   readonly branch?: string;
   readonly worker?: string;
   readonly scheduler?: string;
+  readonly hook?: string;
   /** Who started the build or request. */
   readonly owners?: readonly string[];
 }
 
 /** The places of a deed that a rule can name. */
-export const RIGHTS_PLACES = ['resource', 'builder', 'project', 'branch', 'worker', 'scheduler'] as const;
+export const RIGHTS_PLACES = ['resource', 'builder', 'project', 'branch', 'worker', 'scheduler', 'hook'] as const;
 
 /** A rule. What it does not name, it does not care about. Names are patterns with `*` and `?`. */
 export interface RightsRule {
-  /** Without actions, the rule is about everything but `view`. */
+  /** Without actions, the rule is about everything but `view` and `deliver`. */
   readonly actions?: readonly RightsAction[];
   readonly resource?: string;
   readonly builder?: string;
@@ -51,13 +54,14 @@ export interface RightsRule {
   readonly branch?: string;
   readonly worker?: string;
   readonly scheduler?: string;
+  readonly hook?: string;
   /** The roles that are allowed to. A pattern, too. */
   readonly role: string;
   /** Whether everybody else is refused (the usual), or the next rule is asked. */
   readonly orElse: 'deny' | 'continue';
 }
 
-/** Rules in their order: the first that fits decides. Where none does, the default does, and nobody may `audit`. */
+/** Rules in their order: the first that fits decides. Where none does, the default does, and nobody may `audit` or `deliver`. */
 export interface RightsPolicy {
   readonly roles: readonly RoleSource[];
   readonly rules: readonly RightsRule[];
@@ -130,7 +134,7 @@ export function refusedEverywhere(
 }
 
 function isUsual(otherwise: RightsPolicy['otherwise'], action: RightsAction): boolean {
-  return otherwise === 'allow' && action !== 'audit';
+  return otherwise === 'allow' && action !== 'audit' && action !== 'deliver';
 }
 
 function hasRole(roles: ReadonlySet<string>, pattern: string): boolean {
@@ -150,7 +154,7 @@ function isAbout(rule: RightsRule, deed: Deed): boolean {
 }
 
 function isAboutAction({ actions }: RightsRule, action: RightsAction): boolean {
-  return actions === undefined ? action !== 'view' : actions.includes(action);
+  return actions === undefined ? action !== 'view' && action !== 'deliver' : actions.includes(action);
 }
 
 function namesPlace(rule: RightsRule): boolean {

@@ -1,4 +1,4 @@
-import type { CompiledHook } from '@millrace/contracts';
+import type { CompiledHook, CompiledWww } from '@millrace/contracts';
 
 /** The hooks of the configuration in force, and their secrets. */
 export abstract class ConfiguredHooks {
@@ -6,6 +6,9 @@ export abstract class ConfiguredHooks {
 
   /** Returns the name under which deliveries to a hook are counted. */
   abstract countedAs(hook: CompiledHook): Promise<string>;
+
+  /** Returns what the configuration says about who people are and what they may do. */
+  abstract www(): Promise<CompiledWww>;
 
   /**
    * Returns the secret of a hook that has one.

@@ -10,6 +10,7 @@ import type { Logger } from '../logging.js';
 import type { HookSettings } from '../settings.js';
 import { LOG, SETTINGS } from '../tokens.js';
 import { ConfiguredHooks } from './configured-hooks.js';
+import { DeliveryTokens } from './delivery-tokens.js';
 import { isInHead, isProven } from './proof.js';
 
 type Headers = Readonly<Record<string, string>>;
@@ -19,6 +20,8 @@ export interface ReceivedRequest {
   /** The part of the address behind the question mark. */
   readonly query: string;
   readonly body: Buffer;
+  /** Who delivers with a token, as `checkHead` says; null without one. */
+  readonly sender: string | null;
 }
 
 /** The answer to a delivery: it is committed, and will be read. */
@@ -28,6 +31,8 @@ export interface DeliveryAnswer {
   readonly link: string;
   /** True when the delivery had come before. */
   readonly repeated: boolean;
+  /** The user and the purpose of the API token that it came with; missing without one. */
+  readonly delivered_by?: string;
 }
 
 const MAX_KEY_CHARACTERS = 190;
@@ -45,6 +50,7 @@ export class HookReceiver {
 
   constructor(
     private readonly hooks: ConfiguredHooks,
+    private readonly tokens: DeliveryTokens,
     private readonly deliveries: HookDeliveryStore,
     private readonly hints: Hints,
     metrics: Registry,
@@ -53,7 +59,7 @@ export class HookReceiver {
   ) {
     this.counter = new Counter({
       name: 'millrace_hook_deliveries_total',
-      help: 'Deliveries that came to a hook of this master: accepted, repeated, or refused for their signature',
+      help: 'Deliveries that came to a hook of this master: accepted, repeated, or refused for their signature or token',
       labelNames: ['hook', 'outcome'],
       registers: [metrics],
     });
@@ -80,20 +86,25 @@ export class HookReceiver {
   }
 
   /**
-   * Checks what can be checked before the body has been read.
-   * @throws UserError `bad-signature`, OperationalError `no-secret`
+   * Checks what can be checked before the body has been read. An API token stands in for what the hook's secret would prove.
+   * @returns who delivers with a token; null without one
+   * @throws UserError `bad-signature`, `unauthorized`, `forbidden`, OperationalError `no-secret`
    */
-  async checkHead(hook: CompiledHook, headers: Headers): Promise<void> {
+  async checkHead(hook: CompiledHook, headers: Headers, address: string): Promise<string | null> {
+    const sender = await this.senderOf(hook, headers, address);
+    if (sender !== null) return sender;
     if (hook.hasSecret) this.hooks.secretOf(hook);
     if (isInHead(this.proofOf(hook))) await this.check(hook, headers, '');
+    return null;
   }
 
   /**
    * Stores a delivery.
    * @throws UserError `bad-signature`, `bad-delivery`, `idempotency-conflict`, OperationalError `not-stored`, `no-secret`
    */
-  async receive(hook: CompiledHook, { headers, query, body }: ReceivedRequest): Promise<DeliveryAnswer> {
-    await this.check(hook, headers, textOf(body));
+  async receive(hook: CompiledHook, { headers, query, body, sender }: ReceivedRequest): Promise<DeliveryAnswer> {
+    const text = textOf(body);
+    if (sender === null) await this.check(hook, headers, text);
     const { deliveryId, repeated } = await this.store({
       hook: hook.name,
       dialect: hook.dialect,
@@ -101,11 +112,17 @@ export class HookReceiver {
       headers: keptHeaders(headers),
       query,
       body,
+      deliveredBy: sender,
       keepMs: this.settings.hookKeepMs,
     });
     await this.count(hook, repeated ? 'repeated' : 'accepted');
     if (!repeated) this.hints.publish(hints.delivery(deliveryId, 'new'));
-    return { delivery: deliveryId, link: `${this.settings.publicUrl}/deliveries/${deliveryId}`, repeated };
+    return {
+      delivery: deliveryId,
+      link: `${this.settings.publicUrl}/deliveries/${deliveryId}`,
+      repeated,
+      ...(sender !== null && { delivered_by: sender }),
+    };
   }
 
   /** @throws UserError `idempotency-conflict`, OperationalError `not-stored` */
@@ -121,6 +138,24 @@ export class HookReceiver {
 
   private async count(hook: CompiledHook, outcome: 'accepted' | 'repeated' | 'refused'): Promise<void> {
     this.counter.inc({ hook: await this.hooks.countedAs(hook), outcome });
+  }
+
+  private async senderOf(hook: CompiledHook, headers: Headers, address: string): Promise<string | null> {
+    try {
+      return await this.tokens.sender(hook, headers['authorization'], address);
+    } catch (error) {
+      if (!(error instanceof UserError))
+        throw new OperationalError(
+          'not-stored',
+          'the token could not be looked up: send the delivery again later',
+          {},
+          { cause: error },
+        );
+      await this.count(hook, 'refused');
+      const held = this.lines.pass(performance.now());
+      if (held !== null) this.log.warn({ hook: hook.name, address, held }, `a delivery was refused: ${error.message}`);
+      throw error;
+    }
   }
 
   private proofOf(hook: CompiledHook): Proof {

@@ -30,6 +30,8 @@ interface HookPath {
 interface Head {
   readonly hook: CompiledHook;
   readonly heldBytes: number;
+  /** Who delivers with a token; null without one. */
+  readonly sender: string | null;
 }
 
 /**
@@ -80,16 +82,18 @@ export class HookRoutes {
   private async readHead(request: FastifyRequest<HookPath>, reply: FastifyReply): Promise<void> {
     const { dialect, name = dialect } = request.params;
     const hook = await this.receiver.hook(dialect, name);
-    await this.receiver.checkHead(hook, plain(request.headers));
+    const sender = await this.receiver.checkHead(hook, plain(request.headers), request.ip);
     const heldBytes = bytesOf(request.headers);
     if (!this.budget.take(heldBytes))
       throw new OperationalError('too-busy', 'too many large deliveries are being received: send it again later');
-    this.heads.set(request, { hook, heldBytes });
+    this.heads.set(request, { hook, heldBytes, sender });
     reply.raw.once('close', () => this.release(request));
   }
 
   private async receive(request: FastifyRequest<HookPath>, reply: FastifyReply): Promise<void> {
-    const answer = await this.receiver.receive(this.heads.get(request)!.hook, {
+    const { hook, sender } = this.heads.get(request)!;
+    const answer = await this.receiver.receive(hook, {
+      sender,
       headers: plain(request.headers),
       query: request.url.split('?').slice(1).join('?'),
       body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
