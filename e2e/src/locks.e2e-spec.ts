@@ -41,8 +41,8 @@ describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
 
   /** Lets the builds of a builder go on. */
   const open = (builder: string): void => writeFileSync(join(gates, builder), '');
-  const triggered = async (builder: string): Promise<number> =>
-    (await cluster.trigger({ scheduler: 'trigger', builders: [builder] })).requests[0]!.id;
+  const triggered = async (builder: string, properties: object = {}): Promise<number> =>
+    (await cluster.trigger({ scheduler: 'trigger', builders: [builder], properties })).requests[0]!.id;
   const attempt = async (requestId: number, is: (build: Build) => boolean): Promise<Build> => {
     let found: Build | undefined;
     await eventually(async () => (found = (await api.attempts(requestId)).findLast(is)) !== undefined, {
@@ -120,6 +120,20 @@ describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
       `/builds/${build.buildid}/steps`,
     );
     expect(steps[0]!.locks_acquired_at).toBeGreaterThanOrEqual(steps[0]!.started_at);
+  }, 120_000);
+
+  it('a step takes the locks that a callback makes of properties; one that no configuration has is an exception', async () => {
+    const build = await begun(await triggered('rendered', { locks: ['asked'] }));
+    await eventually(async () => (await lockNamed('asked')).holders[0]?.buildid === build.buildid, {
+      timeoutMs: 60_000,
+      what: 'the step has its lock',
+    });
+    open('rendered');
+    expect((await ended(build.buildrequestid)).results).toBe(Result.SUCCESS);
+    const failed = await ended(await triggered('rendered', { locks: ['unknown'] }));
+    expect(failed.results).toBe(Result.EXCEPTION);
+    const { steps } = await cluster.api<{ steps: { state_string: string }[] }>(`/builds/${failed.buildid}/steps`);
+    expect(steps[0]!.state_string).toMatch(/asks for the lock 'unknown', which the configuration does not have/);
   }, 120_000);
 
   it('builds that wait for each other are found, and the later one is an exception with the reason', async () => {

@@ -223,7 +223,7 @@ describe('compileConfig', () => {
     [
       'a lock without access',
       builders({ locks: [lock('db')] }),
-      ["builders[0].locks[0] is {}; expected an entry such as lock('db').access('exclusive')"],
+      ["builders[0].locks[0]: expected an entry such as lock('db').access('exclusive')"],
     ],
     [
       'a lock without units, or with spaces at the end of its name',
@@ -630,7 +630,7 @@ describe('compileConfig', () => {
       [
         'title is ""; expected a non-empty string',
         "url is 3; expected an address such as 'https://ci.example.org/'",
-        'more is not a setting; known are projects, workers, builders, collapseRequests, schedulers, services, removedBuilders, changeSources, codebases, hooks, www, prioritizeBuilders, title, url',
+        'more is not a setting; known are projects, workers, locks, builders, collapseRequests, schedulers, services, removedBuilders, changeSources, codebases, hooks, www, prioritizeBuilders, title, url',
       ],
     ],
   ])('reports %s', (_what, config, messages) => {

@@ -92,6 +92,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   const workerReaders = section('workers', true);
   const env = new PasswordVariables(options.env ?? process.env, options.withoutPasswords ?? false);
   const locks = new LockList();
+  locks.declare(top);
   const compiledWorkers = workerReaders.map((reader) => compileWorker(reader, env, locks));
   const workers = compiledWorkers.map(({ compiled }) => compiled);
   const workerNames = unique(workers, workerReaders);

@@ -74,6 +74,7 @@ export {
   type Lock,
   lock,
   type LockOptions,
+  type LocksOption,
   type LockUse,
   type Resources,
   resources,

@@ -1,5 +1,6 @@
 export * from './for-configurations.js';
 export * from './hooks/index.js';
+export { checkedLocks } from './locks.js';
 export { checkAddedSteps } from './compile-step.js';
 export { ConfigHost, type ConfigHostOptions } from './host.js';
 export { KeptRevisions } from './kept-revisions.js';

@@ -1,7 +1,8 @@
-import type { LockAccess, LockDefinition } from '@millrace/domain';
+import { type LockAccess, type LockDefinition, printable, UserError } from '@millrace/domain';
 import { canonicalJson, describeValue } from './fingerprint.js';
 import { locate } from './location.js';
 import type { ObjectReader } from './object-reader.js';
+import type { RenderContext } from './step.js';
 
 /** An entry of `locks`. */
 export interface LockUse {
@@ -10,6 +11,7 @@ export interface LockUse {
 }
 
 export interface Lock {
+  readonly definition: LockDefinition;
   /** Returns an entry of `locks`: the lock alone, or `count` units of it. */
   access(mode: LockAccess['mode'], count?: number): LockUse;
 }
@@ -27,6 +29,7 @@ export interface WorkerLockOptions {
 }
 
 export interface Resources {
+  readonly definition: LockDefinition;
   /**
    * Returns an entry of `locks`: some of the resources.
    * @param options `property` gets the name of the resource, or the list of names of several. The default is the name of the resources.
@@ -55,13 +58,13 @@ export function resources(name: string, names: readonly string[]): Resources {
   } as const;
   const take: Resources['take'] = (count = 1, { property = name } = {}) =>
     locate(take, { definition, access: { lock: name, mode: 'counting', count, property } });
-  return { take };
+  return { definition, take };
 }
 
 function lockOf(definition: LockDefinition): Lock {
   const access: Lock['access'] = (mode, count = 1) =>
     locate(access, { definition, access: { lock: definition.name, mode, count, property: null } });
-  return { access };
+  return { definition, access };
 }
 
 /** Beginning of the names of locks that Millrace makes itself. */
@@ -73,10 +76,13 @@ const MOST_LOCKS = 20;
 const ENTRY = "an entry such as lock('db').access('exclusive')";
 
 function isUse(value: unknown): value is LockUse {
-  const { definition, access } = (value ?? {}) as { definition?: Partial<LockDefinition>; access?: unknown };
+  const { access } = (value ?? {}) as { access?: unknown };
+  return typeof access === 'object' && access !== null && isLock(value);
+}
+
+function isLock(value: unknown): value is Pick<LockUse, 'definition'> {
+  const { definition } = (value ?? {}) as { definition?: Partial<LockDefinition> };
   return (
-    typeof access === 'object' &&
-    access !== null &&
     Array.isArray(definition?.resources) &&
     typeof definition.maxCountForWorker === 'object' &&
     definition.maxCountForWorker !== null
@@ -92,22 +98,31 @@ function isCount(value: unknown, min: number): boolean {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MOST_UNITS;
 }
 
-/** Returns what is wrong with an entry; null when nothing is. */
-function faultOf({ definition, access }: LockUse): string | null {
-  const { name, kind, maxCount, maxCountForWorker, resources: names } = definition;
+/** Returns what is wrong with a lock; null when nothing is. */
+function faultOfLock({ name, kind, maxCount, maxCountForWorker, resources: names }: LockDefinition): string | null {
   if (typeof name !== 'string' || name.length < 1 || name.length > 190 || name.trim() !== name)
     return 'a lock with a name of 1 to 190 characters, without spaces at its ends';
   if (name.startsWith(OF_BUILDER)) return `a lock whose name does not begin with '${OF_BUILDER}'`;
   if (kind === 'resources') {
     if (!names.every((one) => typeof one === 'string' && one !== '') || new Set(names).size < names.length)
       return `resources with different names; those of '${name}' are not`;
-    if (!isCount(names.length, 1)) return `1 to ${MOST_UNITS} resources; '${name}' has ${names.length}`;
+    return isCount(names.length, 1) ? null : `1 to ${MOST_UNITS} resources; '${name}' has ${names.length}`;
+  }
+  for (const [which, count] of Object.entries({ maxCount, ...maxCountForWorker }))
+    if (!isCount(count, 1)) return `a lock of 1 to ${MOST_UNITS} units; '${name}' has ${String(count)} (${which})`;
+  return null;
+}
+
+/** Returns what is wrong with an entry; null when nothing is. */
+function faultOf({ definition, access }: LockUse): string | null {
+  const { name, kind, maxCount, maxCountForWorker } = definition;
+  const fault = faultOfLock(definition);
+  if (fault !== null) return fault;
+  if (kind === 'resources') {
     if (!isCount(access.count, 1) || access.count > maxCount)
       return `1 to ${maxCount} of the resources '${name}', not ${String(access.count)}`;
     return typeof access.property === 'string' && access.property !== '' ? null : 'the name of a property';
   }
-  for (const [which, count] of Object.entries({ maxCount, ...maxCountForWorker }))
-    if (!isCount(count, 1)) return `a lock of 1 to ${MOST_UNITS} units; '${name}' has ${String(count)} (${which})`;
   if (access.mode !== 'exclusive' && access.mode !== 'counting')
     return `'exclusive' or 'counting' access to '${name}', not '${String(access.mode)}'`;
   return isCount(access.count, 0) && access.count <= Math.max(maxCount, ...Object.values(maxCountForWorker))
@@ -115,9 +130,40 @@ function faultOf({ definition, access }: LockUse): string | null {
     : `0 to ${maxCount} units of the lock '${name}', not ${String(access.count)}`;
 }
 
+/** Entries of `locks`, or a callback that returns them. Locks that only callbacks name belong in the configuration's option `locks`. */
+export type LocksOption = readonly LockUse[] | ((build: RenderContext) => MayWait<readonly LockUse[]>);
+type MayWait<T> = T | Promise<T>;
+
+/**
+ * Returns the entries that a callback `locks` gave.
+ * @throws UserError `bad-locks`
+ */
+export function checkedLocks(value: unknown): readonly LockUse[] {
+  const refused = (what: string): UserError =>
+    new UserError('bad-locks', `the callback locks ${what}`, { value: printable(String(value), 100) });
+  if (!Array.isArray(value)) throw refused('returned no list of locks');
+  if (value.length > MOST_LOCKS) throw refused(`returned ${value.length} locks: expected at most ${MOST_LOCKS}`);
+  return value.map((entry: unknown, i) => {
+    const fault = isUse(entry) ? faultOf(entry) : ENTRY;
+    if (fault !== null) throw refused(`returned something else at [${i}]: expected ${printable(fault, 500)}`);
+    return entry as LockUse;
+  });
+}
+
 /** Gathers the locks of a configuration. */
 export class LockList {
   private readonly definitions = new Map<string, LockDefinition>();
+
+  /** Reads the configuration's list `locks`, of locks that callbacks may name. */
+  declare(top: ObjectReader): void {
+    const entries = top.list('locks', (item, path) => ({ item, path }), { expected: 'a list of locks' });
+    for (const { item, path } of entries) {
+      const fault = isLock(item)
+        ? (faultOfLock(item.definition) ?? this.conflictOf(item.definition))
+        : "a lock such as lock('db')";
+      if (fault !== null) top.into.add(path, isLock(item) ? describeValue(item.definition) : item, fault, top.where);
+    }
+  }
 
   /** Reads the list `locks` of a builder, a worker or a step. Everything that is no lock is reported as a problem. */
   read(reader: ObjectReader): LockAccess[] {
@@ -127,7 +173,7 @@ export class LockList {
       const fault = isUse(item) ? (faultOf(item) ?? this.conflictOf(item.definition)) : ENTRY;
       if (fault === null) return [(item as LockUse).access];
       const where = reader.where;
-      const message = isUse(item) ? `${path}: expected ${fault}` : undefined;
+      const message = isLock(item) ? `${path}: expected ${fault}` : undefined;
       reader.into.add(path, isUse(item) ? describeValue(item.access) : item, fault, where, message);
       return [];
     });

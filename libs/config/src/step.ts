@@ -1,6 +1,6 @@
 import type { JsonValue, Result, SourceStamp, StepFlags, TestCategory } from '@millrace/domain';
 import { locate } from './location.js';
-import type { LockUse } from './locks.js';
+import type { LocksOption } from './locks.js';
 import type { Note, Problem } from './problems.js';
 
 /** A template with all of Buildbot's `Interpolate` rules (`%%` is a percent sign), made by `interpolate()`. */
@@ -265,8 +265,8 @@ export interface Step {
   readonly flags: Partial<StepFlags>;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
-  /** Locks that the step takes before it runs, all at once, and holds to its end. */
-  readonly locks?: readonly LockUse[];
+  /** Locks that the step takes before it runs, all at once, and holds to its end. A callback is asked once, when the step begins. */
+  readonly locks?: LocksOption;
   /**
    * Whether another engine may run the step again from its beginning, when its engine is lost half-way. The recorded outcomes of the
    * commands already sent are then returned again. So the step has to run the same commands in the same order, and must do nothing else
@@ -298,8 +298,8 @@ export interface StepOptions extends Partial<StepFlags> {
   readonly name?: string;
   readonly doStepIf?: DoStepIf;
   readonly hideStepIf?: HideStepIf;
-  /** Locks that the step takes before it runs, all at once, and holds to its end. */
-  readonly locks?: readonly LockUse[];
+  /** Locks that the step takes before it runs, all at once, and holds to its end. A callback is asked once, when the step begins. */
+  readonly locks?: LocksOption;
 }
 
 /** Defines a step of the user's own. It runs in a thread apart from the masters and may use any module. */

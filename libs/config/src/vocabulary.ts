@@ -5,7 +5,7 @@ import type { GitKeyFileOption, GitKeyOptions } from './git-ssh.js';
 import type { HookDefinition } from './hooks/registry.js';
 import type { GithubPullRequestPollerDefinition, GitlabMergeRequestPollerDefinition } from './pull-requests/options.js';
 import { locate } from './location.js';
-import type { LockUse } from './locks.js';
+import type { Lock, LockUse, Resources } from './locks.js';
 import type { RecordedCodebaseDefinition } from './recorded-codebases.js';
 import type { SchedulerDefinition } from './schedulers/registry.js';
 import type { ServiceDefinition } from './services/registry.js';
@@ -115,6 +115,8 @@ export interface MasterConfig {
   readonly services?: readonly ServiceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean | CollapseRequests;
+  /** Locks that callbacks of steps name. Those of plain lists are known without. */
+  readonly locks?: readonly (Lock | Resources)[];
   readonly hooks?: readonly HookDefinition[];
   /** Whether requests that wait for a builder which has left the configuration go on waiting for it, the default, or are cancelled. */
   readonly removedBuilders?: 'wait' | 'cancel';

@@ -105,7 +105,7 @@ export interface BuildServicesOptions {
   readonly locks: Pick<StepLocks, 'take' | 'giveUp' | 'announce'>;
   /**
    * Returns the needs of a step's accesses to locks, as its thread sent them.
-   * @throws UserError `bad-call`
+   * @throws UserError `bad-locks`
    */
   readonly needsOf: (accesses: LocksRequest['locks']) => LockNeed[];
   readonly triggers: Pick<Triggers, 'plan' | 'make' | 'addressOf' | 'finished'>;

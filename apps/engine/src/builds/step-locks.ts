@@ -7,6 +7,7 @@ import {
   type LockNeed,
   messageOf,
   OperationalError,
+  printable,
   UserError,
 } from '@millrace/domain';
 import { type EngineSettings, Hints, LOG, type Logger, SETTINGS } from '@millrace/master';
@@ -103,17 +104,20 @@ const MOST_LOCKS = 20;
 
 /**
  * Returns the accesses that a step asks for. A step can send any message to the engine.
- * @throws UserError `bad-call`
+ * @throws UserError `bad-locks`
  */
 export function checkedAccesses(accesses: unknown, known: ReadonlyMap<string, KnownLock>): LockAccess[] {
-  const bad = (): never => {
-    throw new UserError('bad-call', 'a step asks for locks that its configuration does not have');
-  };
-  if (!Array.isArray(accesses) || accesses.length > MOST_LOCKS) return bad();
+  const bad = (what: string): UserError => new UserError('bad-locks', `a step asks for ${what}`);
+  if (!Array.isArray(accesses) || accesses.length > MOST_LOCKS) throw bad(`something else than ${MOST_LOCKS} locks`);
   return accesses.map((access: Partial<LockAccess> | null): LockAccess => {
     const { lock = '', mode, count = -1, property = null } = access ?? {};
-    const isKnown = known.has(lock) && (mode === 'exclusive' || mode === 'counting');
-    if (!isKnown || !Number.isInteger(count) || count < 0) return bad();
+    const name = `'${printable(String(lock), 200)}'`;
+    const definition = known.get(lock)?.definition;
+    if (!definition)
+      throw bad(`the lock ${name}, which the configuration does not have: name it in the configuration's option locks`);
+    const most = Math.max(definition.maxCount, ...Object.values(definition.maxCountForWorker));
+    if ((mode !== 'exclusive' && mode !== 'counting') || !Number.isInteger(count) || count < 0 || count > most)
+      throw bad(`${String(count)} units of the lock ${name}, of which there are ${most}`);
     return { lock, mode, count, property };
   });
 }

@@ -45,6 +45,7 @@ export const STEP_LIMITS = {
 const STEPS_FAULT: ReadonlySet<string> = new Set([
   'step-limit',
   'bad-call',
+  'bad-locks',
   'bad-json',
   'json-too-long',
   'json-too-deep',

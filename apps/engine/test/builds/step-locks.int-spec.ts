@@ -192,10 +192,13 @@ describe('StepLocks', () => {
 });
 
 describe('checkedAccesses', () => {
-  const known = new Map([['a', {} as KnownLock]]);
+  const definition = { name: 'a', kind: 'lock', maxCount: 2, maxCountForWorker: { big: 3 }, resources: [] } as const;
+  const known = new Map<string, KnownLock>([['a', { lockId: 1, definition }]]);
   const good = { lock: 'a', mode: 'counting', count: 2, property: null };
 
-  it('passes what the configuration has', () => expect(checkedAccesses([good], known)).toEqual([good]));
+  it.each([0, 2, 3])('passes what the configuration has: %i units', (count) =>
+    expect(checkedAccesses([{ ...good, count }], known)).toEqual([{ ...good, count }]),
+  );
 
   it.each<[unknown]>([
     [null],
@@ -204,8 +207,9 @@ describe('checkedAccesses', () => {
     [[{ ...good, mode: 'any' }]],
     [[{ ...good, count: -1 }]],
     [[{ ...good, count: 0.5 }]],
+    [[{ ...good, count: 4 }]],
     [Array.from({ length: 21 }, () => good)],
   ])('refuses %j', (accesses) =>
-    expect(() => checkedAccesses(accesses, known)).toThrow(expect.objectContaining({ code: 'bad-call' })),
+    expect(() => checkedAccesses(accesses, known)).toThrow(expect.objectContaining({ code: 'bad-locks' })),
   );
 });

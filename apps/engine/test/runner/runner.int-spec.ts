@@ -51,6 +51,12 @@ const factories: Record<string, any[]> = {
     shell({ name: 'locked', command: 'echo %(prop:board)s', locks: [lock('db').access('exclusive'), resources('boards', ['x']).take(1, { property: 'board' })] }),
     shell({ name: 'skipped', command: 'true', doStepIf: false, locks: [lock('db').access('exclusive')] }),
   ],
+  rendered_locks: [
+    shell({ name: 'rendered', command: 'true', locks: async ({ properties }) => [lock(properties.get('greeting') as string).access('exclusive')] }),
+    shell({ name: 'none', command: 'true', locks: () => [] }),
+    shell({ name: 'broken', command: 'true', locks: () => { throw new Error('no idea'); } }),
+  ],
+  bad_locks: [shell({ name: 'bad', command: 'true', locks: () => [lock('db')] as any })],
   log: [custom('talk', (step: any) => { for (let i = 0; i < 1000; i++) step.log('notes').append(i + ','); step.addUrl('docs', 'http://x'); step.setState('talked'); })],
 };
 const conditions: Record<string, any> = {
@@ -160,6 +166,32 @@ describe('steps', () => {
     ]);
     expect(host.log('locked')).toContain('x\n');
     expect(host.properties['board']).toEqual(['x', 'Lock']);
+  });
+
+  it('take the locks that a callback returns', async () => {
+    const host = new FakeBuildServices();
+    host.locks = () => Promise.resolve({ kind: 'taken', properties: {} });
+    const { outcome } = start(await startPool(), 'rendered_locks', host);
+    expect(await outcome).toMatchObject({ results: Result.EXCEPTION });
+    expect(host.events).toEqual([
+      ...['start rendered', 'locks hello exclusive 1', 'command shell', 'finish rendered'],
+      ...['start none', 'command shell', 'finish none'],
+      ...['start broken', 'finish broken'],
+    ]);
+    expect(host.steps[2]).toMatchObject({
+      results: Result.EXCEPTION,
+      stateString: 'locks failed: no idea (exception)',
+    });
+    expect(host.log('broken', 'err.text')).toContain('no idea');
+  });
+
+  it('are an exception when a callback returns something else than locks', async () => {
+    const { outcome, host } = start(await startPool(), 'bad_locks');
+    expect(await outcome).toMatchObject({ results: Result.EXCEPTION });
+    expect(host.steps[0]!.stateString).toMatch(
+      /^locks failed: the callback locks returned something else at \[0\]: expected an entry/,
+    );
+    expect(host.requests).toEqual([]);
   });
 
   it('are an exception in a deadlock', async () => {

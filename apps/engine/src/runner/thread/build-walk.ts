@@ -1,4 +1,10 @@
-import { type BuilderDefinition, checkAddedSteps, type StepOutcome } from '@millrace/config';
+import {
+  type BuilderDefinition,
+  checkAddedSteps,
+  checkedLocks,
+  type LockUse,
+  type StepOutcome,
+} from '@millrace/config';
 import {
   afterStep,
   BUILD_BEGINS,
@@ -15,7 +21,7 @@ import {
 } from '@millrace/domain';
 import { type AddedSteps, type PlannedStep, StepPlan } from '../../core/added-steps.js';
 import { BuildProperties } from '../../core/build-properties.js';
-import { ERROR_LOG, isStepsFault } from '../../core/step-limits.js';
+import { ERROR_LOG, isStepsFault, shortState } from '../../core/step-limits.js';
 import { buildStateString, isStarted, settledResult, stepStateString } from '../../core/step-sequence.js';
 import type { BuildServices, BuildJob, BuildOutcome, FinishedStep } from '../protocol/build-services.js';
 import { renderContextOf, StepRun } from './step-run.js';
@@ -27,6 +33,9 @@ const MAX_STACK_CHARACTERS = 100_000;
 const MAX_REASON_CHARACTERS = 500;
 
 type Step = BuilderDefinition['factory'][number];
+
+/** The locks that a step wants, or the error of its callback. */
+type WantedLocks = { readonly locks: readonly LockUse[] } | { readonly failed: unknown };
 
 /** Runs the steps of one build. All effects are calls to the engine. */
 export class BuildWalk {
@@ -148,9 +157,11 @@ export class BuildWalk {
     // Not before what is recorded has been recalled: a stopped build starts no steps.
     if (this.job.stopReason !== undefined && this.stopped === null) this.stop(this.job.stopReason);
     const hidden = step.hideStepIf === true;
-    const { locks = [], resumable = false } = step;
+    const { resumable = false } = step;
+    const wanted = await this.locksOf(step, run);
+    const locks = 'failed' in wanted ? [] : wanted.locks;
     this.send(this.services.startStep({ number, name, hidden, resumable, wantsLocks: locks.length > 0 }));
-    const { result, stateString } = await this.outcomeOf(step, run);
+    const { result, stateString } = await this.outcomeOf(step, run, wanted);
     const isHidden = hidden || (await this.isHidden(step, result, run));
     await run.flush();
     this.throwIfFatal();
@@ -163,11 +174,31 @@ export class BuildWalk {
     return result;
   }
 
-  private async outcomeOf(step: Step, run: StepRun): Promise<{ result: Result; stateString: string | null }> {
+  /** Returns the locks that a step wants, or why its callback failed. A callback that never answers does not keep a stopped build. */
+  private async locksOf({ locks = [] }: Step, run: StepRun): Promise<WantedLocks> {
+    if (typeof locks !== 'function') return { locks };
+    if (run.isStopped) return { failed: new Error('the step was stopped before it had them') };
+    try {
+      const context = renderContextOf(this.job, this.properties);
+      return { locks: checkedLocks(await this.orAbandoned(Promise.resolve(locks(context)), run)) };
+    } catch (error) {
+      return { failed: error };
+    }
+  }
+
+  private async outcomeOf(
+    step: Step,
+    run: StepRun,
+    wanted: WantedLocks,
+  ): Promise<{ result: Result; stateString: string | null }> {
     let outcome: StepOutcome;
     try {
+      if ('failed' in wanted) {
+        run.shown = shortState(`locks failed: ${messageOf(wanted.failed)}`);
+        throw wanted.failed;
+      }
       if (!(await this.isWanted(step, run))) return { result: Result.SKIPPED, stateString: null };
-      const { locks = [] } = step;
+      const { locks } = wanted;
       const refused = locks.length > 0 ? await run.takeLocks(locks) : null;
       outcome = refused ?? normalised(await this.orAbandoned(Promise.resolve(step.run(run.context)), run));
     } catch (error) {

@@ -20,7 +20,15 @@ import {
   type TriggerOutcome,
   type TriggerRequest,
 } from '@millrace/config';
-import { type JsonValue, mainSourceStamp, NO_SOURCE, Result, type TestResult, UserError } from '@millrace/domain';
+import {
+  type JsonValue,
+  mainSourceStamp,
+  MillraceError,
+  NO_SOURCE,
+  Result,
+  type TestResult,
+  UserError,
+} from '@millrace/domain';
 import { ADDED_LIMITS, type AddedSteps, type MadeSteps } from '../../core/added-steps.js';
 import type { BuildProperties } from '../../core/build-properties.js';
 import { firstPiece } from '../../core/log-text.js';
@@ -133,6 +141,9 @@ export class StepRun {
       if (answer.kind === 'deadlock') return { result: Result.EXCEPTION, stateString: answer.text };
       for (const [name, [value, source]] of Object.entries(answer.properties)) properties.set(name, value, source);
       return null;
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'bad-locks') this.shown = shortState(error.message);
+      throw error;
     } finally {
       this.interruptible--;
     }
