@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { Balancer, type Cluster, eventually, type Extra } from '@millrace/testing';
 import { Api, type Build } from './resources.js';
@@ -19,6 +19,8 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
   let second: Extra;
   let third: Extra;
   let balancer: Balancer;
+  /** While this file is there, the long build goes on. */
+  const hold = (): string => join(stack.folder, 'ledger.hold');
   const ledger = (): string[] => readFileSync(join(stack.folder, 'ledger'), 'utf8').trim().split('\n');
 
   beforeAll(async () => {
@@ -42,6 +44,7 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
     const local = workers.find((worker) => worker.name === 'local')!.workerid;
     await cluster.call(`/workers/${local}`, 'pause', { reason: 'not in this test' });
   }, 240_000);
+  afterEach(() => rmSync(hold(), { force: true }));
   afterAll(async () => {
     await balancer?.stop();
     await cluster?.stop();
@@ -108,7 +111,9 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
   async function expectWhole(build: Build): Promise<void> {
     expect(await ended(build)).toMatchObject({ buildid: build.buildid, results: Result.SUCCESS, attempt: 1 });
     const lines = (await api.log(build.buildid, 'count')).filter((line) => line.startsWith('line '));
-    expect(lines).toEqual(Array.from({ length: LINES }, (_, i) => `line ${i + 1}`));
+    const printed = Number(readFileSync(join(stack.folder, 'ledger.lines'), 'utf8'));
+    expect(printed).toBeGreaterThanOrEqual(LINES);
+    expect(lines).toEqual(Array.from({ length: printed }, (_, i) => `line ${i + 1}`));
     expect((await api.log(build.buildid, 'after')).filter((line) => line === 'kept')).toHaveLength(1);
     const of = `${build.buildrequestid} 1`;
     expect(ledger().filter((line) => line.includes(` ${of}`))).toEqual([
@@ -128,6 +133,8 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
   it(
     'a build goes on when three engines are killed in a row',
     async () => {
+      // However long the engines take, the build goes on until it has lost the third.
+      writeFileSync(hold(), '');
       const build = await begun('long');
       const killed: string[] = [];
       for (let round = 1; round <= 3; round++) {
@@ -138,10 +145,11 @@ describe.each(availableStacks().slice(0, 2))('builds outlive engines on %s', (na
         });
         killed.push(await killEngineOf(build.buildid));
         await eventually(async () => (await adoptions(build.buildid)).length >= round, {
-          timeoutMs: 30_000,
+          timeoutMs: 60_000,
           what: `adoption ${round}`,
         });
       }
+      rmSync(hold());
       await expectWhole(build);
       const seen = await adoptions(build.buildid);
       expect(seen.length).toBeGreaterThanOrEqual(3);
