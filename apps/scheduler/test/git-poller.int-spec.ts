@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CodebaseReads, EVERYTHING, withFilter } from '@millrace/database';
 import { eventually, requireService, type Sshd, startSshd } from '@millrace/testing';
@@ -230,8 +230,12 @@ describe('a polled repository', () => {
       await site.took('r', 'main', second);
       await eventually(() => site.output.some((line) => line.includes('poll failed')), { what: 'a refusal' });
       expect(site.output.join('\n')).not.toContain('hunter2');
-      const found = spawnSync('grep', ['-rlF', 'hunter2', site.folder], { encoding: 'utf8' });
-      expect(found.stdout.split('\n').filter(Boolean)).toEqual([site.config]);
+      const grep = spawnSync('grep', ['-rlF', 'hunter2', site.folder], { encoding: 'utf8' });
+      const found = grep.stdout.split('\n').filter(Boolean);
+      const kept = found.filter((path) => basename(dirname(path)) === 'revisions');
+      expect(found.filter((path) => !kept.includes(path))).toEqual([site.config]);
+      // What was written into the file is in the copy that is kept of it, which is for its user only.
+      expect(kept.map((path) => statSync(path).mode & 0o077)).toEqual([0]);
     } finally {
       await forge.close();
     }
