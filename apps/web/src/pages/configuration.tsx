@@ -81,7 +81,7 @@ function Reverts(): ReactNode {
     <div key={revert.instead_of} className="notice" role="status">
       <p>
         Revision <code>{revisionName(revert)}</code> is in force instead of{' '}
-        <code>{revisionName({ fingerprint: revert.instead_of })}</code>, which the file has. {revert.made_by} went back
+        <code>{revisionName({ fingerprint: revert.instead_of })}</code>, which the file has: {revert.made_by} went back
         to it <Ago at={revert.made_at} />. It ends when the file is edited.{' '}
         {revert.revisionid !== null && (
           <ActionButton needs="revert" action={() => control(`revisions/${revert.revisionid}`, 'end_revert')}>

@@ -5,8 +5,7 @@ import { type RoleSource, rolesOf } from './roles.js';
 /**
  * What can be done: `view` reads and listens, `force` starts builds by a form, `trigger` starts them by the trigger API, `rebuild` repeats one,
  * `stop` ends builds and requests, `enable` switches schedulers, `control` is everything else (the order of the queue, workers, deliveries),
- * `revert` goes back to an earlier configuration, `deliver` brings changes to
- * hooks with a token, `audit` reads who did what.
+ * `revert` goes back to an earlier configuration, `deliver` brings changes to hooks with a token, `audit` reads who did what.
  */
 export const RIGHTS_ACTIONS = [
   'view',
