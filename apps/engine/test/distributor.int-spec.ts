@@ -147,7 +147,11 @@ describe('Distributor', () => {
     expect(failures).toEqual([]);
   });
 
-  it('finds what is queued without a hint, though a poll does not read all of the queue', async () => {
+  it('finds what is queued without a hint, though a poll does not read all of a long queue', async () => {
+    const ofNobody = Array.from({ length: 1001 }, (_, i) => `(${-1 - i}, 9999, 0, 0)`);
+    await db.run(
+      `INSERT INTO queue (request_id, builder_id, queue_rank, submitted_at_ms) VALUES ${ofNobody.join(', ')}`,
+    );
     const { distributor, begun, failures } = await started({ maxBuilds: 3, locks: [] });
     const known = await submit(20);
     await distributor.poll();
@@ -159,6 +163,7 @@ describe('Distributor', () => {
     expect(read).not.toHaveBeenCalled();
     read.mockRestore();
     await distributor.stop();
+    await db.run(`DELETE FROM queue WHERE builder_id = 9999`);
     expect(begun.map((build) => build.requestId)).toEqual([known, unknown]);
     expect(failures).toEqual([]);
     for (const build of begun) await end(build);

@@ -154,13 +154,16 @@ export class Distributor<W extends AvailableWorker> {
   }
 
   private async lookAtAll(): Promise<void> {
+    let requests = 0;
     for (const { builderId, ...figures } of await this.options.store.queues()) {
       this.looks.seen(figures.newest);
+      requests += figures.requests;
       if (!this.options.assignments().builders.has(builderId)) continue;
       if (areAllOf(this.heads.get(builderId) ?? [], figures)) continue;
       this.dirty.add(builderId);
       if (figures.requests <= HEADS_KEPT) this.short.add(builderId);
     }
+    this.looks.sawAll(requests);
   }
 
   private async lookForNew(thanRequestId: number): Promise<void> {

@@ -23,6 +23,16 @@ describe('a poll looks', () => {
     expect(looks.next(now).kind).toBe(expected);
   });
 
+  it.each([
+    ['at all of a short queue', 1000, 'all'],
+    ['for what is new in a long one', 1001, 'newer'],
+  ])('%s at every poll', (_what, requests, expected) => {
+    const looks = new QueueLooks(2000);
+    looks.lookingAtAll(at(0));
+    looks.sawAll(requests);
+    expect(looks.next(at(2000)).kind).toBe(expected);
+  });
+
   it('at all when hints were lost between two polls', () => {
     const looks = new QueueLooks(2000);
     looks.lookingAtAll(at(0));

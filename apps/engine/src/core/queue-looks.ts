@@ -11,15 +11,18 @@ export interface LookCircumstances {
   readonly configuration: object;
 }
 
-/** All is read at every so many polls while hints arrive: it costs the more the longer the queue is. */
+/** All of a queue of at most so many requests is read at every poll. */
+const SHORT_QUEUE = 1000;
+/** All of a longer one is read at every so many polls while hints arrive: it costs the more the longer the queue is. */
 const POLLS_FOR_ALL = 10;
 
 /**
- * Decides how much of the queue each poll reads. New requests are looked for every time. Whatever else happens to a queue is hinted at, and
- * found by a look at all of it if the hint was lost.
+ * Decides how much of the queue each poll reads. New requests are looked for every time. Whatever else happens to a queue, such as a request
+ * that is given back, is hinted at, and found by a look at all of it if the hint was lost.
  */
 export class QueueLooks {
   private newestId = 0;
+  private isShort = false;
   /** Null before the first look at all. */
   private all: LookCircumstances | null = null;
 
@@ -29,7 +32,7 @@ export class QueueLooks {
     const { all } = this;
     // What is hinted at while nobody listens, also just before hints arrive again, has to be looked for.
     const isKnown = all !== null && isConnected && all.isConnected && all.configuration === configuration;
-    return isKnown && nowMs - all.nowMs < POLLS_FOR_ALL * this.pollIntervalMs
+    return isKnown && !this.isShort && nowMs - all.nowMs < POLLS_FOR_ALL * this.pollIntervalMs
       ? { kind: 'newer', thanRequestId: this.newestId }
       : { kind: 'all' };
   }
@@ -37,6 +40,11 @@ export class QueueLooks {
   /** Records that a look at all of the queue begins. */
   lookingAtAll(at: LookCircumstances): void {
     this.all = at;
+  }
+
+  /** Records how many requests a look at all of the queue has found. */
+  sawAll(requests: number): void {
+    this.isShort = requests <= SHORT_QUEUE;
   }
 
   /** Has the next poll look at all: hints were lost, or a look has failed. */
