@@ -16,8 +16,8 @@ import { CollapsedRequests0017 } from './0017-collapsed-requests.js';
 import { CollapseQuestions0018 } from './0018-collapse-questions.js';
 import { CallbackWaits0020 } from './0020-callback-waits.js';
 import { Reverts0021 } from './0021-reverts.js';
-import { Codebases0023 } from './0023-codebases.js';
 import { DeliveredBy0022 } from './0022-delivered-by.js';
+import { Codebases0023 } from './0023-codebases.js';
 import { Accounts0024 } from './0024-accounts.js';
 import { Audit0025 } from './0025-audit.js';
 import { Visibility0026 } from './0026-visibility.js';
@@ -48,8 +48,8 @@ export const MIGRATIONS = [
   CollapseQuestions0018,
   CallbackWaits0020,
   Reverts0021,
-  Codebases0023,
   DeliveredBy0022,
+  Codebases0023,
   Accounts0024,
   Audit0025,
   Visibility0026,
