@@ -26,13 +26,13 @@ it('sends the first hint at once, and those that follow together', async () => {
     ['builds.3.new', {}],
     ['builds.2.new', {}],
   ];
-  await jest.advanceTimersByTimeAsync(40);
+  await jest.advanceTimersByTimeAsync(20);
   expect(messages).toEqual([['builds.1.new'], [together]]);
-  await jest.advanceTimersByTimeAsync(40);
+  await jest.advanceTimersByTimeAsync(20);
   bus.publish('builds.4.new', {});
   await turn();
   expect(messages).toEqual([['builds.1.new'], [together], ['builds.4.new']]);
-  await jest.advanceTimersByTimeAsync(40);
+  await jest.advanceTimersByTimeAsync(20);
   await bus.close();
   jest.useRealTimers();
 });

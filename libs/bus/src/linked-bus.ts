@@ -14,7 +14,7 @@ const BATCH = 256;
  * Time from a message to the next. The first hint of an idle bus is sent at once, and those that follow gather: a message costs a broker
  * and every listener the same, however many hints are in it.
  */
-const PACE_MS = 40;
+const PACE_MS = 20;
 const CALL_TIMEOUT_MS = 5_000;
 /** How long `close` waits for the broker to take the queued hints. */
 const CLOSE_FLUSH_MS = 2_000;
