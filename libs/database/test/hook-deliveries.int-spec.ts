@@ -23,6 +23,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
       ...{ hook, dialect: 'github', deliveryKey, headers: { 'x-github-event': 'push' }, query: 'a=1' },
       ...{ body: Buffer.from(body), keepMs, deliveredBy: 'bot: imports' },
     });
+  const waitingOf = async (hook: string) => (await store().waiting(hook)).waiting;
   const own = async (db: Database, hook: string): Promise<Ownership> => {
     const me = await register(db, 'scheduler');
     return (await new OwnershipStore(db).acquire(ownershipName.hook(hook), me, true))!;
@@ -48,18 +49,18 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const { rows } = await new DeliveryReads(get().db).list({ ...EVERYTHING, limit: 1000 });
     expect(rows.find(({ deliveryid }) => deliveryid === deliveryId)).toMatchObject({ delivered_by: 'bot: imports' });
     await expect(accept(hook, 'd1', 'other')).rejects.toMatchObject({ code: 'idempotency-conflict' });
-    expect(await store().waiting(hook)).toMatchObject([
+    expect(await waitingOf(hook)).toMatchObject([
       { deliveryId, body: '{"é":1}', query: 'a=1', headers: { 'x-github-event': 'push' }, generation: 0 },
     ]);
     await accept(newHook());
-    expect(await store().waiting(hook)).toHaveLength(1);
+    expect(await waitingOf(hook)).toHaveLength(1);
   });
 
   it('make their changes in the transaction that settles them, or none', async () => {
     const hook = newHook();
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
-    const [delivery] = await store().waiting(hook);
+    const [delivery] = await waitingOf(hook);
     const bad = [change(`${hook}-1`), change(`${hook}-2`, { branch: 'b'.repeat(191) })];
     await expect(
       store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'changes', changes: bad } }], 'v'),
@@ -87,14 +88,14 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const hook = newHook();
     const owner = await own(get().db, hook);
     await accept(hook);
-    const [delivery] = await store().waiting(hook);
+    const [delivery] = await waitingOf(hook);
     const old = { ...owner, epoch: owner.epoch - 1 };
     await expect(
       store().settle(old, [{ delivery: delivery!, outcome: { kind: 'ignored', reason: 'x' } }], 'v'),
     ).rejects.toMatchObject({
       code: 'fenced',
     });
-    expect(await store().waiting(hook)).toHaveLength(1);
+    expect(await waitingOf(hook)).toHaveLength(1);
   });
 
   it('are settled together, in order, or none of them where one cannot be', async () => {
@@ -103,7 +104,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const keys = ['a', 'b', 'c', 'd'];
     const ids: number[] = [];
     for (const key of keys) ids.push((await accept(hook, key)).deliveryId);
-    const waiting = await store().waiting(hook);
+    const waiting = await waitingOf(hook);
     const read = (changes: (key: string) => NewChange[]) =>
       waiting.map((delivery) => ({
         delivery,
@@ -112,9 +113,9 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const good = (key: string) => Array.from({ length: 90 }, (_, i) => change(`${hook}-${key}-${i}`));
     const bad = (key: string) => [change(`${hook}-${key}`, key === 'b' ? { branch: 'b'.repeat(191) } : {})];
     await expect(store().settle(owner, read(bad), 'v')).rejects.toMatchObject({ code: 'value-too-long' });
-    expect(await store().waiting(hook)).toHaveLength(4);
+    expect(await waitingOf(hook)).toHaveLength(4);
     const { changeIds } = await store().settle(owner, read(good), 'v');
-    expect(await store().waiting(hook)).toEqual([]);
+    expect(await waitingOf(hook)).toEqual([]);
     const rows = await get().db.all<{ id: number; deliveryId: number; revision: string }>(
       `SELECT id, delivery_id AS deliveryId, revision FROM changes WHERE delivery_id IN (?, ?, ?, ?) ORDER BY seq`,
       ids,
@@ -131,14 +132,14 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const large = 'x'.repeat(3 << 20);
     const ids = [];
     for (const key of ['a', 'b']) ids.push((await accept(hook, key, large)).deliveryId);
-    expect(await store().waiting(hook)).toMatchObject([{ deliveryId: ids[0] }]);
+    expect(await store().waiting(hook)).toMatchObject({ waiting: [{ deliveryId: ids[0] }], hasMore: true });
   });
 
   it('of 2,000 commits are taken in, in their order', async () => {
     const hook = newHook();
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
-    const [delivery] = await store().waiting(hook);
+    const [delivery] = await waitingOf(hook);
     const changes = Array.from({ length: 2_000 }, (_, i) => change(`${hook}-${i}`));
     const { changeIds } = await store().settle(
       owner,
@@ -157,24 +158,24 @@ onEveryDatabase('deliveries of hooks', (get) => {
     const hook = newHook();
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
-    const [delivery] = await store().waiting(hook);
+    const [delivery] = await waitingOf(hook);
     await store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'failed', reason: 'no ref' } }], 'v1');
     expect(await row(deliveryId)).toMatchObject({ state: 'failed', reason: 'no ref', readBy: 'v1' });
     expect(await store().retryFailed(owner, hook, 'v1')).toBe(0);
     expect(await store().retryFailed(owner, hook, 'v2')).toBe(1);
-    expect(await store().waiting(hook)).toHaveLength(1);
+    expect(await waitingOf(hook)).toHaveLength(1);
   });
 
   it('can be replayed as long as their body is kept', async () => {
     const hook = newHook();
     const owner = await own(get().db, hook);
     const { deliveryId } = await accept(hook);
-    const [delivery] = await store().waiting(hook);
+    const [delivery] = await waitingOf(hook);
     await store().settle(owner, [{ delivery: delivery!, outcome: { kind: 'ignored', reason: 'x' } }], 'v');
     expect(await store().replay(deliveryId, { again: false })).toEqual({ hook });
-    expect(await store().waiting(hook)).toMatchObject([{ deliveryId, generation: 0 }]);
+    expect(await waitingOf(hook)).toMatchObject([{ deliveryId, generation: 0 }]);
     await store().replay(deliveryId, { again: true });
-    expect(await store().waiting(hook)).toMatchObject([{ deliveryId, generation: 1 }]);
+    expect(await waitingOf(hook)).toMatchObject([{ deliveryId, generation: 1 }]);
     await expect(store().replay(999_999_999, { again: false })).rejects.toMatchObject({ code: 'not-found' });
   });
 
@@ -196,7 +197,7 @@ onEveryDatabase('deliveries of hooks', (get) => {
     await new OwnershipStore(db).acquire(ownershipName.poller(`source of ${hook}`), poller, true);
     const known = await accept(hook, 'known');
     const unknown = await accept(hook, 'unknown');
-    const [first, second] = await store().waiting(hook);
+    const [first, second] = await waitingOf(hook);
     const settled = await store().settle(
       owner,
       [{ delivery: first!, outcome: { kind: 'poll', sources: [`source of ${hook}`] } }],

@@ -74,10 +74,10 @@ export class HookRunner {
         if (again > 0) log.info({ hook: hook.name, deliveries: again }, 'deliveries are read again');
         this.retriedAs = owner.epoch;
       }
-      while (!signal.aborted) {
-        const waiting = await deliveries.waiting(hook.name);
-        if (waiting.length === 0) return;
+      for (let more = true; more && !signal.aborted;) {
+        const { waiting, hasMore } = await deliveries.waiting(hook.name);
         await this.take(owner, waiting, signal);
+        more = hasMore;
       }
     } catch (error) {
       // Another master is the owner now, or somebody has replayed the delivery: a normal end of this round.

@@ -157,6 +157,8 @@ export class SchedulerRunner {
       }
       const cursors = { ...row.cursors, [feed.cursor]: items.at(-1)!.seq };
       await this.commit(owner, row, { decisions, cursors, wakeAtMs, remember });
+      // What has come meanwhile was hinted at.
+      if (items.length < BATCH) return;
     }
   }
 

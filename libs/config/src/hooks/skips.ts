@@ -1,4 +1,4 @@
-import { compilePattern, messageOf } from '@millrace/domain';
+import { compilePattern, messageOf, type Pattern } from '@millrace/domain';
 import type { ObjectReader } from '../object-reader.js';
 
 /** An expression that anybody's messages are compared with, in linear time. */
@@ -29,8 +29,17 @@ export function compileSkips(reader: ObjectReader): readonly SkipPattern[] {
   });
 }
 
+/** Compiling takes longer than searching a message. */
+const compiled = new WeakMap<SkipPattern, Pattern>();
+
+function patternOf(skip: SkipPattern): Pattern {
+  const known = compiled.get(skip) ?? compilePattern(skip.source, skip.flags);
+  compiled.set(skip, known);
+  return known;
+}
+
 /** Returns why a push is skipped because of the message of its last commit; null when it is not. */
 export function skipReason(skips: readonly SkipPattern[], message: string): string | null {
-  const found = skips.find(({ source, flags }) => compilePattern(source, flags).test(message));
+  const found = skips.find((skip) => patternOf(skip).test(message));
   return found === undefined ? null : `the message of the last commit matches the skip marker /${found.source}/`;
 }

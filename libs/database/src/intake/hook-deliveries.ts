@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { constants, gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import { FencedError, UserError } from '@millrace/domain';
 import { command } from '../actions/commands.js';
 import { isUniqueViolation } from '../open.js';
@@ -62,8 +62,9 @@ const BYTES_AT_ONCE = 4 << 20;
 const CHANGES_AT_ONCE = 200;
 const DROPPED_AT_ONCE = 100;
 
-const compress = promisify(gzip);
-const decompress = promisify(gunzip);
+/** Largest body that is compressed on the spot: that takes less time than handing it to another thread and waiting for its turn. */
+const ON_THE_SPOT_BYTES = 64 << 10;
+const FAST = { level: constants.Z_BEST_SPEED };
 
 /**
  * What forges delivered to hooks. A delivery is stored before it is answered, and read later by the master that owns its hook (I2, I4).
@@ -86,7 +87,7 @@ export class HookDeliveryStore {
            received_at_ms, state, attempts, generation, delivered_by)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ${nowMs} + ?, ${nowMs}, 'waiting', 0, 0, ?)`,
         [
-          ...[hook, dialect, deliveryKey, hash, JSON.stringify(headers), query, await compress(body), body.length],
+          ...[hook, dialect, deliveryKey, hash, JSON.stringify(headers), query, await compressed(body), body.length],
           ...[keepMs, deliveredBy],
         ],
       );
@@ -103,27 +104,31 @@ export class HookDeliveryStore {
     }
   }
 
-  /** Returns deliveries of a hook that wait to be read, oldest first. There may be more. */
-  async waiting(hook: string): Promise<WaitingDelivery[]> {
+  /** Returns deliveries of a hook that wait to be read, oldest first. `hasMore`: there may be more than these. */
+  async waiting(hook: string): Promise<{ readonly waiting: readonly WaitingDelivery[]; readonly hasMore: boolean }> {
     const first = await this.db.all<{ id: number; bytes: number }>(
       `SELECT id, body_bytes AS bytes FROM hook_deliveries WHERE hook = ? AND state = 'waiting' ORDER BY id LIMIT ${READ_AT_ONCE}`,
       [hook],
     );
-    if (first.length === 0) return [];
-    let bytes = 0;
-    const ids = first.filter((row, i) => (bytes += row.bytes) <= BYTES_AT_ONCE || i === 0).map(({ id }) => id);
-    const rows = await this.db.all<Omit<WaitingDelivery, 'headers' | 'body'> & { headers: string; body: Buffer }>(
-      `SELECT id AS deliveryId, hook, delivery_key AS deliveryKey, headers, query, body, received_at_ms AS receivedAtMs, generation
+    if (first.length === 0) return { waiting: [], hasMore: false };
+    let sum = 0;
+    const ids = first.filter((row, i) => (sum += row.bytes) <= BYTES_AT_ONCE || i === 0).map(({ id }) => id);
+    const rows = await this.db.all<
+      Omit<WaitingDelivery, 'headers' | 'body'> & { headers: string; body: Buffer; bytes: number }
+    >(
+      `SELECT id AS deliveryId, hook, delivery_key AS deliveryKey, headers, query, body, body_bytes AS bytes,
+         received_at_ms AS receivedAtMs, generation
        FROM hook_deliveries WHERE id IN ${placeholders(ids.length)} AND state = 'waiting' ORDER BY id`,
       ids,
     );
-    return Promise.all(
-      rows.map(async (row) => ({
+    const waiting = await Promise.all(
+      rows.map(async ({ headers, body, bytes, ...row }) => ({
         ...row,
-        headers: JSON.parse(row.headers) as Record<string, string>,
-        body: (await decompress(row.body)).toString('utf8'),
+        headers: JSON.parse(headers) as Record<string, string>,
+        body: (await decompressed(body, bytes)).toString('utf8'),
       })),
     );
+    return { waiting, hasMore: ids.length < first.length || first.length === READ_AT_ONCE };
   }
 
   /**
@@ -207,6 +212,14 @@ export class HookDeliveryStore {
       return ids.length;
     });
   }
+}
+
+async function compressed(body: Buffer): Promise<Buffer> {
+  return body.length <= ON_THE_SPOT_BYTES ? gzipSync(body, FAST) : promisify(gzip)(body, FAST);
+}
+
+async function decompressed(packed: Buffer, bytes: number): Promise<Buffer> {
+  return bytes <= ON_THE_SPOT_BYTES ? gunzipSync(packed) : promisify(gunzip)(packed);
 }
 
 /** Some of a delivery's changes, and with the last of them what came of it. */
