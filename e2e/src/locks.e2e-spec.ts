@@ -136,6 +136,34 @@ describe.each(availableStacks().slice(0, 2))('locks on %s', (name) => {
     expect(steps[0]!.state_string).toMatch(/asks for the lock 'unknown', which the configuration does not have/);
   }, 120_000);
 
+  it('a build takes the locks that a callback of its builder names for the request, and keeps them when the engine dies', async () => {
+    const first = await triggered('asks', { locks: ['asked'] });
+    const { buildid, number } = await begun(first);
+    const second = await triggered('asks-too', { locks: ['asked'] });
+    await waitsForLock(second);
+    expect((await waits(second)).text).toBe(`It is waiting for the lock 'asked', which build ${number} of 'asks' has.`);
+    const wrong = await triggered('asks-wrongly', { locks: ['unknown'] });
+    await eventually(async () => (await waits(wrong)).reason === 'callback', {
+      timeoutMs: 60_000,
+      what: 'the request says which callback failed',
+    });
+    expect((await waits(wrong)).text).toMatch(
+      /locks failed: 'builders\.\d+\.locks' threw: the callback locks names the lock 'unknown', which the configuration does not have/,
+    );
+    for (const pid of cluster.pids('engine')) process.kill(pid, 'SIGKILL');
+    await eventually(
+      async () => (await cluster.api<{ adoptions: unknown[] }>(`/builds/${buildid}/adoptions`)).adoptions.length > 0,
+      { timeoutMs: 60_000, what: 'another life of the engine goes on with the build' },
+    );
+    expect((await lockNamed('asked')).holders).toMatchObject([{ buildid, step_number: null }]);
+    expect((await waits(second)).state).toBe('waiting');
+    for (const builder of ['asks', 'asks-too']) open(builder);
+    const builds = [await ended(first), await ended(second)];
+    expect(builds.map(({ results, attempt }) => [results, attempt])).toEqual(Array(2).fill([Result.SUCCESS, 1]));
+    expect((await lockNamed('asked')).holders).toEqual([]);
+    await cluster.call(`/buildrequests/${wrong}`, 'cancel', { reason: 'nothing can build it' });
+  }, 180_000);
+
   it('builds that wait for each other are found, and the later one is an exception with the reason', async () => {
     const requests = [await triggered('on-left'), await triggered('on-right')];
     const [one, two] = [await begun(requests[0]!), await begun(requests[1]!)];

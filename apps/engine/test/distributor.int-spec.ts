@@ -96,8 +96,11 @@ describe('Distributor', () => {
       callbacks: call ? { call } : null,
       buildersOf: () => new Set([builderId, otherId]),
       workerProperties: () => ({}),
-      isLocked: () => locks.length > 0,
-      locksOf: () => locks,
+      isLocked: () => locks.length > 0 || choices?.locks !== undefined,
+      locksOf: (_builderId, _workerId, asked) => [
+        ...locks,
+        ...asked.map((access) => ({ ...access, lockId, workerId: 0, capacity: 1, resources: [] })),
+      ],
     };
     const log = { debug: fail, warn: fail, error: fail } as unknown as Logger;
     const distributor = new Distributor({
@@ -220,6 +223,49 @@ describe('Distributor', () => {
       .heads([builderId], 10)
       .then((heads) => expect(heads.map(({ requestId }) => requestId)).toEqual([first]));
     await db.run(`DELETE FROM queue`);
+  });
+
+  it('a build takes the locks that a callback names for its request, and asks again when they were released', async () => {
+    const call: Callbacks['call'] = (_handle, args) => {
+      const { priority } = args[2] as { readonly priority: number };
+      return Promise.resolve(priority > 1 ? [{ lock: 'db', mode: 'exclusive', count: 1, property: null }] : []);
+    };
+    const { distributor, worker, begun, failures, released } = await started({
+      maxBuilds: 3,
+      locks: [],
+      choices: { locks: 'builders.0.locks' },
+      call,
+    });
+    const holds = () =>
+      db.all<{ buildId: number }>(`SELECT build_id AS buildId FROM lock_holds WHERE lock_id = ?`, [lockId]);
+    const finish = async (build: ClaimedBuild): Promise<void> => {
+      await end(build);
+      worker.release(build.buildId);
+    };
+    await db.transaction((tx) =>
+      tx.run(`INSERT INTO claims (request_id, build_id, builder_id, worker_id, master_id, master_epoch, epoch)
+        VALUES (1000, 1000, ${otherId}, ${workerId}, ${me.masterId}, ${me.epoch}, 1)`),
+    );
+    await db.run(`INSERT INTO lock_holds (build_id, step_number, lock_id, worker_id, mode, amount, resources, taken_at_ms)
+      VALUES (1000, -1, ${lockId}, 0, 'exclusive', 1, '[]', 0)`);
+    const requestIds = [await submit(2), await submit(1)];
+    await distributor.poll();
+    const waits = () => db.get<{ n: number }>(`SELECT COUNT(*) AS n FROM lock_waits`);
+    await eventually(async () => (await waits())!.n === 1, { what: 'the request waits for its lock' });
+    expect(begun).toEqual([]);
+    await db.run(`DELETE FROM claims WHERE build_id = 1000`);
+    await db.run(`DELETE FROM lock_holds WHERE build_id = 1000`);
+    released();
+    await eventually(() => begun.length === 1, { what: 'the build with the lock' });
+    expect(await holds()).toEqual([{ buildId: begun[0]!.buildId }]);
+    await finish(begun[0]!);
+    distributor.assign();
+    await eventually(() => begun.length === 2, { what: 'the build without locks' });
+    expect(await holds()).toEqual([]);
+    await distributor.stop();
+    expect(begun.map(({ requestId }) => requestId)).toEqual(requestIds);
+    await finish(begun[1]!);
+    expect(failures).toEqual([]);
   });
 
   it('names a callback that fails, and leaves other builders alone', async () => {

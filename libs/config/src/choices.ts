@@ -1,6 +1,7 @@
 import type { BuilderChoices } from '@millrace/contracts';
 import type { JsonValue, SourceStamp } from '@millrace/domain';
-import type { CallbackTable } from './callback-table.js';
+import type { Callback, CallbackTable } from './callback-table.js';
+import { type LockList, type LockUse, checkedLocks } from './locks.js';
 import type { ObjectReader } from './object-reader.js';
 
 /** A builder, as callbacks get it. */
@@ -55,6 +56,16 @@ export interface ChoiceOptions {
   readonly canStartBuild?: (builder: BuilderInfo, worker: FreeWorkerInfo, request: RequestInfo) => MayWait<boolean>;
 }
 
+/**
+ * Returns the locks that the build of a request takes on a worker before it begins, and holds to its end. It has two seconds. When it fails,
+ * the build does not begin.
+ */
+export type LocksOfBuild = (
+  builder: BuilderInfo,
+  worker: FreeWorkerInfo,
+  request: RequestInfo,
+) => MayWait<readonly LockUse[]>;
+
 /** Returns builders, or their names, in the order in which they get free workers. Those that are left out come last. */
 export type PrioritizeBuilders = (
   builders: readonly WaitingBuilderInfo[],
@@ -91,12 +102,18 @@ export function compileCollapse(reader: ObjectReader, callbacks: CallbackTable, 
 
 const CHOICES = ['nextBuild', 'nextWorker', 'canStartBuild'] as const;
 
-/** Reads the callbacks by which a builder chooses. Returns null when it has none. */
-export function compileChoices(reader: ObjectReader, callbacks: CallbackTable): BuilderChoices | null {
+/** Reads the callbacks by which a builder chooses, `locks` among them. Returns null when it has none. */
+export function compileChoices(reader: ObjectReader, callbacks: CallbackTable, locks: LockList): BuilderChoices | null {
   const handles = CHOICES.flatMap((key): [string, string][] => {
     const handle = optionalCallback(reader, key, callbacks);
     return handle === null ? [] : [[key, handle]];
   });
+  const locksOf = reader.raw('locks');
+  if (typeof locksOf === 'function') {
+    const accesses = async (...args: readonly unknown[]) =>
+      checkedLocks(await (locksOf as Callback)(...args)).map((use) => locks.known(use).access);
+    handles.push(['locks', callbacks.keep(reader.at('locks'), accesses, String(locksOf))]);
+  }
   return handles.length === 0 ? null : Object.fromEntries(handles);
 }
 

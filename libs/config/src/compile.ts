@@ -349,7 +349,8 @@ function compileBuilder(
   if (workerNames.length === 0 && Array.isArray(reader.raw('workers')))
     reader.problem('workers', 'at least one worker');
   references(reader, 'workers', workerNames, workers, 'worker');
-  const ownLocks = lockList.read(reader);
+  const asksForLocks = typeof reader.raw('locks') === 'function';
+  const ownLocks = asksForLocks ? [] : lockList.read(reader);
   const locks = [...ownLocks, ...lockList.readMaxBuilds(reader, name)];
   const steps = compileSteps(reader, lockList);
   for (const { variables: named = [] } of steps) for (const variable of named) variables.add(variable);
@@ -364,7 +365,7 @@ function compileBuilder(
     accepts: (text) => text !== '' && !/(^|[\\/])\.\.([\\/]|$)/.test(text),
     expected: "a folder name without '..'",
   });
-  const choices = compileChoices(reader, callbacks);
+  const choices = compileChoices(reader, callbacks, lockList);
   const doBuildIf = reader.raw('doBuildIf');
   if (doBuildIf !== undefined && typeof doBuildIf !== 'boolean' && typeof doBuildIf !== 'function')
     reader.problem('doBuildIf', 'true, false or a callback');
@@ -391,6 +392,7 @@ function compileBuilder(
     env: describeValue(env),
     steps: steps.map(describeStep),
     ...(ownLocks.length > 0 && { locks: describeValue(ownLocks) }),
+    ...(asksForLocks && { locks: describeValue(reader.raw('locks')) }),
     ...(doBuildIf !== undefined && { doBuildIf: describeValue(doBuildIf) }),
   });
   return { ...compiled, fingerprint };

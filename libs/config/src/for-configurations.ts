@@ -7,6 +7,7 @@ export {
   type CollapsePair,
   type CollapseRequests,
   type FreeWorkerInfo,
+  type LocksOfBuild,
   type PrioritizeBuilders,
   type RequestInfo,
   type WaitingBuilderInfo,

@@ -27,6 +27,43 @@ describe('the locks that a callback returns', () => {
   );
 });
 
+describe('the callback locks of a builder', () => {
+  const compiled = (locks: () => unknown) =>
+    compileConfig(
+      {
+        locks: [db],
+        workers: [worker('w')],
+        builders: [{ ...builder('b', { workers: ['w'], maxBuilds: 2, factory: [customStep('do', () => 0)] }), locks }],
+      },
+      { env: {} },
+    );
+  const answer = (locks: () => unknown): unknown => compiled(locks).callbacks.get('builders.0.locks')!();
+
+  it('is known by its handle, and is a part of the builder', () => {
+    const [one, other] = [() => [], () => [db.access('exclusive')]].map(
+      (locks) => compiled(locks).revision.builders[0]!,
+    );
+    expect(one!.choices).toEqual({ locks: 'builders.0.locks' });
+    expect(one!.locks!.map(({ lock: name }) => name)).toEqual(['builder:b']);
+    expect(one!.fingerprint).not.toBe(other!.fingerprint);
+  });
+
+  it('gives what the build wants of its locks', async () =>
+    expect(await answer(() => Promise.resolve([db.access('counting', 2)]))).toEqual([
+      { lock: 'db', mode: 'counting', count: 2, property: null },
+    ]));
+
+  it.each<[string, () => unknown, string]>([
+    ['something else', () => 'db', 'returned no list of locks'],
+    ['a lock that is not configured', () => [lock('other').access('exclusive')], "names the lock 'other', which the"],
+  ])('is refused for %s', (_what, locks, message) =>
+    expect(answer(locks)).rejects.toMatchObject({
+      code: 'bad-locks',
+      message: expect.stringContaining(message) as unknown,
+    }),
+  );
+});
+
 describe('a configuration whose steps make their locks', () => {
   const compiled = (locks: unknown) => {
     const step = customStep('do', () => 0, { locks: () => [db.access('exclusive')] });

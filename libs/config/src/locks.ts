@@ -165,6 +165,20 @@ export class LockList {
     }
   }
 
+  /**
+   * Returns an entry that a callback gave, of a lock that the configuration has.
+   * @throws UserError `bad-locks`
+   */
+  known(use: LockUse): LockUse {
+    const { name } = use.definition;
+    if (this.definitions.has(name)) return use;
+    throw new UserError(
+      'bad-locks',
+      `the callback locks names the lock '${printable(name, 200)}', which the configuration does not have: name it in the configuration's option locks`,
+      { lock: printable(name, 200) },
+    );
+  }
+
   /** Reads the list `locks` of a builder, a worker or a step. Everything that is no lock is reported as a problem. */
   read(reader: ObjectReader): LockAccess[] {
     const entries = reader.list('locks', (item, path) => ({ item, path }), { expected: 'a list of locks' });

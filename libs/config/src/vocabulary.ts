@@ -1,5 +1,5 @@
 import type { JsonValue } from '@millrace/domain';
-import type { ChoiceOptions, CollapseRequests, PrioritizeBuilders } from './choices.js';
+import type { ChoiceOptions, CollapseRequests, LocksOfBuild, PrioritizeBuilders } from './choices.js';
 import type { GitCredentials } from './git-credentials.js';
 import type { GitKeyFileOption, GitKeyOptions } from './git-ssh.js';
 import type { HookDefinition } from './hooks/registry.js';
@@ -56,8 +56,8 @@ export interface BuilderOptions extends ChoiceOptions {
   readonly properties?: Properties;
   /** Folder below the worker's base directory. The default is made from the name. */
   readonly builddir?: string;
-  /** Locks that every build takes before it begins, and holds to its end. */
-  readonly locks?: readonly LockUse[];
+  /** Locks that every build takes before it begins, and holds to its end, or a callback that says which. */
+  readonly locks?: readonly LockUse[] | LocksOfBuild;
   /** Most builds at a time, on all engines together. */
   readonly maxBuilds?: number;
   /** Whether a new request takes the place of compatible older ones that wait, or a callback that says of which. The default is the configuration's. */
@@ -115,7 +115,7 @@ export interface MasterConfig {
   readonly services?: readonly ServiceDefinition[];
   /** Whether builders collapse requests that say nothing about it. Default true. */
   readonly collapseRequests?: boolean | CollapseRequests;
-  /** Locks that callbacks of steps name. Those of plain lists are known without. */
+  /** Locks that callbacks of builders and steps name. Those of plain lists are known without. */
   readonly locks?: readonly (Lock | Resources)[];
   readonly hooks?: readonly HookDefinition[];
   /** Whether requests that wait for a builder which has left the configuration go on waiting for it, the default, or are cancelled. */

@@ -89,7 +89,7 @@ export interface CompiledBuilder {
   readonly env: Readonly<Record<string, string | null>>;
   readonly properties: Readonly<Record<string, JsonValue>>;
   readonly steps: readonly CompiledStep[];
-  /** Locks of every build of this builder. Missing when there are none. */
+  /** Locks of every build of this builder, beside those that its callback `locks` names. Missing when there are none. */
   readonly locks?: readonly LockAccess[];
   /** Missing when no callback chooses. */
   readonly choices?: BuilderChoices;
@@ -97,8 +97,11 @@ export interface CompiledBuilder {
   readonly fingerprint: string;
 }
 
-/** Handles of the callbacks by which a builder chooses among its requests and workers. Those that it does not have are missing. */
-export type BuilderChoices = Readonly<Partial<Record<'nextBuild' | 'nextWorker' | 'canStartBuild', string>>>;
+/**
+ * Handles of the callbacks by which a builder chooses among its requests and workers, and says which locks the build takes. Those that it
+ * does not have are missing.
+ */
+export type BuilderChoices = Readonly<Partial<Record<'nextBuild' | 'nextWorker' | 'canStartBuild' | 'locks', string>>>;
 
 /** Highest priority of a request; the lowest is its negative. */
 export const PRIORITY_LIMIT = 1_000_000;

@@ -132,6 +132,31 @@ onEveryDatabase('locks', (get) => {
       expect((await claim(await queued(1, [need('a')]))).says).toBe('built');
     });
 
+    it('whoever needs other locks now is not waited for where he has waited', async () => {
+      const first = await built(0, [need('a')]);
+      const second = await built(1, [need('b')]);
+      const varying = { ...(await queued(2, [need('a')])), locksVary: true };
+      expect((await claim(varying)).says).toBe('a held');
+      expect((await claim({ ...varying, locks: [need('b')] })).says).toBe('b held');
+      await end(first);
+      expect((await claim(await queued(3, [need('a')]))).says).toBe('built');
+      await end(second);
+      expect((await claim({ ...varying, locks: [need('b')] })).says).toBe('built');
+      expect(await count('lock_waits')).toBe(0);
+    });
+
+    it('a build leaves those that it took, and its next attempt may need others', async () => {
+      const varying = { ...(await queued(0, [need('a')])), locksVary: true };
+      const [build] = (await claim(varying)).builds;
+      const { ended } = await journal.write(build!, [
+        { kind: 'build-finished', end: { results: Result.RETRY, stateString: 'retry' } },
+      ]);
+      expect(ended).toMatchObject({ requeued: true, leftLockIds: [lockIds['a']] });
+      expect((await claim({ ...varying, locks: [need('b')] })).says).toBe('built');
+      expect((await claim(await queued(1, [need('a')]))).says).toBe('built');
+      expect((await claim(await queued(2, [need('b')]))).says).toBe('b held');
+    });
+
     it('whoever does not ask any more is not waited for', async () => {
       const first = await built(0, [need('a')]);
       const gone = await queued(1, [need('a')]);

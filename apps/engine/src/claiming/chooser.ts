@@ -9,7 +9,7 @@ import {
   orderGiven,
   type Remark,
 } from '../core/choice.js';
-import type { ChoiceLimits, FreeWorker, Head, Offer } from '../core/distribution.js';
+import type { Assignment, ChoiceLimits, FreeWorker, Head, Offer } from '../core/distribution.js';
 import type { Assignments, AvailableWorker } from './distributor.js';
 
 /** Time that a callback has. */
@@ -92,9 +92,9 @@ export class Chooser<W extends AvailableWorker> implements ChoiceLimits {
 
   /**
    * Asks a builder's callbacks about free workers, of which it keeps a slot each meanwhile.
-   * @returns the request and the worker that they chose; null when nothing is to begin now
+   * @returns the request and the worker that they chose, and the locks; null when nothing is to begin now
    */
-  async choose({ builderId, workers }: Offer<W>, heads: readonly Head[]): Promise<{ head: Head; worker: W } | null> {
+  async choose({ builderId, workers }: Offer<W>, heads: readonly Head[]): Promise<Assignment<W> | null> {
     this.asking.add(builderId);
     this.keep(workers, 1);
     try {
@@ -143,11 +143,7 @@ export class Chooser<W extends AvailableWorker> implements ChoiceLimits {
     }
   }
 
-  private async ask(
-    builderId: number,
-    workers: readonly W[],
-    heads: readonly Head[],
-  ): Promise<{ head: Head; worker: W } | null> {
+  private async ask(builderId: number, workers: readonly W[], heads: readonly Head[]): Promise<Assignment<W> | null> {
     const assignments = this.assignments!;
     const handles = assignments.builders.get(builderId)!.choices!;
     const best = [...heads].sort((a, b) => a.rank - b.rank || a.requestId - b.requestId);
@@ -172,6 +168,7 @@ export class Chooser<W extends AvailableWorker> implements ChoiceLimits {
     return {
       head: best.find(({ requestId }) => requestId === chosen.requestId)!,
       worker: workers.find(({ name }) => name === chosen.worker)!,
+      ...(chosen.locks && { locks: chosen.locks }),
     };
   }
 

@@ -1,6 +1,13 @@
 import { type BuilderChoices, hints } from '@millrace/contracts';
 import type { ClaimCandidate, ClaimedBuild, Claims, ClaimStore, Journal } from '@millrace/database';
-import { FencedError, type LockNeed, messageOf, type Properties, propertiesGiven } from '@millrace/domain';
+import {
+  FencedError,
+  type LockAccess,
+  type LockNeed,
+  messageOf,
+  type Properties,
+  propertiesGiven,
+} from '@millrace/domain';
 import { type Hints, type Logger, Loop } from '@millrace/master';
 import { builtInProperties, type BuiltProject } from '../core/built-in-properties.js';
 import { type Assignment, byRank, distribute, type FreeWorker, type Head, type Offer } from '../core/distribution.js';
@@ -41,8 +48,11 @@ export interface Assignments {
   workerProperties(workerId: number): Properties;
   /** Whether builds of the builder take locks on any of its workers. */
   isLocked(builderId: number): boolean;
-  /** Returns the locks of a builder's builds on a worker. */
-  locksOf(builderId: number, workerId: number): readonly LockNeed[];
+  /**
+   * Returns the locks of a builder's build on a worker.
+   * @param asked those that a callback named for this build
+   */
+  locksOf(builderId: number, workerId: number, asked: readonly LockAccess[]): readonly LockNeed[];
 }
 
 /** A worker that can take builds: it is attached to this engine, or can be started. */
@@ -215,10 +225,12 @@ export class Distributor<W extends AvailableWorker> {
   /** Lets a builder's callbacks choose. Their answer is advice: what has changed while they thought is looked at again. */
   private async choose(offer: Offer<W>): Promise<void> {
     const { builderId } = offer;
+    const before = this.options.assignments();
     const choice = await this.options.chooser.choose(offer, this.heads.get(builderId)!);
     if (this.stopped) return;
     const assignments = this.options.assignments();
-    if (choice && this.isPossible(choice, assignments)) this.claimAll([choice], assignments);
+    // What callbacks of another configuration said does not count any more: it may not even have the locks that they named.
+    if (choice && assignments === before && this.isPossible(choice, assignments)) this.claimAll([choice], assignments);
     // The slots that were kept for this choice are free for others now.
     this.assign();
   }
@@ -236,11 +248,12 @@ export class Distributor<W extends AvailableWorker> {
 
   private claimAll(assigned: readonly Assignment<W>[], assignments: Assignments): void {
     if (assigned.length === 0) return;
-    const claims = assigned.map(({ head, worker }) => {
+    const claims = assigned.map((assignment) => {
+      const { head, worker } = assignment;
       this.take(head);
       worker.reserve(head.requestId, head.builderId);
       if (assignments.isLocked(head.builderId)) this.asking.add(head.builderId);
-      return claimOf(head, worker, assignments);
+      return claimOf(assignment, assignments);
     });
     this.follow(this.claim(claims));
   }
@@ -340,11 +353,14 @@ export class Distributor<W extends AvailableWorker> {
   }
 }
 
-function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: Assignments): Claiming<W> {
+function claimOf<W extends AvailableWorker>(
+  { head, worker, locks: asked }: Assignment<W>,
+  assignments: Assignments,
+): Claiming<W> {
   const { requestId, builderId } = head;
   const { workerId, name: workerName, sessionEpoch, folders } = worker;
   const { name: builderName, fingerprint, properties, builddir, project } = assignments.builders.get(builderId)!;
-  const locks = assignments.locksOf(builderId, workerId);
+  const locks = assignments.locksOf(builderId, workerId, asked ?? []);
   return {
     worker,
     fingerprint,
@@ -359,6 +375,7 @@ function claimOf<W extends AvailableWorker>(head: Head, worker: W, assignments: 
       builtIn: builtInProperties({ builderId, project, builddir, ...(folders && { folders }) }),
       ...(sessionEpoch !== undefined && { sessionEpoch }),
       ...(locks.length > 0 && { locks }),
+      ...(asked && { locksVary: true }),
     },
   };
 }

@@ -16,14 +16,15 @@ describe('the locks of a revision', () => {
         factory: [customStep('do', () => 0)],
       }),
       builder('by-worker', { workers: ['big-*'], factory: [customStep('do', () => 0)] }),
+      builder('asks', { workers: ['big-*'], maxBuilds: 3, locks: () => [], factory: [customStep('do', () => 0)] }),
     ],
   });
   const ids = {
     projects: new Map<string, number>(),
-    builders: new Map(['free', 'locked', 'both', 'by-worker'].map((name, i) => [name, 10 + i])),
+    builders: new Map(['free', 'locked', 'both', 'by-worker', 'asks'].map((name, i) => [name, 10 + i])),
     workers: new Map(['plain', 'big-1', 'big-2'].map((name, i) => [name, 20 + i])),
     schedulers: new Map<string, number>(),
-    locks: new Map(['db', 'disk'].map((name, i) => [name, 30 + i])),
+    locks: new Map(['db', 'disk', 'builder:asks'].map((name, i) => [name, 30 + i])),
   };
   const { isLocked, locksOf } = assemble(
     {
@@ -45,7 +46,8 @@ describe('the locks of a revision', () => {
     ['locked', true],
     ['both', true],
     ['by-worker', true],
-  ])('a builder is locked when it or one of its workers has locks: %s', (name, expected) =>
+    ['asks', true],
+  ])('a builder is locked when it or one of its workers has locks, or may have: %s', (name, expected) =>
     expect(isLocked(ids.builders.get(name)!)).toBe(expected),
   );
 
@@ -57,7 +59,17 @@ describe('the locks of a revision', () => {
     ['both', 'big-2', ['30/0 of 1', '31/22 of 1']],
     ['by-worker', 'big-2', ['31/22 of 1']],
   ])('%s on %s needs %j', (name, on, expected) => {
-    const needs = locksOf(ids.builders.get(name)!, ids.workers.get(on)!);
+    const needs = locksOf(ids.builders.get(name)!, ids.workers.get(on)!, []);
     expect(needs.map(({ lockId, workerId, capacity }) => `${lockId}/${workerId} of ${capacity}`)).toEqual(expected);
+  });
+
+  it('a build needs what its callback names beside what all builds of its builder and worker need', () => {
+    const asked = [db.access('exclusive').access, disk.access('counting', 2).access];
+    const needs = locksOf(ids.builders.get('asks')!, ids.workers.get('big-1')!, asked);
+    expect(needs.map(({ lockId, workerId, count }) => `${count} of ${lockId}/${workerId}`)).toEqual([
+      '1 of 32/0',
+      '1 of 30/0',
+      '2 of 31/21',
+    ]);
   });
 });

@@ -64,7 +64,10 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
   const lockedWorkers = new Set(entries.filter((entry) => entry.locks !== undefined).map(({ name }) => name));
   const locked = new Set(
     builders
-      .filter((builder) => builder.locks !== undefined || builder.workers.some((name) => lockedWorkers.has(name)))
+      .filter(
+        ({ locks: own, choices, workers: names }) =>
+          own !== undefined || choices?.locks !== undefined || names.some((name) => lockedWorkers.has(name)),
+      )
       .map(({ name }) => ids.builders.get(name)!),
   );
   return {
@@ -73,10 +76,10 @@ export function assemble(source: LoadedConfiguration, ids: DefinitionIds): Revis
     ...(source.config.prioritizeBuilders !== undefined && { prioritizeBuilders: source.config.prioritizeBuilders }),
     locks,
     isLocked: (builderId) => locked.has(builderId),
-    locksOf: (builderId, workerId) => {
+    locksOf: (builderId, workerId, asked) => {
       if (!locked.has(builderId)) return [];
       const worker = workerById.get(workerId)!;
-      const accesses = [...(byId.get(builderId)?.locks ?? []), ...(worker.locks ?? [])];
+      const accesses = [...(byId.get(builderId)?.locks ?? []), ...asked, ...(worker.locks ?? [])];
       return needsOf(accesses, (name) => locks.get(name)!, { workerId, name: worker.name });
     },
     workers,

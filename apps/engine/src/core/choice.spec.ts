@@ -67,11 +67,30 @@ describe('choose', () => {
       '2 on a',
       null,
     ],
+    ['nothing when locks fails', { canStartBuild: () => true, locks: fail }, 'none', 'locks failed: boom'],
   ])('takes %s', async (_what, answers, expected, text) => {
     const { chosen, remark } = await chosenBy(answers);
     expect(chosen ? `${chosen.requestId} on ${chosen.worker}` : 'none').toBe(expected);
     expect(remark?.text ?? null).toBe(text);
     expect(remark?.hasFailed ?? false).toBe(text?.includes('failed') ?? false);
+  });
+
+  it.each<[string, Answers, unknown, string]>([
+    ['none without a callback', { nextBuild: () => 2 }, null, 'nextBuild'],
+    [
+      'those for the request and the worker that were chosen',
+      {
+        nextBuild: (all) => (all as { id: number }[])[1] ?? null,
+        canStartBuild: (worker) => (worker as { name: string }).name === 'b',
+        locks: (worker, request) => [(worker as { name: string }).name, (request as { id: number }).id],
+      },
+      ['b', 2],
+      'nextBuild canStartBuild canStartBuild locks',
+    ],
+  ])('takes the locks: %s', async (_what, answers, locks, expected) => {
+    const { chosen, calls } = await chosenBy(answers);
+    expect(chosen?.locks).toEqual(locks);
+    expect(calls.join(' ')).toBe(expected);
   });
 
   it('asks a callback that failed only once', async () => {

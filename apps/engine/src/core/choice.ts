@@ -1,7 +1,7 @@
-import { type JsonValue, printable } from '@millrace/domain';
+import { type JsonValue, type LockAccess, printable } from '@millrace/domain';
 
-/** The callbacks by which a builder chooses among its requests and workers. */
-export type ChoiceCallback = 'nextBuild' | 'nextWorker' | 'canStartBuild';
+/** The callbacks by which a builder chooses among its requests and workers, and says which locks the build takes. */
+export type ChoiceCallback = 'nextBuild' | 'nextWorker' | 'canStartBuild' | 'locks';
 
 /** A request as callbacks get it. */
 export type OfferedRequest = { readonly id: number } & Readonly<Record<string, JsonValue>>;
@@ -25,8 +25,12 @@ export type Asked = { readonly value: JsonValue } | { readonly failed: string };
 export type Ask = (callback: ChoiceCallback, args: readonly JsonValue[]) => Promise<Asked>;
 
 export interface Choice {
-  /** Null when no build is to begin now. */
-  readonly chosen: { readonly requestId: number; readonly worker: string } | null;
+  /** Null when no build is to begin now. `locks`: those that the callback `locks` named; null without one. */
+  readonly chosen: {
+    readonly requestId: number;
+    readonly worker: string;
+    readonly locks: readonly LockAccess[] | null;
+  } | null;
   /** Why nothing was chosen, or which callback failed and was left out. Null when there is nothing to say. */
   readonly remark: Remark | null;
 }
@@ -42,8 +46,8 @@ export const MOST_ASKED = 50;
 
 /**
  * Chooses a request and a worker as a builder's callbacks say: `nextBuild` a request, `nextWorker` a worker for it, and `canStartBuild`
- * whether the two may begin; if not, the next worker and then the next request are tried. When `nextBuild` or `nextWorker` fails, the best
- * is taken. When `canStartBuild` fails, nothing may begin.
+ * whether the two may begin; if not, the next worker and then the next request are tried. `locks` says which locks the build of the two
+ * takes. When `nextBuild` or `nextWorker` fails, the best is taken. When `canStartBuild` or `locks` fails, nothing may begin.
  */
 export async function choose({ builder, requests, workers, has }: ChoiceInput, ask: Ask): Promise<Choice> {
   let remark: Remark | null = null;
@@ -57,6 +61,10 @@ export async function choose({ builder, requests, workers, has }: ChoiceInput, a
     chosen: null,
     remark: remark ?? { callback, text: `${callback} ${text}`, hasFailed: false },
   });
+  const failed = (callback: ChoiceCallback, message: string): Choice => {
+    fail(callback, message);
+    return { chosen: null, remark };
+  };
   /** Returns the item that a callback picks; null for none. */
   const pick = async <T extends OfferedRequest | OfferedWorker>(
     callback: 'nextBuild' | 'nextWorker',
@@ -85,16 +93,22 @@ export async function choose({ builder, requests, workers, has }: ChoiceInput, a
     while (free.length > 0) {
       const worker = await pick('nextWorker', free, 'name', [builder, free, request]);
       if (!worker) return none('nextWorker', 'chose no worker');
-      const chosen = { requestId: request.id, worker: worker.name };
-      if (!has.has('canStartBuild')) return { chosen, remark };
-      if (asked++ === MOST_ASKED) return none('canStartBuild', `refused ${MOST_ASKED} times`);
-      const answer = await ask('canStartBuild', [builder, worker, request]);
-      if ('failed' in answer) {
-        fail('canStartBuild', answer.failed);
-        return { chosen: null, remark };
+      const args = [builder, worker, request];
+      if (has.has('canStartBuild')) {
+        if (asked++ === MOST_ASKED) return none('canStartBuild', `refused ${MOST_ASKED} times`);
+        const answer = await ask('canStartBuild', args);
+        if ('failed' in answer) return failed('canStartBuild', answer.failed);
+        if (!answer.value) {
+          free = free.filter((other) => other !== worker);
+          continue;
+        }
       }
-      if (answer.value) return { chosen, remark };
-      free = free.filter((other) => other !== worker);
+      const chosen = { requestId: request.id, worker: worker.name };
+      if (!has.has('locks')) return { chosen: { ...chosen, locks: null }, remark };
+      const named = await ask('locks', args);
+      if ('failed' in named) return failed('locks', named.failed);
+      // The configuration's thread has checked them.
+      return { chosen: { ...chosen, locks: named.value as unknown as readonly LockAccess[] }, remark };
     }
     waiting = waiting.filter((other) => other !== request);
   }

@@ -1,3 +1,5 @@
+import type { LockAccess } from '@millrace/domain';
+
 /** A queued request that this engine knows of. */
 export interface Head {
   readonly requestId: number;
@@ -21,6 +23,8 @@ export interface FreeWorker {
 export interface Assignment<W extends FreeWorker> {
   readonly head: Head;
   readonly worker: W;
+  /** The locks that a callback named for the build, beside those that all builds of its builder take on the worker. */
+  readonly locks?: readonly LockAccess[];
 }
 
 /** A builder whose callbacks have to choose one of its requests, and one of the workers that are free for it. */

@@ -11,6 +11,7 @@ import {
 } from '@millrace/domain';
 import {
   deferLockedTable,
+  forgetOtherWaits,
   forgetWaitsOfBuilders,
   insertHolds,
   type LockOwner,
@@ -66,6 +67,8 @@ export class LocksOfClaims implements ClaimLocks<ClaimCandidate> {
     await insertHolds(this.tx, holds);
     const begun = builds.filter(({ requestId }) => this.taken.has(requestId)).map(({ builderId }) => builderId);
     await forgetWaitsOfBuilders(this.tx, [...new Set(begun)]);
+    for (const candidate of waiting)
+      if (candidate.locksVary) await forgetOtherWaits(this.tx, ownerOf(candidate), candidate.locks ?? []);
     await upsertWaits(
       this.tx,
       waiting.flatMap((candidate) => (candidate.locks ?? []).map((need) => ({ owner: ownerOf(candidate), need }))),

@@ -34,6 +34,8 @@ export interface ClaimCandidate {
   readonly sessionEpoch?: number;
   /** The locks of the builder and the worker. They are taken with the claim and held as long. */
   readonly locks?: readonly LockNeed[];
+  /** Whether the builder's next request may need other locks: it waits for these only, and for none that another request waited for. */
+  readonly locksVary?: boolean;
 }
 
 export interface ClaimedBuild extends BuildKey {

@@ -133,7 +133,7 @@ export class CollapseQuestionEntity {
 export class CallbackWaitEntity {
   @Big({ primary: true }) builderId: number;
   @Big({ primary: true }) masterId: number;
-  /** `nextBuild`, `nextWorker`, `canStartBuild`. */
+  /** `nextBuild`, `nextWorker`, `canStartBuild`, `locks`. */
   @Key(32) callback: string;
   @Text() text: string;
   /** In ms since 1970. */

@@ -145,6 +145,19 @@ export async function forgetWaits(tx: Transaction, { builderId, buildId, step }:
   ]);
 }
 
+/** Forgets what somebody has waited for, and does not need any more. Nobody is to wait behind him there. */
+export async function forgetOtherWaits(
+  tx: Transaction,
+  { builderId, buildId, step }: LockOwner,
+  needs: readonly LockNeed[],
+): Promise<void> {
+  await tx.defer(
+    `DELETE FROM lock_waits WHERE builder_id = ? AND build_id = ? AND step_number = ?
+       AND lock_id NOT IN ${placeholders(needs.length)}`,
+    [builderId, buildId, step, ...needs.map(({ lockId }) => lockId)],
+  );
+}
+
 /** Forgets what the next requests of builders wait for. */
 export async function forgetWaitsOfBuilders(tx: Transaction, builderIds: readonly number[]): Promise<void> {
   for (const some of chunked(builderIds))
