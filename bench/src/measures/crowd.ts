@@ -1,10 +1,11 @@
-import http from 'node:http';
+import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiTokenStore, type Database, openDatabase, UserStore } from '@millrace/database';
-import { Cluster, eventually, writeHistory } from '@millrace/testing';
-import { WebSocket } from 'ws';
+import { OperationalError } from '@millrace/domain';
+import { Cluster, writeHistory } from '@millrace/testing';
 import { Api } from '../api.js';
+import type { CrowdReport, CrowdRequest, CrowdSetup } from '../crowd.js';
 import type { Figure } from '../figures.js';
 import { memoryBytes } from '../processes.js';
 import { latencies } from '../stats.js';
@@ -14,8 +15,7 @@ import { sampleReads } from './reads.js';
 const CONFIG = join(import.meta.dirname, '../../configuration/crowd.config.ts');
 /** Two thirds of them are visible: more than are read one by one. */
 const BUILDERS = 90;
-const CRAWLER_PER_SECOND = 50;
-/** Half of them over WebSocket, half over SSE. */
+const CRAWLS_PER_SECOND = 50;
 const STREAMS = 1000;
 const READ_EVERY_MS = 50;
 const EVENT_EVERY_MS = 1000;
@@ -53,16 +53,19 @@ export async function crowd(
       env: { MILLRACE_WORKER_PASSWORD: 'bench', MILLRACE_LOG_LEVEL: 'warn', BENCH_BUILDERS: String(BUILDERS) },
     });
     const api = new Api(cluster.url, await tokenOf(db));
-    const streams = new Streams(cluster.url);
+    let crowd: Crowd | null = null;
     try {
       const ui = cluster.pids('ui')[0]!;
       const alone = await phase(api, db);
       const memoryBefore = memoryBytes(ui);
-      await streams.open(STREAMS);
-      const crawler = new Crawler(cluster.url, builds);
+      crowd = await Crowd.start({
+        ...{ url: cluster.url, builds },
+        ...{ streams: STREAMS, crawlsPerSecond: CRAWLS_PER_SECOND },
+      });
+      crowd.crawl();
       const forcing = repeated(EVENT_EVERY_MS, () => api.force('b0'));
       const beside = await phase(api, db);
-      const [crawled] = await Promise.all([crawler.stop(), forcing.stop()]);
+      const [{ crawled, events }] = await Promise.all([crowd.stop(), forcing.stop()]);
       const of = `${builds} builds of history`;
       const figure = (what: string, unit: string, value: number): void =>
         void figures.push({ name: `${what}, ${of}`, unit, better: 'less', value });
@@ -73,11 +76,11 @@ export async function crowd(
       figure('memory of the UI beside a crowd', 'MB', memoryBytes(ui) / 1e6);
       const rows = alone.rows === null ? '' : `; ${Math.round(alone.rows / alone.count)} rows read for a read, alone`;
       notes.push(
-        `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler and ${streams.count} streams, which heard ` +
-          `${streams.events} events; the UI had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
+        `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler and ${STREAMS} streams, which heard ` +
+          `${events} events; the UI had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
       );
     } finally {
-      streams.close();
+      crowd?.kill();
       api.close();
       await db.close();
       await cluster.stop();
@@ -133,95 +136,41 @@ function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Prom
   };
 }
 
-/** Reads pages of lists, builds and logs without a login, so many a second whether or not they are answered. */
-class Crawler {
-  private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
-  private readonly pending = new Set<Promise<unknown>>();
-  private readonly timer: NodeJS.Timeout;
-  private count = 0;
+/** A process of its own with the streams and the crawler, so that what it does holds up no answer to the reader here. */
+class Crowd {
+  private constructor(private readonly child: ChildProcess) {}
 
-  constructor(
-    private readonly url: string,
-    private readonly builds: number,
-  ) {
-    this.timer = setInterval(() => this.next(), 1000 / CRAWLER_PER_SECOND);
+  /** Starts it. All streams are open then. */
+  static async start(setup: CrowdSetup): Promise<Crowd> {
+    const crowd = new Crowd(fork(join(import.meta.dirname, '../crowd.js'), [JSON.stringify(setup)]));
+    await crowd.hears('open');
+    return crowd;
   }
 
-  /** Returns how many requests were answered. */
-  async stop(): Promise<number> {
-    clearInterval(this.timer);
-    await Promise.all(this.pending);
-    this.agent.destroy();
-    return this.count;
+  crawl(): void {
+    this.child.send('crawl' satisfies CrowdRequest);
   }
 
-  private next(): void {
-    const id = 1 + Math.floor(Math.random() * this.builds);
-    const paths = [
-      `/api/v2/builds?limit=100&order=-buildid&offset=${id % 5000}`,
-      `/api/v2/builds/${id}/steps`,
-      `/api/v2/logs/${id}/raw`,
-      `/api/v2/builds?limit=100&state_string__contains=nothing`,
-      `/api/v2/changes?limit=100&offset=${id % 5000}`,
-    ];
-    const answered: Promise<unknown> = new Promise<void>((resolve) => {
-      http
-        .get(this.url + paths[this.count % paths.length]!, { agent: this.agent }, (response) => {
-          response.resume().on('close', resolve);
-        })
-        .on('error', () => resolve());
-    }).then(() => this.pending.delete(answered));
-    this.count++;
-    this.pending.add(answered);
-  }
-}
-
-/** Live streams without a login. */
-class Streams {
-  events = 0;
-  private readonly sockets: WebSocket[] = [];
-  private readonly answers: http.ClientRequest[] = [];
-  private opened = 0;
-
-  constructor(private readonly url: string) {}
-
-  get count(): number {
-    return this.sockets.length + this.answers.length;
+  /** Ends the crawler, and then all. */
+  async stop(): Promise<{ readonly crawled: number; readonly events: number }> {
+    const done = this.hears('done');
+    this.child.send('stop' satisfies CrowdRequest);
+    const report = await done;
+    this.child.disconnect();
+    return report;
   }
 
-  async open(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) {
-      if (i % 2 === 0) this.webSocket();
-      else this.sse();
-      if (i % 50 === 49) await delay(50);
-    }
-    await eventually(() => this.opened === count, { timeoutMs: 120_000, what: `${count} open streams` });
+  kill(): void {
+    this.child.kill();
   }
 
-  close(): void {
-    for (const socket of this.sockets) socket.terminate();
-    for (const answer of this.answers) answer.destroy();
-  }
-
-  private webSocket(): void {
-    const socket = new WebSocket(`${this.url.replace('http', 'ws')}/ws`);
-    this.sockets.push(socket);
-    socket.on('open', () => socket.send(JSON.stringify({ _id: 1, cmd: 'startConsuming', path: 'buildrequests/*/*' })));
-    socket.once('message', () => {
-      this.opened++;
-      socket.on('message', () => this.events++);
-    });
-    socket.on('error', () => socket.terminate());
-  }
-
-  private sse(): void {
-    const answer = http.get(`${this.url}/sse/listen/buildrequests/*/*`, { agent: false }, (response) => {
-      response.once('data', () => {
-        this.opened++;
-        response.on('data', (data: Buffer) => (this.events += data.toString().split('event: event').length - 1));
+  private hears<K extends CrowdReport['kind']>(kind: K): Promise<Extract<CrowdReport, { kind: K }>> {
+    return new Promise((resolve, reject) => {
+      this.child.once('exit', (code) => reject(new OperationalError('crowd', `the crowd ended with ${code}`)));
+      this.child.once('message', (report: CrowdReport) => {
+        if (report.kind === kind) resolve(report as Extract<CrowdReport, { kind: K }>);
+        else reject(new OperationalError('crowd', `the crowd said ${report.kind} instead of ${kind}`));
       });
     });
-    answer.on('error', () => answer.destroy());
-    this.answers.push(answer);
   }
 }
