@@ -4,6 +4,7 @@ import { Result } from '@millrace/domain';
 import { eventually, type MariaDb, requireService, startMariaDb } from '@millrace/testing';
 import { Test } from '@nestjs/testing';
 import { ChangePoller } from '../src/live/change-poller.js';
+import type { LiveFrame } from '../src/live/live-frame.js';
 import { LiveEvents } from '../src/live/live-events.js';
 import { Subscriptions } from '../src/live/subscriptions.js';
 import { ReadsModule } from '../src/reads.module.js';
@@ -49,7 +50,7 @@ describe.each(DATABASES)('ChangePoller on %s', (_name, openSite) => {
       imports: [masterOf(site, hints, SETTINGS, keys), ReadsModule, ResourcesModule],
       providers: [Subscriptions, LiveEvents, ChangePoller],
     }).compile();
-    const listener = { sight: null, send: (frame: string) => void keys.push((JSON.parse(frame) as { k: string }).k) };
+    const listener = { sight: null, send: ({ key }: LiveFrame) => void keys.push(key) };
     for (const filter of ['builds/*/*', 'buildrequests/*/*', 'buildsets/*/*', 'steps/*/*', 'logs/*/*', 'masters/*/*'])
       module.get(Subscriptions).add(filter, listener);
     table = module.get(ResourceTable);

@@ -5,6 +5,8 @@ import type { Resource } from '../resources/resource.js';
 import { ResourceTable, type RowEvent } from '../resources/resource-table.js';
 import { seenOf } from '../resources/seen.js';
 import { Sights } from '../resources/sights.js';
+import { LiveFrame } from './live-frame.js';
+import { Paced } from './paced.js';
 import { Subscriptions } from './subscriptions.js';
 
 /** Time between two rounds of reading. All hints about one row within this time cost one read. */
@@ -14,14 +16,15 @@ const GATHER_MS = 25;
 type Pending = Map<string, Map<number, Set<string>>>;
 
 /**
- * Turns hints into events: reads each changed row once per round, encodes it once, and sends that text to all consumers of its keys. Does
- * nothing while there are no consumers.
+ * Turns hints into events: reads each changed row once per round, encodes it once, and sends that to all consumers of its keys, a few at a
+ * time. Does nothing while there are no consumers.
  */
 @Injectable()
 export class LiveEvents implements BeforeApplicationShutdown {
   private pending: Pending = new Map();
   private round: Promise<void> | null = null;
   private stopped = false;
+  private readonly pace = new Paced();
 
   constructor(
     private readonly table: ResourceTable,
@@ -47,8 +50,8 @@ export class LiveEvents implements BeforeApplicationShutdown {
 
   /** Sends a message to everybody, whatever they consume. */
   broadcast(key: string, message: object): void {
-    const frame = JSON.stringify({ k: key, m: message });
-    for (const subscriber of this.subscriptions.everybody()) subscriber.send(frame);
+    const frame = new LiveFrame(key, JSON.stringify(message));
+    void this.pace.each(this.subscriptions.everybody(), (subscriber) => subscriber.send(frame));
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -84,7 +87,7 @@ export class LiveEvents implements BeforeApplicationShutdown {
         const json = JSON.stringify(events.body?.(row) ?? row);
         for (const event of events.names) {
           if (!happened.has(event)) continue;
-          for (const key of events.keys(row, event)) this.send(key, json, sight);
+          for (const key of events.keys(row, event)) await this.send(key, json, sight);
         }
       }
     }
@@ -104,12 +107,10 @@ export class LiveEvents implements BeforeApplicationShutdown {
   }
 
   /** Sends to the consumers of a key who see the same. */
-  private send(key: string, json: string, sight: Sight | null): void {
-    let frame: string | undefined;
-    for (const subscriber of this.subscriptions.of(key)) {
-      if (subscriber.sight?.key !== sight?.key) continue;
-      frame ??= `{"k":${JSON.stringify(key)},"m":${json}}`;
-      subscriber.send(frame);
-    }
+  private send(key: string, json: string, sight: Sight | null): Promise<void> {
+    const frame = new LiveFrame(key, json);
+    return this.pace.each(this.subscriptions.of(key), (subscriber) => {
+      if (subscriber.sight?.key === sight?.key) subscriber.send(frame);
+    });
   }
 }

@@ -20,6 +20,8 @@ import { addressOf } from '../http/api-request.js';
 import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
 import { Sights } from '../resources/sights.js';
+import type { LiveFrame } from './live-frame.js';
+import { Paced } from './paced.js';
 import { sseEvent, ssePlaceOf } from './sse-protocol.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { MAX_CONSUMED } from './ws-gateway.js';
@@ -40,6 +42,7 @@ export class SseController implements OnModuleInit, BeforeApplicationShutdown {
   private readonly streams = new Map<string, Stream>();
   private readonly cap: ConnectionCap<Stream>;
   private commenting: NodeJS.Timeout | undefined;
+  private readonly pace = new Paced();
 
   constructor(
     private readonly subscriptions: Subscriptions,
@@ -109,7 +112,7 @@ export class SseController implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Sends comments, and ends the streams of those who may no longer read. */
   private async comment(): Promise<void> {
-    for (const stream of [...this.streams.values()]) {
+    await this.pace.each(this.streams.values(), async (stream) => {
       try {
         const caller = await stream.callerNow();
         if (this.access.may(caller, { action: 'view', resource: 'event' })) stream.comment(caller);
@@ -118,7 +121,7 @@ export class SseController implements OnModuleInit, BeforeApplicationShutdown {
         if (error instanceof UserError) stream.end();
         else this.log.warn({ err: error }, `who reads /sse: ${messageOf(error)}`);
       }
-    }
+    });
   }
 }
 
@@ -169,9 +172,8 @@ class Stream implements Subscriber {
     return this.consumed.delete(filter);
   }
 
-  send(frame: string): void {
-    const { k: key, m: message } = JSON.parse(frame) as { readonly k: string; readonly m: unknown };
-    this.write(sseEvent('event', JSON.stringify({ key: key.split('/'), message })));
+  send(frame: LiveFrame): void {
+    this.write(frame.sse);
   }
 
   comment(reader: Caller): void {
@@ -188,7 +190,7 @@ class Stream implements Subscriber {
     this.consumed.clear();
   }
 
-  private write(text: string): void {
+  private write(text: string | Buffer): void {
     if (this.response.destroyed) return;
     if (this.response.writableLength > MAX_WAITING_BYTES) this.end();
     else this.response.write(text);

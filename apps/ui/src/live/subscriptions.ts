@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { Sight } from '@millrace/domain';
+import type { LiveFrame } from './live-frame.js';
 
 /** A receiver of events. `send` must not block and must not throw. */
 export interface Subscriber {
   /** What its reader sees now: `Sight.key`, or null for everything. */
   readonly sight: Sight | null;
-  send(frame: string): void;
+  send(frame: LiveFrame): void;
 }
 
 /**

@@ -22,6 +22,8 @@ import { ClientAddresses } from '../http/client-addresses.js';
 import type { Caller } from '../resources/caller.js';
 import { Sights } from '../resources/sights.js';
 import { withoutStockPath } from '../web/stock-paths.js';
+import { LiveFrame } from './live-frame.js';
+import { Paced } from './paced.js';
 import { type Subscriber, Subscriptions } from './subscriptions.js';
 import { onFrame } from './ws-protocol.js';
 
@@ -35,7 +37,8 @@ const PING_INTERVAL_MS = 30_000;
 export const MAX_CONSUMED = 200_000;
 const MAX_FRAME_BYTES = 64 << 10;
 const FAULTS_LOGGED_A_MINUTE = 10;
-const RESYNC = JSON.stringify({ k: 'resync', m: {} });
+const TEXT = { binary: false };
+const RESYNC = new LiveFrame('resync', '{}');
 
 /**
  * `/ws`: live events for browsers that may read. Whether they still may is asked again with every ping. When there are too many connections, the oldest that consumes nothing is
@@ -51,6 +54,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
   private readonly connections = new Set<Connection>();
   private readonly cap: ConnectionCap<Duplex>;
   private pinging: NodeJS.Timeout | undefined;
+  private readonly pace = new Paced();
   private readonly faults = new PerMinute(FAULTS_LOGGED_A_MINUTE);
 
   constructor(
@@ -117,7 +121,7 @@ export class WsGateway implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Pings everybody, and ends the connections of those whose session has ended, or who may no longer read. */
   private async ping(): Promise<void> {
-    for (const connection of this.connections) connection.ping();
+    await this.pace.each(this.connections, (connection) => connection.ping());
     const everybodyMay = this.access.mayEverybody('view');
     for (const connection of [...this.connections]) {
       const { caller } = connection.asker;
@@ -224,16 +228,16 @@ class Connection implements Subscriber {
    * Sends an event. To somebody who does not read as fast as things happen, nothing more is sent until everything that waits has gone; then
    * the reader is told to fetch again. A client that does not know how to is cut off, and fetches when it is back.
    */
-  send(frame: string): void {
+  send(frame: LiveFrame): void {
     if (this.websocket.readyState !== this.websocket.OPEN || this.isBehind) return;
-    if (this.websocket.bufferedAmount <= this.events.shareBytes()) return this.websocket.send(frame);
+    if (this.websocket.bufferedAmount <= this.events.shareBytes()) return this.websocket.send(frame.ws, TEXT);
     if (!this.asker.resyncs) return this.websocket.terminate();
     this.isBehind = true;
     // The marker goes last: when it has gone, so has everything before it.
-    this.websocket.send(RESYNC, (error) => {
+    this.websocket.send(RESYNC.ws, TEXT, (error) => {
       if (error) return;
       this.isBehind = false;
-      this.websocket.send(RESYNC);
+      this.websocket.send(RESYNC.ws, TEXT);
     });
   }
 
