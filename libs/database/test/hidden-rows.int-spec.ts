@@ -104,6 +104,17 @@ onEveryDatabase('lists of which most is hidden', (get) => {
     expect([page.examined, page.total, page.more]).toEqual([undefined, 25, { cursor: '25.25' }]);
   });
 
+  it('skip rows across stretches, some of which have fewer than are to be skipped', async () => {
+    // The first thousand rows after the cursor have one that is visible.
+    const query = { ...SIGHTED, order: [down('buildid')], cursor: '1300.1300' };
+    const page = await lists['builds']!.list({ ...query, limit: 3, offset: 5 });
+    expect([idsOf('builds', page), page.total]).toEqual([[295, 294, 293], 8]);
+    const end = await lists['builds']!.list({ ...query, limit: 3, offset: 298 });
+    expect([idsOf('builds', end), end.more]).toEqual([[2, 1], null]);
+    const beyond = await lists['builds']!.list({ ...query, limit: 3, offset: 301 });
+    expect([idsOf('builds', beyond), beyond.more]).toEqual([[], null]);
+  });
+
   it('tell of the row with which they ended not when it ended', async () => {
     const { more } = await lists['builds']!.list({
       ...SIGHTED,

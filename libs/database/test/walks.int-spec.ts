@@ -53,6 +53,30 @@ onEveryDatabase('queries that no index answers', (get) => {
     expect(seen).toEqual(Array.from({ length: BUILDS }, (_, i) => i + 1).filter(failed));
   });
 
+  it.each<[Filter, (id: number) => boolean]>([
+    [{ field: 'results', op: 'notin', values: [0, 1] }, failed],
+    [{ field: 'state_string', op: 'contains', values: ['never', 'success'] }, () => true],
+    [{ field: 'state_string', op: 'contains', values: ['SUCCESS'] }, () => false],
+    [{ field: 'state_string', op: 'contains', values: ['build_success', 'build%'] }, () => false],
+    [{ field: 'state_string', op: 'eq', values: ['build successful '] }, () => false],
+    [{ field: 'state_string', op: 'ne', values: ['build successful'] }, () => false],
+    [{ field: 'masterid', op: 'ge', values: [2] }, () => false],
+    [{ field: 'attempt', op: 'lt', values: [1, 2] }, () => true],
+  ])('find as many of the rows that they look at as pass %j', async (filter, passes) => {
+    const page = await builds.list(where([filter], { order: [newest], limit: 1000 }));
+    const ids = Array.from({ length: BUILDS }, (_, i) => BUILDS - i);
+    const expected = ids.slice(0, WALK.rows).filter(passes).slice(0, 1000);
+    expect(page.rows.map(({ buildid }) => buildid)).toEqual(expected);
+    const last = expected.length === 1000 ? ids.indexOf(expected.at(-1)!) + 1 : WALK.rows;
+    expect(page.examined).toEqual({ rows: last, partial: true });
+  });
+
+  it('say that there is no more after the last row', async () => {
+    const query = where([{ field: 'masterid', op: 'eq', values: [1] }], { limit: 1000, cursor: `${BUILDS - 1000}.0` });
+    expect(await builds.list(query)).toMatchObject({ more: null, examined: { rows: 1000, partial: false } });
+    expect((await builds.list({ ...query, limit: 999 })).more).toEqual({ cursor: `${BUILDS - 1}.${BUILDS - 1}` });
+  });
+
   it('sort the newest rows in an order that no index has', async () => {
     const page = await builds.list(where([], { order: [{ field: 'number', descending: false }], limit: 2 }));
     expect(page.rows.map(({ buildid }) => buildid)).toEqual([1002, 1001]);

@@ -57,6 +57,9 @@ export const BUILDSETS: HistoryTable = {
   leads: { by: 'buildset', sql: 's.id' },
   columns: {
     bsid: { sql: 's.id' },
+    reason: { sql: 's.reason' },
+    results: { sql: 'COALESCE(s.results, -1)' },
+    external_idstring: { sql: 's.external_id' },
     rebuilt_buildid: { sql: 's.rebuilt_build_id' },
     parent_buildid: { sql: 's.parent_build_id' },
     submitted_at: { sql: 's.submitted_at_ms', as: 'time' },

@@ -43,10 +43,7 @@ export async function readHistory<R extends object, V extends object>(
   const variants = variantsFor(table, query);
   const planned = firstPlan(reading, variants);
   if (planned?.kind === 'ordered') {
-    const { stretches } = planned;
-    return stretches
-      ? readVisible(reading, stretches, query)
-      : (await readOrdered(reading, planned, query.offset)).page;
+    return planned.hides ? readVisible(reading, planned.stretches, query) : readOrdered(reading, planned, query.offset);
   }
   if (planned && !(await isTooMuch(db, planned))) {
     const rows = await db.all<R>(planned.sql, planned.params);
@@ -76,52 +73,50 @@ function seesNothing({ leads }: HistoryTable, sight: Sight): boolean {
   return (leads.by === 'builder' || leads.by === 'buildset') && sight.builderIds.length === 0;
 }
 
-/** Reads one page, and where each of its rows is in the order. */
+/** Reads one page of an order of which everything is visible. */
 async function readOrdered<R extends object, V extends object>(
   { db, toView }: Reading<R, V>,
   planned: OrderedPlan,
   offset: number,
-): Promise<{ page: Page<V>; places: readonly Place[] }> {
+): Promise<Page<V>> {
   const rows = planned.limit === 0 ? [] : await db.all<R & Place>(planned.sql, planned.params);
   const full = rows.length > planned.limit;
   if (full) rows.pop();
   const views = new Array<V>(rows.length);
   for (let i = 0; i < rows.length; i++) views[i] = toView(rows[i]!);
   return {
-    page: {
-      rows: views,
-      limit: planned.limit,
-      total: offset + rows.length,
-      more: full ? { cursor: cursorOf(rows.at(-1)!) } : null,
-    },
-    places: rows,
+    rows: views,
+    limit: planned.limit,
+    total: offset + rows.length,
+    more: full ? { cursor: cursorOf(rows.at(-1)!) } : null,
   };
 }
 
-/** A part of an order: what is visible of it, and where it ends; null for the end of the order. */
-interface Stretch<R> {
-  readonly rows: readonly (R & Place)[];
-  readonly edge: Place | null;
+/** Returns where a stretch ends that begins after a cursor; null for the end of the order. */
+async function edgeOf(
+  db: Queryable,
+  { end, edge }: Stretches,
+  cursor: string | null,
+  length: number,
+): Promise<Place | null> {
+  const { sql, params } = end(cursor, length);
+  const last = await db.get<Place>(sql, params);
+  return last ? edge(last) : null;
 }
 
-/** Reads at most `most` visible rows of the stretch after a cursor. Its end is found first: rows that are added meanwhile change nothing. */
-async function readStretch<R extends object>(
+/** Returns how many rows of a stretch are visible, at most so many. */
+async function countOf(
   db: Queryable,
-  { end, edge: edgeOf, visible }: Stretches,
-  { cursor, length, most }: { readonly cursor: string | null; readonly length: number; readonly most: number },
-): Promise<Stretch<R>> {
-  const ending = end(cursor, length);
-  const last = await db.get<Place>(ending.sql, ending.params);
-  const edge = last ? edgeOf(last) : null;
-  const { sql, params } = visible({ cursor, edge }, most);
-  const rows = await db.all<R & Place>(sql, params);
-  // Of more rows the rest is in the next stretch.
-  return { rows, edge: rows.length < most ? edge : rows.at(-1)! };
+  { count }: Stretches,
+  ...between: Parameters<Stretches['count']>
+): Promise<number> {
+  const { sql, params } = count(...between);
+  return Number((await db.get<{ count: number }>(sql, params))!.count);
 }
 
 /**
  * Reads a page of an order in which rows may be hidden. Like a walk it looks at so many rows at most, or for so long; then it says that it
- * ended there, and the page goes on behind the last of them.
+ * ended there, and the page goes on behind the last of them. The end of a stretch is found first: rows that are added meanwhile change nothing.
  */
 async function readVisible<R extends object, V extends object>(
   { db, toView }: Reading<R, V>,
@@ -129,94 +124,81 @@ async function readVisible<R extends object, V extends object>(
   query: ResourceQuery,
 ): Promise<Page<V>> {
   const limit = effectiveLimit(query, HISTORY_LIMIT);
-  const wanted = limit === 0 ? 0 : query.offset + limit + 1;
+  const wanted = limit === 0 ? 0 : limit + 1;
   const untilMs = performance.now() + WALK.forMs;
   const found: (R & Place)[] = [];
   let { cursor } = query;
+  let skipped = 0;
   let looked = 0;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
     const length = looked === 0 ? FIRST_STRETCH : WALK.rows - looked;
-    const { rows, edge } = await readStretch<R>(db, stretches, { cursor, length, most: wanted - found.length });
-    for (const row of rows) found.push(row);
+    const edge = await edgeOf(db, stretches, cursor, length);
+    const toSkip = query.offset - skipped;
+    if (toSkip > 0) skipped += await countOf(db, stretches, { cursor, edge }, toSkip);
+    if (skipped === query.offset) {
+      const { sql, params } = stretches.visible({ cursor, edge }, wanted - found.length, toSkip);
+      for (const row of await db.all<R & Place>(sql, params)) found.push(row);
+    }
     looked += length;
     isMore = edge !== null;
     if (edge) cursor = cursorOf(edge);
   }
-  const shown = found.slice(query.offset, query.offset + limit);
+  const shown = found.slice(0, limit);
   const page = { rows: shown.map(toView), limit, total: query.offset + shown.length };
   if (found.length >= wanted) return { ...page, more: wanted === 0 ? null : { cursor: cursorOf(shown.at(-1)!) } };
   return isMore
-    ? { ...page, more: { cursor }, examined: { rows: found.length, partial: true } }
+    ? { ...page, more: { cursor }, examined: { rows: skipped + found.length, partial: true } }
     : { ...page, more: null };
 }
 
 /**
- * Looks at rows one after another, page by page, for a query that no index answers. Rows that come in the order asked for are returned as
- * soon as there are enough of them, and the page goes on where the walk ended. Otherwise those that were looked at, the newest ones, are sorted.
+ * Looks at rows one after another, stretch by stretch, for a query that no index answers. Rows that come in the order asked for are returned
+ * as soon as there are enough of them, and the page goes on where the walk ended. Otherwise those that were looked at, the newest ones, are sorted.
  */
 async function walk<R extends object, V extends object>(
-  reading: Reading<R, V>,
+  { db, table, select, toView }: Reading<R, V>,
   query: ResourceQuery,
 ): Promise<Page<V>> {
-  const { inOrder, pageAfter, stretches } = walkFor(reading.table, reading.select, query, reading.db.dialect);
+  const { inOrder, isNarrow, stretches } = walkFor(table, select, query, db.dialect);
   const limit = effectiveLimit(query, HISTORY_LIMIT);
   const wanted = inOrder ? query.offset + limit : Infinity;
   const untilMs = performance.now() + WALK.forMs;
   const found: V[] = [];
-  /** Rows that were looked at, hidden ones among them, and without them. */
   let looked = 0;
   let examined = 0;
   let cursor = query.cursor;
+  let edge: Place | null = null;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
-    const { views, places, edge, length } = stretches
-      ? await walkStretch(reading, stretches, cursor)
-      : await walkPage(reading, pageAfter(cursor));
-    looked += length;
-    isMore = edge !== null;
-    for (const [index, row] of views.entries()) {
-      examined++;
-      cursor = cursorOf(places[index]!);
-      if (!isMatch(row, query)) continue;
-      found.push(row);
+    const length = inOrder && isNarrow && looked > 0 ? WALK.rows - looked : FIRST_STRETCH;
+    edge = await edgeOf(db, stretches, cursor, length);
+    const most = isNarrow ? Math.min(length, wanted - found.length) : length;
+    const { sql, params } = stretches.visible({ cursor, edge }, most, 0);
+    const rows = await db.all<R & Place>(sql, params);
+    /** Where the look at this stretch ends before its edge. */
+    let stop: Place | null = rows.length === most ? rows.at(-1)! : null;
+    for (const row of rows) {
+      const view = toView(row);
+      if (!isMatch(view, query)) continue;
+      found.push(view);
       if (found.length < wanted) continue;
-      isMore ||= index + 1 < views.length;
+      stop = row;
       break;
     }
-    if (edge && found.length < wanted) cursor = cursorOf(edge);
+    const end = stop ?? edge;
+    examined += await countOf(db, stretches, { cursor, edge: end }, WALK.rows);
+    looked += length;
+    if (end) cursor = cursorOf(end);
+    isMore = end !== null;
   }
+  // Within the last stretch it is visible rows that count; how far the next of them is beyond it, nobody knows.
+  if (isMore && edge) isMore = (await edgeOf(db, stretches, cursor, 1)) !== null;
+  else if (isMore && looked > 0) isMore = (await countOf(db, stretches, { cursor, edge }, 1)) > 0;
   const walked = { examined: { rows: examined, partial: isMore } };
   if (!inOrder) return { ...evaluate(found, query, HISTORY_LIMIT), ...walked };
   const rows = found.slice(query.offset);
   return { rows, limit, total: query.offset + rows.length, more: isMore ? { cursor } : null, ...walked };
-}
-
-/** The rows of one step of a walk, where they are, and where the step ended; null for the end of the order. */
-interface Step<V> {
-  readonly views: readonly V[];
-  readonly places: readonly Place[];
-  readonly edge: Place | null;
-  /** How many rows were looked at. */
-  readonly length: number;
-}
-
-async function walkPage<R extends object, V extends object>(
-  reading: Reading<R, V>,
-  planned: OrderedPlan,
-): Promise<Step<V>> {
-  const { page, places } = await readOrdered(reading, planned, 0);
-  return { views: page.rows, places, edge: page.more ? places.at(-1)! : null, length: places.length };
-}
-
-async function walkStretch<R extends object, V extends object>(
-  { db, toView }: Reading<R, V>,
-  stretches: Stretches,
-  cursor: string | null,
-): Promise<Step<V>> {
-  const length = FIRST_STRETCH;
-  const { rows, edge } = await readStretch<R>(db, stretches, { cursor, length, most: WALK.rows });
-  return { views: rows.map(toView), places: rows, edge, length };
 }
 
 export function seconds(ms: number): number;

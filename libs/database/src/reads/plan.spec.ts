@@ -103,10 +103,50 @@ describe('the plan of a query on builds', () => {
     expect(planFor(BUILDS, 'b.id', asked, SQLITE)).toBeNull();
     const walked = walk(asked);
     expect(walked.inOrder).toBe(inOrder);
-    expect(flat(walked.pageAfter(null).sql)).toContain(along);
-    expect(walked.pageAfter(null).limit).toBe(1000);
-    expect(flat(walked.pageAfter('5.5').sql)).toMatch(/[<>] \?/);
+    expect(flat(walked.stretches.end(null, 1000).sql)).toContain(along);
+    expect(flat(walked.stretches.end('5.5', 1000).sql)).toMatch(/[<>] \?/);
   });
+
+  const of = (field: string, op: Filter['op'], ...values: (number | string)[]): Filter => ({ field, op, values });
+  it.each<[Filter, string, unknown[]]>([
+    [of('masterid', 'eq', 3, 4), 'b.master_id IN (?, ?)', [3, 4]],
+    [of('attempt', 'in', 1, 2, 3), 'b.attempt IN (?, ?, ?)', [1, 2, 3]],
+    [of('results', 'ne', 0), '(b.results IS NULL OR b.results NOT IN (?))', [0]],
+    [of('masterid', 'notin', 1, 2), '(b.master_id IS NULL OR b.master_id NOT IN (?, ?))', [1, 2]],
+    [of('attempt', 'gt', 1), 'b.attempt > ?', [1]],
+    // As in Buildbot, a comparison with several values is ignored.
+    [of('attempt', 'gt', 1, 2), '1 = 1', []],
+    [of('complete_at', 'gt', 9), 'b.complete_at_ms >= ?', [10_000]],
+    [
+      of('state_string', 'contains', 'a', 'b'),
+      '(INSTR(b.state_string, ?) > 0 OR INSTR(b.state_string, ?) > 0)',
+      ['a', 'b'],
+    ],
+  ])('leaves the filter %j of a walk to the database', (filter, condition, params) => {
+    const { isNarrow, stretches } = walk(query({ filters: [filter] }));
+    expect(isNarrow).toBe(true);
+    const visible = stretches.visible({ cursor: null, edge: null }, 20, 0);
+    expect(flat(visible.sql)).toContain(`FROM builds b WHERE ${condition} ORDER BY b.id ASC LIMIT`);
+    expect(visible.params).toEqual([...params, 20, 0]);
+    // What has to be looked at is what there is, whether or not it passes.
+    for (const { sql } of [stretches.end(null, 20), stretches.count({ cursor: null, edge: null }, 20)])
+      expect(sql).not.toContain('WHERE');
+  });
+
+  it('leaves texts to the database, which may ignore spaces at their end', () => {
+    const { isNarrow, stretches } = walk(query({ filters: [of('state_string', 'eq', 'done')] }));
+    expect(isNarrow).toBe(false);
+    const visible = stretches.visible({ cursor: null, edge: null }, 20, 0);
+    expect(flat(visible.sql)).toContain('FROM builds b WHERE b.state_string IN (?) ORDER BY b.id ASC');
+  });
+
+  it.each([of('state_string', 'ne', 'done'), of('masterid', 'contains', 1), of('uuid', 'eq', 'x')])(
+    'keeps the filter %j of a walk for itself',
+    (filter) => {
+      const { isNarrow, stretches } = walk(query({ filters: [filter] }));
+      expect([isNarrow, stretches.visible({ cursor: null, edge: null }, 20, 0).params]).toEqual([false, [20, 0]]);
+    },
+  );
 
   it.each([
     [query({ offset: 10_001 }), 'offset 10001 is too far'],
@@ -186,24 +226,27 @@ describe('the plan of a query of somebody who does not see everything', () => {
     ['of somebody who sees everything', {}, false],
   ])('knows that rows may be hidden: %s', (_name, more, hides) => {
     const planned = plan(BUILDS, 'b.id', { ...newest, ...more });
-    expect(planned).toMatchObject({ kind: 'ordered', stretches: hides ? {} : null });
+    expect(planned).toMatchObject({ kind: 'ordered', hides });
   });
 
   it('looks at the rows of a stretch in the order of the page, between its cursor and its end', () => {
     const ended = query({ filters: [eq('complete', true)], order: [down('complete_at')], sight: seeing(60) });
     const { stretches } = plan(BUILDS, 'b.id', ended) as Plan & { readonly kind: 'ordered' };
-    const end = stretches!.end('9000.7', 1000);
+    const end = stretches.end('9000.7', 1000);
     expect(flat(end.sql)).toBe(
       flat(`SELECT b.complete_at_ms AS cursorValue, b.id AS cursorId FROM builds b INDEXED BY builds_complete
         WHERE b.complete_at_ms IS NOT NULL AND b.complete_at_ms <= ? AND (b.complete_at_ms < ? OR b.id < ?)
         ORDER BY b.complete_at_ms DESC, b.id DESC LIMIT 1 OFFSET ?`),
     );
     expect(end.params).toEqual([9000, 9000, 7, 999]);
-    const edge = stretches!.edge({ cursorValue: 5432, cursorId: 3 });
+    const edge = stretches.edge({ cursorValue: 5432, cursorId: 3 });
     expect(edge).toEqual({ cursorValue: 5000, cursorId: 0 });
-    const { sql, params } = stretches!.visible({ cursor: null, edge }, 21);
+    const { sql, params } = stretches.visible({ cursor: null, edge }, 21, 5);
     expect(flat(sql)).toContain('b.complete_at_ms >= ? AND (b.complete_at_ms > ? OR b.id >= ?) ORDER BY');
-    expect(params).toEqual([7, 5000, 5000, 0, 21, 0]);
+    expect(params).toEqual([7, 5000, 5000, 0, 21, 5]);
+    const count = stretches.count({ cursor: null, edge }, 7);
+    expect(flat(count.sql)).toMatch(/^SELECT COUNT\(\*\) AS count FROM .* b\.complete_at_ms >= \?/);
+    expect(count.params).toEqual([7, 5000, 5000, 0, 7, 7, 0]);
   });
 
   it('asks of a set that is small as a rule whether it is, hidden rows among them', () => {

@@ -3,6 +3,7 @@ import { type Leading, visibleSql } from './belongings.js';
 import { type Dialect, placeholders, type SqlValue } from '../sql.js';
 import {
   effectiveLimit,
+  fieldKind,
   type Filter,
   HISTORY_LIMIT,
   MAX_OFFSET,
@@ -13,7 +14,10 @@ import {
   WALK,
 } from './query.js';
 
-/** Column of a field. `time`: milliseconds for the API's seconds; `negated`: the negative value, which sorts the other way. */
+/**
+ * Column of a field, with the field's value. `time`: milliseconds for the API's seconds; `negated`: the negative value, which sorts the other
+ * way.
+ */
 export interface Column {
   readonly sql: string;
   readonly as?: 'time' | 'negated';
@@ -72,7 +76,13 @@ export interface Place {
   readonly cursorId: number;
 }
 
-/** An order some of whose rows are hidden, in stretches: as many of its rows are looked at as a stretch has, visible or not. */
+/** Where a stretch begins and ends; null for the beginning and the end of the order. */
+interface Between {
+  readonly cursor: string | null;
+  readonly edge: Place | null;
+}
+
+/** An order in stretches: as many of its rows are looked at as a stretch has, whether or not they are visible. */
 export interface Stretches {
   /** Selects the place of the last row of a stretch of so many rows after a cursor; no row where the order ends before. */
   readonly end: (cursor: string | null, rows: number) => Statement;
@@ -81,11 +91,10 @@ export interface Stretches {
    * when exactly a hidden row ended.
    */
   readonly edge: (last: Place) => Place;
-  /** Selects at most so many visible rows of the stretch between a cursor and an edge, as a plan does; null for the end of the order. */
-  readonly visible: (
-    between: { readonly cursor: string | null; readonly edge: Place | null },
-    rows: number,
-  ) => Statement;
+  /** Selects at most so many visible rows of a stretch after skipped ones, as a plan does; of a walk, those that may pass its filters. */
+  readonly visible: (between: Between, rows: number, skipped: number) => Statement;
+  /** Selects `count`, the number of visible rows of a stretch, which pass the filters of a walk or not; at most so many. */
+  readonly count: (between: Between, most: number) => Statement;
 }
 
 export type Plan =
@@ -98,8 +107,9 @@ export type Plan =
       /** Selects one row more than `limit`, with `cursorValue` and `cursorId` beside the requested columns. */
       readonly kind: 'ordered';
       readonly limit: number;
-      /** Set where rows may be hidden, so that nobody knows how many have to be looked at for so many visible ones. */
-      readonly stretches: Stretches | null;
+      /** Whether rows may be hidden, so that nobody knows how many have to be looked at for so many visible ones. */
+      readonly hides: boolean;
+      readonly stretches: Stretches;
     } & Statement);
 
 /** Most rows of a "small" set. A larger one is walked. */
@@ -116,9 +126,9 @@ export type OrderedPlan = Plan & { readonly kind: 'ordered' };
 export interface Walk {
   /** True when the index returns the rows in the order that was asked for. */
   readonly inOrder: boolean;
-  /** Plans the next page; `cursor` is where the page before ended. */
-  readonly pageAfter: (cursor: string | null) => OrderedPlan;
-  readonly stretches: Stretches | null;
+  /** True when the database applies each filter exactly, so that it returns no row that does not pass. */
+  readonly isNarrow: boolean;
+  readonly stretches: Stretches;
 }
 
 /**
@@ -148,11 +158,12 @@ export function walkFor(table: HistoryTable, select: string, query: ResourceQuer
     for (const path of table.paths) {
       const fit = path.order === null ? null : fits(table, path, { ...query, order });
       if (!fit) continue;
-      const page = { ...query, order, limit: HISTORY_LIMIT.cap, offset: 0 };
+      const passing = fit.rest.flatMap((filter) => necessary(table, path, filter) ?? []);
       return {
         inOrder: order === query.order,
-        pageAfter: (cursor) => orderedPlan(table, select, path, fit, { ...page, cursor }, dialect),
-        stretches: orderedPlan(table, select, path, fit, page, dialect).stretches,
+        isNarrow: passing.length === fit.rest.length && passing.every(({ isExact }) => isExact),
+        stretches: orderedPlan(table, select, path, { ...fit, passing }, { ...query, order, offset: 0 }, dialect)
+          .stretches,
       };
     }
   }
@@ -164,6 +175,8 @@ interface Fit {
   readonly rest: readonly Filter[];
   readonly combinations: readonly (readonly { readonly column: Column; readonly value: SqlValue }[])[];
   readonly conditions: readonly Filter[];
+  /** What rows that pass `rest` fulfil. */
+  readonly passing: readonly Statement[];
   readonly cheap: readonly string[];
   readonly order: { readonly column: Column; readonly descending: boolean; readonly idDescending: boolean } | null;
 }
@@ -190,7 +203,7 @@ function fits(table: HistoryTable, path: AccessPath, query: ResourceQuery): Fit 
     combinations = combinations.flatMap((head) => filter.values.map((value) => [...head, { column, value }]));
     if (combinations.length > MAX_COMBINATIONS) return null;
   }
-  if (path.order === null) return { rest: [], combinations, conditions: [], cheap: [], order: null };
+  if (path.order === null) return { rest: [], combinations, conditions: [], passing: [], cheap: [], order: null };
 
   const order = fitOrder(table, path, query.order);
   if (!order) return null;
@@ -203,7 +216,7 @@ function fits(table: HistoryTable, path: AccessPath, query: ResourceQuery): Fit 
     else if (filter.field === path.order && filter.values.length === 1 && isRange(filter)) conditions.push(filter);
     else unanswered.push(filter);
   }
-  return { rest: unanswered, combinations, conditions, cheap, order };
+  return { rest: unanswered, combinations, conditions, passing: [], cheap, order };
 }
 
 function isEquality(filter: Filter): boolean {
@@ -214,8 +227,12 @@ function isOnly(filter: Filter, value: boolean): boolean {
   return isEquality(filter) && filter.values.length === 1 && filter.values[0] === value;
 }
 
+function isComparison(filter: Filter): boolean {
+  return filter.op === 'lt' || filter.op === 'le' || filter.op === 'gt' || filter.op === 'ge';
+}
+
 function isRange(filter: Filter): boolean {
-  return filter.op === 'lt' || filter.op === 'le' || filter.op === 'gt' || filter.op === 'ge' || filter.op === 'eq';
+  return filter.op === 'eq' || isComparison(filter);
 }
 
 function fitOrder(table: HistoryTable, path: AccessPath, asked: readonly OrderKey[]): Fit['order'] {
@@ -354,6 +371,7 @@ function orderedPlan(
     return { sql, params: [...where.params, skipped] };
   };
   const after = (at: string | null): Statement[] => (at === null ? [] : [afterCursor(place, parseCursor(at))]);
+  const within = ({ cursor: at, edge }: Between): Statement[] => [...after(at), ...(edge ? [upTo(place, edge)] : [])];
   const seen = [...fixed, ...(visible ? [visible] : []), ...ranges];
   // A builder that is given is a visible one.
   const hides = visible !== null && !(table.leads?.by === 'builder' && path.given.includes('builderid'));
@@ -361,14 +379,16 @@ function orderedPlan(
     kind: 'ordered',
     ...page([...seen, ...after(cursor)], limit + 1, offset),
     limit,
-    stretches: hides
-      ? {
-          end: (at, rows) => placeOf([...fixed, ...ranges, ...after(at)], rows - 1),
-          edge: (last) => (order.column.as === 'time' ? wholeSecond(last, down, idDown) : last),
-          visible: ({ cursor: at, edge }, rows) =>
-            page([...seen, ...after(at), ...(edge ? [upTo(place, edge)] : [])], rows, 0),
-        }
-      : null,
+    hides,
+    stretches: {
+      end: (at, rows) => placeOf([...fixed, ...ranges, ...after(at)], rows - 1),
+      edge: (last) => (hides && order.column.as === 'time' ? wholeSecond(last, down, idDown) : last),
+      visible: (between, rows, skipped) => page([...seen, ...fit.passing, ...within(between)], rows, skipped),
+      count: (between, most) => {
+        const keys = keysOf([...seen, ...within(between)], most, 0);
+        return { sql: `SELECT COUNT(*) AS count FROM (${keys.sql}) n`, params: keys.params };
+      },
+    },
   };
 }
 
@@ -443,6 +463,39 @@ function conditionOf(column: Column, filter: Filter): Statement {
     case 'ge':
       return { sql: `${column.sql} >= ?`, params: [startMs] };
   }
+}
+
+/** A condition that every row fulfils that passes a filter; exact when no other row does. */
+interface Necessary extends Statement {
+  readonly isExact: boolean;
+}
+
+/** Returns what is necessary for a filter; null where no condition is known. */
+function necessary(table: HistoryTable, path: AccessPath, filter: Filter): Necessary | null {
+  const { field, op, values } = filter;
+  const column = path.keys ? path.keys.columns[field] : table.columns[field];
+  const kind = fieldKind(table.shape, field);
+  if (!column || column.as === 'negated') return null;
+  const exactly = (sql: string, params: readonly unknown[] = values): Necessary => ({
+    ...{ sql, params: [...params] as SqlValue[] },
+    isExact: true,
+  });
+  const among = `${column.sql} IN ${placeholders(values.length)}`;
+  if (kind === 'string' || kind === 'identifier') {
+    // MariaDB ignores spaces at the end.
+    if (isEquality(filter)) return { ...exactly(among), isExact: false };
+    if (op !== 'contains') return null;
+    return exactly(`(${values.map(() => `INSTR(${column.sql}, ?) > 0`).join(' OR ')})`);
+  }
+  if (isComparison(filter) && (kind === 'int' || kind === 'time')) {
+    // As in Buildbot, a comparison with several values is ignored.
+    if (values.length > 1) return exactly('1 = 1', []);
+    const { sql, params } = conditionOf(column, filter);
+    return exactly(sql, params);
+  }
+  if (kind !== 'int' || op === 'contains') return null;
+  if (isEquality(filter)) return exactly(among);
+  return exactly(`(${column.sql} IS NULL OR ${column.sql} NOT IN ${placeholders(values.length)})`);
 }
 
 export function cursorOf(row: { readonly cursorValue: number; readonly cursorId: number }): string {
