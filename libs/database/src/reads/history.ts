@@ -15,8 +15,10 @@ import {
 } from './plan.js';
 import { effectiveLimit, HISTORY_LIMIT, type Page, type ResourceQuery, WALK } from './query.js';
 
-/** Rows of the first stretch: where most are visible, it has a page of them. */
-const FIRST_STRETCH = 1000;
+/** Rows of a stretch of a walk. */
+const STRETCH = 1000;
+/** Rows of the first stretch for each that is wanted: where more than every fifth is visible, it has a page of them. */
+const FIRST_STRETCH = 5;
 
 /** A history table, what is selected from it, and how its rows become resources of the API. */
 interface Reading<R extends object, V extends object> {
@@ -132,14 +134,13 @@ async function readVisible<R extends object, V extends object>(
   let looked = 0;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
-    const length = looked === 0 ? FIRST_STRETCH : WALK.rows - looked;
+    const length = looked === 0 ? Math.min(FIRST_STRETCH * (query.offset + wanted), WALK.rows) : WALK.rows - looked;
     const edge = await edgeOf(db, stretches, cursor, length);
     const toSkip = query.offset - skipped;
-    if (toSkip > 0) skipped += await countOf(db, stretches, { cursor, edge }, toSkip);
-    if (skipped === query.offset) {
-      const { sql, params } = stretches.visible({ cursor, edge }, wanted - found.length, toSkip);
-      for (const row of await db.all<R & Place>(sql, params)) found.push(row);
-    }
+    const { sql, params } = stretches.visible({ cursor, edge }, wanted - found.length, toSkip);
+    const rows = await db.all<R & Place>(sql, params);
+    for (const row of rows) found.push(row);
+    if (toSkip > 0) skipped += rows.length > 0 ? toSkip : await countOf(db, stretches, { cursor, edge }, toSkip);
     looked += length;
     isMore = edge !== null;
     if (edge) cursor = cursorOf(edge);
@@ -171,7 +172,7 @@ async function walk<R extends object, V extends object>(
   let edge: Place | null = null;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
-    const length = inOrder && isNarrow && looked > 0 ? WALK.rows - looked : FIRST_STRETCH;
+    const length = inOrder && isNarrow && looked > 0 ? WALK.rows - looked : STRETCH;
     edge = await edgeOf(db, stretches, cursor, length);
     const most = isNarrow ? Math.min(length, wanted - found.length) : length;
     const { sql, params } = stretches.visible({ cursor, edge }, most, 0);

@@ -347,6 +347,12 @@ function orderedPlan(
     const sql = `SELECT k.id, k.cursorValue FROM (${branches.join(' UNION ALL ')}) k ORDER BY ${orderBy('k.cursorValue', 'k.id')} LIMIT ? OFFSET ?`;
     return { sql, params: [...params, rows, skipped] };
   };
+  /** Returns the ids of a page, for one combination. */
+  const idsOf = (conditions: readonly Statement[], rows: number): Statement => {
+    const where = whereOf(fit.combinations[0]!, conditions);
+    const sql = `SELECT ${id} AS id FROM ${from}${where.sql} ORDER BY ${orderBy(order.column.sql, id)} LIMIT ?`;
+    return { sql, params: [...where.params, rows] };
+  };
   const page = (conditions: readonly Statement[], rows: number, skipped: number): Statement => {
     if (isOne) {
       const where = whereOf(fit.combinations[0]!, conditions);
@@ -383,9 +389,11 @@ function orderedPlan(
     stretches: {
       end: (at, rows) => placeOf([...fixed, ...ranges, ...after(at)], rows - 1),
       edge: (last) => (hides && order.column.as === 'time' ? wholeSecond(last, down, idDown) : last),
-      visible: (between, rows, skipped) => page([...seen, ...fit.passing, ...within(between)], rows, skipped),
+      // What a walk looks for comes first: few rows pass it, and whether a row is visible costs more.
+      visible: (between, rows, skipped) => page([...fit.passing, ...seen, ...within(between)], rows, skipped),
       count: (between, most) => {
-        const keys = keysOf([...seen, ...within(between)], most, 0);
+        const conditions = [...seen, ...within(between)];
+        const keys = isOne ? idsOf(conditions, most) : keysOf(conditions, most, 0);
         return { sql: `SELECT COUNT(*) AS count FROM (${keys.sql}) n`, params: keys.params };
       },
     },
