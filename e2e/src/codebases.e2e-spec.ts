@@ -101,6 +101,7 @@ describe('a build of two codebases', () => {
     const build = await built(requests[0]!.id);
     expect(build.results).toBe(Result.EXCEPTION);
     expect((await api.steps(build.buildid)).map(({ state_string }) => state_string)).toEqual([
+      expect.stringMatching(/^worker \S+ ready$/),
       expect.stringMatching(/^update main/),
       'no source stamp to check out (exception)',
     ]);

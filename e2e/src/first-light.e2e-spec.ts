@@ -81,6 +81,7 @@ describe.each(availableStacks())('first light on %s', (name) => {
     const [build] = await api.attempts(requestId);
     const steps = await api.steps(build!.buildid);
     expect(steps.map((step) => [step.name, step.results])).toEqual([
+      ['worker_preparation', 0],
       [expect.any(String), 0],
       ['interpolated', 0],
       ['streams', 0],

@@ -45,7 +45,7 @@ describe('a worker behind a relay', () => {
     const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['long'] });
     const attempts = () => api.attempts(requests[0]!.id);
     const [build] = await eventually(async () => (await attempts()).length > 0 && attempts(), { what: 'a build' });
-    const logs = `/builds/${build!.buildid}/steps/0/logs`;
+    const logs = `/builds/${build!.buildid}/steps/1/logs`;
     const lines = async (): Promise<number> =>
       (await cluster.api<{ logs: { num_lines: number }[] }>(logs)).logs[0]?.num_lines ?? 0;
     await eventually(async () => (await lines().catch(() => 0)) > 100, { timeoutMs: 60_000, what: 'its log' });

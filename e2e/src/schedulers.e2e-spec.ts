@@ -104,6 +104,7 @@ describe.each(availableStacks())('schedulers that start builds by themselves, on
     const answer = await cluster.trigger({ scheduler: 'later' });
     expect(answer).toEqual({ buildset: null, requests: [], buildsAt: later.wake_at, repeated: false });
     expect(await api.steps((build as { buildid: number }).buildid)).toMatchObject([
+      { name: 'worker_preparation' },
       { name: 'call', state_string: 'triggered later (builds at its time)' },
     ]);
   }, 120_000);

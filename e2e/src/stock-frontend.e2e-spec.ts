@@ -112,7 +112,7 @@ describeStock(`Buildbot's own frontend, in a browser, on ${STACK}`, () => {
       await page.getByText('Start Build').click();
       await page.getByText('greet').first().waitFor();
       await shows('SUCCESS');
-      await open('builders/{hello}/builds/1/steps/0/logs/stdio');
+      await open('builders/{hello}/builds/1/steps/1/logs/stdio');
       await page.getByText('hello from a step').first().waitFor();
     },
     TEST_MS,
@@ -162,7 +162,7 @@ describeStock(`Buildbot's own frontend, in a browser, on ${STACK}`, () => {
         await page.getByRole('tab', { name: tab }).click();
         await shows(text);
       }
-      await open(`${path}/steps/1/logs/report.html`);
+      await open(`${path}/steps/2/logs/report.html`);
       await page.locator('b#shown').waitFor();
     },
     TEST_MS,

@@ -127,6 +127,7 @@ const kinds = stockKinds();
     ];
     expect(said).toEqual(
       forEach(({ protocol }) => [
+        ['worker_preparation', 'success', expect.stringMatching(/^worker \S+ ready$/), ''],
         ['shell', 'success', expect.anything(), ''],
         because('workdir', 'exception', /No such file or directory: '\/proc\/none'/),
         because('property', 'exception', /No such file or directory: '\/proc\/none'/),
@@ -175,7 +176,7 @@ const kinds = stockKinds();
       );
       const failing = 'silent long polite killed absent upload-missing upload-too-big'.split(' ');
       const passing =
-        'git set-property text list env quiet stdin logfiles pty normalized wide many secret big upload download text-down compare commands leave repaired';
+        'worker_preparation git set-property text list env quiet stdin logfiles pty normalized wide many secret big upload download text-down compare commands leave repaired';
       expect(steps).toEqual(
         forEach(({ version }) => ({
           ...Object.fromEntries(passing.split(' ').map((name) => [name, 'success'])),

@@ -51,6 +51,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       expect(build).toMatchObject({ results: Result.SUCCESS, attempt: 1 });
       const steps = await api.steps(build.buildid);
       expect(steps.map(({ state_string }) => state_string)).toEqual([
+        expect.stringMatching(/^worker \S+ ready$/),
         "property 'got_revision' set",
         'triggered tests, flaky (failure)',
         "'echo published'",
@@ -65,7 +66,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       const { buildsets } = await cluster.api<{ buildsets: object[] }>(`/buildsets?parent_buildid=${build.buildid}`);
       expect(buildsets).toHaveLength(2);
       for (const buildset of buildsets) expect(buildset).toMatchObject({ parent_relationship: 'Triggered from' });
-      expect(JSON.stringify(steps[1])).toContain(`/#/buildrequests/${linux.buildrequestid}"`);
+      expect(JSON.stringify(steps[2])).toContain(`/#/buildrequests/${linux.buildrequestid}"`);
     }, 120_000);
 
     it('are built again with the tree, all of it or what failed', async () => {
@@ -89,7 +90,10 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
       const build = await ended(await start('growing'));
       expect(build.results).toBe(Result.SUCCESS);
       const names = (await api.steps(build.buildid)).map(({ name }) => name);
-      expect(names).toEqual(['shards', 'plan', 'lint', 'test', 'pack', 'shard 0', 'shard 1']);
+      expect(names).toEqual([
+        'worker_preparation',
+        ...['shards', 'plan', 'lint', 'test', 'pack', 'shard 0', 'shard 1'],
+      ]);
       expect(await api.log(build.buildid, 'shard 1')).toContain('shard 1');
     }, 120_000);
 
@@ -139,7 +143,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))(
     it('are not done when their condition says so', async () => {
       const build = await ended(await start('conditional'));
       expect(build).toMatchObject({ results: Result.SKIPPED, state_string: 'skipped by doBuildIf' });
-      expect(await api.steps(build.buildid)).toEqual([]);
+      expect(await api.steps(build.buildid)).toMatchObject([{ name: 'worker_preparation', results: Result.SUCCESS }]);
     }, 60_000);
 
     it('must not trigger one another for ever', async () => {

@@ -262,11 +262,11 @@ describeWeb('the pages, in a browser', () => {
       return builds[0] ?? false;
     }, PATIENT);
     const steps = `${cluster.url}/builders/${build.builderid}/builds/${build.number}/steps`;
-    await page.goto(`${steps}/0/logs/stdio`);
+    await page.goto(`${steps}/1/logs/stdio`);
     await page.getByText('begun', { exact: true }).waitFor();
     await page.locator('h1').getByText('running').waitFor();
     const early = await browser.newPage();
-    await early.goto(`${steps}/1/logs/stdio`);
+    await early.goto(`${steps}/2/logs/stdio`);
     await early.getByText('There is no such log.').waitFor();
     await early.evaluate(
       (url) =>

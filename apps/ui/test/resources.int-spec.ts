@@ -64,6 +64,12 @@ describe('the resource table', () => {
       'steps/2/new',
       'steps/2/started',
     ]);
+    // The preparing of the worker is recorded when it is over.
+    expect(keys('steps', { ...step, number: 0 }, 'finished').filter((key) => key.startsWith('steps/'))).toEqual([
+      'steps/2/new',
+      'steps/2/started',
+      'steps/2/finished',
+    ]);
     expect(keys('steps', step, 'updated')).toEqual(['builds/1/steps/2/updated', 'steps/2/updated']);
     const request = { buildrequestid: 5, builderid: 1, buildsetid: 1 };
     expect(keys('buildrequests', { ...request, results: Result.CANCELLED }, 'complete')[0]).toBe(

@@ -54,7 +54,7 @@ export async function phases(db: Database, count: number): Promise<string> {
     `SELECT b.started_at_ms - r.submitted_at_ms AS queued, s.started_at_ms - b.started_at_ms AS begun,
        s.complete_at_ms - s.started_at_ms AS step, b.complete_at_ms - s.complete_at_ms AS ending
      FROM (SELECT id FROM builds ORDER BY id DESC LIMIT ?) n JOIN builds b ON b.id = n.id
-     JOIN build_requests r ON r.id = b.request_id JOIN steps s ON s.build_id = b.id WHERE b.complete_at_ms IS NOT NULL`,
+     JOIN build_requests r ON r.id = b.request_id JOIN steps s ON s.build_id = b.id AND s.number >= 0 WHERE b.complete_at_ms IS NOT NULL`,
     [count],
   );
   const median = (pick: (row: (typeof rows)[number]) => number): number => latencies(rows.map(pick)).p50Ms;

@@ -112,7 +112,7 @@ async function stalled(stack: Stack, cluster: Cluster, api: Api, protocol: Stock
   const linesSoFar = async (): Promise<number> => {
     const { builds } = await api.get<{ builds: { buildid: number }[] }>('/api/v2/builds?complete=false');
     const { logs } = await api.get<{ logs: { num_lines: number }[] }>(
-      `/api/v2/builds/${builds[0]!.buildid}/steps/0/logs`,
+      `/api/v2/builds/${builds[0]!.buildid}/steps/1/logs`,
     );
     return logs[0]!.num_lines;
   };

@@ -37,6 +37,7 @@ describe('announcements', () => {
       builderId: 1,
       requeued,
       completedBuildsetId: bsid,
+      preparationId: null,
       leftLockIds: [],
       children: [],
     };
@@ -45,8 +46,15 @@ describe('announcements', () => {
     for (const { topic, payload } of hints) expect(readHint(topic, payload)).toEqual({ topic, payload });
   });
 
+  it('of an attempt’s end say that its preparation failed before they say that it has ended', () => {
+    const request = { requestId: 5, requeued: true, completedBuildsetId: null };
+    const ended = { buildId: 7, builderId: 1, ...request, preparationId: 9, leftLockIds: [], children: [] };
+    expect(topics(attemptEnded(ended)).slice(0, 2)).toEqual(['builds.7.steps.9.finished', 'builds.7.finished']);
+  });
+
   it('of an attempt’s end wake those who wait for its locks', () => {
-    const ended = { buildId: 7, requestId: 5, builderId: 1, requeued: false, completedBuildsetId: null, children: [] };
+    const request = { requestId: 5, requeued: false, completedBuildsetId: null };
+    const ended = { buildId: 7, builderId: 1, ...request, preparationId: null, children: [] };
     const left = attemptEnded({ ...ended, leftLockIds: [4, 9] }).slice(-2);
     expect(left).toEqual([
       { topic: 'locks.4.released', payload: { lockid: 4 } },
@@ -74,6 +82,7 @@ describe('announcements', () => {
       builderId: 2,
       requeued: false,
       completedBuildsetId: null,
+      preparationId: null,
       leftLockIds: [],
     };
     expect(topics(attemptEnded({ ...ended, children: [cancelled] }))).toEqual([

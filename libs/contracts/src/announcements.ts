@@ -38,12 +38,15 @@ export function attemptEnded(ended: {
   /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
+  /** The step that says why the build ended before its steps began, if it did. */
+  readonly preparationId: number | null;
   /** Locks that somebody else may have now. */
   readonly leftLockIds: readonly number[];
   readonly children: readonly CancelledRequest[];
 }): Hint[] {
-  const { buildId, requestId, builderId, requeued, completedBuildsetId, leftLockIds, children } = ended;
+  const { buildId, requestId, builderId, requeued, completedBuildsetId, preparationId, leftLockIds, children } = ended;
   return [
+    ...(preparationId === null ? [] : [hints.step(buildId, preparationId, 'finished')]),
     hints.build(buildId, 'finished'),
     hints.request(requestId, builderId, requeued ? 'unclaimed' : 'complete'),
     ...(requeued ? [hints.queued(builderId)] : []),

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type BuildKey,
+  BuildReads,
   type ClaimCandidate,
   type ClaimedBuild,
   ClaimStore,
@@ -17,6 +18,7 @@ import {
   logPieces,
   readLogLines,
   sealLogs,
+  StepReads,
   type Transaction,
 } from '@millrace/database';
 import { NO_SOURCE, Result, type Properties } from '@millrace/domain';
@@ -276,6 +278,61 @@ onEveryDatabase('claims and journal', (get) => {
     const stored = await row('builds', build.buildId);
     expect(stored).toMatchObject({ results: Result.FAILURE, state_string: 'failed make' });
     expect(JSON.parse(String(stored!['properties']))).toMatchObject({ got: ['x', 'Step'], a: [1, 'Test'] });
+  });
+
+  describe('the preparing of a worker', () => {
+    const store = () => new ClaimStore(get().db);
+    const ready = ({ workerId }: ClaimedBuild) =>
+      `worker ${[...ids.workers].find(([, id]) => id === workerId)![0]} ready`;
+    const stepsOf = (buildId: number) => new StepReads(get().db).ofBuild(buildId);
+    const begins = { kind: 'step-started', number: 0, name: 'make', hidden: false } as const;
+
+    it('is step 0, from the claim to the first step, and the others count from 1', async () => {
+      const build = await claimOne(1);
+      const written = await journal().write(build, [{ kind: 'worker-ready' }, begins]);
+      const [preparation, step] = await stepsOf(build.buildId);
+      const { started_at } = (await new BuildReads(get().db).byIds([build.buildId]))[0]!;
+      expect(preparation).toMatchObject({
+        ...{ number: 0, name: 'worker_preparation', state_string: ready(build), hidden: false },
+        ...{ results: Result.SUCCESS, complete: true, started_at, locks_acquired_at: started_at, urls: [] },
+      });
+      expect(step).toMatchObject({ number: 1, name: 'make', results: null });
+      expect(written.steps).toEqual([
+        { stepId: preparation!.stepid, event: 'finished' },
+        { stepId: step!.stepid, event: 'started' },
+      ]);
+      await store().end(build, { results: Result.SUCCESS, stateString: 'done' });
+      expect(await stepsOf(build.buildId)).toHaveLength(2);
+    });
+
+    it('is not known of a build whose engine did not record it: its steps count from 0', async () => {
+      const build = await claimOne(1);
+      await journal().write(build, [begins]);
+      await store().end(build, { results: Result.SUCCESS, stateString: 'done' });
+      expect(await stepsOf(build.buildId)).toMatchObject([{ number: 0, name: 'make' }]);
+    });
+
+    it.each([
+      [Result.RETRY, 'retry: its worker is away', Result.RETRY, 'retry: its worker is away'],
+      [Result.CANCELLED, 'cancelled (enough)', Result.CANCELLED, 'cancelled (enough)'],
+      [Result.SKIPPED, 'skipped by doBuildIf', Result.SUCCESS, null],
+    ])('says why a build ended before its steps began (%i)', async (results, stateString, expected, state) => {
+      for (const how of ['by the journal', 'beside it']) {
+        const build = await claimOne(1);
+        const end = { results, stateString };
+        const ended =
+          how === 'beside it'
+            ? await store().end(build, end)
+            : (await journal().write(build, [{ kind: 'build-finished', end }])).ended!;
+        expect(await stepsOf(build.buildId)).toMatchObject([
+          {
+            ...{ stepid: ended.preparationId, number: 0, name: 'worker_preparation', complete: true },
+            ...{ results: expected, state_string: state ?? ready(build) },
+          },
+        ]);
+        if (results === Result.RETRY) await get().db.run(`DELETE FROM queue WHERE request_id = ?`, [build.requestId]);
+      }
+    });
   });
 
   it('writes what comes together of one log as one chunk, and says whether a finished build has more', async () => {

@@ -198,7 +198,11 @@ export class EngineBuildServices implements BuildServices {
   }): Promise<void> {
     this.writer.assertGoing();
     this.resumable = step.resumable;
-    if (step.number !== this.replay?.stepNumber) return this.writer.soon([{ kind: 'step-started', ...step }]);
+    if (step.number !== this.replay?.stepNumber)
+      return this.writer.soon([
+        ...(step.number === 0 ? [{ kind: 'worker-ready' } as const] : []),
+        { kind: 'step-started', ...step },
+      ]);
     if (step.name !== this.replay.stepName)
       this.giveUp(`step ${step.number} was '${this.replay.stepName}' and is '${step.name}' now`);
   }

@@ -92,7 +92,10 @@ withEngines('a build whose worker goes away', (get) => {
     const steps = await engines.db.all<{ name: string }>(`SELECT name FROM steps WHERE build_id = ? ORDER BY number`, [
       build!.id,
     ]);
-    expect(steps.map(({ name }) => name)).toEqual(['plan', 'first begins', 'first ends', 'shell']);
+    expect(steps.map(({ name }) => name)).toEqual([
+      'worker_preparation',
+      ...['plan', 'first begins', 'first ends', 'shell'],
+    ]);
   }, 180_000);
 
   it('is an exception when its steps add one another for ever', async () => {

@@ -15,7 +15,7 @@ withEngines('a build that triggers others', (get) => {
     );
   const steps = (engines: Engines, build: BuildRow | undefined) =>
     engines.db.all<{ name: string; results: number | null; state: string; urls: string }>(
-      `SELECT name, results, state_string AS state, urls FROM steps WHERE build_id = ? ORDER BY number`,
+      `SELECT name, results, state_string AS state, urls FROM steps WHERE build_id = ? AND number >= 0 ORDER BY number`,
       [build!.id],
     );
   const asleep = (engine: Engine): Promise<unknown> =>

@@ -53,15 +53,20 @@ export function steps({ reads }: ResourcePorts): Resource {
       names: EVENTS.steps,
       load: (ids) => steps.byIds(ids),
       idOf: (step) => step.stepid,
-      keys: ({ buildid, stepid }, event) =>
-        // A step is made when it starts.
-        (event === 'started' ? ['new', event] : [event]).flatMap((told) => [
-          `builds/${buildid}/steps/${stepid}/${told}`,
-          `steps/${stepid}/${told}`,
+      keys: (step, event) =>
+        whatIsTold(step, event).flatMap((told) => [
+          `builds/${step.buildid}/steps/${step.stepid}/${told}`,
+          `steps/${step.stepid}/${told}`,
         ]),
       // The logs of a step end with it.
       entails: [{ event: 'finished', rows: (ids) => steps.logIdsOfSteps(ids), resource: 'logs', as: 'finished' }],
       found: { changed: { in: 'steps', appeared: 'started', changed: 'updated', vanished: 'finished' } },
     },
   });
+}
+
+/** Returns the events that one stands for. A step is made when it starts, and the first one, the worker's preparing, when it is over. */
+function whatIsTold({ number }: StepResource, event: string): string[] {
+  if (event === 'started') return ['new', event];
+  return event === 'finished' && number === 0 ? ['new', 'started', event] : [event];
 }

@@ -5,6 +5,7 @@ import { deferCompletion } from '../completing.js';
 import { placeholders, type Transaction } from '../sql.js';
 import { cancelChildren, HAS_CHILDREN } from './children.js';
 import type { BuildKey } from './fence.js';
+import { deferPreparation } from './preparation.js';
 
 /** How an attempt ended. `death`: its engine or its runner died, which is retried a limited number of times. */
 export interface BuildEnd {
@@ -20,6 +21,8 @@ export interface EndedBuild {
   /** True when the request is in the queue again. */
   readonly requeued: boolean;
   readonly completedBuildsetId: number | null;
+  /** Id of the step that says why the build ended before its steps began; null when they had begun. */
+  readonly preparationId: number | null;
   /** Locks that somebody else may have now, or that have one waiting step less. */
   readonly leftLockIds: readonly number[];
   /** The requests that the build waited for, if any, which nobody needs any more. */
@@ -68,24 +71,28 @@ export async function deferEndFacts(
   return () => new Map(rows().map((row) => [row.requestId, row]));
 }
 
+/** What is recorded of a build's steps. `open`: some of them, or logs of theirs, may not have ended. */
+export type StepsSoFar = 'none' | 'open' | 'ended';
+
 /** Ends an attempt whose claim is locked in this transaction. Its request is completed, or queued again after RETRY. */
 export async function endBuildIn(tx: Transaction, key: BuildKey, end: BuildEnd): Promise<EndedBuild> {
   const facts = await deferEndFacts(tx, [key]);
   await tx.sendDeferred();
-  const ended = await deferEnd(tx, key, end, { facts: facts().get(key.requestId)!, hasOpenSteps: true });
+  const step = await tx.get(`SELECT 1 FROM steps WHERE build_id = ? LIMIT 1`, [key.buildId]);
+  const ended = await deferEnd(tx, key, end, { facts: facts().get(key.requestId)!, steps: step ? 'open' : 'none' });
   await tx.sendDeferred();
   return ended();
 }
 
 /**
- * Ends an attempt as `endBuildIn` does. `hasOpenSteps`: whether steps of the build, or logs of theirs, may not have ended.
+ * Ends an attempt as `endBuildIn` does.
  * @returns what does the rest, once these statements were sent, before the commit
  */
 export async function deferEnd(
   tx: Transaction,
   key: BuildKey,
   end: BuildEnd,
-  { facts: request, hasOpenSteps }: { readonly facts: EndFacts; readonly hasOpenSteps: boolean },
+  { facts: request, steps }: { readonly facts: EndFacts; readonly steps: StepsSoFar },
 ): Promise<() => Promise<EndedBuild>> {
   const now = tx.dialect.nowMs;
   const leftLockIds = lockIdsOf(request);
@@ -94,7 +101,8 @@ export async function deferEnd(
     `UPDATE builds SET complete_at_ms = ${now}, results = ?, state_string = ? WHERE id = ? AND complete_at_ms IS NULL`,
     [results, stateString, key.buildId],
   );
-  if (hasOpenSteps) {
+  const preparation = steps === 'none' ? await deferPreparation(tx, key.buildId, { results, stateString }) : null;
+  if (steps === 'open') {
     await tx.defer(
       `UPDATE steps SET complete_at_ms = ${now}, results = ? WHERE build_id = ? AND complete_at_ms IS NULL`,
       [results, key.buildId],
@@ -110,7 +118,10 @@ export async function deferEnd(
      WHERE done_at_ms IS NULL AND kind = 'stop-build' AND subject_id = ?`,
     [key.buildId],
   );
-  const ended = { buildId: key.buildId, requestId: key.requestId, builderId: key.builderId, leftLockIds };
+  const ended = () => ({
+    ...{ buildId: key.buildId, requestId: key.requestId, builderId: key.builderId, leftLockIds },
+    preparationId: preparation?.() ?? null,
+  });
   if (results === Result.RETRY) {
     await tx.defer(
       `UPDATE build_requests SET claimed_at_ms = NULL, claimed_by_master_id = NULL, deaths = deaths + ? WHERE id = ?`,
@@ -123,7 +134,7 @@ export async function deferEnd(
       request.submittedAtMs,
     ]);
     // Children go on: the next attempt takes them over.
-    return async () => ({ ...ended, requeued: true, completedBuildsetId: null, children: [] });
+    return async () => ({ ...ended(), requeued: true, completedBuildsetId: null, children: [] });
   }
   const complete = await deferCompletion(tx, key, results, results === end.results ? null : stateString);
   const isGreen = results === Result.SUCCESS || results === Result.WARNINGS;
@@ -141,7 +152,7 @@ export async function deferEnd(
   );
   const why = `build ${key.buildId}, which waited for it, has ended`;
   const children = request.hasChildren === 1 ? await cancelChildren(tx, key.requestId, why) : [];
-  return async () => ({ ...ended, requeued: false, completedBuildsetId: await complete(), children });
+  return async () => ({ ...ended(), requeued: false, completedBuildsetId: await complete(), children });
 }
 
 /** Returns RETRY unless the request was cancelled meanwhile or has been tried often enough. */

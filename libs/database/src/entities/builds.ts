@@ -56,7 +56,7 @@ export class AdoptionEntity {
 export class StepEntity {
   @Id() id: number;
   @Big() buildId: number;
-  /** Counted from 0 for each build. */
+  /** Counted from 0 for each build. The preparing of the worker is −1. */
   @Big() number: number;
   @Key(190) name: string;
   /** In ms since 1970. */

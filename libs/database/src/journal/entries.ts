@@ -4,6 +4,8 @@ import type { LogType } from '../logs.js';
 
 /** One event in a build. */
 export type BuildEntry =
+  /** The worker is prepared, and the steps begin. */
+  | { readonly kind: 'worker-ready' }
   /** `resumable`: the step may be replayed when it is interrupted half-way (I9). `wantsLocks`: the step waits for locks before it runs. */
   | {
       readonly kind: 'step-started';

@@ -1,6 +1,7 @@
 import { countTests, type Properties, uuidToBytes } from '@millrace/domain';
 import { deferEnd, type EndedBuild, type EndFacts } from '../claims/ending.js';
 import type { BuildKey } from '../claims/fence.js';
+import { deferPreparation, PREPARATION } from '../claims/preparation.js';
 import { encodeChunk } from '../logs.js';
 import { chunked, rowPlaceholders, type Transaction } from '../sql.js';
 import type { BuildEntry, Committed } from './entries.js';
@@ -37,7 +38,7 @@ export class EntryWriter {
     for (const entry of entries) {
       if (entry.kind === 'build-finished') {
         await this.flush();
-        end = await deferEnd(this.tx, this.build, entry.end, { facts: facts!, hasOpenSteps: this.memory.hasOpenStep });
+        end = await deferEnd(this.tx, this.build, entry.end, { facts: facts!, steps: this.memory.steps });
       } else await this.one(entry);
     }
     const { steps, logs, testSets, memory } = this;
@@ -61,6 +62,11 @@ export class EntryWriter {
     const { tx, build } = this;
     const now = tx.dialect.nowMs;
     switch (entry.kind) {
+      case 'worker-ready': {
+        this.memory.addStep(PREPARATION, await deferPreparation(tx, build.buildId)).isOpen = false;
+        this.steps.push({ number: PREPARATION, event: 'finished' });
+        return;
+      }
       case 'step-started': {
         const id = await tx.deferInsert(
           `INSERT INTO steps (build_id, number, name, started_at_ms, state_string, urls, hidden, resumable, locks_ms)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { StepsSoFar } from '../claims/ending.js';
 import { BuildMemory, StagedMemory } from './memory.js';
 
 describe('StagedMemory', () => {
@@ -59,12 +60,12 @@ describe('StagedMemory', () => {
     expect(next.keep().logs.get('1/stdio')!.lines).toBe(5);
   });
 
-  it.each<[string, number[], number[], boolean]>([
-    ['there is no step', [], [], false],
-    ['a step goes on', [0, 1], [0], true],
-    ['the transaction begins the only one', [], [], true],
-    ['all have ended', [0, 1], [0, 1], false],
-  ])('tells whether a step is open when %s', (what, begun, ended, isOpen) => {
+  it.each<[string, number[], number[], StepsSoFar]>([
+    ['there is no step', [], [], 'none'],
+    ['a step goes on', [0, 1], [0], 'open'],
+    ['the transaction begins the only one', [], [], 'open'],
+    ['all have ended', [0, 1], [0, 1], 'ended'],
+  ])('tells how the steps stand when %s', (what, begun, ended, steps) => {
     const memory = new BuildMemory();
     const before = new StagedMemory(memory);
     for (const number of begun) before.addStep(number, () => number);
@@ -72,6 +73,6 @@ describe('StagedMemory', () => {
     const staged = new StagedMemory(memory);
     for (const number of ended) staged.step(number)!.isOpen = false;
     if (what.startsWith('the transaction')) staged.addStep(2, () => 2);
-    expect(staged.hasOpenStep).toBe(isOpen);
+    expect(staged.steps).toBe(steps);
   });
 });

@@ -1,3 +1,4 @@
+import type { StepsSoFar } from '../claims/ending.js';
 import { type LogType, slugBase } from '../logs.js';
 import type { Queryable } from '../sql.js';
 
@@ -60,9 +61,10 @@ export class StagedMemory {
     return this.added.steps.has(number) && !this.before.steps.has(number);
   }
 
-  get hasOpenStep(): boolean {
-    for (const number of this.before.steps.keys()) if (this.step(number)!.isOpen) return true;
-    return [...this.added.steps.values()].some(({ isOpen }) => isOpen);
+  get steps(): StepsSoFar {
+    const numbers = new Set([...this.before.steps.keys(), ...this.added.steps.keys()]);
+    if (numbers.size === 0) return 'none';
+    return [...numbers].some((number) => this.step(number)!.isOpen) ? 'open' : 'ended';
   }
 
   /** Whether a log of the build is in several chunks. */

@@ -1,5 +1,6 @@
 import type { LockPartyResource, LockResource } from '@millrace/contracts';
 import { type LockDefinition, WHOLE_BUILD } from '@millrace/domain';
+import { isPrepared } from '../claims/preparation.js';
 import type { Queryable } from '../sql.js';
 import { seconds } from './history.js';
 import { shapeOf } from './query.js';
@@ -28,6 +29,7 @@ interface UseRow {
   readonly builderName: string;
   readonly buildNumber: number | null;
   readonly step: number;
+  readonly isPrepared: number;
   readonly mode: string;
   readonly count: number;
   /** When it was taken, or asked for first. */
@@ -44,14 +46,14 @@ export class LockReads {
     );
     const holds = await this.db.all<UseRow & { resources: string }>(
       `SELECT h.lock_id AS lockId, h.worker_id AS workerId, c.request_id AS requestId, h.build_id AS buildId,
-         c.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, h.step_number AS step, h.mode, h.amount AS \`count\`, h.taken_at_ms AS atMs, h.resources
+         c.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, h.step_number AS step, ${isPrepared('h.build_id')} AS isPrepared, h.mode, h.amount AS \`count\`, h.taken_at_ms AS atMs, h.resources
        FROM lock_holds h JOIN claims c ON c.build_id = h.build_id JOIN builds b ON b.id = c.build_id
          JOIN builders r ON r.id = c.builder_id
        ORDER BY h.taken_at_ms, h.build_id`,
     );
     const waits = await this.db.all<UseRow>(
       `SELECT w.lock_id AS lockId, w.worker_id AS workerId, w.request_id AS requestId, w.build_id AS buildId,
-         w.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, w.step_number AS step, w.mode, w.amount AS \`count\`, w.since_ms AS atMs
+         w.builder_id AS builderId, r.name AS builderName, b.number AS buildNumber, w.step_number AS step, ${isPrepared('w.build_id')} AS isPrepared, w.mode, w.amount AS \`count\`, w.since_ms AS atMs
        FROM lock_waits w LEFT JOIN queue q ON q.request_id = w.request_id LEFT JOIN claims c ON c.build_id = w.build_id
          LEFT JOIN builds b ON b.id = c.build_id JOIN builders r ON r.id = w.builder_id
        WHERE c.build_id IS NOT NULL OR (w.build_id = 0 AND q.request_id IS NOT NULL)
@@ -85,7 +87,7 @@ function byLock<T extends UseRow>(rows: readonly T[]): Map<number, T[]> {
   return groups;
 }
 
-function partyOf({ requestId, count, mode, step, workerId, ...row }: UseRow): LockPartyResource {
+function partyOf({ requestId, count, mode, step, isPrepared, workerId, ...row }: UseRow): LockPartyResource {
   return {
     build_number: row.buildNumber,
     builder_name: row.builderName,
@@ -94,7 +96,7 @@ function partyOf({ requestId, count, mode, step, workerId, ...row }: UseRow): Lo
     buildrequestid: requestId,
     count,
     mode,
-    step_number: step === WHOLE_BUILD ? null : step,
+    step_number: step === WHOLE_BUILD ? null : step + isPrepared,
     workerid: workerId === 0 ? null : workerId,
   };
 }

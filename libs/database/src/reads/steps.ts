@@ -1,4 +1,5 @@
 import type { LogResource, StepResource } from '@millrace/contracts';
+import { isPrepared } from '../claims/preparation.js';
 import { allIn, type Queryable } from '../sql.js';
 import { endSeconds, seconds } from './history.js';
 import { shapeOf } from './query.js';
@@ -36,7 +37,7 @@ export const LOG_SHAPE = shapeOf<LogResource>({
   },
 });
 
-const STEP_COLUMNS = `s.id, s.build_id AS buildId, s.number, s.name, s.started_at_ms AS startedAtMs, s.complete_at_ms AS completeAtMs,
+const STEP_COLUMNS = `s.id, s.build_id AS buildId, s.number + ${isPrepared('s.build_id')} AS number, s.name, s.started_at_ms AS startedAtMs, s.complete_at_ms AS completeAtMs,
   s.results, s.state_string AS stateString, s.urls, s.hidden, s.locks_ms AS locksMs`;
 const LOG_COLUMNS = `l.id, l.step_id AS stepId, l.name, l.slug, l.type, l.num_lines AS numLines, l.complete`;
 
