@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HookDeliveryStore } from '@millrace/database';
 import { eventually, hookDelivery } from '@millrace/testing';
 import { Repository, type Scheduler, Site } from './site.js';
 
@@ -14,7 +15,10 @@ const configure = (parser: string): void =>
   site.configure({
     schedulers: `anyBranch('s', { builders: ['b'], filter: { branch: 'main' } })`,
     changeSources: `gitPoller({ name: 'p', repository: '${repository.url}', pollIntervalSeconds: 3600 })`,
+    projects: `{ name: 'widgets' }`,
+    codebases: `{ name: 'app', project: 'widgets' }`,
     hooks: `githubHook({ secretEnv: 'HOOK_SECRET' }),
+      githubHook({ name: 'app', secretEnv: 'HOOK_SECRET', project: 'widgets', codebase: 'app' }),
       baseHook({ secretEnv: 'HOOK_SECRET' }),
       pollerHook({ secretEnv: 'HOOK_SECRET', allowed: ['p'] }),
       customHook('mine', { secretEnv: 'HOOK_SECRET', signature: { token: 'X-Mine' }, parse: ${parser} }),
@@ -82,6 +86,40 @@ describe('POST /change_hook', () => {
     const kept = await site.db.get<{ headers: string }>(`SELECT headers FROM hook_deliveries WHERE id = ?`, [delivery]);
     expect(JSON.parse(kept!.headers)).toMatchObject({ 'x-github-event': 'push' });
     expect(kept!.headers).not.toContain('signature');
+  });
+
+  it('records the commits of a push, and the branch, where their codebase is listed', async () => {
+    const commits = () => site.db.all(`SELECT revision, parent_revision AS parent FROM codebase_commits ORDER BY id`);
+    const branches = () =>
+      site.db.all(`SELECT b.name, c.revision FROM codebase_branches b JOIN codebase_commits c ON c.id = b.commit_id`);
+    // The push before this was to a hook without a codebase.
+    expect(await commits()).toEqual([]);
+    const { delivery } = (await post('github/app', PUSH, signed(PUSH, 'push-app'))).body;
+    expect(await read(delivery)).toMatchObject({ state: 'done' });
+    const pushed = [
+      { revision: '1'.repeat(40), parent: null },
+      { revision: '2'.repeat(40), parent: null },
+    ];
+    expect(await commits()).toEqual(pushed);
+    expect(await branches()).toEqual([{ name: 'main', revision: '2'.repeat(40) }]);
+
+    const { commits: both, ...push } = JSON.parse(PUSH) as { commits: { id: string }[]; before: string };
+    const revision = '3'.repeat(40);
+    const one = JSON.stringify({
+      ...push,
+      before: '2'.repeat(40),
+      after: revision,
+      commits: [{ ...both[1], id: revision }],
+    });
+    const next = (await post('github/app', one, signed(one, 'push-next'))).body.delivery;
+    expect(await read(next)).toMatchObject({ state: 'done' });
+    expect(await commits()).toEqual([...pushed, { revision, parent: '2'.repeat(40) }]);
+    expect(await branches()).toEqual([{ name: 'main', revision }]);
+
+    // What is read again makes no changes, and takes no branch back.
+    await new HookDeliveryStore(site.db).replay(delivery, { again: false });
+    expect(await read(delivery)).toMatchObject({ state: 'done' });
+    expect(await branches()).toEqual([{ name: 'main', revision }]);
   });
 
   it('refuses another body under the same delivery id', async () => {

@@ -533,8 +533,8 @@ describe('compileConfig', () => {
         `codebases[3].name is "1"; expected a name of 1 to 190 letters, digits and _.-, of which the first is no digit`,
         `codebases[3].project is 'other', but no project has that name`,
         `codebases[1].name is "app"; expected a name that is used once in a project`,
-        `codebases[2].name is "lib"; expected the codebase of a Git poller with the project 'p'`,
-        `codebases[3].name is "1"; expected the codebase of a Git poller with the project 'other'`,
+        `codebases[2].name is "lib"; expected the codebase of a Git poller or a hook with the project 'p'`,
+        `codebases[3].name is "1"; expected the codebase of a Git poller or a hook with the project 'other'`,
       ],
     ],
     [

@@ -128,7 +128,6 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
   unique(changeSources, sourceReaders);
   const codebaseReaders = section('codebases');
   const codebases = codebaseReaders.map((reader) => compileCodebase(reader, projectNames));
-  checkCodebases(codebases, codebaseReaders, changeSources);
   const hookReaders = section('hooks');
   const hookSecrets = new Map<string, string>();
   const hooks = hookReaders.map((reader) => {
@@ -137,6 +136,7 @@ export function compileConfig(user: unknown, options: CompileOptions = {}): Comp
     return hook;
   });
   unique(hooks, hookReaders);
+  checkCodebases(codebases, codebaseReaders, changeSources, hooks);
   builderReaders.forEach((reader, index) => {
     noteMissingCodebases(reader, suppliedCodebases(builders[index]!.name, schedulers, changeSources));
   });

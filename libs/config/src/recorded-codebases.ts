@@ -1,4 +1,4 @@
-import type { CompiledChangeSource, CompiledCodebase } from '@millrace/contracts';
+import type { CompiledChangeSource, CompiledCodebase, CompiledHook } from '@millrace/contracts';
 import { type ObjectReader, references } from './object-reader.js';
 
 /** Its name is a part of addresses, in which it does not look like a number. */
@@ -7,7 +7,7 @@ const NAME = {
   expected: 'a name of 1 to 190 letters, digits and _.-, of which the first is no digit',
 };
 
-/** A codebase whose commits are recorded: by the Git pollers with this `project` and `codebase`. */
+/** A codebase whose commits are recorded: by the Git pollers, and from the pushes of the hooks, with this `project` and `codebase`. */
 export interface RecordedCodebaseDefinition {
   readonly name: string;
   readonly project: string;
@@ -24,17 +24,22 @@ export function compileCodebase(reader: ObjectReader, projects: ReadonlySet<stri
   return { name, project, slug };
 }
 
-/** Reports codebases that are there twice, and those whose commits no poller records. */
+/** Reports codebases that are there twice, and those whose commits nobody records. */
 export function checkCodebases(
   codebases: readonly CompiledCodebase[],
   readers: readonly ObjectReader[],
   sources: readonly CompiledChangeSource[],
+  hooks: readonly CompiledHook[],
 ): void {
   for (const [index, { name, project }] of codebases.entries()) {
     const is = (other: CompiledCodebase): boolean => other.name === name && other.project === project;
     if (codebases.findIndex(is) < index) readers[index]!.problem('name', 'a name that is used once in a project');
-    else if (!sources.some((source) => isOf(codebases[index]!, source)))
-      readers[index]!.problem('name', `the codebase of a Git poller with the project '${project}'`);
+    else if (
+      !sources.some((source) => isOf(codebases[index]!, source)) &&
+      // A delivery names the project where the hook does not.
+      !hooks.some((hook) => hook.codebase === name && (hook.project ?? project) === project)
+    )
+      readers[index]!.problem('name', `the codebase of a Git poller or a hook with the project '${project}'`);
   }
 }
 

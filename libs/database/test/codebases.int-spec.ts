@@ -48,8 +48,8 @@ onEveryDatabase('the commits of a codebase', (get) => {
   /** Moves a branch over commits, each with its first parent. */
   const move = async (branch: string, ...commits: (readonly [string, string | null])[]): Promise<number> => {
     moves += 1;
-    const changes = commits.map(([revision]) => change(branch, revision));
-    return (await new IntakeStore(get().db).addChanges(changes, { owner, parents: new Map(commits) })).length;
+    const changes = commits.map(([revision, parent]) => ({ ...change(branch, revision), parent }));
+    return (await new IntakeStore(get().db).addChanges(changes, { owner })).length;
   };
   const all = async () => (await reads().commits(withFilter(EVERYTHING, 'codebaseid', await codebaseId()))).rows;
   const idOf = async (revision: string): Promise<number> =>
@@ -123,8 +123,8 @@ onEveryDatabase('the commits of a codebase', (get) => {
   }, 30_000);
 
   it('are not recorded of a codebase that is not configured', async () => {
-    const other = { ...change('main', 'o1'), codebase: 'lib' };
-    const recorded = new IntakeStore(get().db).addChanges([other], { owner, parents: new Map([['o1', null]]) });
+    const other = { ...change('main', 'o1'), codebase: 'lib', parent: null };
+    const recorded = new IntakeStore(get().db).addChanges([other], { owner });
     await expect(recorded).rejects.toMatchObject({ code: 'no-codebase' });
   });
 });

@@ -213,7 +213,7 @@ export class GitPoller {
       }
       const ids = await this.ports.intake.addChanges(
         commits.map((commit) => this.change(commit, branch, id)),
-        { owner, state, ...(this.source.recordsCommits && { parents: parentsOf(commits) }) },
+        { owner, state },
       );
       for (const id of ids) this.ports.hints.publish(hints.change(id));
       if (ids.length > 0)
@@ -222,7 +222,7 @@ export class GitPoller {
   }
 
   private change(commit: Commit, branch: string, moveId: string): NewChange {
-    const { name, repository, project, codebase, category } = this.source;
+    const { name, repository, project, codebase, category, recordsCommits } = this.source;
     return {
       dedupKey: JSON.stringify(['git', name, branch, moveId, commit.revision]),
       author: commit.author,
@@ -238,12 +238,9 @@ export class GitPoller {
       whenMs: commit.committedAtMs,
       files: commit.files,
       properties: {},
+      ...(recordsCommits && { parent: commit.parent }),
     };
   }
-}
-
-function parentsOf(commits: readonly Commit[]): ReadonlyMap<string, string | null> {
-  return new Map(commits.map(({ revision, parent }) => [revision, parent]));
 }
 
 /** Whether a selection may contain that name. */

@@ -1,5 +1,5 @@
 import { type Delivery, hookDialect, type HookChange } from '@millrace/config';
-import { type CompiledHook, hints } from '@millrace/contracts';
+import { type CompiledCodebase, type CompiledHook, hints } from '@millrace/contracts';
 import {
   type DeliveryOutcome,
   type HookDeliveryStore,
@@ -26,6 +26,8 @@ export interface HookRunnerPorts {
 
 export interface HookRunnerOptions {
   readonly hook: CompiledHook;
+  /** Codebases whose commits are recorded. */
+  readonly codebases: readonly CompiledCodebase[];
   readonly call: CallbackCaller;
   /** The release and revision. What another one could not read is tried again. */
   readonly readBy: string;
@@ -133,7 +135,7 @@ export class HookRunner {
 
   /** Reads a delivery. What cannot be read now or later becomes its outcome; an error that may go away is thrown. */
   private async outcomeOf(delivery: WaitingDelivery): Promise<DeliveryOutcome> {
-    const { hook, call } = this.options;
+    const { hook, call, codebases } = this.options;
     const { headers, body, query } = delivery;
     const given: Delivery = { headers, body, query };
     const dialect = hookDialect(hook.dialect);
@@ -146,7 +148,10 @@ export class HookRunner {
         if (reading.kind === 'ask') return { kind: 'failed', reason: 'the dialect asks without end' };
       }
       if (reading.kind !== 'changes') return reading;
-      return { kind: 'changes', changes: reading.changes.map((change, i) => newChange(delivery, change, i)) };
+      return {
+        kind: 'changes',
+        changes: reading.changes.map((change, i) => newChange(delivery, change, { at: i, codebases })),
+      };
     } catch (error) {
       // The configuration's thread is being ended: somebody else reads the delivery.
       if (error instanceof OperationalError) throw error;
@@ -162,12 +167,14 @@ function failed(error: unknown): DeliveryOutcome {
 /** A change is recognised when the delivery is read again, whatever else the delivery is found to hold then. */
 function newChange(
   { hook, deliveryKey, generation, receivedAtMs }: WaitingDelivery,
-  change: HookChange,
-  at: number,
+  { parent, ...change }: HookChange,
+  { at, codebases }: { readonly at: number; readonly codebases: readonly CompiledCodebase[] },
 ): NewChange {
   const { branch, revision, repository, codebase } = change;
+  const isRecorded = codebases.some(({ name, project }) => name === codebase && project === change.project);
   return {
     ...change,
+    ...(isRecorded && parent !== undefined && { parent }),
     dedupKey: JSON.stringify(['hook', hook, deliveryKey, generation, repository, codebase, branch, revision ?? at]),
     whenMs: change.whenMs ?? receivedAtMs,
     properties: propertiesFrom(change.properties, 'Change'),

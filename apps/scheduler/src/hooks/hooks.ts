@@ -29,7 +29,8 @@ export class Hooks {
     const call = callbackCaller(host, log);
     const readBy = `${VERSION} ${host.fingerprint.slice(0, 12)}`;
     const everyMs = this.settings.pollIntervalMs;
-    this.runners = config.hooks.map((hook) => new HookRunner({ hook, call, readBy, everyMs }, ports));
+    const { codebases = [] } = config;
+    this.runners = config.hooks.map((hook) => new HookRunner({ hook, codebases, call, readBy, everyMs }, ports));
     this.dropping = new Loop({
       name: 'hook-bodies',
       everyMs: DROP_EVERY_MS,

@@ -67,6 +67,40 @@ describe('a hook', () => {
   });
 });
 
+describe('a push', () => {
+  const changesOf = (reading: unknown) =>
+    (reading as { changes: { branch: string; parent?: string | null }[] }).changes;
+
+  it.each([
+    ['github', 'push', [null, null]],
+    ['github', 'branch-created', [null]],
+    ['gitlab', 'push', [null, null]],
+    ['gitea', 'push', [null, null]],
+    ['bitbucket', 'push', ['8'.repeat(40)]],
+    ['github', 'tag', [undefined]],
+    ['gitlab', 'tag', [undefined]],
+    ['gitea', 'tag', [undefined]],
+    ['github', 'pull-opened', [undefined]],
+    ['gitlab', 'merge-request', [undefined]],
+    ['gitea', 'pull-opened', [undefined]],
+    ['bitbucket', 'pull-created', [undefined]],
+  ])('to a branch is of commits, with the parents that are certain: %s, %s', (dialect, name, parents) => {
+    expect(changesOf(delivered(dialect, name)).map(({ parent }) => parent)).toEqual(parents);
+  });
+
+  it.each([
+    [{}, '0a'.repeat(20)],
+    [{ forced: true }, null],
+    [{ created: true }, null],
+  ])('of a single commit to GitHub puts it on what was there before: %j', (fields, parent) => {
+    const { headers, body } = fixture('github', 'push');
+    const { commits, ...push } = body as { commits: object[] };
+    const single = { ...push, commits: commits.slice(-1), ...fields };
+    const reading = read({ dialect: 'github' }, { headers, body: JSON.stringify(single) });
+    expect(changesOf(reading)).toMatchObject([{ parent }]);
+  });
+});
+
 describe('the dialect github', () => {
   const github = (name: string, options: object = {}) => delivered('github', name, options);
 
@@ -74,6 +108,7 @@ describe('the dialect github', () => {
     const common = {
       ...{ author: 'Ada Example <ada@example.org>', committer: 'Grace Example <grace@example.org>', branch: 'main' },
       ...{ category: null, repository: 'https://github.example/acme/widget', project: 'acme/widget', codebase: '' },
+      parent: null,
     };
     expect(github('push')).toEqual({
       kind: 'changes',

@@ -69,4 +69,6 @@ export interface HookChange {
   readonly whenMs: number | null;
   readonly files: readonly string[];
   readonly properties: Readonly<Record<string, JsonValue>>;
+  /** Given for a commit that was pushed to a branch: the first parent's revision; null when the delivery does not say it for certain. */
+  readonly parent?: string | null;
 }

@@ -32,7 +32,7 @@ export class CodebaseCommitEntity {
   @Id() id: number;
   @Big() codebaseId: number;
   @Key(190) revision: string;
-  /** The first parent's revision, recorded or not; null when there is none. */
+  /** The first parent's revision, recorded or not; null when there is none, or none is known. */
   @Key(190, { nullable: true }) parentRevision: string | null;
   @Text() author: string;
   @Text({ nullable: true }) committer: string | null;

@@ -25,9 +25,11 @@ export interface NewChange extends SourceStamp {
   readonly whenMs: number;
   readonly files: readonly string[];
   readonly properties: Properties;
+  /** Given where the change is a commit that its codebase records: the first parent's revision; null where it has none, or none is known. */
+  readonly parent?: string | null;
 }
 
-export interface Change extends Omit<NewChange, 'dedupKey'> {
+export interface Change extends Omit<NewChange, 'dedupKey' | 'parent'> {
   readonly changeId: number;
   readonly seq: number;
 }
@@ -58,8 +60,6 @@ export class IntakeStore {
     source?: {
       readonly owner: Ownership;
       readonly state?: ReadonlyMap<string, unknown>;
-      /** First parents by revision, null for none. Given where the changes are commits that their codebase records. */
-      readonly parents?: ReadonlyMap<string, string | null>;
     },
   ): Promise<number[]> {
     for (;;) {
@@ -69,8 +69,6 @@ export class IntakeStore {
             await assertOwner(tx, source.owner);
             for (const [name, value] of source.state ?? []) await setState(tx, source.owner.name, name, value);
           }
-          // The order of changes is locked from then on, so they come last.
-          if (source?.parents) await recordCommits(tx, changes, source.parents);
           return insertChanges(tx, changes);
         });
       } catch (error) {
@@ -107,7 +105,7 @@ export interface IncomingChange extends NewChange {
 
 /**
  * Adds changes in a transaction, oldest first, by a few statements however many they are: the order of changes is locked meanwhile. Changes
- * that exist already are left out of the answer.
+ * that exist already are left out of the answer. Those that are commits which their codebase records are recorded.
  * @throws UserError `value-too-long`, or that of an address with a secret
  */
 export async function insertChanges(tx: Transaction, changes: readonly IncomingChange[]): Promise<number[]> {
@@ -125,6 +123,10 @@ export async function insertChanges(tx: Transaction, changes: readonly IncomingC
     .map(([hash, change], i) => ({ hash, change, stampId: stampIds[i]! }))
     .filter(({ hash }) => !knownHashes.has(hash));
   if (fresh.length === 0) return [];
+  await recordCommits(
+    tx,
+    fresh.map(({ change }) => change),
+  );
   // Last, and held until the commit: so the order of `seq` is the order in which changes become visible
   // (`docs/adr/0004-sequence-not-ids.md`).
   await tx.defer(`UPDATE counters SET value = value + ? WHERE name = 'change-seq'`, [fresh.length]);
@@ -147,17 +149,21 @@ export async function insertChanges(tx: Transaction, changes: readonly IncomingC
   return rows.map(({ id }) => id);
 }
 
-/**
- * Records changes of one branch, oldest first, as commits of their codebase, and the last one as the branch's newest. Commits that are
- * recorded already stay as they are.
- */
-async function recordCommits(
-  tx: Transaction,
-  changes: readonly NewChange[],
-  parents: ReadonlyMap<string, string | null>,
-): Promise<void> {
-  const head = changes.at(-1);
-  if (!head) return;
+/** Records those changes that are commits, oldest first, and the last one of each branch as its newest. */
+async function recordCommits(tx: Transaction, changes: readonly NewChange[]): Promise<void> {
+  const branches = new Map<string, NewChange[]>();
+  for (const change of changes) {
+    if (change.parent === undefined) continue;
+    const key = JSON.stringify([change.project, change.codebase, change.branch]);
+    const some = branches.get(key);
+    if (some) some.push(change);
+    else branches.set(key, [change]);
+  }
+  for (const some of branches.values()) await recordBranch(tx, some, some.at(-1)!);
+}
+
+/** Records changes of one branch as commits of their codebase. Commits that are recorded already stay as they are. */
+async function recordBranch(tx: Transaction, changes: readonly NewChange[], head: NewChange): Promise<void> {
   const { project, codebase, branch, revision } = head;
   const found = await tx.get<{ id: number }>(
     `SELECT k.id FROM projects p JOIN codebases k ON k.project_id = p.id WHERE p.name = ? AND k.name = ?`,
@@ -167,7 +173,7 @@ async function recordCommits(
   const rows = changes.map((change) => [
     found.id,
     change.revision,
-    parents.get(change.revision!) ?? null,
+    change.parent ?? null,
     change.author.slice(0, PERSON_KEPT),
     change.committer?.slice(0, PERSON_KEPT) ?? null,
     shortened(change.comments),

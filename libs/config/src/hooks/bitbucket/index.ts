@@ -63,6 +63,7 @@ function readPush(hook: Hook, payload: Payload, event: string): Reading {
     }
     // A ref is one change, however many commits were pushed to it: of many, Bitbucket names only the last five.
     changes.push({
+      ...(kind === 'branch' && { parent: head.items('parents')[0]?.optionalText('hash') ?? null }),
       author: head.text('author', 'raw') || actorOf(payload),
       committer: null,
       comments: head.text('message'),

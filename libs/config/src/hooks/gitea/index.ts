@@ -63,6 +63,7 @@ function readPush(hook: Hook, payload: Payload): Reading {
   const skipped = skipReason(hook.skips, head?.text('message') ?? '');
   if (skipped !== null) return ignored(skipped);
   const common = {
+    ...(ref.kind === 'branch' && { parent: null }),
     branch: ref.name,
     category: ref.kind === 'tag' ? 'tag' : null,
     repository: payload.text('repository', 'ssh_url') || payload.required('repository', 'clone_url'),

@@ -44,7 +44,10 @@ function readPush(hook: Hook, payload: Payload): Reading {
   const commits = payload.flag('created') && !head.isMissing ? [head] : payload.items('commits');
   if (commits.length === 0) return { kind: 'ignored', reason: `the push to '${ref.name}' brings no commits` };
   const repository = payload.at('repository');
+  // A delivery has no parents. What a single commit was put on is certain.
+  const isSingle = commits.length === 1 && !payload.flag('created') && !payload.flag('forced');
   const common = {
+    ...(ref.kind === 'branch' && { parent: isSingle ? payload.optionalText('before') : null }),
     branch: ref.name,
     category: ref.kind === 'tag' ? 'tag' : null,
     repository: repository.text('html_url') || repository.required('clone_url'),

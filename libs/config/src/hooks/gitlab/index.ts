@@ -48,6 +48,7 @@ function readPush(hook: Hook, payload: Payload, event: string): Reading {
   const skipped = skipReason(hook.skips, commits.at(-1)?.text('message') ?? '');
   if (skipped !== null) return { kind: 'ignored', reason: skipped };
   const common = {
+    ...(ref.kind === 'branch' && { parent: null }),
     branch: ref.name,
     category: ref.kind === 'tag' ? 'tag' : null,
     repository: payload.text('project', 'git_ssh_url') || payload.required('repository', 'git_ssh_url'),
