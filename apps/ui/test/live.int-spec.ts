@@ -126,10 +126,39 @@ describe('/ws', () => {
     for (const path of ['masters/*/*', 'builders/*/*', 'projects/*/*']) await page.consume(path);
     site.hint(hints.master(site.engine.masterId, 'started'));
     const builderId = site.builder('docs');
-    expect((await page.event(`builders/${builderId}/started`)).m).toMatchObject({ name: 'docs' });
+    const onMaster = { builderid: builderId, masterid: site.engine.masterId, name: 'docs' };
+    expect((await page.event(`builders/${builderId}/started`)).m).toEqual(onMaster);
     expect((await page.event('projects/1/update')).m).toMatchObject({ projectid: 1 });
     site.hint(hints.master(site.engine.masterId, 'stopped'));
-    await page.event(`builders/${builderId}/stopped`);
+    expect((await page.event(`builders/${builderId}/stopped`)).m).toEqual(onMaster);
+    // Whoever keeps whole rows gets one after each of these.
+    const ofBuilder = () => page.events.filter(({ k }) => k.startsWith(`builders/${builderId}/`));
+    await eventually(() => expect(ofBuilder()).toHaveLength(4), { what: 'the updates' });
+    const keys = ofBuilder().map(({ k, m }) => [k.split('/').at(-1), 'tags' in m]);
+    expect(keys).toEqual([
+      ['started', false],
+      ['update', true],
+      ['stopped', false],
+      ['update', true],
+    ]);
+  });
+
+  it('tells of the commit as which a change is recorded, of the branch that it moves, and of their codebase', async () => {
+    const { insertId: codebaseId } = await site.db.run(
+      `INSERT INTO codebases (project_id, name, slug) SELECT id, 'app', 'app' FROM projects WHERE name = 'widgets'`,
+    );
+    const page = await open();
+    for (const path of ['commits/*/*', 'codebases/*/*', 'codebases/*/commits/*/*', 'branches/*/*'])
+      await page.consume(path);
+    site.hint(hints.change(await site.change(7001)));
+    site.hint(hints.change(await site.change(7002, 'main', { codebase: 'app', parent: 'p' })));
+    const revision = '7002'.padStart(40, 'a');
+    expect((await page.event('commits/1/new')).m).toMatchObject({ codebaseid: codebaseId, commitid: 1, revision });
+    await page.event(`codebases/${codebaseId}/commits/1/new`);
+    expect((await page.event('branches/1/update')).m).toMatchObject({ name: 'main', commitid: 1 });
+    site.hint(hints.master(site.engine.masterId, 'started'));
+    expect((await page.event(`codebases/${codebaseId}/update`)).m).toMatchObject({ name: 'app' });
+    expect(page.events).toHaveLength(4);
   });
 
   it('tells of test results under the keys of their set and their build', async () => {

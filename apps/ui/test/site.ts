@@ -15,6 +15,7 @@ import {
   type Incarnation,
   HookDeliveryStore,
   IntakeStore,
+  type NewChange,
   Journal,
   migrate,
   openDatabase,
@@ -167,7 +168,7 @@ export class Site {
     return this.ids.builders.get(name)!;
   }
 
-  async change(n: number, branch = 'main'): Promise<number> {
+  async change(n: number, branch = 'main', fields: Partial<NewChange> = {}): Promise<number> {
     const [id] = await new IntakeStore(this.db).addChanges([
       {
         dedupKey: `change-${n}`,
@@ -184,6 +185,7 @@ export class Site {
         whenMs: 1_700_000_000_000 + n * 1000,
         files: ['a.c', 'doc/b.md'],
         properties: { ticket: [`X-${n}`, 'Change'] },
+        ...fields,
       },
     ]);
     return id!;

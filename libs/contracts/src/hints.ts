@@ -21,8 +21,12 @@ export const EVENTS = {
   test_result_sets: ['new', 'completed'],
   workers: ['connected', 'state_updated', 'missing', 'disconnected'],
   masters: ['started', 'stopped'],
-  builders: ['started', 'update', 'stopped'],
+  // The first two tell a part of the row only, so the whole row comes last.
+  builders: ['started', 'stopped', 'update'],
   projects: ['update'],
+  codebases: ['update'],
+  branches: ['update'],
+  commits: ['new'],
   schedulers: ['updated'],
 } as const;
 

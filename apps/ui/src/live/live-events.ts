@@ -12,8 +12,8 @@ import { Subscriptions } from './subscriptions.js';
 /** Time between two rounds of reading. All hints about one row within this time cost one read. */
 const GATHER_MS = 25;
 
-/** Events by resource (plural) and row. */
-type Pending = Map<string, Map<number, Set<string>>>;
+/** The causes of events (null: the row itself), by event, row and resource (plural). */
+type Pending = Map<string, Map<number, Map<string, Set<number | null>>>>;
 
 /**
  * Turns hints into events: reads each changed row once per round, encodes it once, and sends that to all consumers of its keys, a few at a
@@ -38,13 +38,16 @@ export class LiveEvents implements BeforeApplicationShutdown {
     return this.subscriptions.isEmpty;
   }
 
-  changed({ resource, id, event }: RowEvent): void {
+  /** @param cause the row whose event entails this one; null when none does */
+  changed({ resource, id, event }: RowEvent, cause: number | null = null): void {
     if (this.stopped || this.isUnheard) return;
     let rows = this.pending.get(resource);
-    if (!rows) this.pending.set(resource, (rows = new Map<number, Set<string>>()));
-    const events = rows.get(id);
-    if (events) events.add(event);
-    else rows.set(id, new Set([event]));
+    if (!rows) this.pending.set(resource, (rows = new Map<number, Map<string, Set<number | null>>>()));
+    let events = rows.get(id);
+    if (!events) rows.set(id, (events = new Map<string, Set<number | null>>()));
+    const causes = events.get(event);
+    if (causes) causes.add(cause);
+    else events.set(event, new Set([cause]));
     this.round ??= this.run();
   }
 
@@ -77,24 +80,31 @@ export class LiveEvents implements BeforeApplicationShutdown {
     this.round = null;
   }
 
-  private async tell(events: Resource['events'] | undefined, changed: ReadonlyMap<number, Set<string>>): Promise<void> {
+  private async tell(
+    events: Resource['events'] | undefined,
+    changed: ReadonlyMap<number, ReadonlyMap<string, ReadonlySet<number | null>>>,
+  ): Promise<void> {
     if (!events) return;
     const rows = await events.load([...changed.keys()]);
     for (const sight of this.sights()) {
       for (const row of await seenOf(events.seen, rows, sight)) {
         const happened = changed.get(events.idOf(row));
         if (!happened) continue;
-        const json = JSON.stringify(events.body?.(row) ?? row);
+        const whole = events.body ? '' : JSON.stringify(row);
         for (const event of events.names) {
-          if (!happened.has(event)) continue;
-          for (const key of events.keys(row, event)) await this.send(key, json, sight);
+          const causes = [...(happened.get(event) ?? [])];
+          const messages = causes.map((cause) =>
+            events.body ? JSON.stringify(events.body(row, event, cause)) : whole,
+          );
+          for (const json of new Set(messages))
+            for (const key of events.keys(row, event)) await this.send(key, json, sight);
         }
       }
     }
     for (const { event, rows: rowsOf, resource, as } of events.entails ?? []) {
-      const causes = [...changed].flatMap(([id, happened]) => (happened.has(event) ? [id] : []));
-      if (causes.length === 0) continue;
-      for (const id of await rowsOf(causes)) this.changed({ resource, id, event: as });
+      const ids = [...changed].flatMap(([id, happened]) => (happened.has(event) ? [id] : []));
+      if (ids.length === 0) continue;
+      for (const { id, cause = null } of await rowsOf(ids)) this.changed({ resource, id, event: as }, cause);
     }
   }
 

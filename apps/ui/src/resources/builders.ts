@@ -43,6 +43,9 @@ export function builders({ reads }: ResourcePorts): Resource {
       load: (ids) => catalog.builders(few(ids)),
       idOf: (builder) => builder.builderid,
       keys: (builder, event) => [`builders/${builder.builderid}/${event}`],
+      // As in Buildbot, what starts and stops is a builder on a master.
+      body: (builder, event, masterId) =>
+        event === 'update' ? builder : { builderid: builder.builderid, masterid: masterId, name: builder.name },
       found: { changed: { in: 'builders', appeared: 'update', changed: 'update', vanished: null } },
     },
   });

@@ -39,6 +39,11 @@ export function changes({ reads }: ResourcePorts): Resource {
       load: (ids) => changes.byIds(ids),
       idOf: (change) => change.changeid,
       keys: (change, event) => [`changes/${change.changeid}/${event}`],
+      // A change that is recorded as a commit is so in one transaction.
+      entails: [
+        { event: 'new', rows: (ids) => reads.codebases.commitsOfChanges(ids), resource: 'commits', as: 'new' },
+        { event: 'new', rows: (ids) => reads.codebases.branchesOfChanges(ids), resource: 'branches', as: 'update' },
+      ],
       found: { grown: { in: 'changes', as: 'new' } },
     },
   });

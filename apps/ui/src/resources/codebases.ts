@@ -1,6 +1,14 @@
-import type { BranchResource, CodebaseResource, CommitGraphResource, CommitResource } from '@millrace/contracts';
+import {
+  type BranchResource,
+  type CodebaseResource,
+  type CommitGraphResource,
+  type CommitResource,
+  EVENTS,
+} from '@millrace/contracts';
 import { BRANCHES, CODEBASE_SHAPE, COMMIT_GRAPH_SHAPE, COMMITS, withFilter } from '@millrace/database';
+import type { Reads } from '../reads.js';
 import { address, list, type Resource, resource, type ResourcePorts, single, smallList } from './resource.js';
+import type { Seen } from './seen.js';
 
 /** The codebases whose commits are recorded. */
 export function codebases({ reads }: ResourcePorts): Resource {
@@ -21,6 +29,15 @@ export function codebases({ reads }: ResourcePorts): Resource {
           (await all()).find((one) => one.projectid === projectId && one.name === name) ?? null,
       ),
     ],
+    events: {
+      topic: 'codebases.:id.:event',
+      names: EVENTS.codebases,
+      load: all,
+      idOf: (codebase) => codebase.codebaseid,
+      keys: ({ codebaseid }, event) => [`codebases/${codebaseid}/${event}`],
+      // They come with the start of a master.
+      found: {},
+    },
   });
 }
 
@@ -39,6 +56,16 @@ export function branches({ reads }: ResourcePorts): Resource {
         reads.codebases.branches(withFilter(query, 'codebaseid', id)),
       ),
     ],
+    events: {
+      topic: 'branches.:id.:event',
+      names: EVENTS.branches,
+      load: (ids) => reads.codebases.branchesByIds(ids),
+      idOf: (branch) => branch.branchid,
+      keys: ({ branchid }, event) => [`branches/${branchid}/${event}`],
+      seen: ofSeenCodebases(reads),
+      // They come with the change that moves the branch.
+      found: {},
+    },
   });
 }
 
@@ -60,6 +87,19 @@ export function commits({ reads }: ResourcePorts): Resource {
         reads.codebases.commitByRevision(id, revision),
       ),
     ],
+    events: {
+      topic: 'commits.:id.:event',
+      names: EVENTS.commits,
+      load: (ids) => reads.codebases.commitsByIds(ids),
+      idOf: (commit) => commit.commitid,
+      keys: ({ codebaseid, commitid }, event) => [
+        `commits/${commitid}/${event}`,
+        `codebases/${codebaseid}/commits/${commitid}/${event}`,
+      ],
+      seen: ofSeenCodebases(reads),
+      // They come with their changes.
+      found: {},
+    },
   });
 }
 
@@ -76,4 +116,13 @@ export function commitGraphs({ reads }: ResourcePorts): Resource {
       ),
     ],
   });
+}
+
+/** Returns rows of the codebases whose project somebody sees. */
+function ofSeenCodebases<Row extends { readonly codebaseid: number }>({ codebases }: Reads): Seen<Row> {
+  return async (rows, sight) => {
+    const all = await codebases.codebases();
+    const seen = new Set(all.flatMap((one) => (sight.seesProject(one.projectid) ? [one.codebaseid] : [])));
+    return rows.filter(({ codebaseid }) => seen.has(codebaseid));
+  };
 }

@@ -2,17 +2,19 @@ import { EVENTS, type MasterResource } from '@millrace/contracts';
 import { CATALOG } from '@millrace/database';
 import { address, type Resource, resource, type ResourcePorts, single, smallList } from './resource.js';
 
-export function masters({ reads: { catalog } }: ResourcePorts): Resource {
+export function masters({ reads: { catalog, codebases } }: ResourcePorts): Resource {
   const ofBuilder = async (builderId: number): Promise<MasterResource[]> => {
     const [builder] = await catalog.builders([builderId]);
     return (await catalog.masters()).filter(({ masterid }) => builder?.masterids.includes(masterid));
   };
-  const buildersOf = async (ids: readonly number[]): Promise<number[]> =>
-    (await catalog.builders())
-      .filter(({ masterids }) => masterids.some((id) => ids.includes(id)))
-      .map(({ builderid }) => builderid);
-  const projects = async (): Promise<number[]> =>
-    (await catalog.projects({ tellActive: false })).map(({ projectid }) => projectid);
+  const buildersOf = async (ids: readonly number[]): Promise<{ id: number; cause: number }[]> =>
+    (await catalog.builders()).flatMap(({ builderid: id, masterids }) =>
+      masterids.filter((masterId) => ids.includes(masterId)).map((cause) => ({ id, cause })),
+    );
+  const projects = async (): Promise<{ id: number }[]> =>
+    (await catalog.projects({ tellActive: false })).map(({ projectid: id }) => ({ id }));
+  const allCodebases = async (): Promise<{ id: number }[]> =>
+    (await codebases.codebases()).map(({ codebaseid: id }) => ({ id }));
   return resource<MasterResource>({
     name: 'master',
     shape: CATALOG.masters,
@@ -38,8 +40,11 @@ export function masters({ reads: { catalog } }: ResourcePorts): Resource {
       // A master starts with a configuration, and starts again, so to speak, with a new one.
       entails: [
         { event: 'started', rows: buildersOf, resource: 'builders', as: 'started' },
+        { event: 'started', rows: buildersOf, resource: 'builders', as: 'update' },
         { event: 'started', rows: projects, resource: 'projects', as: 'update' },
+        { event: 'started', rows: allCodebases, resource: 'codebases', as: 'update' },
         { event: 'stopped', rows: buildersOf, resource: 'builders', as: 'stopped' },
+        { event: 'stopped', rows: buildersOf, resource: 'builders', as: 'update' },
       ],
       found: { changed: { in: 'masters', appeared: 'started', changed: 'started', vanished: null } },
     },

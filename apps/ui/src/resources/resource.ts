@@ -129,15 +129,18 @@ export interface Events<Row extends object = object> {
   load(ids: readonly number[]): Promise<Row[]>;
   idOf(row: Row): number;
   keys(row: Row, event: string): string[];
-  /** Returns the message, when it is not the whole row. */
-  body?(row: Row): object;
+  /**
+   * Returns the message, when it is not the whole row.
+   * @param cause the row whose event entails this one; null when none does
+   */
+  body?(row: Row, event: string, cause: number | null): object;
   /** Who sees these rows, when they are not the resource's. */
   readonly seen?: Seen<Row>;
   readonly found: Found;
-  /** Events of other rows that come with a row's event: theirs need no hint. */
+  /** Events of other rows that come with a row's event: theirs need no hint. `cause` is for their messages. */
   readonly entails?: readonly {
     readonly event: string;
-    readonly rows: (ids: readonly number[]) => Promise<readonly number[]>;
+    readonly rows: (ids: readonly number[]) => Promise<readonly { readonly id: number; readonly cause?: number }[]>;
     readonly resource: string;
     readonly as: string;
   }[];

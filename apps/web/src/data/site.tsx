@@ -60,7 +60,7 @@ export function SiteProvider({ children }: { children: ReactNode }): ReactNode {
     path: 'builders?order=name',
     plural: 'builders',
     id: (builder) => builder.builderid,
-    topics: ['builders/*/*'],
+    topics: ['builders/*/update'],
     compare: (a, b) => a.name.localeCompare(b.name),
   });
   const workers = useLive<WorkerResource>({

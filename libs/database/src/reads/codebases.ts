@@ -1,5 +1,5 @@
 import type { BranchResource, CodebaseResource, CommitGraphResource, CommitResource } from '@millrace/contracts';
-import type { Queryable } from '../sql.js';
+import { allIn, chunked, placeholders, type Queryable } from '../sql.js';
 import { readHistory, seconds } from './history.js';
 import type { HistoryTable } from './plan.js';
 import { type Page, type ResourceQuery, shapeOf } from './query.js';
@@ -130,12 +130,41 @@ export class CodebaseReads {
     return row ? toBranch(row) : null;
   }
 
+  async branchesByIds(ids: readonly number[]): Promise<BranchResource[]> {
+    const rows = await allIn<BranchRow>(
+      this.db,
+      ids,
+      (isOneOf) => `SELECT ${BRANCH_COLUMNS} FROM codebase_branches b WHERE b.id IN ${isOneOf}`,
+    );
+    return rows.map(toBranch);
+  }
+
+  /** Returns the branches that these changes have moved. */
+  branchesOfChanges(changeIds: readonly number[]): Promise<{ readonly id: number }[]> {
+    return this.recordsOf(changeIds, 'branch', 'codebase_branches WHERE codebase_id = ? AND name');
+  }
+
   commits(query: ResourceQuery): Promise<Page<CommitResource>> {
     return readHistory<CommitRow, CommitResource>(this.db, COMMITS, COMMIT_COLUMNS, query, toCommit);
   }
 
   commit(id: number): Promise<CommitResource | null> {
     return this.commitWhere('c.id = ?', [id]);
+  }
+
+  async commitsByIds(ids: readonly number[]): Promise<CommitResource[]> {
+    const rows = await allIn<CommitRow>(
+      this.db,
+      ids,
+      (isOneOf) =>
+        `SELECT ${COMMIT_COLUMNS} FROM ${COMMITS.from.table} ${COMMITS.from.joins!} WHERE c.id IN ${isOneOf}`,
+    );
+    return rows.map(toCommit);
+  }
+
+  /** Returns the commits as which these changes are recorded. */
+  commitsOfChanges(changeIds: readonly number[]): Promise<{ readonly id: number }[]> {
+    return this.recordsOf(changeIds, 'revision', 'codebase_commits WHERE codebase_id = ? AND revision');
   }
 
   commitByRevision(codebaseId: number, revision: string): Promise<CommitResource | null> {
@@ -145,6 +174,36 @@ export class CodebaseReads {
   /** Returns how two commits of a codebase go back to the newest that both come from; null when there is none among so many. */
   async commonParent(codebaseId: number, first: number, second: number): Promise<CommitGraphResource | null> {
     return graphOf(await this.lineOf(codebaseId, first), await this.lineOf(codebaseId, second));
+  }
+
+  /** Returns the rows of a table that codebases have for the branches or revisions of changes. */
+  private async recordsOf(
+    changeIds: readonly number[],
+    field: 'branch' | 'revision',
+    table: string,
+  ): Promise<{ readonly id: number }[]> {
+    // Names of projects and those in changes are of different collations, so they are not compared in SQL.
+    const codebases = await this.db.all<{ id: number; name: string; project: string }>(
+      `SELECT k.id, k.name, p.name AS project FROM codebases k JOIN projects p ON p.id = k.project_id`,
+    );
+    if (codebases.length === 0) return [];
+    const changes = await allIn<{ project: string; codebase: string; value: string | null }>(
+      this.db,
+      changeIds,
+      (isOneOf) => `SELECT DISTINCT project, codebase, ${field} AS value FROM changes WHERE id IN ${isOneOf}`,
+    );
+    const rows: { readonly id: number }[] = [];
+    for (const { id, name, project } of codebases) {
+      const its = changes.filter((change) => change.codebase === name && change.project === project);
+      for (const some of chunked(its.flatMap(({ value }) => (value === null ? [] : [value]))))
+        rows.push(
+          ...(await this.db.all<{ id: number }>(`SELECT id FROM ${table} IN ${placeholders(some.length)}`, [
+            id,
+            ...some,
+          ])),
+        );
+    }
+    return rows;
   }
 
   private async commitWhere(condition: string, params: (number | string)[]): Promise<CommitResource | null> {

@@ -102,13 +102,8 @@ export class StepReads {
   }
 
   /** Returns the ids of the logs of these steps. */
-  async logIdsOfSteps(stepIds: readonly number[]): Promise<number[]> {
-    const rows = await allIn<{ id: number }>(
-      this.db,
-      stepIds,
-      (isOneOf) => `SELECT id FROM logs WHERE step_id IN ${isOneOf}`,
-    );
-    return rows.map(({ id }) => id);
+  logIdsOfSteps(stepIds: readonly number[]): Promise<{ readonly id: number }[]> {
+    return allIn(this.db, stepIds, (isOneOf) => `SELECT id FROM logs WHERE step_id IN ${isOneOf}`);
   }
 
   /** Returns all logs of a build in one query, for a page that shows every step. */
