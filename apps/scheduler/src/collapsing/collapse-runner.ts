@@ -1,15 +1,7 @@
 import { type CompiledBuilder, requestCompleted } from '@millrace/contracts';
-import {
-  type CollapseQuestion,
-  type CollapseQuestionStore,
-  type Incarnation,
-  type Ownership,
-  ownershipName,
-  type OwnershipStore,
-} from '@millrace/database';
-import { FencedError } from '@millrace/domain';
-import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import { type CollapseQuestion, type CollapseQuestionStore, type Ownership, ownershipName } from '@millrace/database';
 import { type Asked, collapseAnswer, type CollapseAnswer } from '../core/collapse-answers.js';
+import { type Heard, OwnedLoop, type OwnedLoopPorts } from '../owned-loop.js';
 import type { CallbackCaller } from '../schedulers/judge.js';
 
 /** Longest time for one pair of requests. */
@@ -17,13 +9,8 @@ const TIMEOUT_MS = 2000;
 /** Time for which a callback that failed is not called. */
 const LEFT_OUT_MS = 10_000;
 
-export interface CollapsePorts {
-  readonly me: Incarnation;
-  readonly lease: Pick<Lease, 'mayTakeOver'>;
-  readonly ownerships: OwnershipStore;
+export interface CollapsePorts extends OwnedLoopPorts {
   readonly questions: CollapseQuestionStore;
-  readonly hints: Hints;
-  readonly log: Logger;
 }
 
 export interface CollapseOptions {
@@ -40,8 +27,7 @@ export interface CollapseOptions {
  * is a row, which goes with its answer in one transaction: after the death of a master it is asked again.
  */
 export class CollapseRunner {
-  private readonly loop: Loop;
-  private unsubscribe: () => void = () => undefined;
+  private readonly loop: OwnedLoop;
   /** Callbacks that failed, by handle. */
   private readonly failed = new Map<string, { readonly failed: string; readonly untilMs: number }>();
 
@@ -49,41 +35,41 @@ export class CollapseRunner {
     private readonly options: CollapseOptions,
     private readonly ports: CollapsePorts,
   ) {
-    const round = (signal: AbortSignal) => this.round(signal);
-    this.loop = new Loop({ name: 'collapsing', everyMs: options.everyMs, round, log: ports.log });
+    const { builders, everyMs } = options;
+    const heard: Heard = {
+      prefix: 'buildrequests',
+      matters: (topic, { builderid }) => topic.endsWith('.new') && builders.has(Number(builderid)),
+    };
+    this.loop = new OwnedLoop(
+      {
+        name: 'collapsing',
+        owns: ownershipName.collapsing(),
+        hears: [heard],
+        everyMs,
+        round: (owner, signal) => this.round(owner, signal),
+      },
+      ports,
+    );
   }
 
   start(): void {
-    const { builders } = this.options;
-    this.unsubscribe = this.ports.hints.subscribe('buildrequests', (topic, { builderid }) => {
-      if (topic.endsWith('.new') && builders.has(Number(builderid))) this.loop.nudge();
-    });
     this.loop.start();
   }
 
   /** Stops and waits for the current round. */
-  async stop(): Promise<void> {
-    this.unsubscribe();
-    await this.loop.stop();
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
-  private async round(signal: AbortSignal): Promise<void> {
-    const { ownerships, questions, me, lease, log } = this.ports;
-    const owner = await ownerships.acquire(ownershipName.collapsing(), me, lease.mayTakeOver());
-    if (!owner) return;
-    try {
-      await questions.forget();
-      const { requestIds, hasMore } = await questions.open();
-      for (const requestId of requestIds) {
-        if (signal.aborted) return;
-        await this.decide(owner, requestId);
-      }
-      if (hasMore) this.loop.nudge();
-    } catch (error) {
-      // Another master is the owner now: a normal end of this round.
-      if (!(error instanceof FencedError)) throw error;
-      log.debug({ err: error }, 'fenced');
+  private async round(owner: Ownership, signal: AbortSignal): Promise<void> {
+    const { questions } = this.ports;
+    await questions.forget();
+    const { requestIds, hasMore } = await questions.open();
+    for (const requestId of requestIds) {
+      if (signal.aborted) return;
+      await this.decide(owner, requestId);
     }
+    if (hasMore) this.loop.nudge();
   }
 
   private async decide(owner: Ownership, requestId: number): Promise<void> {

@@ -3,25 +3,18 @@ import { type CompiledCodebase, type CompiledHook, hints } from '@millrace/contr
 import {
   type DeliveryOutcome,
   type HookDeliveryStore,
-  type Incarnation,
   type NewChange,
   type Ownership,
   ownershipName,
-  type OwnershipStore,
   type ReadDelivery,
   type WaitingDelivery,
 } from '@millrace/database';
 import { FencedError, messageOf, OperationalError, printable, propertiesFrom, UserError } from '@millrace/domain';
-import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import { OwnedLoop, type OwnedLoopPorts } from '../owned-loop.js';
 import type { CallbackCaller } from '../schedulers/judge.js';
 
-export interface HookRunnerPorts {
-  readonly me: Incarnation;
-  readonly lease: Pick<Lease, 'mayTakeOver'>;
-  readonly ownerships: OwnershipStore;
+export interface HookRunnerPorts extends OwnedLoopPorts {
   readonly deliveries: HookDeliveryStore;
-  readonly hints: Hints;
-  readonly log: Logger;
 }
 
 export interface HookRunnerOptions {
@@ -40,8 +33,7 @@ const TOGETHER_MS = 200;
 
 /** Reads the deliveries of one hook, in the order in which they came. It is active on one master at a time (I4). */
 export class HookRunner {
-  private readonly loop: Loop;
-  private unsubscribe: (() => void) | null = null;
+  private readonly loop: OwnedLoop;
   /** The ownership under which failed deliveries were given another chance. */
   private retriedAs: number | null = null;
 
@@ -50,41 +42,40 @@ export class HookRunner {
     private readonly ports: HookRunnerPorts,
   ) {
     const { hook, everyMs } = options;
-    const round = (signal: AbortSignal) => this.round(signal);
-    this.loop = new Loop({ name: `hook:${hook.name}`, everyMs, round, log: ports.log });
+    this.loop = new OwnedLoop(
+      {
+        name: `hook:${hook.name}`,
+        owns: ownershipName.hook(hook.name),
+        hears: [{ prefix: 'deliveries' }],
+        everyMs,
+        round: (owner, signal) => this.round(owner, signal),
+      },
+      ports,
+    );
   }
 
   start(): void {
-    this.unsubscribe = this.ports.hints.subscribe('deliveries', () => this.loop.nudge());
     this.loop.start();
   }
 
   /** Stops and waits for the current round. */
-  async stop(): Promise<void> {
-    this.unsubscribe?.();
-    await this.loop.stop();
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
-  private async round(signal: AbortSignal): Promise<void> {
-    const { ownerships, deliveries, me, lease, log } = this.ports;
+  /** Is fenced, too, when somebody has replayed a delivery meanwhile. */
+  private async round(owner: Ownership, signal: AbortSignal): Promise<void> {
+    const { deliveries, log } = this.ports;
     const { hook, readBy } = this.options;
-    const owner = await ownerships.acquire(ownershipName.hook(hook.name), me, lease.mayTakeOver());
-    if (!owner) return;
-    try {
-      if (this.retriedAs !== owner.epoch) {
-        const again = await deliveries.retryFailed(owner, hook.name, readBy);
-        if (again > 0) log.info({ hook: hook.name, deliveries: again }, 'deliveries are read again');
-        this.retriedAs = owner.epoch;
-      }
-      for (let more = true; more && !signal.aborted;) {
-        const { waiting, hasMore } = await deliveries.waiting(hook.name);
-        await this.take(owner, waiting, signal);
-        more = hasMore;
-      }
-    } catch (error) {
-      // Another master is the owner now, or somebody has replayed the delivery: a normal end of this round.
-      if (!(error instanceof FencedError)) throw error;
-      log.debug({ hook: hook.name, err: error }, 'fenced');
+    if (this.retriedAs !== owner.epoch) {
+      const again = await deliveries.retryFailed(owner, hook.name, readBy);
+      if (again > 0) log.info({ hook: hook.name, deliveries: again }, 'deliveries are read again');
+      this.retriedAs = owner.epoch;
+    }
+    for (let more = true; more && !signal.aborted;) {
+      const { waiting, hasMore } = await deliveries.waiting(hook.name);
+      await this.take(owner, waiting, signal);
+      more = hasMore;
     }
   }
 

@@ -15,20 +15,18 @@ import type { CompiledScheduler } from '@millrace/contracts';
 import {
   type Decided,
   type FinishedBuildsetStore,
-  type Incarnation,
   type IntakeStore,
   type KeptCall,
   type Ownership,
   ownershipName,
-  type OwnershipStore,
   type SchedulerBuildset,
   type SchedulerCursors,
   type SchedulerDecision,
   type SchedulerRow,
   type SchedulerStore,
 } from '@millrace/database';
-import { FencedError, type SourceStamp } from '@millrace/domain';
-import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import type { SourceStamp } from '@millrace/domain';
+import { OwnedLoop, type OwnedLoopPorts } from '../owned-loop.js';
 import { announceBuildset } from './announce.js';
 import type { Judge } from './judge.js';
 
@@ -37,15 +35,10 @@ const BATCH = 100;
 /** Longest sleep. What is due is checked at least this often, in case a clock was wrong. */
 const LONGEST_SLEEP_MS = 3_600_000;
 
-export interface RunnerPorts {
-  readonly me: Incarnation;
-  readonly lease: Pick<Lease, 'mayTakeOver'>;
-  readonly ownerships: OwnershipStore;
+export interface RunnerPorts extends OwnedLoopPorts {
   readonly schedulers: SchedulerStore;
   readonly intake: IntakeStore;
   readonly finishedBuildsets: FinishedBuildsetStore;
-  readonly hints: Hints;
-  readonly log: Logger;
 }
 
 export interface RunnerOptions {
@@ -75,60 +68,56 @@ interface Feed<T extends { readonly seq: number }> {
  * cursors (I2, I4). A disabled scheduler gets no causes. Nothing here depends on the kind of scheduler.
  */
 export class SchedulerRunner {
-  private readonly loop: Loop;
-  private unsubscribes: (() => void)[] = [];
+  private readonly loop: OwnedLoop;
   private alarm: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly options: RunnerOptions,
     private readonly ports: RunnerPorts,
   ) {
-    const { scheduler, everyMs } = options;
-    const round = (signal: AbortSignal) => this.round(signal);
-    this.loop = new Loop({ name: `scheduler:${scheduler.name}`, everyMs, round, log: ports.log });
+    const { scheduler, kind, everyMs } = options;
+    const topics = ['schedulers', ...(kind.on.change ? ['changes'] : []), ...(kind.on.buildset ? ['buildsets'] : [])];
+    this.loop = new OwnedLoop(
+      {
+        name: `scheduler:${scheduler.name}`,
+        owns: ownershipName.scheduler(scheduler.name),
+        hears: topics.map((prefix) => ({ prefix })),
+        everyMs,
+        round: (owner, signal) => this.round(owner, signal),
+      },
+      ports,
+    );
   }
 
   start(): void {
-    const { on } = this.options.kind;
-    const topics = ['schedulers', ...(on.change ? ['changes'] : []), ...(on.buildset ? ['buildsets'] : [])];
-    this.unsubscribes = topics.map((topic) => this.ports.hints.subscribe(topic, () => this.loop.nudge()));
     this.loop.start();
   }
 
   /** Stops and waits for the current round. */
   async stop(): Promise<void> {
-    for (const unsubscribe of this.unsubscribes) unsubscribe();
     await this.loop.stop();
     clearTimeout(this.alarm);
   }
 
-  private async round(signal: AbortSignal): Promise<void> {
-    const { ports } = this;
-    const { name } = this.options.scheduler;
-    const owner = await ports.ownerships.acquire(ownershipName.scheduler(name), ports.me, ports.lease.mayTakeOver());
-    if (!owner) return;
+  /** Is fenced, too, when somebody has set the cursors meanwhile. */
+  private async round(owner: Ownership, signal: AbortSignal): Promise<void> {
+    const { intake, finishedBuildsets } = this.ports;
     const { change, buildset } = this.options.kind.on;
-    try {
-      if (change) {
-        await this.follow(owner, signal, {
-          cursor: 'changes',
-          after: (seq, limit) => ports.intake.changesAfter(seq, limit),
-          decide: (state, item) => this.decideChange(state, item),
-        });
-      }
-      if (buildset) {
-        await this.follow(owner, signal, {
-          cursor: 'buildsets',
-          after: (seq, limit) => ports.finishedBuildsets.finishedBuildsetsAfter(seq, limit),
-          decide: (state, item) => buildset(this.options.scheduler, state, item),
-        });
-      }
-      if (!signal.aborted) await this.tellTime(owner);
-    } catch (error) {
-      // Another master is the owner now, or somebody has set the cursors: a normal end of this round.
-      if (!(error instanceof FencedError)) throw error;
-      ports.log.debug({ scheduler: name, err: error }, 'fenced');
+    if (change) {
+      await this.follow(owner, signal, {
+        cursor: 'changes',
+        after: (seq, limit) => intake.changesAfter(seq, limit),
+        decide: (state, item) => this.decideChange(state, item),
+      });
     }
+    if (buildset) {
+      await this.follow(owner, signal, {
+        cursor: 'buildsets',
+        after: (seq, limit) => finishedBuildsets.finishedBuildsetsAfter(seq, limit),
+        decide: (state, item) => buildset(this.options.scheduler, state, item),
+      });
+    }
+    if (!signal.aborted) await this.tellTime(owner);
   }
 
   private async follow<T extends { readonly seq: number }>(

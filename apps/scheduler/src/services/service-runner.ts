@@ -3,31 +3,24 @@ import { type CompiledService, requestCancelled } from '@millrace/contracts';
 import {
   type BuildActionStore,
   type Change,
-  type Incarnation,
   type IntakeStore,
   type OpenRequestRow,
   type Ownership,
   ownershipName,
-  type OwnershipStore,
   type ServiceStore,
 } from '@millrace/database';
-import { FencedError, messageOf, OperationalError } from '@millrace/domain';
-import { type Hints, type Lease, type Logger, Loop } from '@millrace/master';
+import { messageOf, OperationalError } from '@millrace/domain';
+import { type Heard, OwnedLoop, type OwnedLoopPorts } from '../owned-loop.js';
 import type { CallbackCaller } from '../schedulers/judge.js';
 import { BRANCH_KEY_FAILED, BranchKeys } from './branch-keys.js';
 
 /** Most changes that are decided about before the cursor moves. */
 const BATCH = 100;
 
-export interface ServicePorts {
-  readonly me: Incarnation;
-  readonly lease: Pick<Lease, 'mayTakeOver'>;
-  readonly ownerships: OwnershipStore;
+export interface ServicePorts extends OwnedLoopPorts {
   readonly services: ServiceStore;
   readonly intake: IntakeStore;
   readonly actions: BuildActionStore;
-  readonly hints: Hints;
-  readonly log: Logger;
 }
 
 export interface ServiceOptions {
@@ -46,11 +39,10 @@ export interface ServiceOptions {
  * after the cancelling: a cause may come again, and then finds nothing left to cancel. Nothing here depends on the kind of service.
  */
 export class ServiceRunner {
-  private readonly loop: Loop;
+  private readonly loop: OwnedLoop;
   private readonly builderNames: ReadonlyMap<number, string>;
   /** Null when a branch is the same as itself only. */
   private readonly branchKeys: BranchKeys | null;
-  private unsubscribe: () => void = () => undefined;
 
   constructor(
     private readonly options: ServiceOptions,
@@ -60,42 +52,35 @@ export class ServiceRunner {
     const branchKey = kind.branchKey?.(service) ?? null;
     this.branchKeys = branchKey === null ? null : new BranchKeys(branchKey, call);
     this.builderNames = new Map([...builderIds].map(([name, id]) => [id, name]));
-    const round = (signal: AbortSignal) => this.round(signal);
-    this.loop = new Loop({ name: `service:${service.name}`, everyMs, round, log: ports.log });
+    const heard: Heard = kind.on.change
+      ? { prefix: 'changes' }
+      : { prefix: 'buildrequests', matters: (topic) => topic.endsWith('.complete') };
+    this.loop = new OwnedLoop(
+      {
+        name: `service:${service.name}`,
+        owns: ownershipName.service(service.name),
+        hears: [heard],
+        everyMs,
+        round: (owner, signal) => this.round(owner, signal),
+      },
+      ports,
+    );
   }
 
   start(): void {
-    const { change } = this.options.kind.on;
-    const { hints } = this.ports;
-    this.unsubscribe = change
-      ? hints.subscribe('changes', () => this.loop.nudge())
-      : hints.subscribe('buildrequests', (topic) => {
-          if (topic.endsWith('.complete')) this.loop.nudge();
-        });
     this.loop.start();
   }
 
   /** Stops and waits for the current round. */
-  async stop(): Promise<void> {
-    this.unsubscribe();
-    await this.loop.stop();
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
-  private async round(signal: AbortSignal): Promise<void> {
-    const { ports } = this;
-    const { name } = this.options.service;
-    const owner = await ports.ownerships.acquire(ownershipName.service(name), ports.me, ports.lease.mayTakeOver());
-    if (!owner) return;
+  private async round(owner: Ownership, signal: AbortSignal): Promise<void> {
     const { change, failure, removed } = this.options.kind.on;
-    try {
-      if (change) await this.followChanges(owner, signal);
-      if (failure) await this.followFailures(owner, signal);
-      if (removed) await this.lookForRemoved(signal);
-    } catch (error) {
-      // Another master is the owner now: a normal end of this round.
-      if (!(error instanceof FencedError)) throw error;
-      ports.log.debug({ service: name, err: error }, 'fenced');
-    }
+    if (change) await this.followChanges(owner, signal);
+    if (failure) await this.followFailures(owner, signal);
+    if (removed) await this.lookForRemoved(signal);
   }
 
   private async followChanges(owner: Ownership, signal: AbortSignal): Promise<void> {
