@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { OperationalError } from '@millrace/domain';
 import { type ConfigSnapshot, type LoadedFile, portableName } from './load.js';
@@ -7,6 +7,8 @@ import { type ConfigSnapshot, type LoadedFile, portableName } from './load.js';
 const KEPT = 20;
 
 const FINGERPRINT = /^[0-9a-f]{64}$/;
+/** A copy that is being written, with the id of the process that does. */
+const UNFINISHED = /^[0-9a-f]{64}\.(\d{1,10})$/;
 
 /**
  * Copies of the configurations that a machine's masters have loaded, one file each, by fingerprint. The newest ones are kept. Several
@@ -22,20 +24,18 @@ export class KeptRevisions {
     this.file = resolve(configFile);
   }
 
-  /** Keeps what a configuration was made of. The one that was kept last is the last to be deleted. */
+  /** Keeps what a configuration was made of, in place of a damaged copy, too. The one that was kept last is the last to be deleted. */
   async keep(fingerprint: string, snapshot: ConfigSnapshot): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const path = join(this.folder, fingerprint);
-    const now = new Date();
-    if (!(await existed(utimes(path, now, now)))) {
-      const files = Object.fromEntries(
-        Object.entries(snapshot).map(([name, loaded]) => [portableName(this.file, name), loaded]),
-      );
-      // Others read it at any time, so that it appears as a whole.
-      const unfinished = `${path}.${process.pid}`;
-      await writeFile(unfinished, JSON.stringify(files), { mode: 0o600 });
-      await rename(unfinished, path);
-    }
+    const text = JSON.stringify(
+      Object.fromEntries(Object.entries(snapshot).map(([name, loaded]) => [portableName(this.file, name), loaded])),
+    );
+    // Others read it at any time, so that it appears as a whole.
+    const unfinished = `${path}.${process.pid}`;
+    await writeFile(unfinished, text, { mode: 0o600 });
+    await rename(unfinished, path);
+    await this.deleteUnfinished();
     await this.deleteOldest();
   }
 
@@ -57,6 +57,14 @@ export class KeptRevisions {
     return Object.fromEntries(Object.entries(files).map(([name, loaded]) => [resolve(folder, name), loaded]));
   }
 
+  /** Deletes what processes left behind that were killed while they wrote. */
+  private async deleteUnfinished(): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      const pid = Number(UNFINISHED.exec(name)?.[1]);
+      if (pid === process.pid || (pid > 0 && !isRunning(pid))) await rm(join(this.folder, name), { force: true });
+    }
+  }
+
   private async deleteOldest(): Promise<void> {
     const paths = (await readdir(this.folder))
       .filter((name) => FINGERPRINT.test(name))
@@ -71,14 +79,11 @@ export class KeptRevisions {
   }
 }
 
-/** Returns false when the file that something was done to is not there. */
-async function existed(deed: Promise<unknown>): Promise<boolean> {
+function isRunning(pid: number): boolean {
   try {
-    await deed;
-    return true;
+    return process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

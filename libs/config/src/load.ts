@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { access } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf } from '@millrace/domain';
-import { createJiti } from 'jiti';
+import { createJiti, type ModuleCache } from 'jiti';
 import { compileConfig, type CompileOptions, type CompileResult } from './compile.js';
+import { DELETED_FILES, deletedFilesModule, deletedOf, findingDeletedFiles } from './deleted-files.js';
 import { locationIn } from './location.js';
 import { ConfigError } from './problems.js';
 
@@ -18,7 +19,7 @@ export interface LoadedFile {
 
 /**
  * The user's files at the time when they were loaded, by absolute path. Loading with a snapshot gives the same configuration again although
- * the files have changed since, and needs no compiler.
+ * the files have changed since, or are gone but for the configuration file, and needs no compiler.
  */
 export type ConfigSnapshot = Readonly<Record<string, LoadedFile>>;
 
@@ -50,6 +51,7 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
     throw new ConfigError([{ path: '', value: path, expected: 'a configuration file', message, file: path }]);
   });
   const files: Record<string, LoadedFile> = {};
+  const deleted = await deletedOf(Object.keys(snapshot));
   const compiler = createJiti(pathToFileURL(path).href, { fsCache: false, moduleCache: false });
   const jiti = createJiti(pathToFileURL(path).href, {
     fsCache: false,
@@ -58,6 +60,7 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
       '@millrace/config': await import('./for-configurations.js'),
       '@millrace/steps': await importSteps(),
       '@millrace/domain': await import('@millrace/domain'),
+      [DELETED_FILES]: deletedFilesModule(deleted, (name) => load(name, '')),
     },
     transform: (options) => {
       const name = options.filename ?? path;
@@ -65,12 +68,17 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
         code: compiler.transform(options),
         sha256: createHash('sha256').update(options.source).digest('hex'),
       };
-      return { code: files[name].code };
+      const { code } = files[name];
+      return { code: deleted.size > 0 && options.async ? findingDeletedFiles(code) : code };
     },
   });
+  // Deleted files are not where jiti looks for modules, so that it is given them. One cache: who imports each other has the same modules.
+  const cache: ModuleCache = {};
+  const load = async (name: string, source: string): Promise<unknown> =>
+    cache[name]?.exports ?? jiti.evalModule(source, { filename: name, async: true, forceTranspile: true, cache });
   let module: unknown;
   try {
-    module = await jiti.import(path);
+    module = await (deleted.size > 0 ? load(path, await readFile(path, 'utf8')) : jiti.import(path));
   } catch (error) {
     throw error instanceof ConfigError ? error : new ConfigError([problemFrom(error, path, files)]);
   }
