@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { messageOf } from '@millrace/domain';
+import { messageOf, UserError } from '@millrace/domain';
 import { createJiti, type ModuleCache } from 'jiti';
 import { compileConfig, type CompileOptions, type CompileResult } from './compile.js';
-import { DELETED_FILES, deletedFilesModule, deletedOf, findingDeletedFiles } from './deleted-files.js';
+import { deletedOf, IMPORTED_FILES, importedFiles, importingFiles } from './imported-files.js';
 import { locationIn } from './location.js';
 import { ConfigError } from './problems.js';
 
@@ -60,25 +60,29 @@ export async function loadConfig(file: string, snapshot: ConfigSnapshot = {}): P
       '@millrace/config': await import('./for-configurations.js'),
       '@millrace/steps': await importSteps(),
       '@millrace/domain': await import('@millrace/domain'),
-      [DELETED_FILES]: deletedFilesModule(deleted, (name) => load(name, '')),
+      [IMPORTED_FILES]: importedFiles(deleted, (name) => load(name)),
     },
     transform: (options) => {
       const name = options.filename ?? path;
       files[name] = snapshot[name] ?? {
-        code: compiler.transform(options),
+        code: name.endsWith('.json') ? jsonModule(name, options.source) : compiler.transform(options),
         sha256: createHash('sha256').update(options.source).digest('hex'),
       };
       const { code } = files[name];
-      return { code: deleted.size > 0 && options.async ? findingDeletedFiles(code) : code };
+      return { code: options.async ? importingFiles(code) : code };
     },
   });
-  // Deleted files are not where jiti looks for modules, so that it is given them. One cache: who imports each other has the same modules.
+  // One cache: who imports each other has the same modules.
   const cache: ModuleCache = {};
-  const load = async (name: string, source: string): Promise<unknown> =>
-    cache[name]?.exports ?? jiti.evalModule(source, { filename: name, async: true, forceTranspile: true, cache });
+  const load = async (name: string): Promise<unknown> => {
+    const source = deleted.has(name) ? '' : await readFile(name, 'utf8');
+    return (
+      cache[name]?.exports ?? jiti.evalModule(source, { filename: name, async: true, forceTranspile: true, cache })
+    );
+  };
   let module: unknown;
   try {
-    module = await (deleted.size > 0 ? load(path, await readFile(path, 'utf8')) : jiti.import(path));
+    module = await load(path);
   } catch (error) {
     throw error instanceof ConfigError ? error : new ConfigError([problemFrom(error, path, files)]);
   }
@@ -102,6 +106,15 @@ export async function loadAndCompile(
 ): Promise<CompileResult & LoadedConfig> {
   const loaded = await loadConfig(file);
   return { ...loaded, ...compileConfig(loaded.user, { file: loaded.file, sources: loaded.sources, ...options }) };
+}
+
+/** @throws UserError `bad-json` */
+function jsonModule(name: string, source: string): string {
+  try {
+    return `module.exports = ${JSON.stringify(JSON.parse(source))};`;
+  } catch (cause) {
+    throw new UserError('bad-json', `${name} is no JSON: ${messageOf(cause)}`, { file: name }, { cause });
+  }
 }
 
 /** Imports the steps package. It is missing only while the packages themselves are being built one by one. */

@@ -94,13 +94,18 @@ describe('loadInForce', () => {
       'parts/index.ts': `export * from './deep/name.js'; export { title } from '../title';`,
       'parts/deep/name.ts': `import { shown } from '../shown.js'; export const names = () => [shown, import.meta.dirname];`,
       'parts/shown.ts': `import { names } from './deep/name.ts'; export const shown = typeof names;`,
+      'parts/data.json': `{ "from": "JSON" }`,
+      'parts/module.mjs': `import { old } from './old.cjs'; import data from './data.json'; export default [old, data.from];`,
+      'parts/old.cjs': `exports.old = __filename;`,
       'title.ts': `export const title: string = 'one';`,
       'master.config.ts': `import { builder, customStep, defineConfig, worker } from '@millrace/config';
 import { names, title } from './parts';
+import others from './parts/module.mjs';
+import data from './parts/data.json' with { type: 'json' };
 export default (async () => defineConfig({
   title,
   workers: [worker('w', { password: 'x' })],
-  builders: [builder('b', { workers: ['w'], properties: { names: names(), more: (await import('./parts/shown.ts')).shown },
+  builders: [builder('b', { workers: ['w'], properties: { others, data, names: names(), more: (await import('./parts/shown.ts')).shown },
     factory: [customStep('do', async () => 0)] })],
 }))();`,
     };
@@ -113,6 +118,8 @@ export default (async () => defineConfig({
     expect(reverted.missing).toBeNull();
     expect(reverted.host.revision).toEqual(host.revision);
     expect(reverted.host.revision.builders[0]!.properties).toEqual({
+      others: [join(folder, 'parts', 'old.cjs'), 'JSON'],
+      data: { from: 'JSON' },
       names: ['undefined', join(folder, 'parts', 'deep')],
       more: 'undefined',
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { deletedFileAt, findingDeletedFiles } from './deleted-files.js';
+import { deletedFileAt, importingFiles } from './imported-files.js';
 
 describe('the deleted file that an import means', () => {
   const deleted = new Set(['/c/title.ts', '/c/parts/index.ts', '/c/parts/old.cjs', '/c/typed.mts', '/c/noextension']);
@@ -23,9 +23,9 @@ describe('the deleted file that an import means', () => {
   );
 });
 
-describe('code that finds deleted files', () => {
+describe('code that imports by our module', () => {
   it.each([
     ['"use strict";const a = 1;', /^"use strict";jitiImport = .*;const a = 1;$/],
     ['const a = 1;', /^jitiImport = .*;const a = 1;$/],
-  ])('keeps its mode and its lines: %s', (code, expected) => expect(findingDeletedFiles(code)).toMatch(expected));
+  ])('keeps its mode and its lines: %s', (code, expected) => expect(importingFiles(code)).toMatch(expected));
 });
