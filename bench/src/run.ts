@@ -3,6 +3,7 @@ import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measu
 import { backlog, type BacklogSize } from './measures/backlog.js';
 import { claimsPerSecond, THREE_WITH_LOCKS } from './measures/claims.js';
 import { crowd } from './measures/crowd.js';
+import { filters } from './measures/filters.js';
 import { fuzz } from './measures/fuzz.js';
 import { fuzzListeners } from './measures/fuzz-listeners.js';
 import { historyReads } from './measures/history-reads.js';
@@ -33,6 +34,7 @@ export const MEASURES = [
   'claims',
   'claims-backlog',
   'crowd',
+  'filters',
   'hooks',
   'push-intake',
   'workers',
@@ -215,6 +217,11 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
   }
   if (step('crowd')) {
     const { figures, notes } = await crowd(name, options.history);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+  if (step('filters')) {
+    const { figures, notes } = await filters(name, options.history, say);
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }

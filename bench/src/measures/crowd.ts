@@ -1,20 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApiTokenStore, type Database, openDatabase, UserStore } from '@millrace/database';
+import type { Database } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
-import { Cluster, writeHistory } from '@millrace/testing';
-import { Api } from '../api.js';
+import type { Api } from '../api.js';
 import type { CrowdReport, CrowdRequest, CrowdSetup } from '../crowd.js';
 import type { Figure } from '../figures.js';
 import { memoryBytes } from '../processes.js';
 import { latencies } from '../stats.js';
-import { type StackName, startStack } from '../systems/millrace.js';
+import type { StackName } from '../systems/millrace.js';
+import { rowsRead, startSite } from '../systems/site.js';
 import { sampleReads } from './reads.js';
 
-const CONFIG = join(import.meta.dirname, '../../configuration/crowd.config.ts');
-/** Two thirds of them are visible: more than are read one by one. */
-const BUILDERS = 90;
 const CRAWLS_PER_SECOND = 50;
 const STREAMS = 1000;
 const READ_EVERY_MS = 50;
@@ -42,19 +39,8 @@ export async function crowd(
   const figures: Figure[] = [];
   const notes: string[] = [];
   for (const builds of histories) {
-    const stack = await startStack(name);
-    const builders = Array.from({ length: BUILDERS }, (_, i) => `b${i}`);
-    await writeHistory(stack.url, { builds, builders, workers: ['w0'] });
-    const db = openDatabase(stack.url, { connections: 1 });
-    const cluster = await Cluster.start({
-      config: CONFIG,
-      folder: stack.folder,
-      args: ['--no-worker'],
-      ...(stack.databasePid === null ? {} : { database: stack.url }),
-      ...(stack.bus ? { bus: stack.bus.url } : {}),
-      env: { MILLRACE_WORKER_PASSWORD: 'bench', MILLRACE_LOG_LEVEL: 'warn', BENCH_BUILDERS: String(BUILDERS) },
-    });
-    const api = new Api(cluster.url, await tokenOf(db));
+    const site = await startSite(name, builds);
+    const { api, cluster, db } = site;
     let crowd: Crowd | null = null;
     try {
       const ui = cluster.pids('ui')[0]!;
@@ -83,10 +69,7 @@ export async function crowd(
       );
     } finally {
       crowd?.kill();
-      api.close();
-      await db.close();
-      await cluster.stop();
-      await stack.stop();
+      await site.stop();
     }
   }
   return { figures, notes };
@@ -112,18 +95,6 @@ async function phase(api: Api, db: Database): Promise<Phase> {
   const samples = await readsFor(PHASE_MS);
   const after = await rowsRead(db);
   return { ...latencies(samples), rows: before === null ? null : after! - before };
-}
-
-async function rowsRead(db: Database): Promise<number | null> {
-  if (db.dialect.name === 'sqlite') return null;
-  const rows = await db.all<{ Value: string }>(`SHOW GLOBAL STATUS LIKE 'Handler_read%'`);
-  return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
-}
-
-async function tokenOf(db: Database): Promise<string> {
-  const username = 'reader';
-  await new UserStore(db).add({ username, fullName: null, email: null, password: 'long enough', groups: [] });
-  return new ApiTokenStore(db).create({ username, purpose: 'bench', scopes: ['view', 'force'], lifeMs: null });
 }
 
 function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Promise<void> } {
