@@ -15,10 +15,16 @@ import {
 } from './plan.js';
 import { effectiveLimit, HISTORY_LIMIT, type Page, type ResourceQuery, WALK } from './query.js';
 
-/** Rows of a stretch of a walk. */
+/** Rows of a stretch of a walk that looks at all of them. */
 const STRETCH = 1000;
 /** Rows of the first stretch for each that is wanted: where more than every fifth is visible, it has a page of them. */
 const FIRST_STRETCH = 5;
+const TIMES_LONGER = 10;
+
+/** Returns how long the next stretch is in which enough rows may be found: the first is short, each of the others much longer. */
+function lengthAfter(looked: number, wanted: number): number {
+  return Math.min(looked === 0 ? FIRST_STRETCH * wanted : TIMES_LONGER * looked, WALK.rows - looked);
+}
 
 /** A history table, what is selected from it, and how its rows become resources of the API. */
 interface Reading<R extends object, V extends object> {
@@ -134,7 +140,7 @@ async function readVisible<R extends object, V extends object>(
   let looked = 0;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
-    const length = looked === 0 ? Math.min(FIRST_STRETCH * (query.offset + wanted), WALK.rows) : WALK.rows - looked;
+    const length = lengthAfter(looked, query.offset + wanted);
     const edge = await edgeOf(db, stretches, cursor, length);
     const toSkip = query.offset - skipped;
     const { sql, params } = stretches.visible({ cursor, edge }, wanted - found.length, toSkip);
@@ -172,7 +178,7 @@ async function walk<R extends object, V extends object>(
   let edge: Place | null = null;
   let isMore = true;
   while (isMore && found.length < wanted && looked < WALK.rows && performance.now() < untilMs) {
-    const length = inOrder && isNarrow && looked > 0 ? WALK.rows - looked : STRETCH;
+    const length = inOrder && isNarrow ? lengthAfter(looked, wanted) : STRETCH;
     edge = await edgeOf(db, stretches, cursor, length);
     const most = isNarrow ? Math.min(length, wanted - found.length) : length;
     const { sql, params } = stretches.visible({ cursor, edge }, most, 0);
