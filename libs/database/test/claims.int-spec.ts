@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  type BuildEntry,
   type BuildKey,
   BuildReads,
   type ClaimCandidate,
@@ -27,6 +28,32 @@ import { configure, onEveryDatabase, register } from './databases.js';
 /** The first two workers are for many claims. Each other one has one build of this suite. */
 const WORKERS = 60;
 let causes = 0;
+
+/** A database that counts what its transactions send to it by itself. */
+class CountedWays {
+  sent = 0;
+  readonly db: Database;
+
+  constructor(db: Database) {
+    const counted =
+      <A extends readonly unknown[], R>(send: (...args: A) => R) =>
+      (...args: A): R => (this.sent++, send(...args));
+    this.db = Object.assign(Object.create(db) as Database, {
+      transaction: <T>(work: (tx: Transaction) => Promise<T>): Promise<T> =>
+        db.transaction((tx) =>
+          work(
+            Object.assign(Object.create(tx) as Transaction, {
+              all: counted(tx.all.bind(tx)),
+              get: counted(tx.get.bind(tx)),
+              run: counted(tx.run.bind(tx)),
+              sendDeferred: counted(tx.sendDeferred.bind(tx)),
+              ...{ defer: tx.defer.bind(tx), deferAll: tx.deferAll.bind(tx), deferInsert: tx.deferInsert.bind(tx) },
+            }),
+          ),
+        ),
+    });
+  }
+}
 
 onEveryDatabase('claims and journal', (get) => {
   let me: Incarnation;
@@ -143,37 +170,21 @@ onEveryDatabase('claims and journal', (get) => {
   it('claims with three ways to the server and the commit, however many there are, with locks too', async () => {
     const { requestIds } = await submit([11, 12, 13]);
     const { db } = get();
-    let sent = 0;
-    const counting: Database = Object.assign(Object.create(db) as Database, {
-      transaction: <T>(work: (tx: Transaction) => Promise<T>): Promise<T> =>
-        db.transaction((tx) => {
-          const counted =
-            <A extends readonly unknown[], R>(send: (...args: A) => R) =>
-            (...args: A): R => (sent++, send(...args));
-          return work(
-            Object.assign(Object.create(tx) as Transaction, {
-              all: counted(tx.all.bind(tx)),
-              get: counted(tx.get.bind(tx)),
-              run: counted(tx.run.bind(tx)),
-              defer: tx.defer.bind(tx),
-            }),
-          );
-        }),
-    });
-    const one = await new ClaimStore(counting).claim(me, [candidate(requestIds[0]!, 11)]);
-    expect([one.length, sent]).toEqual([1, 3]);
-    sent = 0;
+    const counting = new CountedWays(db);
+    const one = await new ClaimStore(counting.db).claim(me, [candidate(requestIds[0]!, 11)]);
+    expect([one.length, counting.sent]).toEqual([1, 3]);
+    counting.sent = 0;
     const { insertId: lockId } = await db.run(
       `INSERT INTO locks (name, kind, definition) VALUES ('of two claims', 'lock', '{}')`,
     );
     const need = { lockId, workerId: 0, lock: 'of two claims', mode: 'counting', count: 1, capacity: 2 } as const;
-    const two = await new ClaimStore(counting).claim(
+    const two = await new ClaimStore(counting.db).claim(
       me,
       requestIds
         .slice(1)
         .map((id, i) => ({ ...candidate(id, 12 + i), locks: [{ ...need, resources: [], property: null }] })),
     );
-    expect([two.length, sent]).toEqual([2, 3]);
+    expect([two.length, counting.sent]).toEqual([2, 3]);
   });
 
   it('reads the first requests of many builders, in order, and what each queue holds', async () => {
@@ -303,6 +314,15 @@ onEveryDatabase('claims and journal', (get) => {
       ]);
       await store().end(build, { results: Result.SUCCESS, stateString: 'done' });
       expect(await stepsOf(build.buildId)).toHaveLength(2);
+    });
+
+    it('costs no way to the server: it is sent with what begins the first step', async () => {
+      const ways = async (entries: readonly BuildEntry[]): Promise<number> => {
+        const counting = new CountedWays(get().db);
+        await new Journal(counting.db, me, () => undefined).write(await claimOne(1), entries);
+        return counting.sent;
+      };
+      expect(await ways([{ kind: 'worker-ready' }, begins])).toBe(await ways([begins]));
     });
 
     it('is not known of a build whose engine did not record it: its steps count from 0', async () => {
