@@ -1,43 +1,23 @@
 import { Module } from '@nestjs/common';
-import {
-  AuditReads,
-  BelongingReads,
-  BuildReads,
-  BuildRequestReads,
-  BuildsetReads,
-  CatalogReads,
-  ChangeReads,
-  CodebaseReads,
-  DeliveryReads,
-  LockReads,
-  RecentReads,
-  RecordReads,
-  RevisionReads,
-  StepReads,
-  WaitingReads,
-} from '@millrace/database';
-import { madeOfDatabase } from '@millrace/master';
-import { Reads } from './reads.js';
+import type { Database } from '@millrace/database';
+import { DATABASE, madeOfDatabase } from '@millrace/master';
+import { PARTS, READS } from './reads.js';
 
-/** Parts of the reads, for providers that need only one of them. */
-const PARTS = [
-  AuditReads,
-  BelongingReads,
-  BuildReads,
-  BuildRequestReads,
-  BuildsetReads,
-  CatalogReads,
-  ChangeReads,
-  CodebaseReads,
-  DeliveryReads,
-  LockReads,
-  RecentReads,
-  RecordReads,
-  RevisionReads,
-  StepReads,
-  WaitingReads,
-];
+const parts = Object.values(PARTS);
 
-/** All reads of pages, events and commands. */
-@Module({ providers: [Reads, ...PARTS.map((Part) => madeOfDatabase<object>(Part))], exports: [Reads, ...PARTS] })
+/** All reads of pages, events and commands, together and one by one. */
+@Module({
+  providers: [
+    ...parts.map((Part) => madeOfDatabase<object>(Part)),
+    {
+      provide: READS,
+      inject: [DATABASE, ...parts],
+      useFactory: (db: Database, ...made: readonly object[]) => ({
+        ...Object.fromEntries(Object.keys(PARTS).map((name, i) => [name, made[i]])),
+        db,
+      }),
+    },
+  ],
+  exports: [READS, ...parts],
+})
 export class ReadsModule {}

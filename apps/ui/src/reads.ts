@@ -1,4 +1,3 @@
-import { Inject, Injectable } from '@nestjs/common';
 import {
   AuditReads,
   BelongingReads,
@@ -17,28 +16,31 @@ import {
   StepReads,
   WaitingReads,
 } from '@millrace/database';
-import { DATABASE } from '@millrace/master';
+
+/** The parts of `Reads`. A provider that needs only one of them has its class injected. */
+export const PARTS = {
+  builds: BuildReads,
+  requests: BuildRequestReads,
+  buildsets: BuildsetReads,
+  changes: ChangeReads,
+  deliveries: DeliveryReads,
+  steps: StepReads,
+  catalog: CatalogReads,
+  waiting: WaitingReads,
+  locks: LockReads,
+  recent: RecentReads,
+  records: RecordReads,
+  codebases: CodebaseReads,
+  revisions: RevisionReads,
+  audit: AuditReads,
+  belongings: BelongingReads,
+} as const;
 
 /** All reads of pages, events and commands. */
-@Injectable()
-export class Reads {
-  constructor(
-    readonly builds: BuildReads,
-    readonly requests: BuildRequestReads,
-    readonly buildsets: BuildsetReads,
-    readonly changes: ChangeReads,
-    readonly deliveries: DeliveryReads,
-    readonly steps: StepReads,
-    readonly catalog: CatalogReads,
-    readonly waiting: WaitingReads,
-    readonly locks: LockReads,
-    readonly recent: RecentReads,
-    readonly records: RecordReads,
-    readonly codebases: CodebaseReads,
-    readonly revisions: RevisionReads,
-    readonly audit: AuditReads,
-    readonly belongings: BelongingReads,
-    /** For the contents of logs, which are read in pieces. */
-    @Inject(DATABASE) readonly db: Database,
-  ) {}
-}
+export type Reads = { readonly [Name in keyof typeof PARTS]: InstanceType<(typeof PARTS)[Name]> } & {
+  /** For the contents of logs, which are read in pieces. */
+  readonly db: Database;
+};
+
+/** `Reads`. */
+export const READS = Symbol('READS');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Controller, Get, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { EVERYTHING } from '@millrace/database';
 import { printable, type Result, UserError } from '@millrace/domain';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,7 +7,7 @@ import { Access } from '../access/access.js';
 import { AccessPolicy } from '../access/access-policy.js';
 import { Callers } from '../access/callers.js';
 import { addressOf } from '../http/api-request.js';
-import { Reads } from '../reads.js';
+import { READS, type Reads } from '../reads.js';
 import { Sights } from '../resources/sights.js';
 import { type AvatarRequest, avatarRequest, gravatarOf, initialsPicture } from './avatar.js';
 import { Avatars } from './avatars.js';
@@ -24,7 +24,7 @@ const SVG = 'image/svg+xml';
 @Controller()
 export class PicturesController {
   constructor(
-    private readonly reads: Reads,
+    @Inject(READS) private readonly reads: Reads,
     private readonly access: Access,
     private readonly policy: AccessPolicy,
     private readonly sights: Sights,

@@ -1,8 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { BuildActionStore, HookDeliveryStore, RevertStore, WorkerActionStore } from '@millrace/database';
 import type { Sight } from '@millrace/domain';
 import { Hints } from '@millrace/master';
-import { Reads } from '../reads.js';
+import { READS, type Reads } from '../reads.js';
 import { adoptions } from './adoptions.js';
 import { audit } from './audit.js';
 import { builders } from './builders.js';
@@ -69,7 +69,7 @@ export class ResourceTable {
   private readonly byPlural: ReadonlyMap<string, Resource>;
 
   constructor(
-    reads: Reads,
+    @Inject(READS) reads: Reads,
     actions: BuildActionStore,
     workerActions: WorkerActionStore,
     deliveries: HookDeliveryStore,
