@@ -1,49 +1,27 @@
-import {
-  type BeforeApplicationShutdown,
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { BelongingReads, CatalogReads } from '@millrace/database';
 import { ANYONE, type Belongings, rolesOf, Sight } from '@millrace/domain';
-import { LOG, type Logger, Loop, SETTINGS, type UiSettings } from '@millrace/master';
+import { LOG, type Logger, SETTINGS, type UiSettings } from '@millrace/master';
 import { AccessPolicy } from '../access/access-policy.js';
+import { ReadAtPolls } from '../access/read-at-polls.js';
 import { type Caller, personOf } from './caller.js';
 
-/**
- * Says what callers see. Which projects there are, what belongs to them and who sees them is read at start and then at every poll, so that no
- * request waits for it. Where no project is hidden from anybody, nothing is.
- */
+/** Says what callers see: which projects there are, what belongs to them and who sees them. Where no project is hidden from anybody, nothing is. */
 @Injectable()
-export class Sights implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
+export class Sights extends ReadAtPolls {
   /** Null while nothing is hidden. */
   private belongings: Belongings | null = null;
   private byRoles = new Map<string, Sight | null>();
   private byCaller = new WeakMap<Caller, Sight | null>();
-  private readonly loop: Loop;
 
   constructor(
     private readonly reads: BelongingReads,
     private readonly catalog: CatalogReads,
     @Inject(AccessPolicy) private readonly policy: Pick<AccessPolicy, 'www'>,
-    @Inject(SETTINGS) { pollIntervalMs }: Pick<UiSettings, 'pollIntervalMs'>,
+    @Inject(SETTINGS) settings: Pick<UiSettings, 'pollIntervalMs'>,
     @Inject(LOG) log: Logger,
   ) {
-    this.loop = new Loop({ name: 'sights', everyMs: pollIntervalMs, round: () => this.read(), log });
-  }
-
-  /** Nobody is answered before it is known what is hidden. */
-  async onModuleInit(): Promise<void> {
-    await this.read();
-  }
-
-  onApplicationBootstrap(): void {
-    this.loop.start();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.loop.stop();
+    super('sights', settings, log);
   }
 
   /** Whether everybody sees everything. */
@@ -67,7 +45,7 @@ export class Sights implements OnModuleInit, OnApplicationBootstrap, BeforeAppli
     return sight;
   }
 
-  private async read(): Promise<void> {
+  protected async read(): Promise<void> {
     const projects = await this.reads.projects();
     const { defaultVisibility } = this.policy.www;
     const isAnyHidden = defaultVisibility !== undefined || projects.some(({ visibleTo }) => visibleTo !== null);
