@@ -115,17 +115,17 @@ describe('the files of the web app', () => {
     expect((await get(ui, script, { 'if-none-match': plain.headers.etag! })).status).toBe(304);
   });
 
-  it.each(['/auth', '/config/x', '/ws/x', '/badges', '/metrics/x'])(
-    '%s is no page: programs get an error that they can read',
-    async (path) => {
-      const { status, headers, body } = await get(ui, path);
-      expect([status, headers['content-type']]).toEqual([404, 'application/json; charset=utf-8']);
-      expect(JSON.parse(body.toString())).toMatchObject({
-        code: 'invalid-path',
-        error: expect.stringMatching(/nothing/),
-      });
-    },
-  );
+  it.each([
+    ...['/auth', '/config/x', '/ws/x', '/badges', '/metrics/x', '/config.json'].map((path) => ['GET', path] as const),
+    ['POST', '/avatar'] as const,
+  ])('%s %s is no page: programs get an error that they can read', async (method, path) => {
+    const { status, headers, body } = await get(ui, path, {}, method);
+    expect([status, headers['content-type']]).toEqual([404, 'application/json; charset=utf-8']);
+    expect(JSON.parse(body.toString())).toMatchObject({
+      code: 'invalid-path',
+      error: expect.stringMatching(/nothing/),
+    });
+  });
 
   it('answers every route of the app as a page that there is', async () => {
     const source = readFileSync(fileURLToPath(new URL('../../web/src/app.tsx', import.meta.url)), 'utf8');

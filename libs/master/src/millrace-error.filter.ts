@@ -1,6 +1,6 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
-import { MillraceError, OperationalError, UserError } from '@millrace/domain';
-import type { FastifyReply } from 'fastify';
+import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
+import { MillraceError, OperationalError, printable, UserError } from '@millrace/domain';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const STATUS: ReadonlyMap<string, number> = new Map([
   ['bad-signature', 401],
@@ -35,11 +35,19 @@ export function errorAnswer(error: MillraceError): { readonly status: number; re
   };
 }
 
-/** Answers an error of a handler with `{ error, code, … }`. */
-@Catch(MillraceError)
-export class MillraceErrorFilter implements ExceptionFilter<MillraceError> {
-  catch(error: MillraceError, host: ArgumentsHost): void {
-    const { status, body } = errorAnswer(error);
-    void host.switchToHttp().getResponse<FastifyReply>().status(status).send(body);
+/** Answers an error of a handler, and a request that no handler is for, with `{ error, code, … }`. */
+@Catch(MillraceError, NotFoundException)
+export class MillraceErrorFilter implements ExceptionFilter<MillraceError | NotFoundException> {
+  catch(error: MillraceError | NotFoundException, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const { status, body } = errorAnswer(
+      error instanceof MillraceError ? error : nothingAt(http.getRequest<FastifyRequest>()),
+    );
+    void http.getResponse<FastifyReply>().status(status).send(body);
   }
+}
+
+function nothingAt({ method, url }: FastifyRequest): UserError {
+  const path = url.split('?')[0]!;
+  return new UserError('invalid-path', `there is nothing to ${method} at ${printable(path, 200)}`);
 }
