@@ -15,6 +15,7 @@ describe('StepNames', () => {
       ['shell', 'shell', 'shell'],
       ['shell', 'shell_1', 'shell_2'],
     ],
+    [['worker_preparation'], ['worker_preparation_1']],
     [
       ['a', 'a_1', 'a'],
       ['a', 'a_1', 'a_2'],

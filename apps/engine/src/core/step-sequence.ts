@@ -4,7 +4,8 @@ const MAX_NAME_LENGTH = 50;
 
 /** Gives the steps of a build names of their own: repetitions get `_1`, `_2`, … and stay within 50 characters. */
 export class StepNames {
-  private readonly taken = new Set<string>();
+  /** A build has a step before those of its factory. */
+  private readonly taken = new Set(['worker_preparation']);
   /** The last number that a name got, so that the next repetition need not count from the beginning. */
   private readonly numbers = new Map<string, number>();
 
