@@ -115,6 +115,15 @@ onEveryDatabase('lists of which most is hidden', (get) => {
     expect([idsOf('builds', beyond), beyond.more]).toEqual([[], null]);
   });
 
+  it('leave the rest of an offset to the next page when they end among what it skips', async () => {
+    const query = { ...SIGHTED, order: [down('buildid')], limit: 3 };
+    const first = await lists['builds']!.list({ ...query, offset: 5 });
+    expect([idsOf('builds', first), first.examined, first.more!.toSkip]).toEqual([[], { rows: 1, partial: true }, 4]);
+    const { cursor, toSkip } = first.more!;
+    const next = await lists['builds']!.list({ ...query, cursor, offset: toSkip! });
+    expect(idsOf('builds', next)).toEqual([296, 295, 294]);
+  });
+
   it('tell of the row with which they ended not when it ended', async () => {
     const { more } = await lists['builds']!.list({
       ...SIGHTED,

@@ -145,6 +145,7 @@ function metaOf(page: Page<object>, address: string, params: URLSearchParams): o
     next.set('offset', String(page.total === 0 ? 0 : Number(params.get('offset') ?? 0) + page.rows.length));
   else {
     next.delete('offset');
+    if (page.more.toSkip) next.set('offset', String(page.more.toSkip));
     next.set('cursor', page.more.cursor);
   }
   return {

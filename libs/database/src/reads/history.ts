@@ -155,7 +155,11 @@ async function readVisible<R extends object, V extends object>(
   const page = { rows: shown.map(toView), limit, total: query.offset + shown.length };
   if (found.length >= wanted) return { ...page, more: wanted === 0 ? null : { cursor: cursorOf(shown.at(-1)!) } };
   return isMore
-    ? { ...page, more: { cursor }, examined: { rows: skipped + found.length, partial: true } }
+    ? {
+        ...page,
+        more: goingOn(cursor, query.offset - skipped),
+        examined: { rows: skipped + found.length, partial: true },
+      }
     : { ...page, more: null };
 }
 
@@ -205,7 +209,12 @@ async function walk<R extends object, V extends object>(
   const walked = { examined: { rows: examined, partial: isMore } };
   if (!inOrder) return { ...evaluate(found, query, HISTORY_LIMIT), ...walked };
   const rows = found.slice(query.offset);
-  return { rows, limit, total: query.offset + rows.length, more: isMore ? { cursor } : null, ...walked };
+  const more = isMore ? goingOn(cursor, query.offset - found.length) : null;
+  return { rows, limit, total: query.offset + rows.length, more, ...walked };
+}
+
+function goingOn(cursor: string | null, toSkip: number): Page<object>['more'] {
+  return { cursor, ...(toSkip > 0 && { toSkip }) };
 }
 
 export function seconds(ms: number): number;

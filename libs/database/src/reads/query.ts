@@ -90,8 +90,11 @@ export interface Page<T> {
   readonly limit: number;
   /** Number of matching rows up to the end of this page. */
   readonly total: number;
-  /** Null at the end; otherwise the cursor of the next page if the order has one. */
-  readonly more: { readonly cursor: string | null } | null;
+  /**
+   * Null at the end; otherwise the cursor of the next page if the order has one. `toSkip`: matching rows behind the cursor that the offset
+   * still covers, when the look ended among those that it skips.
+   */
+  readonly more: { readonly cursor: string | null; readonly toSkip?: number } | null;
   /** Set when no index answers the query and so rows were looked at one after another. */
   readonly examined?: Examined;
 }
