@@ -17,7 +17,6 @@ export class LiveSocket {
   private readonly stateListeners = new Set<() => void>();
   private retryMs = FIRST_RETRY_MS;
   private lastId = 0;
-  private wasOpen = false;
   state: SocketState = 'connecting';
 
   connect(): void {
@@ -29,11 +28,10 @@ export class LiveSocket {
       for (const filter of this.listeners.keys()) this.command('startConsuming', filter);
       this.setState('open');
       if (this.listeners.size > 0) this.resync();
-      this.wasOpen = true;
     };
     socket.onmessage = (event) => this.receive(String(event.data));
     socket.onclose = () => {
-      this.setState(this.wasOpen ? 'reconnecting' : 'connecting');
+      this.setState('reconnecting');
       setTimeout(() => this.connect(), this.retryMs * (0.7 + Math.random() * 0.6));
       this.retryMs = Math.min(this.retryMs * 2, LONGEST_RETRY_MS);
     };
