@@ -29,6 +29,11 @@ export interface ThreadEvents {
 }
 
 const MB = 1024 * 1024;
+/**
+ * Most memory for young objects. A thread that reaches its limit gets 16 MB more from Node, to end in. All young objects may become old ones
+ * meanwhile, and V8 ends the whole process when they do not fit.
+ */
+const YOUNG_MB = 16;
 /** First number of calls that this side makes in place of a thread that cannot any more. The thread counts from 0. */
 const OWN_CALLS = 1_000_000_000;
 
@@ -55,7 +60,7 @@ export class RunnerThread {
       workerData,
       name: 'build',
       env: generation.env,
-      resourceLimits: { maxOldGenerationSizeMb: limits.threadMemoryMb },
+      resourceLimits: { maxOldGenerationSizeMb: limits.threadMemoryMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     this.worker.on('message', (message: FromThread) => this.receive(message));
     this.worker.on('error', (error: unknown) => (this.endReason ??= this.reasonFor(error)));
