@@ -68,6 +68,16 @@ interface FakeRun {
  */
 export class FakeCommands {
   private readonly runs = new Map<string, FakeRun>();
+  private connection: object | null = null;
+
+  /** Gives them to a connection. What an earlier one is told does not reach them any more. */
+  take(connection: object): void {
+    this.connection = connection;
+  }
+
+  isWith(connection: object): boolean {
+    return this.connection === connection;
+  }
 
   get ids(): string[] {
     return [...this.runs.keys()];

@@ -42,8 +42,8 @@ export interface FakeWorkerOptions {
   /** Scripts by command name. Other commands succeed at once without output. */
   readonly commands?: Readonly<Record<string, FakeCommand>>;
   /**
-   * Its commands go on without a connection, and the next connection with them takes them over (I9). Undefined: they end with the
-   * connection.
+   * Its commands go on without a connection, and the next connection with them takes them over (I9), as if the one before were cut.
+   * Undefined: they end with the connection.
    */
   readonly resumes?: FakeCommands;
   /** Added to the worker's information. */
@@ -65,6 +65,7 @@ export class FakeWorker {
     private readonly options: FakeWorkerOptions,
   ) {
     this.commands = options.resumes ?? new FakeCommands();
+    this.commands.take(this);
     this.session = new MsgpackWorkerSession(
       {
         send: (frame) => socket.send(frame),
@@ -76,12 +77,12 @@ export class FakeWorker {
         info: () => this.info(),
         settings: () => undefined,
         startCommand: (id, name, args) => this.start(id, name, args),
-        interrupt: (id, why) => this.commands.interrupt(id, why),
+        interrupt: (id, why) => void (this.hasCommands && this.commands.interrupt(id, why)),
         resume: (id) => {
           const { output } = this.commands.held(id);
           return () => output.attach(this.session);
         },
-        forget: (id) => this.commands.forget(id),
+        forget: (id) => void (this.hasCommands && this.commands.forget(id)),
         shutdown: () => void setImmediate(() => socket.terminate()),
       },
     );
@@ -89,8 +90,8 @@ export class FakeWorker {
     this.closed = new Promise((resolve) => {
       socket.on('close', (code) => {
         this.session.closed(`code ${code}`);
-        if (options.resumes) this.commands.detach();
-        else this.commands.interruptAll('connection lost');
+        if (!options.resumes) this.commands.interruptAll('connection lost');
+        else if (this.hasCommands) this.commands.detach();
         resolve(`code ${code}`);
       });
     });
@@ -112,6 +113,10 @@ export class FakeWorker {
 
   get name(): string {
     return this.options.name;
+  }
+
+  private get hasCommands(): boolean {
+    return this.commands.isWith(this);
   }
 
   /** Sends a WebSocket ping. Resolves with the time until its pong; never when the connection is lost first. */
