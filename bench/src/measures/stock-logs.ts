@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '@millrace/database';
-import { Cluster, eventually, type StockProtocol, stockKinds, StockWorker } from '@millrace/testing';
+import { type Cluster, eventually, type StockProtocol, stockKinds, StockWorker } from '@millrace/testing';
 import { Api } from '../api.js';
 import type { Figure } from '../figures.js';
 import { cpuMs, memoryBytes } from '../processes.js';
-import { type Stack, type StackName, startStack } from '../systems/millrace.js';
+import { type Stack, type StackName, startCluster, startStack, WORKER_PASSWORD } from '../systems/millrace.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const PASSWORD = 'bench';
 /** Workers of each protocol. One alone prints less than an engine can take. */
 const WORKERS = 3;
 const STALL_MS = 15_000;
@@ -26,17 +25,9 @@ interface Measured {
 export async function stockLogs(name: StackName, lines: number): Promise<Measured> {
   const stack = await startStack(name);
   const names = PROTOCOLS.flatMap((protocol) => Array.from({ length: WORKERS }, (_, i) => `${protocol}-${i}`));
-  const cluster = await Cluster.start({
-    config: join(ROOT, 'bench/configuration/stock.config.ts'),
-    folder: stack.folder,
-    args: ['--no-worker'],
-    ...(stack.bus ? { database: stack.url, bus: stack.bus.url } : {}),
-    env: {
-      MILLRACE_WORKER_PASSWORD: PASSWORD,
-      MILLRACE_LOG_LEVEL: 'warn',
-      BENCH_LINES: String(lines),
-      BENCH_STOCK_WORKERS: names.join(','),
-    },
+  const cluster = await startCluster(stack, join(ROOT, 'bench/configuration/stock.config.ts'), {
+    BENCH_LINES: String(lines),
+    BENCH_STOCK_WORKERS: names.join(','),
   });
   const workers: StockWorker[] = [];
   const api = new Api(cluster.url);
@@ -48,7 +39,7 @@ export async function stockLogs(name: StackName, lines: number): Promise<Measure
       for (const worker of names.filter((one) => one.startsWith(protocol))) {
         const basedir = join(stack.folder, worker);
         const port = cluster.ports.workers;
-        workers.push(StockWorker.start({ ...kind, name: worker, port, password: PASSWORD, basedir }));
+        workers.push(StockWorker.start({ ...kind, name: worker, port, password: WORKER_PASSWORD, basedir }));
       }
     }
     await eventually(async () => (await attached(api)) === names.length, { timeoutMs: 60_000, what: 'the workers' });

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@millrace/database';
-import { Cluster } from '@millrace/testing';
+import type { Cluster } from '@millrace/testing';
 import { BenchRepository } from '../repository.js';
-import type { Stack } from './millrace.js';
+import { type Stack, startCluster } from './millrace.js';
 
 const CONFIG = join(import.meta.dirname, '../../../bench/configuration/hooks.config.ts');
 export const HOOK_SECRET = 'the secret of the bench';
@@ -18,19 +18,10 @@ export interface IntakeSystem {
 
 export async function startIntake(stack: Stack): Promise<IntakeSystem> {
   const [busy, neighbour] = ['busy', 'neighbour'].map((name) => new BenchRepository(join(stack.folder, name)));
-  const cluster = await Cluster.start({
-    config: CONFIG,
-    folder: stack.folder,
-    args: ['--no-worker'],
-    ...(stack.databasePid === null ? {} : { database: stack.url }),
-    ...(stack.bus ? { bus: stack.bus.url } : {}),
-    env: {
-      MILLRACE_WORKER_PASSWORD: 'bench',
-      MILLRACE_LOG_LEVEL: 'warn',
-      BENCH_HOOK_SECRET: HOOK_SECRET,
-      BENCH_BUSY: busy!.folder,
-      BENCH_NEIGHBOUR: neighbour!.folder,
-    },
+  const cluster = await startCluster(stack, CONFIG, {
+    BENCH_HOOK_SECRET: HOOK_SECRET,
+    BENCH_BUSY: busy!.folder,
+    BENCH_NEIGHBOUR: neighbour!.folder,
   });
   const database = openDatabase(stack.url, { connections: 2 });
   return {

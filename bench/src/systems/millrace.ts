@@ -57,6 +57,18 @@ export async function startStack(name: StackName): Promise<Stack> {
   };
 }
 
+/** Starts a cluster on a stack, without a worker of its own. It says only what goes wrong. */
+export function startCluster(stack: Stack, config: string, env: Readonly<Record<string, string>>): Promise<Cluster> {
+  return Cluster.start({
+    config,
+    folder: stack.folder,
+    args: ['--no-worker'],
+    ...(stack.databasePid === null ? {} : { database: stack.url }),
+    ...(stack.bus ? { bus: stack.bus.url } : {}),
+    env: { MILLRACE_WORKER_PASSWORD: WORKER_PASSWORD, MILLRACE_LOG_LEVEL: 'warn', ...env },
+  });
+}
+
 export interface MillraceSystem extends System {
   readonly cluster: Cluster;
   readonly database: Database;
@@ -73,19 +85,7 @@ export async function startMillrace(
   workload: Workload,
   { env = {}, startWorker = startOwnWorker }: MillraceOptions = {},
 ): Promise<MillraceSystem> {
-  const cluster = await Cluster.start({
-    config: CONFIG,
-    folder: stack.folder,
-    args: ['--no-worker'],
-    ...(stack.databasePid === null ? {} : { database: stack.url }),
-    ...(stack.bus ? { bus: stack.bus.url } : {}),
-    env: {
-      MILLRACE_WORKER_PASSWORD: WORKER_PASSWORD,
-      MILLRACE_LOG_LEVEL: 'warn',
-      ...workloadEnvironment(workload),
-      ...env,
-    },
-  });
+  const cluster = await startCluster(stack, CONFIG, { ...workloadEnvironment(workload), ...env });
   const stops = WORKERS.map((name) => startWorker(name, cluster.ports.workers, stack.folder));
   await eventually(
     async () => {

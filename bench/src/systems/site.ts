@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { ApiTokenStore, type Database, openDatabase, UserStore } from '@millrace/database';
-import { Cluster, writeHistory } from '@millrace/testing';
+import { type Cluster, writeHistory } from '@millrace/testing';
 import { Api } from '../api.js';
-import { type StackName, startStack } from './millrace.js';
+import { type StackName, startCluster, startStack } from './millrace.js';
 
 const CONFIG = join(import.meta.dirname, '../../configuration/crowd.config.ts');
 /** Two thirds of them are visible: more than are read one by one. */
@@ -21,14 +21,7 @@ export async function startSite(name: StackName, builds: number): Promise<Site> 
   const builders = Array.from({ length: BUILDERS }, (_, i) => `b${i}`);
   await writeHistory(stack.url, { builds, builders, workers: ['w0'] });
   const db = openDatabase(stack.url, { connections: 1 });
-  const cluster = await Cluster.start({
-    config: CONFIG,
-    folder: stack.folder,
-    args: ['--no-worker'],
-    ...(stack.databasePid === null ? {} : { database: stack.url }),
-    ...(stack.bus ? { bus: stack.bus.url } : {}),
-    env: { MILLRACE_WORKER_PASSWORD: 'bench', MILLRACE_LOG_LEVEL: 'warn', BENCH_BUILDERS: String(BUILDERS) },
-  });
+  const cluster = await startCluster(stack, CONFIG, { BENCH_BUILDERS: String(BUILDERS) });
   const api = new Api(cluster.url, await tokenOf(db));
   return {
     cluster,
