@@ -30,8 +30,8 @@ export interface ThreadEvents {
 
 const MB = 1024 * 1024;
 /**
- * Most memory for young objects. A thread that reaches its limit gets 16 MB more from Node, to end in. All young objects may become old ones
- * meanwhile, and V8 ends the whole process when they do not fit.
+ * Most memory for young objects, a third of which is in use. A thread that reaches its limit gets 16 MB more from Node, to end in. All young
+ * objects may become old ones meanwhile, and V8 ends the whole process when they do not fit.
  */
 const YOUNG_MB = 16;
 /** First number of calls that this side makes in place of a thread that cannot any more. The thread counts from 0. */
