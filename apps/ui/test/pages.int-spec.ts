@@ -205,7 +205,12 @@ suite('the pages, in Chromium', () => {
     expect(
       problems
         .splice(0)
-        .filter((problem) => !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket/.test(problem)),
+        .filter(
+          (problem) =>
+            !/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|WebSocket/.test(
+              problem,
+            ),
+        ),
     ).toEqual([]);
   });
 });
