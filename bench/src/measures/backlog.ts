@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { chunked, createBuildset, type Database, openDatabase } from '@millrace/database';
 import { eventually } from '@millrace/testing';
@@ -33,7 +34,7 @@ export interface BacklogSize {
 
 /**
  * Measures three engines with a backlog of requests of builders with locks, all of them to be collapsed if they were compatible: how soon
- * the first build begins, and what a build costs compared to one without a backlog.
+ * the first build begins once workers connect, and what a build costs compared to one without a backlog.
  */
 export async function backlog(
   name: StackName,
@@ -54,7 +55,8 @@ export async function backlog(
     );
   const fleets: ChildProcess[] = [];
   const db = openDatabase(stack.url, { connections: 2 });
-  const connect = (): void => {
+  /** Starts the workers' processes. They connect when `connect` is called, so that no measure counts how long Node takes to start. */
+  const prepare = async (): Promise<void> => {
     for (const [i, { workerPort }] of engines.entries()) {
       const setup: FleetSetup = {
         url: `ws://127.0.0.1:${workerPort}`,
@@ -63,15 +65,19 @@ export async function backlog(
         workers: WORKERS_EACH,
       };
       const fleet = fork(join(import.meta.dirname, '../fleet.js'), [JSON.stringify(setup)]);
-      fleet.send({ kind: 'connect' });
       fleets.push(fleet);
     }
+    await Promise.all(fleets.map((fleet) => once(fleet, 'message')));
+  };
+  const connect = (): void => {
+    for (const fleet of fleets) fleet.send({ kind: 'connect' });
   };
   const attached = (): Promise<unknown> => Promise.all(engines.map((engine) => engine.attached(WORKERS_EACH)));
   try {
     const startsMs = [];
     for (const engine of engines) startsMs.push(await engine.start());
     const requests = new Requests(db);
+    await prepare();
     connect();
     await attached();
     const without = await costOf({ stack, db, engines }, async () => {
@@ -84,6 +90,7 @@ export async function backlog(
     for (const fleet of fleets.splice(0)) fleet.kill('SIGKILL');
     await eventually(async () => (await running(db)) === 0, { ...PATIENCE, what: 'the end of all builds' });
     await requests.add(pending);
+    await prepare();
     let startedAt = performance.now();
     connect();
     await eventually(async () => (await running(db)) > 0, { ...PATIENCE, what: 'the first build' });
@@ -110,6 +117,7 @@ export async function backlog(
     });
     return {
       figures: [
+        less('start of the slowest engine', 'ms', Math.max(...startsMs)),
         less('first start', 'ms', firstMs),
         less('start of an urgent request', 'ms', urgentMs),
         less('CPU of the engines a build, times that of an empty queue', '', ratio('engineCpuMs')),
