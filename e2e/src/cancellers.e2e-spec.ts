@@ -57,8 +57,7 @@ describe.each(availableStacks().filter((name) => name !== 'MariaDB + NATS'))('ca
       ).buildrequests;
     const before = (await requests()).length;
     const push = async (branch: string, count: number) => {
-      repository.checkout(branch);
-      repository.commit(branch);
+      repository.branch(branch);
       await eventually(async () => (await requests()).length === before + count, within(`a request for ${branch}`));
     };
     await push('review/1/1', 1);

@@ -45,6 +45,13 @@ export class TestRepository {
     return this.git('rev-parse', 'HEAD');
   }
 
+  /** Makes a branch at the current revision with one commit, and checks it out. A poll sees both or neither. */
+  branch(name: string, content = name): void {
+    this.git('checkout', '--quiet', '--detach');
+    this.commit(content);
+    this.git('checkout', '--quiet', '-b', name);
+  }
+
   checkout(branch: string): void {
     const exists = this.git('branch', '--list', branch) !== '';
     this.git('checkout', '--quiet', ...(exists ? [] : ['-b']), branch);
