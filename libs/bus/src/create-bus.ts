@@ -1,12 +1,11 @@
 import { LinkedBus } from './linked-bus.js';
-import { dialNats } from './nats-link.js';
 import { NoneBus } from './none-bus.js';
 import { settingsFrom } from './options.js';
 import type { Bus, BusOptions } from './port.js';
-import { dialWamp } from './wamp-link.js';
 
 /**
- * Returns a bus, which connects in the background and keeps trying for ever.
+ * Returns a bus, which connects in the background and keeps trying for ever. A broker's client library is loaded by the first connection
+ * to it: a thread without one does not pay for any, and no thread for two.
  *
  * @throws UserError `bad-bus-options` listing every bad field
  */
@@ -16,9 +15,9 @@ export function createBus(options: BusOptions): Bus {
     case 'none':
       return new NoneBus();
     case 'wamp':
-      return new LinkedBus(settings, dialWamp(settings));
+      return new LinkedBus(settings, async (onLost) => (await import('./wamp-link.js')).dialWamp(settings)(onLost));
     case 'nats':
-      return new LinkedBus(settings, dialNats(settings));
+      return new LinkedBus(settings, async (onLost) => (await import('./nats-link.js')).dialNats(settings)(onLost));
   }
 }
 
