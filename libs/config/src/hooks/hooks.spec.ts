@@ -77,6 +77,8 @@ describe('a push', () => {
     ['gitlab', 'push', [null, null]],
     ['gitea', 'push', [null, null]],
     ['bitbucket', 'push', ['8'.repeat(40)]],
+    ['bitbucketserver', 'push', ['1'.repeat(40)]],
+    ['bitbucketserver', 'push-many', ['1'.repeat(40), '8'.repeat(40), undefined]],
     ['github', 'tag', [undefined]],
     ['gitlab', 'tag', [undefined]],
     ['gitea', 'tag', [undefined]],
@@ -84,8 +86,14 @@ describe('a push', () => {
     ['gitlab', 'merge-request', [undefined]],
     ['gitea', 'pull-opened', [undefined]],
     ['bitbucket', 'pull-created', [undefined]],
+    ['bitbucketserver', 'pull-opened', [undefined]],
   ])('to a branch is of commits, with the parents that are certain: %s, %s', (dialect, name, parents) => {
     expect(changesOf(delivered(dialect, name)).map(({ parent }) => parent)).toEqual(parents);
+  });
+
+  it('whose commit a server does not describe is of no commits', () => {
+    const reading = delivered('bitbucketserver', 'push-old-server', { url: 'https://stash.example' });
+    expect(changesOf(reading).map(({ parent }) => parent)).toEqual([undefined]);
   });
 
   it.each([

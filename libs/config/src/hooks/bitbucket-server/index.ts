@@ -91,6 +91,7 @@ function readPush(hook: Hook, payload: Payload, event: string): Reading {
       continue;
     }
     changes.push({
+      ...(commit && ref.kind === 'branch' && { parent: commit.items('parents')[0]?.optionalText('id') ?? null }),
       author: (commit && personOf(commit.at('author'))) || personOf(payload.at('actor')),
       committer: (commit && personOf(commit.at('committer'))) || null,
       comments: commit?.text('message') || `Bitbucket Server commit ${revision}`,
