@@ -159,7 +159,7 @@ export default defineConfig({
       trigger: `http://127.0.0.1:${trigger}/trigger`,
       process: new ExtraProcess({
         name,
-        script: SCRIPT,
+        script: () => SCRIPT,
         cwd,
         onLine: (line) => this.output.push(line),
         env: {

@@ -68,7 +68,7 @@ export async function fuzzListeners(cases: number): Promise<{ figures: Figure[];
   const lines: string[] = [];
   const ui = new ExtraProcess({
     name: 'ui',
-    script: UI,
+    script: () => UI,
     cwd: stack.folder,
     env: {
       PATH: process.env['PATH'],

@@ -50,6 +50,11 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
   readonly startTimeoutMs?: number;
+  /**
+   * Returns the root folder of the Millrace that a process is started from: asked at each start, with the name that `add` was given, or
+   * 'start'. Default: this one.
+   */
+  readonly releaseOf?: (name: string) => string;
 }
 
 export interface Triggered {
@@ -71,11 +76,11 @@ const STOP_WITHIN_MS = 60_000;
 /** `millrace start` as a user runs it: real processes, on ports of their own, that a test may kill one by one. */
 export class Cluster {
   private readonly extras: ExtraProcess[] = [];
+  private readonly lines: string[] = [];
+  private child!: ChildProcess;
 
   private constructor(
-    private readonly child: ChildProcess,
     readonly ports: Readonly<Record<ClusterPort, number>>,
-    private readonly lines: string[],
     private readonly options: ClusterOptions,
     private readonly env: NodeJS.ProcessEnv,
   ) {}
@@ -94,32 +99,11 @@ export class Cluster {
       ...Object.fromEntries(names.map((name) => [PORT_SETTINGS[name], String(ports[name])])),
       ...options.env,
     };
-    // If this process dies, the end of the IPC channel makes the supervisor stop its children one by one.
-    const child = spawn(
-      process.execPath,
-      [join(ROOT, 'apps/cli/dist/main.js'), 'start', '--config', options.config, ...(options.args ?? [])],
-      { env, cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
-    );
-    const lines: string[] = [];
-    for (const stream of [child.stdout!, child.stderr!]) {
-      createInterface({ input: stream }).on('line', (line) => lines.push(line));
-    }
-    const cluster = new Cluster(child, ports, lines, options, env);
-    await eventually(
-      () => {
-        if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
-        return lines.some((line) => line.includes('Millrace is up'));
-      },
-      { timeoutMs: options.startTimeoutMs ?? START_WITHIN_MS, intervalMs: 50, what: 'the start of the cluster' },
-    ).catch(async (error: unknown) => {
+    const cluster = new Cluster(ports, options, env);
+    await cluster.launch().catch(async (error: unknown) => {
       // What it has started writes into its folder until it has ended.
       await cluster.stop();
-      throw new OperationalError(
-        'cluster-start',
-        `${String(error)}\n${lines.slice(-40).join('\n')}`,
-        {},
-        { cause: error },
-      );
+      throw error;
     });
     return cluster;
   }
@@ -195,7 +179,7 @@ export class Cluster {
           };
     const extra = new ExtraProcess({
       name,
-      script: join(ROOT, SCRIPTS[role]),
+      script: () => join(this.releaseOf(name), SCRIPTS[role]),
       args:
         role === 'worker'
           ? ['--master', `ws://127.0.0.1:${engineWorkerPort}`, '--name', name, '--basedir', join(data, 'worker')]
@@ -237,6 +221,12 @@ export class Cluster {
     return JSON.parse(text) as Triggered;
   }
 
+  /** Ends what `millrace start` runs by Ctrl-C, and starts it anew, on the same ports and data. What `add` started runs on. */
+  async restart(): Promise<void> {
+    await this.end();
+    await this.launch();
+  }
+
   /** Sends a signal to the supervisor itself. */
   signalSupervisor(signal: NodeJS.Signals): void {
     this.child.kill(signal);
@@ -248,6 +238,39 @@ export class Cluster {
    */
   async stop(): Promise<number | null> {
     await Promise.all(this.extras.map((extra) => extra.stop()));
+    return this.end();
+  }
+
+  private async launch(): Promise<void> {
+    const { config, folder, args = [], startTimeoutMs = START_WITHIN_MS } = this.options;
+    const begin = this.lines.length;
+    // If this process dies, the end of the IPC channel makes the supervisor stop its children one by one.
+    const child = spawn(
+      process.execPath,
+      [join(this.releaseOf('start'), 'apps/cli/dist/main.js'), 'start', '--config', config, ...args],
+      { env: this.env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    );
+    this.child = child;
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => this.lines.push(line));
+    }
+    await eventually(
+      () => {
+        if (child.exitCode !== null) throw new OperationalError('cluster-ended', `it ended with ${child.exitCode}`);
+        return this.lines.slice(begin).some((line) => line.includes('Millrace is up'));
+      },
+      { timeoutMs: startTimeoutMs, intervalMs: 50, what: 'the start of the cluster' },
+    ).catch((cause: unknown) => {
+      const printed = this.lines.slice(begin).slice(-40).join('\n');
+      throw new OperationalError('cluster-start', `${String(cause)}\n${printed}`, {}, { cause });
+    });
+  }
+
+  private releaseOf(name: string): string {
+    return this.options.releaseOf?.(name) ?? ROOT;
+  }
+
+  private async end(): Promise<number | null> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const exited = new Promise((resolve) => this.child.once('exit', resolve));
       this.child.kill('SIGINT');

@@ -5,8 +5,8 @@ const RESTART_AFTER_MS = 250;
 
 export interface ExtraProcessOptions {
   readonly name: string;
-  /** Path of a Node program. */
-  readonly script: string;
+  /** Returns the path of a Node program; asked at each start. */
+  readonly script: () => string;
   readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
@@ -49,7 +49,7 @@ export class ExtraProcess {
   private launch(): void {
     const { script, args = [], env, cwd, name, onLine } = this.options;
     // If this process dies, the end of the IPC channel stops the child.
-    const child = spawn(process.execPath, [script, ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(process.execPath, [script(), ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.child = child;
     for (const stream of [child.stdout!, child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => onLine(`${name} | ${line}`));
