@@ -17,6 +17,7 @@ async function verdictOf(options: Partial<ChaosOptions>): Promise<{ violations: 
     outageMs: 1000,
     phases: ALL_PHASES,
     sabotage: null,
+    beside: null,
     say: (text) => said.push(text),
     ...options,
   });

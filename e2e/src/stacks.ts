@@ -13,8 +13,8 @@ import {
   startNats,
 } from '@millrace/testing';
 
-const ROOT = join(import.meta.dirname, '../..');
-export const CLI = join(ROOT, 'apps/cli/dist/main.js');
+export const ROOT = join(import.meta.dirname, '../..');
+export const CLI = cliOf(ROOT);
 
 /** The kinds of database and bus that a cluster uses. */
 export type StackName = 'embedded' | 'MariaDB + crossbar' | 'MariaDB + NATS';
@@ -24,7 +24,12 @@ export interface Stack {
   readonly folder: string;
   readonly database: string | null;
   readonly bus: Service | null;
-  start(config: string, env?: Readonly<Record<string, string>>, args?: readonly string[]): Promise<Cluster>;
+  start(
+    config: string,
+    env?: Readonly<Record<string, string>>,
+    args?: readonly string[],
+    releaseOf?: (name: string) => string,
+  ): Promise<Cluster>;
   stop(): Promise<void>;
 }
 
@@ -37,7 +42,11 @@ export function availableStacks(): StackName[] {
   return names;
 }
 
-export async function startStack(name: StackName): Promise<Stack> {
+/**
+ * Starts database and bus.
+ * @param root of the Millrace whose schema the database gets
+ */
+export async function startStack(name: StackName, root: string = ROOT): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
   let mariadb: MariaDb | null = null;
   let database: string | null = null;
@@ -46,7 +55,7 @@ export async function startStack(name: StackName): Promise<Stack> {
     mariadb = await startMariaDb();
     database = await mariadb.createDatabase();
     bus = name === 'MariaDB + NATS' ? await startNats() : await startCrossbar();
-    const { status, stderr } = millrace(['db', 'migrate', '--database', database]);
+    const { status, stderr } = run(cliOf(root), ['db', 'migrate', '--database', database]);
     if (status !== 0) throw new Error(`db migrate ended with ${status}: ${stderr}`);
   }
   return {
@@ -54,8 +63,9 @@ export async function startStack(name: StackName): Promise<Stack> {
     folder,
     database,
     bus,
-    start: (config, env = {}, args = []) =>
+    start: (config, env = {}, args = [], releaseOf = () => ROOT) =>
       Cluster.start({
+        releaseOf,
         config,
         args,
         folder,
@@ -98,11 +108,23 @@ export function millrace(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): { status: number; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+  return run(CLI, args, env);
+}
+
+function run(
+  cli: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { status: number; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
   });
   return { status: status ?? -1, stdout, stderr };
+}
+
+function cliOf(root: string): string {
+  return join(root, 'apps/cli/dist/main.js');
 }
 
 export const FIXTURES = join(ROOT, 'e2e/fixtures');

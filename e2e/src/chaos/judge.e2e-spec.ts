@@ -46,6 +46,7 @@ const evidence = (ledger: LedgerLine[], more: Partial<Evidence> = {}): Evidence 
   logs: [],
   linesPerLog: 3,
   leaseMs: LEASE_MS,
+  resumeWaitMs: 0,
   locked: { builder: 'steps', what: 'middle', forMs: 400 },
   counted: { builder: 'parent', most: 1 },
   slots: { everyMs: 1000, made: [] },
@@ -188,8 +189,8 @@ describe('the judge', () => {
       evidence([...lines(1, 'begin@100'), ...lines(2, 'begin@4000 end@4100')], {
         disruptions: [kill(300)],
         logs: [
-          { requestId: 1, attempt: 1, lines: [1, 2] },
-          { requestId: 1, attempt: 2, lines: [1, 2, 3] },
+          { requestId: 1, attempt: 1, lines: [1, 2], steps: [0, 1] },
+          { requestId: 1, attempt: 2, lines: [1, 2, 3], steps: [0, 1] },
         ],
       }),
     ],
@@ -325,17 +326,22 @@ describe('the judge', () => {
     [
       'a log with a gap',
       'log:',
-      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 3] }] }),
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 3], steps: [0, 1] }] }),
     ],
     [
       'a log with a doubled line',
       'log:',
-      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2, 2, 3] }] }),
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2, 2, 3], steps: [0, 1] }] }),
     ],
     [
       'a log of a whole build that lacks its end',
       'log:',
-      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2] }] }),
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2], steps: [0, 1] }] }),
+    ],
+    [
+      'a build whose steps are not numbered one by one',
+      'log:',
+      evidence(lines(1, 'begin@1 end@2'), { logs: [{ requestId: 1, attempt: 1, lines: [1, 2, 3], steps: [0, 2] }] }),
     ],
     ['a process that did not come back', 'not alive', evidence(lines(1, 'begin@1 end@2'), { missing: ['ui: gone'] })],
   ])('notices %s', (_name, violation, seen) => {

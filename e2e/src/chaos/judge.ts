@@ -53,6 +53,8 @@ export interface LogSeen {
   readonly requestId: number;
   readonly attempt: number;
   readonly lines: readonly number[];
+  /** Numbers of the attempt's steps, in order. */
+  readonly steps: readonly number[];
 }
 
 /** All data for the judge. Only the text of the logs comes from the database. */
@@ -64,6 +66,8 @@ export interface Evidence {
   readonly logs: readonly LogSeen[];
   readonly linesPerLog: number;
   readonly leaseMs: number;
+  /** How long after its lease a dead engine's build may wait for its worker to come back with it. */
+  readonly resumeWaitMs: number;
   /** A step whose lock no two builds have at once, and how long its command takes at least. */
   readonly locked: { readonly builder: string; readonly what: LedgerLine['what']; readonly forMs: number };
   /** A builder whose lock is counted, and how many builds may have it at once. */
@@ -190,7 +194,10 @@ interface JudgedRequest {
   readonly rerunsMs: number[];
 }
 
-function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs, collapsing }: Evidence): JudgedRequest {
+function judgeRequest(
+  attempts: readonly Attempt[],
+  { disruptions, leaseMs, resumeWaitMs, collapsing }: Evidence,
+): JudgedRequest {
   const violations: string[] = [];
   const rerunsMs: number[] = [];
   let deaths = 0;
@@ -220,7 +227,7 @@ function judgeRequest(attempts: readonly Attempt[], { disruptions, leaseMs, coll
     if (!engineKill) continue;
     // The build may have gone on at another engine until that was disrupted.
     const laterMs = hits.filter((hit) => hit.atMs > engineKill.atMs).map((hit) => hit.backMs);
-    const waitedMs = next.begunMs - Math.max(rerunFrom(engineKill, disruptions, leaseMs), ...laterMs);
+    const waitedMs = next.begunMs - Math.max(rerunFrom(engineKill, disruptions, leaseMs + resumeWaitMs), ...laterMs);
     rerunsMs.push(waitedMs);
     if (waitedMs > RERUN_MS) {
       violations.push(
@@ -248,8 +255,8 @@ function doesHit({ worker, atMs, untilMs }: Disruption, attempt: Attempt, next?:
  * Returns when a killed engine's build is expected to run again: at the end of the lease, or, when another engine, runner or worker was
  * down at that time, when that was back. How long a process takes to start depends on the machine.
  */
-function rerunFrom(killed: Disruption, disruptions: readonly Disruption[], leaseMs: number): number {
-  const leaseEndMs = killed.atMs + leaseMs;
+function rerunFrom(killed: Disruption, disruptions: readonly Disruption[], givenBackMs: number): number {
+  const leaseEndMs = killed.atMs + givenBackMs;
   const others = disruptions.filter(
     ({ worker, name, atMs, backMs }) =>
       worker !== null && name !== killed.name && backMs >= killed.atMs && atMs <= leaseEndMs + RERUN_MS,
@@ -285,8 +292,10 @@ function judgeLogs(requests: readonly (readonly Attempt[])[], { logs, linesPerLo
   const violations: string[] = [];
   const attempts = new Map(requests.flat().map((attempt) => [`${attempt.requestId}/${attempt.attempt}`, attempt]));
   const last = new Set(requests.map((all) => all.at(-1)!));
-  for (const { requestId, attempt: number, lines } of logs) {
+  for (const { requestId, attempt: number, lines, steps } of logs) {
     const attempt = attempts.get(`${requestId}/${number}`)!;
+    if (steps.some((step, i) => step !== steps[0]! + i))
+      violations.push(`log: the steps of ${nameOf(attempt)} have the numbers ${steps.join(', ')}`);
     const broken = lines.findIndex((line, i) => line !== i + 1);
     if (broken >= 0) {
       violations.push(`log: ${nameOf(attempt)} shows line ${lines[broken]} where line ${broken + 1} belongs`);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { GUARANTEES } from '@millrace/testing';
 import { availableStacks, type StackName } from '../stacks.js';
+import { checkoutOf } from './checkout.js';
 import { judge, type Verdict } from './judge.js';
 import { ALL_PHASES, DEMONSTRATIONS, runChaos } from './scenario.js';
 
@@ -11,6 +12,7 @@ const HELP = `Kills every kind of process while commits come in, and judges from
 
   npm run chaos -- [--stack embedded|crossbar|nats|all] [--seed N] [--commits N] [--kills N] [--outage SECONDS]
   npm run chaos -- --sabotage fence|cause|poll     succeeds only if the judge notices that the guarantee is off
+  npm run chaos -- --beside COMMIT                 begins with masters of that commit, has both beside each other, and ends with these
 
 Without options: 200 commits, 10 kills of each kind, the bus down for 60 s, on the embedded stack.
 `;
@@ -54,6 +56,7 @@ async function main(): Promise<number> {
       kills: { type: 'string' },
       outage: { type: 'string' },
       sabotage: { type: 'string' },
+      beside: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -67,6 +70,8 @@ async function main(): Promise<number> {
   const unavailable = stacks.filter((stack) => !availableStacks().includes(stack));
   if (unavailable.length > 0) throw new Error(`not installed here: ${unavailable.join(', ')}; see npm run provision`);
   const seed = wholeNumber('seed', values.seed);
+  if (sabotage && values.beside !== undefined) throw new Error('--sabotage and --beside: one of the two');
+  const beside = values.beside === undefined ? null : checkoutOf(values.beside);
   let failures = 0;
   for (const stack of stacks) {
     say(`\n${stack}, seed ${seed}${sabotage ? `, without the guarantee '${sabotage}'` : ''}`);
@@ -78,6 +83,7 @@ async function main(): Promise<number> {
       outageMs: wholeNumber('outage', values.outage ?? (sabotage ? '5' : '60')) * 1000,
       phases: sabotage ? ['storm', DEMONSTRATIONS[sabotage].phase] : ALL_PHASES,
       sabotage,
+      beside,
       say,
     });
     const verdict = judge(evidence);

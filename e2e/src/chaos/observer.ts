@@ -21,16 +21,22 @@ const PATIENCE_MS = 60_000;
 
 /** What the API says of the things that no command of a build can write into the ledger. */
 export class Observer {
-  constructor(private readonly cluster: Cluster) {}
+  /** @param uis addresses of all UIs */
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly uis: readonly string[],
+  ) {}
 
-  /** Returns whether no request is left to be built. Builds by time are not counted: they never end. */
+  /** Returns whether no request is left to be built, as every UI sees it. Builds by time are not counted: they never end. */
   async isIdle(): Promise<boolean> {
     try {
       const ticks = await new Api(this.cluster).builderId('tick');
-      const { buildrequests } = await this.cluster.api<{ buildrequests: BuildRequest[] }>(
-        `/buildrequests?complete=false&limit=${PAGE}`,
-      );
-      return buildrequests.every(({ builderid }) => builderid === ticks);
+      for (const url of this.uis) {
+        const response = await fetch(`${url}/api/v2/buildrequests?complete=false&limit=${PAGE}`);
+        const { buildrequests } = (await response.json()) as { buildrequests: BuildRequest[] };
+        if (buildrequests.some(({ builderid }) => builderid !== ticks)) return false;
+      }
+      return true;
     } catch {
       // The UI may have been killed a moment ago. Whether it comes back is judged at the end.
       return false;

@@ -5,6 +5,8 @@ import type { Kind } from './judge.js';
 export interface Place {
   readonly kind: Kind;
   readonly name: string;
+  /** The name that `Cluster.add` was given; null for what `millrace start` runs, runners and the bus. */
+  readonly added: string | null;
   /** The worker whose builds its death hits. */
   readonly worker: string | null;
   pids(): number[];
@@ -15,59 +17,60 @@ export interface Place {
 export const FIRST_WORKER = 'local';
 export const OTHER_WORKERS = ['second', 'third'];
 
-/** Starts the cluster of the scenario: what `millrace start` runs, and beside it a second scheduler and two engines, each with a worker. */
-export async function assemble(cluster: Cluster, bus: Service | null): Promise<Place[]> {
-  const scheduler = await cluster.add('scheduler', 'scheduler-2');
+/**
+ * Starts the cluster of the scenario: what `millrace start` runs, and beside it a second scheduler and two engines, each with a worker.
+ * @param uis how many UIs: 1 or 2
+ */
+export async function assemble(cluster: Cluster, bus: Service | null, uis: number): Promise<Place[]> {
   const ready = (port: number): string => `http://127.0.0.1:${port}/readyz`;
   const pidOf = (extra: Extra): number[] => (extra.process.pid === null ? [] : [extra.process.pid]);
-  const others: Place[] = [];
+  const started = (kind: 'scheduler' | 'engine' | 'ui', name: string, worker: string | null): Place => ({
+    kind,
+    name,
+    added: null,
+    worker,
+    pids: () => cluster.pids(kind),
+    readyUrl: ready(cluster.ports[kind]),
+  });
+  const addMaster = async (kind: 'scheduler' | 'engine' | 'ui', name: string, worker: string | null) => {
+    const extra = await cluster.add(kind, name);
+    return {
+      extra,
+      place: { kind, name, added: name, worker, pids: () => pidOf(extra), readyUrl: ready(extra.httpPort!) },
+    };
+  };
+  const others: Place[] = [(await addMaster('scheduler', 'scheduler-2', null)).place];
   for (const [i, name] of OTHER_WORKERS.entries()) {
     const number = i + 2;
-    const engine = await cluster.add('engine', `engine-${number}`);
-    const worker = await cluster.add('worker', name, engine.workerPort!);
-    const engineIs = { kind: 'engine', name: `engine-${number}`, pids: () => pidOf(engine) } as const;
-    const runnerIs = {
-      kind: 'runner',
-      name: `runner-${number}`,
-      pids: () => cluster.runnersOf(pidOf(engine)),
-    } as const;
-    const workerIs = { kind: 'worker', name: `worker-${number}`, pids: () => pidOf(worker) } as const;
+    const engine = await addMaster('engine', `engine-${number}`, name);
+    const worker = await cluster.add('worker', name, engine.extra.workerPort!);
+    const runners = (): number[] => cluster.runnersOf(pidOf(engine.extra));
     others.push(
-      { ...engineIs, worker: name, readyUrl: ready(engine.httpPort!) },
-      { ...runnerIs, worker: name, readyUrl: null },
-      { ...workerIs, worker: name, readyUrl: null },
+      engine.place,
+      { kind: 'runner', name: `runner-${number}`, added: null, worker: name, pids: runners, readyUrl: null },
+      {
+        kind: 'worker',
+        name: `worker-${number}`,
+        added: name,
+        worker: name,
+        pids: () => pidOf(worker),
+        readyUrl: null,
+      },
     );
   }
-  const places: Place[] = [
-    {
-      kind: 'scheduler',
-      name: 'scheduler-1',
-      worker: null,
-      pids: () => cluster.pids('scheduler'),
-      readyUrl: ready(cluster.ports.scheduler),
-    },
-    {
-      kind: 'scheduler',
-      name: 'scheduler-2',
-      worker: null,
-      pids: () => pidOf(scheduler),
-      readyUrl: ready(scheduler.httpPort!),
-    },
-    {
-      kind: 'engine',
-      name: 'engine-1',
-      worker: FIRST_WORKER,
-      pids: () => cluster.pids('engine'),
-      readyUrl: ready(cluster.ports.engine),
-    },
-    { kind: 'runner', name: 'runner-1', worker: FIRST_WORKER, pids: () => cluster.pids('runner'), readyUrl: null },
-    { kind: 'worker', name: 'worker-1', worker: FIRST_WORKER, pids: () => cluster.pids('worker'), readyUrl: null },
-    { kind: 'ui', name: 'ui', worker: null, pids: () => cluster.pids('ui'), readyUrl: ready(cluster.ports.ui) },
-    ...others,
-  ];
+  for (let number = 2; number <= uis; number++) others.push((await addMaster('ui', `ui-${number}`, null)).place);
+  const local = { added: null, worker: FIRST_WORKER, readyUrl: null } as const;
   // A separate bus server is killed through its service, which knows its process group.
   const router = (): number[] => (bus ? [bus.pid] : cluster.pids('router'));
-  return [...places, { kind: 'bus', name: 'bus', worker: null, pids: router, readyUrl: null }];
+  return [
+    started('scheduler', 'scheduler-1', null),
+    started('engine', 'engine-1', FIRST_WORKER),
+    { kind: 'runner', name: 'runner-1', ...local, pids: () => cluster.pids('runner') },
+    { kind: 'worker', name: 'worker-1', ...local, pids: () => cluster.pids('worker') },
+    started('ui', 'ui', null),
+    ...others,
+    { kind: 'bus', name: 'bus', added: null, worker: null, pids: router, readyUrl: null },
+  ];
 }
 
 /** Returns what is wrong with the processes that do not run, or are not ready, within `timeoutMs`. */

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, eventually, type Guarantee, sabotageEnvironment } from '@millrace/testing';
-import { FIXTURES, type Stack, type StackName, startStack } from '../stacks.js';
+import { FIXTURES, millraceSoon, ROOT, type Stack, type StackName, startStack } from '../stacks.js';
 import { History } from './history.js';
 import {
   type Commit,
@@ -16,7 +16,9 @@ import {
 import { attemptsByRequest, type LedgerLine, ledgerScript, readLedger } from './ledger.js';
 import { assemble, missingOf, type Place } from './places.js';
 import { Observer } from './observer.js';
+import type { Step } from '../resources.js';
 import { Random } from './random.js';
+import { Releases } from './releases.js';
 
 /** `storm`: kills while commits come in. The others each attack one guarantee. */
 export type Phase = 'storm' | 'frozen-engine' | 'frozen-scheduler' | 'outage';
@@ -40,6 +42,11 @@ export interface ChaosOptions {
   readonly outageMs: number;
   readonly phases: readonly Phase[];
   readonly sabotage: Guarantee | null;
+  /**
+   * Root folder of a release before this one, built, whose masters run beside: the cluster begins as that one, is of both during the
+   * phases, and ends as this one. Null: this one only.
+   */
+  readonly beside: string | null;
   readonly say: (text: string) => void;
 }
 
@@ -85,6 +92,8 @@ const LINES_TOLD = 100;
 const STALL_MS = 60_000;
 /** Long enough for a worker to find its engine again, short enough for the builds of a frozen one to be taken over. */
 const RESUME_WAIT_MS = 2500;
+/** Long enough for a busy machine to start an engine, so that builds go on in the other release. */
+const RESUME_WAIT_BESIDE_MS = 30_000;
 /**
  * Longest time from the end of a lease to the first sign of a takeover. A master frozen while it holds SQLite's only lock cannot be
  * overtaken.
@@ -96,24 +105,31 @@ const AFTERMATH_MS = 2000;
 
 /** Starts a stack, disrupts it according to the options, and collects the evidence for the judge. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
-  const stack = await startStack(options.stack);
+  const stack = await startStack(options.stack, options.beside ?? ROOT);
+  const releases = options.beside === null ? null : new Releases(options.beside, ROOT);
   try {
     const folder = join(stack.folder, 'chaos');
     mkdirSync(folder);
     writeFileSync(join(folder, 'ledger.sh'), ledgerScript(join(folder, 'ledger.txt')));
     const history = new History(folder);
-    const cluster = await stack.start(join(FIXTURES, 'chaos.config.ts'), {
+    const env = {
       CHAOS_FOLDER: folder,
       CHAOS_REPOSITORY: history.url,
       CHAOS_HOOK_SECRET: HOOK_SECRET,
       MILLRACE_LEASE_MS: String(LEASE_MS),
       MILLRACE_POLL_MS: String(POLL_MS),
-      MILLRACE_RESUME_WAIT_MS: String(RESUME_WAIT_MS),
+      MILLRACE_RESUME_WAIT_MS: String(resumeWaitMs(options)),
       ...(options.sabotage ? sabotageEnvironment(options.sabotage) : {}),
-    });
+    };
+    const cluster = await stack.start(
+      join(FIXTURES, 'chaos.config.ts'),
+      env,
+      [],
+      (name) => releases?.next(name) ?? ROOT,
+    );
     try {
-      const places = await assemble(cluster, stack.bus);
-      const evidence = await new Scenario(options, stack, cluster, places, history, folder).run();
+      const places = await assemble(cluster, stack.bus, releases ? 2 : 1);
+      const evidence = await new Scenario(options, stack, cluster, places, history, folder, releases).run();
       return { evidence, output: cluster.output };
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -133,6 +149,8 @@ class Scenario {
   private readonly random: Random;
   private readonly commits: Commit[] = [];
   private readonly disruptions: Disruption[] = [];
+  /** Logs as a UI of the release before showed them. */
+  private readonly seen: LogSeen[] = [];
   private readonly ledgerFile: string;
   private readonly startedMs = Date.now();
   /** Restarts of a bus server, one at a time: killing and starting it belong together. */
@@ -146,10 +164,12 @@ class Scenario {
     private readonly places: readonly Place[],
     private readonly history: History,
     private readonly folder: string,
+    private readonly releases: Releases | null,
   ) {
     this.random = new Random(options.seed);
     this.ledgerFile = join(folder, 'ledger.txt');
-    this.observer = new Observer(cluster);
+    const uis = places.filter(({ kind }) => kind === 'ui').map(({ readyUrl }) => new URL(readyUrl!).origin);
+    this.observer = new Observer(cluster, uis);
   }
 
   async run(): Promise<Evidence> {
@@ -165,7 +185,9 @@ class Scenario {
       'frozen-scheduler': () => this.frozenScheduler(),
       outage: () => this.outage(),
     };
+    if (this.releases) trouble ??= await this.join(this.releases);
     for (const phase of this.options.phases) trouble ??= await phases[phase]();
+    if (this.releases) trouble ??= await this.upgrade(this.releases);
     const stillMissing = await missingOf(this.places, START_MS);
     const isSeen = !stillMissing.some((name) => name.startsWith('ui'));
     if (isSeen) await this.observer.disable('ticks');
@@ -176,9 +198,10 @@ class Scenario {
       followers: FOLLOWERS,
       ledger,
       disruptions: this.disruptions,
-      logs: isSeen ? await this.logs(ledger) : [],
+      logs: [...this.seen, ...(isSeen ? await this.logs(ledger) : [])],
       linesPerLog: LINES_PER_LOG,
       leaseMs: LEASE_MS,
+      resumeWaitMs: this.releases ? RESUME_WAIT_BESIDE_MS : 0,
       locked: { builder: 'steps', what: 'middle', forMs: 400 },
       counted: { builder: 'parent', most: 4 },
       slots: { everyMs: TICK_MS, made: isSeen ? await this.observer.slots('ticks') : [] },
@@ -187,6 +210,53 @@ class Scenario {
       missing: stillMissing,
       trouble,
     };
+  }
+
+  /** Lets masters of this release join those of the one before: the schema first, under running builds, and then a master of each role. */
+  private async join(releases: Releases): Promise<Trouble> {
+    const { stack } = this;
+    const revisions = this.push(FEW);
+    await eventually(() => this.areAsked(revisions), { timeoutMs: STALL_MS, what: 'builds to migrate under' });
+    const database = stack.database ?? `sqlite:${join(stack.folder, 'millrace.sqlite')}`;
+    const { status, stdout, stderr } = await millraceSoon(['db', 'migrate', '--database', database]);
+    if (status !== 0) return `halted: db migrate ended with ${status}: ${stderr}`;
+    this.say(`db migrate: ${stdout.trim().split('\n').join(', ')}`);
+    releases.mix();
+    // One engine goes back to the release before.
+    const names = ['scheduler-2', 'engine-2', 'ui-2', 'engine-3', 'engine-2'];
+    await this.replace(names.map((name) => this.places.find((place) => place.name === name)!));
+    return this.settle('a master of each role is of this release');
+  }
+
+  /** Replaces what is of the release before, one after the other, while commits come in. */
+  private async upgrade(releases: Releases): Promise<Trouble> {
+    this.seen.push(...(await this.logs(this.ledger())));
+    releases.finish();
+    await this.replace(this.places.filter(({ added }) => added !== null && !releases.isUpgraded(added)));
+    this.push(FEW);
+    const before = this.places.map((place) => ({ place, pids: place.pids() }));
+    const atMs = Date.now();
+    await this.cluster.restart();
+    const replaced = before
+      .filter(({ place, pids }) => !pids.some((pid) => place.pids().includes(pid)))
+      .map(({ place }) => place);
+    await missingOf(replaced, START_MS);
+    for (const place of replaced) this.disrupted(place, atMs);
+    this.say('restarted what millrace start runs');
+    const trouble = await this.settle('all are of this release');
+    const adopted = this.cluster.output.filter((line) => line.includes('build adopted')).length;
+    this.say(`${adopted} builds were adopted`);
+    return trouble;
+  }
+
+  /** Has processes of `Cluster.add` come back as the other release: an engine in the middle of a build. */
+  private async replace(places: readonly Place[]): Promise<void> {
+    for (const place of places) {
+      const revisions = new Set(this.push(FEW));
+      if (place.kind === 'engine')
+        await this.fresh(({ revision, worker }) => revisions.has(revision) && worker === place.worker);
+      await this.kill(place, 'SIGTERM');
+    }
   }
 
   /** Makes commits and kills at seeded instants. */
@@ -242,28 +312,24 @@ class Scenario {
     await eventually(post, { timeoutMs: START_MS, intervalMs: 200, what });
   }
 
-  private async kill(place: Place): Promise<void> {
+  private async kill(place: Place, how: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     // Of two kills of one process close together the second one is for its successor.
     const pids = await this.pidsOf(place);
     const atMs = Date.now();
     const { bus } = this.stack;
     if (place.kind === 'bus' && bus) await (this.restarting = this.restarting.then(() => bus.restart()));
-    else for (const pid of pids) signal(pid, 'SIGKILL');
-    this.say(`killed ${place.name}`);
-    const { kind, name, worker } = place;
-    await eventually(() => !pids.some((pid) => place.pids().includes(pid)), { what: `the end of ${name}` });
+    else for (const pid of pids) signal(pid, how);
+    this.say(`${how === 'SIGKILL' ? 'killed' : 'stopped'} ${place.name}`);
+    const ended = { timeoutMs: START_MS, what: `the end of ${place.name}` };
+    await eventually(() => !pids.some((pid) => place.pids().includes(pid)), ended);
     // A process that does not come back is reported as missing at the end.
     await missingOf([place], START_MS);
-    this.disruptions.push({
-      action: 'kill',
-      kind,
-      name,
-      worker,
-      atMs,
-      untilMs: atMs,
-      backMs: Date.now(),
-      heldAll: false,
-    });
+    this.disrupted(place, atMs);
+  }
+
+  private disrupted({ kind, name, worker }: Place, atMs: number): void {
+    const backMs = Date.now();
+    this.disruptions.push({ action: 'kill', kind, name, worker, atMs, untilMs: atMs, backMs, heldAll: false });
   }
 
   /**
@@ -355,9 +421,10 @@ class Scenario {
     isOvertaken: () => boolean,
   ): Promise<{ atMs: number; untilMs: number; overtaken: boolean }> {
     const atMs = Date.now();
+    const patienceMs = LEASE_MS + resumeWaitMs(this.options) + TAKEOVER_MS;
     signal(pid, 'SIGSTOP');
     try {
-      while (!isOvertaken() && Date.now() - atMs < LEASE_MS + TAKEOVER_MS) await delay(50);
+      while (!isOvertaken() && Date.now() - atMs < patienceMs) await delay(50);
       const overtaken = isOvertaken();
       if (overtaken) await delay(OVERTAKEN_MS);
       return { atMs, untilMs: Date.now(), overtaken };
@@ -449,7 +516,10 @@ class Scenario {
       const text = response.status === 404 ? '' : await response.text();
       if (!response.ok && response.status !== 404) throw new Error(`${path}: ${response.status} ${text}`);
       const lines = [...text.matchAll(/^line (\d+)$/gm)].map((match) => Number(match[1]));
-      seen.push({ requestId, attempt, lines });
+      const { steps } = await this.cluster.api<{ steps: Step[] }>(
+        `/builders/${builder}/builds/${number}/steps?order=number`,
+      );
+      seen.push({ requestId, attempt, lines, steps: steps.map((step) => step.number) });
     }
     return seen;
   }
@@ -490,6 +560,10 @@ class Scenario {
     const seconds = ((Date.now() - this.startedMs) / 1000).toFixed(1);
     this.options.say(`${seconds.padStart(6)} s  ${text}`);
   }
+}
+
+function resumeWaitMs({ beside }: ChaosOptions): number {
+  return beside === null ? RESUME_WAIT_MS : RESUME_WAIT_BESIDE_MS;
 }
 
 /** Sends a signal to a process, if it still exists. */
