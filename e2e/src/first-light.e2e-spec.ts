@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Result } from '@millrace/domain';
 import { type Cluster, eventually } from '@millrace/testing';
@@ -180,12 +180,19 @@ describe.each(availableStacks())('first light on %s', (name) => {
 
   it('does not let a step that burns CPU slow down pages and other builds', async () => {
     await run('true');
-    const burning = await cluster.trigger({ scheduler: 'trigger', builders: ['burn'] });
-    await eventually(async () => (await api.attempts(burning.requests[0]!.id)).length === 1);
+    const hold = join(stack.folder, 'burn.hold');
+    writeFileSync(hold, '');
+    const { requests } = await cluster.trigger({ scheduler: 'trigger', builders: ['burn'], properties: { hold } });
+    const requestId = requests[0]!.id;
+    await eventually(async () => {
+      const [build] = await api.attempts(requestId);
+      return (await api.steps(build!.buildid)).some((step) => step.name === 'burn');
+    });
     const other = await run('true');
     expect(other.results).toBe(Result.SUCCESS);
-    expect((await api.request(burning.requests[0]!.id)).complete).toBe(false);
-    expect(await finished(burning.requests[0]!.id, 60_000)).toBe(Result.SUCCESS);
+    expect((await api.request(requestId)).complete).toBe(false);
+    rmSync(hold);
+    expect(await finished(requestId, 60_000)).toBe(Result.SUCCESS);
   }, 90_000);
 
   it.each([
