@@ -82,18 +82,20 @@ export async function startStack(name: StackName, root: string = ROOT): Promise<
 }
 
 /**
- * Runs the command line client without blocking the test.
+ * Runs the command line client without blocking the test. `hear` is called with all that it has printed so far.
  * @returns what it printed
  */
 export async function millraceSoon(
   args: readonly string[],
+  hear: (stdout: string) => void = () => undefined,
 ): Promise<{ status: number; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const [stdout, stderr, status] = await Promise.all([
-    text(child.stdout),
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (more: string) => hear((stdout += more)));
+  const [stderr, status] = await Promise.all([
     text(child.stderr),
     new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1))),
   ]);
