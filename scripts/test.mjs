@@ -14,8 +14,8 @@ const broken = [];
 const failures = [];
 const FAILURE_LINES = 12;
 
-/** Files of e2e that judge how long something takes, or kill faster than a busy machine starts: they have it to themselves. */
-const ALONE = String.raw`(chaos|resume|security)\.e2e-spec`;
+/** Files of e2e that judge how long something takes: they have it to themselves. */
+const ALONE = String.raw`(chaos|security)\.e2e-spec`;
 
 // Neither the build nor lint nor the unit tests need what is provisioned. Lint keeps one core busy; the unit tests use the other.
 const provisioned = step('provision', inBackground('node', ['scripts/provision.mjs']));
