@@ -7,40 +7,35 @@ import { FakeBuildServices, jobFor } from './fake-build-services.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Runners of configurations in a folder, which is also that of their worker. */
+/** A runner of configurations in a folder, which is also that of their worker. */
 export class Runners {
-  private readonly pools: RunnerPool[] = [];
-  private configs = 0;
+  private pool: RunnerPool | null = null;
+  private builders = 0;
+  /** Configuration files by the options of their step. */
+  private readonly files = new Map<string, string>();
 
   constructor(private readonly folder: string) {}
 
-  /** Ends the runners that there are: a test that is over must not slow the next one down. */
   async close(): Promise<void> {
-    await Promise.all(this.pools.splice(0).map((pool) => pool.close()));
+    await this.pool?.close();
   }
 
+  /** Switches the runner, which is started for the first configuration. Builds of earlier ones may run on. */
   async poolFor(configFile: string) {
     const { fingerprint, variables } = await loadAndCompile(configFile);
-    const pool = new RunnerPool({ configFile, fingerprint, variables, log: quiet });
-    this.pools.push(pool);
-    await pool.start();
-    return { pool, config: { configFile, fingerprint } };
+    const config = { configFile, fingerprint };
+    if (this.pool) await this.pool.switchTo({ ...config, variables });
+    else {
+      this.pool = new RunnerPool({ ...config, variables, log: quiet });
+      await this.pool.start();
+    }
+    return { pool: this.pool, config };
   }
 
-  /** Makes builds of one git step, all in the same folder. */
+  /** Makes builds of one git step, all in the same new folder. */
   async builderWith(options: string, workerEnv: Readonly<Record<string, string>> = {}) {
-    const configFile = join(this.folder, `git${this.configs++}.config.ts`);
-    await writeFile(
-      configFile,
-      `import { builder, defineConfig, worker } from '@millrace/config';
-import { git } from '@millrace/steps';
-export default defineConfig({
-  workers: [worker('w', { password: 'x' })],
-  builders: [builder('b', { workers: ['w'], factory: [git(${options})] })],
-});`,
-    );
-    const { pool, config } = await this.poolFor(configFile);
-    const builddir = `b${this.configs}`;
+    const { pool, config } = await this.poolFor(await this.fileFor(options));
+    const builddir = `b${this.builders++}`;
     const workdir = join(this.folder, builddir, 'build');
     const begin = (...given: Partial<SourceStamp>[]) => {
       const host = new FakeBuildServices();
@@ -54,5 +49,21 @@ export default defineConfig({
       return { host, outcome: await running.outcome, text: (file: string) => readFile(join(workdir, file), 'utf8') };
     };
     return { begin, build, workdir };
+  }
+  private async fileFor(options: string): Promise<string> {
+    const known = this.files.get(options);
+    if (known) return known;
+    const configFile = join(this.folder, `git${this.files.size}.config.ts`);
+    this.files.set(options, configFile);
+    await writeFile(
+      configFile,
+      `import { builder, defineConfig, worker } from '@millrace/config';
+import { git } from '@millrace/steps';
+export default defineConfig({
+  workers: [worker('w', { password: 'x' })],
+  builders: [builder('b', { workers: ['w'], factory: [git(${options})] })],
+});`,
+    );
+    return configFile;
   }
 }

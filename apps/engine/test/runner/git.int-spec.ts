@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Result } from '@millrace/domain';
 import { eventually, freePort, requireService } from '@millrace/testing';
 import { Runners } from './git-builder.js';
@@ -86,8 +86,8 @@ beforeAll(async () => {
     { what: 'the daemon' },
   );
 });
-afterEach(() => runners.close());
 afterAll(async () => {
+  await runners.close();
   const ended = once(daemon, 'exit');
   process.kill(-daemon.pid!, 'SIGKILL');
   await ended;
@@ -117,7 +117,7 @@ describe('what was wanted', () => {
     await app.git('checkout', '--quiet', 'main');
   });
 
-  it.each<[string, string | null, string | null, string]>([
+  const wanted: readonly [string, string | null, string | null, string][] = [
     ['the default branch', null, null, 'main'],
     ['a branch', 'side', null, 'side'],
     ['a tag as a branch', 'light', null, 'first'],
@@ -132,15 +132,17 @@ describe('what was wanted', () => {
     ['the beginning of an id of another branch', 'main', 'side/10', 'side'],
     ['an id of another branch', 'main', 'side/40', 'side'],
     ['the head, said so', 'side', 'HEAD', 'side'],
-  ])('is %s', async (_what, branch, given, expected) => {
-    const [name, length] = (given ?? '').split('/') as [string, string | undefined];
-    const revision = length === undefined ? given : ids[name]!.slice(0, Number(length));
-    for (const shallow of [false, true]) {
+  ];
+  it.each([false, true].flatMap((shallow) => wanted.map((one) => [...one, shallow] as const)))(
+    'is %s (%s, %s, %s), shallow: %s',
+    async (_what, branch, given, expected, shallow) => {
+      const [name, length] = (given ?? '').split('/') as [string, string | undefined];
+      const revision = length === undefined ? given : ids[name]!.slice(0, Number(length));
       const { build } = await runners.builderWith(`{ repository: '${app.url}', shallow: ${shallow} }`);
       const built = await build({ branch, revision });
       expect([built.outcome, gotRevision(built)]).toMatchObject([SUCCESS, ids[expected]]);
-    }
-  });
+    },
+  );
 
   it.each<[string, { branch?: string; revision?: string }, string]>([
     ['an unknown branch', { branch: 'deleted' }, "update: no branch or tag 'deleted'"],

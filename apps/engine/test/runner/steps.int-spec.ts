@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NO_SOURCE, Result } from '@millrace/domain';
 import { requireService } from '@millrace/testing';
 import type { BuildOutcome } from '../../dist/runner/runner.js';
@@ -128,8 +128,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve));
   evilUrl = `http://localhost:${(evil.address() as AddressInfo).port}`;
 });
-afterEach(() => runners.close());
 afterAll(async () => {
+  await runners.close();
   for (const one of [server, evil]) await new Promise((resolve) => one.close(resolve));
   await rm(folder, { recursive: true });
 });
