@@ -2,20 +2,39 @@ import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError } from '@millrace/domain';
 
+export interface ApiOptions {
+  /** Of somebody who is signed in. Default: a stranger. */
+  readonly token?: string;
+  /** How long an answer may take. Default: for ever. */
+  readonly answerWithinMs?: number;
+}
+
 /** A client of Buildbot's `/api/v2`, which both systems speak. It keeps its connections open. */
 export class Api {
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   private readonly builderIds = new Map<string, number>();
   private lastRpc = 0;
 
-  /** @param token of somebody who is signed in; null for a stranger */
   constructor(
     private readonly base: string,
-    private readonly token: string | null = null,
+    private readonly options: ApiOptions = {},
   ) {}
 
+  /** @throws OperationalError `api` for an answer that is an error, `api-timeout` */
   get<T>(path: string): Promise<T> {
     return this.request<T>('GET', path);
+  }
+
+  /** Returns milliseconds until a read was answered; Infinity when it was not answered in time. */
+  async getMs(path: string): Promise<number> {
+    const startedAt = performance.now();
+    try {
+      await this.get(path);
+      return performance.now() - startedAt;
+    } catch (error) {
+      if (error instanceof OperationalError && error.code === 'api-timeout') return Infinity;
+      throw error;
+    }
   }
 
   /**
@@ -54,13 +73,20 @@ export class Api {
   }
 
   private request<T>(method: string, path: string, body?: object): Promise<T> {
-    return new Promise((resolve, reject) => {
+    const { token, answerWithinMs } = this.options;
+    const signal = answerWithinMs === undefined ? undefined : AbortSignal.timeout(answerWithinMs);
+    return new Promise((resolve, fail) => {
+      const reject = (error: Error): void => {
+        const late = `${method} ${path}: no answer within ${answerWithinMs} ms`;
+        fail(signal?.aborted ? new OperationalError('api-timeout', late, { path }, { cause: error }) : error);
+      };
       const headers = {
         ...{ accept: 'application/json', 'content-type': 'application/json' },
-        ...(this.token === null ? {} : { authorization: `Bearer ${this.token}` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       };
-      const request = http.request(this.base + path, { method, agent: this.agent, headers }, (response) => {
+      const request = http.request(this.base + path, { method, agent: this.agent, headers, signal }, (response) => {
         const parts: Buffer[] = [];
+        response.on('error', reject);
         response.on('data', (part: Buffer) => parts.push(part));
         response.on('end', () => {
           const text = Buffer.concat(parts).toString();

@@ -2,6 +2,7 @@ import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '@millrace/testing';
 import { WebSocket } from 'ws';
+import { ANSWER_WITHIN_MS } from './stats.js';
 
 /** The only argument of this program, as JSON. */
 export interface CrowdSetup {
@@ -17,14 +18,24 @@ export interface CrowdSetup {
 export type CrowdRequest = 'crawl' | 'stop';
 
 export type CrowdReport =
+  /** As many streams as could be opened are. */
   | { readonly kind: 'open' }
-  /** `crawled`: requests that were answered. `events`: heard by all streams together. */
-  | { readonly kind: 'done'; readonly crawled: number; readonly events: number };
+  /** `crawled`: requests, and those of them that were answered. `events`: heard by all streams together. `open`: streams that were left. */
+  | {
+      readonly kind: 'done';
+      readonly crawled: number;
+      readonly answered: number;
+      readonly events: number;
+      readonly open: number;
+    };
+
+const OPEN_WITHIN_MS = 120_000;
 
 const setup = JSON.parse(process.argv[2]!) as CrowdSetup;
 let events = 0;
-let opened = 0;
+let open = 0;
 let crawled = 0;
+let answered = 0;
 const pending = new Set<Promise<unknown>>();
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 let crawling: NodeJS.Timeout | undefined;
@@ -39,7 +50,7 @@ for (let i = 0; i < setup.streams; i++) {
   else openSse();
   if (i % 50 === 49) await delay(50);
 }
-await eventually(() => opened === setup.streams, { timeoutMs: 120_000, what: `${setup.streams} open streams` });
+await eventually(() => open === setup.streams, { timeoutMs: OPEN_WITHIN_MS }).catch(() => undefined);
 report({ kind: 'open' });
 
 function report(what: CrowdReport): void {
@@ -49,7 +60,7 @@ function report(what: CrowdReport): void {
 async function stop(): Promise<void> {
   clearInterval(crawling);
   await Promise.all(pending);
-  report({ kind: 'done', crawled, events });
+  report({ kind: 'done', crawled, answered, events, open });
 }
 
 /** Reads a page of a list, a build or a log without a login, whether or not the one before was answered. */
@@ -63,20 +74,24 @@ function crawl(): void {
     `/api/v2/changes?limit=100&offset=${id % 5000}`,
   ];
   const path = paths[crawled++ % paths.length]!;
-  const answered: Promise<unknown> = new Promise<void>((resolve) => {
+  const ended: Promise<unknown> = new Promise<void>((resolve) => {
     http
-      .get(setup.url + path, { agent }, (response) => void response.resume().on('close', resolve))
+      .get(setup.url + path, { agent, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }, (response) => {
+        response.on('end', () => answered++).on('error', () => resolve());
+        response.resume().on('close', resolve);
+      })
       .on('error', () => resolve());
-  }).then(() => pending.delete(answered));
-  pending.add(answered);
+  }).then(() => pending.delete(ended));
+  pending.add(ended);
 }
 
 function openWebSocket(): void {
   const socket = new WebSocket(`${setup.url.replace('http', 'ws')}/ws`);
   socket.on('open', () => socket.send(JSON.stringify({ _id: 1, cmd: 'startConsuming', path: 'buildrequests/*/*' })));
   socket.once('message', () => {
-    opened++;
+    open++;
     socket.on('message', () => events++);
+    socket.on('close', () => open--);
   });
   socket.on('error', () => socket.terminate());
 }
@@ -84,9 +99,11 @@ function openWebSocket(): void {
 function openSse(): void {
   const answer = http.get(`${setup.url}/sse/listen/buildrequests/*/*`, { agent: false }, (response) => {
     response.once('data', () => {
-      opened++;
+      open++;
       response.on('data', (data: Buffer) => (events += data.toString().split('event: event').length - 1));
+      response.on('close', () => open--);
     });
+    response.on('error', () => answer.destroy());
   });
   answer.on('error', () => answer.destroy());
 }

@@ -1,4 +1,4 @@
-import { rounded } from './stats.js';
+import { ANSWER_WITHIN_MS, rounded } from './stats.js';
 
 /** One measured number. */
 export interface Figure {
@@ -6,7 +6,13 @@ export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly better: 'less' | 'more';
-  readonly value: number;
+  /** Words where there is no number. */
+  readonly value: number | string;
+}
+
+/** Returns what a figure says about a latency; Infinity is none. */
+export function answered(ms: number): Figure['value'] {
+  return ms === Infinity ? `no answer in ${ANSWER_WITHIN_MS / 1000} s` : ms;
 }
 
 export interface SystemFigures {
@@ -33,9 +39,10 @@ export function table(results: readonly SystemFigures[], peer: string | null): s
         const figure = find(system, name);
         if (!figure) return '–';
         const value = plain(figure.value);
-        if (!reference || system === peer) return value;
+        if (!reference || system === peer || typeof reference.value === 'string' || typeof figure.value === 'string')
+          return value;
         const ratio = figure.better === 'less' ? reference.value / figure.value : figure.value / reference.value;
-        return `${value} (×${plain(ratio)})`;
+        return ratio > 0 && ratio < Infinity ? `${value} (×${plain(ratio)})` : value;
       }),
     ];
   });
@@ -45,6 +52,7 @@ export function table(results: readonly SystemFigures[], peer: string | null): s
   return [line(all[0]!), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-function plain(value: number): string {
+export function plain(value: Figure['value']): string {
+  if (typeof value === 'string') return value;
   return value >= 1000 ? String(Math.round(value)) : String(rounded(value));
 }

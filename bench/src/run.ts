@@ -1,4 +1,4 @@
-import type { Figure, SystemFigures } from './figures.js';
+import { type Figure, plain, type SystemFigures } from './figures.js';
 import { buildsPerSecond, linesPerSecond, phases, triggerLatency } from './measures/builds.js';
 import { backlog, type BacklogSize } from './measures/backlog.js';
 import { claimsPerSecond, THREE_WITH_LOCKS } from './measures/claims.js';
@@ -18,10 +18,10 @@ import { stockBuilds } from './measures/stock-builds.js';
 import { stockFleet } from './measures/stock-fleet.js';
 import { stockLogs } from './measures/stock-logs.js';
 import { fleet } from './measures/workers.js';
-import { rounded } from './stats.js';
-import { installBuildbot, startBuildbot } from './systems/buildbot.js';
+import { installBuildbot, PEER, startBuildbot, startPeerSite } from './systems/buildbot.js';
 import { startIntake } from './systems/intake.js';
 import { type Stack, type StackName, startMillrace, startStack } from './systems/millrace.js';
+import { type Site, startSite } from './systems/site.js';
 import type { System, Workload } from './systems/system.js';
 
 export const MEASURES = [
@@ -83,13 +83,11 @@ export async function runBench(
 ): Promise<{ results: SystemFigures[]; peer: string | null }> {
   const results: SystemFigures[] = [];
   let peer: string | null = null;
-  if (options.peer && isWanted(options, CLUSTER_MEASURES)) {
+  if (options.peer && isWanted(options, [...CLUSTER_MEASURES, ...SITE_MEASURES])) {
     installBuildbot();
     say('starting Buildbot');
-    const buildbot = await startBuildbot(options);
-    peer = buildbot.name;
-    results.push(await measured(buildbot, options, say));
-    await buildbot.stop();
+    peer = PEER;
+    results.push(await ofPeer(options, say));
   }
   for (const name of isWanted(options, STACK_MEASURES) ? options.stacks : []) {
     say(`starting ${name}`);
@@ -125,6 +123,44 @@ export async function runBench(
 
 /** Measures of a running system, which Buildbot has too. */
 const CLUSTER_MEASURES: readonly MeasureName[] = ['trigger', 'throughput', 'chatty', 'reads', 'stall'];
+
+/** Measures of what people read of a site, which Buildbot has too. */
+const SITE_MEASURES = ['crowd', 'filters'] as const;
+/** The longest history that Buildbot gets. */
+const PEER_HISTORY = 100_000;
+
+async function ofPeer(options: BenchOptions, say: Say): Promise<SystemFigures> {
+  let result: SystemFigures = { system: PEER, figures: [], notes: [] };
+  if (isWanted(options, CLUSTER_MEASURES)) {
+    const buildbot = await startBuildbot(options);
+    try {
+      result = await measured(buildbot, options, say);
+    } finally {
+      await buildbot.stop();
+    }
+  }
+  const histories = options.history.filter((builds) => builds <= PEER_HISTORY);
+  if (isWanted(options, SITE_MEASURES) && histories.length > 0) {
+    result.notes.push('crowd, filters: nobody signs in, because Buildbot can hide no builder');
+    await ofSites(startPeerSite, result, { ...options, history: histories }, say);
+  }
+  return result;
+}
+
+async function ofSites(
+  start: (builds: number) => Promise<Site>,
+  result: SystemFigures,
+  options: Pick<BenchOptions, 'only' | 'history'>,
+  say: Say,
+): Promise<void> {
+  for (const measure of SITE_MEASURES) {
+    if (!options.only.has(measure)) continue;
+    say(`${result.system}: ${measure}`);
+    const { figures, notes } = await (measure === 'crowd' ? crowd : filters)(start, options.history, say);
+    record(result.figures, figures, say);
+    result.notes.push(...notes);
+  }
+}
 
 /** Measures of a scheduler that takes in changes. */
 const INTAKE_MEASURES = ['hooks', 'push-intake'] as const;
@@ -215,16 +251,7 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }
-  if (step('crowd')) {
-    const { figures, notes } = await crowd(name, options.history);
-    record(result.figures, figures, say);
-    result.notes.push(...notes);
-  }
-  if (step('filters')) {
-    const { figures, notes } = await filters(name, options.history, say);
-    record(result.figures, figures, say);
-    result.notes.push(...notes);
-  }
+  await ofSites((builds) => startSite(name, builds), result, options, say);
   if (step('router')) {
     const { figures, notes } = await slowSubscriber(name, options.events);
     record(result.figures, figures, say);
@@ -256,6 +283,6 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
 /** Records figures and prints each at once: a run takes long and may be cut short. */
 function record(into: Figure[], figures: readonly Figure[], say: Say): void {
   for (const { name, unit, value } of figures)
-    say(`    ${name}: ${value >= 1000 ? Math.round(value) : rounded(value)} ${unit}`);
+    say(`    ${name}: ${plain(value)}${typeof value === 'number' ? ` ${unit}` : ''}`);
   into.push(...figures);
 }

@@ -1,4 +1,7 @@
-/** Latencies in milliseconds. */
+/** What takes longer counts as not answered, where that is expected. */
+export const ANSWER_WITHIN_MS = 10_000;
+
+/** Latencies in milliseconds; Infinity where there was no answer. */
 export interface Latencies {
   readonly count: number;
   readonly p50Ms: number;

@@ -1,15 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
-import type { Api } from '../api.js';
 import type { CrowdReport, CrowdRequest, CrowdSetup } from '../crowd.js';
-import type { Figure } from '../figures.js';
+import { answered, type Figure } from '../figures.js';
 import { memoryBytes } from '../processes.js';
 import { latencies } from '../stats.js';
-import type { StackName } from '../systems/millrace.js';
-import { rowsRead, startSite } from '../systems/site.js';
+import type { Site } from '../systems/site.js';
 import { sampleReads } from './reads.js';
 
 const CRAWLS_PER_SECOND = 50;
@@ -28,44 +25,42 @@ const INTERACTIVE = [
   '/api/v2/builds?results=2&order=-buildid&limit=20',
 ];
 
-/**
- * Measures reads of somebody who has signed in and does not see everything, alone and beside a crowd: a crawler without a login, and
- * streams that all hear of new requests.
- */
+/** Measures what somebody reads, alone and beside a crowd: a crawler without a login, and streams that all hear of new requests. */
 export async function crowd(
-  name: StackName,
+  start: (builds: number) => Promise<Site>,
   histories: readonly number[],
 ): Promise<{ figures: Figure[]; notes: string[] }> {
   const figures: Figure[] = [];
   const notes: string[] = [];
   for (const builds of histories) {
-    const site = await startSite(name, builds);
-    const { api, cluster, db } = site;
+    const site = await start(builds);
     let crowd: Crowd | null = null;
     try {
-      const ui = cluster.pids('ui')[0]!;
-      const alone = await phase(api, db);
-      const memoryBefore = memoryBytes(ui);
+      const alone = await phase(site);
+      const memoryBefore = memoryBytes(site.pid);
       crowd = await Crowd.start({
-        ...{ url: cluster.url, builds },
+        ...{ url: site.url, builds },
         ...{ streams: STREAMS, crawlsPerSecond: CRAWLS_PER_SECOND },
       });
       crowd.crawl();
-      const forcing = repeated(EVENT_EVERY_MS, () => api.force('b0'));
-      const beside = await phase(api, db);
-      const [{ crawled, events }] = await Promise.all([crowd.stop(), forcing.stop()]);
+      const forcing = repeated(EVENT_EVERY_MS, () => site.api.force('b0'));
+      const beside = await phase(site);
+      const memory = memoryBytes(site.pid);
+      const [{ crawled, answered: crawls, events, open }] = await Promise.all([crowd.stop(), forcing.stop()]);
       const of = `${builds} builds of history`;
-      const figure = (what: string, unit: string, value: number): void =>
+      const figure = (what: string, unit: string, value: Figure['value']): void =>
         void figures.push({ name: `${what}, ${of}`, unit, better: 'less', value });
-      figure('signed in, alone: p50', 'ms', alone.p50Ms);
-      figure('signed in, alone: p99', 'ms', alone.p99Ms);
-      figure('signed in, beside a crowd: p50', 'ms', beside.p50Ms);
-      figure('signed in, beside a crowd: p99', 'ms', beside.p99Ms);
-      figure('memory of the UI beside a crowd', 'MB', memoryBytes(ui) / 1e6);
+      figure('a reader, alone: p50', 'ms', answered(alone.p50Ms));
+      figure('a reader, alone: p99', 'ms', answered(alone.p99Ms));
+      figure('a reader, beside a crowd: p50', 'ms', answered(beside.p50Ms));
+      figure('a reader, beside a crowd: p99', 'ms', answered(beside.p99Ms));
+      figure('requests of the crawler without an answer', '%', (100 * (crawled - crawls)) / crawled);
+      figure(`streams of ${STREAMS} that are not open`, '', STREAMS - open);
+      figure('memory of the process that answers, beside a crowd', 'MB', memory / 1e6);
       const rows = alone.rows === null ? '' : `; ${Math.round(alone.rows / alone.count)} rows read for a read, alone`;
       notes.push(
-        `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler and ${STREAMS} streams, which heard ` +
-          `${events} events; the UI had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
+        `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler, of which ${crawls} were answered, and ${open} streams, ` +
+          `which heard ${events} events; the process had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
       );
     } finally {
       crowd?.kill();
@@ -83,7 +78,7 @@ interface Phase {
   readonly rows: number | null;
 }
 
-async function phase(api: Api, db: Database): Promise<Phase> {
+async function phase({ api, rowsRead }: Site): Promise<Phase> {
   let next = 0;
   const path = (): string => INTERACTIVE[next++ % INTERACTIVE.length]!;
   const readsFor = (forMs: number): Promise<number[]> => {
@@ -91,9 +86,9 @@ async function phase(api: Api, db: Database): Promise<Phase> {
     return sampleReads(api, READ_EVERY_MS, () => performance.now() < untilMs, path);
   };
   await readsFor(WARM_UP_MS);
-  const before = await rowsRead(db);
+  const before = await rowsRead();
   const samples = await readsFor(PHASE_MS);
-  const after = await rowsRead(db);
+  const after = await rowsRead();
   return { ...latencies(samples), rows: before === null ? null : after! - before };
 }
 
@@ -101,7 +96,7 @@ function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Prom
   const ended = new AbortController();
   const run = (async () => {
     while (!ended.signal.aborted) {
-      await work();
+      await work().catch(ignoreTimeout);
       await delay(everyMs);
     }
   })();
@@ -113,11 +108,16 @@ function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Prom
   };
 }
 
+/** What a system does not answer in time it does not do: that is measured, and no reason to end. */
+function ignoreTimeout(error: unknown): void {
+  if (!(error instanceof OperationalError && error.code === 'api-timeout')) throw error;
+}
+
 /** A process of its own with the streams and the crawler, so that what it does holds up no answer to the reader here. */
 class Crowd {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** Starts it. All streams are open then. */
+  /** Starts it. All streams are open then that the system accepts. */
   static async start(setup: CrowdSetup): Promise<Crowd> {
     const crowd = new Crowd(fork(join(import.meta.dirname, '../crowd.js'), [JSON.stringify(setup)]));
     await crowd.hears('open');
@@ -129,7 +129,7 @@ class Crowd {
   }
 
   /** Ends the crawler, and then all. */
-  async stop(): Promise<{ readonly crawled: number; readonly events: number }> {
+  async stop(): Promise<Extract<CrowdReport, { kind: 'done' }>> {
     const done = this.hears('done');
     this.child.send('stop' satisfies CrowdRequest);
     const report = await done;

@@ -1,22 +1,18 @@
-import { deflateRawSync } from 'node:zlib';
-import type { Database } from '@millrace/database';
-import type { Figure } from '../figures.js';
+import { answered, type Figure } from '../figures.js';
 import { latencies, rounded } from '../stats.js';
-import type { StackName } from '../systems/millrace.js';
-import { rowsRead, type Site, startSite } from '../systems/site.js';
+import { LONG_LOG } from '../systems/long-log.js';
+import type { Site } from '../systems/site.js';
 
 const ROUNDS = 20;
 const READS = 10;
 const WARM_UP_READS = 20;
-/** A log of a gigabyte. */
-const LOG = { chunks: 16_384, linesOfChunk: 1024, charactersOfLine: 64 };
-/** The first build, which is visible. */
-const LOG_ID = 1;
+/** How long the same may be read of one site. What takes longer is read less often. */
+const READ_MS = 10_000;
 
 /** What is read of a history of so many builds: lists, filters that an index answers, filters that none does, and a page of a long log. */
 function readsOf(builds: number, nowMs: number): Record<string, string> {
   const hourAgo = Math.floor(nowMs / 1000) - 3600;
-  const lines = LOG.chunks * LOG.linesOfChunk;
+  const lines = LONG_LOG.chunks * LONG_LOG.linesOfChunk;
   const newest = 'order=-buildid&limit=20';
   return {
     'newest builds': `builds?${newest}`,
@@ -34,16 +30,16 @@ function readsOf(builds: number, nowMs: number): Record<string, string> {
     'requests that wait': 'buildrequests?claimed=false&limit=20',
     'newest requests': 'buildrequests?order=-buildrequestid&limit=20',
     'a build’s steps': `builds/${Math.floor(builds / 90) * 45 + 1}/steps`,
-    'the middle of a log of 1 GB': `logs/${LOG_ID}/contents?offset=${lines / 2}&limit=1000`,
+    'the middle of a log of 1 GB': `logs/${LONG_LOG.id}/contents?offset=${lines / 2}&limit=1000`,
   };
 }
 
 /**
- * Measures reads of somebody who has signed in and does not see everything, with histories that differ only in their length. They take turns,
- * so that other load on the machine slows all of them.
+ * Measures reads of sites of which the histories differ only in their length. They take turns, so that other load on the machine slows all of
+ * them.
  */
 export async function filters(
-  name: StackName,
+  start: (builds: number) => Promise<Site>,
   histories: readonly number[],
   say: (text: string) => void,
 ): Promise<{ figures: Figure[]; notes: string[] }> {
@@ -51,10 +47,10 @@ export async function filters(
   try {
     for (const builds of histories) {
       const startedAt = performance.now();
-      const site = await startSite(name, builds);
-      await writeLog(site.db);
-      say(`a site with ${builds} builds was ready after ${Math.round((performance.now() - startedAt) / 1000)} s`);
+      const site = await start(builds);
       sites.push({ builds, site });
+      await site.writeLongLog();
+      say(`a site with ${builds} builds was ready after ${Math.round((performance.now() - startedAt) / 1000)} s`);
     }
     const figures: Figure[] = [];
     const notes: string[] = [];
@@ -66,18 +62,25 @@ export async function filters(
       for (const [index, { builds }] of sites.entries()) {
         const { p50Ms, p99Ms } = latencies(measured[index]!.samplesMs);
         const figure = (part: string, value: number): void =>
-          void figures.push({ name: `${what}: ${part}, ${builds} builds`, unit: 'ms', better: 'less', value });
+          void figures.push({
+            name: `${what}: ${part}, ${builds} builds`,
+            unit: 'ms',
+            better: 'less',
+            value: answered(value),
+          });
         figure('p50', p50Ms);
         figure('p99', p99Ms);
       }
       const p50s = measured.map(({ samplesMs }) => latencies(samplesMs).p50Ms);
-      if (sites.length > 1)
+      if (sites.length > 1 && p50s.every(Number.isFinite))
         figures.push({
           ...{ name: `${what}: p50, last / first history`, unit: '×', better: 'less' },
           value: rounded(p50s.at(-1)! / p50s[0]!),
         });
-      const rows = measured.map(({ rows: count }) => (count === null ? '?' : Math.round(count)));
-      notes.push(`${what}: ${rows.join(', ')} rows read for a read`);
+      const rows = measured.map(({ samplesMs, rows: count }) => count && Math.round(count / samplesMs.length));
+      if (!rows.includes(null)) notes.push(`${what}: ${rows.join(', ')} rows read for a read`);
+      const reads = measured.map(({ samplesMs }) => samplesMs.length);
+      if (Math.min(...reads) < ROUNDS * READS) notes.push(`${what}: no more than ${reads.join(', ')} reads in time`);
     }
     return { figures, notes };
   } finally {
@@ -86,47 +89,35 @@ export async function filters(
 }
 
 interface Measured {
+  /** Infinity where there was no answer. */
   readonly samplesMs: number[];
-  /** Rows read for a read; null where they are not counted. */
+  /** Rows that were read meanwhile; null where they are not counted. */
   rows: number | null;
 }
 
 async function inTurns(places: readonly { readonly site: Site; readonly path: string }[]): Promise<Measured[]> {
+  for (const { site, path } of places) await readOften(site, path, WARM_UP_READS, READ_MS);
   const measured = places.map((): Measured => ({ samplesMs: [], rows: 0 }));
-  for (const { site, path } of places) for (let i = 0; i < WARM_UP_READS; i++) await site.api.get(path);
+  const leftMs = places.map(() => READ_MS);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [index, { site, path }] of places.entries()) {
+      if (leftMs[index]! <= 0) continue;
       const one = measured[index]!;
-      const before = await rowsRead(site.db);
-      for (let i = 0; i < READS; i++) {
-        const startedAt = performance.now();
-        await site.api.get(path);
-        one.samplesMs.push(performance.now() - startedAt);
-      }
-      const after = await rowsRead(site.db);
-      one.rows = before === null || one.rows === null ? null : one.rows + (after! - before) / (ROUNDS * READS);
+      const startedAt = performance.now();
+      const before = await site.rowsRead();
+      one.samplesMs.push(...(await readOften(site, path, READS, leftMs[index]!)));
+      const after = await site.rowsRead();
+      if (one.rows !== null) one.rows = before === null ? null : one.rows + after! - before;
+      leftMs[index]! -= performance.now() - startedAt;
     }
   }
   return measured;
 }
 
-/** Makes a log of the history as long as a gigabyte. Its chunks are the same, so that they are written inside the database. */
-async function writeLog(db: Database): Promise<void> {
-  const { chunks, linesOfChunk, charactersOfLine } = LOG;
-  const line = `o${'a line of a long log '.repeat(charactersOfLine).slice(0, charactersOfLine - 2)}\n`;
-  const content = deflateRawSync(line.repeat(linesOfChunk), { level: 1 });
-  await db.transaction(async (tx) => {
-    await tx.run(`DELETE FROM log_chunks WHERE log_id = ${LOG_ID}`);
-    await tx.run(
-      `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content) VALUES (${LOG_ID}, 0, ${linesOfChunk}, 'deflate', ?)`,
-      [content],
-    );
-    for (let count = 1; count < chunks; count *= 2) {
-      await tx.run(
-        `INSERT INTO log_chunks (log_id, first_line, num_lines, codec, content)
-         SELECT log_id, first_line + ${count * linesOfChunk}, num_lines, codec, content FROM log_chunks WHERE log_id = ${LOG_ID}`,
-      );
-    }
-    await tx.run(`UPDATE logs SET num_lines = ${chunks * linesOfChunk} WHERE id = ${LOG_ID}`);
-  });
+/** Reads the same so many times one after the other, or as often as it begins within `forMs`. */
+async function readOften({ api }: Site, path: string, times: number, forMs: number): Promise<number[]> {
+  const untilMs = performance.now() + forMs;
+  const samplesMs: number[] = [];
+  while (samplesMs.length < times && performance.now() < untilMs) samplesMs.push(await api.getMs(path));
+  return samplesMs;
 }

@@ -3,9 +3,13 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openDatabase } from '@millrace/database';
 import { OperationalError } from '@millrace/domain';
 import { eventually, freePort } from '@millrace/testing';
 import { Api } from '../api.js';
+import { ANSWER_WITHIN_MS } from '../stats.js';
+import { writePeerHistory, writePeerLongLog } from './peer-history.js';
+import { BUILDERS, type Site } from './site.js';
 import { type System, type Workload, workloadEnvironment } from './system.js';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -23,34 +27,60 @@ export function installBuildbot(): void {
   run(join(BIN, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
 }
 
-/** Starts one Buildbot master on SQLite with four workers, each a process. */
-export async function startBuildbot(workload: Workload): Promise<System> {
+export const PEER = 'Buildbot 4.3, SQLite';
+
+interface Master {
+  /** Of its own, with its database. */
+  readonly folder: string;
+  readonly url: string;
+  readonly pid: number;
+  /** Starts a worker, a process. */
+  startWorker(name: string): void;
+  stop(): Promise<void>;
+}
+
+/** Starts one Buildbot master on SQLite. It may take a while until it answers. */
+async function startMaster(config: string, variables: Readonly<Record<string, string>>): Promise<Master> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-peer-'));
   const master = join(folder, 'master');
   const [web, pb] = [await freePort(), await freePort()];
   run(join(BIN, 'buildbot'), ['create-master', master]);
-  copyFileSync(join(ROOT, 'bench/peer/master.cfg'), join(master, 'master.cfg'));
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: folder,
-    WEB: String(web),
-    PB: String(pb),
-    ...workloadEnvironment(workload),
+  copyFileSync(join(ROOT, 'bench/peer', config), join(master, 'master.cfg'));
+  const env = { PATH: process.env['PATH'], HOME: folder, WEB: String(web), PB: String(pb), ...variables };
+  const children: ChildProcess[] = [];
+  const start = (program: string, basedir: string): ChildProcess => {
+    const child = spawn(join(BIN, program), ['start', '--nodaemon', basedir], { env, stdio: 'ignore' });
+    children.push(child);
+    return child;
   };
-  const children = [spawn(join(BIN, 'buildbot'), ['start', '--nodaemon', master], { env, stdio: 'ignore' })];
   process.once('exit', () => children.forEach((child) => child.kill('SIGKILL')));
-  const api = new Api(`http://127.0.0.1:${web}`);
+  const { pid } = start('buildbot', master);
+  return {
+    folder: master,
+    url: `http://127.0.0.1:${web}`,
+    pid: pid!,
+    startWorker(name) {
+      const worker = join(folder, name);
+      run(join(BIN, 'buildbot-worker'), ['create-worker', worker, `127.0.0.1:${pb}`, name, 'pass']);
+      start('buildbot-worker', worker);
+    },
+    async stop() {
+      await Promise.all(children.map(ended));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts one Buildbot master on SQLite with four workers, each a process. */
+export async function startBuildbot(workload: Workload): Promise<System> {
+  const master = await startMaster('master.cfg', workloadEnvironment(workload));
+  const api = new Api(master.url);
   const stop = async (): Promise<void> => {
     api.close();
-    await Promise.all(children.map(ended));
-    rmSync(folder, { recursive: true, force: true });
+    await master.stop();
   };
   try {
-    for (let i = 0; i < 4; i++) {
-      const worker = join(folder, `w${i}`);
-      run(join(BIN, 'buildbot-worker'), ['create-worker', worker, `127.0.0.1:${pb}`, `w${i}`, 'pass']);
-      children.push(spawn(join(BIN, 'buildbot-worker'), ['start', '--nodaemon', worker], { env, stdio: 'ignore' }));
-    }
+    for (let i = 0; i < 4; i++) master.startWorker(`w${i}`);
     await eventually(
       async () => {
         const all = await api.get<{ workers: { connected_to: unknown[] }[] }>('/api/v2/workers');
@@ -62,7 +92,40 @@ export async function startBuildbot(workload: Workload): Promise<System> {
     await stop();
     throw error;
   }
-  return { name: 'Buildbot 4.3, SQLite', api, database: null, stop };
+  return { name: PEER, api, database: null, stop };
+}
+
+/** Starts a Buildbot master with a history, which everybody sees: it can hide no builder. */
+export async function startPeerSite(builds: number): Promise<Site> {
+  const master = await startMaster('crowd.cfg', { BENCH_BUILDERS: String(BUILDERS) });
+  const api = new Api(master.url, { answerWithinMs: ANSWER_WITHIN_MS });
+  const db = openDatabase(`sqlite:${join(master.folder, 'state.sqlite')}`);
+  const stop = async (): Promise<void> => {
+    api.close();
+    await db.close();
+    await master.stop();
+  };
+  try {
+    await eventually(
+      async () => {
+        const { builders } = await api.get<{ builders: unknown[] }>('/api/v2/builders');
+        return builders.length === BUILDERS;
+      },
+      { timeoutMs: 90_000, intervalMs: 200, what: `a Buildbot master with ${BUILDERS} builders` },
+    );
+    await writePeerHistory(db, builds, BUILDERS);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: master.url,
+    api,
+    pid: master.pid,
+    rowsRead: () => Promise.resolve(null),
+    writeLongLog: () => writePeerLongLog(db),
+    stop,
+  };
 }
 
 /**
