@@ -21,7 +21,7 @@ import { fleet } from './measures/workers.js';
 import { installBuildbot, PEER, startBuildbot, startPeerSite } from './systems/buildbot.js';
 import { startIntake } from './systems/intake.js';
 import { type Stack, type StackName, startMillrace, startStack } from './systems/millrace.js';
-import { type Site, startSite } from './systems/site.js';
+import { type SiteSystem, startSite } from './systems/site.js';
 import type { System, Workload } from './systems/system.js';
 
 export const MEASURES = [
@@ -82,12 +82,13 @@ export async function runBench(
   say: Say,
 ): Promise<{ results: SystemFigures[]; peer: string | null }> {
   const results: SystemFigures[] = [];
-  let peer: string | null = null;
+  let peer: SystemFigures | null = null;
   if (options.peer && isWanted(options, [...CLUSTER_MEASURES, ...SITE_MEASURES])) {
     installBuildbot();
-    say('starting Buildbot');
-    peer = PEER;
-    results.push(await ofPeer(options, say));
+    peer = isWanted(options, CLUSTER_MEASURES)
+      ? await ofBuildbot(options, say)
+      : { system: PEER, figures: [], notes: [] };
+    results.push(peer);
   }
   for (const name of isWanted(options, STACK_MEASURES) ? options.stacks : []) {
     say(`starting ${name}`);
@@ -103,7 +104,8 @@ export async function runBench(
     }
     for (const measure of INTAKE_MEASURES)
       if (options.only.has(measure)) await intake(name, measure, results.at(-1)!, say);
-    await apart(name, results.at(-1)!, options, say);
+    // Sites of Buildbot are read in turns with those of one stack.
+    await apart(name, results.at(-1)!, name === options.stacks[0] ? peer : null, options, say);
   }
   for (const [measure, system, run] of [
     ['stock-builds', 'Millrace, MariaDB and stock workers', () => stockBuilds(options)],
@@ -118,7 +120,7 @@ export async function runBench(
     result.notes.push(...notes);
     results.push(result);
   }
-  return { results, peer };
+  return { results, peer: peer && PEER };
 }
 
 /** Measures of a running system, which Buildbot has too. */
@@ -129,36 +131,15 @@ const SITE_MEASURES = ['crowd', 'filters'] as const;
 /** The longest history that Buildbot gets. */
 const PEER_HISTORY = 100_000;
 
-async function ofPeer(options: BenchOptions, say: Say): Promise<SystemFigures> {
-  let result: SystemFigures = { system: PEER, figures: [], notes: [] };
-  if (isWanted(options, CLUSTER_MEASURES)) {
-    const buildbot = await startBuildbot(options);
-    try {
-      result = await measured(buildbot, options, say);
-    } finally {
-      await buildbot.stop();
-    }
-  }
-  const histories = options.history.filter((builds) => builds <= PEER_HISTORY);
-  if (isWanted(options, SITE_MEASURES) && histories.length > 0) {
-    result.notes.push('crowd, filters: nobody signs in, because Buildbot can hide no builder');
-    await ofSites(startPeerSite, result, { ...options, history: histories }, say);
-  }
-  return result;
-}
+const PEER_SITES: SiteSystem = { name: PEER, most: PEER_HISTORY, start: startPeerSite };
 
-async function ofSites(
-  start: (builds: number) => Promise<Site>,
-  result: SystemFigures,
-  options: Pick<BenchOptions, 'only' | 'history'>,
-  say: Say,
-): Promise<void> {
-  for (const measure of SITE_MEASURES) {
-    if (!options.only.has(measure)) continue;
-    say(`${result.system}: ${measure}`);
-    const { figures, notes } = await (measure === 'crowd' ? crowd : filters)(start, options.history, say);
-    record(result.figures, figures, say);
-    result.notes.push(...notes);
+async function ofBuildbot(options: BenchOptions, say: Say): Promise<SystemFigures> {
+  say('starting Buildbot');
+  const buildbot = await startBuildbot(options);
+  try {
+    return await measured(buildbot, options, say);
+  } finally {
+    await buildbot.stop();
   }
 }
 
@@ -236,7 +217,13 @@ async function measured(system: System, options: BenchOptions, say: Say): Promis
 }
 
 /** Takes the measures that use databases and routers of their own. */
-async function apart(name: StackName, result: SystemFigures, options: BenchOptions, say: Say): Promise<void> {
+async function apart(
+  name: StackName,
+  result: SystemFigures,
+  peer: SystemFigures | null,
+  options: BenchOptions,
+  say: Say,
+): Promise<void> {
   const step = (measure: MeasureName): boolean => {
     if (!options.only.has(measure)) return false;
     say(`${result.system}: ${measure}${measure === 'reads' ? ' with history' : ''}`);
@@ -251,7 +238,19 @@ async function apart(name: StackName, result: SystemFigures, options: BenchOptio
     record(result.figures, figures, say);
     result.notes.push(...notes);
   }
-  await ofSites((builds) => startSite(name, builds), result, options, say);
+  for (const measure of SITE_MEASURES) {
+    if (!step(measure)) continue;
+    const own: SiteSystem = { name: result.system, most: Infinity, start: (builds) => startSite(name, builds) };
+    const systems = peer ? [PEER_SITES, own] : [own];
+    const found = await (measure === 'crowd' ? crowd : filters)(systems, options.history, say);
+    for (const { system, figures, notes } of found) {
+      const into = system === PEER ? peer! : result;
+      say(`  ${system}`);
+      record(into.figures, figures, say);
+      into.notes.push(...notes);
+    }
+    peer?.notes.push(`${measure}: nobody signs in, because Buildbot can hide no builder`);
+  }
   if (step('router')) {
     const { figures, notes } = await slowSubscriber(name, options.events);
     record(result.figures, figures, say);

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperationalError } from '@millrace/domain';
 import type { CrowdReport, CrowdRequest, CrowdSetup } from '../crowd.js';
-import { answered, type Figure } from '../figures.js';
+import { answered, type Figure, type SystemFigures } from '../figures.js';
 import { memoryBytes } from '../processes.js';
 import { latencies } from '../stats.js';
-import type { Site } from '../systems/site.js';
+import type { Site, SiteSystem } from '../systems/site.js';
 import { sampleReads } from './reads.js';
 
 const CRAWLS_PER_SECOND = 50;
@@ -25,47 +25,58 @@ const INTERACTIVE = [
   '/api/v2/builds?results=2&order=-buildid&limit=20',
 ];
 
-/** Measures what somebody reads, alone and beside a crowd: a crawler without a login, and streams that all hear of new requests. */
-export async function crowd(
-  start: (builds: number) => Promise<Site>,
-  histories: readonly number[],
-): Promise<{ figures: Figure[]; notes: string[] }> {
+/**
+ * Measures what somebody reads, alone and beside a crowd: a crawler without a login, and streams that all hear of new requests. With the same
+ * history the systems come one soon after the other.
+ */
+export async function crowd(systems: readonly SiteSystem[], histories: readonly number[]): Promise<SystemFigures[]> {
+  const results = systems.map(({ name }): SystemFigures => ({ system: name, figures: [], notes: [] }));
+  for (const builds of histories) {
+    for (const [index, { most, start }] of systems.entries()) {
+      if (builds > most) continue;
+      const { figures, notes } = await besideCrowd(await start(builds), builds);
+      results[index]!.figures.push(...figures);
+      results[index]!.notes.push(...notes);
+    }
+  }
+  return results;
+}
+
+/** Measures one site, and stops it. */
+async function besideCrowd(site: Site, builds: number): Promise<Omit<SystemFigures, 'system'>> {
   const figures: Figure[] = [];
   const notes: string[] = [];
-  for (const builds of histories) {
-    const site = await start(builds);
-    let crowd: Crowd | null = null;
-    try {
-      const alone = await phase(site);
-      const memoryBefore = memoryBytes(site.pid);
-      crowd = await Crowd.start({
-        ...{ url: site.url, builds },
-        ...{ streams: STREAMS, crawlsPerSecond: CRAWLS_PER_SECOND },
-      });
-      crowd.crawl();
-      const forcing = repeated(EVENT_EVERY_MS, () => site.api.force('b0'));
-      const beside = await phase(site);
-      const memory = memoryBytes(site.pid);
-      const [{ crawled, answered: crawls, events, open }] = await Promise.all([crowd.stop(), forcing.stop()]);
-      const of = `${builds} builds of history`;
-      const figure = (what: string, unit: string, value: Figure['value']): void =>
-        void figures.push({ name: `${what}, ${of}`, unit, better: 'less', value });
-      figure('a reader, alone: p50', 'ms', answered(alone.p50Ms));
-      figure('a reader, alone: p99', 'ms', answered(alone.p99Ms));
-      figure('a reader, beside a crowd: p50', 'ms', answered(beside.p50Ms));
-      figure('a reader, beside a crowd: p99', 'ms', answered(beside.p99Ms));
-      figure('requests of the crawler without an answer', '%', (100 * (crawled - crawls)) / crawled);
-      figure(`streams of ${STREAMS} that are not open`, '', STREAMS - open);
-      figure('memory of the process that answers, beside a crowd', 'MB', memory / 1e6);
-      const rows = alone.rows === null ? '' : `; ${Math.round(alone.rows / alone.count)} rows read for a read, alone`;
-      notes.push(
-        `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler, of which ${crawls} were answered, and ${open} streams, ` +
-          `which heard ${events} events; the process had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
-      );
-    } finally {
-      crowd?.kill();
-      await site.stop();
-    }
+  let crowd: Crowd | null = null;
+  try {
+    const alone = await phase(site);
+    const memoryBefore = memoryBytes(site.pid);
+    crowd = await Crowd.start({
+      ...{ url: site.url, builds },
+      ...{ streams: STREAMS, crawlsPerSecond: CRAWLS_PER_SECOND },
+    });
+    crowd.crawl();
+    const forcing = repeated(EVENT_EVERY_MS, () => site.api.force('b0'));
+    const beside = await phase(site);
+    const memory = memoryBytes(site.pid);
+    const [{ crawled, answered: crawls, events, open }] = await Promise.all([crowd.stop(), forcing.stop()]);
+    const of = `${builds} builds of history`;
+    const figure = (what: string, unit: string, value: Figure['value']): void =>
+      void figures.push({ name: `${what}, ${of}`, unit, better: 'less', value });
+    figure('a reader, alone: p50', 'ms', answered(alone.p50Ms));
+    figure('a reader, alone: p99', 'ms', answered(alone.p99Ms));
+    figure('a reader, beside a crowd: p50', 'ms', answered(beside.p50Ms));
+    figure('a reader, beside a crowd: p99', 'ms', answered(beside.p99Ms));
+    figure('requests of the crawler without an answer', '%', (100 * (crawled - crawls)) / crawled);
+    figure(`streams of ${STREAMS} that are not open`, '', STREAMS - open);
+    figure('memory of the process that answers, beside a crowd', 'MB', memory / 1e6);
+    const rows = alone.rows === null ? '' : `; ${Math.round(alone.rows / alone.count)} rows read for a read, alone`;
+    notes.push(
+      `crowd, ${of}: ${beside.count} reads beside ${crawled} of the crawler, of which ${crawls} were answered, and ${open} streams, ` +
+        `which heard ${events} events; the process had ${Math.round(memoryBefore / 1e6)} MB before${rows}`,
+    );
+  } finally {
+    crowd?.kill();
+    await site.stop();
   }
   return { figures, notes };
 }

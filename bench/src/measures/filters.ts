@@ -1,7 +1,7 @@
-import { answered, type Figure } from '../figures.js';
+import { answered, type Figure, type SystemFigures } from '../figures.js';
 import { latencies, rounded } from '../stats.js';
 import { LONG_LOG } from '../systems/long-log.js';
-import type { Site } from '../systems/site.js';
+import type { Site, SiteSystem } from '../systems/site.js';
 
 const ROUNDS = 20;
 const READS = 10;
@@ -34,81 +34,92 @@ function readsOf(builds: number, nowMs: number): Record<string, string> {
   };
 }
 
-/**
- * Measures reads of sites of which the histories differ only in their length. They take turns, so that other load on the machine slows all of
- * them.
- */
+/** A site of one of the systems. */
+interface Place {
+  readonly system: string;
+  readonly builds: number;
+  readonly site: Site;
+}
+
+/** Measures reads of sites, which take turns, so that other load on the machine slows all of them. */
 export async function filters(
-  start: (builds: number) => Promise<Site>,
+  systems: readonly SiteSystem[],
   histories: readonly number[],
   say: (text: string) => void,
-): Promise<{ figures: Figure[]; notes: string[] }> {
-  const sites: { readonly builds: number; readonly site: Site }[] = [];
+): Promise<SystemFigures[]> {
+  const places: Place[] = [];
   try {
-    for (const builds of histories) {
-      const startedAt = performance.now();
-      const site = await start(builds);
-      sites.push({ builds, site });
-      await site.writeLongLog();
-      say(`a site with ${builds} builds was ready after ${Math.round((performance.now() - startedAt) / 1000)} s`);
+    for (const { name, most, start } of systems) {
+      for (const builds of histories.filter((count) => count <= most)) {
+        const startedAt = performance.now();
+        const site = await start(builds);
+        places.push({ system: name, builds, site });
+        await site.writeLongLog();
+        const seconds = Math.round((performance.now() - startedAt) / 1000);
+        say(`${name}: a site with ${builds} builds was ready after ${seconds} s`);
+      }
     }
-    const figures: Figure[] = [];
-    const notes: string[] = [];
+    const results = systems.map(({ name }): SystemFigures => ({ system: name, figures: [], notes: [] }));
     const nowMs = Date.now();
     for (const what of Object.keys(readsOf(1, nowMs))) {
-      const measured = await inTurns(
-        sites.map(({ builds, site }) => ({ site, path: `/api/v2/${readsOf(builds, nowMs)[what]!}` })),
-      );
-      for (const [index, { builds }] of sites.entries()) {
-        const { p50Ms, p99Ms } = latencies(measured[index]!.samplesMs);
-        const figure = (part: string, value: number): void =>
-          void figures.push({
-            name: `${what}: ${part}, ${builds} builds`,
-            unit: 'ms',
-            better: 'less',
-            value: answered(value),
-          });
-        figure('p50', p50Ms);
-        figure('p99', p99Ms);
+      const measured = await inTurns(places, ({ builds }) => `/api/v2/${readsOf(builds, nowMs)[what]!}`);
+      for (const { system, figures, notes } of results) {
+        const own = measured.filter(({ place }) => place.system === system);
+        figures.push(...figuresOf(what, own));
+        notes.push(...notesOf(what, own));
       }
-      const p50s = measured.map(({ samplesMs }) => latencies(samplesMs).p50Ms);
-      if (sites.length > 1 && p50s.every(Number.isFinite))
-        figures.push({
-          ...{ name: `${what}: p50, last / first history`, unit: '×', better: 'less' },
-          value: rounded(p50s.at(-1)! / p50s[0]!),
-        });
-      const rows = measured.map(({ samplesMs, rows: count }) => count && Math.round(count / samplesMs.length));
-      if (!rows.includes(null)) notes.push(`${what}: ${rows.join(', ')} rows read for a read`);
-      const reads = measured.map(({ samplesMs }) => samplesMs.length);
-      if (Math.min(...reads) < ROUNDS * READS) notes.push(`${what}: no more than ${reads.join(', ')} reads in time`);
     }
-    return { figures, notes };
+    return results;
   } finally {
-    for (const { site } of sites) await site.stop();
+    for (const { site } of places) await site.stop();
   }
 }
 
+/** Returns the figures of one read of one system's sites. */
+function figuresOf(what: string, measured: readonly Measured[]): Figure[] {
+  const all = measured.map(({ place, samplesMs }) => ({ ...latencies(samplesMs), builds: place.builds }));
+  const figures = all.flatMap(({ builds, p50Ms, p99Ms }): Figure[] => [
+    { name: `${what}: p50, ${builds} builds`, unit: 'ms', better: 'less', value: answered(p50Ms) },
+    { name: `${what}: p99, ${builds} builds`, unit: 'ms', better: 'less', value: answered(p99Ms) },
+  ]);
+  const ratio = all.length > 1 ? all.at(-1)!.p50Ms / all[0]!.p50Ms : NaN;
+  if (Number.isFinite(ratio))
+    figures.push({ name: `${what}: p50, last / first history`, unit: '×', better: 'less', value: rounded(ratio) });
+  return figures;
+}
+
+function notesOf(what: string, measured: readonly Measured[]): string[] {
+  const rows = measured.map(({ samplesMs, rows: count }) => count && Math.round(count / samplesMs.length));
+  const reads = measured.map(({ samplesMs }) => samplesMs.length);
+  return [
+    ...(rows.includes(null) ? [] : [`${what}: ${rows.join(', ')} rows read for a read`]),
+    ...(Math.min(...reads) < ROUNDS * READS ? [`${what}: no more than ${reads.join(', ')} reads in time`] : []),
+  ];
+}
+
 interface Measured {
+  readonly place: Place;
   /** Infinity where there was no answer. */
   readonly samplesMs: number[];
   /** Rows that were read meanwhile; null where they are not counted. */
   rows: number | null;
+  /** How long it may still be read. */
+  leftMs: number;
 }
 
-async function inTurns(places: readonly { readonly site: Site; readonly path: string }[]): Promise<Measured[]> {
-  for (const { site, path } of places) await readOften(site, path, WARM_UP_READS, READ_MS);
-  const measured = places.map((): Measured => ({ samplesMs: [], rows: 0 }));
-  const leftMs = places.map(() => READ_MS);
+async function inTurns(places: readonly Place[], pathOf: (place: Place) => string): Promise<Measured[]> {
+  const measured = places.map((place): Measured => ({ place, samplesMs: [], rows: 0, leftMs: READ_MS }));
+  for (const place of places) await readOften(place.site, pathOf(place), WARM_UP_READS, READ_MS);
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [index, { site, path }] of places.entries()) {
-      if (leftMs[index]! <= 0) continue;
-      const one = measured[index]!;
+    for (const one of measured) {
+      if (one.leftMs <= 0) continue;
+      const { site } = one.place;
       const startedAt = performance.now();
       const before = await site.rowsRead();
-      one.samplesMs.push(...(await readOften(site, path, READS, leftMs[index]!)));
+      one.samplesMs.push(...(await readOften(site, pathOf(one.place), READS, one.leftMs)));
       const after = await site.rowsRead();
       if (one.rows !== null) one.rows = before === null ? null : one.rows + after! - before;
-      leftMs[index]! -= performance.now() - startedAt;
+      one.leftMs -= performance.now() - startedAt;
     }
   }
   return measured;

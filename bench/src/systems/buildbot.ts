@@ -109,9 +109,10 @@ export async function startPeerSite(builds: number): Promise<Site> {
     await eventually(
       async () => {
         const { builders } = await api.get<{ builders: unknown[] }>('/api/v2/builders');
-        return builders.length === BUILDERS;
+        const { workers } = await api.get<{ workers: unknown[] }>('/api/v2/workers');
+        return builders.length === BUILDERS && workers.length === 1;
       },
-      { timeoutMs: 90_000, intervalMs: 200, what: `a Buildbot master with ${BUILDERS} builders` },
+      { timeoutMs: 90_000, intervalMs: 200, what: `a Buildbot master with ${BUILDERS} builders and a worker` },
     );
     await writePeerHistory(db, builds, BUILDERS);
   } catch (error) {

@@ -24,6 +24,14 @@ export interface Site {
   stop(): Promise<void>;
 }
 
+/** A system that people read. */
+export interface SiteSystem {
+  readonly name: string;
+  /** The longest history that it gets. */
+  readonly most: number;
+  start(builds: number): Promise<Site>;
+}
+
 /** Starts Millrace with a history, of which not everything is visible, for somebody who has signed in. */
 export async function startSite(name: StackName, builds: number): Promise<Site> {
   const stack = await startStack(name);
