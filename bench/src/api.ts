@@ -5,7 +5,7 @@ import { OperationalError } from '@millrace/domain';
 export interface ApiOptions {
   /** Of somebody who is signed in. Default: a stranger. */
   readonly token?: string;
-  /** How long an answer may take. Default: for ever. */
+  /** How long an answer may take; a connection that is cut is none either. Default: for ever. */
   readonly answerWithinMs?: number;
 }
 
@@ -20,7 +20,7 @@ export class Api {
     private readonly options: ApiOptions = {},
   ) {}
 
-  /** @throws OperationalError `api` for an answer that is an error, `api-timeout` */
+  /** @throws OperationalError `api` for an answer that is an error, `api-unanswered` */
   get<T>(path: string): Promise<T> {
     return this.request<T>('GET', path);
   }
@@ -32,7 +32,7 @@ export class Api {
       await this.get(path);
       return performance.now() - startedAt;
     } catch (error) {
-      if (error instanceof OperationalError && error.code === 'api-timeout') return Infinity;
+      if (error instanceof OperationalError && error.code === 'api-unanswered') return Infinity;
       throw error;
     }
   }
@@ -76,9 +76,10 @@ export class Api {
     const { token, answerWithinMs } = this.options;
     const signal = answerWithinMs === undefined ? undefined : AbortSignal.timeout(answerWithinMs);
     return new Promise((resolve, fail) => {
-      const reject = (error: Error): void => {
-        const late = `${method} ${path}: no answer within ${answerWithinMs} ms`;
-        fail(signal?.aborted ? new OperationalError('api-timeout', late, { path }, { cause: error }) : error);
+      const reject = (error: NodeJS.ErrnoException): void => {
+        const isLate = signal?.aborted === true || (signal && error.code === 'ECONNRESET');
+        const text = `${method} ${path}: no answer within ${answerWithinMs} ms`;
+        fail(isLate ? new OperationalError('api-unanswered', text, { path }, { cause: error }) : error);
       };
       const headers = {
         ...{ accept: 'application/json', 'content-type': 'application/json' },

@@ -107,7 +107,7 @@ function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Prom
   const ended = new AbortController();
   const run = (async () => {
     while (!ended.signal.aborted) {
-      await work().catch(ignoreTimeout);
+      await work().catch(ignoreUnanswered);
       await delay(everyMs);
     }
   })();
@@ -120,8 +120,8 @@ function repeated(everyMs: number, work: () => Promise<unknown>): { stop(): Prom
 }
 
 /** What a system does not answer in time it does not do: that is measured, and no reason to end. */
-function ignoreTimeout(error: unknown): void {
-  if (!(error instanceof OperationalError && error.code === 'api-timeout')) throw error;
+function ignoreUnanswered(error: unknown): void {
+  if (!(error instanceof OperationalError && error.code === 'api-unanswered')) throw error;
 }
 
 /** A process of its own with the streams and the crawler, so that what it does holds up no answer to the reader here. */
