@@ -7,11 +7,17 @@ export interface SourceLocation {
 
 const locations = new WeakMap<object, SourceLocation>();
 
+/** Frames of the helper's caller: those of Node.js itself may come first, as in `names.map(builder)`. Each one more costs every step of a configuration time. */
+const FRAMES = 3;
+
 /** Remembers the line of the user's code that called `helper`, for messages about `made`. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- captureStackTrace takes any function
 export function locate<T extends object>(helper: Function, made: T): T {
   const holder: { stack?: string } = {};
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = FRAMES;
   Error.captureStackTrace(holder, helper);
+  Error.stackTraceLimit = stackTraceLimit;
   const location = locationIn(holder.stack);
   if (location) locations.set(made, location);
   return made;
