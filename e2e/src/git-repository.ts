@@ -46,9 +46,9 @@ export class TestRepository {
   }
 
   /** Makes a branch at the current revision with one commit, and checks it out. A poll sees both or neither. */
-  branch(name: string, content = name): void {
+  branch(name: string): void {
     this.git('checkout', '--quiet', '--detach');
-    this.commit(content);
+    this.commit(name);
     this.git('checkout', '--quiet', '-b', name);
   }
 

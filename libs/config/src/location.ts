@@ -7,7 +7,10 @@ export interface SourceLocation {
 
 const locations = new WeakMap<object, SourceLocation>();
 
-/** Frames of the helper's caller: those of Node.js itself may come first, as in `names.map(builder)`. Each one more costs every step of a configuration time. */
+/**
+ * How many frames are looked at, because each takes time for every step of a configuration. The first may be of Node.js itself, as in
+ * `names.map(builder)`.
+ */
 const FRAMES = 3;
 
 /** Remembers the line of the user's code that called `helper`, for messages about `made`. */

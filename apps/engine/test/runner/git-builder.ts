@@ -50,6 +50,7 @@ export class Runners {
     };
     return { begin, build, workdir };
   }
+
   private async fileFor(options: string): Promise<string> {
     const known = this.files.get(options);
     if (known) return known;
