@@ -277,6 +277,24 @@ describe('PbMasterSession', () => {
     ]);
   });
 
+  it('answers an update with nothing to store together with those before it', async () => {
+    const bench = await Bench.attached();
+    let store: () => void = () => undefined;
+    void bench.session.startCommand('c1', 'shell', SHELL, {
+      updates: ([first]) => (first!.kind === 'rc' ? undefined : new Promise((resolve) => (store = resolve))),
+    });
+    const { progress } = await bench.started('shell');
+    const requests = [
+      bench.call(progress, 'update', update(['stdout', 'x\n'])),
+      bench.call(progress, 'update', update(['rc', 0])),
+    ];
+    await settle();
+    expect(requests.filter((request) => bench.answers.has(request))).toEqual([]);
+    store();
+    await settle();
+    expect(requests.map((request) => bench.answers.get(request))).toEqual([0, 0]);
+  });
+
   it('never has two commands on one lane, and makes more lanes when all are taken', async () => {
     const bench = await Bench.attached();
     const running = Array.from({ length: 5 }, (_none, index) =>

@@ -25,6 +25,8 @@ export interface CommandHooks {
  */
 export class CommandObject implements LocalObject {
   private isComplete = false;
+  /** Resolves when what has come so far is stored. */
+  private stored: Promise<0> | undefined;
 
   constructor(
     private readonly command: RunningCommand,
@@ -55,14 +57,15 @@ export class CommandObject implements LocalObject {
       return 0;
     }
     const stored = updates.length > 0 ? this.command.update(updates) : undefined;
-    if (stored === undefined) return 0;
+    // An update with nothing to store is answered with those before it: one write here, and one read in the worker.
+    if (stored === undefined) return this.stored ?? 0;
     this.hooks.count(bytes);
-    return stored
+    return (this.stored = stored
       .catch((error: unknown) => this.hooks.failed(error))
       .then(() => {
         this.hooks.count(-bytes);
         return 0;
-      });
+      }));
   }
 
   private async complete(failure: Jelly): Promise<Jelly> {
