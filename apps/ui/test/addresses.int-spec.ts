@@ -76,6 +76,16 @@ suite('addresses of builds, in Chromium', () => {
   });
 
   it.each([
+    ['/builders', '/', 'Projects'],
+    ['/#/builders', '/', 'Projects'],
+    ['/#/pendingbuildrequests', '/pending', 'Queue'],
+  ])("Buildbot's %s leads to the page with the same: %s", async (address, path, heading) => {
+    await page.goto(`${ui.url}${address}`);
+    await page.waitForURL(`${ui.url}${path}`);
+    await page.getByRole('heading', { name: heading }).first().waitFor();
+  });
+
+  it.each([
     '/builders/none/builds/1',
     '/builders/999/builds/1',
     '/builders/999',

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { NavLink, Route, Routes } from 'react-router';
+import { Navigate, NavLink, Route, Routes } from 'react-router';
 import { useSocketState, useTrouble } from './data/live';
 import { useSite } from './data/site';
 import { PUBLIC_PATH } from './data/public-path';
@@ -72,6 +72,7 @@ export function App(): ReactNode {
             }
           />
           <Route path="/waterfall" element={<WaterfallPage />} />
+          <Route path="/builders" element={<Navigate replace to="/" />} />
           <Route path="/builders/:builderid" element={<OfBuilder />}>
             <Route index element={<BuilderPage />} />
             <Route path="builds/:number" element={<BuildPage />} />
@@ -79,6 +80,7 @@ export function App(): ReactNode {
           </Route>
           <Route path="/builds/:buildid/*" element={<OfBuild />} />
           <Route path="/pending" element={<PendingPage />} />
+          <Route path="/pendingbuildrequests" element={<Navigate replace to="/pending" />} />
           <Route path="/requests/:uuid" element={<RequestPage />} />
           <Route path="/buildrequests/:uuid" element={<RequestPage />} />
           <Route path="/changes" element={<ChangesPage />} />

@@ -38,7 +38,7 @@ const ROOT_FILE = /^\/[\w-]+\.[a-z\d]{2,11}$/i;
 
 /** The addresses of the app's pages, as its routes have them. Any other is answered 404, with the page that says so. */
 const PAGES =
-  /^\/(?:$|(?:waterfall|builders|builds|pending|requests|buildrequests|changes|deliveries|workers|schedulers|locks|audit|login|masters|configuration)(?:\/|$))/;
+  /^\/(?:$|(?:waterfall|builders|builds|pending|pendingbuildrequests|requests|buildrequests|changes|deliveries|workers|schedulers|locks|audit|login|masters|configuration)(?:\/|$))/;
 
 /** The built web app: compressed files, those in `assets/` named by their content. */
 @Injectable()
