@@ -8,6 +8,7 @@ import { memoryBytes } from '../processes.js';
 import { latencies } from '../stats.js';
 import type { Site, SiteSystem } from '../systems/site.js';
 import { sampleReads } from './reads.js';
+import { readsOf } from './site-reads.js';
 
 const CRAWLS_PER_SECOND = 50;
 const STREAMS = 1000;
@@ -17,17 +18,9 @@ const EVENT_EVERY_MS = 1000;
 const WARM_UP_MS = 3000;
 const PHASE_MS = 30_000;
 
-/** What somebody who is signed in reads: the newest, by the time of the end, and by result. */
-const INTERACTIVE = [
-  '/api/v2/builds?order=-buildid&limit=20',
-  '/api/v2/builds?complete=true&order=-complete_at&limit=20',
-  '/api/v2/buildrequests?claimed=false&limit=20',
-  '/api/v2/builds?results=2&order=-buildid&limit=20',
-];
-
 /**
- * Measures what somebody reads, alone and beside a crowd: a crawler without a login, and streams that all hear of new requests. With the same
- * history the systems come one soon after the other.
+ * Measures what somebody reads, alone and beside a crowd: a crawler without a login, and streams that all hear of new requests. What
+ * `filters` measures one by one is read in turn. With the same history the systems come one soon after the other.
  */
 export async function crowd(systems: readonly SiteSystem[], histories: readonly number[]): Promise<SystemFigures[]> {
   const results = systems.map(({ name }): SystemFigures => ({ system: name, figures: [], notes: [] }));
@@ -48,7 +41,9 @@ async function besideCrowd(site: Site, builds: number): Promise<Omit<SystemFigur
   const notes: string[] = [];
   let crowd: Crowd | null = null;
   try {
-    const alone = await phase(site);
+    await site.writeLongLog();
+    const paths = Object.values(readsOf(builds, Date.now())).map((path) => `/api/v2/${path}`);
+    const alone = await phase(site, paths);
     const memoryBefore = memoryBytes(site.pid);
     crowd = await Crowd.start({
       ...{ url: site.url, builds },
@@ -56,7 +51,7 @@ async function besideCrowd(site: Site, builds: number): Promise<Omit<SystemFigur
     });
     crowd.crawl();
     const forcing = repeated(EVENT_EVERY_MS, () => site.api.force('b0'));
-    const beside = await phase(site);
+    const beside = await phase(site, paths);
     const memory = memoryBytes(site.pid);
     const [{ crawled, answered: crawls, events, open }] = await Promise.all([crowd.stop(), forcing.stop()]);
     const of = `${builds} builds of history`;
@@ -89,9 +84,9 @@ interface Phase {
   readonly rows: number | null;
 }
 
-async function phase({ api, rowsRead }: Site): Promise<Phase> {
+async function phase({ api, rowsRead }: Site, paths: readonly string[]): Promise<Phase> {
   let next = 0;
-  const path = (): string => INTERACTIVE[next++ % INTERACTIVE.length]!;
+  const path = (): string => paths[next++ % paths.length]!;
   const readsFor = (forMs: number): Promise<number[]> => {
     const untilMs = performance.now() + forMs;
     return sampleReads(api, READ_EVERY_MS, () => performance.now() < untilMs, path);
