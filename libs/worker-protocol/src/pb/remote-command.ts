@@ -25,7 +25,7 @@ export interface CommandHooks {
  */
 export class CommandObject implements LocalObject {
   private isComplete = false;
-  /** Resolves when what has come so far is stored. */
+  /** The answer to the latest update with something to store. Updates are stored in order. */
   private stored: Promise<0> | undefined;
 
   constructor(
