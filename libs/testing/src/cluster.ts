@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { OperationalError } from '@millrace/domain';
+import { messageOf, OperationalError } from '@millrace/domain';
 import { ExtraProcess } from './extra-process.js';
 import { eventually } from './services/eventually.js';
 import { freePort } from './services/free-port.js';
@@ -72,6 +72,8 @@ export interface Triggered {
 const START_WITHIN_MS = 100_000;
 /** Longest time for a cluster to end by itself. */
 const STOP_WITHIN_MS = 60_000;
+/** Of what the cluster printed, how many lines an error has. */
+const LINES_TOLD = 40;
 
 /** `millrace start` as a user runs it: real processes, on ports of their own, that a test may kill one by one. */
 export class Cluster {
@@ -193,7 +195,7 @@ export class Cluster {
   }
 
   async api<T>(path: string, init?: RequestInit): Promise<T> {
-    const response = await fetch(`${this.url}/api/v2${path}`, {
+    const response = await this.fetch(`${this.url}/api/v2${path}`, {
       ...init,
       headers: { accept: 'application/json', 'content-type': 'application/json' },
     });
@@ -210,7 +212,7 @@ export class Cluster {
   }
 
   async trigger(body: Record<string, unknown>, key?: string): Promise<Triggered> {
-    const response = await fetch(`http://127.0.0.1:${this.ports.trigger}/trigger`, {
+    const response = await this.fetch(`http://127.0.0.1:${this.ports.trigger}/trigger`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key ? { 'idempotency-key': key } : {}) },
       body: JSON.stringify(body),
@@ -241,6 +243,16 @@ export class Cluster {
     return this.end();
   }
 
+  /** As `fetch`. When there is no answer, what the cluster printed says why. */
+  private async fetch(url: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(url, init);
+    } catch (cause) {
+      const printed = this.lines.slice(-LINES_TOLD).join('\n');
+      throw new OperationalError('cluster-silent', `${url}: ${messageOf(cause)}\n${printed}`, {}, { cause });
+    }
+  }
+
   private async launch(): Promise<void> {
     const { config, folder, args = [], startTimeoutMs = START_WITHIN_MS } = this.options;
     const begin = this.lines.length;
@@ -261,7 +273,7 @@ export class Cluster {
       },
       { timeoutMs: startTimeoutMs, intervalMs: 50, what: 'the start of the cluster' },
     ).catch((cause: unknown) => {
-      const printed = this.lines.slice(begin).slice(-40).join('\n');
+      const printed = this.lines.slice(begin).slice(-LINES_TOLD).join('\n');
       throw new OperationalError('cluster-start', `${String(cause)}\n${printed}`, {}, { cause });
     });
   }
