@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readSettings } from '@millrace/master';
 import { parse } from 'yaml';
+import { NODE_FLAGS_OF_MASTERS } from '../apps/cli/src/supervisor/node-flags.js';
 import { readPorts } from '../apps/cli/src/supervisor/ports.js';
 import { copyOf, ignores, stagesOf } from '../docker/dockerfile.mjs';
 import { routerOptionsFrom } from '../libs/wamp-router/src/settings.js';
 import { files } from './generate.mjs';
 import { healthUrl, roleOf } from './health.mjs';
-import { balanced, hostsOf, type Role, type RoleName, ROLES } from './roles.mjs';
+import { balanced, hostsOf, PLACES, type Role, type RoleName, ROLES } from './roles.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -96,6 +97,13 @@ describe('the roles', () => {
     });
   });
 
+  it('have the flags of Node that `millrace start` gives them, also in the image', () => {
+    for (const [name, { kind, nodeFlags }] of roles)
+      expect([name, nodeFlags]).toEqual([name, kind === 'master' ? NODE_FLAGS_OF_MASTERS : []]);
+    const entry = JSON.stringify(['tini', '--', 'node', ...NODE_FLAGS_OF_MASTERS, `${PLACES.code}/deploy/run.mjs`]);
+    expect(read('docker/Dockerfile').replaceAll(', ', ',')).toContain(`ENTRYPOINT ${entry}\n`);
+  });
+
   it.each(masters)(
     '%s: whether it loads the configuration agrees with its code',
     (role, { loadsConfiguration, settings }) => {
@@ -108,7 +116,7 @@ describe('the roles', () => {
 });
 
 describe('the health check of the image', () => {
-  const entry = ['tini', '--', 'node', '/opt/millrace/deploy/run.mjs'];
+  const entry = ['tini', '--', 'node', '--a-flag', '/opt/millrace/deploy/run.mjs'];
   it.each([
     [[...entry, 'engine'], 'engine'],
     [[...entry, 'router', ''], 'router'],

@@ -67,7 +67,7 @@ function unit(name, role) {
   const isWorker = role.kind === 'worker';
   const isCommand = role.kind === 'command';
   const user = isWorker ? 'millrace-worker' : 'millrace';
-  const command = [`/usr/bin/node ${PLACES.code}/${role.script}`, ...role.args];
+  const command = ['/usr/bin/node', ...role.nodeFlags, `${PLACES.code}/${role.script}`, ...role.args];
   if (isWorker)
     command.push(
       '--master ${MASTERS}',

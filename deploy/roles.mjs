@@ -16,18 +16,22 @@ const SHARED_SECRETS = ['MILLRACE_DB', 'MILLRACE_BUS'];
 const SHARED_SETTINGS = ['MILLRACE_URL', 'MILLRACE_HTTP_HOST'];
 const SETTINGS_OF_CONFIGURED = [...SHARED_SETTINGS, 'MILLRACE_DATA', 'MILLRACE_CONFIG'];
 
+/** As `millrace start` starts them: see apps/cli/src/supervisor/node-flags.ts. */
+const FLAGS_OF_MASTERS = ['--max-semi-space-size=64'];
+
 /**
  * The roles.
  *
  * `ports`: what the process listens on, with the settings for the port and the address; HAProxy distributes connections to the `balanced`
- * ones, and with the setting `tls` it speaks TLS only. `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a password. `settings`: the others that the process
- * needs. `loadsConfiguration`: it needs `MILLRACE_CONFIG`, and every variable that the configuration reads. `data`: whether it keeps files
- * (in `MILLRACE_DATA`, a worker in its base directory), and whether all processes of the role should share them: each scheduler has its own
- * mirrors of repositories, but all engines share the files that builds upload. `hosts`: on how many hosts the examples run it.
+ * ones, and with the setting `tls` it speaks TLS only. `ports.health` answers `/livez` and `/readyz`. `secrets`: settings that hold a
+ * password. `settings`: the others that the process needs. `nodeFlags`: flags of Node itself. `loadsConfiguration`: it needs
+ * `MILLRACE_CONFIG`, and every variable that the configuration reads. `data`: whether it keeps files (in `MILLRACE_DATA`, a worker in its
+ * base directory), and whether all processes of the role should share them: each scheduler has its own mirrors of repositories, but all
+ * engines share the files that builds upload. `hosts`: on how many hosts the examples run it.
  * @typedef {{ port: number, setting: string, host: string, balanced?: 'tcp' | 'http', tls?: string }} Port
  * @typedef {{
- *   what: string, kind: 'master' | 'bus' | 'worker' | 'command', script: string, args: string[], ports: Record<string, Port>,
- *   secrets: string[], settings: string[], loadsConfiguration: boolean, data: 'own' | 'shared' | null, hosts: number,
+ *   what: string, kind: 'master' | 'bus' | 'worker' | 'command', script: string, nodeFlags: string[], args: string[],
+ *   ports: Record<string, Port>, secrets: string[], settings: string[], loadsConfiguration: boolean, data: 'own' | 'shared' | null, hosts: number,
  * }} Role
  * @typedef {keyof typeof ROLES} RoleName
  */
@@ -36,6 +40,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'polls repositories, turns changes into buildsets, answers the trigger API',
     kind: 'master',
     script: 'apps/scheduler/dist/main.js',
+    nodeFlags: FLAGS_OF_MASTERS,
     args: [],
     ports: {
       health: { port: 8011, setting: 'MILLRACE_HTTP_PORT', host: 'MILLRACE_HTTP_HOST' },
@@ -51,6 +56,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'holds the sessions of workers, claims build requests, runs builds, stores logs',
     kind: 'master',
     script: 'apps/engine/dist/main.js',
+    nodeFlags: FLAGS_OF_MASTERS,
     args: [],
     ports: {
       health: { port: 8012, setting: 'MILLRACE_HTTP_PORT', host: 'MILLRACE_HTTP_HOST' },
@@ -71,6 +77,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'serves the web app, /api/v2 and live events',
     kind: 'master',
     script: 'apps/ui/dist/main.js',
+    nodeFlags: FLAGS_OF_MASTERS,
     args: [],
     ports: {
       health: {
@@ -88,6 +95,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'carries hints between masters, where neither crossbar nor NATS does',
     kind: 'bus',
     script: 'libs/wamp-router/dist/main.js',
+    nodeFlags: [],
     args: [],
     ports: { bus: { port: 8013, setting: 'MILLRACE_ROUTER_PORT', host: 'MILLRACE_ROUTER_HOST' } },
     secrets: ['MILLRACE_ROUTER_TICKET'],
@@ -100,6 +108,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'runs the commands of builds; dials out to an engine',
     kind: 'worker',
     script: 'apps/worker/dist/main.js',
+    nodeFlags: [],
     args: [],
     ports: {},
     secrets: ['MILLRACE_WORKER_TOKEN'],
@@ -112,6 +121,7 @@ export const ROLES = /** @satisfies {Record<string, Role>} */ ({
     what: 'brings the schema of the database up to date, and ends',
     kind: 'command',
     script: 'apps/cli/dist/main.js',
+    nodeFlags: [],
     args: ['db', 'migrate'],
     ports: {},
     secrets: ['MILLRACE_DB'],

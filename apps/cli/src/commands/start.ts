@@ -9,6 +9,7 @@ import type { CompiledConfig } from '@millrace/contracts';
 import { checkSchema, keepFolderPrivate, keepSqlitePrivate, migrate, secretFile, sqliteFile } from '@millrace/database';
 import { workerEnvironment } from '../supervisor/environment.js';
 import { LogLines } from '../supervisor/log-lines.js';
+import { NODE_FLAGS_OF_MASTERS } from '../supervisor/node-flags.js';
 import { checkPorts, hostOf, type PortName, reachableAt, readPorts } from '../supervisor/ports.js';
 import { type ProcessSpec, SupervisedProcess } from '../supervisor/supervised-process.js';
 
@@ -135,6 +136,7 @@ function processes(
   const master = (role: 'scheduler' | 'engine' | 'ui'): ProcessSpec => ({
     name: role,
     script: script(role),
+    nodeFlags: NODE_FLAGS_OF_MASTERS,
     env: {
       ...shared,
       // A name belongs to one master.

@@ -11,6 +11,8 @@ export interface ProcessSpec {
   readonly name: string;
   /** Path of a Node program. */
   readonly script: string;
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
   readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** The process's umask, when it differs from this process's. */
@@ -85,10 +87,11 @@ export class SupervisedProcess {
   }
 
   private spawn(): ChildProcess {
-    const ours = this.spec.umask === undefined ? null : process.umask(this.spec.umask);
+    const { script, nodeFlags = [], args = [], env, umask } = this.spec;
+    const ours = umask === undefined ? null : process.umask(umask);
     // Nothing is sent over the IPC channel. Its end tells the process that its supervisor is gone, for whatever reason.
-    const child = spawn(process.execPath, [this.spec.script, ...(this.spec.args ?? [])], {
-      env: { ...this.spec.env, MILLRACE_SUPERVISED: '1' },
+    const child = spawn(process.execPath, [...nodeFlags, script, ...args], {
+      env: { ...env, MILLRACE_SUPERVISED: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     if (ours !== null) process.umask(ours);
