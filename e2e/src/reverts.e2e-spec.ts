@@ -86,6 +86,11 @@ export default defineConfig({
     ]);
     const { stdout: list } = await millraceSoon(['config', 'list', '--database', database()]);
     expect(list).toMatch(/other stays with what it has: revision \w+ is not kept on this machine/);
+    const [, inForceOn] = /asked to go back to \w+ from \w+, which the file has\. It is in force on (.*)\.$/m.exec(
+      list,
+    )!;
+    const [masters] = (await reverts()).map(({ masters: names }) => names);
+    expect(inForceOn!.split(', ')).toEqual(masters);
 
     const { requests } = await cluster.trigger({ scheduler: 'first', builders: ['b'] });
     await eventually(async () => (await api.request(requests[0]!.id)).complete, { timeoutMs: 60_000, what: 'a build' });
@@ -122,6 +127,7 @@ export default defineConfig({
         const page = await browser.newPage();
         await page.goto(`${cluster.url}/configuration`);
         await page.getByText(/^other stays with what it has: revision \w+ is not kept on this machine$/).waitFor();
+        await page.getByText(/It is in force on [^,]+, [^,]+, and ends when the file is edited/).waitFor();
       } finally {
         await browser.close();
       }

@@ -27,7 +27,8 @@ export async function listRevisions(databaseUrl: string): Promise<number> {
       ]);
     for (const revert of await storesOf(db).reverts.all()) {
       const [now, file] = [revert.fingerprint, revert.instead_of].map((digits) => digits.slice(0, SHOWN));
-      say(`\n${revert.made_by} went back to ${now}: it is in force instead of ${file}, which the file has.`);
+      const where = revert.masters.length > 0 ? `in force on ${revert.masters.join(', ')}` : 'in force nowhere yet';
+      say(`\n${revert.made_by} asked to go back to ${now} from ${file}, which the file has. It is ${where}.`);
       for (const { master, why } of revert.missing) say(`${master} stays with what it has: ${why}`);
     }
     return 0;

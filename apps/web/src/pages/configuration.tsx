@@ -80,9 +80,10 @@ function Reverts(): ReactNode {
   return reverts.map((revert) => (
     <div key={revert.instead_of} className="notice" role="status">
       <p>
-        Revision <code>{revisionName(revert)}</code> is in force instead of{' '}
-        <code>{revisionName({ fingerprint: revert.instead_of })}</code>, which the file has: {revert.made_by} went back
-        to it <Ago at={revert.made_at} />. It ends when the file is edited.{' '}
+        {revert.made_by} asked <Ago at={revert.made_at} /> to go back to revision <code>{revisionName(revert)}</code>{' '}
+        from <code>{revisionName({ fingerprint: revert.instead_of })}</code>, which the file has. It is in force{' '}
+        {revert.masters.length > 0 ? `on ${revert.masters.join(', ')}` : 'nowhere yet'}, and ends when the file is
+        edited.{' '}
         {revert.revisionid !== null && (
           <ActionButton needs="revert" action={() => control(`revisions/${revert.revisionid}`, 'end_revert')}>
             Go by the file again
