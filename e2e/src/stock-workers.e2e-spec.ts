@@ -41,7 +41,6 @@ const kinds = stockKinds();
     api = new Api(cluster);
     second = await cluster.add('engine', 'engine-2');
     balancer = await Balancer.start([cluster.ports.workers, second.workerPort!]);
-    // Each start succeeds only when the worker says that it is attached.
     await ofEach(async (kind) => {
       const basedir = join(stack.folder, kind.name);
       const options = kind.protocol === 'pb' ? ['--allow-shutdown=file'] : [];
