@@ -218,10 +218,11 @@ export class StockDaemon {
     const { status, output } = await this.tried(['start', '.']);
     if (status === 0) return;
     if (!output.includes('took more than 10 seconds')) assertSucceeded('start', status, output);
-    await eventually(() => {
+    const isAttached = (): void => {
       const said = this.log().slice(before);
       if (!said.includes('message from master: attached')) throw new Error(said.slice(-2000));
-    });
+    };
+    await eventually(isAttached, { what: 'the message that it is attached' });
   }
 
   async stop(): Promise<void> {
