@@ -26,11 +26,6 @@ interface QueuedCall {
 
 /** Memory limit of the thread. A callback that exceeds it ends its thread, not the master. */
 const MEMORY_MB = 512;
-/**
- * Most memory for young objects: what V8 has by default, whatever the masters are started with. All of them may become old ones when a
- * thread reaches its limit, and V8 ends the whole process when they do not fit.
- */
-const YOUNG_MB = 48;
 /** Most that the process may grow while a callback runs. V8's limit does not include buffers. */
 const GROWTH_BYTES = 2 * MEMORY_MB * 1024 * 1024;
 const WATCH_MEMORY_MS = 50;
@@ -256,7 +251,7 @@ function startThread(
   const thread = new Worker(new URL('./host-thread.js', import.meta.url), {
     workerData: data,
     name: 'config-host',
-    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+    resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
   });
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
